@@ -1,0 +1,1 @@
+"""argv -> one library call -> report -> exit status."""

@@ -1,0 +1,81 @@
+"""The command line: `main(argv)` returns the exit status and never lets an exception through."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from teekit_verify import __version__
+from teekit_verify.cli import options
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.outcome import ExitStatus
+
+app = typer.Typer(
+    name="teekit-verify",
+    help="Rebuild a confidential VM image, predict its measurements, compare them with what was published.",
+    epilog="Exit status: 0 the claim holds, 1 it does not, 2 no verdict could be reached.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"teekit-verify {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main(argv: list[str]) -> ExitStatus:
+    """Run one command. `argv` is without the program's name."""
+    if not argv:
+        main(["--help"])
+        return ExitStatus.NO_VERDICT
+    try:
+        status = app(argv, prog_name="teekit-verify", standalone_mode=False)
+    except TeekitError as error:
+        return _report(argv, error.message, error.hint, error)
+    except TyperException as error:  # wrong usage, in Typer's words
+        return _report(argv, error.format_message(), "Run it with --help to see how it is used.", error)
+    except (KeyboardInterrupt, typer.Abort) as error:
+        return _report(argv, "interrupted", "Run the same command again to go on.", error)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return ExitStatus.NO_VERDICT
+    except Exception as error:  # noqa: BLE001 - a defect must not look like the verdict "does not hold" (Python's 1)
+        return _report(
+            argv,
+            f"internal error: {type(error).__name__}: {error}",
+            f"Run it again with {options.DEBUG_FLAG} and report the traceback.",
+            error,
+        )
+    return ExitStatus(status or 0)
+
+
+def _report(argv: list[str], message: str, hint: str | None, error: BaseException) -> ExitStatus:
+    if options.DEBUG_FLAG in argv:
+        traceback.print_exception(error)
+    if "--json" in argv:
+        typer.echo(json.dumps({"error": {"message": message, "hint": hint}}, indent=2))
+    typer.echo(f"error: {message}", err=True)
+    if hint:
+        typer.echo(f"hint: {hint}", err=True)
+    return ExitStatus.NO_VERDICT
+
+
+def entry_point() -> None:
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""What every layer uses: errors, digests, bounded binary reading, running programs, downloading."""

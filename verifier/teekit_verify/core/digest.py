@@ -1,0 +1,92 @@
+"""Digests that know their algorithm, so that SHA-256 and SHA-384 values are never compared with each other."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, BinaryIO
+
+from teekit_verify.core.errors import TeekitError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+_CHUNK_BYTES = 1 << 20
+
+
+class Algorithm(Enum):
+    """Digest algorithms of TCG event logs. The value is hashlib's name."""
+
+    SHA1 = "sha1"
+    SHA256 = "sha256"
+    SHA384 = "sha384"
+    SHA512 = "sha512"
+
+    @property
+    def size_bytes(self) -> int:
+        return hashlib.new(self.value, usedforsecurity=False).digest_size
+
+    @property
+    def tcg_id(self) -> int:
+        """TPM_ALG_ID (TCG Algorithm Registry, table 3)."""
+        return {Algorithm.SHA1: 0x4, Algorithm.SHA256: 0xB, Algorithm.SHA384: 0xC, Algorithm.SHA512: 0xD}[self]
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """A digest of `algorithm.size_bytes` bytes."""
+
+    algorithm: Algorithm
+    value: bytes
+
+    def __post_init__(self) -> None:
+        if len(self.value) != self.algorithm.size_bytes:
+            raise TeekitError(
+                f"a {self.algorithm.value} digest has {self.algorithm.size_bytes} bytes, found {len(self.value)}"
+            )
+
+    @classmethod
+    def of(cls, algorithm: Algorithm, data: bytes | memoryview) -> Digest:
+        return cls(algorithm, hashlib.new(algorithm.value, data, usedforsecurity=False).digest())
+
+    @classmethod
+    def of_parts(cls, algorithm: Algorithm, parts: Iterable[bytes | memoryview]) -> Digest:
+        """The digest of the parts' concatenation, without joining them."""
+        state = hashlib.new(algorithm.value, usedforsecurity=False)
+        for part in parts:
+            state.update(part)
+        return cls(algorithm, state.digest())
+
+    @classmethod
+    def from_hex(cls, algorithm: Algorithm, text: str) -> Digest:
+        try:
+            return cls(algorithm, bytes.fromhex(text))
+        except ValueError as error:
+            raise TeekitError(f"not a hexadecimal {algorithm.value} digest: {text[:140]!r}") from error
+
+    @classmethod
+    def zero(cls, algorithm: Algorithm) -> Digest:
+        """What a measurement register holds after reset."""
+        return cls(algorithm, bytes(algorithm.size_bytes))
+
+    @property
+    def hex(self) -> str:
+        return self.value.hex()
+
+    def __str__(self) -> str:
+        return f"{self.algorithm.value}:{self.hex}"
+
+
+def digest_stream(algorithm: Algorithm, stream: BinaryIO) -> Digest:
+    """The digest of what is left in `stream`, read in pieces of 1 MiB."""
+    state = hashlib.new(algorithm.value, usedforsecurity=False)
+    while chunk := stream.read(_CHUNK_BYTES):
+        state.update(chunk)
+    return Digest(algorithm, state.digest())
+
+
+def digest_file(path: Path, algorithm: Algorithm = Algorithm.SHA256) -> Digest:
+    with path.open("rb") as stream:
+        return digest_stream(algorithm, stream)

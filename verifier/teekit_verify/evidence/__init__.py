@@ -1,0 +1,1 @@
+"""What a guest presented: event logs, later quotes."""

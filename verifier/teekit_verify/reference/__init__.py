@@ -1,0 +1,1 @@
+"""What was published: reference values, and the inputs they were made from."""

@@ -1,0 +1,1 @@
+"""Turns result values into terminal text and JSON."""
