@@ -1,0 +1,14 @@
+#!/bin/sh
+# Resolves pyproject.toml into requirements.lock (to run) and requirements-test.lock (to test): exact versions with
+# the SHA-256 of every file, for every CPython from 3.11 on, and no addresses, so that any package index serves.
+# Needs the program uv. Add --upgrade for newer versions.
+set -eu
+cd -- "$(dirname -- "$(readlink -f -- "$0")")/.."
+
+compile() {
+    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+        --custom-compile-command scripts/lock_python.sh "$@" pyproject.toml
+}
+
+compile --output-file requirements.lock "$@"
+compile --output-file requirements-test.lock --extra test --constraint requirements.lock "$@"

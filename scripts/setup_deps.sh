@@ -1,0 +1,129 @@
+#!/bin/sh
+# Installs what the host lacks for a rebuild, and with --tests what the tests need as well, as Debian packages.
+# Asks nothing, and does nothing when everything is there. Runs as root or through sudo.
+# Exit status: 0 everything is there now, 2 something is missing (and why).
+set -eu
+
+# What to look for (a program, or a file; patterns allowed) and the package of Debian and Ubuntu that brings it.
+for_rebuild='
+nix                                              nix-bin
+bwrap                                            bubblewrap
+apt-get                                          apt
+apt-ftparchive                                   apt-utils
+dpkg-deb                                         dpkg
+git                                              git
+python3                                          python3
+/usr/lib/python3*/ensurepip                      python3-venv
+tar                                              tar
+xz                                               xz-utils
+zstd                                             zstd
+newuidmap                                        uidmap
+/etc/ssl/certs/ca-certificates.crt               ca-certificates
+/usr/share/keyrings/debian-archive-keyring.gpg   debian-archive-keyring
+'
+for_tests='
+qemu-system-x86_64                               qemu-system-x86
+qemu-img                                         qemu-utils
+/usr/share/OVMF/OVMF_CODE*.fd                    ovmf
+swtpm                                            swtpm
+swtpm_setup                                      swtpm-tools
+tpm2                                             tpm2-tools
+mcopy                                            mtools
+mkfs.fat                                         dosfstools
+sfdisk                                           fdisk
+cpio                                             cpio
+objdump                                          binutils
+osslsigncode                                     osslsigncode
+sbsign                                           sbsigntool
+pesign                                           pesign
+/usr/lib/systemd/systemd-measure                 systemd
+/usr/lib/systemd/boot/efi/linuxx64.efi.stub      systemd-boot-efi
+shellcheck                                       shellcheck
+make                                             make
+'
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+die() {
+    printf 'error: %s\nhint: %s\n' "$1" "$2" >&2
+    exit 2
+}
+
+# Is a program on the PATH (or where root's programs are), or does a file match the pattern?
+is_there() {
+    case $1 in
+        /*)
+            # shellcheck disable=SC2086 # a pattern is meant to expand; the first match is enough
+            set -- $1
+            [ -e "$1" ]
+            ;;
+        *) PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null 2>&1 ;;
+    esac
+}
+
+# The packages of a table (standard input) whose file or program is not there.
+missing_packages() {
+    while read -r wanted package; do
+        [ -z "$wanted" ] || is_there "$wanted" || printf '%s ' "$package"
+    done
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif [ -n "${NONINTERACTIVE-}" ] || [ ! -t 0 ]; then
+        sudo -n "$@"
+    else
+        sudo "$@"
+    fi
+}
+
+apt_get() {
+    as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 \
+        apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold "$@" >>"$log" 2>&1 </dev/null
+}
+
+install_packages() {
+    by_hand="install these packages yourself and run this again: $*"
+    command -v apt-get >/dev/null 2>&1 || die "this host has no apt-get, so it is neither Debian nor Ubuntu" "$by_hand"
+    [ "$(id -u)" = 0 ] || command -v sudo >/dev/null 2>&1 ||
+        die "installing packages needs root, and there is no sudo" "run $0 as root, or $by_hand"
+    log=$(mktemp "${TMPDIR:-/tmp}/setup_deps.XXXXXX")
+    trap 'rm -f "$log"' EXIT
+    trap 'exit 130' INT TERM
+    say "installing $*"
+    started=$(date +%s)
+    apt_get update || say "apt-get update did not go well; trying with the package lists that are there"
+    apt_get install --no-install-recommends "$@" || {
+        tail -n 15 "$log" | sed 's/^/  | /' >&2
+        die "apt-get could not install the packages; its last lines are above" \
+            "check the network and the sources in /etc/apt, and run this again"
+    }
+    say "installed in $(($(date +%s) - started)) s"
+}
+
+# Nix without a daemon keeps its store in /nix, which must be the user's, as nix's own single-user installer has it.
+own_nix_store() {
+    if [ "$(id -u)" = 0 ] || [ -w /nix ] || [ -S /nix/var/nix/daemon-socket/socket ]; then
+        return 0
+    fi
+    [ ! -e /nix/store ] || die "the Nix store /nix belongs to another user, and no nix daemon runs" \
+        "run as that user or as root, or install the package nix-setup-systemd"
+    say "making /nix for $(id -un)"
+    as_root install -d -m 0755 -o "$(id -u)" -g "$(id -g)" /nix
+}
+
+tables=$for_rebuild
+case ${1-} in
+    '') ;;
+    --tests) tables=$for_rebuild$for_tests ;;
+    *) die "unknown argument: $1" "run $0, or $0 --tests" ;;
+esac
+
+missing=$(printf '%s' "$tables" | missing_packages)
+# shellcheck disable=SC2086 # one word for each package
+[ -z "$missing" ] || install_packages $missing
+still_missing=$(printf '%s' "$tables" | missing_packages)
+[ -z "$still_missing" ] || die "still not there after the installation: $still_missing" \
+    "see whether they are on the PATH of $(id -un)"
+own_nix_store
