@@ -2,11 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from teekit_verify.rebuild.provision import Provision
+
+SNAPSHOT_ARCHIVE = "https://snapshot.debian.org/archive"
 DEBUG_FLAG = "--debug"
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 DebugOption = Annotated[bool, typer.Option(DEBUG_FLAG, help="Show a traceback when something goes wrong.")]
+MirrorOption = Annotated[
+    str | None,
+    typer.Option(
+        help="A Debian mirror: the address of the folder that holds `debian` and `debian-security`.",
+        envvar="TEEKIT_DEBIAN_MIRROR",
+    ),
+]
+SnapshotArchiveOption = Annotated[
+    str,
+    typer.Option(
+        help="The snapshot archive to ask for packages that no mirror carries any more.",
+        envvar="TEEKIT_SNAPSHOT_ARCHIVE",
+    ),
+]
+SourceOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--source", help="A checkout of this repository. [default: the one you are in]", exists=True, file_okay=False
+    ),
+]
+
+
+def cache_directory() -> Path:
+    """Where downloads are kept: `teekit-verify` in the user's cache folder (XDG Base Directory Specification)."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "teekit-verify"
+
+
+def provision(source: Path | None, mirror: str | None, snapshot_archive: str) -> Provision:
+    """What the commands that bring the environment or packages start from."""
+    from teekit_verify.rebuild.project import Project
+    from teekit_verify.rebuild.provision import Provision
+    from teekit_verify.report.progress import StderrProgress
+
+    return Provision(Project.find(source), cache_directory(), StderrProgress(), mirror, snapshot_archive)

@@ -1,0 +1,99 @@
+"""`teekit-verify env`: make, show, re-lock and enter the pinned environment."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from teekit_verify.cli.options import (
+    SNAPSHOT_ARCHIVE,
+    DebugOption,
+    JsonOption,
+    MirrorOption,
+    SnapshotArchiveOption,
+    SourceOption,
+    provision,
+)
+from teekit_verify.core.outcome import ExitStatus
+
+if TYPE_CHECKING:
+    from teekit_verify.rebuild.lock import EnvironmentIdentity
+
+env = typer.Typer(help="The pinned environment: build it, show it, lock it anew, enter it.", rich_markup_mode=None)
+
+
+@env.command("build")
+def build(
+    source: SourceOption = None,
+    mirror: MirrorOption = None,
+    snapshot_archive: SnapshotArchiveOption = SNAPSHOT_ARCHIVE,
+    json_output: JsonOption = False,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Make the environment that the lock names, or find it in the Nix store, and check it."""
+    environment = provision(source, mirror, snapshot_archive).environment()
+    _print_identity(environment.identity, json_output=json_output)
+    return ExitStatus.HOLDS
+
+
+@env.command("show")
+def show(source: SourceOption = None, json_output: JsonOption = False, debug: DebugOption = False) -> ExitStatus:
+    """Show what the lock names: store path, NAR hash and packages."""
+    from teekit_verify.rebuild import lock
+    from teekit_verify.rebuild.project import Project
+
+    locked = lock.load(Project.find(source).environment_lock)
+    if json_output:
+        typer.echo(locked.dump().decode(), nl=False)
+        return ExitStatus.HOLDS
+    for package in locked.packages:
+        typer.echo(f"{package.name} {package.version}")
+    typer.echo(
+        f"snapshot {locked.snapshot}, {len(locked.packages)} packages, {sum(p.size_bytes for p in locked.packages)} bytes"
+    )
+    if locked.environment is not None:
+        _print_identity(locked.environment, json_output=False)
+    return ExitStatus.HOLDS
+
+
+@env.command("lock")
+def lock_(
+    source: SourceOption = None,
+    output: Annotated[Path | None, typer.Option(help="Where to write it. [default: nix/build-env.lock.json]")] = None,
+    mirror: MirrorOption = None,
+    snapshot_archive: SnapshotArchiveOption = SNAPSHOT_ARCHIVE,
+    json_output: JsonOption = False,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Resolve the environment against today's Debian archive, build it, and write its lock."""
+    bringing = provision(source, mirror, snapshot_archive)
+    locked = bringing.new_environment_lock()
+    lock_path = output or bringing.project.environment_lock
+    locked.write(lock_path)
+    if locked.environment is not None:
+        _print_identity(locked.environment, json_output=json_output)
+    typer.echo(f"wrote {lock_path}", err=True)
+    return ExitStatus.HOLDS
+
+
+@env.command("shell", context_settings={"ignore_unknown_options": True})
+def shell(
+    command: Annotated[list[str] | None, typer.Argument(help="A command and its arguments. [default: bash]")] = None,
+    source: SourceOption = None,
+    mirror: MirrorOption = None,
+    snapshot_archive: SnapshotArchiveOption = SNAPSHOT_ARCHIVE,
+    debug: DebugOption = False,
+) -> None:
+    """Enter the environment: the working directory is writable, the image's fetched packages are under /packages."""
+    bringing = provision(source, mirror, snapshot_archive)
+    bringing.shell_sandbox(Path.cwd()).become(command or ["bash"])
+
+
+def _print_identity(identity: EnvironmentIdentity, *, json_output: bool) -> None:
+    if json_output:
+        typer.echo(json.dumps(identity.model_dump(), indent=2))
+    else:
+        typer.echo(f"store path {identity.store_path}\nNAR hash   {identity.nar_hash}")

@@ -1,0 +1,20 @@
+"""How long work says what it is doing, without knowing who listens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+
+class Progress(Protocol):
+    """Steps may nest; a step that ends by an exception is reported as failed."""
+
+    def step(self, name: str) -> AbstractContextManager[None]: ...
+
+    def count(self, done: int, total: int) -> None:
+        """How far the innermost step is."""
+
+    def note(self, text: str) -> None:
+        """Something the user should know now."""

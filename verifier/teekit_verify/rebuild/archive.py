@@ -1,0 +1,219 @@
+"""The Debian archive: where its mirrors are, and what its signed index says. apt does the resolving and the checking."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from dataclasses import dataclass
+from datetime import UTC, timedelta
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+from urllib.parse import unquote, urlsplit
+
+from teekit_verify.core import process
+from teekit_verify.core.errors import TeekitError, ToolFailedError
+from teekit_verify.rebuild.lock import Archive, LockedPackage, PackageLock
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+SUITE = "trixie"
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+_SUITES: dict[Archive, tuple[str, ...]] = {
+    "debian": (SUITE, f"{SUITE}-updates"),
+    "debian-security": (f"{SUITE}-security",),
+}
+# A package is in the pool before the index that lists it is dated, and a snapshot is taken some hours after.
+_SNAPSHOT_DELAY = timedelta(hours=6)
+_APT_TIMEOUT_SECONDS = 600
+_SETUP_HINT = "Run scripts/setup_deps.sh."
+
+
+class ArchiveError(TeekitError):
+    """The archive cannot be reached, is not signed as it must be, or lacks what was asked for."""
+
+
+def host_mirrors() -> list[tuple[Archive, str]]:
+    """The mirrors of the host's own apt configuration, as (archive, base URL); empty on a host without apt."""
+    try:
+        output = process.run(
+            ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"], timeout_seconds=60
+        ).stdout
+    except TeekitError:
+        return []
+    return [
+        (archive, uri)
+        for uri in dict.fromkeys(output.decode().split())
+        for archive in get_args(Archive)
+        if urlsplit(uri).path.rstrip("/").endswith(f"/{archive}")
+    ]
+
+
+def sources(mirror: str | None, snapshot_archive: str, snapshot: str | None) -> list[tuple[Archive, str]]:
+    """Where to look, in order: the given mirror, the host's mirrors, the snapshot archive at the lock's time.
+
+    A mirror is the folder that holds `debian` and `debian-security`. The host's mirrors come before the snapshot
+    archive because every file is checked against its locked digest, so the nearer source is as good.
+    """
+    bases: list[tuple[Archive, str]] = []
+    if mirror:
+        bases += [(archive, f"{_checked_url(mirror)}/{archive}") for archive in get_args(Archive)]
+    bases += host_mirrors()
+    if snapshot:
+        bases += [(archive, f"{_checked_url(snapshot_archive)}/{archive}/{snapshot}") for archive in get_args(Archive)]
+    return bases
+
+
+def _checked_url(url: str) -> str:
+    if urlsplit(url).scheme not in {"http", "https", "file"}:
+        raise ArchiveError(f"a mirror is an http, https or file address, found {url!r}")
+    return url.rstrip("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """A private apt root with the checked package index of the suite; the host's packages and lists play no part."""
+
+    root: Path
+    bases: tuple[tuple[Archive, str], ...]
+    snapshot: str
+
+    @classmethod
+    def download(cls, root: Path, bases: Sequence[tuple[Archive, str]]) -> Index:
+        """Fetch and check the suite's index. Raises ArchiveError if no source has it, signed by the archive's key."""
+        chosen = tuple(_first_of_each(bases))
+        if not any(archive == "debian" for archive, _ in chosen):
+            raise ArchiveError("no Debian mirror is known", hint="Name one with --mirror URL.")
+        if not KEYRING.exists():
+            raise ArchiveError(f"the archive's keyring {KEYRING} is missing", hint=_SETUP_HINT)
+        _write_apt_root(root, chosen)
+        try:
+            process.run(
+                ["apt-get", "update", "-o", "APT::Update::Error-Mode=any"],
+                timeout_seconds=_APT_TIMEOUT_SECONDS,
+                environment=_apt_environment(root),
+            )
+        except ToolFailedError as error:
+            raise ArchiveError(
+                f"the package index could not be fetched and checked: {error.message}",
+                hint="Check the mirror, or name another with --mirror URL.",
+            ) from error
+        return cls(root, chosen, _snapshot_time(root))
+
+    def resolve(self, requests: Sequence[str]) -> list[LockedPackage]:
+        """The packages apt would install, in its order, on an empty system. Raises ArchiveError if it cannot."""
+        argv = ["apt-get", "install", "--print-uris", "--yes", *requests]
+        try:
+            output = process.run(
+                argv, timeout_seconds=_APT_TIMEOUT_SECONDS, environment=_apt_environment(self.root)
+            ).stdout
+        except ToolFailedError as error:
+            raise ArchiveError(f"apt cannot resolve the packages: {error.message}") from error
+        lines = [shlex.split(line) for line in output.decode().splitlines() if line.startswith("'")]
+        records = self._records(["=".join(_name_and_version(file_name)) for _, file_name, *_ in lines])
+        return [self._package(uri, records) for uri, *_ in lines]
+
+    def _records(self, requests: Sequence[str]) -> dict[str, Mapping[str, str]]:
+        """Index records by pool path."""
+        output = process.run(
+            ["apt-cache", "show", "--no-all-versions", *requests],
+            timeout_seconds=_APT_TIMEOUT_SECONDS,
+            environment=_apt_environment(self.root),
+        ).stdout
+        records = (
+            dict(re.findall(r"^([A-Za-z0-9-]+): (.*)$", text, re.MULTILINE)) for text in output.decode().split("\n\n")
+        )
+        return {record["Filename"]: record for record in records if "Filename" in record}
+
+    def _package(self, uri: str, records: Mapping[str, Mapping[str, str]]) -> LockedPackage:
+        archive, path = self._locate(uri)
+        record = records.get(path)
+        if record is None or "SHA256" not in record:
+            raise ArchiveError(f"the signed index has no SHA-256 for {path}")
+        return LockedPackage(
+            name=record["Package"],
+            version=record["Version"],
+            architecture="all" if record["Architecture"] == "all" else "amd64",
+            archive=archive,
+            path=path,
+            size_bytes=int(record["Size"]),
+            sha256=record["SHA256"],
+        )
+
+    def _locate(self, uri: str) -> tuple[Archive, str]:
+        for archive, base in self.bases:
+            if uri.startswith(base.rstrip("/") + "/"):
+                return archive, _unquoted(uri.removeprefix(base.rstrip("/") + "/"))
+        raise ArchiveError(f"apt names a file outside the configured archives: {uri}")
+
+
+def _first_of_each(bases: Sequence[tuple[Archive, str]]) -> list[tuple[Archive, str]]:
+    return list({archive: (archive, base) for archive, base in reversed(bases)}.values())
+
+
+def _name_and_version(file_name: str) -> tuple[str, str]:
+    """Apt's file name (name_version_architecture.deb, percent-encoded) -> package name and version."""
+    name, version, _ = _unquoted(file_name).split("_")
+    return name, version
+
+
+def _unquoted(text: str) -> str:
+    return unquote(text, errors="strict")
+
+
+def _write_apt_root(root: Path, bases: Sequence[tuple[Archive, str]]) -> None:
+    for folder in (
+        "etc/apt.conf.d",
+        "etc/preferences.d",
+        "etc/sources.list.d",
+        "lists/partial",
+        "cache/archives/partial",
+    ):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    (root / "status").write_text("")
+    (root / "etc/sources.list").write_text(
+        "".join(
+            f"deb [signed-by={KEYRING} arch=amd64] {base} {suite} main\n"
+            for archive, base in bases
+            for suite in _SUITES[archive]
+        )
+    )
+    (root / "apt.conf").write_text(
+        f"""\
+Dir "{root}";
+Dir::Etc "{root}/etc";
+Dir::State "{root}";
+Dir::State::status "{root}/status";
+Dir::Cache "{root}/cache";
+APT::Architecture "amd64";
+APT::Architectures {{ "amd64"; }};
+APT::Install-Recommends "false";
+APT::Sandbox::User "root";
+Acquire::Languages "none";
+Acquire::Check-Valid-Until "false";
+"""
+    )
+
+
+def _apt_environment(root: Path) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "http_proxy", "https_proxy", "no_proxy") if name in os.environ}
+    return {**kept, "APT_CONFIG": str(root / "apt.conf"), "LC_ALL": "C.UTF-8"}
+
+
+def _snapshot_time(root: Path) -> str:
+    dates = []
+    for release in (root / "lists").glob("*_InRelease"):
+        date = re.search(r"^Date: (.*)$", release.read_text(errors="replace"), re.MULTILINE)
+        if date is not None:
+            dates.append(parsedate_to_datetime(date[1]).astimezone(UTC))
+    if not dates:
+        raise ArchiveError("the archive's Release files have no date")
+    return (max(dates) + _SNAPSHOT_DELAY).strftime("%Y%m%dT%H%M%SZ")
+
+
+def make_lock(index: Index, packages: Sequence[LockedPackage]) -> PackageLock:
+    return PackageLock(
+        schema_name="teekit-verify/package-lock/v1", suite=SUITE, snapshot=index.snapshot, packages=tuple(packages)
+    )

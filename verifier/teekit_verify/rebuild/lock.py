@@ -1,0 +1,117 @@
+"""Package locks: the exact Debian packages of the pinned environment, and of an image. Written by tools, never by hand."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Annotated, Literal
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.core.download import RemoteFile
+from teekit_verify.core.errors import TeekitError, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_MAX_LOCK_BYTES = 16 << 20
+
+Archive = Literal["debian", "debian-security"]
+Sha256Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+PoolPath = Annotated[str, Field(pattern=r"^pool/[A-Za-z0-9_.+~%:-]+(/[A-Za-z0-9_+~%:-][A-Za-z0-9_.+~%:-]*)+\.deb$")]
+
+
+class LockError(TeekitError):
+    """A lock file is unreadable, or does not say what it must."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
+
+
+class LockedPackage(_Model):
+    """One .deb. `path` is relative to the archive's root. `stages` are the parts of an image that need it; it is empty
+    in the environment's lock.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]+$")]
+    version: Annotated[str, Field(pattern=r"^[A-Za-z0-9.+~:-]+$")]
+    architecture: Literal["amd64", "all"]
+    archive: Archive
+    path: PoolPath
+    size_bytes: Annotated[int, Field(gt=0, lt=1 << 32)]
+    sha256: Sha256Hex
+    stages: tuple[str, ...] = ()
+
+    @property
+    def file_name(self) -> str:
+        return PurePosixPath(self.path).name
+
+    @property
+    def digest(self) -> Digest:
+        return Digest.from_hex(Algorithm.SHA256, self.sha256)
+
+    def remote_file(self, bases: Iterable[tuple[Archive, str]]) -> RemoteFile:
+        """Where to get it: `bases` are (archive, base URL) pairs, in the order to try."""
+        urls = tuple(f"{base.rstrip('/')}/{quote(self.path)}" for archive, base in bases if archive == self.archive)
+        return RemoteFile(f"package {self.name} {self.version}", self.size_bytes, self.digest, urls)
+
+
+class EnvironmentIdentity(_Model):
+    """The Nix store path that the environment's packages unpack to, and the SHA-256 of its NAR in SRI form."""
+
+    store_path: Annotated[str, Field(pattern=r"^/nix/store/[0-9a-z]{32}-[A-Za-z0-9_.+-]+$")]
+    nar_hash: Annotated[str, Field(pattern=r"^sha256-[A-Za-z0-9+/]{43}=$")]
+
+
+class PackageLock(_Model):
+    """`snapshot` is a time (YYYYMMDDTHHMMSSZ) at which the snapshot archive has all these packages."""
+
+    schema_name: Annotated[Literal["teekit-verify/package-lock/v1"], Field(alias="schema")]
+    suite: Annotated[str, Field(pattern=r"^[a-z]+$")]
+    snapshot: Annotated[str, Field(pattern=r"^\d{8}T\d{6}Z$")]
+    environment: EnvironmentIdentity | None = None
+    packages: Annotated[tuple[LockedPackage, ...], Field(min_length=1, max_length=20_000)]
+
+    def for_stages(self, stages: Iterable[str]) -> tuple[LockedPackage, ...]:
+        wanted = set(stages)
+        return tuple(package for package in self.packages if wanted.intersection(package.stages))
+
+    def with_environment(self, identity: EnvironmentIdentity) -> PackageLock:
+        return self.model_copy(update={"environment": identity})
+
+    def dump(self) -> bytes:
+        """The lock's only form, so that the same lock is always the same bytes."""
+        return self.model_dump_json(indent=1, by_alias=True, exclude_defaults=True).encode() + b"\n"
+
+    def write(self, path: Path) -> None:
+        """Write the lock whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.part")
+        part.write_bytes(self.dump())
+        part.replace(path)
+
+    def digest(self) -> str:
+        """SHA-256 (hex) of the lock's bytes: what a report and a reference name it by."""
+        return hashlib.sha256(self.dump()).hexdigest()
+
+
+def load(path: Path) -> PackageLock:
+    """Read a lock file. Raises LockError with the file, the field and what is wrong with it."""
+    try:
+        if path.stat().st_size > _MAX_LOCK_BYTES:
+            raise LockError(f"{path}: a lock has at most {_MAX_LOCK_BYTES} bytes, found {path.stat().st_size}")
+        return PackageLock.model_validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise LockError(f"there is no lock file {path}", hint="Make one with `teekit-verify lock`.") from error
+    except OSError as error:
+        raise LockError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "document"
+        raise LockError(
+            f"{path}: {printable(field)}: {first['msg']}, found {printable(str(first['input'])[:80])}",
+            hint="Restore the committed lock, or write a new one with `teekit-verify lock`.",
+        ) from error

@@ -1,0 +1,98 @@
+"""Brings together what a build consumes: the pinned environment and the locked packages, from wherever they can be had."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from teekit_verify.core.download import DownloadStore
+from teekit_verify.rebuild import archive, environment, lock
+from teekit_verify.rebuild.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from teekit_verify.core.download import RemoteFile
+    from teekit_verify.core.progress import Progress
+    from teekit_verify.rebuild.environment import Environment
+    from teekit_verify.rebuild.lock import LockedPackage, PackageLock
+    from teekit_verify.rebuild.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Provision:
+    """`cache` keeps downloads between runs; `mirror` is an address or None for the host's own."""
+
+    project: Project
+    cache: Path
+    progress: Progress
+    mirror: str | None
+    snapshot_archive: str
+
+    @property
+    def store(self) -> DownloadStore:
+        return DownloadStore(self.cache / "downloads")
+
+    def environment(self) -> Environment:
+        """The environment of the committed lock, from the Nix store or built now."""
+        locked = lock.load(self.project.environment_lock)
+        with self.progress.step("check the pinned environment"):
+            present = environment.existing(locked)
+        return present or self._build_environment(locked)
+
+    def new_environment_lock(self) -> PackageLock:
+        """Resolve the environment's packages against today's archive and build it, to learn its identity."""
+        resolved = self._index_lock(environment.tools(self.project))
+        return resolved.with_environment(self._build_environment(resolved).identity)
+
+    def fetch(self, locked: PackageLock, packages: Sequence[LockedPackage]) -> None:
+        """Bring packages into the download store, each checked."""
+        with self.progress.step(f"fetch the image's {len(packages)} packages"):
+            self.store.fetch(self._files(locked, packages), progress=self.progress.count)
+
+    def package_folder(self, packages: Sequence[LockedPackage], folder: Path) -> None:
+        """Make a folder of fetched packages under their own names: what a build sees as its only package source."""
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for package in packages:
+            stored = self.store.path(package.digest)
+            try:
+                os.link(stored, folder / package.file_name)
+            except OSError:  # another file system
+                shutil.copyfile(stored, folder / package.file_name)
+
+    def shell_sandbox(self, working_directory: Path) -> Sandbox:
+        """The environment for interactive use: the working directory writable in its place, the network on."""
+        here = working_directory.resolve()
+        return Sandbox(
+            root=self.environment().root,
+            binds={str(here): here},
+            read_only_binds={"/etc/resolv.conf": Path("/etc/resolv.conf")},
+            working_directory=str(here),
+            network=True,
+            terminal=True,
+        )
+
+    def index(self) -> archive.Index:
+        """Today's signed package index."""
+        root = self.cache / "apt"
+        shutil.rmtree(root, ignore_errors=True)
+        with self.progress.step("fetch and check the package index"):
+            return archive.Index.download(root, archive.sources(self.mirror, self.snapshot_archive, None))
+
+    def _index_lock(self, requests: Sequence[str]) -> PackageLock:
+        index = self.index()
+        return archive.make_lock(index, index.resolve(requests))
+
+    def _build_environment(self, locked: PackageLock) -> Environment:
+        files = self._files(locked, locked.packages)
+        return environment.build(
+            self.project, locked, self.store, files, self.cache / "environment", progress=self.progress
+        )
+
+    def _files(self, locked: PackageLock, packages: Sequence[LockedPackage]) -> list[RemoteFile]:
+        bases = archive.sources(self.mirror, self.snapshot_archive, locked.snapshot)
+        return [package.remote_file(bases) for package in packages]

@@ -1,0 +1,73 @@
+"""Progress on standard error: each step with its elapsed time, and a heartbeat so that silence never looks like a hang."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_TERMINAL_BEAT_SECONDS = 1.0
+_LOG_BEAT_SECONDS = 30.0
+
+
+class StderrProgress:
+    """Implements `core.progress.Progress`. `timings` holds (step, seconds) of every finished step, in order of ending."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._is_terminal = self._stream.isatty()
+        self._started = time.monotonic()
+        self._lock = threading.Lock()
+        self._count = ""
+        self.timings: list[tuple[str, float]] = []
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        begin = time.monotonic()
+        stop = threading.Event()
+        beat = threading.Thread(target=self._beat, args=(name, begin, stop), daemon=True)
+        if not self._is_terminal:
+            self._line(f"{name} ...")
+        beat.start()
+        ending = "failed"
+        try:
+            yield
+            ending = "done"
+        finally:
+            stop.set()
+            beat.join()
+            self._count = ""
+            seconds = time.monotonic() - begin
+            self.timings.append((name, seconds))
+            self._line(f"{name}: {ending} in {seconds:.1f} s")
+
+    def count(self, done: int, total: int) -> None:
+        self._count = f" {done}/{total}"
+
+    def note(self, text: str) -> None:
+        self._line(text)
+
+    def _beat(self, name: str, begin: float, stop: threading.Event) -> None:
+        while not stop.wait(_TERMINAL_BEAT_SECONDS if self._is_terminal else _LOG_BEAT_SECONDS):
+            text = f"{name}{self._count} ... {time.monotonic() - begin:.0f} s"
+            if self._is_terminal:
+                with self._lock:
+                    self._stream.write(f"\r\x1b[K{self._clock()} {text}")
+                    self._stream.flush()
+            else:
+                self._line(text)
+
+    def _line(self, text: str) -> None:
+        erase = "\r\x1b[K" if self._is_terminal else ""
+        with self._lock:
+            self._stream.write(f"{erase}{self._clock()} {text}\n")
+            self._stream.flush()
+
+    def _clock(self) -> str:
+        minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
+        return f"[{minutes:3d}:{seconds:02d}]"
