@@ -1,0 +1,95 @@
+"""Makes the documents: a prediction becomes measurements, a rebuild's results become a reference."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from teekit_verify.core.digest import Digest
+from teekit_verify.measurement.replay import replay
+from teekit_verify.reference import documents, load, model
+from teekit_verify.reference.inputs import in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from teekit_verify.measurement.events import Event
+    from teekit_verify.measurement.registers import Register
+
+LABEL = "rebuild"
+"""The label of a reference's value that comes from a rebuild; other values are added by hand, with labels of their own."""
+
+
+def register_value(register: Register, events: Sequence[Event], *, missing: str = "") -> model.RegisterValue:
+    """One register of a prediction. `events` are those of `register`, in order; `missing` says why they are not all of them."""
+    predicted = tuple(
+        model.PredictedEvent(
+            event.event_type,
+            tuple(event.digest(bank) for bank in register.algorithms),
+            event.description,
+            event.cause,
+        )
+        for event in events
+    )
+    values = tuple(replay(events, bank).get(register, Digest.zero(bank)) for bank in register.algorithms)
+    return model.RegisterValue(None if missing else values, missing, predicted)
+
+
+def create_reference(
+    *,
+    release: str,
+    commit: str | None,
+    build: model.Build,
+    measurements: Sequence[model.Measurements],
+) -> model.Reference:
+    """The reference of one finished, reproduced build: every predicted register with policy `match`.
+
+    `commit` is None for a tree with uncommitted changes. The measurements may come one for each platform.
+    """
+    platforms: dict[str, Mapping[Register, model.RegisterValue]] = {}
+    for document in measurements:
+        platforms.update(document.platforms)
+    return model.Reference(
+        schema=model.REFERENCE_SCHEMA,
+        release=release,
+        commit=commit,
+        inputs=in_order(build.inputs),
+        artifacts=tuple(sorted(build.artifacts, key=lambda artifact: artifact.name)),
+        platforms={name: _all_match(registers) for name, registers in platforms.items()},
+    )
+
+
+def _all_match(registers: Mapping[Register, model.RegisterValue]) -> dict[Register, model.ReferenceRegister]:
+    return {
+        register: model.ReferenceRegister(model.Policy.MATCH, "", (model.AcceptableValue(LABEL, value),))
+        for register, value in registers.items()
+    }
+
+
+def dump_reference(reference: model.Reference) -> bytes:
+    """Deterministic bytes. Raises TeekitError for a reference that `load_reference` would refuse."""
+    data = documents.dump(replace(reference, inputs=in_order(reference.inputs)))
+    load.parse_reference(data, "the new reference")
+    return data
+
+
+def dump_measurements(measurements: model.Measurements) -> bytes:
+    """Deterministic bytes. Raises TeekitError for measurements that `load_measurements` would refuse."""
+    data = documents.dump(measurements)
+    documents.parse(model.Measurements, model.MEASUREMENTS_SCHEMA, data, "the new measurements")
+    return data
+
+
+def dump_inputs(inputs: model.Inputs) -> bytes:
+    """Deterministic bytes of `inputs.json`. Raises TeekitError for inputs that `load_inputs` would refuse."""
+    data = documents.dump(model.InputsDocument(model.INPUTS_SCHEMA, in_order(inputs)))
+    documents.parse(model.InputsDocument, model.INPUTS_SCHEMA, data, "the new input record")
+    return data
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a document so that a reader never sees half of it."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(data)
+    partial.replace(path)

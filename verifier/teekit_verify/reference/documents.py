@@ -1,0 +1,115 @@
+"""Documents as bytes: untrusted JSON to values with errors that name the field, and values to deterministic bytes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from teekit_verify.core.errors import TeekitError, printable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydantic_core import ErrorDetails
+
+Document = TypeVar("Document")
+
+MAX_DOCUMENT_BYTES = 16 << 20
+"""The reference of a full image is well under 1 MiB. Nesting is bounded by pydantic's JSON parser, at 200."""
+
+_SHOWN_ERRORS = 5
+
+
+def read_bounded(path: Path) -> bytes:
+    """The file's bytes. Raises TeekitError if it cannot be read or has more than MAX_DOCUMENT_BYTES."""
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_DOCUMENT_BYTES + 1)
+    except OSError as error:
+        raise TeekitError(f"{path}: cannot be read: {error.strerror}", hint="Name a readable file.") from error
+    if len(data) > MAX_DOCUMENT_BYTES:
+        raise TeekitError(f"{path}: has more than {MAX_DOCUMENT_BYTES >> 20} MiB, too large for a JSON document")
+    return data
+
+
+def parse(kind: type[Document], schema: str, data: bytes, where: str) -> Document:
+    """Bytes to a value. `schema` is what the document's "schema" field must say; `where` names the file in errors.
+
+    Raises TeekitError with the JSON path of each offending field (the first five).
+    """
+    _require_schema(data, schema, where)
+    try:
+        value: Document = TypeAdapter(kind).validate_json(data, strict=True)
+    except ValidationError as error:
+        raise _in_words(error, where) from error
+    return value
+
+
+def _require_schema(data: bytes, schema: str, where: str) -> None:
+    """One clear message for another kind of document or another version of it, before every field is complained about."""
+    fields = plain_json(data, where)
+    if not isinstance(fields, dict) or "schema" not in fields:
+        raise TeekitError(f"{where}: is not a document of this tool: it has no field 'schema'")
+    if fields["schema"] != schema:
+        found = printable(str(fields["schema"])[:80])
+        raise TeekitError(
+            f"{where}: schema: expected {schema!r}, found '{found}'",
+            hint="Use a file of the expected kind, or the release of teekit-verify that wrote this one.",
+        )
+
+
+def plain_json(data: bytes, where: str) -> object:
+    """JSON to plain values; refuses duplicate keys, on which parsers disagree."""
+    try:
+        return json.loads(data.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        problem = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise TeekitError(f"{where}: is not JSON: {printable(problem)}") from error
+
+
+def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice[:80]!r} stands twice in one object")
+    return fields
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _in_words(error: ValidationError, where: str) -> TeekitError:
+    details = error.errors(include_url=False, include_context=False, include_input=False)
+    lines = [f"{json_path(detail['loc'])}: {_problem(detail)}" for detail in details[:_SHOWN_ERRORS]]
+    if len(details) > _SHOWN_ERRORS:
+        lines.append(f"and {len(details) - _SHOWN_ERRORS} more")
+    return TeekitError(f"{where}: " + "; ".join(lines), hint="Correct the named fields, or fetch the file again.")
+
+
+def _problem(detail: ErrorDetails) -> str:
+    if detail["type"] == "unexpected_keyword_argument":
+        return "unknown field"
+    if detail["type"] == "missing_argument" or detail["type"] == "missing":
+        return "missing field"
+    return printable(detail["msg"].removeprefix("Value error, "))
+
+
+def json_path(location: tuple[int | str, ...]) -> str:
+    """`platforms.uefi.PCR4.acceptable[0].label`; the document itself is `$`."""
+    text = ""
+    for part in location:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += ("." if text else "") + printable(part[:80])
+    return text or "$"
+
+
+def dump(value: object) -> bytes:
+    """Deterministic bytes: fields in the order of the dataclass, mappings in natural key order, one trailing newline."""
+    plain = TypeAdapter[Any](type(value)).dump_python(value, mode="json")
+    return json.dumps(plain, indent=2, ensure_ascii=False).encode() + b"\n"

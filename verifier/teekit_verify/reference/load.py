@@ -1,0 +1,30 @@
+"""Untrusted files to documents."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from teekit_verify.reference import documents, model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def load_reference(path: Path) -> model.Reference:
+    """Raises TeekitError with the JSON path of the offending field."""
+    return parse_reference(documents.read_bounded(path), str(path))
+
+
+def parse_reference(data: bytes, where: str) -> model.Reference:
+    return documents.parse(model.Reference, model.REFERENCE_SCHEMA, data, where)
+
+
+def load_measurements(path: Path) -> model.Measurements:
+    """Raises TeekitError with the JSON path of the offending field."""
+    return documents.parse(model.Measurements, model.MEASUREMENTS_SCHEMA, documents.read_bounded(path), str(path))
+
+
+def load_inputs(path: Path) -> model.Inputs:
+    """Raises TeekitError with the JSON path of the offending field."""
+    data = documents.read_bounded(path)
+    return documents.parse(model.InputsDocument, model.INPUTS_SCHEMA, data, str(path)).inputs

@@ -1,0 +1,253 @@
+"""What was published, and what a reference value was made from: the documents of `measurements.json` and `reference/*.json`.
+
+The values are plain frozen dataclasses. pydantic reads their annotations to validate JSON into them and to write them
+(`reference.documents`); code that builds them in memory needs no pydantic. docs/reference-format.md describes every field.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field
+
+from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.measurement.events import Event
+from teekit_verify.measurement.registers import Register
+from teekit_verify.measurement.replay import replay
+from teekit_verify.reference import fields
+
+MEASUREMENTS_SCHEMA: Literal["teekit-verify/measurements/v1"] = "teekit-verify/measurements/v1"
+REFERENCE_SCHEMA: Literal["teekit-verify/reference/v1"] = "teekit-verify/reference/v1"
+INPUTS_SCHEMA: Literal["teekit-verify/inputs/v1"] = "teekit-verify/inputs/v1"
+
+_STRICT = ConfigDict(extra="forbid", strict=True)
+_MANY = Field(max_length=fields.MAX_ITEMS)
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file that a build made."""
+
+    __pydantic_config__: ClassVar = _STRICT
+    name: fields.Name
+    size_bytes: fields.Size
+    sha256: fields.Sha256
+
+
+Artifacts = Annotated[tuple[Artifact, ...], _MANY, fields.unique(lambda artifact: artifact.name, "artifact")]
+
+
+class SourceKind(Enum):
+    FILE = "file"
+    EXECUTABLE = "executable"
+    SYMLINK = "symlink"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file of the image's definition. `path` is relative to the repository; a symlink's digest is that of its target text."""
+
+    __pydantic_config__: ClassVar = _STRICT
+    path: fields.Path
+    kind: SourceKind
+    sha256: fields.Sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A package file the image was built from."""
+
+    __pydantic_config__: ClassVar = _STRICT
+    name: fields.Name
+    version: fields.Name
+    architecture: fields.Name
+    sha256: fields.Sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The pinned build environment: the digest of its NAR and the store path that follows from it."""
+
+    __pydantic_config__: ClassVar = _STRICT
+    nar_hash: fields.NarHash
+    store_path: fields.StorePath
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Everything a build consumed. Two builds with equal inputs must give equal artifacts.
+
+    `lock_sha256` covers the whole lock file; `packages` are those of it that this image uses.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+    image: fields.Name
+    profiles: Annotated[tuple[fields.Name, ...], Field(max_length=64)]
+    environment: Environment
+    lock_sha256: fields.Sha256
+    packages: Annotated[
+        tuple[Package, ...],
+        _MANY,
+        fields.unique(lambda package: f"{package.name} {package.version} ({package.architecture})", "package"),
+    ]
+    source_files: Annotated[tuple[SourceFile, ...], _MANY, fields.unique(lambda source: source.path, "source file")]
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One finished build: what went in and what came out. Lives in memory only."""
+
+    inputs: Inputs
+    artifacts: tuple[Artifact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InputsDocument:
+    """`inputs.json`: the inputs of one build."""
+
+    __pydantic_config__: ClassVar = _STRICT
+    schema: Literal["teekit-verify/inputs/v1"]
+    inputs: Inputs
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedEvent:
+    """An `Event` as it stands in a document, under its register: one digest for each bank, in words what and where from."""
+
+    __pydantic_config__: ClassVar = _STRICT
+    type: fields.EventTypeName
+    digests: fields.BankDigests
+    description: fields.Text
+    cause: fields.Text
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterValue:
+    """What one register holds after boot: one value for each bank, and the events that lead there.
+
+    `values` is None when the register cannot be known from the artifact alone; `missing` then says why, and `events` are
+    those that are known, in order. Otherwise `missing` is empty, and the events replay to the values (or there are none:
+    a value published without its log).
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+    values: fields.BankDigests | None
+    missing: fields.Text
+    events: Annotated[tuple[PredictedEvent, ...], Field(max_length=10_000)]
+
+    def value(self, bank: Algorithm) -> Digest | None:
+        return next((digest for digest in self.values or () if digest.algorithm is bank), None)
+
+    @property
+    def banks(self) -> tuple[Algorithm, ...]:
+        """The banks this says something about: those of the values, else those of the events."""
+        digests = self.values or (self.events[0].digests if self.events else ())
+        return tuple(digest.algorithm for digest in digests)
+
+    def as_events(self, register: Register) -> tuple[Event, ...]:
+        return tuple(
+            Event(register, event.type, event.digests, event.description, event.cause) for event in self.events
+        )
+
+
+def _consistent(register: RegisterValue) -> RegisterValue:
+    """A document whose log does not lead to its value would explain a difference wrongly: it is refused."""
+    if (register.values is None) != bool(register.missing):
+        raise ValueError("either 'values' is given or 'missing' says why it is not")
+    for position, event in enumerate(register.events):
+        if tuple(digest.algorithm for digest in event.digests) != register.banks:
+            raise ValueError(f"event {position} has other banks than the register")
+    for value in register.values or ():
+        if register.events and _replayed(register, value.algorithm) != value:
+            raise ValueError(f"the events do not replay to the {value.algorithm.value} value")
+    return register
+
+
+def _replayed(register: RegisterValue, bank: Algorithm) -> Digest:
+    some_register = Register("PCR0")  # the value does not depend on which
+    return replay(register.as_events(some_register), bank).get(some_register, Digest.zero(bank))
+
+
+CheckedRegisterValue = Annotated[RegisterValue, AfterValidator(_consistent)]
+_Registers = Annotated[dict[fields.RegisterName, CheckedRegisterValue], Field(max_length=64), fields.SORTED]
+
+
+@dataclass(frozen=True, slots=True)
+class Measurements:
+    """`measurements.json`: what was predicted for one artifact, for each platform it was predicted for."""
+
+    __pydantic_config__: ClassVar = _STRICT
+    schema: Literal["teekit-verify/measurements/v1"]
+    tool_version: fields.Name
+    artifact: Artifact
+    stub_version: fields.Name
+    platforms: Annotated[dict[fields.PlatformName, _Registers], Field(max_length=64), fields.SORTED]
+
+
+class Policy(Enum):
+    """How a register is appraised. IGNORE has to be written out, with a reason, and is shown in every verdict."""
+
+    MATCH = "match"
+    ANY_OF = "any-of"
+    IGNORE = "ignore"
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptableValue:
+    """One value a register may hold. `label` tells it from the others: "firmware of 2026-03", say."""
+
+    __pydantic_config__: ClassVar = _STRICT
+    label: fields.Name
+    register: CheckedRegisterValue
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceRegister:
+    """What was published about one register. `reason` is why it is ignored; empty for the other policies."""
+
+    __pydantic_config__: ClassVar = _STRICT
+    policy: Policy
+    reason: fields.Text
+    acceptable: Annotated[
+        tuple[AcceptableValue, ...], Field(max_length=1000), fields.unique(lambda value: value.label, "label")
+    ]
+
+
+def _fits_policy(register: ReferenceRegister) -> ReferenceRegister:
+    count = len(register.acceptable)
+    match register.policy:
+        case Policy.MATCH if count != 1:
+            raise ValueError(f"policy 'match' takes exactly one acceptable value, found {count}")
+        case Policy.ANY_OF if count == 0:
+            raise ValueError("policy 'any-of' takes at least one acceptable value, found none")
+        case Policy.IGNORE if not register.reason.strip():
+            raise ValueError("policy 'ignore' takes a reason")
+        case Policy.MATCH | Policy.ANY_OF | Policy.IGNORE:
+            pass
+    if register.policy is not Policy.IGNORE:
+        for value in register.acceptable:
+            if not value.register.banks:
+                raise ValueError(f"the acceptable value {value.label!r} has neither values nor events")
+    return register
+
+
+_ReferenceRegisters = Annotated[
+    dict[fields.RegisterName, Annotated[ReferenceRegister, AfterValidator(_fits_policy)]],
+    Field(max_length=64),
+    fields.SORTED,
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """`reference/*.json`: the published values of one image of one release, and the inputs they were made from."""
+
+    __pydantic_config__: ClassVar = _STRICT
+    schema: Literal["teekit-verify/reference/v1"]
+    release: fields.Name
+    commit: fields.Commit | None
+    inputs: Inputs
+    artifacts: Artifacts
+    platforms: Annotated[dict[fields.PlatformName, _ReferenceRegisters], Field(max_length=64), fields.SORTED]
