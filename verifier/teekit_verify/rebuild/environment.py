@@ -60,7 +60,7 @@ def existing(lock: PackageLock) -> Environment | None:
         process.run(
             ["nix-store", "--verify-path", lock.environment.store_path],
             timeout_seconds=_TIMEOUT_SECONDS,
-            environment=_nix_environment(),
+            environment=nix_environment(),
         )
     except ToolFailedError:
         return None
@@ -110,7 +110,7 @@ def _assemble(project: Project, debs: Sequence[Path], scratch: Path) -> Environm
         added = process.run(
             ["nix", "store", "add-path", "--name", STORE_NAME, str(tree)],
             timeout_seconds=_TIMEOUT_SECONDS,
-            environment=_nix_environment(),
+            environment=nix_environment(),
         )
     finally:
         _remove(scratch)
@@ -125,14 +125,14 @@ def _remove(folder: Path) -> None:
 def _identify(store_path: str) -> EnvironmentIdentity:
     """What Nix's database says of a store path. The shape of the JSON depends on Nix's version."""
     output = process.run(
-        ["nix", "path-info", "--json", store_path], timeout_seconds=_TIMEOUT_SECONDS, environment=_nix_environment()
+        ["nix", "path-info", "--json", store_path], timeout_seconds=_TIMEOUT_SECONDS, environment=nix_environment()
     ).stdout
     document = json.loads(output)
     entry = document[0] if isinstance(document, list) else document[store_path]
     return EnvironmentIdentity(store_path=store_path, nar_hash=entry["narHash"])
 
 
-def _nix_environment() -> dict[str, str]:
+def nix_environment() -> dict[str, str]:
     """Nix's settings for a content-addressed add: nothing is built or substituted, so no build users are needed."""
     settings = ["experimental-features = nix-command flakes", "substituters ="]
     if os.geteuid() == 0:
