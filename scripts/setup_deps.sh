@@ -9,7 +9,6 @@ for_rebuild='
 nix                                              nix-bin
 bwrap                                            bubblewrap
 apt-get                                          apt
-apt-ftparchive                                   apt-utils
 dpkg-deb                                         dpkg
 git                                              git
 python3                                          python3
@@ -110,7 +109,8 @@ own_nix_store() {
     [ ! -e /nix/store ] || die "the Nix store /nix belongs to another user, and no nix daemon runs" \
         "run as that user or as root, or install the package nix-setup-systemd"
     say "making /nix for $(id -un)"
-    as_root install -d -m 0755 -o "$(id -u)" -g "$(id -g)" /nix
+    as_root install -d -m 0755 -o "$(id -u)" -g "$(id -g)" /nix ||
+        die "could not make /nix" "run $0 as root, or as a user with sudo"
 }
 
 tables=$for_rebuild

@@ -12,6 +12,7 @@ from typer.exceptions import TyperException
 
 from teekit_verify import __version__
 from teekit_verify.cli import options
+from teekit_verify.cli.doctor import doctor
 from teekit_verify.cli.env import env
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
@@ -42,6 +43,7 @@ def _common(
 
 
 app.add_typer(env, name="env")
+app.command()(doctor)
 
 
 def main(argv: list[str]) -> ExitStatus:

@@ -1,0 +1,49 @@
+#!/bin/sh
+# Sets up what the tests need, then runs every check: style, types, layers, shell scripts, and all tests with branch
+# coverage. --fast leaves out the slow tests, which build and boot images. Other arguments go to pytest.
+# Exit status: 0 all passed, 1 (or pytest's own) something failed, 2 the set-up failed.
+set -eu
+cd -- "$(dirname -- "$(dirname -- "$(readlink -f -- "$0")")")"
+
+scripts/setup_deps.sh --tests || exit 2
+scripts/setup_python.sh --tests || exit 2
+PATH=$PATH:/usr/sbin:/sbin # where Debian keeps root's programs, mkfs and sfdisk among them
+export PATH
+failed=
+
+# Runs one check; shows its output only when it fails.
+check() {
+    name=$1 && shift
+    if output=$("$@" 2>&1); then
+        printf 'check: %s passed\n' "$name"
+    else
+        printf '%s\ncheck: %s FAILED: %s\n' "$output" "$name" "$*"
+        failed="$failed $name"
+    fi
+}
+
+# The shell scripts of the checkout, told by their first line.
+shell_scripts() {
+    git ls-files --cached --others --exclude-standard | while IFS= read -r file; do
+        first=
+        [ ! -f "$file" ] || [ -h "$file" ] || IFS= read -r first <"$file" || :
+        case $first in '#!'*/sh | '#!'*/sh\ * | '#!'*bash*) printf '%s\n' "$file" ;; esac
+    done
+}
+
+shellcheck_all() {
+    # shellcheck disable=SC2046 # one word for each script; their names have no spaces
+    shellcheck $(shell_scripts)
+}
+
+check style .venv/bin/ruff check
+check format .venv/bin/ruff format --check
+check types .venv/bin/python3 -m mypy
+check layers .venv/bin/python3 -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+check shell shellcheck_all
+[ -z "$failed" ] || { printf 'failed before the tests:%s\n' "$failed" && exit 1; }
+
+case ${1-} in
+    --fast) shift && set -- -m 'not slow' "$@" ;;
+esac
+exec .venv/bin/python3 -m pytest --cov --durations=10 "$@"

@@ -1,0 +1,75 @@
+"""`teekit-verify doctor`: what this host lacks, and the one command that installs it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import typer
+
+from teekit_verify.cli.options import DebugOption, JsonOption, cache_directory
+from teekit_verify.core.outcome import ExitStatus
+
+if TYPE_CHECKING:
+    from teekit_verify.rebuild.host import Finding
+
+_SETUP = "scripts/setup_deps.sh"
+
+
+def doctor(json_output: JsonOption = False, debug: DebugOption = False) -> ExitStatus:
+    """Say what this host lacks for a rebuild or a boot, and the one command that installs it.
+
+    Exit status: 0 a rebuild can start, 1 something it needs is missing.
+    """
+    from teekit_verify.rebuild import host
+
+    findings = host.examine(cache_directory())
+    ready = host.can_rebuild(findings)
+    command = _fixing_command(findings)
+    if json_output:
+        typer.echo(json.dumps(_document(findings, ready=ready, command=command), indent=2))
+    else:
+        for line in [*map(_line, findings), *_advice(findings, ready=ready, command=command)]:
+            typer.echo(line)
+    return ExitStatus.HOLDS if ready else ExitStatus.DOES_NOT_HOLD
+
+
+def _fixing_command(findings: list[Finding]) -> str | None:
+    """What a rebuild lacks comes first; --tests also brings what a boot needs."""
+    from teekit_verify.rebuild.host import Purpose
+
+    lacking = {finding.needed_for for finding in findings if finding.installable}
+    if Purpose.REBUILD in lacking:
+        return _SETUP
+    return f"{_SETUP} --tests" if lacking else None
+
+
+def _line(finding: Finding) -> str:
+    state = "found" if finding.present else "MISSING"
+    return f"{finding.name:<20} {state:<8} {finding.needed_for.value:<8} {_one_line(finding.detail)}"
+
+
+def _advice(findings: list[Finding], *, ready: bool, command: str | None) -> list[str]:
+    lines = [f"{finding.name}: {finding.hint}" for finding in findings if finding.hint]
+    if command is not None:
+        lines.append(f"to install what is missing: {command}")
+    lines.append("a rebuild can start" if ready else "a rebuild cannot start yet")
+    return ["", *lines]
+
+
+def _document(findings: list[Finding], *, ready: bool, command: str | None) -> dict[str, object]:
+    items = [
+        {
+            "name": finding.name,
+            "needed_for": finding.needed_for.value,
+            "present": finding.present,
+            "detail": finding.detail,
+            "hint": finding.hint or None,
+        }
+        for finding in findings
+    ]
+    return {"ready": ready, "command": command, "items": items}
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

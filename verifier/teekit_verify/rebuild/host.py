@@ -1,0 +1,162 @@
+"""What a rebuild and a boot need of the host, and whether it is there: programs are run, not only looked for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from teekit_verify.core import process
+from teekit_verify.core.errors import TeekitError, ToolMissingError
+from teekit_verify.rebuild.archive import KEYRING
+from teekit_verify.rebuild.environment import nix_environment
+from teekit_verify.rebuild.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FREE_BYTES = 10 << 30
+MEMORY_BYTES = 3 << 30  # what a machine sold with 4 GB shows
+FIRMWARE = Path("/usr/share/OVMF")
+MEMINFO = Path("/proc/meminfo")
+_PROBE_SECONDS = 60
+_SETUP_HINT = "Run scripts/setup_deps.sh."
+
+
+class Purpose(Enum):
+    REBUILD = "rebuild"
+    BOOT = "boot"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Something of the host. `probe` gets the folder that builds will fill, says what it found, or raises TeekitError:
+    ToolMissingError for what setup_deps.sh installs, another one for what it cannot mend.
+    """
+
+    name: str
+    purpose: Purpose
+    probe: Callable[[Path], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The answer for one need. `detail` says what was found, or what is wrong; `hint` is empty where setup_deps.sh helps."""
+
+    name: str
+    needed_for: Purpose
+    present: bool
+    detail: str
+    installable: bool = False
+    hint: str = ""
+
+
+def examine(folder: Path) -> list[Finding]:
+    """Every need of `NEEDS`, in order. `folder` is where builds will keep their files; it need not exist yet."""
+    return [_finding(need, folder) for need in NEEDS]
+
+
+def can_rebuild(findings: list[Finding]) -> bool:
+    return all(finding.present for finding in findings if finding.needed_for is Purpose.REBUILD)
+
+
+def _finding(need: Need, folder: Path) -> Finding:
+    try:
+        return Finding(need.name, need.purpose, present=True, detail=need.probe(folder))
+    except ToolMissingError as error:
+        return Finding(need.name, need.purpose, present=False, detail=error.message, installable=True)
+    except TeekitError as error:
+        return Finding(need.name, need.purpose, present=False, detail=error.message, hint=error.hint or "")
+
+
+def _program(name: str) -> Callable[[Path], str]:
+    return lambda _: process.find_program(name, hint=_SETUP_HINT)
+
+
+def _nix(_: Path) -> str:
+    """Adds a small file to the store, which needs a nix that runs and a store that may be written."""
+    version = process.run(["nix", "--version"], timeout_seconds=_PROBE_SECONDS).stdout.decode().strip()
+    with tempfile.TemporaryDirectory(prefix="teekit-doctor-") as folder:
+        Path(folder, "probe").write_text("teekit-verify doctor\n")
+        argv = ["nix", "store", "add-path", "--name", "teekit-doctor", folder]
+        try:
+            process.run(argv, timeout_seconds=_PROBE_SECONDS, environment=nix_environment())
+        except ToolMissingError:
+            raise
+        except TeekitError as error:
+            raise TeekitError(
+                f"{version} cannot add to its store: {error.message}",
+                hint="Run as root, or give /nix to this user, or install Debian's nix-setup-systemd.",
+            ) from error
+    return version
+
+
+def _bubblewrap(_: Path) -> str:
+    """Enters the very sandbox of a build, with the host's own root in place of the pinned environment."""
+    version = process.run(["bwrap", "--version"], timeout_seconds=_PROBE_SECONDS).stdout.decode().strip()
+    try:
+        Sandbox(Path("/")).run(["true"], timeout_seconds=_PROBE_SECONDS)
+    except ToolMissingError:
+        raise
+    except TeekitError as error:
+        raise TeekitError(
+            f"{version} cannot make a sandbox: {error.message}",
+            hint="Run as root, or allow user namespaces "
+            "(on Ubuntu: sysctl kernel.apparmor_restrict_unprivileged_userns=0).",
+        ) from error
+    return version
+
+
+def _keyring(_: Path) -> str:
+    if not KEYRING.is_file():
+        raise ToolMissingError(f"{KEYRING} is not there", hint=_SETUP_HINT)
+    return str(KEYRING)
+
+
+def _disk(folder: Path) -> str:
+    existing = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.is_dir())
+    free = shutil.disk_usage(existing).free
+    if free < FREE_BYTES:
+        raise TeekitError(
+            f"{_gibibytes(free)} free in {existing}, expected {_gibibytes(FREE_BYTES)}",
+            hint=f"Free some space on the disk of {existing}.",
+        )
+    return f"{_gibibytes(free)} free in {existing}"
+
+
+def _memory(_: Path) -> str:
+    fields = dict(line.split(":", 1) for line in MEMINFO.read_text().splitlines() if ":" in line)
+    total = int(fields["MemTotal"].split()[0]) * 1024
+    if total < MEMORY_BYTES:
+        raise TeekitError(
+            f"{_gibibytes(total)} of memory, expected {_gibibytes(MEMORY_BYTES)}",
+            hint="Use a machine with 4 GB or more.",
+        )
+    return f"{_gibibytes(total)}, {os.cpu_count()} processors"
+
+
+def _firmware(_: Path) -> str:
+    found = sorted(FIRMWARE.glob("OVMF_CODE*.fd"))
+    if not found:
+        raise ToolMissingError(f"no OVMF_CODE*.fd in {FIRMWARE}", hint=_SETUP_HINT)
+    return str(found[0])
+
+
+def _gibibytes(count: int) -> str:
+    return f"{count / (1 << 30):.1f} GiB"
+
+
+NEEDS: tuple[Need, ...] = (
+    Need("nix", Purpose.REBUILD, _nix),
+    Need("bubblewrap", Purpose.REBUILD, _bubblewrap),
+    *(Need(name, Purpose.REBUILD, _program(name)) for name in ("apt-get", "apt-cache", "dpkg-deb", "tar", "git")),
+    Need("archive keyring", Purpose.REBUILD, _keyring),
+    Need("disk", Purpose.REBUILD, _disk),
+    Need("memory", Purpose.REBUILD, _memory),
+    *(Need(name, Purpose.BOOT, _program(name)) for name in ("qemu-system-x86_64", "swtpm", "mcopy", "sfdisk")),
+    Need("OVMF", Purpose.BOOT, _firmware),
+)
