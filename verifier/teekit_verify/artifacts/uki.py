@@ -1,0 +1,130 @@
+"""Unified kernel images (UAPI group specification "Unified Kernel Image"): a systemd-stub with its payload sections."""
+
+from __future__ import annotations
+
+import mmap
+import re
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from teekit_verify.artifacts.pe import MACHINE_X86_64, PeImage, PeSection, Span, parse_pe
+from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_MAX_UKI_BYTES = 4 << 30
+"""PE file offsets have 32 bits."""
+_MAX_TEXT_BYTES = 1 << 20
+_MAX_MAGIC_BYTES = 512
+_MAGIC = re.compile(rb"#### LoaderInfo: systemd-stub (?P<text>(?P<major>\d{1,4})[ -~]*) ####\0*")
+_SETUP_MAGIC = Span(0x202, 0x206)
+_MAX_BANNER_BYTES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class StubVersion:
+    """The version a systemd-stub prints in its .sdmagic section: 257 and "257.13-1~deb13u1"."""
+
+    major: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnifiedKernelImage:
+    """A UKI over a buffer (usually a mapped file). `sections` keeps the order of the file, duplicates included."""
+
+    data: memoryview
+    image: PeImage
+    stub_version: StubVersion
+
+    @property
+    def sections(self) -> tuple[PeSection, ...]:
+        return self.image.sections
+
+    def named(self, name: str) -> tuple[PeSection, ...]:
+        """All non-empty sections of that name, in file order."""
+        return tuple(row for row in self.sections if row.name == name and row.virtual_size)
+
+    def content(self, section: PeSection) -> memoryview:
+        """The section's bytes as the running stub sees them (VirtualSize bytes, without file padding)."""
+        span = section.content
+        return self.data[span.start : span.stop]
+
+    def text(self, name: str) -> str | None:
+        """The first section of that name as text, to look at (.osrel, .cmdline, .uname); None if there is none."""
+        for section in self.named(name):
+            return bytes(self.content(section)[:_MAX_TEXT_BYTES]).rstrip(b"\0").decode("utf-8", "replace")
+        return None
+
+    def kernel_release(self) -> str | None:
+        """`uname -r` of the kernel in .linux: from the bzImage setup header, else from .uname, else None.
+
+        Linux Documentation/arch/x86/boot.rst: "kernel_version: Pointer to kernel version string" at 0x20e, less 0x200.
+        """
+        for section in self.named(".linux"):
+            kernel = self.content(section)
+            if bytes(kernel[_SETUP_MAGIC.start : _SETUP_MAGIC.stop]) == b"HdrS":
+                start = int.from_bytes(kernel[0x20E:0x210], "little") + 0x200
+                banner = bytes(kernel[start : start + _MAX_BANNER_BYTES]).split(b"\0", 1)[0]
+                if banner[:1].isdigit():
+                    return banner.decode("latin-1").split(" ", 1)[0]
+        return self.text(".uname")
+
+
+def parse_uki(data: bytes | memoryview, *, what: str = "UKI") -> UnifiedKernelImage:
+    """A UKI from its bytes. Raises MalformedInputError, or UnsupportedInputError for addons and foreign stubs."""
+    view = memoryview(data)
+    image = parse_pe(view, what=what)
+    if image.machine != MACHINE_X86_64:
+        raise UnsupportedInputError(f"{what}: machine type {image.machine:#x} is not x86-64")
+    names = {row.name for row in image.sections if row.virtual_size}
+    if ".linux" not in names:
+        kind = "a UKI addon" if names & {".cmdline", ".initrd", ".ucode", ".dtb"} else "not a UKI"
+        raise UnsupportedInputError(
+            f"{what}: no .linux section: this is {kind}", hint="Give the UKI that holds the kernel."
+        )
+    return UnifiedKernelImage(view, image, _stub_version(view, image, what))
+
+
+@contextmanager
+def open_uki(path: Path) -> Iterator[UnifiedKernelImage]:
+    """Map a UKI file read-only; the image must not be used after the `with` block."""
+    try:
+        with path.open("rb") as stream:
+            size_bytes = stream.seek(0, 2)
+            if not 0 < size_bytes <= _MAX_UKI_BYTES:
+                raise MalformedInputError(
+                    str(path), field="file size", offset=0, problem=f"{size_bytes} bytes is not 1 byte to 4 GiB"
+                )
+            mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    except OSError as error:
+        raise TeekitError(f"cannot read the UKI {path}: {error.strerror}", hint="Check the path.") from error
+    view = memoryview(mapped)
+    try:
+        yield parse_uki(view, what=str(path))
+    finally:
+        view.release()
+        with suppress(BufferError):  # a caller still holds a piece; the map goes with its last piece
+            mapped.close()
+
+
+def _stub_version(data: memoryview, image: PeImage, what: str) -> StubVersion:
+    """Systemd src/boot/stub.c: DECLARE_NOALLOC_SECTION(".sdmagic", "#### LoaderInfo: systemd-stub " GIT_VERSION " ####")."""
+    found = [row for row in image.sections if row.name == ".sdmagic"]
+    if len(found) != 1:
+        raise UnsupportedInputError(
+            f"{what}: expected one .sdmagic section, found {len(found)}: the version of systemd-stub is unknown",
+            hint="Build the UKI with an unmodified systemd-stub.",
+        )
+    span = found[0].content
+    text = bytes(data[span.start : min(span.stop, span.start + _MAX_MAGIC_BYTES)])
+    match = _MAGIC.fullmatch(text)
+    if match is None:
+        raise UnsupportedInputError(
+            f"{what}: .sdmagic does not name a systemd-stub version: {printable(text[:80].decode('latin-1'))}",
+            hint="Build the UKI with an unmodified systemd-stub.",
+        )
+    return StubVersion(int(match["major"]), match["text"].decode("ascii"))

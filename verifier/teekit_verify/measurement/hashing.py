@@ -1,0 +1,71 @@
+"""Digests of many overlapping pieces of one large buffer: every byte is hashed once per algorithm where that is enough.
+
+Messages that begin alike share the work: the state after `.initrd` serves PCR 11 (the section) and PCR 9 (the section
+and what the stub appends). hashlib releases the interpreter lock, so algorithms and messages run in parallel threads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from teekit_verify.artifacts.pe import Span
+from teekit_verify.core.digest import Algorithm, Digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Message = tuple[Span | bytes, ...]
+"""What one digest covers, in order: spans of the buffer, and bytes that are not in it."""
+
+DigestTable = dict[tuple[Message, Algorithm], Digest]
+
+
+def digest_messages(data: memoryview, wanted: Mapping[Message, Iterable[Algorithm]]) -> DigestTable:
+    """The digest of each message with each of its algorithms; spans refer to `data`."""
+    jobs: list[tuple[Algorithm, list[Message]]] = []
+    for algorithm in Algorithm:
+        messages = [message for message, algorithms in wanted.items() if algorithm in algorithms]
+        jobs += [(algorithm, alike) for alike in _grouped(messages, 0)]
+    jobs.sort(key=lambda job: max(map(_size_bytes, job[1])), reverse=True)
+    table: DigestTable = {}
+    with ThreadPoolExecutor() as pool:
+        for part in pool.map(lambda job: _digest_alike(data, *job), jobs):
+            table.update(part)
+    return table
+
+
+def _digest_alike(data: memoryview, algorithm: Algorithm, messages: list[Message]) -> DigestTable:
+    return dict(_descend(data, algorithm, hashlib.new(algorithm.value, usedforsecurity=False), messages, 0))
+
+
+def _descend(
+    data: memoryview, algorithm: Algorithm, state: hashlib._Hash, messages: list[Message], depth: int
+) -> Iterable[tuple[tuple[Message, Algorithm], Digest]]:
+    """`state` has taken the first `depth` parts, which all `messages` have in common."""
+    for message in messages:
+        if len(message) == depth:
+            yield (message, algorithm), Digest(algorithm, state.copy().digest())
+    for alike in _grouped([message for message in messages if len(message) > depth], depth):
+        branch = state.copy()
+        part = alike[0][depth]
+        branch.update(data[part.start : part.stop] if isinstance(part, Span) else part)
+        yield from _descend(data, algorithm, branch, alike, depth + 1)
+
+
+def _grouped(messages: list[Message], depth: int) -> list[list[Message]]:
+    """Messages with the same part at `depth` together; those that end before it as one group."""
+
+    def key(message: Message) -> tuple[int, int, int, bytes]:
+        if len(message) <= depth:
+            return (0, 0, 0, b"")
+        part = message[depth]
+        return (1, part.start, part.stop, b"") if isinstance(part, Span) else (2, 0, 0, part)
+
+    return [list(group) for _, group in groupby(sorted(messages, key=key), key)]
+
+
+def _size_bytes(message: Message) -> int:
+    return sum(part.size_bytes if isinstance(part, Span) else len(part) for part in message)
