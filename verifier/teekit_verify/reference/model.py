@@ -122,6 +122,9 @@ class PredictedEvent:
     description: fields.Text
     cause: fields.Text
 
+    def digest(self, bank: Algorithm) -> Digest | None:
+        return next((digest for digest in self.digests if digest.algorithm is bank), None)
+
 
 @dataclass(frozen=True, slots=True)
 class RegisterValue:

@@ -1,0 +1,162 @@
+"""Compares measurements with a reference, register by register and bank by bank."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from teekit_verify.appraisal.checklist import Checklist, EventDifference
+from teekit_verify.appraisal.explain import first_difference
+from teekit_verify.core.outcome import Check, Outcome
+from teekit_verify.reference.model import Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from teekit_verify.core.digest import Algorithm
+    from teekit_verify.measurement.registers import Register
+    from teekit_verify.reference.model import (
+        AcceptableValue,
+        Measurements,
+        PredictedEvent,
+        Reference,
+        ReferenceRegister,
+        RegisterValue,
+    )
+
+
+def appraise(reference: Reference, measurements: Measurements) -> Checklist:
+    """One check for each register and bank of the reference, and one for each measured register it does not mention.
+
+    Of a platform the reference describes, every register counts: one that is not to count has the policy `ignore`. A
+    platform the reference does not describe at all is shown as ignored.
+    """
+    checklist = Checklist(())
+    for platform, published in reference.platforms.items():
+        checklist += _appraise_platform(platform, published, measurements.platforms.get(platform, {}))
+    for platform in measurements.platforms.keys() - reference.platforms.keys():
+        note = Check(platform, Outcome.NOT_CHECKED, detail="the reference says nothing about this platform")
+        checklist += Checklist((), (note,))
+    return checklist
+
+
+def _appraise_platform(
+    platform: str, published: Mapping[Register, ReferenceRegister], measured: Mapping[Register, RegisterValue]
+) -> Checklist:
+    checklist = Checklist(())
+    for register, reference in published.items():
+        name, value = f"{platform} {register}", measured.get(register)
+        if reference.policy is Policy.IGNORE:
+            checklist += Checklist((), (_ignored(name, reference, value),))
+        elif value is None:
+            checklist += _not_measured(name, reference)
+        else:
+            checklist += _appraise_register(platform, register, reference.acceptable, value)
+    for register in measured:
+        if register not in published:
+            detail = "measured, but the reference does not mention this register"
+            checklist += Checklist((Check(f"{platform} {register}", Outcome.NOT_CHECKED, detail=detail),))
+    return checklist
+
+
+def _ignored(name: str, reference: ReferenceRegister, value: RegisterValue | None) -> Check:
+    found = ", ".join(str(digest) for digest in (value.values or ())) if value is not None else ""
+    return Check(name, Outcome.NOT_CHECKED, found=found, detail=f"ignored, as the reference says: {reference.reason}")
+
+
+def _not_measured(name: str, reference: ReferenceRegister) -> Checklist:
+    banks = {bank: value.register.value(bank) for value in reference.acceptable for bank in value.register.banks}
+    return Checklist(
+        tuple(
+            Check(
+                f"{name} {bank.value}",
+                Outcome.NOT_CHECKED,
+                expected="" if digest is None else digest.hex,
+                detail="published, but not among the measurements",
+            )
+            for bank, digest in banks.items()
+        )
+    )
+
+
+def _appraise_register(
+    platform: str, register: Register, acceptable: Sequence[AcceptableValue], found: RegisterValue
+) -> Checklist:
+    """All banks must agree with the same acceptable value; if none agrees, the closest one is what is explained."""
+    candidates = [
+        (_appraise_value(platform, register, alternative.register, found), alternative) for alternative in acceptable
+    ]
+    checklist, chosen = min(candidates, key=lambda candidate: _distance(candidate[0], candidate[1].register, found))
+    if len(acceptable) == 1 or not checklist.of(Outcome.MISMATCH):
+        return checklist
+    note = f"none of {len(acceptable)} acceptable values; against '{chosen.label}': "
+    checks = tuple(_with_note(check, note) if check.detail else check for check in checklist.checks)
+    return Checklist(checks, checklist.ignored, checklist.differences)
+
+
+def _with_note(check: Check, note: str) -> Check:
+    return Check(check.name, check.outcome, check.expected, check.found, note + check.detail)
+
+
+def _distance(checklist: Checklist, expected: RegisterValue, found: RegisterValue) -> tuple[int, int, int]:
+    """Least is closest: mismatching banks, then open questions, then how early the events part."""
+    mismatches, unclear = checklist.of(Outcome.MISMATCH), checklist.of(Outcome.NOT_CHECKED, Outcome.ERROR)
+    parting = min((difference.position for difference in checklist.differences), default=0)
+    return len(mismatches), len(unclear), -parting if expected.events and found.events else 0
+
+
+def _appraise_value(platform: str, register: Register, expected: RegisterValue, found: RegisterValue) -> Checklist:
+    results = [_appraise_bank(platform, register, bank, expected, found) for bank in expected.banks]
+    return Checklist(
+        tuple(check for check, _ in results),
+        (),
+        tuple(difference for _, difference in results if difference is not None),
+    )
+
+
+def _appraise_bank(
+    platform: str, register: Register, bank: Algorithm, expected: RegisterValue, found: RegisterValue
+) -> tuple[Check, EventDifference | None]:
+    """Values decide where both are known; else the known events, which can refute, and confirm only each other."""
+    name = f"{platform} {register} {bank.value}"
+    want, have = expected.value(bank), found.value(bank)
+    expected_hex, found_hex = "" if want is None else want.hex, "" if have is None else have.hex
+    if bank not in found.banks:
+        return Check(name, Outcome.NOT_CHECKED, expected_hex, "", "the measurements have no such bank"), None
+    if want is not None and want == have:
+        return Check(name, Outcome.MATCH, expected_hex, found_hex), None
+    difference = first_difference(platform, str(register), bank, expected.events, found.events)
+    if want is not None and have is not None:
+        explained = difference is not None and expected.events and found.events
+        detail = difference.text if difference and explained else "one side has no event log to explain it"
+        return Check(name, Outcome.MISMATCH, expected_hex, found_hex, detail), difference if explained else None
+    if want is None and have is None:
+        counts = f"{len(expected.events)} known events", f"{len(found.events)} known events"
+        if difference is None:
+            return Check(name, Outcome.MATCH, *counts), None
+        return Check(name, Outcome.MISMATCH, *counts, difference.text), difference
+    return _appraise_half_known(Check(name, Outcome.NOT_CHECKED, expected_hex, found_hex), bank, expected, found), None
+
+
+def _appraise_half_known(check: Check, bank: Algorithm, expected: RegisterValue, found: RegisterValue) -> Check:
+    """Only one side knows all events: the other's must be among them, in order, and even then the gap stays open."""
+    whole, part = (expected, found) if expected.values is not None else (found, expected)
+    stray = _first_stray(part.events, whole.events, bank)
+    if stray is not None and whole.events:
+        who = "the measurements" if part is found else "the reference"
+        detail = f"{stray.description} ({stray.cause}) of {who} is not among the events of the other side"
+        return Check(check.name, Outcome.MISMATCH, check.expected, check.found, detail)
+    who = "the measurements do" if part is found else "the reference does"
+    detail = f"{who} not know the whole register: {part.missing}"
+    return Check(check.name, Outcome.NOT_CHECKED, check.expected, check.found, detail)
+
+
+def _first_stray(
+    part: Sequence[PredictedEvent], whole: Sequence[PredictedEvent], bank: Algorithm
+) -> PredictedEvent | None:
+    """The first event of `part` that `whole` does not have, in order, after those before it."""
+    rest = iter(whole)
+    for event in part:
+        digest = event.digest(bank)
+        if not any(other.digest(bank) == digest for other in rest):
+            return event
+    return None

@@ -1,0 +1,80 @@
+"""Files against files: those of two builds with each other, and those of a build with the published ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from teekit_verify.core.outcome import Check, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from teekit_verify.reference.model import Artifact
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactPair:
+    """One file name in two builds; None where the build did not make it."""
+
+    name: str
+    a: Artifact | None
+    b: Artifact | None
+
+    @property
+    def same(self) -> bool:
+        return self.a is not None and self.a == self.b
+
+
+def pair_artifacts(a: Sequence[Artifact], b: Sequence[Artifact]) -> tuple[ArtifactPair, ...]:
+    """Every name of either build, sorted."""
+    in_a, in_b = {item.name: item for item in a}, {item.name: item for item in b}
+    return tuple(ArtifactPair(name, in_a.get(name), in_b.get(name)) for name in sorted(in_a.keys() | in_b.keys()))
+
+
+def difference_in_words(pair: ArtifactPair) -> str:
+    """Why a pair is not the same: `tdx-debian.efi: made by build A only`, say."""
+    if pair.a is None or pair.b is None:
+        return f"{pair.name}: made by build {'B' if pair.a is None else 'A'} only"
+    if pair.a.size_bytes != pair.b.size_bytes:
+        return f"{pair.name}: {pair.a.size_bytes} bytes in build A, {pair.b.size_bytes} bytes in build B"
+    return f"{pair.name}: same size, other bytes"
+
+
+def check_all_artifacts(published: Sequence[Artifact], made: Sequence[Artifact]) -> tuple[Check, ...]:
+    """A whole build against the published files: each must be there, with these bytes, and no other."""
+    return tuple(_check_pair(pair) for pair in pair_artifacts(published, made))
+
+
+def _check_pair(pair: ArtifactPair) -> Check:
+    name, published, made = f"artifact {pair.name}", pair.a, pair.b
+    if published is None:
+        return Check(name, Outcome.MISMATCH, "", _digest(made), "the reference does not list this file")
+    if made is None:
+        return Check(name, Outcome.MISMATCH, _digest(published), "", "the build did not make this file")
+    return _check(name, published, made)
+
+
+def _check(name: str, published: Artifact, found: Artifact) -> Check:
+    if (published.size_bytes, published.sha256) == (found.size_bytes, found.sha256):
+        return Check(name, Outcome.MATCH, _digest(published), _digest(found))
+    detail = "same size, other bytes"
+    if published.size_bytes != found.size_bytes:
+        detail = f"has {found.size_bytes} bytes, published were {published.size_bytes}"
+    return Check(name, Outcome.MISMATCH, _digest(published), _digest(found), detail)
+
+
+def check_one_artifact(published: Sequence[Artifact], found: Artifact) -> Check:
+    """One file, perhaps renamed, against the published files: by its bytes first, else by its name."""
+    by_bytes = [item for item in published if item.sha256 == found.sha256]
+    by_name = [item for item in published if item.name == found.name]
+    for candidate in by_bytes + by_name:
+        return _check(f"artifact {candidate.name}", candidate, found)
+    name = f"artifact {found.name}"
+    return Check(
+        name, Outcome.MISMATCH, "", _digest(found), "the reference lists no file with these bytes or this name"
+    )
+
+
+def _digest(artifact: Artifact | None) -> str:
+    return "" if artifact is None else artifact.sha256.hex
