@@ -9,9 +9,12 @@ case ${1-} in
     *) printf 'usage: %s [--fix]\n' "$0" >&2 && exit 2 ;;
 esac
 
+tracked=$(git -c core.quotePath=off ls-files --stage -- mkosi 2>/dev/null) || tracked=
+[ -n "$tracked" ] || { printf 'error: git tracks no files in mkosi/\nhint: run this in a clone\n' >&2 && exit 2; }
+
 # Lines "MODE PATH": what every tracked file and every folder should have.
 expected_modes() {
-    git -c core.quotePath=off ls-files --stage -- mkosi | while read -r git_mode _ _ path; do
+    printf '%s\n' "$tracked" | while read -r git_mode _ _ path; do
         case $git_mode in
             100755) printf '755 %s\n' "$path" ;;
             100644) printf '644 %s\n' "$path" ;;
@@ -20,9 +23,7 @@ expected_modes() {
     find mkosi -type d -printf '755 %p\n'
 }
 
-expected=$(expected_modes)
-[ -n "$expected" ] || { printf 'error: git tracks no files in mkosi/\nhint: run this in a clone\n' >&2 && exit 2; }
-wrong=$(printf '%s\n' "$expected" | while read -r mode path; do
+wrong=$(expected_modes | while read -r mode path; do
     found=$(stat -c %a -- "$path" 2>/dev/null) || continue # deleted in the work tree
     [ "$found" = "$mode" ] || printf '%s %s %s\n' "$mode" "$found" "$path"
 done)

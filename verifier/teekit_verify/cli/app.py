@@ -14,8 +14,11 @@ from teekit_verify import __version__
 from teekit_verify.cli import options
 from teekit_verify.cli.doctor import doctor
 from teekit_verify.cli.env import env
+from teekit_verify.cli.lock import fetch, lock
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
+
+_INTERRUPTED = 130
 
 app = typer.Typer(
     name="teekit-verify",
@@ -42,6 +45,8 @@ def _common(
     pass
 
 
+app.command()(lock)
+app.command()(fetch)
 app.add_typer(env, name="env")
 app.command()(doctor)
 
@@ -53,14 +58,16 @@ def main(argv: list[str]) -> ExitStatus:
         return ExitStatus.NO_VERDICT
     try:
         status = app(argv, prog_name="teekit-verify", standalone_mode=False)
+        if status == _INTERRUPTED:
+            raise KeyboardInterrupt  # noqa: TRY301 - Typer turned it into an exit status
+        return ExitStatus(status or 0)
     except TeekitError as error:
         return _report(argv, error.message, error.hint, error)
     except TyperException as error:  # wrong usage, in Typer's words
         return _report(argv, error.format_message(), "Run it with --help to see how it is used.", error)
     except (KeyboardInterrupt, typer.Abort) as error:
         return _report(argv, "interrupted", "Run the same command again to go on.", error)
-    except BrokenPipeError:
-        sys.stderr.close()
+    except SystemExit:  # how Typer ends when nobody reads the output any more
         return ExitStatus.NO_VERDICT
     except Exception as error:  # noqa: BLE001 - a defect must not look like the verdict "does not hold" (Python's 1)
         return _report(
@@ -69,7 +76,6 @@ def main(argv: list[str]) -> ExitStatus:
             f"Run it again with {options.DEBUG_FLAG} and report the traceback.",
             error,
         )
-    return ExitStatus(status or 0)
 
 
 def _report(argv: list[str], message: str, hint: str | None, error: BaseException) -> ExitStatus:

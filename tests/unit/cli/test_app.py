@@ -1,0 +1,148 @@
+"""main(): the exit status and the messages of every way a command can end."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+import typer
+
+from teekit_verify import __version__
+from teekit_verify.cli import app as cli
+from teekit_verify.cli.options import DebugOption, JsonOption  # noqa: TC001 - Typer reads annotations at run time
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.outcome import ExitStatus
+
+ENDINGS: dict[str, BaseException | object] = {
+    "holds": ExitStatus.HOLDS,
+    "nothing": None,
+    "fails": ExitStatus.DOES_NOT_HOLD,
+    "unreadable": TeekitError("a.efi: no such file", hint="Name a file that exists."),
+    "hintless": TeekitError("nothing to compare"),
+    "defect": ZeroDivisionError("division by zero"),
+    "control-c": KeyboardInterrupt(),
+    "reader-gone": BrokenPipeError(32, "Broken pipe"),
+    "odd": 77,
+}
+
+
+@pytest.fixture
+def endings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command line with one command, `end HOW`, which ends as ENDINGS says."""
+    app = typer.Typer(rich_markup_mode=None)
+
+    @app.callback()
+    def _common() -> None:
+        pass
+
+    @app.command()
+    def end(how: str, json_output: JsonOption = False, debug: DebugOption = False) -> object:  # noqa: FBT002
+        ending = ENDINGS[how]
+        if isinstance(ending, BaseException):
+            raise ending
+        return ending
+
+    monkeypatch.setattr(cli, "app", app)
+
+
+@pytest.mark.usefixtures("endings")
+@pytest.mark.parametrize(
+    ("how", "status"),
+    [
+        ("holds", 0),
+        ("nothing", 0),
+        ("fails", 1),
+        ("unreadable", 2),
+        ("hintless", 2),
+        ("defect", 2),
+        ("control-c", 2),
+        ("reader-gone", 2),
+        ("odd", 2),
+    ],
+)
+def test_exit_status(how: str, status: int) -> None:
+    assert cli.main(["end", how]) == status
+
+
+@pytest.mark.usefixtures("endings")
+def test_an_error_goes_to_standard_error_with_its_hint(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["end", "unreadable"])
+    assert capsys.readouterr() == ("", "error: a.efi: no such file\nhint: Name a file that exists.\n")
+
+
+@pytest.mark.usefixtures("endings")
+def test_an_error_without_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["end", "hintless"])
+    assert capsys.readouterr().err == "error: nothing to compare\n"
+
+
+@pytest.mark.usefixtures("endings")
+def test_an_error_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["end", "unreadable", "--json"])
+    assert json.loads(capsys.readouterr().out) == {
+        "error": {"message": "a.efi: no such file", "hint": "Name a file that exists."}
+    }
+
+
+@pytest.mark.usefixtures("endings")
+def test_a_defect_is_called_one_and_shows_a_traceback_only_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["end", "defect"])
+    error = capsys.readouterr().err
+    assert error.startswith("error: internal error: ZeroDivisionError: division by zero\n")
+    assert "--debug" in error
+    assert "Traceback" not in error
+    cli.main(["end", "defect", "--debug"])
+    assert "Traceback (most recent call last)" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("endings")
+def test_control_c_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["end", "control-c"])
+    assert capsys.readouterr().err.endswith("error: interrupted\nhint: Run the same command again to go on.\n")
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["no-such-command"], "No such command 'no-such-command'"),
+        (["--no-such-option"], "No such option"),
+        (["doctor", "surplus"], "unexpected extra argument"),
+    ],
+)
+def test_wrong_usage(argv: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(argv) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "hint: Run it with --help to see how it is used." in error
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"teekit-verify {__version__}\n"
+
+
+def test_help_tells_the_exit_statuses(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--help"]) == 0
+    assert "Exit status: 0 the claim holds, 1 it does not, 2 no verdict" in " ".join(capsys.readouterr().out.split())
+
+
+def test_nothing_asked_is_no_verdict(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 2
+    assert "Usage: teekit-verify" in capsys.readouterr().out
+
+
+def test_the_module_ends_with_the_status_of_main() -> None:
+    command = [sys.executable, "-m", "teekit_verify"]
+    assert subprocess.run([*command, "--version"], check=False, capture_output=True).returncode == 0
+    assert subprocess.run([*command, "--wrong"], check=False, capture_output=True).returncode == 2
+
+
+def test_starting_up_imports_nothing_heavy() -> None:
+    """Start-up stays short because what only some commands use is imported by them."""
+    command = [sys.executable, "-X", "importtime", "-m", "teekit_verify", "--help"]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stderr
+    imported = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in output.splitlines()}
+    assert "typer" in imported
+    assert imported.isdisjoint({"pefile", "elftools", "cryptography", "pydantic", "jsonschema", "http", "ssl"})

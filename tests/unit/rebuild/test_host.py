@@ -1,0 +1,122 @@
+"""What the host has, asked with stand-ins for nix and bubblewrap on the PATH."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from builders.standins import StandIns
+from teekit_verify.rebuild import host
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from teekit_verify.rebuild.host import Finding
+
+PROGRAMS = ["apt-get", "apt-cache", "dpkg-deb", "tar", "qemu-system-x86_64", "swtpm", "mcopy", "sfdisk"]
+
+
+@pytest.fixture
+def stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIns:
+    """A host that has everything."""
+    made = StandIns.make(tmp_path / "bin")
+    for name in PROGRAMS:
+        made.add(name)
+    made.add("nix", 'case $1 in --version) echo "nix (Nix) 2.8.0" ;; esac')
+    made.add("bwrap", 'case $1 in --version) echo "bubblewrap 0.8.0" ;; esac')
+    firmware = tmp_path / "OVMF"
+    firmware.mkdir()
+    (firmware / "OVMF_CODE_4M.fd").touch()
+    (tmp_path / "keyring.gpg").touch()
+    memory(tmp_path, kilobytes=4 << 20)
+    monkeypatch.setenv("PATH", str(made.folder))
+    monkeypatch.setattr(host, "FIRMWARE", firmware)
+    monkeypatch.setattr(host, "KEYRING", tmp_path / "keyring.gpg")
+    monkeypatch.setattr(host, "MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(host, "FREE_BYTES", 1)
+    return made
+
+
+def memory(folder: Path, *, kilobytes: int) -> None:
+    (folder / "meminfo").write_text(f"MemTotal:       {kilobytes} kB\nMemFree:         1 kB\n")
+
+
+def finding(name: str, folder: Path) -> Finding:
+    (found,) = [found for found in host.examine(folder) if found.name == name]
+    return found
+
+
+def test_a_host_that_has_everything(stand_ins: StandIns, tmp_path: Path) -> None:
+    findings = host.examine(tmp_path)
+    assert [found.name for found in findings if not found.present] == []
+    assert host.can_rebuild(findings)
+    assert finding("nix", tmp_path).detail == "nix (Nix) 2.8.0"
+    assert finding("bubblewrap", tmp_path).detail == "bubblewrap 0.8.0"
+
+
+def test_nix_and_bubblewrap_are_run_as_a_build_runs_them(stand_ins: StandIns, tmp_path: Path) -> None:
+    host.examine(tmp_path)
+    assert any(call.startswith("nix store add-path --name teekit-doctor ") for call in stand_ins.calls)
+    (sandboxed,) = [call for call in stand_ins.calls if "--unshare-net" in call]
+    assert sandboxed.startswith("bwrap ")
+    assert sandboxed.endswith(" true")
+
+
+@pytest.mark.parametrize(
+    ("program", "name"), [("nix", "nix"), ("bwrap", "bubblewrap"), ("git", "git"), ("apt-get", "apt-get")]
+)
+def test_a_missing_program(stand_ins: StandIns, tmp_path: Path, program: str, name: str) -> None:
+    (stand_ins.folder / program).unlink()
+    found = finding(name, tmp_path)
+    assert (found.present, found.installable) == (False, True)
+    assert found.detail == f"the program '{program}' is not installed"
+    assert not host.can_rebuild(host.examine(tmp_path))
+
+
+def test_a_boot_is_no_condition_for_a_rebuild(stand_ins: StandIns, tmp_path: Path) -> None:
+    (stand_ins.folder / "swtpm").unlink()
+    (tmp_path / "OVMF" / "OVMF_CODE_4M.fd").unlink()
+    assert not finding("swtpm", tmp_path).present
+    assert finding("OVMF", tmp_path).detail == f"no OVMF_CODE*.fd in {tmp_path}/OVMF"
+    assert host.can_rebuild(host.examine(tmp_path))
+
+
+def test_a_store_that_takes_nothing(stand_ins: StandIns, tmp_path: Path) -> None:
+    stand_ins.add("nix", 'case $1 in --version) echo "nix 2" ;; *) echo "permission denied" >&2; exit 1 ;; esac')
+    found = finding("nix", tmp_path)
+    assert (found.present, found.installable) == (False, False)
+    assert found.detail.startswith("nix 2 cannot add to its store: nix failed with exit status 1")
+    assert "permission denied" in found.detail
+    assert "give /nix to this user" in found.hint
+
+
+def test_a_sandbox_that_cannot_be_made(stand_ins: StandIns, tmp_path: Path) -> None:
+    stand_ins.add("bwrap", 'case $1 in --version) echo "bwrap 1" ;; *) echo "no namespaces" >&2; exit 1 ;; esac')
+    found = finding("bubblewrap", tmp_path)
+    assert (found.present, found.installable) == (False, False)
+    assert "bwrap 1 cannot make a sandbox: bwrap failed with exit status 1" in found.detail
+    assert "no namespaces" in found.detail
+    assert "user namespaces" in found.hint
+
+
+def test_a_missing_keyring(stand_ins: StandIns, tmp_path: Path) -> None:
+    (tmp_path / "keyring.gpg").unlink()
+    found = finding("archive keyring", tmp_path)
+    assert (found.present, found.installable) == (False, True)
+    assert found.detail == f"{tmp_path}/keyring.gpg is not there"
+
+
+def test_too_little_disk(stand_ins: StandIns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "FREE_BYTES", 1 << 60)
+    found = finding("disk", tmp_path / "not" / "yet")
+    assert not found.present
+    assert found.detail.endswith(f" free in {tmp_path}, expected 1073741824.0 GiB")
+    assert found.hint == f"Free some space on the disk of {tmp_path}."
+
+
+def test_too_little_memory(stand_ins: StandIns, tmp_path: Path) -> None:
+    memory(tmp_path, kilobytes=1 << 20)
+    found = finding("memory", tmp_path)
+    assert not found.present
+    assert found.detail == "1.0 GiB of memory, expected 3.0 GiB"

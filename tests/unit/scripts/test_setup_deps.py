@@ -1,0 +1,109 @@
+"""scripts/setup_deps.sh with a stand-in apt-get, which "installs" a package by putting its program on the PATH."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from builders.standins import StandIns
+
+SCRIPT = Path(__file__).parents[3] / "scripts" / "setup_deps.sh"
+PRESENT = ["dpkg-deb", "python3", "tar", "xz", "zstd", "newuidmap"]
+INSTALLING = """
+[ "$DEBIAN_FRONTEND" = noninteractive ] || exit 7
+case " $* " in *" install "*)
+    for program in nix bwrap; do ln -sf /bin/true "$(dirname "$0")/$program"; done ;;
+esac
+"""
+
+
+@pytest.fixture
+def stand_ins(tmp_path: Path) -> StandIns:
+    made = StandIns.make(tmp_path / "bin")
+    for name in PRESENT:
+        made.add(name)
+    return made
+
+
+def test_installs_what_is_missing_and_only_that(stand_ins: StandIns) -> None:
+    stand_ins.add("apt-get", INSTALLING)
+    result = stand_ins.run(SCRIPT)
+    assert result.returncode == 0, result.stderr
+    update, install = stand_ins.calls
+    assert update.endswith(" update")
+    assert install.endswith(" install --no-install-recommends nix-bin bubblewrap")
+    assert "-y" in install.split()
+    assert "setup: installing nix-bin bubblewrap" in result.stderr
+    assert result.stdout == ""
+
+
+def test_does_nothing_and_says_nothing_when_everything_is_there(stand_ins: StandIns) -> None:
+    stand_ins.add("apt-get", INSTALLING)
+    stand_ins.run(SCRIPT)
+    before = stand_ins.calls
+    again = stand_ins.run(SCRIPT)
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+    assert stand_ins.calls == before
+
+
+def test_the_tests_need_more(stand_ins: StandIns) -> None:
+    stand_ins.add("apt-get", "exit 0")
+    stand_ins.run(SCRIPT, "--tests")
+    packages = stand_ins.calls[-1].split()
+    assert {"nix-bin", "bubblewrap", "qemu-system-x86", "swtpm", "shellcheck", "mtools"} <= set(packages)
+
+
+def test_apt_failing_shows_its_last_lines(stand_ins: StandIns) -> None:
+    stand_ins.add("apt-get", 'echo "E: Unable to locate package nix-bin" >&2; exit 100')
+    result = stand_ins.run(SCRIPT)
+    assert result.returncode == 2
+    assert "  | E: Unable to locate package nix-bin" in result.stderr
+    assert "error: apt-get could not install the packages" in result.stderr
+    assert "hint: check the network and the sources in /etc/apt, and run this again" in result.stderr
+
+
+def test_a_failed_update_alone_does_not_stop_it(stand_ins: StandIns) -> None:
+    stand_ins.add("apt-get", 'case " $* " in *" update "*) exit 100 ;; esac\n' + INSTALLING)
+    result = stand_ins.run(SCRIPT)
+    assert result.returncode == 0, result.stderr
+    assert "trying with the package lists that are there" in result.stderr
+
+
+def test_an_installation_that_brought_nothing_is_an_error(stand_ins: StandIns) -> None:
+    stand_ins.add("apt-get", "exit 0")
+    result = stand_ins.run(SCRIPT)
+    assert result.returncode == 2
+    assert "error: still not there after the installation: nix-bin bubblewrap" in result.stderr
+
+
+def test_a_host_without_apt(stand_ins: StandIns) -> None:
+    result = stand_ins.run(SCRIPT)
+    assert result.returncode == 2
+    assert "error: this host has no apt-get, so it is neither Debian nor Ubuntu" in result.stderr
+    assert "hint: install these packages yourself and run this again: nix-bin bubblewrap" in result.stderr
+
+
+def test_neither_root_nor_sudo(stand_ins: StandIns) -> None:
+    stand_ins.set_user(1000)
+    stand_ins.add("apt-get", INSTALLING)
+    result = stand_ins.run(SCRIPT)
+    assert result.returncode == 2
+    assert "error: installing packages needs root, and there is no sudo" in result.stderr
+    assert stand_ins.calls == []
+
+
+def test_a_user_installs_through_sudo_without_questions(stand_ins: StandIns) -> None:
+    stand_ins.set_user(1000)
+    stand_ins.add("apt-get", INSTALLING)
+    stand_ins.add("sudo", 'shift; exec "$@"')
+    stand_ins.run(SCRIPT)
+    sudo_calls = [call for call in stand_ins.calls if call.startswith("sudo")]
+    assert sudo_calls[0].startswith("sudo -n env DEBIAN_FRONTEND=noninteractive ")
+    assert sudo_calls[1].endswith("install --no-install-recommends nix-bin bubblewrap")
+
+
+def test_an_unknown_argument(stand_ins: StandIns) -> None:
+    result = stand_ins.run(SCRIPT, "--all")
+    assert result.returncode == 2
+    assert "error: unknown argument: --all" in result.stderr
