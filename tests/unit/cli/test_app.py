@@ -139,6 +139,13 @@ def test_the_module_ends_with_the_status_of_main() -> None:
     assert subprocess.run([*command, "--wrong"], check=False, capture_output=True).returncode == 2
 
 
+def test_a_damaged_installation_is_no_verdict() -> None:
+    damaged = "import sys, runpy; sys.modules['typer'] = None; runpy.run_module('teekit_verify', run_name='__main__')"
+    result = subprocess.run([sys.executable, "-c", damaged], check=False, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert "error: this installation is damaged" in result.stderr
+
+
 def test_starting_up_imports_nothing_heavy() -> None:
     """Start-up stays short because what only some commands use is imported by them."""
     command = [sys.executable, "-X", "importtime", "-m", "teekit_verify", "--help"]
