@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 if TYPE_CHECKING:
+    from teekit_verify.rebuild.images import Target
     from teekit_verify.rebuild.provision import Provision
 
+Kernel = Literal["debian", "source"]
 SNAPSHOT_ARCHIVE = "https://snapshot.debian.org/archive"
 DEBUG_FLAG = "--debug"
 
@@ -36,6 +38,13 @@ SourceOption = Annotated[
         "--source", help="A checkout of this repository. [default: the one you are in]", exists=True, file_okay=False
     ),
 ]
+ImageOption = Annotated[str, typer.Option(help="The image to build.")]
+KernelOption = Annotated[
+    Kernel, typer.Option(help="Debian's prebuilt kernel (minutes), or one built from Debian's kernel source.")
+]
+LockOption = Annotated[
+    Path | None, typer.Option("--lock", help="The lock of the image's packages. [default: mkosi/packages.lock.json]")
+]
 
 
 def cache_directory() -> Path:
@@ -51,3 +60,9 @@ def provision(source: Path | None, mirror: str | None, snapshot_archive: str) ->
     from teekit_verify.report.progress import StderrProgress
 
     return Provision(Project.find(source), cache_directory(), StderrProgress(), mirror, snapshot_archive)
+
+
+def find_target(image: str, kernel: Kernel) -> Target:
+    from teekit_verify.rebuild import images
+
+    return images.find_target(image, ("debian-kernel",) if kernel == "debian" else ())

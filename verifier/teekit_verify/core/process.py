@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _TERM_GRACE_SECONDS = 10
 _TAIL_LINES = 20
+_MAX_LINE = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +122,14 @@ def last_lines(log: Path, count: int = _TAIL_LINES) -> list[str]:
     """The last lines of a log file, made safe for a terminal; empty if there is no such file."""
     try:
         with log.open("r", encoding="utf-8", errors="replace") as stream:
-            return [printable(line.rstrip("\n")) for line in deque(stream, maxlen=count)]
+            return [_shortened(line) for line in deque(stream, maxlen=count)]
     except FileNotFoundError:
         return []
+
+
+def _shortened(line: str) -> str:
+    text = printable(line.rstrip("\n"))
+    return text if len(text) <= _MAX_LINE else f"{text[:_MAX_LINE]} [...]"
 
 
 class _LogFile:
@@ -157,7 +163,7 @@ def _failure(argv: Sequence[str], problem: str, log: Path | None, stderr: bytes)
     lines = (
         last_lines(log)
         if log is not None
-        else [printable(line) for line in stderr.decode("utf-8", "replace").splitlines()[-_TAIL_LINES:]]
+        else [_shortened(line) for line in stderr.decode("utf-8", "replace").splitlines()[-_TAIL_LINES:]]
     )
     parts = [f"{argv[0]} {problem}"]
     if lines:

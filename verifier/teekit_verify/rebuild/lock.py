@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.download import RemoteFile
-from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.reference import documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_MAX_LOCK_BYTES = 16 << 20
+_SCHEMA = "teekit-verify/package-lock/v1"
 
 Archive = Literal["debian", "debian-security"]
 Sha256Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -32,8 +32,8 @@ class _Model(BaseModel):
 
 
 class LockedPackage(_Model):
-    """One .deb. `path` is relative to the archive's root. `stages` are the parts of an image that need it; it is empty
-    in the environment's lock.
+    """One .deb. `path` is relative to the archive's root. `targets` are the images (see `images.Target`) that need it; it is
+    empty in the environment's lock.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]+$")]
@@ -43,7 +43,7 @@ class LockedPackage(_Model):
     path: PoolPath
     size_bytes: Annotated[int, Field(gt=0, lt=1 << 32)]
     sha256: Sha256Hex
-    stages: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
 
     @property
     def file_name(self) -> str:
@@ -75,9 +75,14 @@ class PackageLock(_Model):
     environment: EnvironmentIdentity | None = None
     packages: Annotated[tuple[LockedPackage, ...], Field(min_length=1, max_length=20_000)]
 
-    def for_stages(self, stages: Iterable[str]) -> tuple[LockedPackage, ...]:
-        wanted = set(stages)
-        return tuple(package for package in self.packages if wanted.intersection(package.stages))
+    def for_target(self, target: str) -> tuple[LockedPackage, ...]:
+        """The packages of one image. Raises LockError if the lock was not made for it."""
+        chosen = tuple(package for package in self.packages if target in package.targets)
+        if not chosen:
+            raise LockError(
+                f"the lock names no packages for the image {target}", hint="Make a new lock with `teekit-verify lock`."
+            )
+        return chosen
 
     def with_environment(self, identity: EnvironmentIdentity) -> PackageLock:
         return self.model_copy(update={"environment": identity})
@@ -93,25 +98,13 @@ class PackageLock(_Model):
         part.write_bytes(self.dump())
         part.replace(path)
 
-    def digest(self) -> str:
-        """SHA-256 (hex) of the lock's bytes: what a report and a reference name it by."""
-        return hashlib.sha256(self.dump()).hexdigest()
+    def digest(self) -> Digest:
+        """SHA-256 of the lock's bytes: what a report and a reference name it by."""
+        return Digest.of(Algorithm.SHA256, self.dump())
 
 
 def load(path: Path) -> PackageLock:
-    """Read a lock file. Raises LockError with the file, the field and what is wrong with it."""
-    try:
-        if path.stat().st_size > _MAX_LOCK_BYTES:
-            raise LockError(f"{path}: a lock has at most {_MAX_LOCK_BYTES} bytes, found {path.stat().st_size}")
-        return PackageLock.model_validate_json(path.read_bytes())
-    except FileNotFoundError as error:
-        raise LockError(f"there is no lock file {path}", hint="Make one with `teekit-verify lock`.") from error
-    except OSError as error:
-        raise LockError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "document"
-        raise LockError(
-            f"{path}: {printable(field)}: {first['msg']}, found {printable(str(first['input'])[:80])}",
-            hint="Restore the committed lock, or write a new one with `teekit-verify lock`.",
-        ) from error
+    """Read a lock file. Raises TeekitError with the file, the field and what is wrong with it."""
+    if not path.exists():
+        raise LockError(f"there is no lock file {path}", hint="Make one with `teekit-verify lock`.")
+    return documents.parse(PackageLock, _SCHEMA, documents.read_bounded(path), str(path))

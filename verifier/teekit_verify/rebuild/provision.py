@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.download import DownloadStore
-from teekit_verify.rebuild import archive, environment, lock
+from teekit_verify.rebuild import archive, environment, images, lock
 from teekit_verify.rebuild.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -47,6 +47,24 @@ class Provision:
         """Resolve the environment's packages against today's archive and build it, to learn its identity."""
         resolved = self._index_lock(environment.tools(self.project))
         return resolved.with_environment(self._build_environment(resolved).identity)
+
+    def new_image_lock(self) -> PackageLock:
+        """Resolve what every image needs against today's archive, from mkosi's own view of its configuration."""
+        sandbox = Sandbox(root=self.environment().root, read_only_binds={"/source": self.project.mkosi})
+        index = self.index()
+        needed: dict[str, tuple[LockedPackage, set[str]]] = {}
+        for target in images.TARGETS:
+            with self.progress.step(f"resolve the packages of {target.key}"):
+                for request in images.stage_requests(target, sandbox, "/source"):
+                    for package in index.resolve(request):
+                        needed.setdefault(package.path, (package, set()))[1].add(target.key)
+        return archive.make_lock(
+            index,
+            [
+                package.model_copy(update={"targets": tuple(sorted(keys))})
+                for _, (package, keys) in sorted(needed.items())
+            ],
+        )
 
     def fetch(self, locked: PackageLock, packages: Sequence[LockedPackage]) -> None:
         """Bring packages into the download store, each checked."""

@@ -1,0 +1,72 @@
+"""`teekit-verify lock` and `fetch`: pin the packages of the images; bring them here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from teekit_verify.cli.options import (
+    SNAPSHOT_ARCHIVE,
+    DebugOption,
+    ImageOption,
+    JsonOption,
+    KernelOption,
+    LockOption,
+    MirrorOption,
+    SnapshotArchiveOption,
+    SourceOption,
+    find_target,
+    provision,
+)
+from teekit_verify.core.outcome import ExitStatus
+
+
+def lock(
+    output: Annotated[Path | None, typer.Option(help="Where to write it. [default: mkosi/packages.lock.json]")] = None,
+    source: SourceOption = None,
+    mirror: MirrorOption = None,
+    snapshot_archive: SnapshotArchiveOption = SNAPSHOT_ARCHIVE,
+    json_output: JsonOption = False,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Pin the packages of all images, as the signed index of today's Debian archive lists them."""
+    bringing = provision(source, mirror, snapshot_archive)
+    locked = bringing.new_image_lock()
+    path = output or bringing.project.image_lock
+    locked.write(path)
+    summary = {"lock": str(path), "sha256": locked.digest().hex, "packages": len(locked.packages)}
+    typer.echo(
+        json.dumps(summary, indent=2) if json_output else f"{summary['packages']} packages, lock {summary['sha256']}"
+    )
+    typer.echo(f"wrote {path}", err=True)
+    return ExitStatus.HOLDS
+
+
+def fetch(
+    image: ImageOption = "base",
+    kernel: KernelOption = "debian",
+    lock_file: LockOption = None,
+    source: SourceOption = None,
+    mirror: MirrorOption = None,
+    snapshot_archive: SnapshotArchiveOption = SNAPSHOT_ARCHIVE,
+    json_output: JsonOption = False,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Bring the locked packages of an image into the download store and check each one's digest."""
+    from teekit_verify.rebuild import lock as locks
+
+    bringing = provision(source, mirror, snapshot_archive)
+    locked = locks.load(lock_file or bringing.project.image_lock)
+    packages = locked.for_target(find_target(image, kernel).key)
+    bringing.fetch(locked, packages)
+    size_bytes = sum(package.size_bytes for package in packages)
+    summary = {"packages": len(packages), "size_bytes": size_bytes, "lock_sha256": locked.digest().hex}
+    typer.echo(
+        json.dumps(summary, indent=2)
+        if json_output
+        else f"{len(packages)} packages, {size_bytes} bytes, all present and checked"
+    )
+    return ExitStatus.HOLDS

@@ -1,0 +1,156 @@
+"""One build of an image: fresh source, fresh everything, no network, in the pinned environment."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from teekit_verify.core.digest import digest_file
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.rebuild import record, source
+from teekit_verify.rebuild.sandbox import PACKAGES, Sandbox
+from teekit_verify.rebuild.workspace import remove
+from teekit_verify.reference.model import Artifact, Build, Inputs, Package, SourceFile
+from teekit_verify.reference.model import Environment as EnvironmentRecord
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from teekit_verify.rebuild.environment import Environment
+    from teekit_verify.rebuild.images import Target
+    from teekit_verify.rebuild.lock import LockedPackage, PackageLock
+    from teekit_verify.rebuild.project import Project
+    from teekit_verify.rebuild.variation import Conditions
+
+_WORK = "/work"
+_TIMEOUT_SECONDS = 4 * 3600
+
+
+class BuildError(TeekitError):
+    """A build did not make what it should have made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What A and B have in common."""
+
+    project: Project
+    target: Target
+    environment: Environment
+    lock: PackageLock
+    packages: tuple[LockedPackage, ...]
+    package_folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One build to be made, or found already made, in `folder`."""
+
+    plan: Plan
+    folder: Path
+    conditions: Conditions
+
+    @property
+    def output(self) -> Path:
+        return self.folder / "output"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "build.log"
+
+    def finished(self) -> Build | None:
+        """The build, if an earlier run finished it with the same inputs and conditions and its artifacts are unchanged."""
+        recorded = record.load(self.folder)
+        if recorded is None or recorded.conditions != self.conditions.described():
+            return None
+        if recorded.build.inputs != self._inputs(self._copy_source("source.check")):
+            return None
+        return recorded.build if self._artifacts_or_none() == recorded.build.artifacts else None
+
+    def make(self) -> Build:
+        """Build from nothing. Raises ToolFailedError if mkosi fails, BuildError if an artifact is missing or empty."""
+        remove(self.folder)
+        self.folder.mkdir(parents=True)
+        inputs = self._inputs(self._copy_source("source"))
+        for name in ("output", "scratch", "cache", "package-cache"):
+            (self.folder / name).mkdir()
+        self._sandbox().run(self._command(), timeout_seconds=_TIMEOUT_SECONDS, log=self.log)
+        for name in ("scratch", "cache", "package-cache"):
+            remove(self.folder / name)
+        build = Build(inputs, self._artifacts())
+        record.save(self.folder, self.conditions.described(), build)
+        return build
+
+    def _copy_source(self, name: str) -> tuple[SourceFile, ...]:
+        """The source as it is now. The lock lies in the folder but is an input of its own, which builds do not see."""
+        destination = self.folder / name
+        remove(destination)
+        project = self.plan.project
+        left_out = frozenset({project.image_lock.relative_to(project.root).as_posix()})
+        return source.copy_source(project.root, project.mkosi, destination, leave_out=left_out)
+
+    def _inputs(self, files: tuple[SourceFile, ...]) -> Inputs:
+        plan = self.plan
+        return Inputs(
+            image=plan.target.image,
+            profiles=plan.target.profiles,
+            environment=EnvironmentRecord(plan.environment.identity.nar_hash, plan.environment.identity.store_path),
+            lock_sha256=plan.lock.digest(),
+            packages=tuple(self._package(package) for package in plan.packages),
+            source_files=files,
+        )
+
+    def _package(self, package: LockedPackage) -> Package:
+        """What the build sees under this package's name: hashed again, not believed."""
+        found = digest_file(self.plan.package_folder / package.file_name)
+        return Package(package.name, package.version, package.architecture, found)
+
+    def _command(self) -> list[str]:
+        return self.plan.target.mkosi(
+            self.conditions.build_path,
+            "--force",
+            f"--output-directory={_WORK}/output",
+            f"--workspace-directory={_WORK}/scratch",
+            f"--cache-directory={_WORK}/cache",
+            f"--package-cache-dir={_WORK}/package-cache",
+            f"--package-directory={PACKAGES}",
+            "build",
+        )
+
+    def _sandbox(self) -> Sandbox:
+        conditions = self.conditions
+        return Sandbox(
+            root=self.plan.environment.root,
+            binds={_WORK: self.folder, conditions.home: self._home()},
+            read_only_binds={PACKAGES: self.plan.package_folder, conditions.build_path: self.folder / "source"},
+            environment=conditions.variables(),
+            hostname=conditions.domain_host,
+            working_directory="/",
+            umask=conditions.umask,
+            processors=conditions.num_cpus,
+        )
+
+    def _home(self) -> Path:
+        home = self.folder / "scratch" / "home"
+        home.mkdir(exist_ok=True)
+        return home
+
+    def _artifacts(self) -> tuple[Artifact, ...]:
+        return tuple(self._artifact(name) for name in self.plan.target.artifacts)
+
+    def _artifact(self, name: str) -> Artifact:
+        path = self.output / name
+        if not path.is_file() or path.stat().st_size == 0:
+            raise BuildError(
+                f"the build did not make {name}; its log is {self.log}", hint="Look at the end of the log."
+            )
+        with path.open("rb") as stream:
+            os.fsync(stream.fileno())
+        return Artifact(name, path.stat().st_size, digest_file(path))
+
+    def _artifacts_or_none(self) -> tuple[Artifact, ...] | None:
+        try:
+            return self._artifacts()
+        except (BuildError, OSError):
+            return None

@@ -1,0 +1,48 @@
+"""What a finished build leaves in its folder, so that a later run can tell it from a half-finished one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import ConfigDict
+
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.rebuild.workspace import write_whole
+from teekit_verify.reference import documents
+from teekit_verify.reference.model import Artifacts, Build, Inputs
+
+_SCHEMA: Literal["teekit-verify/finished-build/v1"] = "teekit-verify/finished-build/v1"
+_NAME = "finished.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A finished build: its conditions (variation -> value), inputs and artifacts."""
+
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid", strict=True)
+    schema: Literal["teekit-verify/finished-build/v1"]
+    conditions: dict[str, str]
+    inputs: Inputs
+    artifacts: Artifacts
+
+    @property
+    def build(self) -> Build:
+        return Build(self.inputs, self.artifacts)
+
+
+def save(folder: Path, conditions: dict[str, str], build: Build) -> None:
+    """Mark the build in `folder` as finished; call it when the artifacts are on disk."""
+    write_whole(folder / _NAME, documents.dump(Record(_SCHEMA, conditions, build.inputs, build.artifacts)))
+
+
+def load(folder: Path) -> Record | None:
+    """The record of a finished build; None if the build was not finished, or its record is damaged."""
+    path = folder / _NAME
+    if not path.is_file():
+        return None
+    try:
+        return documents.parse(Record, _SCHEMA, documents.read_bounded(path), str(path))
+    except TeekitError:
+        return None

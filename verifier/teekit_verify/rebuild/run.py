@@ -1,0 +1,98 @@
+"""Builds an image twice and compares: the main job, without the verdict."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.rebuild.build import Attempt, Plan
+from teekit_verify.rebuild.comparison import ArtifactDifference, compare_artifacts
+from teekit_verify.rebuild.variation import conditions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from teekit_verify.core.progress import Progress
+    from teekit_verify.rebuild.images import Target
+    from teekit_verify.rebuild.lock import PackageLock
+    from teekit_verify.rebuild.provision import Provision
+    from teekit_verify.rebuild.workspace import Workspace
+    from teekit_verify.reference.model import Build
+
+NEEDED_BYTES = 6 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class TwoBuilds:
+    """Both builds, and where they differ. `differences` is empty exactly when all artifacts are identical."""
+
+    plan: Plan
+    attempts: tuple[Attempt, Attempt]
+    builds: tuple[Build, Build]
+    differences: tuple[ArtifactDifference, ...]
+
+    def artifact(self, name: str) -> Path:
+        """Build A's file of that name, in the workspace."""
+        return self.attempts[0].output / name
+
+
+def prepare(target: Target, provision: Provision, workspace: Workspace, locked: PackageLock) -> Plan:
+    """Everything before the builds: space, environment, packages. `workspace` must be locked."""
+    workspace.require_space(NEEDED_BYTES)
+    environment = provision.environment()
+    packages = locked.for_target(target.key)
+    provision.fetch(locked, packages)
+    provision.package_folder(packages, workspace.packages)
+    return Plan(provision.project, target, environment, locked, packages, workspace.packages)
+
+
+def build_twice(plan: Plan, workspace: Workspace, progress: Progress) -> TwoBuilds:
+    """Make build A and build B, or find them finished by an interrupted run, and compare their artifacts."""
+    first, second = (
+        Attempt(plan, workspace.build(name), varied) for name, varied in zip("AB", conditions(), strict=True)
+    )
+    builds = _make("A", first, progress), _make("B", second, progress)
+    with progress.step("compare the artifacts of A and B"):
+        differences = tuple(
+            difference
+            for name in plan.target.artifacts
+            for difference in compare_artifacts(first.output / name, second.output / name)
+        )
+    return TwoBuilds(plan, (first, second), builds, differences)
+
+
+def _make(name: str, attempt: Attempt, progress: Progress) -> Build:
+    finished = attempt.finished()
+    if finished is not None:
+        progress.note(f"build {name} was finished by an earlier, interrupted run with the same inputs: taken as it is")
+        return finished
+    with progress.step(f"build {name}"):
+        return attempt.make()
+
+
+def keep_results(two: TwoBuilds, directory: Path) -> None:
+    """Copy artifacts (B's only where they differ), logs and conditions into the report directory."""
+    different = {name for name in two.plan.target.artifacts if _differs(two, name)}
+    for label, attempt in zip("AB", two.attempts, strict=True):
+        (directory / "logs").mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(attempt.log, directory / "logs" / f"build-{label}.log")
+    artifacts = directory / "artifacts"
+    artifacts.mkdir(parents=True, exist_ok=True)
+    for name in two.plan.target.artifacts:
+        shutil.copyfile(two.attempts[0].output / name, artifacts / name)
+        if name in different:
+            (artifacts / "B").mkdir(exist_ok=True)
+            shutil.copyfile(two.attempts[1].output / name, artifacts / "B" / name)
+
+
+def _differs(two: TwoBuilds, name: str) -> bool:
+    first, second = ({artifact.name: artifact for artifact in build.artifacts}[name] for build in two.builds)
+    return first.sha256 != second.sha256
+
+
+def require_new_or_report(directory: Path) -> None:
+    """A report directory may be new, empty, or an older report, which the new one replaces; never anything else."""
+    if directory.is_dir() and any(directory.iterdir()) and not (directory / "report.json").is_file():
+        raise TeekitError(f"{directory} has other things in it", hint="Name a new folder with --output DIR.")

@@ -1,0 +1,70 @@
+"""The source of an image: the `mkosi/` folder, copied with normalised modes and recorded file by file."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.reference.model import SourceFile, SourceKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_MAX_FILES = 20_000
+_MAX_FILE_BYTES = 256 << 20
+
+
+def copy_source(
+    project_root: Path, folder: Path, destination: Path, *, leave_out: frozenset[str]
+) -> tuple[SourceFile, ...]:
+    """Copy `folder` and say what was copied: the digests are those of the bytes written, so they are what the build sees.
+
+    Modes become 0644, or 0755 for executables and folders: what git keeps. Paths are relative to `project_root`;
+    those in `leave_out` are passed over. Raises TeekitError for anything but files, folders and symlinks.
+    """
+    files: list[SourceFile] = []
+    for path in _walk(folder):
+        name = path.relative_to(project_root).as_posix()
+        if name in leave_out:
+            continue
+        if len(files) >= _MAX_FILES:
+            raise TeekitError(f"{folder} has more than {_MAX_FILES} files")
+        target = destination / path.relative_to(folder)
+        target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        files.append(_copy_one(path, target, name))
+    if not files:
+        raise TeekitError(f"{folder} has no files")
+    for directory, _, _ in os.walk(destination):
+        os.chmod(directory, 0o755)  # noqa: PTH101, S103 - whatever the umask
+    return tuple(files)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Everything but folders, in the order of names."""
+    for entry in sorted(folder.iterdir(), key=lambda path: path.name):
+        if entry.is_dir() and not entry.is_symlink():
+            yield from _walk(entry)
+        else:
+            yield entry
+
+
+def _copy_one(path: Path, target: Path, name: str) -> SourceFile:
+    mode = path.lstat().st_mode
+    if stat.S_ISLNK(mode):
+        text = os.readlink(path)  # noqa: PTH115 - the text, not a Path made of it
+        target.symlink_to(text)
+        return SourceFile(name, SourceKind.SYMLINK, Digest.of(Algorithm.SHA256, text.encode()))
+    if not stat.S_ISREG(mode):
+        raise TeekitError(f"{name} is neither a file, a folder nor a symlink", hint="Remove it from the source.")
+    if path.stat().st_size > _MAX_FILE_BYTES:
+        raise TeekitError(f"{name} has {path.stat().st_size} bytes, at most {_MAX_FILE_BYTES} are expected")
+    content = path.read_bytes()
+    executable = bool(mode & stat.S_IXUSR)
+    target.write_bytes(content)
+    target.chmod(0o755 if executable else 0o644)
+    kind = SourceKind.EXECUTABLE if executable else SourceKind.FILE
+    return SourceFile(name, kind, Digest.of(Algorithm.SHA256, content))
