@@ -109,7 +109,8 @@ own_nix_store() {
     [ ! -e /nix/store ] || die "the Nix store /nix belongs to another user, and no nix daemon runs" \
         "run as that user or as root, or install the package nix-setup-systemd"
     say "making /nix for $(id -un)"
-    as_root install -d -m 0755 -o "$(id -u)" -g "$(id -g)" /nix ||
+    # Without /nix/var/nix a newer nix would quietly keep its store in the user's home, where /nix/store/... does not exist.
+    as_root install -d -m 0755 -o "$(id -u)" -g "$(id -g)" /nix /nix/store /nix/var /nix/var/nix ||
         die "could not make /nix" "run $0 as root, or as a user with sudo"
 }
 

@@ -23,7 +23,7 @@ def stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIns:
     made = StandIns.make(tmp_path / "bin")
     for name in PROGRAMS:
         made.add(name)
-    made.add("nix", 'case $1 in --version) echo "nix (Nix) 2.8.0" ;; esac')
+    made.add("nix", 'case $1 in --version) echo "nix (Nix) 2.8.0" ;; *) dirname "$0" ;; esac')
     made.add("bwrap", 'case $1 in --version) echo "bubblewrap 0.8.0" ;; esac')
     firmware = tmp_path / "OVMF"
     firmware.mkdir()
@@ -89,6 +89,13 @@ def test_a_store_that_takes_nothing(stand_ins: StandIns, tmp_path: Path) -> None
     assert found.detail.startswith("nix 2 cannot add to its store: nix failed with exit status 1")
     assert "permission denied" in found.detail
     assert "give /nix to this user" in found.hint
+
+
+def test_a_store_that_is_not_in_nix(stand_ins: StandIns, tmp_path: Path) -> None:
+    """Nix 2.26 falls back to a store in the user's home, and still prints /nix/store paths."""
+    stand_ins.add("nix", 'case $1 in --version) echo "nix 2" ;; *) echo /nowhere/store/x ;; esac')
+    found = finding("nix", tmp_path)
+    assert found.detail == "nix 2 keeps its store somewhere else: /nowhere/store/x is not there"
 
 
 def test_a_sandbox_that_cannot_be_made(stand_ins: StandIns, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ FIRMWARE = Path("/usr/share/OVMF")
 MEMINFO = Path("/proc/meminfo")
 _PROBE_SECONDS = 60
 _SETUP_HINT = "Run scripts/setup_deps.sh."
+_NIX_HINT = "Run as root, or scripts/setup_deps.sh to give /nix to this user, or install Debian's nix-setup-systemd."
 
 
 class Purpose(Enum):
@@ -78,20 +79,18 @@ def _program(name: str) -> Callable[[Path], str]:
 
 
 def _nix(_: Path) -> str:
-    """Adds a small file to the store, which needs a nix that runs and a store that may be written."""
+    """Adds a small file to the store, which needs a nix that runs and a store that may be written and is in /nix."""
     version = process.run(["nix", "--version"], timeout_seconds=_PROBE_SECONDS).stdout.decode().strip()
     with tempfile.TemporaryDirectory(prefix="teekit-doctor-") as folder:
         Path(folder, "probe").write_text("teekit-verify doctor\n")
         argv = ["nix", "store", "add-path", "--name", "teekit-doctor", folder]
         try:
-            process.run(argv, timeout_seconds=_PROBE_SECONDS, environment=nix_environment())
-        except ToolMissingError:
-            raise
+            added = process.run(argv, timeout_seconds=_PROBE_SECONDS, environment=nix_environment())
         except TeekitError as error:
-            raise TeekitError(
-                f"{version} cannot add to its store: {error.message}",
-                hint="Run as root, or give /nix to this user, or install Debian's nix-setup-systemd.",
-            ) from error
+            raise TeekitError(f"{version} cannot add to its store: {error.message}", hint=_NIX_HINT) from error
+    store_path = added.stdout.decode().strip()
+    if not Path(store_path).is_dir():
+        raise TeekitError(f"{version} keeps its store somewhere else: {store_path} is not there", hint=_NIX_HINT)
     return version
 
 
@@ -100,8 +99,6 @@ def _bubblewrap(_: Path) -> str:
     version = process.run(["bwrap", "--version"], timeout_seconds=_PROBE_SECONDS).stdout.decode().strip()
     try:
         Sandbox(Path("/")).run(["true"], timeout_seconds=_PROBE_SECONDS)
-    except ToolMissingError:
-        raise
     except TeekitError as error:
         raise TeekitError(
             f"{version} cannot make a sandbox: {error.message}",
