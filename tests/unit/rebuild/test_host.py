@@ -43,12 +43,12 @@ def memory(folder: Path, *, kilobytes: int) -> None:
 
 
 def finding(name: str, folder: Path) -> Finding:
-    (found,) = [found for found in host.examine(folder) if found.name == name]
+    (found,) = [found for found in host.examine([folder]) if found.name == name]
     return found
 
 
 def test_a_host_that_has_everything(stand_ins: StandIns, tmp_path: Path) -> None:
-    findings = host.examine(tmp_path)
+    findings = host.examine([tmp_path])
     assert [found.name for found in findings if not found.present] == []
     assert host.can_rebuild(findings)
     assert finding("nix", tmp_path).detail == "nix (Nix) 2.8.0"
@@ -56,7 +56,7 @@ def test_a_host_that_has_everything(stand_ins: StandIns, tmp_path: Path) -> None
 
 
 def test_nix_and_bubblewrap_are_run_as_a_build_runs_them(stand_ins: StandIns, tmp_path: Path) -> None:
-    host.examine(tmp_path)
+    host.examine([tmp_path])
     assert any(call.startswith("nix store add-path --name teekit-doctor ") for call in stand_ins.calls)
     (sandboxed,) = [call for call in stand_ins.calls if "--unshare-net" in call]
     assert sandboxed.startswith("bwrap ")
@@ -71,7 +71,7 @@ def test_a_missing_program(stand_ins: StandIns, tmp_path: Path, program: str, na
     found = finding(name, tmp_path)
     assert (found.present, found.installable) == (False, True)
     assert found.detail == f"the program '{program}' is not installed"
-    assert not host.can_rebuild(host.examine(tmp_path))
+    assert not host.can_rebuild(host.examine([tmp_path]))
 
 
 def test_a_boot_is_no_condition_for_a_rebuild(stand_ins: StandIns, tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_boot_is_no_condition_for_a_rebuild(stand_ins: StandIns, tmp_path: Pat
     (tmp_path / "OVMF" / "OVMF_CODE_4M.fd").unlink()
     assert not finding("swtpm", tmp_path).present
     assert finding("OVMF", tmp_path).detail == f"no OVMF_CODE*.fd in {tmp_path}/OVMF"
-    assert host.can_rebuild(host.examine(tmp_path))
+    assert host.can_rebuild(host.examine([tmp_path]))
 
 
 def test_a_store_that_takes_nothing(stand_ins: StandIns, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -23,7 +24,7 @@ def doctor(json_output: JsonOption = False, debug: DebugOption = False) -> ExitS
     """
     from teekit_verify.rebuild import host
 
-    findings = host.examine(cache_directory())
+    findings = host.examine([Path.cwd(), cache_directory()])
     ready = host.can_rebuild(findings)
     command = _fixing_command(findings)
     if json_output:

@@ -17,7 +17,9 @@ from teekit_verify.rebuild.environment import nix_environment
 from teekit_verify.rebuild.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    Folders = Sequence[Path]
 
 FREE_BYTES = 10 << 30
 MEMORY_BYTES = 3 << 30  # what a machine sold with 4 GB shows
@@ -35,13 +37,13 @@ class Purpose(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Something of the host. `probe` gets the folder that builds will fill, says what it found, or raises TeekitError:
+    """Something of the host. `probe` gets the folders that a rebuild will fill, says what it found, or raises TeekitError:
     ToolMissingError for what setup_deps.sh installs, another one for what it cannot mend.
     """
 
     name: str
     purpose: Purpose
-    probe: Callable[[Path], str]
+    probe: Callable[[Folders], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,29 +58,29 @@ class Finding:
     hint: str = ""
 
 
-def examine(folder: Path) -> list[Finding]:
-    """Every need of `NEEDS`, in order. `folder` is where builds will keep their files; it need not exist yet."""
-    return [_finding(need, folder) for need in NEEDS]
+def examine(folders: Folders) -> list[Finding]:
+    """Every need of `NEEDS`, in order. `folders` are those that a rebuild will fill; they need not exist yet."""
+    return [_finding(need, folders) for need in NEEDS]
 
 
 def can_rebuild(findings: list[Finding]) -> bool:
     return all(finding.present for finding in findings if finding.needed_for is Purpose.REBUILD)
 
 
-def _finding(need: Need, folder: Path) -> Finding:
+def _finding(need: Need, folders: Folders) -> Finding:
     try:
-        return Finding(need.name, need.purpose, present=True, detail=need.probe(folder))
+        return Finding(need.name, need.purpose, present=True, detail=need.probe(folders))
     except ToolMissingError as error:
         return Finding(need.name, need.purpose, present=False, detail=error.message, installable=True)
     except TeekitError as error:
         return Finding(need.name, need.purpose, present=False, detail=error.message, hint=error.hint or "")
 
 
-def _program(name: str) -> Callable[[Path], str]:
+def _program(name: str) -> Callable[[Folders], str]:
     return lambda _: process.find_program(name, hint=_SETUP_HINT)
 
 
-def _nix(_: Path) -> str:
+def _nix(_: Folders) -> str:
     """Adds a small file to the store, which needs a nix that runs and a store that may be written and is in /nix."""
     version = process.run(["nix", "--version"], timeout_seconds=_PROBE_SECONDS).stdout.decode().strip()
     with tempfile.TemporaryDirectory(prefix="teekit-doctor-") as folder:
@@ -94,7 +96,7 @@ def _nix(_: Path) -> str:
     return version
 
 
-def _bubblewrap(_: Path) -> str:
+def _bubblewrap(_: Folders) -> str:
     """Enters the very sandbox of a build, with the host's own root in place of the pinned environment."""
     version = process.run(["bwrap", "--version"], timeout_seconds=_PROBE_SECONDS).stdout.decode().strip()
     try:
@@ -108,14 +110,18 @@ def _bubblewrap(_: Path) -> str:
     return version
 
 
-def _keyring(_: Path) -> str:
+def _keyring(_: Folders) -> str:
     if not KEYRING.is_file():
         raise ToolMissingError(f"{KEYRING} is not there", hint=_SETUP_HINT)
     return str(KEYRING)
 
 
-def _disk(folder: Path) -> str:
-    existing = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.is_dir())
+def _disk(folders: Folders) -> str:
+    return ", ".join(_free_space(folder.absolute()) for folder in folders)
+
+
+def _free_space(folder: Path) -> str:
+    existing = next(place for place in (folder, *folder.parents) if place.is_dir())
     free = shutil.disk_usage(existing).free
     if free < FREE_BYTES:
         raise TeekitError(
@@ -125,7 +131,7 @@ def _disk(folder: Path) -> str:
     return f"{_gibibytes(free)} free in {existing}"
 
 
-def _memory(_: Path) -> str:
+def _memory(_: Folders) -> str:
     fields = dict(line.split(":", 1) for line in MEMINFO.read_text().splitlines() if ":" in line)
     total = int(fields["MemTotal"].split()[0]) * 1024
     if total < MEMORY_BYTES:
@@ -136,7 +142,7 @@ def _memory(_: Path) -> str:
     return f"{_gibibytes(total)}, {os.cpu_count()} processors"
 
 
-def _firmware(_: Path) -> str:
+def _firmware(_: Folders) -> str:
     found = sorted(FIRMWARE.glob("OVMF_CODE*.fd"))
     if not found:
         raise ToolMissingError(f"no OVMF_CODE*.fd in {FIRMWARE}", hint=_SETUP_HINT)
