@@ -4,7 +4,7 @@
 help:         ## this list
 	@sed -n 's/^\([a-z-]*:\) *##/\1/p' Makefile
 
-build:        ## build the base image twice, compare, measure
+build:        ## build the base image twice, compare, measure, give a verdict
 	scripts/teekit-verify rebuild
 
 measure:      ## predict the measurements of build/tdx-debian.efi
