@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from builders import documents as sample
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.reference import create, load, model
+from teekit_verify.reference import create, documents, load, model
 from teekit_verify.reference.documents import MAX_DOCUMENT_BYTES, json_path
 
 if TYPE_CHECKING:
@@ -283,5 +283,5 @@ def test_what_could_not_be_read_again_is_not_written() -> None:
 def test_a_document_replaces_the_old_one_whole(tmp_path: Path) -> None:
     path = tmp_path / "ref.json"
     path.write_text("old")
-    create.write(path, b"new")
+    documents.write_document(path, b"new")
     assert [(item.name, item.read_text()) for item in tmp_path.iterdir()] == [("ref.json", "new")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.checklist import Checklist, EventDifference
@@ -89,12 +90,8 @@ def _appraise_register(
     if len(acceptable) == 1 or not checklist.of(Outcome.MISMATCH):
         return checklist
     note = f"none of {len(acceptable)} acceptable values; against '{chosen.label}': "
-    checks = tuple(_with_note(check, note) if check.detail else check for check in checklist.checks)
+    checks = tuple(replace(check, detail=note + check.detail) if check.detail else check for check in checklist.checks)
     return Checklist(checks, checklist.ignored, checklist.differences)
-
-
-def _with_note(check: Check, note: str) -> Check:
-    return Check(check.name, check.outcome, check.expected, check.found, note + check.detail)
 
 
 def _distance(checklist: Checklist, expected: RegisterValue, found: RegisterValue) -> tuple[int, int, int]:
@@ -106,11 +103,19 @@ def _distance(checklist: Checklist, expected: RegisterValue, found: RegisterValu
 
 def _appraise_value(platform: str, register: Register, expected: RegisterValue, found: RegisterValue) -> Checklist:
     results = [_appraise_bank(platform, register, bank, expected, found) for bank in expected.banks]
+    parting = {difference.position: difference.bank for _, difference in reversed(results) if difference is not None}
     return Checklist(
-        tuple(check for check, _ in results),
+        tuple(_once(check, difference, parting) for check, difference in results),
         (),
         tuple(difference for _, difference in results if difference is not None),
     )
+
+
+def _once(check: Check, difference: EventDifference | None, parting: Mapping[int, str]) -> Check:
+    """The same event explained once: its other banks refer to the first (`parting`: position -> first bank)."""
+    if difference is None or parting[difference.position] == difference.bank:
+        return check
+    return replace(check, detail=f"at the same event as in {parting[difference.position]}")
 
 
 def _appraise_bank(
@@ -144,10 +149,10 @@ def _appraise_half_known(check: Check, bank: Algorithm, expected: RegisterValue,
     if stray is not None and whole.events:
         who = "the measurements" if part is found else "the reference"
         detail = f"{stray.description} ({stray.cause}) of {who} is not among the events of the other side"
-        return Check(check.name, Outcome.MISMATCH, check.expected, check.found, detail)
+        return replace(check, outcome=Outcome.MISMATCH, detail=detail)
     who = "the measurements do" if part is found else "the reference does"
     detail = f"{who} not know the whole register: {part.missing}"
-    return Check(check.name, Outcome.NOT_CHECKED, check.expected, check.found, detail)
+    return replace(check, detail=detail)
 
 
 def _first_stray(

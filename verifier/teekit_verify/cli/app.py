@@ -12,9 +12,12 @@ from typer.exceptions import TyperException
 
 from teekit_verify import __version__
 from teekit_verify.cli import options
+from teekit_verify.cli.compare import compare
 from teekit_verify.cli.doctor import doctor
 from teekit_verify.cli.env import env
+from teekit_verify.cli.inspect import inspect
 from teekit_verify.cli.lock import fetch, lock
+from teekit_verify.cli.measure import measure
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
@@ -45,6 +48,9 @@ def _common(
     pass
 
 
+app.command()(compare)
+app.command()(measure)
+app.command()(inspect)
 app.command()(lock)
 app.command()(fetch)
 app.add_typer(env, name="env")

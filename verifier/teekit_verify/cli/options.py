@@ -18,6 +18,7 @@ DEBUG_FLAG = "--debug"
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 DebugOption = Annotated[bool, typer.Option(DEBUG_FLAG, help="Show a traceback when something goes wrong.")]
+EventsOption = Annotated[bool, typer.Option("--events", help="Also show the event logs.")]
 MirrorOption = Annotated[
     str | None,
     typer.Option(

@@ -12,7 +12,6 @@ from teekit_verify.reference.inputs import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from teekit_verify.measurement.events import Event
     from teekit_verify.measurement.registers import Register
@@ -86,10 +85,3 @@ def dump_inputs(inputs: model.Inputs) -> bytes:
     data = documents.dump(model.InputsDocument(model.INPUTS_SCHEMA, in_order(inputs)))
     documents.parse(model.InputsDocument, model.INPUTS_SCHEMA, data, "the new input record")
     return data
-
-
-def write(path: Path, data: bytes) -> None:
-    """Write a document so that a reader never sees half of it."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(data)
-    partial.replace(path)

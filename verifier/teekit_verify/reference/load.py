@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.reference import documents, model
 
 if TYPE_CHECKING:
@@ -12,7 +13,13 @@ if TYPE_CHECKING:
 
 def load_reference(path: Path) -> model.Reference:
     """Raises TeekitError with the JSON path of the offending field."""
-    return parse_reference(documents.read_bounded(path), str(path))
+    return load_reference_file(path)[0]
+
+
+def load_reference_file(path: Path) -> tuple[model.Reference, Digest]:
+    """The reference and the SHA-256 of the very bytes it was read from."""
+    data = documents.read_bounded(path)
+    return parse_reference(data, str(path)), Digest.of(Algorithm.SHA256, data)
 
 
 def parse_reference(data: bytes, where: str) -> model.Reference:

@@ -1,0 +1,111 @@
+"""The results of commands as plain values: what `terminal` and `json_report` present. Nothing here prints or decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from teekit_verify.reference.inputs import inputs_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from teekit_verify.appraisal.artifacts import ArtifactPair
+    from teekit_verify.appraisal.checklist import Checklist, Conclusion
+    from teekit_verify.appraisal.rebuild import RebuildAppraisal
+    from teekit_verify.appraisal.verdict import Verdict
+    from teekit_verify.core.digest import Digest
+    from teekit_verify.rebuild.comparison import ArtifactDifference
+    from teekit_verify.reference.model import Build, Environment, Measurements, Reference
+
+REBUILD_SCHEMA = "teekit-verify/report/v1"
+COMPARISON_SCHEMA = "teekit-verify/comparison/v1"
+INSPECTION_SCHEMA = "teekit-verify/inspection/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """One condition that was different on purpose (or could not be: then both values are equal)."""
+
+    name: str
+    value_a: str
+    value_b: str
+
+
+def variations(conditions_a: dict[str, str], conditions_b: dict[str, str]) -> tuple[Variation, ...]:
+    """Pair the conditions of both builds by name."""
+    return tuple(Variation(name, value, conditions_b.get(name, "")) for name, value in conditions_a.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    name: str
+    seconds: float
+
+
+def steps(timings: Iterable[tuple[str, float]]) -> tuple[Step, ...]:
+    """From (name, seconds), as `report.progress` collects them."""
+    return tuple(Step(name, seconds) for name, seconds in timings)
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceUsed:
+    """The reference file that was compared with: its path as given, what it says it is, and the digest of its bytes."""
+
+    path: str
+    release: str
+    commit: str | None
+    sha256: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class InputsUsed:
+    """SHA-256 of the input records (`reference.inputs.inputs_digest`), and how they differ."""
+
+    sha256_a: Digest
+    sha256_b: Digest
+    sha256_reference: Digest | None
+    drift_between_builds: tuple[str, ...]
+    drift_from_reference: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildReport:
+    """One run of `rebuild`. A run that failed has a verdict, reasons, steps, and what was known by then."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    tool_version: str
+    image: str
+    profiles: tuple[str, ...]
+    directory: str
+    reference: ReferenceUsed | None = None
+    environment: Environment | None = None
+    inputs: InputsUsed | None = None
+    variations: tuple[Variation, ...] = ()
+    artifacts: tuple[ArtifactPair, ...] = ()
+    differences: tuple[ArtifactDifference, ...] = ()
+    measurements: Measurements | None = None
+    checklist: Checklist | None = None
+    steps: tuple[Step, ...] = ()
+
+
+def inputs_used(build_a: Build, build_b: Build, reference: Reference | None, appraisal: RebuildAppraisal) -> InputsUsed:
+    return InputsUsed(
+        inputs_digest(build_a.inputs),
+        inputs_digest(build_b.inputs),
+        None if reference is None else inputs_digest(reference.inputs),
+        appraisal.drift_between_builds,
+        appraisal.drift_from_reference,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonReport:
+    """One run of `compare`."""
+
+    reference: ReferenceUsed
+    measurements: Measurements
+    checklist: Checklist
+    conclusion: Conclusion
+    tool_version: str

@@ -1,0 +1,66 @@
+"""What is in a UKI, as values for the presenters. It states facts and judges nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from teekit_verify.artifacts.uki import open_uki
+from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.reference.measure import require_uki
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from teekit_verify.artifacts.uki import UnifiedKernelImage
+
+
+@dataclass(frozen=True, slots=True)
+class SectionFacts:
+    """One PE section, in file order. `size_bytes` is its VirtualSize, and the digest covers as many bytes."""
+
+    name: str
+    size_bytes: int
+    sha256: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class UkiFacts:
+    """Texts are None when the UKI has no such section. The Authenticode digests leave out checksum and signatures."""
+
+    name: str
+    size_bytes: int
+    sha256: Digest
+    authenticode_sha256: Digest
+    authenticode_sha384: Digest
+    stub_version: str
+    kernel_release: str | None
+    cmdline: str | None
+    os_release: str | None
+    sections: tuple[SectionFacts, ...]
+
+
+def inspect_uki(path: Path) -> UkiFacts:
+    """Raises TeekitError for what is not a UKI."""
+    require_uki(path)
+    with open_uki(path) as uki:
+        return UkiFacts(
+            name=path.name,
+            size_bytes=len(uki.data),
+            sha256=Digest.of(Algorithm.SHA256, uki.data),
+            authenticode_sha256=_authenticode(uki, Algorithm.SHA256),
+            authenticode_sha384=_authenticode(uki, Algorithm.SHA384),
+            stub_version=uki.stub_version.text,
+            kernel_release=uki.kernel_release(),
+            cmdline=uki.text(".cmdline"),
+            os_release=uki.text(".osrel"),
+            sections=tuple(
+                SectionFacts(section.name, section.virtual_size, Digest.of(Algorithm.SHA256, uki.content(section)))
+                for section in uki.sections
+            ),
+        )
+
+
+def _authenticode(uki: UnifiedKernelImage, algorithm: Algorithm) -> Digest:
+    spans = uki.image.authenticode_spans()
+    return Digest.of_parts(algorithm, (uki.data[span.start : span.stop] for span in spans))
