@@ -10,7 +10,6 @@ that breaks one of them is not measured by the firmware either, because it does 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pefile
@@ -121,7 +120,7 @@ class PeImage:
 def parse_pe(data: memoryview, *, what: str = "PE image", base: int = 0) -> PeImage:
     """Parse the headers of a PE32+ image; `base` is the offset of `data` in its file, for errors only.
 
-    Raises MalformedInputError, or UnsupportedInputError for PE32 (32-bit) images and overlapping sections.
+    Raises MalformedInputError, or UnsupportedInputError for PE32 (32-bit) images.
     """
     header = _bounded_header(data, what, base)
     try:
@@ -204,12 +203,10 @@ def _image(parsed: pefile.PE, size_bytes: int, what: str, base: int) -> PeImage:
                     offset=base + start,
                     problem=f"ends at {certificates.stop:#x}, the file has {size_bytes:#x} bytes",
                 )
-    sections = tuple(_sections(parsed, size_bytes, what, base))
-    _refuse_overlap(sections, what)
     return PeImage(
         size_bytes=size_bytes,
         machine=parsed.FILE_HEADER.Machine,
-        sections=sections,
+        sections=tuple(_sections(parsed, size_bytes, what, base)),
         header_bytes=parsed.OPTIONAL_HEADER.SizeOfHeaders,
         checksum=Span(checksum, checksum + 4),
         certificate_entry=entry,
@@ -249,19 +246,3 @@ def _sections(parsed: pefile.PE, size_bytes: int, what: str, base: int) -> Itera
                     problem=f"ends at {end:#x}, beyond {limit:#x}",
                 )
         yield section
-
-
-def _refuse_overlap(sections: tuple[PeSection, ...], what: str) -> None:
-    """Sections that share memory or file bytes: what the stub then reads depends on the loader's copying order."""
-    by_address = sorted(sections, key=lambda section: section.virtual_address)
-    by_offset = sorted((row for row in sections if row.raw_size), key=lambda section: section.raw_offset)
-    for first, second in pairwise(by_address):
-        if first.virtual_address + first.virtual_size > second.virtual_address:
-            raise UnsupportedInputError(
-                f"{what}: sections {printable(first.name)} and {printable(second.name)} overlap in memory"
-            )
-    for first, second in pairwise(by_offset):
-        if first.raw_offset + first.raw_size > second.raw_offset:
-            raise UnsupportedInputError(
-                f"{what}: sections {printable(first.name)} and {printable(second.name)} overlap in the file"
-            )

@@ -67,18 +67,21 @@ class _Draft:
 
 
 def predict_uki(
-    uki: UnifiedKernelImage, gpt: GuidPartitionTable | None = None, *, vtpm: bool
+    uki: UnifiedKernelImage, gpt: GuidPartitionTable | None = None, *, vtpm: bool, secure_boot: bool = False
 ) -> tuple[Prediction, ...]:
     """PCR 4, 5, 9, 11 of a guest with a vTPM, and RTMR1, RTMR2 of a TDX guest (with a vTPM beside it, or not).
 
     Raises UnsupportedInputError if the stub's or the kernel's measuring is not known. Without `gpt`, PCR 5 and RTMR1
     are incomplete. PCR 4 and 5 are those of firmware that measures to the vTPM: edk2 measures images and GPT to the
     CC registers only, where it has both.
+
+    With Secure Boot on, stubs up to 257 replace the firmware's check of the kernel they carry (src/boot/secure-boot.c,
+    install_security_override(): "If not running in secure boot [...] nothing happens"), and with it the measurement.
     """
     view = stub_view(uki)
     kernel = kernel_behaviour(uki.kernel_release())
     images = [ev_efi_boot_services_application(view, None)]
-    if view.behaviour.firmware_loads_kernel:
+    if view.behaviour.firmware_loads_kernel and not secure_boot:
         images.append(ev_efi_boot_services_application(view, view.linux))
     table = [] if gpt is None else [ev_efi_gpt_event(gpt)]
     no_gpt = () if gpt is not None else ("EV_EFI_GPT_EVENT: the GPT of the boot disk was not given",)
@@ -155,12 +158,19 @@ def ev_ipl_section(section: PeSection) -> tuple[_Draft, _Draft]:
 
 def ev_event_tag_load_options(options: bytes) -> _Draft:
     """Linux drivers/firmware/efi/libstub/efi-stub-helper.c: LOAD_OPTIONS_EVENT_TAG_ID 0x8F3B22ED, UTF-16LE with NUL."""
-    return _Draft(EventType.EV_EVENT_TAG, (options,), "LOADED_IMAGE::LoadOptions", "UKI section .cmdline")
+    name = "LOADED_IMAGE::LoadOptions"
+    return _Draft(EventType.EV_EVENT_TAG, (options,), name, "UKI section .cmdline", _tagged(0x8F3B22ED, name))
 
 
 def ev_event_tag_linux_initrd(initrd: Message, cause: str) -> _Draft:
     """Linux drivers/firmware/efi/libstub/efi-stub-helper.c: INITRD_EVENT_TAG_ID 0x8F3B22EC, as LoadFile2 returned it."""
-    return _Draft(EventType.EV_EVENT_TAG, initrd, "Linux initrd", cause)
+    return _Draft(EventType.EV_EVENT_TAG, initrd, "Linux initrd", cause, _tagged(0x8F3B22EC, "Linux initrd"))
+
+
+def _tagged(tag: int, text: str) -> bytes:
+    """PFP 10.4.2.1, TCG_PCClientTaggedEvent: u32 tag, u32 size, data; here the text with its NUL."""
+    data = text.encode("ascii") + b"\0"
+    return tag.to_bytes(4, "little") + len(data).to_bytes(4, "little") + data
 
 
 def _linux_events(view: StubView) -> tuple[list[_Draft], tuple[str, ...]]:
@@ -173,8 +183,9 @@ def _linux_events(view: StubView) -> tuple[list[_Draft], tuple[str, ...]]:
         return events, ("Linux initrd: the command line says noinitrd",)
     initrd = view.initrd()
     if initrd is not None:
-        named = [row.name for row in view.chosen if row.name in {".ucode", ".initrd", *dict(view.behaviour.packed)}]
-        events.append(ev_event_tag_linux_initrd(initrd, f"UKI section {', '.join(named)}"))
+        handed = (".ucode", ".initrd", *dict(view.behaviour.packed))
+        named = [name for name in handed if view.get(name)]
+        events.append(ev_event_tag_linux_initrd(initrd, f"UKI section{'s'[: len(named) > 1]} {', '.join(named)}"))
     return events, ()
 
 

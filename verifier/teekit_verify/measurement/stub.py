@@ -1,12 +1,14 @@
 """What each systemd-stub measures, and what it hands to the kernel: one table, read from systemd's sources.
 
-Read in the release tarballs 252.39, 254.26, 255.4, 257.13 and 259.5: src/fundamental/tpm-pcr.h or uki.h (order of the
+Read in the release tarballs 252.39, 254.26, 255.4, 257.13 and 259.5, and each booted under OVMF with a software TPM: src/fundamental/tpm-pcr.h or uki.h (order of the
 sections), src/boot/stub.c (initrds, profiles), pe.c (which section wins), cpio.c, linux.c, measure.c, util.c
 (src/boot/efi/ up to 256). A version that is not in the table is refused: the next release may measure something else.
+261, for one, appends a console= argument that depends on the machine, and a secret from a firmware variable.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -31,7 +33,8 @@ class StubBehaviour:
     archives, in the order it appends them to the initrd. `profiles`: names match exactly, the first section of a name
     wins, `.profile` starts a profile; else names match as prefixes, the last wins, and `.profile` means nothing.
     `measures_to_cc`: sections are also measured with the CC protocol. `firmware_loads_kernel`: `.linux` goes through
-    LoadImage(), and so the firmware measures it; else the stub loads it itself and nothing measures it a second time.
+    LoadImage(), and so the firmware measures it; else the stub loads it itself ("stub: call inner kernel directly",
+    systemd pull request 37372, in 258) and nothing measures it a second time.
     """
 
     sections: tuple[str, ...]
@@ -69,6 +72,9 @@ _V257 = StubBehaviour(
     skips_leading_space=True,
 )
 _V259 = replace(_V257, sections=(*_V257.sections, ".efifw"), firmware_loads_kernel=False)
+
+_CHANGED_BUILDS = re.compile(r"rc\d|\.el\d")
+"""Release candidates, and Red Hat Enterprise Linux: its 252 measures .uname and .sbat, which upstream's does not."""
 
 BEHAVIOURS = {252: _V252, 254: _V254, 255: _V255, 257: _V257, 259: _V259}
 
@@ -138,7 +144,7 @@ class StubView:
 def behaviour_of(version: StubVersion) -> StubBehaviour:
     """The row for this version. Raises UnsupportedInputError for one whose source was not read."""
     known = BEHAVIOURS.get(version.major)
-    if known is None or "rc" in version.text:
+    if known is None or _CHANGED_BUILDS.search(version.text):
         raise UnsupportedInputError(
             f"systemd-stub {version.text}: what this version measures is not known; "
             f"known are {', '.join(map(str, BEHAVIOURS))}",
@@ -158,7 +164,9 @@ def stub_view(uki: UnifiedKernelImage) -> StubView:
             )
     rows = [row for row in uki.sections if row.virtual_size]
     chosen = _by_profile(rows) if behaviour.profiles else _by_prefix(rows, behaviour)
-    return StubView(uki, behaviour, tuple(chosen[name] for name in behaviour.sections if name in chosen))
+    view = StubView(uki, behaviour, tuple(chosen[name] for name in behaviour.sections if name in chosen))
+    _refuse_overlap(view, rows)
+    return view
 
 
 def _by_profile(rows: list[PeSection]) -> dict[str, PeSection]:
@@ -185,6 +193,24 @@ def _by_prefix(rows: list[PeSection], behaviour: StubBehaviour) -> dict[str, PeS
                     )
                 chosen[name] = row
     return chosen
+
+
+def _refuse_overlap(view: StubView, rows: list[PeSection]) -> None:
+    """A section that shares memory with another holds what the loader copied last, and not what the file says."""
+    for used in view.chosen:
+        for other in rows:
+            if other is not used and _overlap(used, other):
+                raise UnsupportedInputError(
+                    f"UKI section {used.name} overlaps section {printable(other.name)} in memory",
+                    hint="Build the UKI with ukify.",
+                )
+
+
+def _overlap(one: PeSection, other: PeSection) -> bool:
+    return (
+        one.virtual_address < other.virtual_address + other.virtual_size
+        and other.virtual_address < one.virtual_address + one.virtual_size
+    )
 
 
 def _padded(part: Message) -> Message:
