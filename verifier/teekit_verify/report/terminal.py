@@ -66,7 +66,7 @@ def _table(out: Console, headings: Iterable[str], rows: Iterable[Iterable[Text]]
     """Columns as wide as their content: nothing is cut, as digests are there to be copied."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
-        table.add_column(heading, no_wrap=True)
+        table.add_column(_text(heading), no_wrap=True)
     for row in rows:
         table.add_row(*row)
     out.print(table)

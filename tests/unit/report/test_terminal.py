@@ -1,0 +1,231 @@
+"""What people see: everything that matters, no control characters of strangers, no colour codes in a pipe."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from builders import documents as sample
+from builders import reports
+from teekit_verify.measurement.registers import pcr
+from teekit_verify.reference import model
+from teekit_verify.report import terminal
+from teekit_verify.report.document import Step
+from teekit_verify.report.inspection import SectionFacts, UkiFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def _shown(show: Callable[[Console], None], stream: io.StringIO | None = None) -> str:
+    stream = stream or io.StringIO()
+    show(terminal.console(stream))
+    return stream.getvalue()
+
+
+def _rebuild(name: str) -> str:
+    return _shown(lambda out: terminal.show_rebuild(reports.REBUILDS[name], out))
+
+
+def test_measurements_show_whole_digests_and_what_is_missing() -> None:
+    text = _shown(lambda out: terminal.show_measurements(sample.measurements(), out, events=False))
+    assert sample.PCR4_SHA256 in text
+    assert sample.PCR4_SHA384 in text
+    assert "not known: the GPT of the disk is not known" in text
+    assert "tdx-debian.efi, 1000 bytes, systemd-stub 257.9-1" in text
+    assert "EV_SEPARATOR" not in text
+
+
+def test_events_are_shown_when_asked_for() -> None:
+    text = _shown(lambda out: terminal.show_measurements(sample.measurements(), out, events=True))
+    assert "EV_SEPARATOR" in text
+    assert "UKI section .cmdline" in text
+    assert sample.SEPARATOR_SHA256[:16] + "..." in text
+
+
+def test_comparison_ends_with_the_conclusion_and_the_reason() -> None:
+    text = _shown(lambda out: terminal.show_comparison(reports.comparison(reports.EVIL), out))
+    last = text.splitlines()[-3:]
+    assert last[0] == "MISMATCH: this is not what was published"
+    assert "first difference at event 2: section .cmdline (EV_IPL)" in last[1]
+    assert last[1].endswith("look at: UKI section .cmdline")
+    assert last[2].strip() == "uefi-vtpm PCR11 sha384: mismatch: at the same event as in sha256"
+
+
+def test_comparison_that_matches_says_what_was_compared() -> None:
+    text = _shown(lambda out: terminal.show_comparison(reports.comparison(sample.measurements()), out))
+    assert text.splitlines()[-1] == "MATCH: everything the reference asks for was compared, and is equal"
+    assert "uefi-vtpm PCR4 sha256" in text
+
+
+def test_comparison_with_something_open_is_no_verdict() -> None:
+    measured = sample.measurements(platforms={"tdx": sample.measurements().platforms["tdx"]})
+    text = _shown(lambda out: terminal.show_comparison(reports.comparison(measured), out))
+    assert "NO VERDICT: not everything the reference asks for could be compared" in text
+    assert "uefi-vtpm PCR4 sha256: not checked: published, but not among the measurements" in text
+
+
+def test_ignored_registers_are_shown_with_the_reason() -> None:
+    ignored = model.ReferenceRegister(model.Policy.IGNORE, "changes with every boot", ())
+    platforms = {**sample.reference().platforms, "uefi-vtpm": {pcr(4): ignored, pcr(11): ignored}}
+    reference = replace(sample.reference(), platforms=platforms)
+    text = _shown(lambda out: terminal.show_comparison(reports.comparison(sample.measurements(), reference), out))
+    assert "uefi-vtpm PCR4: ignored, as the reference says: changes with every boot" in text
+
+
+def test_events_side_by_side() -> None:
+    reference = sample.reference()
+    text = _shown(lambda out: terminal.show_comparison(reports.comparison(reports.EVIL), out, reference=reference))
+    marks = {line.split()[2]: line.split()[-1] for line in text.splitlines() if "UKI section" in line and "..." in line}
+    assert marks == {".linux": "=", ".cmdline": "differs", ".initrd": "="}
+
+
+def test_events_side_by_side_show_missing_and_additional_ones() -> None:
+    pcr11 = sample.complete(sample.section_event(".linux"))
+    longer = sample.complete(*sample.PCR4.events, sample.section_event(".new"))
+    registers = {pcr(4): longer, pcr(11): pcr11}
+    measured = sample.measurements(platforms={"uefi-vtpm": registers})
+    text = _shown(lambda out: terminal.show_comparison(reports.comparison(measured), out, reference=sample.reference()))
+    events = [line.split() for line in text.splitlines() if line[:1].isdigit()]
+    rows = {words[2]: words[-3:] for words in events}
+    # printf 'bytes of .new' | sha256sum; printf 'bytes of .cmdline' | sha256sum
+    assert rows[".new"] == ["-", "72b705222ae3b6e0...", "differs"]
+    assert rows[".cmdline"] == ["62933ce148a49a1a...", "-", "differs"]
+
+
+@pytest.mark.parametrize("name", reports.REBUILDS)
+def test_a_rebuild_fits_a_screen_and_ends_with_the_verdict(name: str) -> None:
+    lines = _rebuild(name).splitlines()
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 200
+    report = reports.REBUILDS[name]
+    verdict = next(line for line in lines if line.startswith(f"{report.verdict.value}: "))
+    after = lines[lines.index(verdict) + 1 :]
+    assert len(after) == len(report.reasons)
+
+
+def test_a_reproduced_rebuild_shows_what_it_rests_on() -> None:
+    text = _rebuild("reproduced")
+    for fact in (
+        "image        base (debian-kernel)",
+        "reference    base-1 (reference/base.json)",
+        "environment  /nix/store/00000000000000000000000000000000-teekit-build-env",
+        "varied       umask; not: num_cpus",
+        "build A 61.2 s, build B 60.0 s",
+        "REPRODUCED: A and B are equal, and what was published",
+    ):
+        assert fact in text
+    assert sample.PCR4_SHA256[:16] in text
+
+
+def test_differing_builds_show_where() -> None:
+    text = _rebuild("nondeterministic")
+    assert "where A and B differ" in text
+    assert r"tdx-debian.efi: UKI section .initrd: differs\x1b[31m from offset 0x10 on" in text
+
+
+def test_without_a_reference_the_measured_registers_are_shown() -> None:
+    text = _rebuild("unreferenced")
+    assert sample.PCR4_SHA256[:16] in text
+    assert "no reference was given" in text
+
+
+def test_a_failed_build_shows_the_reason_line_by_line() -> None:
+    lines = _rebuild("failed").splitlines()
+    assert lines[-3:] == [
+        "FAILED: there is no result to judge",
+        "  mkosi failed; its last lines were:",
+        r"    | bad\x07",
+    ]
+
+
+def test_long_lists_of_reasons_are_cut_with_a_count() -> None:
+    many = replace(reports.REBUILDS["failed"], reasons=tuple(f"reason {number}" for number in range(50)))
+    text = _shown(lambda out: terminal.show_rebuild(many, out))
+    assert "reason 11" in text
+    assert "reason 12" not in text
+    assert text.splitlines()[-1] == "  and 38 more: see report.json or --json"
+
+
+HOSTILE = "evil\x1b]0;title\x07\x1b[2J\r\n\u202e[red]"
+
+
+def test_foreign_text_is_escaped_and_is_no_markup() -> None:
+    event = replace(sample.section_event(".linux"), description=HOSTILE, cause=HOSTILE)
+    measured = sample.measurements(
+        artifact=replace(sample.UKI, name=HOSTILE),
+        stub_version=HOSTILE,
+        platforms={HOSTILE: {pcr(11): model.RegisterValue(None, HOSTILE, (event,))}},
+    )
+    digest = sample.sha256("x")
+    facts = UkiFacts(
+        HOSTILE,
+        1,
+        digest,
+        digest,
+        digest,
+        HOSTILE,
+        HOSTILE,
+        HOSTILE,
+        HOSTILE,
+        (SectionFacts(HOSTILE, 1, digest),),
+    )
+    comparison = reports.comparison(measured)
+    rebuild = replace(
+        reports.REBUILDS["reproduced"],
+        image=HOSTILE,
+        directory=HOSTILE,
+        reasons=(HOSTILE,),
+        steps=(Step(HOSTILE, 1),),
+        reference=replace(reports.USED, path=HOSTILE, release=HOSTILE),
+    )
+    for text in (
+        _shown(lambda out: terminal.show_measurements(measured, out, events=True)),
+        _shown(lambda out: terminal.show_inspection(facts, out)),
+        _shown(lambda out: terminal.show_comparison(comparison, out)),
+        _shown(lambda out: terminal.show_rebuild(rebuild, out)),
+    ):
+        assert set(text) - {"\n"} == {character for character in text if character.isprintable()}
+        assert r"evil\x1b]0;title\x07\x1b[2J" in text
+        assert "[red]" in text
+
+
+def test_inspection_shows_facts_and_no_judgement() -> None:
+    digest = sample.sha256("x")
+    facts = UkiFacts(
+        "a.efi",
+        5,
+        digest,
+        digest,
+        sample.sha384("x"),
+        "257.9-1",
+        None,
+        None,
+        None,
+        (SectionFacts(".osrel", 7, digest),),
+    )
+    text = _shown(lambda out: terminal.show_inspection(facts, out))
+    assert "systemd-stub         257.9-1" in text
+    assert "command line         (none)" in text
+    assert f".osrel   7      {digest.hex}" in text
+    for word in ("ok", "valid", "match", "good"):
+        assert word not in text.lower().split()
+
+
+def test_colours_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    report = reports.comparison(sample.measurements())
+    assert "\x1b[" in _shown(lambda out: terminal.show_comparison(report, out), _Terminal())
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b[" not in _shown(lambda out: terminal.show_comparison(report, out))
