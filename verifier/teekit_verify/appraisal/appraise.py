@@ -29,7 +29,7 @@ def appraise(reference: Reference, measurements: Measurements) -> Checklist:
     """One check for each register and bank of the reference, and one for each measured register it does not mention.
 
     Of a platform the reference describes, every register counts: one that is not to count has the policy `ignore`. A
-    platform the reference does not describe at all is shown as ignored.
+    platform the reference does not describe at all is shown as ignored. A reference that asks for no register is no pass.
     """
     checklist = Checklist(())
     for platform, published in reference.platforms.items():
@@ -37,6 +37,8 @@ def appraise(reference: Reference, measurements: Measurements) -> Checklist:
     for platform in measurements.platforms.keys() - reference.platforms.keys():
         note = Check(platform, Outcome.NOT_CHECKED, detail="the reference says nothing about this platform")
         checklist += Checklist((), (note,))
+    if not checklist.checks:
+        checklist += Checklist((Check("registers", Outcome.NOT_CHECKED, detail="the reference asks for none"),))
     return checklist
 
 

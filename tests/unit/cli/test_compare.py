@@ -1,0 +1,140 @@
+"""`compare` through main(argv): exit status, messages and output for good, different and hostile files."""
+
+from __future__ import annotations
+
+import json
+import resource
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from builders import documents as sample
+from builders import reports
+from teekit_verify.cli.app import main
+from teekit_verify.core.outcome import ExitStatus
+from teekit_verify.measurement.registers import pcr
+from teekit_verify.reference import create, model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def ref(tmp_path: Path) -> str:
+    path = tmp_path / "base.json"
+    path.write_bytes(create.dump_reference(sample.reference()))
+    return str(path)
+
+
+def _file(folder: Path, measured: model.Measurements) -> str:
+    path = folder / "measurements.json"
+    path.write_bytes(create.dump_measurements(measured))
+    return str(path)
+
+
+def _json(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    fields: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return fields
+
+
+def test_equal_measurements_hold(tmp_path: Path, ref: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", ref, _file(tmp_path, sample.measurements())]) == ExitStatus.HOLDS
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[-1] == "MATCH: everything the reference asks for was compared, and is equal"
+    assert captured.err == ""
+    assert "\x1b" not in captured.out
+
+
+def test_another_command_line_does_not_hold(tmp_path: Path, ref: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", ref, _file(tmp_path, reports.EVIL), "--events"]) == ExitStatus.DOES_NOT_HOLD
+    text = capsys.readouterr().out
+    assert "MISMATCH: this is not what was published" in text
+    assert "first difference at event 2: section .cmdline (EV_IPL)" in text
+    assert "uefi-vtpm PCR11 (rebuild)" in text
+
+
+def test_another_artifact_does_not_hold(tmp_path: Path, ref: str, capsys: pytest.CaptureFixture[str]) -> None:
+    other = sample.measurements(artifact=replace(sample.UKI, sha256=sample.sha256("resigned")))
+    assert main(["compare", ref, _file(tmp_path, other)]) == ExitStatus.DOES_NOT_HOLD
+    assert "artifact tdx-debian.efi: mismatch: same size, other bytes" in capsys.readouterr().out
+
+
+def test_json_carries_the_same_answer(tmp_path: Path, ref: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", ref, _file(tmp_path, reports.EVIL), "--json"]) == ExitStatus.DOES_NOT_HOLD
+    fields = _json(capsys)
+    assert fields["exit_status"] == 1
+    assert fields["reference"]["release"] == "base-1"
+    assert fields["checklist"]["differences"][0]["cause"] == "UKI section .cmdline"
+
+
+def test_unmeasured_registers_give_no_verdict(tmp_path: Path, ref: str, capsys: pytest.CaptureFixture[str]) -> None:
+    without = {"uefi-vtpm": {pcr(4): sample.PCR4}, "tdx": sample.measurements().platforms["tdx"]}
+    measured = sample.measurements(platforms=without)
+    assert main(["compare", ref, _file(tmp_path, measured)]) == ExitStatus.NO_VERDICT
+    assert "uefi-vtpm PCR11 sha256: not checked: published, but not among the measurements" in capsys.readouterr().out
+
+
+def test_a_reference_without_registers_never_passes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its artifacts alone would match; but then no register was compared with anything."""
+    reference = replace(sample.reference(), platforms={})
+    path = tmp_path / "empty.json"
+    path.write_bytes(create.dump_reference(reference))
+    assert main(["compare", str(path), _file(tmp_path, sample.measurements())]) == ExitStatus.NO_VERDICT
+    assert "registers: not checked: the reference asks for none" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"\x7fELF rubbish", "is not a UKI: it does not begin with 'MZ'"),
+        (b"MZ", "e_lfanew"),
+        (b"{}", "is not a document of this tool: it has no field 'schema'"),
+        (b'  {"schema": "teekit-verify/reference/v1"}', "expected 'teekit-verify/measurements/v1'"),
+        (b"{" * 100_000, "is not JSON"),
+    ],
+)
+def test_unreadable_files_give_no_verdict(
+    tmp_path: Path, ref: str, content: bytes, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    assert main(["compare", ref, str(path)]) == ExitStatus.NO_VERDICT
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert message in captured.err
+    assert "internal error" not in captured.err
+
+
+def test_a_reference_of_the_wrong_kind_gives_no_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    measured = _file(tmp_path, sample.measurements())
+    assert main(["compare", measured, measured]) == ExitStatus.NO_VERDICT
+    assert "schema: expected 'teekit-verify/reference/v1', found" in capsys.readouterr().err
+
+
+def test_directories_and_missing_files_give_no_verdict(
+    tmp_path: Path, ref: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", ref, str(tmp_path)]) == ExitStatus.NO_VERDICT
+    assert "cannot be read: Is a directory" in capsys.readouterr().err
+    assert main(["compare", ref, str(tmp_path / "none")]) == ExitStatus.NO_VERDICT
+    assert "cannot be read: No such file or directory" in capsys.readouterr().err
+    assert main(["compare", str(tmp_path / "none"), ref]) == ExitStatus.NO_VERDICT
+    assert "cannot be read: No such file or directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("beginning", [b"", b"MZ", b"{"])
+def test_a_huge_sparse_file_is_refused_at_once(
+    tmp_path: Path, ref: str, beginning: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "huge"
+    with path.open("wb") as stream:
+        stream.write(beginning)
+        stream.truncate(2 << 30)
+    started, before_kib = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert main(["compare", ref, str(path)]) == ExitStatus.NO_VERDICT
+    assert time.monotonic() - started < 5
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib < 128 << 10
+    assert "internal error" not in capsys.readouterr().err
