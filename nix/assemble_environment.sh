@@ -7,8 +7,10 @@ set -eu
 umask 022
 tree=$1
 mkdir -p "$tree"
+
+# Without same-permissions, set-user-ID and the like are dropped: the store keeps no such bits, and Nix forbids setting them.
 while IFS= read -r deb; do
-    dpkg-deb --fsys-tarfile "$deb" | tar --extract --directory "$tree" --keep-directory-symlink --no-same-owner
+    dpkg-deb --fsys-tarfile "$deb" | tar --extract --directory "$tree" --keep-directory-symlink --no-same-owner --no-same-permissions
 done
 cd "$tree"
 
@@ -33,6 +35,5 @@ mkdir -p dev home mnt nix opt packages proc root run srv sys tmp var/tmp work
 # Nothing reads these, and they are a third of the tree.
 rm -rf usr/share/doc usr/share/man usr/share/info usr/share/locale usr/share/lintian
 
-# The Nix store keeps no special modes, so what carries them must not be there to be trusted.
+# Some folders are shipped closed; the store keeps no modes but executable or not, so they must be readable here.
 chmod -R u+rwX,go+rX,go-w .
-find . -perm /7000 -exec chmod ug-s,-t {} +

@@ -18,6 +18,7 @@ from teekit_verify.cli.env import env
 from teekit_verify.cli.inspect import inspect
 from teekit_verify.cli.lock import fetch, lock
 from teekit_verify.cli.measure import measure
+from teekit_verify.cli.rebuild import rebuild
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
@@ -51,6 +52,7 @@ def _common(
 app.command()(compare)
 app.command()(measure)
 app.command()(inspect)
+app.command()(rebuild)
 app.command()(lock)
 app.command()(fetch)
 app.add_typer(env, name="env")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
 
@@ -15,6 +16,10 @@ class Progress(Protocol):
 
     def count(self, done: int, total: int) -> None:
         """How far the innermost step is."""
+
+    @property
+    def timings(self) -> Sequence[tuple[str, float]]:
+        """(step, seconds) of every step that ended, in order of ending."""
 
     def note(self, text: str) -> None:
         """Something the user should know now."""

@@ -62,7 +62,7 @@ def existing(lock: PackageLock) -> Environment | None:
             timeout_seconds=_TIMEOUT_SECONDS,
             environment=nix_environment(),
         )
-    except ToolFailedError:
+    except (ToolFailedError, PinnedEnvironmentError):
         return None
     return Environment(identity) if identity == lock.environment else None
 
@@ -129,6 +129,8 @@ def _identify(store_path: str) -> EnvironmentIdentity:
     ).stdout
     document = json.loads(output)
     entry = document[0] if isinstance(document, list) else document[store_path]
+    if not entry or "narHash" not in entry:  # a folder left by a build that failed, say
+        raise PinnedEnvironmentError(f"Nix does not know {store_path}")
     return EnvironmentIdentity(store_path=store_path, nar_hash=entry["narHash"])
 
 

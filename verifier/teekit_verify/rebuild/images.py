@@ -38,8 +38,8 @@ class Target:
 
 
 TARGETS: tuple[Target, ...] = (
-    Target("base", ("debian-kernel",), ("tdx-debian.efi", "base.manifest")),
-    Target("base", (), ("tdx-debian.efi", "base.manifest")),
+    Target("base", ("debian-kernel",), ("tdx-debian.efi", "tdx-debian.manifest")),
+    Target("base", (), ("tdx-debian.efi", "tdx-debian.manifest")),
 )
 
 

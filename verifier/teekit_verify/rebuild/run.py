@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from teekit_verify.core.errors import TeekitError
 from teekit_verify.rebuild.build import Attempt, Plan
 from teekit_verify.rebuild.comparison import ArtifactDifference, compare_artifacts
 from teekit_verify.rebuild.variation import conditions
@@ -70,29 +68,3 @@ def _make(name: str, attempt: Attempt, progress: Progress) -> Build:
         return finished
     with progress.step(f"build {name}"):
         return attempt.make()
-
-
-def keep_results(two: TwoBuilds, directory: Path) -> None:
-    """Copy artifacts (B's only where they differ), logs and conditions into the report directory."""
-    different = {name for name in two.plan.target.artifacts if _differs(two, name)}
-    for label, attempt in zip("AB", two.attempts, strict=True):
-        (directory / "logs").mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(attempt.log, directory / "logs" / f"build-{label}.log")
-    artifacts = directory / "artifacts"
-    artifacts.mkdir(parents=True, exist_ok=True)
-    for name in two.plan.target.artifacts:
-        shutil.copyfile(two.attempts[0].output / name, artifacts / name)
-        if name in different:
-            (artifacts / "B").mkdir(exist_ok=True)
-            shutil.copyfile(two.attempts[1].output / name, artifacts / "B" / name)
-
-
-def _differs(two: TwoBuilds, name: str) -> bool:
-    first, second = ({artifact.name: artifact for artifact in build.artifacts}[name] for build in two.builds)
-    return first.sha256 != second.sha256
-
-
-def require_new_or_report(directory: Path) -> None:
-    """A report directory may be new, empty, or an older report, which the new one replaces; never anything else."""
-    if directory.is_dir() and any(directory.iterdir()) and not (directory / "report.json").is_file():
-        raise TeekitError(f"{directory} has other things in it", hint="Name a new folder with --output DIR.")

@@ -16,7 +16,7 @@ _LOG_BEAT_SECONDS = 30.0
 
 
 class StderrProgress:
-    """Implements `core.progress.Progress`. `timings` holds (step, seconds) of every finished step, in order of ending."""
+    """Implements `core.progress.Progress`."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
@@ -24,7 +24,7 @@ class StderrProgress:
         self._started = time.monotonic()
         self._lock = threading.Lock()
         self._count = ""
-        self.timings: list[tuple[str, float]] = []
+        self._timings: list[tuple[str, float]] = []
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -43,11 +43,15 @@ class StderrProgress:
             beat.join()
             self._count = ""
             seconds = time.monotonic() - begin
-            self.timings.append((name, seconds))
+            self._timings.append((name, seconds))
             self._line(f"{name}: {ending} in {seconds:.1f} s")
 
     def count(self, done: int, total: int) -> None:
         self._count = f" {done}/{total}"
+
+    @property
+    def timings(self) -> tuple[tuple[str, float], ...]:
+        return tuple(self._timings)
 
     def note(self, text: str) -> None:
         self._line(text)

@@ -1,0 +1,144 @@
+"""`teekit-verify rebuild`: the main job."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from teekit_verify import __version__
+from teekit_verify.cli.options import (
+    SNAPSHOT_ARCHIVE,
+    DebugOption,
+    ImageOption,
+    JsonOption,
+    KernelOption,
+    LockOption,
+    MirrorOption,
+    SnapshotArchiveOption,
+    SourceOption,
+    find_target,
+    provision,
+)
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.outcome import ExitStatus
+
+if TYPE_CHECKING:
+    from teekit_verify.core.progress import Progress
+    from teekit_verify.rebuild.build import Plan
+    from teekit_verify.rebuild.run import TwoBuilds
+    from teekit_verify.rebuild.workspace import Workspace
+    from teekit_verify.reference.model import Reference
+    from teekit_verify.report.document import RebuildReport, ReferenceUsed
+
+
+def rebuild(
+    image: ImageOption = "base",
+    kernel: KernelOption = "debian",
+    reference: Annotated[
+        Path | None, typer.Option(help="What was published. [default: the image's file in reference/, if there is one]")
+    ] = None,
+    output: Annotated[Path, typer.Option(help="The folder for the report.")] = Path("report"),
+    workspace: Annotated[Path, typer.Option(help="The folder to build in; it survives an interruption.")] = Path(
+        "workspace"
+    ),
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the workspace when there is a verdict.")] = False,
+    lock_file: LockOption = None,
+    source: SourceOption = None,
+    mirror: MirrorOption = None,
+    snapshot_archive: SnapshotArchiveOption = SNAPSHOT_ARCHIVE,
+    json_output: JsonOption = False,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Build an image twice under varied conditions; compare, measure, and compare with what was published."""
+    from teekit_verify.rebuild import lock, run
+    from teekit_verify.rebuild.workspace import Workspace
+    from teekit_verify.report import directory, json_report, terminal
+
+    bringing = provision(source, mirror, snapshot_archive)
+    target = find_target(image, kernel)
+    published = _find_reference(reference, bringing.project.references / f"{target.key}.json")
+    directory.require_replaceable(output)
+    place = Workspace(workspace.resolve())
+    with place.locked():
+        locked = lock.load(lock_file or bringing.project.image_lock)
+        plan = run.prepare(target, bringing, place, locked)
+        two = _build_or_report_failure(plan, place, bringing.progress, output)
+        report = _judge(two, published, bringing.progress, output)
+        directory.write(output, report, two)
+        if not keep:
+            place.clear()
+    if json_output:
+        sys.stdout.write(json_report.render_rebuild(report).decode())
+    else:
+        terminal.show_rebuild(report, terminal.console(sys.stdout))
+    return report.verdict.exit_status
+
+
+def _find_reference(named: Path | None, default: Path) -> tuple[Reference, ReferenceUsed] | None:
+    """Read before the builds, so that a wrong file is known at once; the builds never see it."""
+    from teekit_verify.core.digest import Algorithm, Digest
+    from teekit_verify.reference import documents, load
+    from teekit_verify.report.document import ReferenceUsed
+
+    path = named or default
+    if named is None and not default.exists():
+        return None
+    data = documents.read_bounded(path)
+    reference = load.parse_reference(data, str(path))
+    return reference, ReferenceUsed(str(path), reference.release, reference.commit, Digest.of(Algorithm.SHA256, data))
+
+
+def _build_or_report_failure(plan: Plan, workspace: Workspace, progress: Progress, output: Path) -> TwoBuilds:
+    from teekit_verify.appraisal.verdict import Verdict
+    from teekit_verify.rebuild import run
+    from teekit_verify.report import directory
+    from teekit_verify.report.document import RebuildReport, steps
+
+    try:
+        return run.build_twice(plan, workspace, progress)
+    except TeekitError as error:
+        report = RebuildReport(
+            verdict=Verdict.FAILED,
+            reasons=(error.message,),
+            tool_version=__version__,
+            image=plan.target.image,
+            profiles=plan.target.profiles,
+            directory=str(output),
+            steps=steps(progress.timings),
+        )
+        directory.write_failure(output, report, tuple(workspace.build(name) / "build.log" for name in "AB"))
+        raise
+
+
+def _judge(
+    two: TwoBuilds, published: tuple[Reference, ReferenceUsed] | None, progress: Progress, output: Path
+) -> RebuildReport:
+    from teekit_verify.appraisal.rebuild import appraise_rebuild
+    from teekit_verify.reference.measure import measure_file
+    from teekit_verify.report.document import RebuildReport, inputs_used, steps, variations
+
+    with progress.step("predict the measurements"):
+        measurements = measure_file(two.artifact(two.plan.target.artifacts[0]))
+    reference, used = published or (None, None)
+    appraisal = appraise_rebuild(*two.builds, measurements, reference)
+    conditions_a, conditions_b = (attempt.conditions.described() for attempt in two.attempts)
+    return RebuildReport(
+        verdict=appraisal.decision.verdict,
+        reasons=appraisal.decision.reasons,
+        tool_version=__version__,
+        image=two.plan.target.image,
+        profiles=two.plan.target.profiles,
+        directory=str(output),
+        reference=used,
+        environment=two.builds[0].inputs.environment,
+        inputs=inputs_used(*two.builds, reference, appraisal),
+        variations=variations(conditions_a, conditions_b),
+        artifacts=appraisal.artifacts,
+        differences=two.differences,
+        measurements=measurements,
+        checklist=appraisal.checklist,
+        steps=steps(progress.timings),
+    )

@@ -1,0 +1,97 @@
+"""The report directory of a rebuild: everything somebody else needs to check the verdict.
+
+report.json        the verdict and all that led to it
+measurements.json  the predicted registers with their event logs
+inputs.json        what build A consumed (inputs-B.json, if B consumed something else)
+artifacts/         build A's files (artifacts/B/: those of build B that differ)
+logs/              the builds' logs
+"""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.reference.create import dump_inputs, dump_measurements
+from teekit_verify.report.json_report import render_rebuild
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from teekit_verify.rebuild.run import TwoBuilds
+    from teekit_verify.report.document import RebuildReport
+
+_REPORT = "report.json"
+
+
+def require_replaceable(directory: Path) -> None:
+    """A report replaces an older one, and nothing else. Raises TeekitError for a folder with other things in it."""
+    if directory.exists() and not directory.is_dir():
+        raise TeekitError(f"{directory} is not a folder", hint="Name a new folder with --output DIR.")
+    if directory.is_dir() and any(directory.iterdir()) and not (directory / _REPORT).is_file():
+        raise TeekitError(f"{directory} has other things in it", hint="Name a new folder with --output DIR.")
+
+
+def write_failure(directory: Path, report: RebuildReport, logs: tuple[Path, ...]) -> None:
+    """A rebuild that failed leaves its report and whatever logs there are."""
+    with _Replacement(directory) as folder:
+        _copy_logs(logs, folder)
+        (folder / _REPORT).write_bytes(render_rebuild(report))
+
+
+def write(directory: Path, report: RebuildReport, two: TwoBuilds) -> None:
+    """Write the report directory whole, or leave what was there."""
+    with _Replacement(directory) as folder:
+        _copy_logs(tuple(attempt.log for attempt in two.attempts), folder)
+        _move_artifacts(two, folder)
+        first, second = two.builds
+        (folder / "inputs.json").write_bytes(dump_inputs(first.inputs))
+        if first.inputs != second.inputs:
+            (folder / "inputs-B.json").write_bytes(dump_inputs(second.inputs))
+        if report.measurements is not None:
+            (folder / "measurements.json").write_bytes(dump_measurements(report.measurements))
+        (folder / _REPORT).write_bytes(render_rebuild(report))
+
+
+def _copy_logs(logs: tuple[Path, ...], folder: Path) -> None:
+    (folder / "logs").mkdir()
+    for log in logs:
+        if log.is_file():
+            shutil.copyfile(log, folder / "logs" / f"build-{log.parent.name}.log")
+
+
+def _move_artifacts(two: TwoBuilds, folder: Path) -> None:
+    artifacts = folder / "artifacts"
+    artifacts.mkdir()
+    first, second = ({artifact.name: artifact for artifact in build.artifacts} for build in two.builds)
+    for name in two.plan.target.artifacts:
+        shutil.copyfile(two.attempts[0].output / name, artifacts / name)
+        if first[name] != second[name]:
+            (artifacts / "B").mkdir(exist_ok=True)
+            shutil.copyfile(two.attempts[1].output / name, artifacts / "B" / name)
+
+
+class _Replacement:
+    """A new folder that takes the place of `directory` when the block ends well."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._new = directory.with_name(f".{directory.name}.new")
+        self._old = directory.with_name(f".{directory.name}.old")
+
+    def __enter__(self) -> Path:
+        require_replaceable(self._directory)
+        shutil.rmtree(self._new, ignore_errors=True)
+        self._new.mkdir(parents=True)
+        return self._new
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            shutil.rmtree(self._new, ignore_errors=True)
+            return
+        shutil.rmtree(self._old, ignore_errors=True)
+        if self._directory.exists():
+            self._directory.rename(self._old)
+        self._new.rename(self._directory)
+        shutil.rmtree(self._old, ignore_errors=True)
