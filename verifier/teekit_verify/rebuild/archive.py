@@ -10,9 +10,8 @@ from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
-from urllib.parse import unquote, urlsplit
 
-from teekit_verify.core import process
+from teekit_verify.core import process, url
 from teekit_verify.core.errors import TeekitError, ToolFailedError
 from teekit_verify.rebuild.lock import Archive, LockedPackage, PackageLock
 
@@ -47,7 +46,7 @@ def host_mirrors() -> list[tuple[Archive, str]]:
         (archive, uri)
         for uri in dict.fromkeys(output.decode().split())
         for archive in get_args(Archive)
-        if urlsplit(uri).path.rstrip("/").endswith(f"/{archive}")
+        if url.last_folder(uri) == archive
     ]
 
 
@@ -59,17 +58,14 @@ def sources(mirror: str | None, snapshot_archive: str, snapshot: str | None) -> 
     """
     bases: list[tuple[Archive, str]] = []
     if mirror:
-        bases += [(archive, f"{_checked_url(mirror)}/{archive}") for archive in get_args(Archive)]
+        bases += [(archive, f"{url.require_address(mirror, 'a mirror')}/{archive}") for archive in get_args(Archive)]
     bases += host_mirrors()
     if snapshot:
-        bases += [(archive, f"{_checked_url(snapshot_archive)}/{archive}/{snapshot}") for archive in get_args(Archive)]
+        bases += [
+            (archive, f"{url.require_address(snapshot_archive, 'a snapshot archive')}/{archive}/{snapshot}")
+            for archive in get_args(Archive)
+        ]
     return bases
-
-
-def _checked_url(url: str) -> str:
-    if urlsplit(url).scheme not in {"http", "https", "file"}:
-        raise ArchiveError(f"a mirror is an http, https or file address, found {url!r}")
-    return url.rstrip("/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +141,7 @@ class Index:
     def _locate(self, uri: str) -> tuple[Archive, str]:
         for archive, base in self.bases:
             if uri.startswith(base.rstrip("/") + "/"):
-                return archive, _unquoted(uri.removeprefix(base.rstrip("/") + "/"))
+                return archive, url.decoded(uri.removeprefix(base.rstrip("/") + "/"))
         raise ArchiveError(f"apt names a file outside the configured archives: {uri}")
 
 
@@ -155,12 +151,8 @@ def _first_of_each(bases: Sequence[tuple[Archive, str]]) -> list[tuple[Archive, 
 
 def _name_and_version(file_name: str) -> tuple[str, str]:
     """Apt's file name (name_version_architecture.deb, percent-encoded) -> package name and version."""
-    name, version, _ = _unquoted(file_name).split("_")
+    name, version, _ = url.decoded(file_name).split("_")
     return name, version
-
-
-def _unquoted(text: str) -> str:
-    return unquote(text, errors="strict")
 
 
 def _write_apt_root(root: Path, bases: Sequence[tuple[Archive, str]]) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Literal
-from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from teekit_verify.core import url
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.download import RemoteFile
 from teekit_verify.core.errors import TeekitError
@@ -55,7 +55,7 @@ class LockedPackage(_Model):
 
     def remote_file(self, bases: Iterable[tuple[Archive, str]]) -> RemoteFile:
         """Where to get it: `bases` are (archive, base URL) pairs, in the order to try."""
-        urls = tuple(f"{base.rstrip('/')}/{quote(self.path)}" for archive, base in bases if archive == self.archive)
+        urls = tuple(url.join(base, self.path) for archive, base in bases if archive == self.archive)
         return RemoteFile(f"package {self.name} {self.version}", self.size_bytes, self.digest, urls)
 
 
