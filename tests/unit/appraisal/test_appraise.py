@@ -10,6 +10,7 @@ import pytest
 from builders import documents as sample
 from teekit_verify.appraisal.appraise import appraise
 from teekit_verify.appraisal.checklist import Checklist, conclude
+from teekit_verify.appraisal.explain import causes
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.measurement.registers import Register, pcr, rtmr
 from teekit_verify.reference import model
@@ -91,6 +92,40 @@ def test_a_changed_section_is_named() -> None:
     assert (first.platform, first.register, first.bank, first.position) == ("uefi-vtpm", "PCR11", "sha256", 1)
     assert first.cause == "UKI section .cmdline"
     assert conclude(checklist).status is ExitStatus.DOES_NOT_HOLD
+
+
+def test_every_changed_section_is_listed_and_parts_come_before_the_whole() -> None:
+    uki = model.PredictedEvent(0x80000003, sample.section_event("x").digests, "UKI (Authenticode)", "UKI")
+    other_uki = replace(uki, digests=sample.section_event("y").digests)
+    reference = _reference({pcr(4): _match(sample.complete(*sample.PCR4.events, uki))})
+    pcr11 = sample.complete(
+        sample.section_event(".linux", "other kernel"),
+        sample.section_event(".cmdline"),
+        sample.section_event(".initrd", "x"),
+    )
+    measured = _measured(PCR4=sample.complete(*sample.PCR4.events, other_uki), PCR11=pcr11)
+    differences = appraise(reference, measured).differences
+    assert [(item.register, item.bank, item.position) for item in differences] == [
+        ("PCR11", "sha256", 0),
+        ("PCR11", "sha256", 2),
+        ("PCR11", "sha384", 0),
+        ("PCR11", "sha384", 2),
+        ("PCR4", "sha256", 2),
+        ("PCR4", "sha384", 2),
+    ]
+    expected = (
+        ("UKI section .linux", ("uefi-vtpm PCR11",)),
+        ("UKI section .initrd", ("uefi-vtpm PCR11",)),
+        ("UKI", ("uefi-vtpm PCR4",)),
+    )
+    assert causes(differences) == expected
+    assert causes(differences[::-1])[-1] == expected[-1], "the whole comes last, wherever it was found"
+
+
+def test_after_an_event_of_one_side_only_nothing_is_paired() -> None:
+    shifted = sample.complete(*map(sample.section_event, (".linux", ".ucode", ".cmdline", ".initrd")))
+    differences = appraise(REFERENCE, _measured(PCR11=shifted)).differences
+    assert [(item.bank, item.position) for item in differences] == [("sha256", 1), ("sha384", 1)]
 
 
 @pytest.mark.parametrize(

@@ -55,11 +55,12 @@ def test_events_are_shown_when_asked_for() -> None:
 
 def test_comparison_ends_with_the_conclusion_and_the_reason() -> None:
     text = _shown(lambda out: terminal.show_comparison(reports.comparison(reports.EVIL), out))
-    last = text.splitlines()[-3:]
+    last = text.splitlines()[-4:]
     assert last[0] == "MISMATCH: this is not what was published"
-    assert "first difference at event 2: section .cmdline (EV_IPL)" in last[1]
-    assert last[1].endswith("look at: UKI section .cmdline")
-    assert last[2].strip() == "uefi-vtpm PCR11 sha384: mismatch: at the same event as in sha256"
+    assert last[1] == "  differs: UKI section .cmdline (seen in uefi-vtpm PCR11)"
+    assert "first difference at event 2: section .cmdline (EV_IPL)" in last[2]
+    assert last[2].endswith("look at: UKI section .cmdline")
+    assert last[3].strip() == "uefi-vtpm PCR11 sha384: mismatch: at the same event as in sha256"
 
 
 def test_comparison_that_matches_says_what_was_compared() -> None:

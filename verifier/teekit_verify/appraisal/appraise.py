@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.checklist import Checklist, EventDifference
-from teekit_verify.appraisal.explain import first_difference
+from teekit_verify.appraisal.explain import event_differences
 from teekit_verify.core.outcome import Check, Outcome
 from teekit_verify.reference.model import Policy
 
@@ -88,7 +88,7 @@ def _appraise_register(
     candidates = [
         (_appraise_value(platform, register, alternative.register, found), alternative) for alternative in acceptable
     ]
-    checklist, chosen = min(candidates, key=lambda candidate: _distance(candidate[0], candidate[1].register, found))
+    checklist, chosen = min(candidates, key=lambda candidate: _distance(candidate[0]))
     if len(acceptable) == 1 or not checklist.of(Outcome.MISMATCH):
         return checklist
     note = f"none of {len(acceptable)} acceptable values; against '{chosen.label}': "
@@ -96,52 +96,56 @@ def _appraise_register(
     return Checklist(checks, checklist.ignored, checklist.differences)
 
 
-def _distance(checklist: Checklist, expected: RegisterValue, found: RegisterValue) -> tuple[int, int, int]:
+def _distance(checklist: Checklist) -> tuple[int, int, int]:
     """Least is closest: mismatching banks, then open questions, then how early the events part."""
     mismatches, unclear = checklist.of(Outcome.MISMATCH), checklist.of(Outcome.NOT_CHECKED, Outcome.ERROR)
     parting = min((difference.position for difference in checklist.differences), default=0)
-    return len(mismatches), len(unclear), -parting if expected.events and found.events else 0
+    return len(mismatches), len(unclear), -parting
 
 
 def _appraise_value(platform: str, register: Register, expected: RegisterValue, found: RegisterValue) -> Checklist:
     results = [_appraise_bank(platform, register, bank, expected, found) for bank in expected.banks]
-    parting = {difference.position: difference.bank for _, difference in reversed(results) if difference is not None}
+    explained: dict[int, str] = {}
+    for _, differences in results:
+        for first in differences[:1]:
+            explained.setdefault(first.position, first.bank)
     return Checklist(
-        tuple(_once(check, difference, parting) for check, difference in results),
+        tuple(_once(check, differences, explained) for check, differences in results),
         (),
-        tuple(difference for _, difference in results if difference is not None),
+        tuple(difference for _, differences in results for difference in differences),
     )
 
 
-def _once(check: Check, difference: EventDifference | None, parting: Mapping[int, str]) -> Check:
-    """The same event explained once: its other banks refer to the first (`parting`: position -> first bank)."""
-    if difference is None or parting[difference.position] == difference.bank:
+def _once(check: Check, differences: Sequence[EventDifference], explained: Mapping[int, str]) -> Check:
+    """The same event explained once: its other banks refer to the first (`explained`: position -> first bank)."""
+    if not differences or explained[differences[0].position] == differences[0].bank:
         return check
-    return replace(check, detail=f"at the same event as in {parting[difference.position]}")
+    return replace(check, detail=f"at the same event as in {explained[differences[0].position]}")
 
 
 def _appraise_bank(
     platform: str, register: Register, bank: Algorithm, expected: RegisterValue, found: RegisterValue
-) -> tuple[Check, EventDifference | None]:
+) -> tuple[Check, tuple[EventDifference, ...]]:
     """Values decide where both are known; else the known events, which can refute, and confirm only each other."""
     name = f"{platform} {register} {bank.value}"
     want, have = expected.value(bank), found.value(bank)
-    expected_hex, found_hex = "" if want is None else want.hex, "" if have is None else have.hex
+    check = Check(name, Outcome.NOT_CHECKED, "" if want is None else want.hex, "" if have is None else have.hex)
     if bank not in found.banks:
-        return Check(name, Outcome.NOT_CHECKED, expected_hex, "", "the measurements have no such bank"), None
-    if want is not None and want == have:
-        return Check(name, Outcome.MATCH, expected_hex, found_hex), None
-    difference = first_difference(platform, str(register), bank, expected.events, found.events)
-    if want is not None and have is not None:
-        explained = difference is not None and expected.events and found.events
-        detail = difference.text if difference and explained else "one side has no event log to explain it"
-        return Check(name, Outcome.MISMATCH, expected_hex, found_hex, detail), difference if explained else None
-    if want is None and have is None:
+        return replace(check, detail="the measurements have no such bank"), ()
+    if (want is None) != (have is None):
+        return _appraise_half_known(check, bank, expected, found), ()
+    if want is None:
         counts = f"{len(expected.events)} known events", f"{len(found.events)} known events"
-        if difference is None:
-            return Check(name, Outcome.MATCH, *counts), None
-        return Check(name, Outcome.MISMATCH, *counts, difference.text), difference
-    return _appraise_half_known(Check(name, Outcome.NOT_CHECKED, expected_hex, found_hex), bank, expected, found), None
+        check = replace(check, expected=counts[0], found=counts[1])
+    elif want == have:
+        return replace(check, outcome=Outcome.MATCH), ()
+    elif not (expected.events and found.events):
+        return replace(check, outcome=Outcome.MISMATCH, detail="one side has no event log to explain it"), ()
+    differences = event_differences(platform, str(register), bank, expected.events, found.events)
+    if want is None and not differences:
+        return replace(check, outcome=Outcome.MATCH), ()
+    detail = f"first difference at {differences[0].text}" if differences else "the event logs are equal"
+    return replace(check, outcome=Outcome.MISMATCH, detail=detail), differences
 
 
 def _appraise_half_known(check: Check, bank: Algorithm, expected: RegisterValue, found: RegisterValue) -> Check:

@@ -9,7 +9,7 @@ from teekit_verify.core.outcome import Check, ExitStatus, Outcome
 
 @dataclass(frozen=True, slots=True)
 class EventDifference:
-    """The first event in which one register of a log leaves the reference.
+    """An event in which one register's log leaves the reference.
 
     `position` counts the register's events from 0. `expected` and `found` are digests in hexadecimal, empty on the side
     whose log has ended. `cause` is where the bytes come from ("UKI section .cmdline"), `text` the whole in one sentence.

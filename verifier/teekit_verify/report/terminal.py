@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from teekit_verify.appraisal.explain import causes
 from teekit_verify.core.errors import printable
 from teekit_verify.core.outcome import Check, ExitStatus, Outcome
 from teekit_verify.measurement.events import event_type_name
@@ -152,6 +153,7 @@ def show_comparison(report: ComparisonReport, out: Console, *, reference: Refere
     out.print()
     status = report.conclusion.status
     _line(out, _text(_STATUS_WORDS[status], _STATUS_STYLES[status]))
+    _show_causes(report.checklist, out)
     _show_lines(report.conclusion.reasons, out)
 
 
@@ -167,6 +169,11 @@ def _show_checklist(checklist: Checklist, out: Console) -> None:
     _table(out, ("compared", "expected", "found", "outcome"), rows + ignored)
     for check in checklist.ignored:
         _line(out, _text(f"{check.name}: {check.detail}", "yellow"))
+
+
+def _show_causes(checklist: Checklist, out: Console) -> None:
+    for cause, registers in causes(checklist.differences):
+        _line(out, "differs: ", _text(cause, "bold"), _text(f" (seen in {', '.join(registers)})"), indent=2)
 
 
 def _outcome(check: Check) -> Text:
@@ -222,6 +229,8 @@ def show_rebuild(report: RebuildReport, out: Console) -> None:
         _line(out, "time    ", ", ".join(f"{printable(step.name)} {step.seconds:.1f} s" for step in report.steps))
     _line(out, "report  ", _text(report.directory))
     _line(out, _text(f"{report.verdict.value}: {report.verdict.meaning}", _STATUS_STYLES[report.verdict.exit_status]))
+    if report.checklist is not None:
+        _show_causes(report.checklist, out)
     _show_lines(report.reasons, out)
 
 
