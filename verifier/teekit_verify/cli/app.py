@@ -19,6 +19,7 @@ from teekit_verify.cli.inspect import inspect
 from teekit_verify.cli.lock import fetch, lock
 from teekit_verify.cli.measure import measure
 from teekit_verify.cli.rebuild import rebuild
+from teekit_verify.cli.reference import reference
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
@@ -56,6 +57,7 @@ app.command()(rebuild)
 app.command()(lock)
 app.command()(fetch)
 app.add_typer(env, name="env")
+app.add_typer(reference, name="reference")
 app.command()(doctor)
 
 

@@ -12,11 +12,17 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
+from teekit_verify.core.digest import Algorithm, Digest, digest_file
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.reference import documents
 from teekit_verify.reference.create import dump_inputs, dump_measurements
+from teekit_verify.reference.load import load_inputs, load_measurements
+from teekit_verify.reference.model import Artifact, Build, Measurements
+from teekit_verify.report.document import REBUILD_SCHEMA
 from teekit_verify.report.json_report import render_rebuild
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from teekit_verify.rebuild.run import TwoBuilds
@@ -95,3 +101,34 @@ class _Replacement:
             self._directory.rename(self._old)
         self._new.rename(self._directory)
         shutil.rmtree(self._old, ignore_errors=True)
+
+
+def load_reproduced(directory: Path) -> tuple[Build, Measurements]:
+    """The build and measurements of a report in which A and B are equal. The artifacts are hashed again.
+
+    Raises TeekitError when the report is another kind of document, A and B differ, or a file is not what it says.
+    """
+    report = documents.plain_json(documents.read_bounded(directory / _REPORT), str(directory / _REPORT))
+    artifacts = tuple(_recorded_artifacts(report, directory))
+    inputs = load_inputs(directory / "inputs.json")
+    measurements = load_measurements(directory / "measurements.json")
+    for artifact in artifacts:
+        path = directory / "artifacts" / artifact.name
+        if not path.is_file() or digest_file(path) != artifact.sha256:
+            raise TeekitError(f"{path} is not the file the report is about", hint="Run the rebuild again.")
+    if measurements.artifact not in artifacts:
+        raise TeekitError(f"{directory}: measurements.json is about another artifact", hint="Run the rebuild again.")
+    return Build(inputs, artifacts), measurements
+
+
+def _recorded_artifacts(report: object, directory: Path) -> Iterator[Artifact]:
+    """The report's artifacts; every one must be the same in A and B."""
+    if not isinstance(report, dict) or report.get("schema") != REBUILD_SCHEMA or not report.get("artifacts"):
+        raise TeekitError(f"{directory / _REPORT} is not the report of a rebuild with artifacts")
+    for pair in report["artifacts"]:
+        if not pair["a"] or pair["a"] != pair["b"]:
+            raise TeekitError(
+                f"{directory}: build A and B differ, so there is nothing to publish", hint="See its `differences`."
+            )
+        digest = Digest.from_hex(Algorithm.SHA256, pair["a"]["sha256"])
+        yield Artifact(pair["a"]["name"], pair["a"]["size_bytes"], digest)
