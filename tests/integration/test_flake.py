@@ -1,0 +1,94 @@
+"""The flake, evaluated and its build-env really built, with a stand-in for nixpkgs: it must give the lock's store path."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builders.tools import require
+from teekit_verify.cli.options import cache_directory
+from teekit_verify.rebuild import lock
+
+from .conftest import CHECKOUT, UsableProject
+
+pytestmark = pytest.mark.slow
+
+SYSTEM = "x86_64-linux"
+
+
+@pytest.fixture(scope="module")
+def flake(usable_project: UsableProject, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what the flake reads, with the lock that can be fetched here."""
+    root = tmp_path_factory.mktemp("flake")
+    for name in ("flake.nix", "flake.lock", "pyproject.toml"):
+        shutil.copyfile(CHECKOUT / name, root / name)
+    shutil.copytree(usable_project.project.root / "nix", root / "nix")
+    shutil.copytree(
+        CHECKOUT / "verifier", root / "verifier", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+    )
+    shutil.copytree(CHECKOUT / "tests" / "standin-nixpkgs", root / "standin-nixpkgs")
+    return root
+
+
+def nix(flake: Path, verb: str, attribute: str, *arguments: str) -> Any:
+    settings = [
+        "experimental-features = nix-command flakes",
+        "substituters =",
+        "sandbox = false",
+        "build-users-group =",
+    ]
+    environment = {
+        **os.environ,
+        "NIX_CONFIG": "\n".join(settings),
+        "TEEKIT_STANDIN_DOWNLOADS": str(cache_directory() / "downloads"),
+    }
+    command = [
+        *(require("nix"), verb, f"path:{flake}{attribute}", "--no-write-lock-file", "--json"),
+        *("--override-input", "nixpkgs", f"path:{flake}/standin-nixpkgs"),
+        *arguments,
+    ]
+    completed = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert completed.returncode == 0, completed.stderr.decode()
+    return json.loads(completed.stdout)
+
+
+def test_every_output_evaluates(flake: Path) -> None:
+    expected = {
+        "packages": {"default": "drvPath", "build-env": "drvPath"},
+        "apps": {"default": "program"},
+        "devShells": {"default": "drvPath"},
+        "checks": {"cli": "drvPath", "build-env": "drvPath"},
+    }
+    for kind, names in expected.items():
+        assert set(nix(flake, "eval", f"#{kind}.{SYSTEM}", "--apply", "builtins.attrNames")) == set(names)
+        for name, field in names.items():
+            assert nix(flake, "eval", f"#{kind}.{SYSTEM}.{name}.{field}").startswith("/nix/store/")
+
+
+def test_build_env_is_the_environment_of_the_lock(flake: Path) -> None:
+    locked = lock.load(flake / "nix" / "build-env.lock.json")
+    assert locked.environment is not None
+    store_path = locked.environment.store_path
+    subprocess.run([require("nix-store"), "--delete", store_path], capture_output=True, check=False)
+    built = nix(flake, "build", "#build-env", "--no-link")
+    assert built[0]["outputs"]["out"] == store_path
+    assert (Path(store_path) / "usr/bin/mkosi").exists()
+
+
+def test_build_env_refuses_another_package(flake: Path, tmp_path: Path) -> None:
+    """The same lock with one package left out: Nix must not accept the tree."""
+    broken = tmp_path / "broken"
+    shutil.copytree(flake, broken)
+    path = broken / "nix" / "build-env.lock.json"
+    document = json.loads(path.read_text())
+    document["packages"] = [row for row in document["packages"] if row["name"] != "mkosi"]
+    document["environment"]["nar_hash"] = "sha256-" + "A" * 43 + "="
+    path.write_text(json.dumps(document))
+    with pytest.raises(AssertionError, match="hash mismatch"):
+        nix(broken, "build", "#build-env", "--no-link")
