@@ -219,7 +219,10 @@ def test_an_event_type_without_a_name_is_kept(tmp_path: Path) -> None:
         (b'{"schema": "teekit-verify/reference/v1"}', "release: missing field"),
         (b'{"schema": 1, "schema": "teekit-verify/reference/v1"}', "the key 'schema' stands twice in one object"),
         (b'{"schema": NaN}', "NaN is not a JSON number"),
-        (b'{"a":' * 200_000, "nested too deeply"),
+        (b'{"a":' * 100_000, "nested too deeply"),
+        (b'{"schema": 1, "a": ' + b"[" * 250 + b"]" * 250 + b"}", "found '1'"),
+        (b'{"schema": "teekit-verify/reference/v1", "a": ' + b"[" * 250 + b"]" * 250 + b"}", "recursion limit"),
+        (b"[" + b"{}," * 150_000 + b"{}]", "has more than 200000 values"),
         (b'{"schema": ' + b"9" * 5000 + b"}", "is not JSON"),
     ],
 )

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 Document = TypeVar("Document")
 
-MAX_DOCUMENT_BYTES = 16 << 20
-"""The reference of a full image is well under 1 MiB. Nesting is bounded by pydantic's JSON parser, at 200."""
+MAX_DOCUMENT_BYTES = 8 << 20
+"""The reference of a full image is well under 1 MiB."""
+MAX_DOCUMENT_VALUES = 200_000
+"""Every value takes up to 1 KiB of memory while it is parsed, so this bounds that. A package takes 5, an event 8."""
 
 _SHOWN_ERRORS = 5
 
@@ -49,6 +51,8 @@ def parse(kind: type[Document], schema: str, data: bytes, where: str) -> Documen
 
 def _require_schema(data: bytes, schema: str, where: str) -> None:
     """One clear message for another kind of document or another version of it, before every field is complained about."""
+    if data.count(b",") + data.count(b"[") + data.count(b"{") > MAX_DOCUMENT_VALUES:
+        raise TeekitError(f"{where}: has more than {MAX_DOCUMENT_VALUES} values, too many for a document of this tool")
     fields = plain_json(data, where)
     if not isinstance(fields, dict) or "schema" not in fields:
         raise TeekitError(f"{where}: is not a document of this tool: it has no field 'schema'")
@@ -70,11 +74,11 @@ def plain_json(data: bytes, where: str) -> object:
 
 
 def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {twice[:80]!r} stands twice in one object")
+    fields: dict[str, object] = {}
+    for name, value in pairs:
+        if name in fields:
+            raise ValueError(f"the key {name[:80]!r} stands twice in one object")
+        fields[name] = value
     return fields
 
 

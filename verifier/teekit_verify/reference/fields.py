@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from pydantic import SerializerFunctionWrapHandler
 
-MAX_ITEMS = 100_000
-"""Packages, files or events in one list: a full Debian image has some hundreds, a kernel tree some ten thousands."""
+MAX_ITEMS = 20_000
+"""Packages or files in one list: a full image has some hundreds of each."""
 
 Item = TypeVar("Item")
 
