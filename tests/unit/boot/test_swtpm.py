@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import array
+import hashlib
+import socket
+import struct
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from builders.tools import require
+from teekit_verify.boot.swtpm import parse_pcr_read_response, pcr_read_command, running_tpm
+from teekit_verify.core.digest import Algorithm
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.measurement.registers import pcr
+
+EXTENDED = hashlib.sha256(b"measured").digest()
+
+
+def _act_as_a_machine(control_path: Path) -> None:
+    """What QEMU and firmware do: initialize, TPM2_Startup(CLEAR), TPM2_PCR_Extend of PCR 9; then be gone."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs, socket.socket(socket.AF_UNIX) as control:
+        control.connect(str(control_path))
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [theirs.fileno()]))
+        control.sendmsg([struct.pack(">I", 0x10)], [rights])
+        assert control.recv(4) == bytes(4)
+        control.sendall(struct.pack(">II", 2, 0))
+        assert control.recv(4) == bytes(4)
+        for command in (bytes.fromhex("80010000000c0000014400 00"), _extend(9, EXTENDED)):
+            ours.sendall(command)
+            assert ours.recv(4096)[6:10] == bytes(4)
+
+
+def _extend(index: int, digest: bytes) -> bytes:
+    """TPM2_PCR_Extend with an empty password session (TPM 2.0 Library part 3, 22.2), SHA-256 bank."""
+    session = struct.pack(">IHBH", 0x40000009, 0, 0, 0)
+    body = struct.pack(">II", index, len(session)) + session + struct.pack(">IH", 1, 0xB) + digest
+    return struct.pack(">HII", 0x8002, 10 + len(body), 0x182) + body
+
+
+def test_pcrs_of_a_real_swtpm_after_the_machine_is_gone() -> None:
+    require("swtpm")
+    require("swtpm_setup")
+    with tempfile.TemporaryDirectory() as name:
+        with running_tpm(Path(name), log=Path(name, "log")) as tpm:
+            _act_as_a_machine(tpm.control)
+            values = tpm.read_pcrs()
+            again = tpm.read_pcrs()
+        assert values == again
+        assert values[Algorithm.SHA256][pcr(9)].value == hashlib.sha256(bytes(32) + EXTENDED).digest()
+        assert values[Algorithm.SHA384][pcr(9)].value == bytes(48)
+        assert values[Algorithm.SHA384][pcr(17)].value == b"\xff" * 48  # the dynamic root of trust's PCRs start so
+        assert [len(bank) for bank in values.values()] == [24, 24]
+
+
+def test_pcr_read_command_is_the_specification_s() -> None:
+    """TPM2_PCR_Read: tag, size 20, code, one selection, algorithm, three bytes of bits."""
+    expected = "8001 00000014 0000017e 00000001 000b 03 000200"
+    assert pcr_read_command(Algorithm.SHA256, 9) == bytes.fromhex(expected)
+
+
+@pytest.mark.parametrize(
+    ("response", "message"),
+    [
+        ("80010000000a00000100", "the TPM refuses TPM2_PCR_Read: 80010000000a00000100"),
+        ("", "the TPM refuses TPM2_PCR_Read: "),
+        ("8001 00000018 00000000 00000007 00000001000b03000000 00000000".replace(" ", "") + "0000", "no sha256 bank"),
+        (
+            "8001 0000003e 00000000 00000007 00000001000b03000200 00000001 0020".replace(" ", "") + "11" * 31,
+            "no sha256 bank, or its answer is malformed",
+        ),
+    ],
+)
+def test_a_tpm_without_an_answer(response: str, message: str) -> None:
+    with pytest.raises(TeekitError, match=message):
+        parse_pcr_read_response(bytes.fromhex(response), Algorithm.SHA256)
