@@ -12,10 +12,12 @@ import pytest
 
 from builders import documents as sample
 from builders import reports
+from builders.uki import build_uki, default_sections
 from teekit_verify.cli.app import main
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.measurement.registers import pcr
 from teekit_verify.reference import create, model
+from teekit_verify.reference.measure import measure_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,3 +140,77 @@ def test_a_huge_sparse_file_is_refused_at_once(
     assert time.monotonic() - started < 5
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib < 128 << 10
     assert "internal error" not in capsys.readouterr().err
+
+
+@pytest.fixture
+def uki_ref(tmp_path: Path) -> tuple[str, Path]:
+    """A reference made from a UKI, and that UKI."""
+    path = tmp_path / "tdx-debian.efi"
+    path.write_bytes(build_uki())
+    measured = measure_file(path)
+    reference = create.create_reference(
+        release="base-1",
+        commit=None,
+        build=model.Build(sample.inputs(), (measured.artifact,)),
+        measurements=[measured],
+    )
+    (tmp_path / "uki.json").write_bytes(create.dump_reference(reference))
+    return str(tmp_path / "uki.json"), path
+
+
+def test_the_published_uki_holds_even_when_renamed(uki_ref: tuple[str, Path], tmp_path: Path) -> None:
+    reference, path = uki_ref
+    assert main(["compare", reference, str(path)]) == ExitStatus.HOLDS
+    path.rename(tmp_path / "BOOTX64.EFI")
+    assert main(["compare", reference, str(tmp_path / "BOOTX64.EFI")]) == ExitStatus.HOLDS
+
+
+@pytest.mark.parametrize("changed", [".osrel", ".cmdline", ".uname", ".linux", ".initrd"])
+def test_a_changed_byte_names_its_section(
+    uki_ref: tuple[str, Path], changed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reference, path = uki_ref
+    sections = [
+        (name, content[:-1] + bytes([content[-1] ^ 1]) if name == changed else content)
+        for name, content in default_sections()
+    ]
+    path.write_bytes(build_uki(sections=sections))
+    assert main(["compare", reference, str(path), "--json"]) == ExitStatus.DOES_NOT_HOLD
+    fields = _json(capsys)
+    causes = {item["cause"] for item in fields["checklist"]["differences"] if item["register"] == "PCR11"}
+    assert causes == {f"UKI section {changed}"}
+    assert main(["compare", reference, str(path)]) == ExitStatus.DOES_NOT_HOLD
+    assert f"  differs: UKI section {changed} (seen in " in capsys.readouterr().out
+
+
+def test_a_changed_byte_of_the_stub_is_seen_in_the_image_as_a_whole(
+    uki_ref: tuple[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    reference, path = uki_ref
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"stub code", b"evil code"))
+    assert main(["compare", reference, str(path)]) == ExitStatus.DOES_NOT_HOLD
+    text = capsys.readouterr().out
+    assert "  differs: UKI (seen in " in text
+    assert "differs: UKI section" not in text
+
+
+def test_every_flipped_byte_of_a_uki_is_noticed(uki_ref: tuple[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    """Sampled: whatever byte changes, the answer is not "holds"."""
+    reference, path = uki_ref
+    data = path.read_bytes()
+    for position in range(0, len(data), len(data) // 30):
+        path.write_bytes(data[:position] + bytes([data[position] ^ 0x40]) + data[position + 1 :])
+        assert main(["compare", reference, str(path)]) != ExitStatus.HOLDS, f"byte {position:#x}"
+    assert "internal error" not in capsys.readouterr().err
+
+
+def test_a_platform_we_cannot_predict_is_not_a_pass(
+    uki_ref: tuple[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reference, path = uki_ref
+    fields = json.loads((tmp_path / "uki.json").read_text())
+    fields["platforms"]["marsrover"] = fields["platforms"]["tdx"]
+    (tmp_path / "uki.json").write_text(json.dumps(fields))
+    assert main(["compare", reference, str(path)]) == ExitStatus.NO_VERDICT
+    assert "marsrover RTMR2 sha384: not checked: published, but not among the measurements" in capsys.readouterr().out

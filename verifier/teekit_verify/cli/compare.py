@@ -14,8 +14,8 @@ from teekit_verify.core.outcome import ExitStatus
 
 
 def compare(
-    ref: Annotated[Path, typer.Argument(help="A reference file.", show_default=False)],
-    file: Annotated[Path, typer.Argument(help="A UKI, or a measurements.json.", show_default=False)],
+    ref: Annotated[Path, typer.Argument(metavar="REF", help="A reference file.", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A UKI, or a measurements.json.", show_default=False)],
     events: EventsOption = False,
     json_output: JsonOption = False,
     debug: DebugOption = False,

@@ -13,7 +13,7 @@ from teekit_verify.core.outcome import ExitStatus
 
 
 def inspect(
-    file: Annotated[Path, typer.Argument(help="A unified kernel image (UKI).", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A unified kernel image (UKI).", show_default=False)],
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:

@@ -13,7 +13,7 @@ from teekit_verify.core.outcome import ExitStatus
 
 
 def measure(
-    file: Annotated[Path, typer.Argument(help="A unified kernel image (UKI).", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A unified kernel image (UKI).", show_default=False)],
     events: EventsOption = False,
     output: Annotated[
         Path | None, typer.Option(help="Also write the measurements to this file, as JSON.", show_default=False)
