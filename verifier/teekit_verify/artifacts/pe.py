@@ -1,7 +1,8 @@
 """PE images as UEFI firmware sees them: bounded headers, sections, and the bytes an Authenticode digest covers.
 
-Sizes are checked first, and pefile is then given a copy of the headers only: it is known to take very long, or to
-fail in surprising ways, on hostile files. What it raises becomes MalformedInputError.
+The few header fields that decide a measurement are read here, with every count and size checked first. pefile is not
+used, and may not be: it sorts the section table by address (systemd-stub goes by its order), gives up on tables it
+finds odd (an .initrd beyond 256 MiB is enough), and can take very long on hostile files.
 
 The checks are those of edk2 MdePkg/Library/BasePeCoffLib/BasePeCoff.c (PeCoffLoaderGetPeHeader) at c5aa7e7d: an image
 that breaks one of them is not measured by the firmware either, because it does not start.
@@ -10,21 +11,15 @@ that breaks one of them is not measured by the firmware either, because it does 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import pefile
 
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 _DOS_HEADER_BYTES = 64
-_NT_HEADER_BYTES = 24  # signature and file header
 _PE32_PLUS_MAGIC = 0x20B
-_PE32_PLUS_FIXED_BYTES = 112  # optional header without its data directories
-_CHECKSUM_OFFSET = 64  # within the optional header
+_PE32_PLUS_FIXED_BYTES = 112
+"""The optional header without its data directories."""
+_CHECKSUM_OFFSET = 64
 _SECTION_HEADER_BYTES = 40
 _MAX_DIRECTORIES = 16
 _SECURITY_DIRECTORY = 4
@@ -76,7 +71,7 @@ class PeSection:
 
 @dataclass(frozen=True, slots=True)
 class PeImage:
-    """A PE32+ image. All offsets are from the start of the image, which starts `base` bytes into its file."""
+    """A PE32+ image. Spans are from its first byte; `sections` keeps the order of the section table."""
 
     size_bytes: int
     machine: int
@@ -92,7 +87,8 @@ class PeImage:
         "PE/COFF Specification 8.0 Appendix A", steps as numbered in edk2
         SecurityPkg/Tcg/Tcg2Dxe/MeasureBootPeCoff.c (and OvmfPkg/Tcg/TdTcg2Dxe, which is the same) at c5aa7e7d:
         3-9 headers without CheckSum and the certificate directory entry, 11-15 sections by file offset,
-        16 what follows the bytes hashed so far, without the size of the certificate table.
+        16 what follows the bytes hashed so far, without the size of the certificate table. Images whose parts overlap
+        are refused: hashing them takes many times their size.
         """
         spans = [Span(0, self.checksum.start)]
         if self.certificate_entry is None:
@@ -104,6 +100,8 @@ class PeImage:
         for section in sorted(self.sections, key=lambda section: section.raw_offset):
             spans.append(Span(section.raw_offset, section.raw_offset + section.raw_size))
             hashed += section.raw_size
+        if hashed > self.size_bytes:
+            raise UnsupportedInputError("PE image: its headers and sections overlap in the file")
         certificate_bytes = self.certificates.size_bytes if self.certificates else 0
         if self.size_bytes > hashed:
             if self.size_bytes < hashed + certificate_bytes:
@@ -122,48 +120,15 @@ def parse_pe(data: memoryview, *, what: str = "PE image", base: int = 0) -> PeIm
 
     Raises MalformedInputError, or UnsupportedInputError for PE32 (32-bit) images.
     """
-    header = _bounded_header(data, what, base)
-    try:
-        parsed = pefile.PE(data=bytes(header), fast_load=True)
-    except Exception as error:
-        raise MalformedInputError(what, field="PE header", offset=base, problem=printable(str(error))) from error
-    return _image(parsed, len(data), what, base)
-
-
-def _bounded_header(data: memoryview, what: str, base: int) -> memoryview:
-    """The first SizeOfHeaders bytes, after checking every count and size that pefile would act on."""
     reader = Reader(data, what, base)
-    if bytes(reader.take(2, "DOS signature")) != b"MZ":
-        raise MalformedInputError(what, field="DOS signature", offset=base, problem="expected 'MZ'")
-    reader.position = 0x3C
-    reader.position = _within(reader.u32("e_lfanew"), _DOS_HEADER_BYTES, len(data), reader, "e_lfanew")
-    if bytes(reader.take(4, "PE signature")) != b"PE\0\0":
-        raise MalformedInputError(
-            what, field="PE signature", offset=base + reader.position - 4, problem="expected 'PE'"
-        )
-    nt_offset = reader.position - 4
-    _machine, section_count, _, _, _, optional_bytes, _ = reader.unpack("HHIIIHH", "PE file header")
+    machine, section_count, optional_bytes = _file_header(reader)
     optional_offset = reader.position
     optional = Reader(reader.take(optional_bytes, "optional header"), what, base + optional_offset)
-    if optional.u16("optional header magic") != _PE32_PLUS_MAGIC:
-        raise UnsupportedInputError(
-            f"{what}: only PE32+ (64-bit) images can be measured", hint="Give a UKI for x86-64."
-        )
-    optional.position = 56
-    image_bytes, header_bytes = optional.unpack("II", "SizeOfImage and SizeOfHeaders")
-    optional.position = _PE32_PLUS_FIXED_BYTES - 4
-    directories = optional.u32("NumberOfRvaAndSizes")
-    table_offset = nt_offset + _NT_HEADER_BYTES + optional_bytes
+    image_bytes, header_bytes, directories = _optional_header(optional)
     for holds, field, problem in (
-        (directories <= _MAX_DIRECTORIES, "NumberOfRvaAndSizes", f"{directories} is more than {_MAX_DIRECTORIES}"),
-        (
-            optional_bytes == _PE32_PLUS_FIXED_BYTES + 8 * directories,
-            "SizeOfOptionalHeader",
-            f"{optional_bytes} bytes do not hold {directories} directories exactly",
-        ),
         (0 < section_count <= _MAX_SECTIONS, "NumberOfSections", f"{section_count} is not 1 to {_MAX_SECTIONS}"),
         (
-            table_offset + section_count * _SECTION_HEADER_BYTES <= header_bytes,
+            reader.position + section_count * _SECTION_HEADER_BYTES <= header_bytes,
             "SizeOfHeaders",
             f"{header_bytes} bytes do not hold {section_count} section headers",
         ),
@@ -175,74 +140,77 @@ def _bounded_header(data: memoryview, what: str, base: int) -> memoryview:
         ),
     ):
         if not holds:
-            raise MalformedInputError(what, field=field, offset=base + nt_offset, problem=problem)
-    return data[:header_bytes]
-
-
-def _within(value: int, low: int, high: int, reader: Reader, field: str) -> int:
-    if not low <= value < high:
-        raise reader.fail(field, f"{value:#x} is not between {low:#x} and {high:#x}")
-    return value
-
-
-def _image(parsed: pefile.PE, size_bytes: int, what: str, base: int) -> PeImage:
-    optional_offset: int = parsed.OPTIONAL_HEADER.get_file_offset()
-    checksum = optional_offset + _CHECKSUM_OFFSET
-    entry: Span | None = None
-    certificates: Span | None = None
-    if parsed.OPTIONAL_HEADER.NumberOfRvaAndSizes > _SECURITY_DIRECTORY:
+            raise MalformedInputError(what, field=field, offset=base + optional_offset, problem=problem)
+    checksum = Span(_CHECKSUM_OFFSET, _CHECKSUM_OFFSET + 4).shifted(optional_offset)
+    entry, certificates = None, None
+    if directories > _SECURITY_DIRECTORY:
         start = optional_offset + _PE32_PLUS_FIXED_BYTES + 8 * _SECURITY_DIRECTORY
-        entry = Span(start, start + 8)
-        directory = parsed.OPTIONAL_HEADER.DATA_DIRECTORY[_SECURITY_DIRECTORY]
-        if directory.Size:
-            certificates = Span(directory.VirtualAddress, directory.VirtualAddress + directory.Size)
-            if certificates.stop > size_bytes:
-                raise MalformedInputError(
-                    what,
-                    field="certificate table",
-                    offset=base + start,
-                    problem=f"ends at {certificates.stop:#x}, the file has {size_bytes:#x} bytes",
-                )
-    return PeImage(
-        size_bytes=size_bytes,
-        machine=parsed.FILE_HEADER.Machine,
-        sections=tuple(_sections(parsed, size_bytes, what, base)),
-        header_bytes=parsed.OPTIONAL_HEADER.SizeOfHeaders,
-        checksum=Span(checksum, checksum + 4),
-        certificate_entry=entry,
-        certificates=certificates,
-    )
+        entry, certificates = Span(start, start + 8), _certificates(Reader(data, what, base, start))
+    sections = tuple(_section(reader, image_bytes) for _ in range(section_count))
+    return PeImage(len(data), machine, sections, header_bytes, checksum, entry, certificates)
 
 
-def _sections(parsed: pefile.PE, size_bytes: int, what: str, base: int) -> Iterator[PeSection]:
-    if len(parsed.sections) != parsed.FILE_HEADER.NumberOfSections:
-        raise MalformedInputError(
-            what,
-            field="section table",
-            offset=base + parsed.OPTIONAL_HEADER.get_file_offset(),
-            problem=f"{len(parsed.sections)} of {parsed.FILE_HEADER.NumberOfSections} section headers can be read",
+def _file_header(reader: Reader) -> tuple[int, int, int]:
+    """Machine, number of sections, size of the optional header; the reader is left at the optional header."""
+    if bytes(reader.take(2, "DOS signature")) != b"MZ":
+        reader.position = 0
+        raise reader.fail("DOS signature", "expected 'MZ'")
+    reader.position = min(0x3C, len(reader.data))
+    pe_offset = reader.u32("e_lfanew")
+    if not _DOS_HEADER_BYTES <= pe_offset < len(reader.data):
+        reader.position -= 4
+        raise reader.fail("e_lfanew", f"{pe_offset:#x} is not between {_DOS_HEADER_BYTES:#x} and the end of the file")
+    reader.position = pe_offset
+    if bytes(reader.take(4, "PE signature")) != b"PE\0\0":
+        reader.position = pe_offset
+        raise reader.fail("PE signature", "expected 'PE'")
+    machine, section_count, _, _, _, optional_bytes, _ = reader.unpack("HHIIIHH", "PE file header")
+    return machine, section_count, optional_bytes
+
+
+def _optional_header(optional: Reader) -> tuple[int, int, int]:
+    """SizeOfImage, SizeOfHeaders and NumberOfRvaAndSizes; the reader is over the optional header alone."""
+    if optional.u16("optional header magic") != _PE32_PLUS_MAGIC:
+        raise UnsupportedInputError(
+            f"{optional.what}: only PE32+ (64-bit) images can be measured", hint="Give a UKI for x86-64."
         )
-    for row in parsed.sections:
-        section = PeSection(
-            name=row.Name.split(b"\0", 1)[0].decode("latin-1"),
-            virtual_size=row.Misc_VirtualSize,
-            virtual_address=row.VirtualAddress,
-            raw_offset=row.PointerToRawData,
-            raw_size=row.SizeOfRawData,
+    fixed = optional.take(_PE32_PLUS_FIXED_BYTES - 2, "optional header")
+    image_bytes = int.from_bytes(fixed[54:58], "little")
+    header_bytes = int.from_bytes(fixed[58:62], "little")
+    directories = int.from_bytes(fixed[106:110], "little")
+    if directories > _MAX_DIRECTORIES or optional.remaining != 8 * directories:
+        optional.position = _PE32_PLUS_FIXED_BYTES - 4
+        raise optional.fail(
+            "NumberOfRvaAndSizes",
+            f"{directories} directories (at most {_MAX_DIRECTORIES}) do not fill an optional header of "
+            f"{len(optional.data)} bytes exactly",
         )
-        for field, end, limit in (
-            ("raw data", section.raw_offset + section.raw_size if section.raw_size else 0, size_bytes),
-            (
-                "virtual size",
-                section.virtual_address + section.virtual_size,
-                parsed.OPTIONAL_HEADER.SizeOfImage,
-            ),
-        ):
-            if end > limit:
-                raise MalformedInputError(
-                    what,
-                    field=f"section {printable(section.name)} {field}",
-                    offset=base + row.get_file_offset(),
-                    problem=f"ends at {end:#x}, beyond {limit:#x}",
-                )
-        yield section
+    return image_bytes, header_bytes, directories
+
+
+def _certificates(reader: Reader) -> Span | None:
+    """The certificate table; unlike the other directories it holds a file offset."""
+    start, size_bytes = reader.unpack("II", "certificate table")
+    if not size_bytes:
+        return None
+    if start + size_bytes > len(reader.data):
+        reader.position -= 8
+        raise reader.fail(
+            "certificate table", f"ends at {start + size_bytes:#x}, the file has {len(reader.data):#x} bytes"
+        )
+    return Span(start, start + size_bytes)
+
+
+def _section(reader: Reader, image_bytes: int) -> PeSection:
+    row_offset = reader.position
+    name = bytes(reader.take(8, "section name")).split(b"\0", 1)[0].decode("latin-1")
+    virtual_size, address, raw_size, raw_offset = reader.unpack("IIII", "section sizes")
+    reader.take(16, "section header")
+    for field, end, limit in (
+        ("raw data", raw_offset + raw_size if raw_size else 0, len(reader.data)),
+        ("virtual size", address + virtual_size, image_bytes),
+    ):
+        if end > limit:
+            reader.position = row_offset
+            raise reader.fail(f"section {printable(name)} {field}", f"ends at {end:#x}, beyond {limit:#x}")
+    return PeSection(name, virtual_size, address, raw_offset, raw_size)

@@ -76,7 +76,7 @@ class UnifiedKernelImage:
 
 def parse_uki(data: bytes | memoryview, *, what: str = "UKI") -> UnifiedKernelImage:
     """A UKI from its bytes. Raises MalformedInputError, or UnsupportedInputError for addons and foreign stubs."""
-    view = memoryview(data)
+    view = data if isinstance(data, memoryview) else memoryview(data)
     image = parse_pe(view, what=what)
     if image.machine != MACHINE_X86_64:
         raise UnsupportedInputError(f"{what}: machine type {image.machine:#x} is not x86-64")

@@ -38,21 +38,20 @@ def digest_messages(data: memoryview, wanted: Mapping[Message, Iterable[Algorith
 
 
 def _digest_alike(data: memoryview, algorithm: Algorithm, messages: list[Message]) -> DigestTable:
-    return dict(_descend(data, algorithm, hashlib.new(algorithm.value, usedforsecurity=False), messages, 0))
-
-
-def _descend(
-    data: memoryview, algorithm: Algorithm, state: hashlib._Hash, messages: list[Message], depth: int
-) -> Iterable[tuple[tuple[Message, Algorithm], Digest]]:
-    """`state` has taken the first `depth` parts, which all `messages` have in common."""
-    for message in messages:
-        if len(message) == depth:
-            yield (message, algorithm), Digest(algorithm, state.copy().digest())
-    for alike in _grouped([message for message in messages if len(message) > depth], depth):
-        branch = state.copy()
-        part = alike[0][depth]
-        branch.update(data[part.start : part.stop] if isinstance(part, Span) else part)
-        yield from _descend(data, algorithm, branch, alike, depth + 1)
+    """Digests of messages that share their first part. Each step takes one more part; a hostile image has many."""
+    table: DigestTable = {}
+    steps = [(hashlib.new(algorithm.value, usedforsecurity=False), messages, 0)]
+    while steps:
+        state, alike, depth = steps.pop()  # `state` has taken the first `depth` parts, which are common to `alike`
+        for message in alike:
+            if len(message) == depth:
+                table[message, algorithm] = Digest(algorithm, state.digest())
+        for group in _grouped([message for message in alike if len(message) > depth], depth):
+            branch = state.copy()
+            part = group[0][depth]
+            branch.update(data[part.start : part.stop] if isinstance(part, Span) else part)
+            steps.append((branch, group, depth + 1))
+    return table
 
 
 def _grouped(messages: list[Message], depth: int) -> list[list[Message]]:

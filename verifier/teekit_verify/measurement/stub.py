@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _UNMEASURED = ".pcrsig"
 """unified_section_measure(): "Don't include the PCR signature in the PCR measurements"."""
+_MAX_CMDLINE_BYTES = 1 << 16
+"""Linux uses the first 2,047 characters on x86 (COMMAND_LINE_SIZE), but measures all of them."""
 _HARDWARE_DEPENDENT = (".dtbauto", ".efifw")
 
 
@@ -113,7 +115,8 @@ class StubView:
         ]
         for name, filename in self.behaviour.packed:
             if (section := self.get(name)) is not None:
-                parts.append((extra_file(filename, bytes(self.uki.content(section))),))
+                before, after = extra_file(filename, section.virtual_size)
+                parts.append((before, section.content, after))
         if len(parts) < 2:  # noqa: PLR2004 - see above
             return parts[0] if parts else None
         return tuple(piece for part in parts for piece in _padded(part))
@@ -127,10 +130,11 @@ class StubView:
         section = self.get(".cmdline")
         if section is None:
             return None
-        raw = bytes(self.uki.content(section)).split(b"\0", 1)[0]
-        if not raw.isascii():
+        raw = bytes(self.uki.content(section)[: _MAX_CMDLINE_BYTES + 1]).split(b"\0", 1)[0]
+        if not raw.isascii() or len(raw) > _MAX_CMDLINE_BYTES:
             raise UnsupportedInputError(
-                "the UKI's .cmdline is not plain ASCII", hint="Use only ASCII characters on the kernel command line."
+                f"the UKI's .cmdline is not plain ASCII of at most {_MAX_CMDLINE_BYTES} bytes",
+                hint="Use only ASCII characters on the kernel command line.",
             )
         blanks = {*range(0x20), 0x7F} if self.behaviour.skips_leading_space else set(range(0x20))
         text = raw.decode("ascii").translate(dict.fromkeys(blanks, " ")).rstrip(" ")
