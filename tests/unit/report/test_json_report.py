@@ -64,7 +64,7 @@ def test_comparison_names_the_first_different_event() -> None:
     assert fields["exit_status"] == 1
     assert fields["conclusion"]["status"] == 1
     first = fields["checklist"]["differences"][0]
-    assert (first["register"], first["bank"], first["position"]) == ("PCR11", "sha256", 1)
+    assert (first["register"], first["bank"], first["position"]) == ("PCR11", "sha256", 2)
     assert first["cause"] == "UKI section .cmdline"
 
 

@@ -141,7 +141,7 @@ def _appraise_bank(
         return replace(check, outcome=Outcome.MATCH), ()
     elif not (expected.events and found.events):
         return replace(check, outcome=Outcome.MISMATCH, detail="one side has no event log to explain it"), ()
-    differences = event_differences(platform, str(register), bank, expected.events, found.events)
+    differences = event_differences(platform, bank, expected.as_events(register), found.as_events(register))
     if want is None and not differences:
         return replace(check, outcome=Outcome.MATCH), ()
     detail = f"first difference at {differences[0].text}" if differences else "the event logs are equal"

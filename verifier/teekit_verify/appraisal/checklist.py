@@ -11,7 +11,7 @@ from teekit_verify.core.outcome import Check, ExitStatus, Outcome
 class EventDifference:
     """An event in which one register's log leaves the reference.
 
-    `position` counts the register's events from 0. `expected` and `found` are digests in hexadecimal, empty on the side
+    `position` counts the events found from 1. `expected` and `found` are digests in hexadecimal, empty on the side
     whose log has ended. `cause` is where the bytes come from ("UKI section .cmdline"), `text` the whole in one sentence.
     """
 

@@ -2,45 +2,77 @@
 
 from __future__ import annotations
 
-from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.checklist import EventDifference
-from teekit_verify.measurement.events import event_type_name
+from teekit_verify.measurement.align import first_divergence
+from teekit_verify.measurement.events import EventType, event_type_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from teekit_verify.core.digest import Algorithm
-    from teekit_verify.reference.model import PredictedEvent
+    from teekit_verify.measurement.events import Event
 
 _SHORT = 16
 
 
-def event_differences(
-    platform: str,
-    register: str,
-    bank: Algorithm,
-    expected: Sequence[PredictedEvent],
-    found: Sequence[PredictedEvent],
-) -> tuple[EventDifference, ...]:
-    """The events with other digests, the first one first; empty if the logs are equal, event by event.
+Pair = tuple["Event | None", "Event | None"]
+"""An expected event and the one found in its place; None where one side has nothing."""
 
-    Goes on after the first for as long as both logs measure the same things in the same order: after an event that only
-    one side has, positions no longer tell which belong together. Types and descriptions alone are no difference: they
-    extend nothing.
+
+def aligned(expected: Sequence[Event], found: Sequence[Event], bank: Algorithm) -> Iterator[Pair]:
+    """Both logs of one register side by side, in order: after an event that only one side has, they meet again.
+
+    Events that extend nothing are left out.
     """
-    differences = []
-    for position, (wanted, seen) in enumerate(zip_longest(expected, found)):
-        wanted_hex, seen_hex = _digest(wanted, bank), _digest(seen, bank)
-        if wanted_hex == seen_hex:
-            continue
-        cause = next((event.cause for event in (seen, wanted) if event is not None and event.cause), "")
-        text = _in_words(position, wanted, seen, bank) + (f"; look at: {cause}" if cause else "")
-        differences.append(EventDifference(platform, register, bank.value, position, wanted_hex, seen_hex, cause, text))
-        if wanted is None or seen is None or not _same_thing(wanted, seen):
-            break
+    expected, found = _extending(expected), _extending(found)
+    while expected or found:
+        divergence = first_divergence(expected, found, (expected or found)[0].register, bank)
+        if divergence is None:
+            yield from zip(expected, found, strict=True)
+            return
+        agreeing = divergence.position - 1
+        yield from zip(expected[:agreeing], found[:agreeing], strict=True)
+        yield divergence.predicted, divergence.observed
+        expected = expected[agreeing + (divergence.predicted is not None) :]
+        found = found[agreeing + (divergence.observed is not None) :]
+
+
+def _extending(events: Sequence[Event]) -> Sequence[Event]:
+    return [event for event in events if event.event_type != EventType.EV_NO_ACTION]
+
+
+def event_differences(
+    platform: str, bank: Algorithm, expected: Sequence[Event], found: Sequence[Event]
+) -> tuple[EventDifference, ...]:
+    """Every place where two logs of one register part, the first one first; empty if they agree, event by event.
+
+    Types and descriptions alone are no difference: they extend nothing.
+    """
+    differences, position = [], 1
+    for wanted, seen in aligned(expected, found, bank):
+        if wanted is None or seen is None or wanted.digest(bank) != seen.digest(bank):
+            differences.append(_difference(platform, bank, position, wanted, seen))
+        position += seen is not None
     return tuple(differences)
+
+
+def _difference(
+    platform: str, bank: Algorithm, position: int, wanted: Event | None, seen: Event | None
+) -> EventDifference:
+    register = next(str(event.register) for event in (seen, wanted) if event is not None)
+    cause = next((event.cause for event in (seen, wanted) if event is not None and event.cause), "")
+    return EventDifference(
+        platform=platform,
+        register=register,
+        bank=bank.value,
+        position=position,
+        expected="" if wanted is None else wanted.digest(bank).hex,
+        found="" if seen is None else seen.digest(bank).hex,
+        cause=cause,
+        text=f"event {position}: {_in_words(wanted, seen, bank)}" + (f"; look at: {cause}" if cause else ""),
+    )
 
 
 def causes(differences: Sequence[EventDifference]) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -54,29 +86,14 @@ def causes(differences: Sequence[EventDifference]) -> tuple[tuple[str, tuple[str
     return tuple((cause, tuple(registers[cause])) for cause in ordered)
 
 
-def _same_thing(wanted: PredictedEvent, seen: PredictedEvent) -> bool:
-    return (wanted.type, wanted.description) == (seen.type, seen.description)
+def _in_words(wanted: Event | None, seen: Event | None, bank: Algorithm) -> str:
+    if wanted is None or seen is None:
+        return f"{_name(seen)} is not in the reference" if wanted is None else f"{_name(wanted)} is missing"
+    if (wanted.event_type, wanted.description) != (seen.event_type, seen.description):
+        return f"expected {_name(wanted)}, found {_name(seen)}"
+    digests = (event.digest(bank).hex[:_SHORT] for event in (wanted, seen))
+    return f"{_name(seen)}: " + "expected {}, found {}".format(*digests)
 
 
-def _digest(event: PredictedEvent | None, bank: Algorithm) -> str:
-    digest = None if event is None else event.digest(bank)
-    return "" if digest is None else digest.hex
-
-
-def _in_words(position: int, wanted: PredictedEvent | None, seen: PredictedEvent | None, bank: Algorithm) -> str:
-    """Events are counted from 1 here: people do."""
-    where = f"event {position + 1}"
-    if seen is None and wanted is not None:
-        return f"{where}: {_name(wanted)} is missing"
-    if wanted is None and seen is not None:
-        return f"{where}: {_name(seen)} is not in the reference"
-    assert wanted is not None  # noqa: S101 - zip_longest never gives two fill values
-    assert seen is not None  # noqa: S101
-    if not _same_thing(wanted, seen):
-        return f"{where}: expected {_name(wanted)}, found {_name(seen)}"
-    digests = f"expected {_digest(wanted, bank)[:_SHORT]}, found {_digest(seen, bank)[:_SHORT]}"
-    return f"{where}: {_name(seen)}: {digests}"
-
-
-def _name(event: PredictedEvent) -> str:
-    return f"{event.description} ({event_type_name(event.type)})"
+def _name(event: Event | None) -> str:
+    return "nothing" if event is None else f"{event.description} ({event_type_name(event.event_type)})"

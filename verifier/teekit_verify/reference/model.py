@@ -138,7 +138,7 @@ class RegisterValue:
     __pydantic_config__: ClassVar = _STRICT
     values: fields.BankDigests | None
     missing: fields.Text
-    events: Annotated[tuple[PredictedEvent, ...], Field(max_length=10_000)]
+    events: Annotated[tuple[PredictedEvent, ...], Field(max_length=1000)]
 
     def value(self, bank: Algorithm) -> Digest | None:
         return next((digest for digest in self.values or () if digest.algorithm is bank), None)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import groupby, zip_longest
+from itertools import groupby
 from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from teekit_verify.appraisal.explain import causes
+from teekit_verify.appraisal.explain import aligned, causes
 from teekit_verify.core.errors import printable
 from teekit_verify.core.outcome import Check, ExitStatus, Outcome
 from teekit_verify.measurement.events import event_type_name
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from teekit_verify.appraisal.checklist import Checklist
-    from teekit_verify.reference.model import Measurements, PredictedEvent, Reference, RegisterValue
+    from teekit_verify.measurement.registers import Register
+    from teekit_verify.reference.model import Measurements, Reference, RegisterValue
     from teekit_verify.report.document import ComparisonReport, RebuildReport
     from teekit_verify.report.inspection import UkiFacts
 
@@ -187,26 +188,25 @@ def _show_events_side_by_side(reference: Reference, measurements: Measurements, 
             for acceptable in published.acceptable:
                 if found is not None:
                     out.print()
-                    _show_pair(f"{platform} {register} ({acceptable.label})", acceptable.register, found, out)
+                    title = f"{platform} {register} ({acceptable.label})"
+                    _show_side_by_side(title, register, acceptable.register, found, out)
 
 
-def _show_pair(title: str, expected: RegisterValue, found: RegisterValue, out: Console) -> None:
+def _show_side_by_side(
+    title: str, register: Register, expected: RegisterValue, found: RegisterValue, out: Console
+) -> None:
     bank = next((bank for bank in expected.banks if bank in found.banks), None)
     if bank is None:
         return
     rows = []
-    for number, (want, have) in enumerate(zip_longest(expected.events, found.events), start=1):
-        digests = [_event_digest(event, bank.value) for event in (want, have)]
+    for number, pair in enumerate(aligned(expected.as_events(register), found.as_events(register), bank), start=1):
+        digests = ["-" if event is None else event.digest(bank).hex for event in pair]
         same = digests[0] == digests[1]
-        event = have or want
+        event = next(event for event in reversed(pair) if event is not None)
         mark = _text("=" if same else "differs", _STYLES[Outcome.MATCH if same else Outcome.MISMATCH])
-        words = (_text(event.description), _text(event.cause)) if event else (Text(), Text())
+        words = _text(event.description), _text(event.cause)
         rows.append([_text(number), *words, *(_text(_short(digest)) for digest in digests), mark])
     _table(out, (title, "what is measured", "comes from", f"expected ({bank.value})", "found", ""), rows)
-
-
-def _event_digest(event: PredictedEvent | None, bank: str) -> str:
-    return next((item.hex for item in event.digests if item.algorithm.value == bank), "-") if event else "-"
 
 
 def show_rebuild(report: RebuildReport, out: Console) -> None:
