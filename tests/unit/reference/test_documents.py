@@ -281,10 +281,3 @@ def test_what_could_not_be_read_again_is_not_written() -> None:
     reference = create.create_reference(release="", commit=None, build=sample.build(), measurements=[])
     with pytest.raises(TeekitError, match="the new reference: release: String should have at least 1 character"):
         create.dump_reference(reference)
-
-
-def test_a_document_replaces_the_old_one_whole(tmp_path: Path) -> None:
-    path = tmp_path / "ref.json"
-    path.write_text("old")
-    documents.write_document(path, b"new")
-    assert [(item.name, item.read_text()) for item in tmp_path.iterdir()] == [("ref.json", "new")]

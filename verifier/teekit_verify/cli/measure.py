@@ -32,15 +32,15 @@ def measure(
     PCR 4, 5, 9, 11 and RTMR1, RTMR2, each with the event log that leads to it. What the file alone does not decide (the
     GPT of its disk) is said to be missing.
     """
+    from teekit_verify.core.files import write_whole
     from teekit_verify.reference.create import dump_measurements
-    from teekit_verify.reference.documents import write_document
     from teekit_verify.reference.measure import measure_file, platforms_with
     from teekit_verify.report import terminal
 
     measurements = measure_file(file, platforms_with(vtpm=vtpm))
     document = dump_measurements(measurements)
     if output is not None:
-        write_document(output, document)
+        write_whole(output, document)
     if json_output:
         typer.echo(document.decode(), nl=False)
     else:

@@ -27,7 +27,7 @@ def create(
     debug: DebugOption = False,
 ) -> ExitStatus:
     """Write a reference file from a rebuild's report: its inputs, artifacts and predicted registers."""
-    from teekit_verify.rebuild.workspace import write_whole
+    from teekit_verify.core.files import write_whole
     from teekit_verify.reference.create import create_reference, dump_reference
     from teekit_verify.report.directory import load_reproduced
 

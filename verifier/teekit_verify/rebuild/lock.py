@@ -11,6 +11,7 @@ from teekit_verify.core import url
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.download import RemoteFile
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.files import write_whole
 from teekit_verify.reference import documents
 
 if TYPE_CHECKING:
@@ -94,9 +95,7 @@ class PackageLock(_Model):
     def write(self, path: Path) -> None:
         """Write the lock whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
-        part.write_bytes(self.dump())
-        part.replace(path)
+        write_whole(path, self.dump())
 
     def digest(self) -> Digest:
         """SHA-256 of the lock's bytes: what a report and a reference name it by."""

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from pydantic import ConfigDict
 
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.rebuild.workspace import write_whole
+from teekit_verify.core.files import write_whole
 from teekit_verify.reference import documents
 from teekit_verify.reference.model import Artifacts, Build, Inputs
 

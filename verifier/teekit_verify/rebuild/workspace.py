@@ -80,13 +80,3 @@ def _open_up(_function: object, path: str, _error: object) -> None:
         shutil.rmtree(path)
     else:
         os.unlink(path)  # noqa: PTH108
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that under its name it is either whole and on disk, or absent."""
-    part = path.with_name(f".{path.name}.part")
-    with part.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(path)

@@ -117,13 +117,3 @@ def dump(value: object) -> bytes:
     """Deterministic bytes: fields in the order of the dataclass, mappings in natural key order, one trailing newline."""
     plain = TypeAdapter[Any](type(value)).dump_python(value, mode="json")
     return json.dumps(plain, indent=2, ensure_ascii=False).encode() + b"\n"
-
-
-def write_document(path: Path, data: bytes) -> None:
-    """Write a document so that a reader never sees half of it. Raises TeekitError where that is not possible."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    except OSError as error:
-        raise TeekitError(f"{path}: cannot be written: {error.strerror}", hint="Name a writable place.") from error
