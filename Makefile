@@ -1,4 +1,6 @@
 # Thin: every target is one call of a script. `make` or `make help` lists them.
+FILE ?= report/artifacts/tdx-debian.efi
+
 .PHONY: help build measure test lint lock-python clean
 
 help:         ## this list
@@ -7,8 +9,8 @@ help:         ## this list
 build:        ## build the base image twice, compare, measure, give a verdict
 	scripts/teekit-verify rebuild
 
-measure:      ## predict the measurements of build/tdx-debian.efi
-	scripts/teekit-verify measure build/tdx-debian.efi
+measure:      ## predict the measurements of the rebuilt image, or of FILE=...
+	scripts/teekit-verify measure $(FILE)
 
 test:         ## every check and every test
 	scripts/test.sh
