@@ -33,3 +33,11 @@ def patched(disk: bytes, offset: int, layout: str, value: int) -> bytes:
     changed[512 + 16 : 512 + 20] = bytes(4)
     struct.pack_into("<I", changed, 512 + 16, zlib.crc32(changed[512 : 512 + size]))
     return bytes(changed)
+
+
+BOOT_SCRIPT = """label: gpt
+label-id: 11111111-2222-3333-4444-555555555555
+first-lba: 2048
+start=2048, size=200000, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B, name=esp, uuid=66666666-2222-3333-4444-555555555555
+"""
+"""The 128 MiB disk of the boots in tests/assets/boots."""
