@@ -12,6 +12,7 @@ import pytest
 
 from builders import eventlog as build
 from builders import fake_machine
+from builders.progress import Recorder
 from teekit_verify.boot.capture import BootOptions, MachineEndedError, boot_and_capture
 from teekit_verify.boot.qemu import Firmware
 from teekit_verify.core.errors import TeekitError, ToolMissingError
@@ -70,8 +71,8 @@ def _assert_nothing_is_left(temporary: Path, folder: Path) -> None:
 
 def test_a_boot_brings_back_log_and_pcrs(folder: Path, temporary: Path, tmp_path: Path) -> None:
     fake_machine.install(folder)
-    said: list[str] = []
-    capture = boot_and_capture(tmp_path / "disk", _options(tmp_path), say=said.append)
+    progress = Recorder()
+    capture = boot_and_capture(tmp_path / "disk", _options(tmp_path), progress)
     assert capture.raw == LOG
     assert len(capture.log.events) == 40
     assert capture.accelerator == "tcg"
@@ -79,22 +80,22 @@ def test_a_boot_brings_back_log_and_pcrs(folder: Path, temporary: Path, tmp_path
         "sha256": "90dc24ea",
         "sha384": "91f62df3",
     }
-    assert said == ["booting with tcg", "the event log is complete"]
+    assert progress.said == ["boot in QEMU (tcg)", "boot services ended: the event log is complete"]
     _assert_nothing_is_left(temporary, folder)
 
 
 def test_an_accelerator_that_cannot_run_the_guest_is_given_up(folder: Path, temporary: Path, tmp_path: Path) -> None:
     fake_machine.install(folder, fails_on="kvm")
-    said: list[str] = []
-    capture = boot_and_capture(tmp_path / "disk", _options(tmp_path, accelerators=("kvm", "tcg")), say=said.append)
+    progress = Recorder()
+    capture = boot_and_capture(tmp_path / "disk", _options(tmp_path, accelerators=("kvm", "tcg")), progress)
     assert capture.accelerator == "tcg"
-    assert said[1].startswith("kvm cannot run this guest (QEMU is not running but 'internal-error'")
+    assert progress.said[1].startswith("kvm cannot run this guest (QEMU is not running but 'internal-error'")
 
 
 def test_the_last_accelerator_may_not_fail(folder: Path, temporary: Path, tmp_path: Path) -> None:
     fake_machine.install(folder, fails_on="tcg", console="panic: \x1b[31mred\n")
     with pytest.raises(MachineEndedError, match=r"'internal-error'; the last lines were:\n  \| panic: \\x1b\[31mred"):
-        boot_and_capture(tmp_path / "disk", _options(tmp_path))
+        boot_and_capture(tmp_path / "disk", _options(tmp_path), Recorder())
     _assert_nothing_is_left(temporary, folder)
 
 
@@ -103,14 +104,14 @@ def test_a_machine_that_does_not_start_says_why(folder: Path, temporary: Path, t
     with pytest.raises(
         MachineEndedError, match=r"QEMU does not start; the last lines were:\n  \| fake: no such machine"
     ):
-        boot_and_capture(tmp_path / "disk", _options(tmp_path))
+        boot_and_capture(tmp_path / "disk", _options(tmp_path), Recorder())
     _assert_nothing_is_left(temporary, folder)
 
 
 def test_a_guest_that_ends_itself(folder: Path, temporary: Path, tmp_path: Path) -> None:
     fake_machine.install(folder, logs=[], ends_after=2, console="")
     with pytest.raises(TeekitError, match=r"connection to QEMU ended|not running but 'ended'; it printed nothing"):
-        boot_and_capture(tmp_path / "disk", _options(tmp_path))
+        boot_and_capture(tmp_path / "disk", _options(tmp_path), Recorder())
     _assert_nothing_is_left(temporary, folder)
 
 
@@ -120,23 +121,25 @@ def test_a_guest_that_never_gets_there(folder: Path, temporary: Path, tmp_path: 
     fake_machine.install(folder, logs=[str(early)], console="one\ntwo\n")
     message = r"did not come to a complete event log within 2 s; the last lines were:\n  \| one\n  \| two"
     with pytest.raises(TeekitError, match=message):
-        boot_and_capture(tmp_path / "disk", _options(tmp_path, timeout_seconds=2.0))
+        boot_and_capture(tmp_path / "disk", _options(tmp_path, timeout_seconds=2.0), Recorder())
     _assert_nothing_is_left(temporary, folder)
 
 
 def test_waiting_for_a_line_on_the_console(folder: Path, temporary: Path, tmp_path: Path) -> None:
     fake_machine.install(folder, console="teekit: minimal.target reached\n")
     options = _options(tmp_path, serial_line="minimal.target reached")
-    assert boot_and_capture(tmp_path / "disk", options).raw == LOG
+    assert boot_and_capture(tmp_path / "disk", options, Recorder()).raw == LOG
     with pytest.raises(TeekitError, match="did not come to 'another line' within 3 s"):
-        boot_and_capture(tmp_path / "disk", _options(tmp_path, serial_line="another line", timeout_seconds=3.0))
+        boot_and_capture(
+            tmp_path / "disk", _options(tmp_path, serial_line="another line", timeout_seconds=3.0), Recorder()
+        )
 
 
 def test_a_longer_log_that_the_guest_brought_along_is_not_taken(folder: Path, temporary: Path, tmp_path: Path) -> None:
     forged = tmp_path / "forged"
     forged.write_bytes(LOG + build.measured(4, 5, b"never measured", build.SHA256, build.SHA384))
     fake_machine.install(folder, logs=[str(forged), str(fake_machine.RECORDED_LOG)])
-    assert boot_and_capture(tmp_path / "disk", _options(tmp_path)).raw == LOG
+    assert boot_and_capture(tmp_path / "disk", _options(tmp_path), Recorder()).raw == LOG
 
 
 def test_no_log_that_replays_to_the_tpm(folder: Path, temporary: Path, tmp_path: Path) -> None:
@@ -144,21 +147,21 @@ def test_no_log_that_replays_to_the_tpm(folder: Path, temporary: Path, tmp_path:
     forged.write_bytes(LOG + build.measured(4, 5, b"never measured", build.SHA256, build.SHA384))
     fake_machine.install(folder, logs=[str(forged)])
     with pytest.raises(TeekitError, match="of 1 event logs in guest memory none replays to the TPM's PCR 0 to 9"):
-        boot_and_capture(tmp_path / "disk", _options(tmp_path))
+        boot_and_capture(tmp_path / "disk", _options(tmp_path), Recorder())
     _assert_nothing_is_left(temporary, folder)
 
 
 def test_a_tpm_that_does_not_start(folder: Path, temporary: Path, tmp_path: Path) -> None:
     fake_machine.install(folder, tpm_exits=True)
     with pytest.raises(TeekitError, match="swtpm does not start: fake: no TPM today"):
-        boot_and_capture(tmp_path / "disk", _options(tmp_path))
+        boot_and_capture(tmp_path / "disk", _options(tmp_path), Recorder())
     _assert_nothing_is_left(temporary, folder)
 
 
 def test_a_tpm_that_refuses_to_be_read(folder: Path, temporary: Path, tmp_path: Path) -> None:
     fake_machine.install(folder, tpm_refuses=True)
     with pytest.raises(TeekitError, match="swtpm does not open a data channel after the boot"):
-        boot_and_capture(tmp_path / "disk", _options(tmp_path))
+        boot_and_capture(tmp_path / "disk", _options(tmp_path), Recorder())
 
 
 @pytest.mark.parametrize("missing", ["qemu-system-x86_64", "swtpm", "swtpm_setup"])
@@ -166,7 +169,7 @@ def test_missing_programs(folder: Path, temporary: Path, tmp_path: Path, missing
     fake_machine.install(folder)
     (folder / missing).unlink()
     with pytest.raises(ToolMissingError, match=f"the program '{missing}' is not installed"):
-        boot_and_capture(tmp_path / "disk", _options(tmp_path))
+        boot_and_capture(tmp_path / "disk", _options(tmp_path), Recorder())
     _assert_nothing_is_left(temporary, folder)
 
 
@@ -181,6 +184,6 @@ def test_ctrl_c_ends_everything(folder: Path, temporary: Path, tmp_path: Path) -
     thread = threading.Thread(target=interrupt, daemon=True)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
-        boot_and_capture(tmp_path / "disk", _options(tmp_path))
+        boot_and_capture(tmp_path / "disk", _options(tmp_path), Recorder())
     thread.join()
     _assert_nothing_is_left(temporary, folder)

@@ -5,7 +5,7 @@ import pytest
 from builders import eventlog as build
 from teekit_verify.core.digest import Algorithm
 from teekit_verify.core.errors import MalformedInputError
-from teekit_verify.evidence.ccel import CcelTable, parse_ccel, parse_table
+from teekit_verify.evidence.ccel import CcelTable, parse_ccel, parse_table, read_ccel
 from teekit_verify.evidence.eventlog import LogKind
 from teekit_verify.measurement.registers import rtmr
 from teekit_verify.measurement.replay import replay
@@ -50,6 +50,11 @@ def test_log_of_a_gcp_machine_padded_or_not(data: bytes) -> None:
 def test_malformed_table(table: bytes, message: str) -> None:
     with pytest.raises(MalformedInputError, match=message):
         parse_table(table)
+
+
+def test_reading_both_files() -> None:
+    log = read_ccel(build.ASSETS / "gcp-cos113-ccel-table.bin", build.ASSETS / "gcp-cos113-ccel-data.bin")
+    assert log.size_bytes == LOG_BYTES
 
 
 def test_log_longer_than_the_log_area() -> None:

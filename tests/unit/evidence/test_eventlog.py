@@ -193,7 +193,7 @@ def test_every_cut_of_a_real_log_parses_or_raises_our_error() -> None:
 
 
 def test_reading_a_file_that_is_missing_or_too_large(tmp_path: Path) -> None:
-    with pytest.raises(TeekitError, match=r"cannot read the event log .*: No such file"):
+    with pytest.raises(TeekitError, match=r"cannot read .*none: No such file"):
         read_event_log(tmp_path / "none")
     large = tmp_path / "large"
     with large.open("wb") as stream:

@@ -11,7 +11,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from teekit_verify.boot import qemu
 from teekit_verify.boot.memory import FoundLog, find_logs
@@ -25,10 +25,10 @@ from teekit_verify.measurement.registers import pcr
 from teekit_verify.measurement.replay import replay
 
 if TYPE_CHECKING:
-    import subprocess
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from teekit_verify.core.digest import Algorithm
+    from teekit_verify.core.progress import Progress
     from teekit_verify.evidence.eventlog import EventLog
     from teekit_verify.measurement.registers import Register
 
@@ -47,6 +47,16 @@ class MachineEndedError(TeekitError):
     """QEMU ended or gave up before the wanted point: the accelerator cannot run this guest, or the guest ended itself."""
 
 
+class _Program(Protocol):
+    """What is asked of a running QEMU."""
+
+    def poll(self) -> int | None: ...
+
+    def kill(self) -> None: ...
+
+    def wait(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True)
 class BootCapture:
     """`raw` is the log as it was in memory, without padding; `pcrs` come from the TPM and not from the log."""
@@ -60,7 +70,10 @@ class BootCapture:
 
 @dataclass(frozen=True, slots=True)
 class BootOptions:
-    """`serial_line`: wait for this text on the serial console too, after the log is complete."""
+    """`serial_line`: wait for this text on the serial console too, after the log is complete.
+
+    `memory_bytes`: what the guest gets; `qemu.memory_for` says what a UKI needs.
+    """
 
     memory_bytes: int = 2 << 30
     serial_line: str | None = None
@@ -69,7 +82,7 @@ class BootOptions:
     firmware: qemu.Firmware | None = None
 
 
-def boot_and_capture(disk: Path, options: BootOptions, *, say: Callable[[str], None] = lambda _: None) -> BootCapture:
+def boot_and_capture(disk: Path, options: BootOptions, progress: Progress) -> BootCapture:
     """Boot `disk` (raw, stays unchanged). Tries KVM first where it is there, and TCG when a guest cannot run on it.
 
     Ends QEMU and swtpm and removes all temporary files, however it ends. Raises TeekitError with the last lines of the
@@ -78,19 +91,19 @@ def boot_and_capture(disk: Path, options: BootOptions, *, say: Callable[[str], N
     names = options.accelerators or qemu.accelerators()
     for name in names[:-1]:
         try:
-            return _boot(disk, options, name, say)
+            return _boot(disk, options, name, progress)
         except MachineEndedError as error:
-            say(f"{name} cannot run this guest ({error.message.splitlines()[0]}), trying {names[-1]}")
-    return _boot(disk, options, names[-1], say)
+            progress.note(f"{name} cannot run this guest ({error.message.splitlines()[0]}), trying {names[-1]}")
+    return _boot(disk, options, names[-1], progress)
 
 
-def _boot(disk: Path, options: BootOptions, accelerator: str, say: Callable[[str], None]) -> BootCapture:
+def _boot(disk: Path, options: BootOptions, accelerator: str, progress: Progress) -> BootCapture:
     started = time.monotonic()
-    say(f"booting with {accelerator}")
     with tempfile.TemporaryDirectory(prefix="teekit-") as name, running_tpm(Path(name), log=Path(name, "log")) as tpm:
         machine = _machine(Path(name), disk, options, accelerator, tpm)
         with _running(machine, log=Path(name, "log")) as (process, qmp):
-            _wait(process, qmp, machine, options, say)
+            with progress.step(f"boot in QEMU ({accelerator})"):
+                _wait(process, qmp, machine, options, progress)
             qmp.execute("stop")
             found = find_logs(machine.memory_file)
             process.kill()  # not `quit`: a QEMU that ends in good order resets the TPM
@@ -142,7 +155,7 @@ def _machine(folder: Path, disk: Path, options: BootOptions, accelerator: str, t
 
 
 @contextlib.contextmanager
-def _running(machine: qemu.Machine, *, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], QmpClient]]:
+def _running(machine: qemu.Machine, *, log: Path) -> Iterator[tuple[_Program, QmpClient]]:
     process = start(qemu.argv(find_program(qemu.PROGRAM, hint=qemu.HINT), machine), log=log)
     try:
         deadline = time.monotonic() + _CONNECT_SECONDS
@@ -157,11 +170,11 @@ def _running(machine: qemu.Machine, *, log: Path) -> Iterator[tuple[subprocess.P
 
 
 def _wait(
-    process: subprocess.Popen[bytes],
+    process: _Program,
     qmp: QmpClient,
     machine: qemu.Machine,
     options: BootOptions,
-    say: Callable[[str], None],
+    progress: Progress,
 ) -> None:
     deadline = time.monotonic() + options.timeout_seconds
     logged = False
@@ -177,7 +190,7 @@ def _wait(
             )
         time.sleep(_POLL_SECONDS)
         if not logged and any(is_complete(found.log) for found in find_logs(machine.memory_file)):
-            say("the event log is complete")
+            progress.note("boot services ended: the event log is complete")
             logged = True
 
 

@@ -39,7 +39,7 @@ _ESP_SLACK_BYTES = 16 * MIB
 _CLUSTER_SECTORS = 8
 _MAX_FILE_BYTES = 4 * GIB - 1
 _TOOL_TIMEOUT_SECONDS = 600
-_HINT = "Install mtools and fdisk, or run `teekit-verify doctor`."
+HINT = "Install mtools and fdisk, or run `teekit-verify doctor`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def make_disk(uki: Path, image: Path, layout: Geometry) -> None:
 
     `image` must not exist. All times in the FAT are 1980-01-01, its first day.
     """
-    sfdisk, mformat, mmd, mcopy = (find_program(name, hint=_HINT) for name in ("sfdisk", "mformat", "mmd", "mcopy"))
+    sfdisk, mformat, mmd, mcopy = (find_program(name, hint=HINT) for name in ("sfdisk", "mformat", "mmd", "mcopy"))
     with image.open("xb") as stream:
         stream.truncate(layout.disk_bytes)
     partition = (sfdisk, "--quiet", "--no-reread", "--no-tell-kernel", str(image))

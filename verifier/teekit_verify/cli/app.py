@@ -12,6 +12,7 @@ from typer.exceptions import TyperException
 
 from teekit_verify import __version__
 from teekit_verify.cli import options
+from teekit_verify.cli.boot import boot
 from teekit_verify.cli.compare import compare
 from teekit_verify.cli.doctor import doctor
 from teekit_verify.cli.env import env
@@ -20,6 +21,7 @@ from teekit_verify.cli.lock import fetch, lock
 from teekit_verify.cli.measure import measure
 from teekit_verify.cli.rebuild import rebuild
 from teekit_verify.cli.reference import reference
+from teekit_verify.cli.replay import replay
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
@@ -54,6 +56,8 @@ app.command()(compare)
 app.command()(measure)
 app.command()(inspect)
 app.command()(rebuild)
+app.command()(boot)
+app.command()(replay)
 app.command()(lock)
 app.command()(fetch)
 app.add_typer(env, name="env")

@@ -64,15 +64,20 @@ class _Record:
 
 
 def read_event_log(path: Path, kind: LogKind | None = None) -> EventLog:
-    """Parse a log file of at most 16 MiB. Raises TeekitError, MalformedInputError, or OSError's cause in words."""
+    """Parse a log file of at most 16 MiB. Raises TeekitError if it cannot be read, MalformedInputError if it is no log."""
+    return parse_event_log(read_bounded(path), kind)
+
+
+def read_bounded(path: Path) -> bytes:
+    """A file of at most 16 MiB. Raises TeekitError."""
     try:
         with path.open("rb") as stream:
             data = stream.read(MAX_LOG_BYTES + 1)
     except OSError as error:
-        raise TeekitError(f"cannot read the event log {path}: {error.strerror}") from error
+        raise TeekitError(f"cannot read {path}: {error.strerror}") from error
     if len(data) > MAX_LOG_BYTES:
-        raise TeekitError(f"the event log {path} is larger than {MAX_LOG_BYTES} bytes", hint="Is it an event log?")
-    return parse_event_log(data, kind)
+        raise TeekitError(f"{path} is larger than {MAX_LOG_BYTES} bytes: this is no event log")
+    return data
 
 
 def parse_event_log(

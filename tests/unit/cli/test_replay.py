@@ -1,0 +1,66 @@
+"""`replay` through main(argv): values against a quote and against swtpm."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from builders import eventlog as build
+from teekit_verify.cli.app import main
+from teekit_verify.core.outcome import ExitStatus
+
+CCEL = str(build.ASSETS / "gcp-cos113-ccel-data.bin")
+TABLE = str(build.ASSETS / "gcp-cos113-ccel-table.bin")
+TPM_LOG = str(build.ASSETS / "ovmf-swtpm-uki.bin")
+QUOTED = build.quote_rtmrs((build.ASSETS / "gcp-cos113-quote.bin").read_bytes())
+
+
+@pytest.mark.parametrize("options", [[], ["--table", TABLE], ["--kind", "ccel"]])
+def test_a_ccel_replays_to_the_registers_of_its_quote(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", CCEL, "--json", *options]) is ExitStatus.HOLDS
+    document = json.loads(capsys.readouterr().out)
+    assert document["kind"] == "CCEL"
+    assert document["registers"] == {f"RTMR{index}": {"sha384": QUOTED[index].hex()} for index in range(3)}
+    assert "events" not in document
+
+
+def test_a_tpm_log_replays_to_the_pcrs_of_its_tpm(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", TPM_LOG, "--json", "--events"]) is ExitStatus.HOLDS
+    document = json.loads(capsys.readouterr().out)
+    recorded = json.loads((build.ASSETS / "ovmf-swtpm-uki.pcrs.json").read_text())
+    names = [f"PCR{index}" for index in (0, 1, 2, 3, 4, 5, 6, 7, 9, 11)]
+    assert list(document["registers"]) == names
+    for name in names:
+        assert document["registers"][name] == {bank: recorded[bank][name] for bank in ("sha256", "sha384")}
+    assert len(document["events"]) == 40
+    assert document["events"][-1] == {
+        "register": "PCR5",
+        "type": "EV_EFI_ACTION",
+        "description": '"Exit Boot Services Returned with Success"',
+        "digests": {
+            "sha256": "b54f7542cbd872a81a9d9dea839b2b8d747c7ebd5ea6615c40f42f44a6dbeba0",
+            "sha384": "0a2e01c85deae718a530ad8c6d20a84009babe6c8989269e950d8cf440c6e997695e64d455c4174a652cd080f6230b74",
+        },
+        "data": b"Exit Boot Services Returned with Success".hex(),
+    }
+
+
+def test_tables_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", CCEL]) is ExitStatus.HOLDS
+    out = capsys.readouterr().out
+    assert out.startswith("CCEL log, 43 events, 18101 bytes\n")
+    assert QUOTED[2].hex() in out
+    assert "EV_IPL" not in out
+    assert main(["replay", CCEL, "--events"]) is ExitStatus.HOLDS
+    assert "grub_cmd: gptpriority hd0 2 prioA" in capsys.readouterr().out
+
+
+def test_registers_that_the_named_kind_does_not_have(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", TPM_LOG, "--kind", "ccel"]) is ExitStatus.NO_VERDICT
+    assert "a CCEL log has no register 7" in capsys.readouterr().err
+
+
+def test_what_is_no_log(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", TABLE, "--json"]) is ExitStatus.NO_VERDICT
+    assert "event log: first record" in json.loads(capsys.readouterr().out)["error"]["message"]

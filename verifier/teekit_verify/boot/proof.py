@@ -1,0 +1,159 @@
+"""Compares the predicted events of a UKI with those of a real boot, digest by digest, in both banks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+from teekit_verify.artifacts.uki import open_uki
+from teekit_verify.boot.artifact import bootable
+from teekit_verify.boot.capture import BootCapture, BootOptions, boot_and_capture
+from teekit_verify.boot.qemu import memory_for
+from teekit_verify.boot.swtpm import BANKS
+from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.outcome import Check, ExitStatus, Outcome
+from teekit_verify.measurement.align import first_divergence
+from teekit_verify.measurement.boot import Prediction, predict_uki
+from teekit_verify.measurement.registers import Register, pcr
+from teekit_verify.measurement.replay import extend
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from teekit_verify.core.progress import Progress
+    from teekit_verify.measurement.events import Event
+
+PROVEN = (pcr(4), pcr(5), pcr(9), pcr(11))
+"""The registers that a UKI and its disk decide; the others are the firmware's."""
+
+_PHASES_PCR = pcr(11)
+_PHASES = ("enter-initrd", "leave-initrd", "sysinit", "ready")
+"""What systemd-pcrphase(8) measures, in this order; an initrd that is the whole system starts with the third."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedEvent:
+    """One event of a register, counted from 1; one check for each bank, named after it."""
+
+    register: Register
+    position: int
+    description: str
+    cause: str
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedRegister:
+    """The predicted value and the one the TPM gave; one check for each bank, named after it."""
+
+    register: Register
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BootProof:
+    """`divergences` says in words where each register and bank first leaves the prediction; empty if none does."""
+
+    events: tuple[ComparedEvent, ...]
+    registers: tuple[ComparedRegister, ...]
+    divergences: tuple[str, ...]
+    accelerator: str
+    seconds: float
+
+    @property
+    def status(self) -> ExitStatus:
+        """HOLDS only if something was compared and no check failed. Raises TeekitError if nothing was compared."""
+        checks = [row.checks for row in self.events] + [row.checks for row in self.registers]
+        outcomes = [check.outcome for row in checks for check in row]
+        if not outcomes:
+            raise TeekitError("nothing was compared")
+        equal = not self.divergences and all(outcome is Outcome.MATCH for outcome in outcomes)
+        return ExitStatus.HOLDS if equal else ExitStatus.DOES_NOT_HOLD
+
+
+def prove(artifact: Path, options: BootOptions, progress: Progress, *, save_log: Path | None = None) -> BootProof:
+    """Predict `artifact` (a UKI or a raw disk), boot it, and compare; `save_log` gets the real log.
+
+    The guest gets at least the memory its UKI needs. Raises TeekitError when one of the three cannot be done.
+    """
+    with bootable(artifact) as booted:
+        with progress.step("predict"), open_uki(booted.uki) as uki:
+            predictions = predict_uki(uki, booted.gpt, vtpm=True)
+        enough = max(options.memory_bytes, memory_for(booted.uki.stat().st_size))
+        capture = boot_and_capture(booted.disk, replace(options, memory_bytes=enough), progress)
+    if save_log is not None:
+        save_log.write_bytes(capture.raw)
+    return compare(predictions, capture)
+
+
+def compare(predictions: Iterable[Prediction], capture: BootCapture) -> BootProof:
+    """Compare what is predicted of PCR 4, 5, 9 and 11. Raises TeekitError if one of them is not fully predicted."""
+    by_register = {prediction.register: prediction for prediction in predictions}
+    wanted = [by_register[register] for register in PROVEN]
+    return BootProof(
+        events=tuple(row for prediction in wanted for row in _compared_events(prediction, capture)),
+        registers=tuple(_compared_register(prediction, capture) for prediction in wanted),
+        divergences=tuple(_divergences(wanted, capture)),
+        accelerator=capture.accelerator,
+        seconds=capture.seconds,
+    )
+
+
+def _compared_events(prediction: Prediction, capture: BootCapture) -> Iterable[ComparedEvent]:
+    observed = _observed(prediction.register, capture)
+    for position, (want, have) in enumerate(zip_longest(prediction.events, observed), start=1):
+        shown = want or have
+        checks = tuple(_event_check(bank, want, have) for bank in BANKS)
+        yield ComparedEvent(prediction.register, position, shown.description, shown.cause, checks)
+
+
+def _event_check(bank: Algorithm, want: Event | None, have: Event | None) -> Check:
+    expected, found = ("" if event is None else event.digest(bank).hex for event in (want, have))
+    outcome = Outcome.MATCH if expected == found else Outcome.MISMATCH
+    detail = "not in the log" if have is None else "not predicted" if want is None else ""
+    return Check(bank.value, outcome, expected, found, detail)
+
+
+def _compared_register(prediction: Prediction, capture: BootCapture) -> ComparedRegister:
+    register = prediction.register
+    checks = (_value_check(register, prediction.value(bank), capture.pcrs[bank][register]) for bank in BANKS)
+    return ComparedRegister(register, tuple(checks))
+
+
+def _value_check(register: Register, expected: Digest, found: Digest) -> Check:
+    """The TPM is asked a little after boot services ended: systemd may have extended PCR 11 with its first phases."""
+    bank, detail = expected.algorithm.value, ""
+    if register == _PHASES_PCR and expected != found:
+        words = next((words for words in _runs(_PHASES) if _extended(expected, words) == found), ())
+        if words:
+            detail = f"with systemd's phases {', '.join(words)} on top"
+    outcome = Outcome.MATCH if expected == found or detail else Outcome.MISMATCH
+    return Check(bank, outcome, expected.hex, found.hex, detail)
+
+
+def _runs(words: tuple[str, ...]) -> Iterable[tuple[str, ...]]:
+    return (words[i:j] for i in range(len(words)) for j in range(i + 1, len(words) + 1))
+
+
+def _extended(value: Digest, words: tuple[str, ...]) -> Digest:
+    for word in words:
+        value = extend(value, Digest.of(value.algorithm, word.encode()))
+    return value
+
+
+def _divergences(predictions: Sequence[Prediction], capture: BootCapture) -> Iterable[str]:
+    for prediction in predictions:
+        observed = _observed(prediction.register, capture)
+        if not prediction.events and not observed:
+            continue  # an old kernel measures nothing to PCR 9: then the TPM's value says so
+        for bank in BANKS:
+            divergence = first_divergence(prediction.events, observed, prediction.register, bank)
+            if divergence is not None:
+                yield divergence.in_words()
+
+
+def _observed(register: Register, capture: BootCapture) -> list[Event]:
+    return [event for event in capture.log.events if event.register == register]

@@ -1,0 +1,54 @@
+"""`teekit-verify boot`: proves a prediction by a real boot."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from teekit_verify.cli.options import DebugOption, JsonOption
+from teekit_verify.core.outcome import ExitStatus
+
+
+def boot(
+    artifact: Annotated[
+        Path, typer.Argument(metavar="ARTIFACT", help="A UKI, or a raw disk with a UKI in its ESP.", show_default=False)
+    ],
+    serial_line: Annotated[
+        str | None,
+        typer.Option(help="Also wait until the guest prints this on its serial console.", show_default=False),
+    ] = None,
+    timeout_seconds: Annotated[float, typer.Option("--timeout", help="How long a boot may take, in seconds.")] = 900,
+    accelerator: Annotated[
+        Literal["kvm", "tcg"] | None,
+        typer.Option(help="[default: KVM where it runs the guest, else TCG]", show_default=False),
+    ] = None,
+    save_log: Annotated[
+        Path | None, typer.Option(help="Write the event log of the boot to this file.", show_default=False)
+    ] = None,
+    json_output: JsonOption = False,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Boot ARTIFACT in QEMU with OVMF and a software TPM, and compare the real event log with the prediction.
+
+    Exit status: 0 every predicted event of PCR 4, 5, 9 and 11 equals the real one in both banks, and the TPM holds the
+    predicted values; 1 something differs; 2 it could not be predicted or booted.
+    """
+    from teekit_verify.boot.capture import BootOptions
+    from teekit_verify.boot.proof import prove
+    from teekit_verify.report import boot_report, terminal
+    from teekit_verify.report.progress import StderrProgress
+
+    options = BootOptions(
+        serial_line=serial_line,
+        timeout_seconds=timeout_seconds,
+        accelerators=None if accelerator is None else (accelerator,),
+    )
+    proof = prove(artifact, options, StderrProgress(), save_log=save_log)
+    if json_output:
+        typer.echo(boot_report.render_proof(proof).decode(), nl=False)
+    else:
+        boot_report.show_proof(proof, terminal.console(sys.stdout))
+    return proof.status

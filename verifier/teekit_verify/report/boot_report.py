@@ -1,0 +1,112 @@
+"""Real boots and event logs, for people and as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from teekit_verify.core.outcome import ExitStatus, Outcome
+from teekit_verify.measurement.events import event_type_name
+from teekit_verify.measurement.replay import replay
+from teekit_verify.report.json_report import _render
+from teekit_verify.report.terminal import _STATUS_STYLES, _STYLES, _line, _short, _show_lines, _table, _text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from teekit_verify.boot.proof import BootProof
+    from teekit_verify.core.digest import Digest
+    from teekit_verify.core.outcome import Check
+    from teekit_verify.evidence.eventlog import EventLog
+    from teekit_verify.measurement.registers import Register
+
+BOOT_SCHEMA = "teekit-verify/boot/v1"
+REPLAY_SCHEMA = "teekit-verify/replay/v1"
+
+_STATUS_WORDS = {
+    ExitStatus.HOLDS: "EQUAL: every predicted event is the one the firmware measured, and the TPM holds these values",
+    ExitStatus.DOES_NOT_HOLD: "DIFFERENT: the real boot measured something else than was predicted",
+}
+
+
+def show_proof(proof: BootProof, out: Console) -> None:
+    """Every event and every register with both banks, and the conclusion with the first differences."""
+    rows = [
+        (_text(f"{row.register} {row.position}"), _text(row.description), _text(row.cause), *map(_cell, row.checks))
+        for row in proof.events
+    ]
+    banks = [check.name for check in proof.registers[0].checks]
+    _table(out, ("event", "what is measured", "comes from", *banks), rows)
+    out.print()
+    values = [
+        (_text(register.register), _text(check.name), _text(check.found), _outcome(check))
+        for register in proof.registers
+        for check in register.checks
+    ]
+    _table(out, ("register", "bank", "value asked from the TPM", "as predicted"), values)
+    out.print()
+    _line(out, f"booted with {proof.accelerator} in {proof.seconds:.0f} s")
+    _line(out, _text(_STATUS_WORDS[proof.status], _STATUS_STYLES[proof.status]))
+    _show_lines(proof.divergences, out)
+
+
+def render_proof(proof: BootProof) -> bytes:
+    """What `boot --json` prints."""
+    return _render({"schema": BOOT_SCHEMA, "exit_status": int(proof.status)}, proof)
+
+
+def show_event_log(log: EventLog, out: Console, *, events: bool) -> None:
+    """The registers of a log in each of its banks, digests to be copied whole; with `events`, all events."""
+    _line(out, f"{log.kind.value} log, {len(log.events)} events, {log.size_bytes} bytes")
+    if events:
+        rows = [
+            (
+                _text(event.register),
+                _text(event_type_name(event.event_type)),
+                _text(event.description),
+                *(_text(_short(digest.hex)) for digest in event.digests),
+            )
+            for event in log.events
+        ]
+        out.print()
+        _table(out, ("register", "type", "what is measured", *(bank.value for bank in log.algorithms)), rows)
+    out.print()
+    values = [(_text(register), _text(value.algorithm.value), _text(value.hex)) for register, value in _values(log)]
+    _table(out, ("register", "bank", "value"), values)
+
+
+def render_event_log(log: EventLog, *, events: bool) -> dict[str, object]:
+    """What `replay --json` prints: `registers` as name -> bank -> value, and with `events` the list of them."""
+    registers: dict[str, dict[str, str]] = {}
+    for register, value in _values(log):
+        registers.setdefault(register.name, {})[value.algorithm.value] = value.hex
+    document: dict[str, object] = {"schema": REPLAY_SCHEMA, "kind": log.kind.value, "registers": registers}
+    if events:
+        document["events"] = [
+            {
+                "register": event.register.name,
+                "type": event_type_name(event.event_type),
+                "description": event.description,
+                "digests": {digest.algorithm.value: digest.hex for digest in event.digests},
+                "data": event.data.hex(),
+            }
+            for event in log.events
+        ]
+    return document
+
+
+def _values(log: EventLog) -> list[tuple[Register, Digest]]:
+    values = [pair for bank in log.algorithms for pair in replay(log.events, bank).items()]
+    return sorted(values, key=lambda pair: (pair[0].kind.value, pair[0].index))
+
+
+def _cell(check: Check) -> Text:
+    """One digest of an event: the found one when they are equal, both when they are not."""
+    if check.outcome is Outcome.MATCH:
+        return _text(f"= {_short(check.found)}", _STYLES[Outcome.MATCH])
+    words = check.detail or f"{_short(check.expected)} predicted, found {_short(check.found)}"
+    return _text(words, _STYLES[check.outcome])
+
+
+def _outcome(check: Check) -> Text:
+    return _text(f"{check.outcome.value} {check.detail}".rstrip(), _STYLES[check.outcome])
