@@ -32,6 +32,7 @@ mkfs.fat                                         dosfstools
 sfdisk                                           fdisk
 cpio                                             cpio
 objdump                                          binutils
+openssl                                          openssl
 osslsigncode                                     osslsigncode
 sbsign                                           sbsigntool
 pesign                                           pesign
