@@ -11,7 +11,7 @@ import typer
 
 from teekit_verify import __version__
 from teekit_verify.cli import app as cli
-from teekit_verify.cli.options import DebugOption, JsonOption  # noqa: TC001 - Typer reads annotations at run time
+from teekit_verify.cli.options import DebugOption, JsonOption
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
