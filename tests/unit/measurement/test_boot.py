@@ -192,7 +192,7 @@ def test_without_a_gpt_there_is_no_value() -> None:
         ),
         (
             [(".linux", kernel("unknown")), (".cmdline", b"quiet")],
-            "EV_EVENT_TAG of the kernel: its version is not known",
+            "EV_EVENT_TAG of the kernel: what its version measures is not known",
         ),
     ],
 )
@@ -201,6 +201,13 @@ def test_what_the_uki_does_not_decide_is_missing(payload: list[tuple[str, bytes]
     assert of(predict_uki(uki, vtpm=True), pcr(9)).missing == (missing,)
     assert of(predict_uki(uki, vtpm=False), rtmr(2)).missing == (missing,)
     assert of(predict_uki(uki, vtpm=True), rtmr(2)).missing == ()
+
+
+def test_an_old_kernel_has_no_say_in_rtmr2_and_an_unknown_one_in_pcr_9() -> None:
+    uki = parse_uki(build_uki("255", [(".linux", kernel("5.14.0")), (".cmdline", b"quiet")]))
+    assert of(predict_uki(uki, vtpm=False), rtmr(2)).value(Algorithm.SHA384) == Digest.zero(Algorithm.SHA384)
+    with pytest.raises(TeekitError, match="PCR9 cannot be predicted: EV_EVENT_TAG of the kernel: what its version"):
+        of(predict_uki(uki, vtpm=True), pcr(9)).value(Algorithm.SHA256)
 
 
 def test_a_register_has_only_its_banks() -> None:

@@ -8,8 +8,8 @@ from teekit_verify.measurement.linux import KernelBehaviour, kernel_behaviour
 @pytest.mark.parametrize(
     ("release", "tcg2", "cc"),
     [
-        ("5.16.20", False, False),
-        ("5.17.0", True, False),
+        ("5.14.0-503.el9.x86_64", None, False),
+        ("6.0.19", None, False),
         ("6.1.0-56-cloud-amd64", True, False),
         ("6.8.12", True, False),
         ("6.9.0-rc1", True, True),

@@ -88,20 +88,20 @@ def predict_uki(
     exits = [ev_efi_action(_EXIT_INVOCATION), ev_efi_action(_EXIT_SUCCEEDED)]
     tags, no_tags = _linux_events(view)
     sections = [event for section in view.measured for event in ev_ipl_section(section)]
-    kernel_unknown = (
-        ("EV_EVENT_TAG of the kernel: its version is not known",) if kernel.measures_to_tcg2 is None else ()
-    )
+    unknown = ("EV_EVENT_TAG of the kernel: what its version measures is not known",)
+    no_tcg2 = unknown if kernel.measures_to_tcg2 is None else no_tags
+    no_cc = unknown if kernel.measures_to_cc is None else no_tags if kernel.measures_to_cc else ()
     start = [ev_efi_action(_CALLING_EFI_APPLICATION), ev_separator()]
     drafts: list[tuple[Register, list[_Draft], tuple[str, ...]]] = [
         (pcr(4), start + images, ()),
         (pcr(5), [ev_separator(), *table, *exits], no_gpt),
-        (pcr(9), tags if kernel.measures_to_tcg2 else [], no_tags + kernel_unknown),
+        (pcr(9), tags if kernel.measures_to_tcg2 else [], no_tcg2),
         (pcr(11), sections, ()),
         (rtmr(1), [*start, *table, *images, *exits], no_gpt),
         (
             rtmr(2),
             (sections if view.behaviour.measures_to_cc else []) + (tags if kernel.measures_to_cc and not vtpm else []),
-            () if vtpm else no_tags + kernel_unknown,
+            () if vtpm else no_cc,
         ),
     ]
     return _predictions(uki, drafts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_TCG2_SINCE = (5, 17)
+_BOTH_EVENTS_SINCE = (6, 1)
 _CC_SINCE = (6, 9)
 
 
@@ -20,11 +20,12 @@ class KernelBehaviour:
 def kernel_behaviour(release: str | None) -> KernelBehaviour:
     """From `uname -r`.
 
-    Linux 5.17 added measuring to the TPM, 6.9 measuring "into CC protocol if TCG2 protocol is absent" (commit
-    d228814b1913); drivers/firmware/efi/libstub/efi-stub-helper.c, efi_measure_tagged_event().
+    Linux 6.1 brought "efi/libstub: measure EFI LoadOptions" (commit 71c7adc9fffd), after the initrd; 6.9 brought
+    "efi/libstub: Measure into CC protocol if TCG2 protocol is absent" (commit ac93cbfc2a2c). Kernels before 6.1
+    measured less, and distributors added to them, so nothing is claimed about their TPM events.
     """
     match = re.match(r"(\d{1,4})\.(\d{1,4})", release or "")
     if match is None:
         return KernelBehaviour(None, None)
     version = (int(match[1]), int(match[2]))
-    return KernelBehaviour(version >= _TCG2_SINCE, version >= _CC_SINCE)
+    return KernelBehaviour(True if version >= _BOTH_EVENTS_SINCE else None, version >= _CC_SINCE)
