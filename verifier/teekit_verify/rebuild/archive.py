@@ -35,19 +35,25 @@ class ArchiveError(TeekitError):
 
 
 def host_mirrors() -> list[tuple[Archive, str]]:
-    """The mirrors of the host's own apt configuration, as (archive, base URL); empty on a host without apt."""
+    """The mirrors of the host's own apt configuration, as (archive, base URL); empty on a host without apt.
+
+    Mirrors usually keep the two archives side by side, so a host that names only `debian` is asked for the other one too.
+    """
     try:
         output = process.run(
             ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"], timeout_seconds=60
         ).stdout
     except TeekitError:
         return []
-    return [
+    found = [
         (archive, uri)
         for uri in dict.fromkeys(output.decode().split())
         for archive in get_args(Archive)
         if url.last_folder(uri) == archive
     ]
+    if any(archive == "debian-security" for archive, _ in found):
+        return found
+    return found + [("debian-security", f"{uri.rstrip('/').removesuffix('debian')}debian-security") for _, uri in found]
 
 
 def sources(mirror: str | None, snapshot_archive: str, snapshot: str | None) -> list[tuple[Archive, str]]:
