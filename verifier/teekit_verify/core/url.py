@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote, unquote, urlsplit
 
-from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.errors import TeekitError, printable
 
-_SCHEMES = frozenset({"http", "https", "file"})
+_ADDRESS = re.compile(r"(https?://[^/?#\s]+|file://(?=/))(/[^?#\s]*)?")
+_SHOWN = 80
 
 
 def require_address(url: str, what: str) -> str:
-    """`url` without a trailing slash. Raises TeekitError unless it is an http, https or file address."""
-    if urlsplit(url).scheme not in _SCHEMES:
-        raise TeekitError(f"{what} is an http, https or file address, found {url[:80]!r}")
+    """`url` without a trailing slash. Raises TeekitError unless it is an http, https or file address of a folder.
+
+    Addresses go into requests and into apt's sources.list, so they have no spaces, no control characters and no query.
+    """
+    if not (_ADDRESS.fullmatch(url) and url.isascii() and url.isprintable()):
+        raise TeekitError(
+            f"{what} is an http, https or file address, found '{printable(url[:_SHOWN])}'",
+            hint="Write it like http://mirror.example.org or file:///srv/mirror.",
+        )
     return url.rstrip("/")
 
 
@@ -22,8 +30,11 @@ def join(base: str, path: str) -> str:
 
 
 def last_folder(url: str) -> str:
-    """The last part of the address's path: `debian` for a mirror of Debian."""
-    return urlsplit(url).path.rstrip("/").rpartition("/")[2]
+    """The last part of the address's path: `debian` for a mirror of Debian; empty for what is no address."""
+    try:
+        return urlsplit(url).path.rstrip("/").rpartition("/")[2]
+    except ValueError:
+        return ""
 
 
 def decoded(text: str) -> str:
