@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_HINT = "Name a writable place."
+
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file so that under its name it is either whole and on disk, or what it was before.
@@ -33,7 +35,7 @@ def write_whole(path: Path, data: bytes) -> None:
             part.unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise TeekitError(f"{path}: cannot be written: {error.strerror}", hint="Name a writable place.") from error
+        raise TeekitError(f"{path}: cannot be written: {error.strerror}", hint=_HINT) from error
 
 
 def _write_through(path: Path, data: bytes) -> None:
@@ -46,8 +48,15 @@ def _write_through(path: Path, data: bytes) -> None:
 
 @contextmanager
 def exclusive(lock: Path) -> Iterator[None]:
-    """Hold the lock file, after waiting for another run to let it go. Runs that share a cache must not write at once."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("ab") as stream:
+    """Hold the lock file, after waiting for another run to let it go. Runs that share a cache must not write at once.
+
+    Raises TeekitError where the lock file cannot be made.
+    """
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        stream = lock.open("ab")
+    except OSError as error:
+        raise TeekitError(f"{lock.parent}: cannot be written: {error.strerror}", hint=_HINT) from error
+    with stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield
