@@ -89,7 +89,7 @@ def measurements(**changes: object) -> model.Measurements:
 
 
 ENVIRONMENT = model.Environment(
-    "sha256-" + "A" * 43 + "=", "/nix/store/00000000000000000000000000000000-teekit-build-env"
+    sha256("lock"), "sha256-" + "A" * 43 + "=", "/nix/store/00000000000000000000000000000000-teekit-build-env"
 )
 
 

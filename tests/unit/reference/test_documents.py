@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from builders import documents as sample
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.reference import create, documents, load, model
+from teekit_verify.reference import create, load, model
 from teekit_verify.reference.documents import MAX_DOCUMENT_BYTES, json_path
 
 if TYPE_CHECKING:

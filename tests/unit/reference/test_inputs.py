@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from builders import documents as sample
 from teekit_verify.reference.inputs import compare_inputs, inputs_digest
-from teekit_verify.reference.model import Environment, Inputs, SourceKind
+from teekit_verify.reference.model import Inputs, SourceKind
 
 BASE = sample.inputs()
 OTHER_NAR = "sha256-" + "B" * 43 + "="
@@ -63,11 +63,15 @@ def test_order_of_packages_and_files_means_nothing() -> None:
             ("lock file changed (sha256 0c030586945f -> b5c1fb2efc6d)",),
         ),
         (
-            replace(BASE, environment=Environment(OTHER_NAR, BASE.environment.store_path)),
+            replace(BASE, environment=replace(BASE.environment, lock_sha256=sample.sha256("evil"))),
+            ("environment's lock file changed (sha256 0c030586945f -> b5c1fb2efc6d)",),
+        ),
+        (
+            replace(BASE, environment=replace(BASE.environment, nar_hash=OTHER_NAR)),
             (f"environment narHash {BASE.environment.nar_hash} -> {OTHER_NAR}",),
         ),
         (
-            replace(BASE, environment=Environment(BASE.environment.nar_hash, "/nix/store/x")),
+            replace(BASE, environment=replace(BASE.environment, store_path="/nix/store/x")),
             (f"environment store path {BASE.environment.store_path} -> /nix/store/x",),
         ),
     ],

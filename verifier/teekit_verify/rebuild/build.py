@@ -95,7 +95,11 @@ class Attempt:
         return Inputs(
             image=plan.target.image,
             profiles=plan.target.profiles,
-            environment=EnvironmentRecord(plan.environment.identity.nar_hash, plan.environment.identity.store_path),
+            environment=EnvironmentRecord(
+                plan.environment.lock_sha256,
+                plan.environment.identity.nar_hash,
+                plan.environment.identity.store_path,
+            ),
             lock_sha256=plan.lock.digest(),
             packages=tuple(self._package(package) for package in plan.packages),
             source_files=files,

@@ -20,6 +20,7 @@ from teekit_verify.rebuild.lock import EnvironmentIdentity
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from teekit_verify.core.digest import Digest
     from teekit_verify.core.download import DownloadStore, RemoteFile
     from teekit_verify.core.progress import Progress
     from teekit_verify.rebuild.lock import PackageLock
@@ -42,9 +43,10 @@ class PinnedEnvironmentError(TeekitError):
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """An environment in the Nix store; `root` becomes `/` in the sandbox."""
+    """An environment in the Nix store; `root` becomes `/` in the sandbox. `lock_sha256` is the digest of its lock."""
 
     identity: EnvironmentIdentity
+    lock_sha256: Digest
 
     @property
     def root(self) -> Path:
@@ -64,7 +66,7 @@ def existing(lock: PackageLock) -> Environment | None:
         )
     except (ToolFailedError, PinnedEnvironmentError):
         return None
-    return Environment(identity) if identity == lock.environment else None
+    return Environment(identity, lock.digest()) if identity == lock.environment else None
 
 
 def build(
@@ -92,7 +94,7 @@ def build(
             f"but its lock says {lock.environment.store_path} with {lock.environment.nar_hash}",
             hint="Restore nix/assemble_environment.sh and the lock, or write a new lock with `teekit-verify env lock`.",
         )
-    return Environment(identity)
+    return Environment(identity, lock.digest())
 
 
 def _assemble(project: Project, debs: Sequence[Path], scratch: Path) -> EnvironmentIdentity:

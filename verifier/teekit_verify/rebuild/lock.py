@@ -103,7 +103,14 @@ class PackageLock(_Model):
 
 
 def load(path: Path) -> PackageLock:
-    """Read a lock file. Raises TeekitError with the file, the field and what is wrong with it."""
+    """Read a lock file. Raises TeekitError with the file, the field and what is wrong with it.
+
+    Only the form that `dump` gives is accepted, so that no byte of a lock file can change unnoticed.
+    """
     if not path.exists():
         raise LockError(f"there is no lock file {path}", hint="Make one with `teekit-verify lock`.")
-    return documents.parse(PackageLock, _SCHEMA, documents.read_bounded(path), str(path))
+    data = documents.read_bounded(path)
+    lock = documents.parse(PackageLock, _SCHEMA, data, str(path))
+    if lock.dump() != data:
+        raise LockError(f"{path} was edited by hand", hint="Restore the committed lock, or make a new one.")
+    return lock

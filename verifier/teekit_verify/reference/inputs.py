@@ -103,6 +103,8 @@ def _lock_and_environment(expected: Inputs, found: Inputs) -> Iterator[str]:
     if expected.lock_sha256 != found.lock_sha256:
         yield f"lock file changed (sha256 {_short(expected.lock_sha256)} -> {_short(found.lock_sha256)})"
     was, now = expected.environment, found.environment
+    if was.lock_sha256 != now.lock_sha256:
+        yield f"environment's lock file changed (sha256 {_short(was.lock_sha256)} -> {_short(now.lock_sha256)})"
     if was.nar_hash != now.nar_hash:
         yield f"environment narHash {was.nar_hash} -> {now.nar_hash}"
     if was.store_path != now.store_path:

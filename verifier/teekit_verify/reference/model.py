@@ -68,9 +68,10 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """The pinned build environment: the digest of its NAR and the store path that follows from it."""
+    """The pinned build environment: its lock, the digest of the NAR it gives and the store path that follows from that."""
 
     __pydantic_config__: ClassVar = _STRICT
+    lock_sha256: fields.Sha256
     nar_hash: fields.NarHash
     store_path: fields.StorePath
 
