@@ -9,17 +9,21 @@ from pathlib import Path
 
 import pytest
 
+from builders import eventlog as build
 from builders.tools import require
 from teekit_verify.boot.swtpm import parse_pcr_read_response, pcr_read_command, running_tpm
 from teekit_verify.core.digest import Algorithm
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.evidence.eventlog import parse_event_log
 from teekit_verify.measurement.registers import pcr
+from teekit_verify.measurement.replay import replay
 
+STARTUP_CLEAR = bytes.fromhex("8001 0000000c 00000144 0000")
 EXTENDED = hashlib.sha256(b"measured").digest()
 
 
-def _act_as_a_machine(control_path: Path) -> None:
-    """What QEMU and firmware do: initialize, TPM2_Startup(CLEAR), TPM2_PCR_Extend of PCR 9; then be gone."""
+def _act_as_a_machine(control_path: Path, *, locality: int = 0, index: int = 9) -> None:
+    """What QEMU and firmware do: initialize, TPM2_Startup(CLEAR) from a locality, TPM2_PCR_Extend; then be gone."""
     ours, theirs = socket.socketpair()
     with ours, theirs, socket.socket(socket.AF_UNIX) as control:
         control.connect(str(control_path))
@@ -28,7 +32,9 @@ def _act_as_a_machine(control_path: Path) -> None:
         assert control.recv(4) == bytes(4)
         control.sendall(struct.pack(">II", 2, 0))
         assert control.recv(4) == bytes(4)
-        for command in (bytes.fromhex("80010000000c0000014400 00"), _extend(9, EXTENDED)):
+        for command, from_locality in ((STARTUP_CLEAR, locality), (_extend(index, EXTENDED), 0)):
+            control.sendall(struct.pack(">IB", 5, from_locality))
+            assert control.recv(4) == bytes(4)
             ours.sendall(command)
             assert ours.recv(4096)[6:10] == bytes(4)
 
@@ -53,6 +59,18 @@ def test_pcrs_of_a_real_swtpm_after_the_machine_is_gone() -> None:
         assert values[Algorithm.SHA384][pcr(9)].value == bytes(48)
         assert values[Algorithm.SHA384][pcr(17)].value == b"\xff" * 48  # the dynamic root of trust's PCRs start so
         assert [len(bank) for bank in values.values()] == [24, 24]
+
+
+def test_a_startup_from_locality_3_replays_to_what_swtpm_holds() -> None:
+    require("swtpm")
+    require("swtpm_setup")
+    with tempfile.TemporaryDirectory() as name, running_tpm(Path(name), log=Path(name, "log")) as tpm:
+        _act_as_a_machine(tpm.control, locality=3, index=0)
+        held = tpm.read_pcrs()[Algorithm.SHA256][pcr(0)]
+    started = build.record(0, 3, {build.SHA256: bytes(32)}, b"StartupLocality\0\3")
+    log = parse_event_log(build.header(build.SHA256) + started + build.record(0, 8, {build.SHA256: EXTENDED}))
+    assert replay(log.events, Algorithm.SHA256) == {pcr(0): held}
+    assert held.value != hashlib.sha256(bytes(32) + EXTENDED).digest()
 
 
 def test_pcr_read_command_is_the_specification_s() -> None:

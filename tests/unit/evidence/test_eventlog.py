@@ -27,6 +27,7 @@ OVMF_LOG = build.ASSETS / "ovmf-swtpm-uki.bin"
 ACTION = build.measured(4, 0x80000007, b"Calling EFI Application from Boot Option", *BOTH)
 SEPARATOR = build.measured(5, 4, bytes(4), *BOTH)
 LOG = build.header(*BOTH) + ACTION + SEPARATOR
+NO_DIGESTS = {build.SHA256: bytes(32), build.SHA384: bytes(48)}
 
 
 def test_ccel_of_a_gcp_machine_replays_to_its_quote() -> None:
@@ -110,6 +111,12 @@ def test_register_zero_of_a_ccel_is_mrtd() -> None:
 def test_a_sha384_log_with_high_pcrs_is_a_tpm_log() -> None:
     log = parse_event_log(build.header(build.SHA384) + build.measured(7, 4, bytes(4), build.SHA384))
     assert log.kind is LogKind.TPM
+
+
+def test_a_startup_locality_without_its_byte() -> None:
+    log = parse_event_log(build.header(*BOTH) + build.record(0, 3, NO_DIGESTS, b"StartupLocality\0"))
+    with pytest.raises(TeekitError, match="the StartupLocality event of PCR0 has 16 bytes, expected 17"):
+        replay(log.events, Algorithm.SHA256)
 
 
 def test_unknown_banks_are_skipped() -> None:
