@@ -7,19 +7,23 @@ import shlex
 import shutil
 import signal
 import subprocess
-from collections import deque
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Self
 
 from teekit_verify.core.errors import ToolFailedError, ToolMissingError, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+    from types import FrameType
 
 _TERM_GRACE_SECONDS = 10
 _TAIL_LINES = 20
 _MAX_LINE = 240
+_TAIL_BYTES = 64 << 10
+_DOCTOR_HINT = "Run `teekit-verify doctor`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ def run(
     With `log`, stdout and stderr are appended to that file; without it stdout is returned and stderr kept for errors.
     Raises ToolMissingError, or ToolFailedError for an exit status outside `accept`, a signal, or the timeout.
     """
-    with _LogFile(log) as stream:
+    with _LogFile(log) as stream, _DelayedInterrupt() as interrupt:
         try:
             process = subprocess.Popen(  # noqa: S603
                 list(argv),
@@ -67,18 +71,19 @@ def run(
                 start_new_session=True,
                 pass_fds=pass_fds,
             )
-        except FileNotFoundError as error:
-            raise ToolMissingError(
-                f"the program {argv[0]!r} is not installed", hint="Run `teekit-verify doctor`."
-            ) from error
-        try:
-            stdout, stderr = process.communicate(stdin, timeout=timeout_seconds)
-        except subprocess.TimeoutExpired:
-            end_group(process)
-            raise _failure(argv, f"did not finish within {timeout_seconds:.0f} s", log, b"") from None
-        except BaseException:
-            end_group(process)
-            raise
+        except OSError as error:
+            raise _not_started(argv, error) from error
+        with process:  # closes its pipes
+            try:
+                interrupt.let_through()
+                stdout, stderr = process.communicate(stdin, timeout=timeout_seconds)
+            except subprocess.TimeoutExpired as error:
+                end_group(process)
+                problem = f"did not finish within {timeout_seconds:g} s"
+                raise _failure(argv, problem, log, error.stderr or b"") from None
+            except BaseException:
+                end_group(process)
+                raise
     if process.returncode not in accept:
         raise _failure(argv, _status_in_words(process.returncode), log, stderr or b"")
     return Completed(tuple(argv), process.returncode, stdout or b"")
@@ -91,44 +96,53 @@ def start(argv: Sequence[str], *, log: Path) -> subprocess.Popen[bytes]:
             return subprocess.Popen(  # noqa: S603
                 list(argv), stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, start_new_session=True
             )
-        except FileNotFoundError as error:
-            raise ToolMissingError(
-                f"the program {argv[0]!r} is not installed", hint="Run `teekit-verify doctor`."
-            ) from error
+        except OSError as error:
+            raise _not_started(argv, error) from error
+
+
+def _not_started(argv: Sequence[str], error: OSError) -> ToolMissingError | ToolFailedError:
+    if isinstance(error, FileNotFoundError) and error.filename == argv[0]:
+        return ToolMissingError(f"the program {argv[0]!r} is not installed", hint=_DOCTOR_HINT)
+    return ToolFailedError(f"{argv[0]} cannot be started: {error.strerror}: {error.filename}", hint=_DOCTOR_HINT)
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
-    """End a program and everything it started: SIGTERM, then SIGKILL after 10 seconds."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, number)
-        except ProcessLookupError:
-            break
-        try:
-            process.wait(_TERM_GRACE_SECONDS)
-            break
-        except subprocess.TimeoutExpired:
-            continue
+    """End a program and everything it started: SIGTERM, then SIGKILL after 10 seconds, or for what outlives the program."""
+    _signal_group(process, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_TERM_GRACE_SECONDS)
+    _signal_group(process, signal.SIGKILL)
     process.wait()
+
+
+def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
 
 
 def become(argv: Sequence[str]) -> None:
     """Replace this process by the program: for interactive shells, which need the terminal."""
-    path = find_program(argv[0], hint="Run `teekit-verify doctor`.")
+    path = find_program(argv[0], hint=_DOCTOR_HINT)
     os.execv(path, list(argv))  # noqa: S606
 
 
 def last_lines(log: Path, count: int = _TAIL_LINES) -> list[str]:
     """The last lines of a log file, made safe for a terminal; empty if there is no such file."""
     try:
-        with log.open("r", encoding="utf-8", errors="replace") as stream:
-            return [_shortened(line) for line in deque(stream, maxlen=count)]
+        with log.open("rb") as stream:
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            return _tail(stream.read(_TAIL_BYTES), count)
     except FileNotFoundError:
         return []
 
 
+def _tail(output: bytes, count: int = _TAIL_LINES) -> list[str]:
+    lines = output[-_TAIL_BYTES:].decode("utf-8", "replace").split("\n")
+    return [_shortened(line) for line in (lines if lines[-1] else lines[:-1])[-count:]]
+
+
 def _shortened(line: str) -> str:
-    text = printable(line.rstrip("\n"))
+    text = printable(line)
     return text if len(text) <= _MAX_LINE else f"{text[:_MAX_LINE]} [...]"
 
 
@@ -150,6 +164,32 @@ class _LogFile:
             self._stream.close()
 
 
+class _DelayedInterrupt:
+    """Holds Ctrl-C back: between a program's start and the `try` that ends it, it would leave the program running."""
+
+    def __init__(self) -> None:
+        self._caught: list[tuple[int, FrameType | None]] = []
+        self._before: Callable[[int, FrameType | None], object] | None = None
+
+    def __enter__(self) -> Self:
+        before = signal.getsignal(signal.SIGINT)
+        if threading.current_thread() is threading.main_thread() and callable(before):
+            self._before = before
+            signal.signal(signal.SIGINT, lambda number, frame: self._caught.append((number, frame)))
+        return self
+
+    def let_through(self) -> None:
+        """Handle what was held back, and everything from now on."""
+        before, self._before = self._before, None
+        if before is not None:
+            signal.signal(signal.SIGINT, before)
+            for number, frame in self._caught:
+                before(number, frame)
+
+    def __exit__(self, *_: object) -> None:
+        self.let_through()
+
+
 def _status_in_words(status: int) -> str:
     if status >= 0:
         return f"failed with exit status {status}"
@@ -160,11 +200,7 @@ def _status_in_words(status: int) -> str:
 
 
 def _failure(argv: Sequence[str], problem: str, log: Path | None, stderr: bytes) -> ToolFailedError:
-    lines = (
-        last_lines(log)
-        if log is not None
-        else [_shortened(line) for line in stderr.decode("utf-8", "replace").splitlines()[-_TAIL_LINES:]]
-    )
+    lines = last_lines(log) if log is not None else _tail(stderr)
     parts = [f"{argv[0]} {problem}"]
     if lines:
         parts.append("its last lines were:\n" + "\n".join(f"  | {line}" for line in lines))

@@ -1,0 +1,214 @@
+"""External programs: real ones, that fail, hang, ignore signals and leave children behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from teekit_verify.core import process
+from teekit_verify.core.errors import ToolFailedError, ToolMissingError
+
+
+def sh(script: str, **options: object) -> process.Completed:
+    return process.run(["sh", "-c", script], **({"timeout_seconds": 20} | options))  # type: ignore[arg-type]
+
+
+def failure(script: str, **options: object) -> ToolFailedError:
+    with pytest.raises(ToolFailedError) as caught:
+        sh(script, **options)
+    return caught.value
+
+
+def gone(pid_file: Path, seconds: float = 5) -> bool:
+    """Has the process of that number ended (or is nobody but a zombie)?"""
+    pid = int(pid_file.read_text())
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_standard_output_is_returned() -> None:
+    completed = sh("cat; echo to-stderr >&2", stdin=b"given")
+    assert (completed.status, completed.stdout) == (0, b"given")
+    assert completed.argv == ("sh", "-c", "cat; echo to-stderr >&2")
+
+
+def test_without_input_standard_input_is_empty() -> None:
+    assert sh("cat").stdout == b""
+
+
+def test_the_environment_is_the_given_one_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEEKIT_SECRET", "s3cret")
+    assert b"s3cret" in sh("env").stdout
+    assert b"s3cret" not in sh("env", environment={"PATH": os.environ["PATH"]}).stdout
+
+
+def test_a_log_takes_all_output_and_is_appended_to(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "step.log"
+    for word in ("one", "two"):
+        assert sh(f"echo {word}; echo {word}-err >&2", log=log).stdout == b""
+    assert log.read_text() == "one\none-err\ntwo\ntwo-err\n"
+
+
+def test_accepted_statuses() -> None:
+    assert sh("exit 3", accept=(0, 3)).status == 3
+
+
+def test_a_failure_shows_the_last_lines_and_how_to_do_it_again() -> None:
+    error = failure("seq 1 30 >&2; printf 'a\\033b' >&2; exit 7")
+    assert error.message.startswith("sh failed with exit status 7; its last lines were:\n  | 12\n  | 13\n")
+    assert error.message.endswith("\n  | 30\n  | a\\x1bb")
+    assert error.hint == ("To run just this step again: sh -c 'seq 1 30 >&2; printf '\"'\"'a\\033b'\"'\"' >&2; exit 7'")
+
+
+def test_a_failure_with_a_log_names_it(tmp_path: Path) -> None:
+    log = tmp_path / "step.log"
+    error = failure("echo reason; exit 1", log=log)
+    assert error.message == (f"sh failed with exit status 1; its last lines were:\n  | reason; the whole log is {log}")
+
+
+def test_a_silent_failure() -> None:
+    assert failure("exit 1").message == "sh failed with exit status 1"
+
+
+@pytest.mark.parametrize(("number", "name"), [(9, "SIGKILL"), (6, "SIGABRT"), (40, "40")])
+def test_a_signal_is_named(number: int, name: str) -> None:
+    assert failure(f"kill -{number} $$").message == f"sh was ended by signal {name}"
+
+
+def test_long_lines_and_long_logs_are_bounded(tmp_path: Path) -> None:
+    log = tmp_path / "huge.log"
+    log.write_bytes(b"start\n" + b"x" * 500_000 + b"\nend")
+    lines = process.last_lines(log)
+    assert lines == ["x" * 240 + " [...]", "end"]
+    assert process.last_lines(tmp_path / "none") == []
+    log.write_bytes(b"")
+    assert process.last_lines(log) == []
+    log.write_bytes(b"a\n\nb\xff\n")
+    assert process.last_lines(log) == ["a", "", "b\ufffd"]
+
+
+def test_a_program_that_is_not_there() -> None:
+    with pytest.raises(ToolMissingError) as caught:
+        process.run(["teekit-no-such-program"], timeout_seconds=1)
+    assert caught.value.message == "the program 'teekit-no-such-program' is not installed"
+    assert caught.value.hint == "Run `teekit-verify doctor`."
+    with pytest.raises(ToolMissingError) as caught:
+        process.find_program("teekit-no-such-program", hint="Install it.")
+    assert (caught.value.message, caught.value.hint) == (
+        "the program 'teekit-no-such-program' is not installed",
+        "Install it.",
+    )
+    with pytest.raises(ToolMissingError, match="'teekit-no-such-program' is not installed"):
+        process.become(["teekit-no-such-program"])
+
+
+def test_a_program_that_cannot_be_started(tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text("no program")
+    with pytest.raises(ToolFailedError) as caught:
+        process.run([str(script)], timeout_seconds=1)
+    assert caught.value.message == f"{script} cannot be started: Permission denied: {script}"
+    script.chmod(0o755)
+    with pytest.raises(ToolFailedError, match="cannot be started: Exec format error"):
+        process.start([str(script)], log=tmp_path / "log")
+
+
+def test_a_working_directory_that_is_not_there_is_not_a_missing_program(tmp_path: Path) -> None:
+    assert sh("pwd", cwd=tmp_path).stdout == f"{tmp_path}\n".encode()
+    error = failure("pwd", cwd=tmp_path / "none")
+    assert error.message == f"sh cannot be started: No such file or directory: {tmp_path / 'none'}"
+
+
+def test_a_timeout_ends_the_whole_group(tmp_path: Path) -> None:
+    started = time.monotonic()
+    error = failure(f"sleep 60 & echo $! >{tmp_path}/pid; echo so far >&2; wait", timeout_seconds=0.5)
+    assert error.message == "sh did not finish within 0.5 s; its last lines were:\n  | so far"
+    assert gone(tmp_path / "pid")
+    assert time.monotonic() - started < 8
+
+
+def test_a_child_that_ignores_sigterm_is_ended_when_its_parent_obeys(tmp_path: Path) -> None:
+    child = f'trap "" TERM; echo $$ >{tmp_path}/pid; while :; do sleep 0.1; done'
+    failure(f"sh -c '{child}' & wait", timeout_seconds=0.5)
+    assert gone(tmp_path / "pid")
+
+
+def test_a_program_that_ignores_sigterm_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_TERM_GRACE_SECONDS", 0.2)
+    failure(f'trap "" TERM; echo $$ >{tmp_path}/pid; while :; do sleep 0.1; done', timeout_seconds=0.3)
+    assert gone(tmp_path / "pid")
+
+
+def test_control_c_ends_the_program_and_is_passed_on(tmp_path: Path) -> None:
+    def interrupt() -> None:
+        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        sh(f"sleep 60 & echo $! >{tmp_path}/pid; wait")
+    thread.join()
+    assert gone(tmp_path / "pid")
+
+
+def test_control_c_while_a_program_starts_does_not_leave_it_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = subprocess.Popen
+
+    def interrupted_start(*arguments: object, **options: object) -> object:
+        started = real(*arguments, **options)  # type: ignore[call-overload]
+        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+        return started
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted_start)
+    with pytest.raises(KeyboardInterrupt):
+        sh(f"echo $$ >{tmp_path}/pid; sleep 60")
+    assert gone(tmp_path / "pid")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_programs_are_run_by_other_threads_too() -> None:
+    results: list[bytes] = []
+    thread = threading.Thread(target=lambda: results.append(sh("echo there").stdout))
+    thread.start()
+    thread.join()
+    assert results == [b"there\n"]
+
+
+def test_a_long_lived_program_is_ended_with_its_children(tmp_path: Path) -> None:
+    started = process.start(["sh", "-c", f"sleep 60 & echo $! >{tmp_path}/pid; echo up; wait"], log=tmp_path / "log")
+    while not (tmp_path / "log").read_text():
+        time.sleep(0.01)
+    process.end_group(started)
+    process.end_group(started)  # once more does no harm
+    assert gone(tmp_path / "pid")
+    assert started.returncode == -signal.SIGTERM
+    with pytest.raises(ToolMissingError, match="'teekit-no-such-program' is not installed"):
+        process.start(["teekit-no-such-program"], log=tmp_path / "log")
+
+
+def test_become_replaces_this_process() -> None:
+    code = "from teekit_verify.core import process; process.become(['sh', '-c', 'echo $$ $PPID; exit 5'])"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as started:
+        assert started.stdout is not None
+        assert started.stdout.read() == f"{started.pid} {os.getpid()}\n".encode()
+    assert started.returncode == 5
