@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -13,6 +14,15 @@ if TYPE_CHECKING:
 
 _TERMINAL_BEAT_SECONDS = 1.0
 _LOG_BEAT_SECONDS = 30.0
+
+
+@dataclass(slots=True, eq=False)
+class _Step:
+    """A step that has begun (monotonic seconds) and not ended; `count` is how far it says it is."""
+
+    name: str
+    begin: float
+    count: str = ""
 
 
 class StderrProgress:
@@ -23,14 +33,15 @@ class StderrProgress:
         self._is_terminal = self._stream.isatty()
         self._started = time.monotonic()
         self._lock = threading.Lock()
-        self._count = ""
+        self._open: list[_Step] = []
         self._timings: list[tuple[str, float]] = []
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        begin = time.monotonic()
+        step = _Step(name, time.monotonic())
+        self._open.append(step)
         stop = threading.Event()
-        beat = threading.Thread(target=self._beat, args=(name, begin, stop), daemon=True)
+        beat = threading.Thread(target=self._beat, args=(step, stop), daemon=True)
         if not self._is_terminal:
             self._line(f"{name} ...")
         beat.start()
@@ -38,16 +49,20 @@ class StderrProgress:
         try:
             yield
             ending = "done"
+        except KeyboardInterrupt:
+            ending = "interrupted"
+            raise
         finally:
             stop.set()
             beat.join()
-            self._count = ""
-            seconds = time.monotonic() - begin
+            self._open.remove(step)
+            seconds = time.monotonic() - step.begin
             self._timings.append((name, seconds))
             self._line(f"{name}: {ending} in {seconds:.1f} s")
 
     def count(self, done: int, total: int) -> None:
-        self._count = f" {done}/{total}"
+        if self._open:
+            self._open[-1].count = f" {done}/{total}"
 
     @property
     def timings(self) -> tuple[tuple[str, float], ...]:
@@ -56,9 +71,11 @@ class StderrProgress:
     def note(self, text: str) -> None:
         self._line(text)
 
-    def _beat(self, name: str, begin: float, stop: threading.Event) -> None:
+    def _beat(self, step: _Step, stop: threading.Event) -> None:
         while not stop.wait(_TERMINAL_BEAT_SECONDS if self._is_terminal else _LOG_BEAT_SECONDS):
-            text = f"{name}{self._count} ... {time.monotonic() - begin:.0f} s"
+            if self._open[-1] is not step:  # the step inside it beats
+                continue
+            text = f"{step.name}{step.count} ... {time.monotonic() - step.begin:.0f} s"
             if self._is_terminal:
                 with self._lock:
                     self._stream.write(f"\r\x1b[K{self._clock()} {text}")
