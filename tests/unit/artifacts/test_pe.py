@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 import re
 import struct
 import subprocess
+import tracemalloc
 from pathlib import Path
 
+import pefile
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -200,6 +203,83 @@ def test_sections_that_share_file_bytes_are_refused() -> None:
 def test_the_section_table_keeps_its_order() -> None:
     rows = [Row(".b", b"b", at=0x3000), Row(".a", b"a", at=0x1000)]
     assert [row.name for row in parse_pe(memoryview(build_pe(rows))).sections] == [".b", ".a"]
+
+
+def test_an_initrd_beyond_256_mib_is_read(tmp_path: Path) -> None:
+    """pefile calls the size of the first section suspicious, and the address of the second. The file is sparse."""
+    small = bytearray(build_pe([Row(".initrd", b"i" * 512), Row(".linux", b"k" * 512)]))
+    table, size = section_table_offset(), 300 << 20
+    struct.pack_into("<II", small, table + 8, size, 0x1000)
+    struct.pack_into("<I", small, table + 16, size)
+    struct.pack_into("<IIII", small, table + 48, 512, 0x1000 + size, 512, 512 + size)
+    struct.pack_into("<I", small, OPTIONAL_OFFSET + 56, 0x2000 + size)
+    path = tmp_path / "large.efi"
+    with path.open("wb") as stream:
+        stream.write(small[:512])
+        stream.truncate(1024 + size)
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        view = memoryview(mapped)
+        image = parse_pe(view)
+        assert [row.content for row in image.sections] == [Span(512, 512 + size), Span(512 + size, 1024 + size)]
+        assert image.authenticode_spans()[-1] == Span(512 + size, 1024 + size)
+        view.release()  # together with the end of the block: fails if pefile's objects still hold the map
+
+
+def _odd(second_raw_offset: int) -> bytearray:
+    """The second section is larger than 256 MiB, and the file is not."""
+    image = bytearray(build_pe(ROWS))
+    second = section_table_offset() + 40
+    struct.pack_into("<IIII", image, second + 8, 0x10000001, 0x10001000, 100, second_raw_offset)
+    struct.pack_into("<I", image, OPTIONAL_OFFSET + 56, 0x30000000)
+    return image
+
+
+def test_a_table_that_pefile_gives_up_on_is_refused() -> None:
+    """Never is a section left out: what it holds would go unmeasured."""
+    assert len(parse_pe(memoryview(_odd(1536))).sections) == 3
+    with pytest.raises(UnsupportedInputError, match="pefile reads 1 of 3 sections and finds the next one too odd"):
+        parse_pe(memoryview(_odd(1537)))
+
+
+def test_a_section_header_of_zeros_is_refused() -> None:
+    image = bytearray(build_pe(ROWS))
+    image[section_table_offset() + 40 : section_table_offset() + 80] = bytes(40)
+    with pytest.raises(UnsupportedInputError, match="pefile reads 1 of 3 sections"):
+        parse_pe(memoryview(image))
+
+
+def test_what_pefile_raises_is_our_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stumble(*_: object) -> None:
+        raise struct.error("unpack\x1b requires a buffer")
+
+    monkeypatch.setattr(pefile.PE, "parse_sections", stumble)
+    with pytest.raises(MalformedInputError, match=r"headers at offset 0x0: pefile cannot read them: unpack\\x1b req"):
+        parse_pe(memoryview(build_pe(ROWS)))
+
+
+def test_imports_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writable and executable section PAGE makes pefile ask whether this is a driver: it would read all imports."""
+    image = bytearray(build_pe([Row("PAGE", b"x" * 512)]))
+    struct.pack_into("<I", image, section_table_offset() + 36, 0xE0000020)
+    monkeypatch.setattr(pefile.PE, "parse_data_directories", lambda *_, **__: pytest.fail("imports were read"))
+    assert [row.name for row in parse_pe(memoryview(image)).sections] == ["PAGE"]
+
+
+def test_little_is_copied(tmp_path: Path) -> None:
+    """pefile keeps everything before the first section as "the header": here 200 MiB of a sparse file."""
+    small = bytearray(build_pe([Row(".linux", b"k" * 512)]))
+    struct.pack_into("<I", small, section_table_offset() + 20, 200 << 20)
+    path = tmp_path / "late.efi"
+    with path.open("wb") as stream:
+        stream.write(small[:512])
+        stream.truncate((200 << 20) + 512)
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        tracemalloc.start()
+        try:
+            parse_pe(memoryview(mapped))
+            assert tracemalloc.get_traced_memory()[1] < 8 << 20
+        finally:
+            tracemalloc.stop()
 
 
 def test_32_bit_images_are_refused() -> None:

@@ -1,25 +1,30 @@
 """PE images as UEFI firmware sees them: bounded headers, sections, and the bytes an Authenticode digest covers.
 
-The few header fields that decide a measurement are read here, with every count and size checked first. pefile is not
-used, and may not be: it sorts the section table by address (systemd-stub goes by its order), gives up on tables it
-finds odd (an .initrd beyond 256 MiB is enough), and can take very long on hostile files.
+pefile reads the headers. It is not made for hostile files, so it gets them under conditions:
 
-The checks are those of edk2 MdePkg/Library/BasePeCoffLib/BasePeCoff.c (PeCoffLoaderGetPeHeader) at c5aa7e7d: an image
-that breaks one of them is not measured by the firmware either, because it does not start.
+- The counts and sizes that steer it are checked first: e_lfanew, optional header, section table.
+- It sees the file through `_Window`: it would copy everything before the first section, and keep the file mapped.
+- It parses imports to tell drivers from applications when a section is called PAGE; `_Headers` does not.
+- It sorts sections by address, while systemd-stub goes by their order in the table, which is restored here.
+- It stops at a section that is odd in three ways at once (beyond 256 MiB in size and address, and unaligned in the
+  file, say) and goes on without the rest. Such a table is refused here; ukify makes none.
+
+The checks of values are those of edk2 MdePkg/Library/BasePeCoffLib/BasePeCoff.c (PeCoffLoaderGetPeHeader) at c5aa7e7d:
+an image that breaks one of them is not measured by the firmware either, because it does not start.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pefile
+
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
 
 _DOS_HEADER_BYTES = 64
-_PE32_PLUS_MAGIC = 0x20B
 _PE32_PLUS_FIXED_BYTES = 112
 """The optional header without its data directories."""
-_CHECKSUM_OFFSET = 64
 _SECTION_HEADER_BYTES = 40
 _MAX_DIRECTORIES = 16
 _SECURITY_DIRECTORY = 4
@@ -118,40 +123,73 @@ class PeImage:
 def parse_pe(data: memoryview, *, what: str = "PE image", base: int = 0) -> PeImage:
     """Parse the headers of a PE32+ image; `base` is the offset of `data` in its file, for errors only.
 
-    Raises MalformedInputError, or UnsupportedInputError for PE32 (32-bit) images.
+    Raises MalformedInputError, or UnsupportedInputError for PE32 (32-bit) images and for tables that pefile gives up on.
     """
     reader = Reader(data, what, base)
-    machine, section_count, optional_bytes = _file_header(reader)
-    optional_offset = reader.position
-    optional = Reader(reader.take(optional_bytes, "optional header"), what, base + optional_offset)
-    image_bytes, header_bytes, directories = _optional_header(optional)
-    for holds, field, problem in (
-        (0 < section_count <= _MAX_SECTIONS, "NumberOfSections", f"{section_count} is not 1 to {_MAX_SECTIONS}"),
-        (
-            reader.position + section_count * _SECTION_HEADER_BYTES <= header_bytes,
-            "SizeOfHeaders",
-            f"{header_bytes} bytes do not hold {section_count} section headers",
-        ),
-        (header_bytes < image_bytes, "SizeOfHeaders", f"{header_bytes} is not below SizeOfImage ({image_bytes})"),
-        (
-            header_bytes <= min(len(data), _MAX_HEADER_BYTES),
-            "SizeOfHeaders",
-            f"{header_bytes} bytes, the file has {len(data)} and at most {_MAX_HEADER_BYTES} are read",
-        ),
-    ):
-        if not holds:
-            raise MalformedInputError(what, field=field, offset=base + optional_offset, problem=problem)
-    checksum = Span(_CHECKSUM_OFFSET, _CHECKSUM_OFFSET + 4).shifted(optional_offset)
+    section_count = _check_sizes(reader)
+    headers = _parsed(data, what)
+    optional = headers.OPTIONAL_HEADER
+    if headers.PE_TYPE != pefile.OPTIONAL_HEADER_MAGIC_PE_PLUS:
+        raise UnsupportedInputError(
+            f"{what}: only PE32+ (64-bit) images can be measured", hint="Give a UKI for x86-64."
+        )
+    _check_optional_header(reader, headers)
+    checksum = optional.get_field_absolute_offset("CheckSum")
     entry, certificates = None, None
-    if directories > _SECURITY_DIRECTORY:
-        start = optional_offset + _PE32_PLUS_FIXED_BYTES + 8 * _SECURITY_DIRECTORY
-        entry, certificates = Span(start, start + 8), _certificates(Reader(data, what, base, start))
-    sections = tuple(_section(reader, image_bytes) for _ in range(section_count))
-    return PeImage(len(data), machine, sections, header_bytes, checksum, entry, certificates)
+    if optional.NumberOfRvaAndSizes > _SECURITY_DIRECTORY:
+        row = optional.DATA_DIRECTORY[_SECURITY_DIRECTORY]
+        entry, certificates = Span(row.get_file_offset(), row.get_file_offset() + 8), _certificates(reader, row)
+    rows = sorted(headers.sections, key=lambda row: row.get_file_offset())
+    sections = tuple(_section(reader, row, optional.SizeOfImage) for row in rows)
+    if len(sections) != section_count:
+        raise UnsupportedInputError(
+            f"{what}: pefile reads {len(sections)} of {section_count} sections and finds the next one too odd to go on",
+            hint="Build the UKI with ukify.",
+        )
+    return PeImage(
+        size_bytes=len(data),
+        machine=headers.FILE_HEADER.Machine,
+        sections=sections,
+        header_bytes=optional.SizeOfHeaders,
+        checksum=Span(checksum, checksum + 4),
+        certificate_entry=entry,
+        certificates=certificates,
+    )
 
 
-def _file_header(reader: Reader) -> tuple[int, int, int]:
-    """Machine, number of sections, size of the optional header; the reader is left at the optional header."""
+class _Window:
+    """The file as pefile asks for it: its true length, and slices as bytes of at most 1 MiB."""
+
+    def __init__(self, data: memoryview) -> None:
+        self.data = data
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, part: slice) -> bytes:
+        start, stop, _ = part.indices(len(self.data))
+        return bytes(self.data[start : min(stop, start + _MAX_HEADER_BYTES)])
+
+
+class _Headers(pefile.PE):  # type: ignore[misc]  # pefile has no types
+    def is_driver(self) -> bool:
+        return False
+
+
+def _parsed(data: memoryview, what: str) -> _Headers:
+    window = _Window(data)
+    try:
+        return _Headers(data=window, fast_load=True)
+    except Exception as error:
+        raise MalformedInputError(
+            what, field="headers", offset=0, problem=f"pefile cannot read them: {printable(str(error))}"
+        ) from error
+    finally:
+        window.data = memoryview(b"")  # its objects refer to each other: the map would stay until they are collected
+
+
+def _check_sizes(reader: Reader) -> int:
+    """Everything that decides how much pefile reads, and where. The number of sections."""
     if bytes(reader.take(2, "DOS signature")) != b"MZ":
         reader.position = 0
         raise reader.fail("DOS signature", "expected 'MZ'")
@@ -164,53 +202,62 @@ def _file_header(reader: Reader) -> tuple[int, int, int]:
     if bytes(reader.take(4, "PE signature")) != b"PE\0\0":
         reader.position = pe_offset
         raise reader.fail("PE signature", "expected 'PE'")
-    machine, section_count, _, _, _, optional_bytes, _ = reader.unpack("HHIIIHH", "PE file header")
-    return machine, section_count, optional_bytes
+    _, section_count, _, _, _, optional_bytes, _ = reader.unpack("HHIIIHH", "PE file header")
+    if not 0 < section_count <= _MAX_SECTIONS:
+        raise reader.fail("NumberOfSections", f"{section_count} is not 1 to {_MAX_SECTIONS}")
+    reader.take(max(optional_bytes, _PE32_PLUS_FIXED_BYTES), "optional header")
+    return section_count
 
 
-def _optional_header(optional: Reader) -> tuple[int, int, int]:
-    """SizeOfImage, SizeOfHeaders and NumberOfRvaAndSizes; the reader is over the optional header alone."""
-    if optional.u16("optional header magic") != _PE32_PLUS_MAGIC:
-        raise UnsupportedInputError(
-            f"{optional.what}: only PE32+ (64-bit) images can be measured", hint="Give a UKI for x86-64."
-        )
-    fixed = optional.take(_PE32_PLUS_FIXED_BYTES - 2, "optional header")
-    image_bytes = int.from_bytes(fixed[54:58], "little")
-    header_bytes = int.from_bytes(fixed[58:62], "little")
-    directories = int.from_bytes(fixed[106:110], "little")
-    if directories > _MAX_DIRECTORIES or optional.remaining != 8 * directories:
-        optional.position = _PE32_PLUS_FIXED_BYTES - 4
-        raise optional.fail(
+def _check_optional_header(reader: Reader, headers: _Headers) -> None:
+    optional, file_header = headers.OPTIONAL_HEADER, headers.FILE_HEADER
+    directories, header_bytes = optional.NumberOfRvaAndSizes, optional.SizeOfHeaders
+    optional_bytes, section_count = file_header.SizeOfOptionalHeader, file_header.NumberOfSections
+    table_end = optional.get_file_offset() + optional_bytes + section_count * _SECTION_HEADER_BYTES
+    if directories > _MAX_DIRECTORIES or optional_bytes != _PE32_PLUS_FIXED_BYTES + 8 * directories:
+        reader.position = optional.get_field_absolute_offset("NumberOfRvaAndSizes")
+        raise reader.fail(
             "NumberOfRvaAndSizes",
             f"{directories} directories (at most {_MAX_DIRECTORIES}) do not fill an optional header of "
-            f"{len(optional.data)} bytes exactly",
+            f"{optional_bytes} bytes exactly",
         )
-    return image_bytes, header_bytes, directories
+    for holds, problem in (
+        (table_end <= header_bytes, f"{header_bytes} bytes do not hold {section_count} section headers"),
+        (
+            header_bytes < optional.SizeOfImage,
+            f"{header_bytes} is not below SizeOfImage ({optional.SizeOfImage})",
+        ),
+        (
+            header_bytes <= min(len(reader.data), _MAX_HEADER_BYTES),
+            f"{header_bytes} bytes, the file has {len(reader.data)} and at most {_MAX_HEADER_BYTES} are read",
+        ),
+    ):
+        if not holds:
+            reader.position = optional.get_file_offset()
+            raise reader.fail("SizeOfHeaders", problem)
 
 
-def _certificates(reader: Reader) -> Span | None:
+def _certificates(reader: Reader, row: pefile.Structure) -> Span | None:
     """The certificate table; unlike the other directories it holds a file offset."""
-    start, size_bytes = reader.unpack("II", "certificate table")
+    start, size_bytes = row.VirtualAddress, row.Size
     if not size_bytes:
         return None
     if start + size_bytes > len(reader.data):
-        reader.position -= 8
+        reader.position = row.get_file_offset()
         raise reader.fail(
             "certificate table", f"ends at {start + size_bytes:#x}, the file has {len(reader.data):#x} bytes"
         )
     return Span(start, start + size_bytes)
 
 
-def _section(reader: Reader, image_bytes: int) -> PeSection:
-    row_offset = reader.position
-    name = bytes(reader.take(8, "section name")).split(b"\0", 1)[0].decode("latin-1")
-    virtual_size, address, raw_size, raw_offset = reader.unpack("IIII", "section sizes")
-    reader.take(16, "section header")
+def _section(reader: Reader, row: pefile.SectionStructure, image_bytes: int) -> PeSection:
+    name = row.Name.split(b"\0", 1)[0].decode("latin-1")
+    raw_end = row.PointerToRawData + row.SizeOfRawData if row.SizeOfRawData else 0
     for field, end, limit in (
-        ("raw data", raw_offset + raw_size if raw_size else 0, len(reader.data)),
-        ("virtual size", address + virtual_size, image_bytes),
+        ("raw data", raw_end, len(reader.data)),
+        ("virtual size", row.VirtualAddress + row.Misc_VirtualSize, image_bytes),
     ):
         if end > limit:
-            reader.position = row_offset
+            reader.position = row.get_file_offset()
             raise reader.fail(f"section {printable(name)} {field}", f"ends at {end:#x}, beyond {limit:#x}")
-    return PeSection(name, virtual_size, address, raw_offset, raw_size)
+    return PeSection(name, row.Misc_VirtualSize, row.VirtualAddress, row.PointerToRawData, row.SizeOfRawData)
