@@ -12,7 +12,7 @@ from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.download import RemoteFile
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import write_whole
-from teekit_verify.reference import documents
+from teekit_verify.reference import documents, fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +21,7 @@ _SCHEMA = "teekit-verify/package-lock/v1"
 
 Archive = Literal["debian", "debian-security"]
 Sha256Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-PoolPath = Annotated[str, Field(pattern=r"^pool/[A-Za-z0-9_.+~%:-]+(/[A-Za-z0-9_+~%:-][A-Za-z0-9_.+~%:-]*)+\.deb$")]
+PoolPath = Annotated[str, Field(pattern=r"^pool(/[A-Za-z0-9_+~%:-][A-Za-z0-9_.+~%:-]*)+\.deb$", max_length=1024)]
 
 
 class LockError(TeekitError):
@@ -72,9 +72,15 @@ class PackageLock(_Model):
 
     schema_name: Annotated[Literal["teekit-verify/package-lock/v1"], Field(alias="schema")]
     suite: Annotated[str, Field(pattern=r"^[a-z]+$")]
-    snapshot: Annotated[str, Field(pattern=r"^\d{8}T\d{6}Z$")]
+    snapshot: Annotated[str, Field(pattern=r"^[0-9]{8}T[0-9]{6}Z$")]
     environment: EnvironmentIdentity | None = None
-    packages: Annotated[tuple[LockedPackage, ...], Field(min_length=1, max_length=20_000)]
+    packages: Annotated[
+        tuple[LockedPackage, ...],
+        Field(min_length=1, max_length=fields.MAX_ITEMS),
+        fields.unique(lambda package: f"{package.name} {package.version} ({package.architecture})", "package"),
+        # Builds see all packages in one folder, under these names.
+        fields.unique(lambda package: package.file_name, "file name"),
+    ]
 
     def for_target(self, target: str) -> tuple[LockedPackage, ...]:
         """The packages of one image. Raises LockError if the lock was not made for it."""
