@@ -7,7 +7,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import Algorithm, Digest
-from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.reference.model import SourceFile, SourceKind
 
 if TYPE_CHECKING:
@@ -26,21 +26,32 @@ def copy_source(
     Modes become 0644, or 0755 for executables and folders: what git keeps. Paths are relative to `project_root`;
     those in `leave_out` are passed over. Raises TeekitError for anything but files, folders and symlinks.
     """
-    files: list[SourceFile] = []
+    try:
+        destination.mkdir(parents=True)
+        files = tuple(_copy_all(project_root, folder, destination, leave_out))
+        for directory, _, _ in os.walk(destination):
+            os.chmod(directory, 0o755)  # noqa: PTH101, S103 - whatever the umask
+    except OSError as error:
+        raise TeekitError(
+            f"{printable(str(error.filename))} cannot be copied: {error.strerror}", hint="Make it readable."
+        ) from error
+    if not files:
+        raise TeekitError(f"{folder} has no files")
+    return files
+
+
+def _copy_all(project_root: Path, folder: Path, destination: Path, leave_out: frozenset[str]) -> Iterator[SourceFile]:
+    count = 0
     for path in _walk(folder):
         name = path.relative_to(project_root).as_posix()
         if name in leave_out:
             continue
-        if len(files) >= _MAX_FILES:
+        count += 1
+        if count > _MAX_FILES:
             raise TeekitError(f"{folder} has more than {_MAX_FILES} files")
         target = destination / path.relative_to(folder)
         target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        files.append(_copy_one(path, target, name))
-    if not files:
-        raise TeekitError(f"{folder} has no files")
-    for directory, _, _ in os.walk(destination):
-        os.chmod(directory, 0o755)  # noqa: PTH101, S103 - whatever the umask
-    return tuple(files)
+        yield _copy_one(path, target, name)
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -53,11 +64,13 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def _copy_one(path: Path, target: Path, name: str) -> SourceFile:
+    if not name.isprintable():  # nor are bytes that are no UTF-8
+        raise TeekitError(f"'{printable(name)}': a file's name is not plain text", hint="Rename it.")
     mode = path.lstat().st_mode
     if stat.S_ISLNK(mode):
         text = os.readlink(path)  # noqa: PTH115 - the text, not a Path made of it
         target.symlink_to(text)
-        return SourceFile(name, SourceKind.SYMLINK, Digest.of(Algorithm.SHA256, text.encode()))
+        return SourceFile(name, SourceKind.SYMLINK, Digest.of(Algorithm.SHA256, os.fsencode(text)))
     if not stat.S_ISREG(mode):
         raise TeekitError(f"{name} is neither a file, a folder nor a symlink", hint="Remove it from the source.")
     if path.stat().st_size > _MAX_FILE_BYTES:
