@@ -7,7 +7,7 @@ import os
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError
 
@@ -27,12 +27,7 @@ class Workspace:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the workspace. Raises TeekitError if another run holds it, or the folder is not a workspace."""
-        if self.root.exists() and any(self.root.iterdir()) and not (self.root / _MARK).exists():
-            raise TeekitError(
-                f"{self.root} has other things in it", hint="Name an empty or new folder with --workspace DIR."
-            )
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / _MARK).open("w") as mark:
+        with self._open_mark() as mark:
             try:
                 fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
@@ -40,6 +35,20 @@ class Workspace:
                     f"another run is using {self.root}", hint="Wait for it, or name another with --workspace DIR."
                 ) from error
             yield
+
+    def _open_mark(self) -> IO[str]:
+        mark = self.root / _MARK
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            if not mark.exists() and any(self.root.iterdir()):
+                raise TeekitError(
+                    f"{self.root} has other things in it", hint="Name an empty or new folder with --workspace DIR."
+                )
+            return mark.open("a")
+        except OSError as error:
+            raise TeekitError(
+                f"{self.root} cannot be built in: {error.strerror}", hint="Name another folder with --workspace DIR."
+            ) from error
 
     @property
     def packages(self) -> Path:
@@ -65,18 +74,16 @@ class Workspace:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder, also one whose folders were made unreadable by a build."""
-    if path.is_symlink() or path.is_file():
-        path.unlink()
-    elif path.exists():
-        shutil.rmtree(path, onerror=_open_up)
-
-
-def _open_up(_function: object, path: str, _error: object) -> None:
-    parent = os.path.dirname(path)  # noqa: PTH120 - rmtree gives strings
-    os.chmod(parent, 0o700)  # noqa: PTH101
-    if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114
-        os.chmod(path, 0o700)  # noqa: PTH101
+    """Remove a file or a folder, also one in which a build closed folders to us."""
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    try:
         shutil.rmtree(path)
-    else:
-        os.unlink(path)  # noqa: PTH108
+    except PermissionError:
+        path.chmod(0o700)
+        for folder, names, _ in os.walk(path):  # top down: a folder is opened before it is entered
+            for name in names:
+                if not os.path.islink(inner := os.path.join(folder, name)):  # noqa: PTH114, PTH118 - as os.walk has it
+                    os.chmod(inner, 0o700)  # noqa: PTH101
+        shutil.rmtree(path)

@@ -1,0 +1,129 @@
+"""The workspace: one run at a time, nothing of somebody else's touched, everything of ours removable."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections import namedtuple
+from typing import TYPE_CHECKING
+
+import pytest
+
+from builders.tools import require
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.rebuild.workspace import Workspace, remove
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOLD = (
+    "import sys, pathlib\n"
+    "from teekit_verify.rebuild.workspace import Workspace\n"
+    "with Workspace(pathlib.Path(sys.argv[1])).locked():\n"
+    "    print('held', flush=True)\n"
+    "    sys.stdin.read()\n"
+)
+
+
+def refusal(root: Path) -> TeekitError:
+    with pytest.raises(TeekitError) as caught, Workspace(root).locked():
+        pass
+    return caught.value
+
+
+def test_a_second_process_is_refused_and_the_lock_dies_with_its_holder(tmp_path: Path) -> None:
+    argv = [sys.executable, "-c", HOLD, str(tmp_path / "w")]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        error = refusal(tmp_path / "w")
+        assert error.message == f"another run is using {tmp_path / 'w'}"
+        assert error.hint == "Wait for it, or name another with --workspace DIR."
+        holder.kill()
+    with Workspace(tmp_path / "w").locked():
+        pass
+
+
+@pytest.mark.parametrize("prepared", ["none", "empty", "used"])
+def test_a_new_an_empty_and_a_used_workspace_are_taken(tmp_path: Path, prepared: str) -> None:
+    root = tmp_path / "deep" / "w"
+    if prepared != "none":
+        root.mkdir(parents=True)
+    if prepared == "used":
+        with Workspace(root).locked():
+            (root / "A").mkdir()
+    with Workspace(root).locked():
+        assert (root / "A").exists() == (prepared == "used")
+
+
+def test_a_folder_with_other_things_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w" / "thesis.tex").write_text("all of it")
+    error = refusal(tmp_path / "w")
+    assert error.message == f"{tmp_path / 'w'} has other things in it"
+    assert error.hint == "Name an empty or new folder with --workspace DIR."
+    assert [path.name for path in (tmp_path / "w").iterdir()] == ["thesis.tex"]
+
+
+def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "w").touch()
+    error = refusal(tmp_path / "w")
+    assert error.message == f"{tmp_path / 'w'} cannot be built in: File exists"
+    assert error.hint == "Name another folder with --workspace DIR."
+    assert refusal(tmp_path / "w" / "x").message.endswith("cannot be built in: Not a directory")
+
+
+def test_clearing_keeps_the_lock(tmp_path: Path) -> None:
+    place = Workspace(tmp_path / "w")
+    with place.locked():
+        (place.build("A") / "output").mkdir(parents=True)
+        place.packages.mkdir()
+        (place.root / "file").touch()
+        place.clear()
+        assert "another run" in refusal(place.root).message
+        assert len(list(place.root.iterdir())) == 1
+
+
+def test_space_is_asked_for_before_it_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")  # noqa: PYI024 - what shutil returns
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**12, 10**12 - 2 * 10**9, 2 * 10**9))
+    Workspace(tmp_path).require_space(2 * 10**9)
+    with pytest.raises(TeekitError) as caught:
+        Workspace(tmp_path).require_space(6_442_450_944)
+    assert caught.value.message == f"{tmp_path} has 2.0 GB free, the builds need 6.4 GB"
+    assert caught.value.hint == "Free some space, or name a folder elsewhere with --workspace DIR."
+
+
+def test_everything_can_be_removed(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "inner").symlink_to(tmp_path / "kept")
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "kept")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    for name in ("fifo", "file", "folder", "link", "dangling", "not-there"):
+        remove(tmp_path / name)
+    assert [path.name for path in tmp_path.rglob("*")] == ["kept", "file"]
+
+
+def test_folders_that_a_build_closed_are_removed_by_their_owner(tmp_path: Path) -> None:
+    """Root may do so whatever the modes are, so it gives up its capabilities for this."""
+    tree = tmp_path / "tree"
+    (tree / "a" / "b" / "c").mkdir(parents=True)
+    (tree / "a" / "b" / "c" / "file").touch()
+    (tree / "a" / "out").symlink_to(tmp_path)
+    os.chmod(tmp_path, 0o755)  # noqa: S103
+    for folder in (tree / "a" / "b" / "c", tree / "a" / "b", tree / "a", tree):
+        folder.chmod(0)
+    code = "import sys, pathlib; from teekit_verify.rebuild.workspace import remove; remove(pathlib.Path(sys.argv[1]))"
+    argv = [sys.executable, "-c", code, str(tree)]
+    if os.geteuid() == 0:
+        argv = [require("setpriv"), "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", *argv]
+    completed = subprocess.run(argv, capture_output=True, check=False)
+    assert completed.stderr == b""
+    assert not tree.exists()
+    assert tmp_path.stat().st_mode & 0o7777 == 0o755
