@@ -57,7 +57,9 @@ def render_proof(proof: BootProof) -> bytes:
 
 def show_event_log(log: EventLog, out: Console, *, events: bool) -> None:
     """The registers of a log in each of its banks, digests to be copied whole; with `events`, all events."""
-    _line(out, f"{log.kind.value} log, {len(log.events)} events, {log.size_bytes} bytes; other registers are not extended")
+    _line(
+        out, f"{log.kind.value} log, {len(log.events)} events, {log.size_bytes} bytes; other registers are not extended"
+    )
     if events:
         rows = [
             (
