@@ -86,7 +86,7 @@ def test_what_is_copied_is_what_is_recorded(project: Path) -> None:
     ]
     place = project.parent / "copy"
     assert (place / "inner/data").read_bytes() == b"\0data"
-    assert os.readlink(place / "link") == "inner/../nowhere"
+    assert str((place / "link").readlink()) == "inner/../nowhere"
     assert not (place / "lock.json").exists()
 
 
@@ -130,7 +130,7 @@ def test_a_name_that_is_no_plain_text_is_refused(project: Path, name: bytes, sho
 
 
 def test_a_symlink_may_lead_to_any_bytes(project: Path) -> None:
-    os.symlink(b"bad\xff", project / "mkosi" / "zz")
+    (project / "mkosi" / "zz").symlink_to(os.fsdecode(b"bad\xff"))
     assert copy(project)[-1].sha256.hex == hashlib.sha256(b"bad\xff").hexdigest()
 
 

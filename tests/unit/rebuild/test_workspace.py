@@ -116,7 +116,7 @@ def test_folders_that_a_build_closed_are_removed_by_their_owner(tmp_path: Path) 
     (tree / "a" / "b" / "c").mkdir(parents=True)
     (tree / "a" / "b" / "c" / "file").touch()
     (tree / "a" / "out").symlink_to(tmp_path)
-    os.chmod(tmp_path, 0o755)  # noqa: S103
+    tmp_path.chmod(0o755)
     for folder in (tree / "a" / "b" / "c", tree / "a" / "b", tree / "a", tree):
         folder.chmod(0)
     code = "import sys, pathlib; from teekit_verify.rebuild.workspace import remove; remove(pathlib.Path(sys.argv[1]))"
