@@ -59,6 +59,7 @@ def test_words_for_events_of_a_real_boot(words: str) -> None:
         (EventType.EV_EFI_ACTION, b"\x1b[2Jgone", "8 bytes"),
         (EventType.EV_IPL, b"two\nlines", '"two\\nlines"'),
         (0x8000001, b"", "0 bytes"),
+        (0x8000001, b"\1\0\0\x08:app-id:\x7c\x63", 'runtime event "app-id", 2 bytes'),
         (0x8000001, "ü".encode(), "2 bytes"),
     ],
 )

@@ -17,6 +17,9 @@ from teekit_verify.measurement.events import EventType
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+DSTACK_RUNTIME_EVENT = 0x08000001
+"""Dstack-TEE/dstack, cc-eventlog/src/runtime_events.rs: not a type of the TCG's."""
+
 _MAX_TEXT_CHARACTERS = 160
 _MAX_NAME_BYTES = 1024
 _SEPARATOR_BYTES = 4
@@ -112,6 +115,14 @@ def _firmware_blob2(data: bytes) -> str:
     return f"firmware {name} at {address:#x}, {size} bytes"
 
 
+def _runtime_event(data: bytes) -> str:
+    """What a dstack runtime event extends, as it stands in a binary log: type, ':', name, ':', payload; or JSON."""
+    if data[4:5] != b":":
+        return _text(data)
+    name, _, payload = data[5:].partition(b":")
+    return f"runtime event {_text(name)}, {len(payload)} bytes"
+
+
 def _version(data: bytes) -> str:
     return f"firmware version {_text(data)}"
 
@@ -139,5 +150,6 @@ _DECODERS: dict[int, Callable[[bytes], str]] = {
     EventType.EV_EFI_GPT_EVENT2: _gpt,
     EventType.EV_EFI_PLATFORM_FIRMWARE_BLOB: _firmware_blob,
     EventType.EV_EFI_PLATFORM_FIRMWARE_BLOB2: _firmware_blob2,
+    DSTACK_RUNTIME_EVENT: _runtime_event,
     EventType.EV_EFI_HANDOFF_TABLES2: _handoff_tables2,
 }

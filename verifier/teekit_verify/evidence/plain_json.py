@@ -1,0 +1,57 @@
+"""JSON that evidence comes in: bounded in bytes, values and depth, and read as plain values."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from teekit_verify.core.errors import MalformedInputError, TeekitError, printable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAX_JSON_BYTES = 4 << 20
+_MAX_VALUES = 100_000
+"""Every value takes up to 1 KiB while it is parsed. An event of a log has 5."""
+
+
+def read_small(path: Path) -> bytes:
+    """A file of at most 4 MiB. Raises TeekitError."""
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_JSON_BYTES + 1)
+    except OSError as error:
+        raise TeekitError(f"cannot read {path}: {error.strerror}") from error
+    if len(data) > MAX_JSON_BYTES:
+        raise TeekitError(f"{path} is larger than {MAX_JSON_BYTES} bytes: this is no quote and no event log in JSON")
+    return data
+
+
+def is_text(data: bytes) -> bool:
+    """Printable ASCII or UTF-8 with white space only: quotes and logs as bytes have zeros within their first 20 bytes."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return bool(text) and not any(character < " " and character not in "\t\n\r" for character in text)
+
+
+def parse_json(data: bytes, what: str) -> object:
+    """Plain values; refuses duplicate keys, on which parsers disagree. Raises MalformedInputError."""
+    if sum(map(data.count, (b",", b"[", b"{", b":"))) > _MAX_VALUES:
+        raise MalformedInputError(what, field="JSON", offset=0, problem=f"more than {_MAX_VALUES} values")
+    try:
+        return json.loads(data.decode("utf-8"), object_pairs_hook=_no_duplicates)
+    except RecursionError as error:
+        raise MalformedInputError(what, field="JSON", offset=0, problem="nested too deeply") from error
+    except ValueError as error:
+        offset = error.pos if isinstance(error, json.JSONDecodeError) else 0
+        problem = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+        raise MalformedInputError(what, field="JSON", offset=offset, problem=printable(problem)) from error
+
+
+def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return fields

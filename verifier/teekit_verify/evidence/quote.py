@@ -1,0 +1,215 @@
+"""The fields of a TDX quote, and the forms in which quotes are handed around. Structure only: no signature is verified here.
+
+Layout: Intel TDX DCAP Quoting Library API, appendix A.3 (version 4) and A.4 (version 5: a body type and size before the
+body), all integers little-endian. The body is a TD report of TDX 1.0, or of TDX 1.5 with two fields more. The names of
+fields are those of the Intel TDX module ABI specification (TDREPORT_STRUCT, TEE_TCB_INFO, TDINFO_STRUCT).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from teekit_verify.core.binary import Reader
+from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
+from teekit_verify.evidence.plain_json import MAX_JSON_BYTES, is_text, parse_json, read_small
+from teekit_verify.measurement.registers import MRTD, RTMR_COUNT, Register, RegisterKind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_WHAT = "quote"
+_TEE_TDX = 0x81
+_TEE_SGX = 0x0
+_BODY_TDX_10, _BODY_TDX_15 = 2, 3
+_BODY_BYTES = {_BODY_TDX_10: 584, _BODY_TDX_15: 648}
+_VERSION_4, _VERSION_5 = 4, 5
+_KEY_TYPES = {2: "ECDSA-P256", 3: "ECDSA-P384"}
+_JSON_PATHS = (("quote",), ("tdx", "quote"))
+"""Where the quote is in JSON: dstack's answers; the answers of Intel Trust Authority's client."""
+
+_ATTRIBUTES = {
+    0: "DEBUG",
+    4: "HGS_PLUS_PROF",
+    5: "PERF_PROF",
+    6: "PMT_PROF",
+    16: "ICSSD",
+    27: "LASS",
+    28: "SEPT_VE_DISABLE",
+    29: "MIGRATABLE",
+    30: "PKS",
+    31: "KL",
+    62: "TPA",
+    63: "PERFMON",
+}
+"""TD attributes by bit (Intel TDX module ABI specification, TD_ATTRIBUTES)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TdReport:
+    """What the TDX module reports about itself and the TD. Digests are SHA-384; what may have any content is bytes.
+
+    SVNs have 16 bytes; SEAM attributes, TD attributes and XFAM 8 bytes, in the order of the report; REPORTDATA has 64.
+    The last two are None in a report of TDX 1.0.
+    """
+
+    tee_tcb_svn: bytes
+    mrseam: Digest
+    mrsignerseam: Digest
+    seam_attributes: bytes
+    td_attributes: bytes
+    xfam: bytes
+    mrtd: Digest
+    mrconfigid: bytes
+    mrowner: bytes
+    mrownerconfig: bytes
+    rtmrs: tuple[Digest, ...]
+    report_data: bytes
+    tee_tcb_svn2: bytes | None
+    mrservicetd: Digest | None
+
+    def value(self, register: Register) -> Digest:
+        """MRTD or an RTMR. Raises TeekitError for a PCR."""
+        if register == MRTD:
+            return self.mrtd
+        if register.kind is not RegisterKind.RTMR:
+            raise TeekitError(f"a TDX quote has no {register}")
+        return self.rtmrs[register.index]
+
+    def attribute_names(self) -> tuple[str, ...]:
+        """The TD attributes that are set, unknown ones as `bit 7`."""
+        bits = int.from_bytes(self.td_attributes, "little")
+        return tuple(_ATTRIBUTES.get(bit, f"bit {bit}") for bit in range(64) if bits >> bit & 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A quote whose signature was not verified. `signed` are the bytes that the signature is over (header and body)."""
+
+    version: int
+    attestation_key_type: int
+    qe_vendor_id: bytes
+    user_data: bytes
+    report: TdReport
+    signed: bytes
+    signature_data: bytes
+
+    @property
+    def attestation_key_name(self) -> str:
+        """The specification's name, or the number of a type it does not list."""
+        return _KEY_TYPES.get(self.attestation_key_type, f"type {self.attestation_key_type}")
+
+
+def read_quote(path: Path) -> Quote:
+    """A quote in a file of at most 4 MiB: as bytes, hexadecimal or base64 text, or in JSON. Raises TeekitError."""
+    return parse_quote(read_small(path))
+
+
+def parse_quote(data: bytes) -> Quote:
+    """A quote in any of these forms. Zero bytes after it are padding. Raises TeekitError; offsets are those in the quote."""
+    if len(data) > MAX_JSON_BYTES:
+        raise TeekitError(f"{len(data)} bytes are no quote: it has some thousands")
+    return _parse(_unwrap(data) if is_text(data) else data)
+
+
+def _unwrap(data: bytes) -> bytes:
+    text = data.decode("utf-8").strip()
+    if not text.startswith(("{", '"')):
+        return _from_text(text)
+    value = parse_json(data, _WHAT)
+    return _from_text(value if isinstance(value, str) else _text_in_json(value))
+
+
+def _text_in_json(document: object) -> str:
+    for path in _JSON_PATHS:
+        value = document
+        for name in path:
+            value = value.get(name) if isinstance(value, dict) else None
+        if isinstance(value, str):
+            return value
+    places = " or ".join(".".join(path) for path in _JSON_PATHS)
+    raise MalformedInputError(_WHAT, field="JSON", offset=0, problem=f"there is no text in the field {places}")
+
+
+def _from_text(text: str) -> bytes:
+    """Hexadecimal (upper or lower case, perhaps after 0x) or base64 (either alphabet); white space does not count."""
+    packed = "".join(text.split())
+    digits = packed.removeprefix("0x")
+    if re.fullmatch(r"([0-9A-Fa-f]{2})+", digits):
+        return bytes.fromhex(digits)
+    try:
+        return base64.b64decode(packed.replace("-", "+").replace("_", "/"), validate=True)
+    except (binascii.Error, ValueError) as error:
+        problem = "is neither hexadecimal nor base64"
+        raise MalformedInputError(_WHAT, field="text", offset=0, problem=problem) from error
+
+
+def _parse(data: bytes) -> Quote:
+    reader = Reader(memoryview(data), _WHAT)
+    version = reader.u16("version")
+    if version not in (_VERSION_4, _VERSION_5):
+        problem = f"expected 4 or 5, found {version}"
+        raise MalformedInputError(_WHAT, field="version", offset=0, problem=problem)
+    key_type = reader.u16("attestation key type")
+    _require_tdx(reader)
+    reader.take(4, "reserved")
+    vendor, user_data = bytes(reader.take(16, "QE vendor ID")), bytes(reader.take(20, "user data"))
+    body_type = _BODY_TDX_10 if version == _VERSION_4 else _body_type(reader)
+    report = _report(reader, body_type)
+    signed = data[: reader.position]
+    signature_data = bytes(reader.take(reader.u32("signature data size"), "signature data"))
+    if any(reader.data[reader.position :]):
+        raise reader.fail("padding", "what follows the signature data is not all 0x00")
+    return Quote(version, key_type, vendor, user_data, report, signed, signature_data)
+
+
+def _require_tdx(reader: Reader) -> None:
+    offset = reader.position
+    tee_type = reader.u32("TEE type")
+    if tee_type == _TEE_SGX:
+        raise UnsupportedInputError("this is a quote of an SGX enclave, not of a TD")
+    if tee_type != _TEE_TDX:
+        problem = f"expected {_TEE_TDX:#x} (TDX), found {tee_type:#x}"
+        raise MalformedInputError(_WHAT, field="TEE type", offset=offset, problem=problem)
+
+
+def _body_type(reader: Reader) -> int:
+    offset = reader.position
+    body_type, size = reader.unpack("HI", "body type and size")
+    if body_type not in _BODY_BYTES:
+        problem = f"expected 2 (TDX 1.0) or 3 (TDX 1.5), found {body_type}"
+        raise MalformedInputError(_WHAT, field="body type", offset=offset, problem=problem)
+    if size != _BODY_BYTES[body_type]:
+        problem = f"expected {_BODY_BYTES[body_type]} for body type {body_type}, found {size}"
+        raise MalformedInputError(_WHAT, field="body size", offset=offset + 2, problem=problem)
+    return body_type
+
+
+def _report(reader: Reader, body_type: int) -> TdReport:
+    def take(size_bytes: int, field: str) -> bytes:
+        return bytes(reader.take(size_bytes, field))
+
+    def digest(field: str) -> Digest:
+        return Digest(Algorithm.SHA384, take(48, field))
+
+    has_15 = body_type == _BODY_TDX_15
+    return TdReport(
+        tee_tcb_svn=take(16, "TEE_TCB_SVN"),
+        mrseam=digest("MRSEAM"),
+        mrsignerseam=digest("MRSIGNERSEAM"),
+        seam_attributes=take(8, "SEAM attributes"),
+        td_attributes=take(8, "TD attributes"),
+        xfam=take(8, "XFAM"),
+        mrtd=digest("MRTD"),
+        mrconfigid=take(48, "MRCONFIGID"),
+        mrowner=take(48, "MROWNER"),
+        mrownerconfig=take(48, "MROWNERCONFIG"),
+        rtmrs=tuple(digest(f"RTMR{index}") for index in range(RTMR_COUNT)),
+        report_data=take(64, "REPORTDATA"),
+        tee_tcb_svn2=take(16, "TEE_TCB_SVN2") if has_15 else None,
+        mrservicetd=digest("MRSERVICETD") if has_15 else None,
+    )
