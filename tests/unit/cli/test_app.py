@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 
@@ -153,3 +154,18 @@ def test_starting_up_imports_nothing_heavy() -> None:
     imported = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in output.splitlines()}
     assert "typer" in imported
     assert imported.isdisjoint({"pefile", "elftools", "cryptography", "pydantic", "jsonschema", "http", "ssl"})
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_request_to_end_is_an_interruption(number: signal.Signals) -> None:
+    """A process that sends itself the signal in the middle of a command ends like one that was interrupted."""
+    code = (
+        "import os, sys\n"
+        "from teekit_verify.cli import app\n"
+        f"app.app = lambda *_, **__: os.kill(os.getpid(), {int(number)})\n"
+        "sys.argv = ['teekit-verify', 'x']\n"
+        "app.entry_point()\n"
+    )
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert completed.returncode == ExitStatus.NO_VERDICT
+    assert b"error: interrupted" in completed.stderr

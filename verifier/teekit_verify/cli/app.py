@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import traceback
 from typing import Annotated
@@ -103,5 +104,12 @@ def _report(argv: list[str], message: str, hint: str | None, error: BaseExceptio
     return ExitStatus.NO_VERDICT
 
 
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
 def entry_point() -> None:
+    # Asked to end (by a service manager, timeout(1), a closing session) as by Ctrl-C: what was started is ended too.
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _interrupt)
     sys.exit(main(sys.argv[1:]))
