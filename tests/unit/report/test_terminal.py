@@ -12,7 +12,7 @@ from builders import documents as sample
 from builders import reports
 from teekit_verify.measurement.registers import pcr
 from teekit_verify.reference import model
-from teekit_verify.report import terminal
+from teekit_verify.report import layout, terminal
 from teekit_verify.report.document import Step
 from teekit_verify.report.inspection import SectionFacts, UkiFacts
 
@@ -29,7 +29,7 @@ class _Terminal(io.StringIO):
 
 def _shown(show: Callable[[Console], None], stream: io.StringIO | None = None) -> str:
     stream = stream or io.StringIO()
-    show(terminal.console(stream))
+    show(layout.console(stream))
     return stream.getvalue()
 
 

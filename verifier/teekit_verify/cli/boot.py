@@ -38,7 +38,7 @@ def boot(
     """
     from teekit_verify.boot.capture import BootOptions
     from teekit_verify.boot.proof import prove
-    from teekit_verify.report import boot_report, terminal
+    from teekit_verify.report import boot_report, layout
     from teekit_verify.report.progress import StderrProgress
 
     options = BootOptions(
@@ -50,5 +50,5 @@ def boot(
     if json_output:
         typer.echo(boot_report.render_proof(proof).decode(), nl=False)
     else:
-        boot_report.show_proof(proof, terminal.console(sys.stdout))
+        boot_report.show_proof(proof, layout.console(sys.stdout))
     return proof.status

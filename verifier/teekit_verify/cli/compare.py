@@ -27,7 +27,7 @@ def compare(
     from teekit_verify.appraisal.compare import compare_with_reference
     from teekit_verify.reference.load import load_reference_file
     from teekit_verify.reference.measure import measure_or_load
-    from teekit_verify.report import json_report, terminal
+    from teekit_verify.report import json_report, layout, terminal
     from teekit_verify.report.document import ComparisonReport, ReferenceUsed
 
     reference, digest = load_reference_file(ref)
@@ -38,6 +38,6 @@ def compare(
     if json_output:
         typer.echo(json_report.render_comparison(report).decode(), nl=False)
     else:
-        out = terminal.console(sys.stdout)
+        out = layout.console(sys.stdout)
         terminal.show_comparison(report, out, reference=reference if events else None)
     return conclusion.status

@@ -21,12 +21,12 @@ def inspect(
 
     Exit status: 0 the file was read; that says nothing about whether it is acceptable.
     """
-    from teekit_verify.report import json_report, terminal
+    from teekit_verify.report import json_report, layout, terminal
     from teekit_verify.report.inspection import inspect_uki
 
     facts = inspect_uki(file)
     if json_output:
         typer.echo(json_report.render_inspection(facts).decode(), nl=False)
     else:
-        terminal.show_inspection(facts, terminal.console(sys.stdout))
+        terminal.show_inspection(facts, layout.console(sys.stdout))
     return ExitStatus.HOLDS

@@ -35,7 +35,7 @@ def measure(
     from teekit_verify.core.files import write_whole
     from teekit_verify.reference.create import dump_measurements
     from teekit_verify.reference.measure import measure_file, platforms_with
-    from teekit_verify.report import terminal
+    from teekit_verify.report import layout, terminal
 
     measurements = measure_file(file, platforms_with(vtpm=vtpm))
     document = dump_measurements(measurements)
@@ -44,5 +44,5 @@ def measure(
     if json_output:
         typer.echo(document.decode(), nl=False)
     else:
-        terminal.show_measurements(measurements, terminal.console(sys.stdout), events=events)
+        terminal.show_measurements(measurements, layout.console(sys.stdout), events=events)
     return ExitStatus.HOLDS

@@ -55,7 +55,7 @@ def rebuild(
     """Build an image twice under varied conditions; compare, measure, and compare with what was published."""
     from teekit_verify.rebuild import lock, run
     from teekit_verify.rebuild.workspace import Workspace
-    from teekit_verify.report import directory, json_report, terminal
+    from teekit_verify.report import directory, json_report, layout, terminal
 
     bringing = provision(source, mirror, snapshot_archive)
     target = find_target(image, kernel)
@@ -73,7 +73,7 @@ def rebuild(
     if json_output:
         sys.stdout.write(json_report.render_rebuild(report).decode())
     else:
-        terminal.show_rebuild(report, terminal.console(sys.stdout))
+        terminal.show_rebuild(report, layout.console(sys.stdout))
     return report.verdict.exit_status
 
 

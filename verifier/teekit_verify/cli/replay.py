@@ -40,7 +40,7 @@ def replay(
     """
     from teekit_verify.evidence.ccel import read_ccel
     from teekit_verify.evidence.eventlog import LogKind, read_event_log
-    from teekit_verify.report import boot_report, terminal
+    from teekit_verify.report import boot_report, layout
 
     if table is not None:
         log = read_ccel(table, eventlog)
@@ -49,5 +49,5 @@ def replay(
     if json_output:
         typer.echo(json.dumps(boot_report.render_event_log(log, events=events), indent=2))
     else:
-        boot_report.show_event_log(log, terminal.console(sys.stdout), events=events)
+        boot_report.show_event_log(log, layout.console(sys.stdout), events=events)
     return ExitStatus.HOLDS

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.measurement.events import event_type_name
 from teekit_verify.measurement.replay import replay
-from teekit_verify.report.json_report import _render
-from teekit_verify.report.terminal import _STATUS_STYLES, _STYLES, _line, _short, _show_lines, _table, _text
+from teekit_verify.report.json_report import render
+from teekit_verify.report.layout import STATUS_STYLES, STYLES, shortened, show_line, show_lines, show_table, styled
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,49 +32,49 @@ _STATUS_WORDS = {
 def show_proof(proof: BootProof, out: Console) -> None:
     """Every event and every register with both banks, and the conclusion with the first differences."""
     rows = [
-        (_text(f"{row.register} {row.position}"), _text(row.description), _text(row.cause), *map(_cell, row.checks))
+        (styled(f"{row.register} {row.position}"), styled(row.description), styled(row.cause), *map(_cell, row.checks))
         for row in proof.events
     ]
     banks = [check.name for check in proof.registers[0].checks]
-    _table(out, ("event", "what is measured", "comes from", *banks), rows)
+    show_table(out, ("event", "what is measured", "comes from", *banks), rows)
     out.print()
     values = [
-        (_text(register.register), _text(check.name), _text(check.found), _outcome(check))
+        (styled(register.register), styled(check.name), styled(check.found), _outcome(check))
         for register in proof.registers
         for check in register.checks
     ]
-    _table(out, ("register", "bank", "value asked from the TPM", "as predicted"), values)
+    show_table(out, ("register", "bank", "value asked from the TPM", "as predicted"), values)
     out.print()
-    _line(out, f"booted with {proof.accelerator} in {proof.seconds:.0f} s")
-    _line(out, _text(_STATUS_WORDS[proof.status], _STATUS_STYLES[proof.status]))
-    _show_lines(proof.divergences, out)
+    show_line(out, f"booted with {proof.accelerator} in {proof.seconds:.0f} s")
+    show_line(out, styled(_STATUS_WORDS[proof.status], STATUS_STYLES[proof.status]))
+    show_lines(proof.divergences, out)
 
 
 def render_proof(proof: BootProof) -> bytes:
     """What `boot --json` prints."""
-    return _render({"schema": BOOT_SCHEMA, "exit_status": int(proof.status)}, proof)
+    return render({"schema": BOOT_SCHEMA, "exit_status": int(proof.status)}, proof)
 
 
 def show_event_log(log: EventLog, out: Console, *, events: bool) -> None:
     """The registers of a log in each of its banks, digests to be copied whole; with `events`, all events."""
-    _line(
+    show_line(
         out, f"{log.kind.value} log, {len(log.events)} events, {log.size_bytes} bytes; other registers are not extended"
     )
     if events:
         rows = [
             (
-                _text(event.register),
-                _text(event_type_name(event.event_type)),
-                _text(event.description),
-                *(_text(_short(digest.hex)) for digest in event.digests),
+                styled(event.register),
+                styled(event_type_name(event.event_type)),
+                styled(event.description),
+                *(styled(shortened(digest.hex)) for digest in event.digests),
             )
             for event in log.events
         ]
         out.print()
-        _table(out, ("register", "type", "what is measured", *(bank.value for bank in log.algorithms)), rows)
+        show_table(out, ("register", "type", "what is measured", *(bank.value for bank in log.algorithms)), rows)
     out.print()
-    values = [(_text(register), _text(value.algorithm.value), _text(value.hex)) for register, value in _values(log)]
-    _table(out, ("register", "bank", "value"), values)
+    values = [(styled(register), styled(value.algorithm.value), styled(value.hex)) for register, value in _values(log)]
+    show_table(out, ("register", "bank", "value"), values)
 
 
 def render_event_log(log: EventLog, *, events: bool) -> dict[str, object]:
@@ -105,10 +105,10 @@ def _values(log: EventLog) -> list[tuple[Register, Digest]]:
 def _cell(check: Check) -> Text:
     """One digest of an event: the found one when they are equal, both when they are not."""
     if check.outcome is Outcome.MATCH:
-        return _text(f"= {_short(check.found)}", _STYLES[Outcome.MATCH])
-    words = check.detail or f"{_short(check.expected)} predicted, found {_short(check.found)}"
-    return _text(words, _STYLES[check.outcome])
+        return styled(f"= {shortened(check.found)}", STYLES[Outcome.MATCH])
+    words = check.detail or f"{shortened(check.expected)} predicted, found {shortened(check.found)}"
+    return styled(words, STYLES[check.outcome])
 
 
 def _outcome(check: Check) -> Text:
-    return _text(f"{check.outcome.value} {check.detail}".rstrip(), _STYLES[check.outcome])
+    return styled(f"{check.outcome.value} {check.detail}".rstrip(), STYLES[check.outcome])

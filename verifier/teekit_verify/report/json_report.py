@@ -22,20 +22,20 @@ _SECONDS_DIGITS = 1
 
 def render_rebuild(report: RebuildReport) -> bytes:
     """`report.json`."""
-    return _render({"schema": REBUILD_SCHEMA, "exit_status": int(report.verdict.exit_status)}, report)
+    return render({"schema": REBUILD_SCHEMA, "exit_status": int(report.verdict.exit_status)}, report)
 
 
 def render_comparison(report: ComparisonReport) -> bytes:
     """What `compare --json` prints."""
-    return _render({"schema": COMPARISON_SCHEMA, "exit_status": int(report.conclusion.status)}, report)
+    return render({"schema": COMPARISON_SCHEMA, "exit_status": int(report.conclusion.status)}, report)
 
 
 def render_inspection(facts: UkiFacts) -> bytes:
     """What `inspect --json` prints."""
-    return _render({"schema": INSPECTION_SCHEMA}, facts)
+    return render({"schema": INSPECTION_SCHEMA}, facts)
 
 
-def _render(heading: dict[str, object], report: object) -> bytes:
+def render(heading: dict[str, object], report: object) -> bytes:
     fields = plain(report)
     assert isinstance(fields, dict)  # noqa: S101 - reports are dataclasses
     document = {**heading, **fields}
