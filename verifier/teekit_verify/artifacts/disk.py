@@ -1,0 +1,283 @@
+r"""What a guest boots from, as a file: a UKI, or a disk image with the UKI where the firmware looks for it.
+
+    UKI                 .efi
+    raw disk            GPT, protective MBR, one EFI system partition with `\EFI\BOOT\BOOTX64.EFI`
+    fixed VHD           the same, with a footer (Azure)
+    .tar.gz             the same, as `disk.raw` in an archive (Google Cloud)
+
+The kind is found out by content. A disk is read by its structure: of a 30 GiB image only the partition table, the FAT,
+some directories and the UKI are touched. A UKI that lies in one piece in a file is mapped; one in several pieces or in an
+archive is gathered in memory, at most MAX_GATHERED_BYTES.
+"""
+
+from __future__ import annotations
+
+import io
+import mmap
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from enum import Enum
+from itertools import pairwise
+from typing import TYPE_CHECKING, BinaryIO
+from uuid import UUID
+
+from teekit_verify.artifacts.fat import FatVolume, open_fat
+from teekit_verify.artifacts.gpt import SECTOR_BYTES, GptEntry, GuidPartitionTable, read_gpt
+from teekit_verify.artifacts.targz import GZIP_MAGIC, TarGzDisk
+from teekit_verify.artifacts.uki import UnifiedKernelImage, open_uki, parse_uki
+from teekit_verify.artifacts.vhd import COOKIE, FOOTER_BYTES, VhdFooter, parse_footer
+from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from teekit_verify.artifacts.pe import Span
+
+ESP_TYPE_GUID = UUID("C12A7328-F81F-11D2-BA4B-00A0C93EC93B")  # UEFI 2.10, table 5.7
+BOOT_PATH = ("EFI", "BOOT", "BOOTX64.EFI")  # UEFI 2.10, 3.5.1.1
+MAX_GATHERED_BYTES = 1 << 30
+_MAX_UKI_BYTES = (1 << 32) - 1
+_BUFFER_BYTES = 1 << 16
+_PROTECTIVE = 0xEE
+_HINT = "Name a UKI (.efi), a raw disk, a fixed .vhd, or a .tar.gz with a disk.raw."
+_FOREIGN = {
+    b"QFI\xfb": "a qcow2 disk",
+    b"vhdxfile": "a VHDX disk",
+    b"KDMV": "a VMDK disk",
+    COOKIE: "a dynamic VHD",
+}
+_BESIDE = (
+    ("EFI", "BOOT", "BOOTX64.EFI.extra.d"),
+    ("loader", "addons"),
+    ("loader", "credentials"),
+    ("loader", "extensions"),
+)
+"""Folders from which systemd-stub takes addons, credentials and extensions (systemd-stub(7), "Companion Files")."""
+
+
+class ArtifactKind(Enum):
+    """What a file is, by its content. The value is for people."""
+
+    UKI = "UKI"
+    RAW = "raw disk"
+    VHD = "fixed VHD"
+    TAR_GZ = "tar.gz of a raw disk"
+
+
+@dataclass(frozen=True, slots=True)
+class DiskImage:
+    """An open disk image; `size_bytes` is that of the disk. Not to be used after the `with` block of `open_disk`."""
+
+    name: str
+    kind: ArtifactKind
+    stream: BinaryIO
+    size_bytes: int
+    gpt: GuidPartitionTable
+    esp: GptEntry
+    volume: FatVolume
+    footer: VhdFooter | None
+
+
+@dataclass(frozen=True, slots=True)
+class BootArtifact:
+    """The UKI that is booted, and the partition table of its disk if it is on one."""
+
+    kind: ArtifactKind
+    uki: UnifiedKernelImage
+    gpt: GuidPartitionTable | None
+
+
+@contextmanager
+def open_boot_artifact(path: Path) -> Iterator[BootArtifact]:
+    """A UKI or a disk with one; not to be used after the `with` block. Raises TeekitError."""
+    kind = recognise(path)
+    if kind is ArtifactKind.UKI:
+        with open_uki(path) as uki:
+            yield BootArtifact(kind, uki, None)
+    else:
+        with open_disk(path) as disk, open_boot_file(disk) as uki:
+            yield BootArtifact(kind, uki, disk.gpt)
+
+
+def recognise(path: Path) -> ArtifactKind:
+    """The kind of a file by its content. Raises UnsupportedInputError for all others, TeekitError if it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            beginning = stream.read(2 * SECTOR_BYTES)
+            size_bytes = stream.seek(0, 2)
+            stream.seek(max(0, size_bytes - FOOTER_BYTES))
+            end = stream.read(FOOTER_BYTES)
+    except OSError as error:
+        raise TeekitError(f"{path}: cannot be read: {error.strerror}", hint="Name a readable file.") from error
+    if not beginning:
+        raise UnsupportedInputError(f"{path} is empty", hint=_HINT)
+    for magic, what in _FOREIGN.items():
+        if beginning.startswith(magic):
+            raise UnsupportedInputError(
+                f"{path} is {what}, which is not read", hint="Convert it with `qemu-img convert -O raw`."
+            )
+    if beginning.startswith(b"MZ"):
+        return ArtifactKind.UKI
+    if beginning.startswith(GZIP_MAGIC):
+        return ArtifactKind.TAR_GZ
+    if end.startswith(COOKIE):
+        return ArtifactKind.VHD
+    if beginning[SECTOR_BYTES:].startswith(b"EFI PART"):
+        return ArtifactKind.RAW
+    raise UnsupportedInputError(f"{path} is neither a UKI (it does not begin with 'MZ') nor a disk image", hint=_HINT)
+
+
+@contextmanager
+def open_disk(path: Path) -> Iterator[DiskImage]:
+    """Open a disk image and mount its ESP. An archive is read to its end when the block ends without an error.
+
+    Raises MalformedInputError with offset and field, or UnsupportedInputError.
+    """
+    kind = recognise(path)
+    try:
+        with path.open("rb") as file:
+            file_bytes = file.seek(0, 2)
+            match kind:
+                case ArtifactKind.TAR_GZ:
+                    archive = TarGzDisk(file)
+                    yield _disk(path, kind, io.BufferedReader(archive, _BUFFER_BYTES), archive.size_bytes, None)
+                    archive.finish()
+                case ArtifactKind.VHD:
+                    file.seek(max(0, file_bytes - FOOTER_BYTES))
+                    footer = parse_footer(file.read(FOOTER_BYTES), file_bytes)
+                    yield _disk(path, kind, file, footer.size_bytes, footer)
+                case ArtifactKind.RAW:
+                    yield _disk(path, kind, file, file_bytes, None)
+                case ArtifactKind.UKI:
+                    raise UnsupportedInputError(f"{path} is a UKI, expected a disk image", hint=_HINT)
+    except OSError as error:
+        raise TeekitError(f"{path}: cannot be read: {error.strerror}", hint="Name a readable file.") from error
+
+
+def _disk(path: Path, kind: ArtifactKind, stream: BinaryIO, size_bytes: int, footer: VhdFooter | None) -> DiskImage:
+    if size_bytes % SECTOR_BYTES:
+        raise UnsupportedInputError(f"{path}: a disk of {size_bytes} bytes, expected whole sectors of {SECTOR_BYTES}")
+    _require_protective_mbr(stream)
+    gpt = read_gpt(stream)
+    esp = _esp(gpt, size_bytes // SECTOR_BYTES)
+    esp_bytes = (esp.last_lba - esp.first_lba + 1) * SECTOR_BYTES
+    volume = open_fat(stream, esp.first_lba * SECTOR_BYTES, esp_bytes)
+    return DiskImage(path.name, kind, stream, size_bytes, gpt, esp, volume, footer)
+
+
+def _require_protective_mbr(stream: BinaryIO) -> None:
+    """edk2 MdeModulePkg/Universal/Disk/PartitionDxe/Gpt.c: one of the four MBR partitions is of type 0xEE and starts at
+    LBA 1; otherwise the firmware does not look at the GPT.
+    """
+    stream.seek(0)
+    sector = stream.read(SECTOR_BYTES)
+    rows = [sector[446 + 16 * index : 462 + 16 * index] for index in range(4)]
+    if not any(row[4:5] == bytes([_PROTECTIVE]) and row[8:12] == b"\1\0\0\0" for row in rows):
+        raise MalformedInputError(
+            "disk", field="protective MBR", offset=446, problem="no partition of type 0xee that starts at sector 1"
+        )
+
+
+def _esp(gpt: GuidPartitionTable, sectors: int) -> GptEntry:
+    """The only EFI system partition. The firmware leaves out partitions that overlap or lie outside (PartitionCheckGptEntry)."""
+    for entry in gpt.entries:
+        if not gpt.first_usable_lba <= entry.first_lba <= entry.last_lba <= min(gpt.last_usable_lba, sectors - 1):
+            raise _bad_partition(
+                entry, f"LBA {entry.first_lba} to {entry.last_lba} are not in the usable part of the disk"
+            )
+    for before, after in pairwise(sorted(gpt.entries, key=lambda entry: entry.first_lba)):
+        if after.first_lba <= before.last_lba:
+            raise _bad_partition(after, f"overlaps the partition before it, which ends at LBA {before.last_lba}")
+    found = [entry for entry in gpt.entries if entry.type_guid == ESP_TYPE_GUID]
+    if len(found) != 1:
+        raise UnsupportedInputError(
+            f"the disk has {len(found)} EFI system partitions, expected one", hint="Give a disk that boots from one."
+        )
+    return found[0]
+
+
+def _bad_partition(entry: GptEntry, problem: str) -> UnsupportedInputError:
+    return UnsupportedInputError(f"GPT: partition {entry.unique_guid} ({printable(entry.name)}): {problem}")
+
+
+@contextmanager
+def open_boot_file(disk: DiskImage) -> Iterator[UnifiedKernelImage]:
+    r"""The UKI at `\EFI\BOOT\BOOTX64.EFI`; not to be used after the `with` block.
+
+    Raises UnsupportedInputError if it is not there, or if there are files beside it that systemd-stub would take up.
+    """
+    what = f"{disk.name}, {'/'.join(BOOT_PATH)}"
+    file = disk.volume.find(BOOT_PATH)
+    if file is None or file.is_directory:
+        raise UnsupportedInputError(
+            f"{what}: no such file in the EFI system partition", hint="Give a disk that holds a UKI there."
+        )
+    _require_nothing_beside(disk)
+    with _content(disk, disk.volume.extents(file), file.size_bytes, what) as view:
+        yield parse_uki(view, what=what)
+
+
+def _require_nothing_beside(disk: DiskImage) -> None:
+    for path in _BESIDE:
+        folder = disk.volume.find(path)
+        if folder is not None and folder.is_directory:
+            for file in disk.volume.entries(folder):
+                raise UnsupportedInputError(
+                    f"{disk.name}: {'/'.join(path)}/{printable(file.name)} in the EFI system partition: systemd-stub "
+                    "takes up what lies there, and it is not known how that is measured",
+                    hint="Build the disk with the UKI alone.",
+                )
+
+
+@contextmanager
+def _content(disk: DiskImage, extents: tuple[Span, ...], size_bytes: int, what: str) -> Iterator[memoryview]:
+    if not 0 < size_bytes <= _MAX_UKI_BYTES:
+        raise UnsupportedInputError(f"{what}: has {size_bytes} bytes, which is no UKI")
+    if len(extents) == 1 and disk.kind is not ArtifactKind.TAR_GZ:
+        mapped, place = _mapped(disk.stream, extents[0])
+    else:
+        mapped, place = _gathered(disk.stream, extents, size_bytes, what), 0
+    whole = memoryview(mapped)
+    view = whole[place : place + size_bytes]
+    try:
+        yield view
+    finally:
+        view.release()
+        whole.release()
+        with suppress(BufferError):  # a caller still holds a piece; the map goes with its last piece
+            mapped.close()
+
+
+def _mapped(file: BinaryIO, extent: Span) -> tuple[mmap.mmap, int]:
+    """A read-only map of the extent, and where in it the extent begins: maps start at whole pages."""
+    place = extent.start % mmap.ALLOCATIONGRANULARITY
+    size_bytes = extent.size_bytes + place
+    if extent.stop > file.seek(0, 2):
+        raise MalformedInputError(
+            "disk", field="file content", offset=extent.stop, problem="is beyond the end of the disk"
+        )
+    return mmap.mmap(file.fileno(), size_bytes, access=mmap.ACCESS_READ, offset=extent.start - place), place
+
+
+def _gathered(stream: BinaryIO, extents: tuple[Span, ...], size_bytes: int, what: str) -> mmap.mmap:
+    """The pieces of a file in memory, read in stream order. Raises MalformedInputError if the stream ends before."""
+    if size_bytes > MAX_GATHERED_BYTES:
+        raise UnsupportedInputError(
+            f"{what}: has {size_bytes} bytes; in pieces or from an archive, at most {MAX_GATHERED_BYTES} are read",
+            hint="Give the raw disk, with the file in one piece.",
+        )
+    memory = mmap.mmap(-1, size_bytes)
+    place, places = 0, []
+    for extent in extents:
+        places.append((extent, place))
+        place += extent.size_bytes
+    with memoryview(memory) as view:
+        for extent, start in sorted(places):
+            stream.seek(extent.start)
+            with view[start : start + extent.size_bytes] as piece:
+                if stream.readinto(piece) != len(piece):  # type: ignore[attr-defined]
+                    raise MalformedInputError(
+                        "disk", field="file content", offset=extent.start, problem="is beyond the end of the disk"
+                    )
+    return memory
