@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.text import Text
-
 from teekit_verify.appraisal.explain import aligned, causes
 from teekit_verify.core.errors import printable
 from teekit_verify.core.outcome import Check, ExitStatus, Outcome
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rich.console import Console
+    from rich.text import Text
 
     from teekit_verify.appraisal.checklist import Checklist
     from teekit_verify.measurement.registers import Register
