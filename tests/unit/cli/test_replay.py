@@ -56,6 +56,44 @@ def test_tables_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert "grub_cmd: gptpriority hd0 2 prioA" in capsys.readouterr().out
 
 
+QUOTE = str(build.ASSETS / "gcp-cos113-quote.bin")
+DSTACK = str(build.ASSETS / "dstack-quote-report.json")
+
+
+@pytest.mark.parametrize(("log", "quote"), [(CCEL, QUOTE), (DSTACK, DSTACK)])
+def test_log_and_quote_of_one_machine(log: str, quote: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", log, "--quote", quote]) is ExitStatus.HOLDS
+    out = capsys.readouterr().out
+    assert "EQUAL: the event log replays to the quote's RTMRs (the quote's signature is not verified)" in out
+    assert main(["replay", log, "--quote", quote, "--json"]) is ExitStatus.HOLDS
+    document = json.loads(capsys.readouterr().out)
+    assert (document["exit_status"], document["quote"]["signature"]) == (0, "not verified")
+    assert [check["outcome"] for check in document["quote"]["checks"]] == ["match"] * 4
+
+
+def test_quote_of_another_machine(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", CCEL, "--quote", DSTACK]) is ExitStatus.DOES_NOT_HOLD
+    out = capsys.readouterr().out
+    assert "mismatch the log has no event of it, and it is not zero in the quote" in out
+    assert "DIFFERENT: this is not the event log of the quote's RTMRs" in out
+
+
+def test_against_another_log(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", CCEL, "--against", CCEL]) is ExitStatus.HOLDS
+    assert "EQUAL: both event logs have the same events" in capsys.readouterr().out
+    assert main(["replay", CCEL, "--against", DSTACK, "--json"]) is ExitStatus.DOES_NOT_HOLD
+    differences = json.loads(capsys.readouterr().out)["against"]["differences"]
+    assert differences[0].endswith("the TD HOB differs: another memory size, or firmware with other sections")
+    assert main(["replay", CCEL, "--quote", QUOTE, "--against", DSTACK]) is ExitStatus.DOES_NOT_HOLD
+
+
+def test_quote_of_a_machine_and_the_log_of_a_tpm(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", TPM_LOG, "--quote", QUOTE]) is ExitStatus.NO_VERDICT
+    assert "a TPM event log has PCRs, and a TDX quote has RTMRs" in capsys.readouterr().err
+    assert main(["replay", CCEL, "--quote", TABLE]) is ExitStatus.NO_VERDICT
+    assert "quote: version at offset 0x0: expected 4 or 5" in capsys.readouterr().err
+
+
 def test_registers_that_the_named_kind_does_not_have(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", TPM_LOG, "--kind", "ccel"]) is ExitStatus.NO_VERDICT
     assert "a CCEL log has no register 7" in capsys.readouterr().err

@@ -18,7 +18,8 @@ def replay(
         Path,
         typer.Argument(
             metavar="EVENTLOG",
-            help="A TPM event log (binary_bios_measurements) or the data of a CCEL (/sys/firmware/acpi/tables/data/CCEL).",
+            help="A TPM event log (binary_bios_measurements), the data of a CCEL (/sys/firmware/acpi/tables/data/CCEL), "
+            "or a dstack guest's log in JSON.",
             show_default=False,
         ),
     ],
@@ -30,24 +31,45 @@ def replay(
         Literal["ccel", "tpm"] | None,
         typer.Option(help="Which registers the log names. [default: found out]", show_default=False),
     ] = None,
+    quote: Annotated[
+        Path | None,
+        typer.Option(
+            help="A TDX quote of the same guest, as bytes, hexadecimal, base64 or JSON: compare its RTMRs. "
+            "Its signature is not verified.",
+            show_default=False,
+        ),
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="EVENTLOG", help="The event log that was expected: say where the boots part.", show_default=False
+        ),
+    ] = None,
     events: EventsOption = False,
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
-    """Replay EVENTLOG into RTMRs or PCRs.
+    """Replay EVENTLOG into RTMRs or PCRs, and compare them with a quote or with another log.
 
-    Exit status: 0 the log was read and replayed; that says nothing about whether its guest is acceptable.
+    Exit status: 0 every compared register is equal, or nothing was to be compared and the log was replayed; 1 one differs
+    (with a quote: also one that the log does not extend and that is not zero in the quote). That says nothing about
+    whether the guest is acceptable.
     """
-    from teekit_verify.evidence.ccel import read_ccel
-    from teekit_verify.evidence.eventlog import LogKind, read_event_log
-    from teekit_verify.report import boot_report, layout
+    from teekit_verify.appraisal.replayed import compare_logs, compare_with_quote
+    from teekit_verify.evidence.eventlog import LogKind
+    from teekit_verify.evidence.files import read_log
+    from teekit_verify.evidence.quote import read_quote
+    from teekit_verify.report import boot_report, evidence_report, layout
 
-    if table is not None:
-        log = read_ccel(table, eventlog)
-    else:
-        log = read_event_log(eventlog, None if kind is None else LogKind(kind.upper()))
+    log_kind = None if kind is None else LogKind(kind.upper())
+    log = read_log(eventlog, table=table, kind=log_kind)
+    quoted = None if quote is None else compare_with_quote(log, read_quote(quote))
+    expected = None if against is None else compare_logs(read_log(against, kind=log_kind), log)
     if json_output:
-        typer.echo(json.dumps(boot_report.render_event_log(log, events=events), indent=2))
+        document = boot_report.render_event_log(log, events=events)
+        typer.echo(json.dumps({**document, **evidence_report.render_comparisons(quoted, expected)}, indent=2))
     else:
-        boot_report.show_event_log(log, layout.console(sys.stdout), events=events)
-    return ExitStatus.HOLDS
+        out = layout.console(sys.stdout)
+        boot_report.show_event_log(log, out, events=events)
+        evidence_report.show_comparisons(quoted, expected, out)
+    return evidence_report.exit_status(quoted, expected)
