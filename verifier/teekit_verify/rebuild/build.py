@@ -106,8 +106,13 @@ class Attempt:
         )
 
     def _package(self, package: LockedPackage) -> Package:
-        """What the build sees under this package's name: hashed again, not believed."""
-        found = digest_file(self.plan.package_folder / package.file_name)
+        """What the build sees under this package's name: hashed again, not believed. Raises BuildError if it is another."""
+        path = self.plan.package_folder / package.file_name
+        found = digest_file(path)
+        if found != package.digest:
+            raise BuildError(
+                f"{path} has {found}, its lock says {package.digest}", hint="Run it again: packages are fetched anew."
+            )
         return Package(package.name, package.version, package.architecture, found)
 
     def _command(self) -> list[str]:
@@ -145,6 +150,8 @@ class Attempt:
 
     def _artifact(self, name: str) -> Artifact:
         path = self.output / name
+        if path.resolve() != self.folder.resolve() / "output" / name:  # a link may lead to files of the host
+            raise BuildError(f"the build made {name} a link; its log is {self.log}", hint="Make it a file.")
         if not path.is_file() or path.stat().st_size == 0:
             raise BuildError(
                 f"the build did not make {name}; its log is {self.log}", hint="Look at the end of the log."

@@ -1,0 +1,259 @@
+"""One build, and what of an earlier build is trusted: it must be finished, and every byte of it and its inputs the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import subprocess
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from builders import rebuilds
+from builders.tools import require
+from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.core.errors import ToolFailedError
+from teekit_verify.rebuild import record
+from teekit_verify.rebuild.build import Attempt, BuildError, Plan
+from teekit_verify.rebuild.images import find_target
+from teekit_verify.rebuild.lock import EnvironmentIdentity
+from teekit_verify.rebuild.variation import conditions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    require("bwrap")
+    return rebuilds.make_tree(tmp_path_factory.mktemp("environment") / "tree")
+
+
+@pytest.fixture
+def miniature(tmp_path: Path) -> rebuilds.Miniature:
+    return rebuilds.Miniature.make(tmp_path)
+
+
+@pytest.fixture
+def attempt(miniature: rebuilds.Miniature, tree: Path) -> Attempt:
+    package = rebuilds.locked_package()
+    packages = miniature.folder / "packages"
+    packages.mkdir()
+    (packages / package.file_name).write_bytes(rebuilds.PACKAGE)
+    plan = Plan(
+        miniature.project,
+        find_target("base", ["debian-kernel"]),
+        rebuilds.environment(tree),
+        rebuilds.lock_of(package),
+        (package,),
+        packages,
+    )
+    return Attempt(plan, miniature.folder / "A", conditions()[0])
+
+
+def test_a_build_says_what_went_in_and_what_came_out(attempt: Attempt, miniature: rebuilds.Miniature) -> None:
+    build = attempt.make()
+    image = (miniature.project.mkosi / "image.efi").read_bytes()
+    assert [(a.name, a.size_bytes, a.sha256.hex) for a in build.artifacts] == [
+        ("tdx-debian.efi", len(image), hashlib.sha256(image).hexdigest()),
+        ("tdx-debian.manifest", 17, hashlib.sha256(b'{"packages": []}\n').hexdigest()),
+    ]
+    inputs = build.inputs
+    assert (inputs.image, inputs.profiles) == ("base", ("debian-kernel",))
+    assert inputs.environment.store_path == rebuilds.IDENTITY.store_path
+    assert [(p.name, p.sha256.hex) for p in inputs.packages] == [
+        ("hello", hashlib.sha256(rebuilds.PACKAGE).hexdigest())
+    ]
+    assert [file.path for file in inputs.source_files] == ["mkosi/build.sh", "mkosi/image.efi"]  # not the lock
+    assert inputs.lock_sha256.hex == hashlib.sha256(miniature.project.image_lock.read_bytes()).hexdigest()
+    assert sorted(path.name for path in attempt.folder.iterdir()) == ["build.log", "finished.json", "output", "source"]
+
+
+def test_a_build_sees_its_conditions(attempt: Attempt, miniature: rebuilds.Miniature) -> None:
+    miniature.build_with(
+        "env; pwd; hostname; umask; nproc; ls /packages; touch $HOME/x; touch ./x 2>/dev/null || echo ro"
+    )
+    for varied in conditions():
+        replace(attempt, conditions=varied).make()
+        lines = attempt.log.read_text().splitlines()
+        settings = dict(line.split("=", 1) for line in lines if "=" in line)
+        assert {**varied.variables(), "PWD": varied.build_path} == {
+            name: value for name, value in settings.items() if name not in {"OLDPWD", "_"}
+        }
+        assert [line for line in lines if "=" not in line] == [
+            varied.build_path,
+            varied.domain_host,
+            f"{varied.umask:04o}",
+            str(len(varied.num_cpus)),
+            "hello_2.10-3_amd64.deb",
+            "ro",
+        ]
+
+
+def test_a_finished_build_is_found_again(attempt: Attempt) -> None:
+    assert attempt.finished() is None
+    build = attempt.make()
+    assert attempt.finished() == build
+    assert Attempt(attempt.plan, attempt.folder, attempt.conditions).finished() == build
+
+
+def flip(path: Path, position: int = 0) -> None:
+    content = bytearray(path.read_bytes())
+    content[position] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["A/output/tdx-debian.efi", "A/output/tdx-debian.manifest", "checkout/mkosi/build.sh", "checkout/mkosi/image.efi"],
+)
+def test_one_changed_byte_is_not_trusted(attempt: Attempt, miniature: rebuilds.Miniature, name: str) -> None:
+    attempt.make()
+    flip(miniature.folder / name)
+    assert attempt.finished() is None
+
+
+def test_a_changed_package_is_refused(attempt: Attempt) -> None:
+    attempt.make()
+    path = attempt.plan.package_folder / "hello_2.10-3_amd64.deb"
+    flip(path)
+    expected = Digest.of(Algorithm.SHA256, rebuilds.PACKAGE)
+    for method in (attempt.finished, attempt.make):
+        with pytest.raises(BuildError) as caught:
+            method()
+        assert caught.value.message.startswith(f"{path} has sha256:")
+        assert caught.value.message.endswith(f", its lock says {expected}")
+        assert caught.value.hint == "Run it again: packages are fetched anew."
+
+
+def test_a_changed_byte_of_the_record_changes_nothing_that_is_believed(attempt: Attempt) -> None:
+    """Wherever it is: either the record is refused, or it says what it said (white space)."""
+    build = attempt.make()
+    path = attempt.folder / "finished.json"
+    original = path.read_bytes()
+    inputs, artifacts = build.inputs, build.artifacts
+    trusted = 0
+    for position in range(0, len(original), 11):
+        flip(path, position)
+        recorded = record.load(attempt.folder)
+        if recorded is not None and (recorded.conditions, recorded.build.inputs, recorded.build.artifacts) == (
+            attempt.conditions.described(),
+            inputs,
+            artifacts,
+        ):
+            trusted += 1
+            assert original[position : position + 1] in b" \n"
+        path.write_bytes(original)
+    assert trusted < len(original) / 2
+    flip(path, original.index(hashlib.sha256(rebuilds.PACKAGE).hexdigest().encode()))
+    assert attempt.finished() is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"build_path": "/other"},
+        {"domain_host": "other"},
+        {"timezone": "UTC"},
+        {"locales": "C"},
+        {"umask": 0o077},
+        {"home": "/home/other"},
+        {"environment": (("X", "y"),)},
+    ],
+)
+def test_other_conditions_are_another_build(attempt: Attempt, change: dict[str, object]) -> None:
+    attempt.make()
+    assert replace(attempt, conditions=replace(attempt.conditions, **change)).finished() is None  # type: ignore[arg-type]
+
+
+def test_another_environment_lock_or_image_is_another_build(attempt: Attempt) -> None:
+    attempt.make()
+    plan = attempt.plan
+    identity = EnvironmentIdentity(store_path=rebuilds.IDENTITY.store_path, nar_hash="sha256-" + "B" * 43 + "=")
+    for other in (
+        replace(plan, environment=replace(plan.environment, identity=identity)),
+        replace(plan, environment=replace(plan.environment, lock_sha256=Digest.of(Algorithm.SHA256, b"other"))),
+        replace(plan, lock=rebuilds.lock_of(rebuilds.locked_package(), rebuilds.locked_package(b"x", "other"))),
+        replace(plan, target=find_target("base", [])),
+        replace(plan, packages=()),
+    ):
+        assert replace(attempt, plan=other).finished() is None
+
+
+def test_a_missing_artifact_is_not_trusted(attempt: Attempt) -> None:
+    attempt.make()
+    (attempt.output / "tdx-debian.manifest").unlink()
+    assert attempt.finished() is None
+
+
+def test_what_an_earlier_build_left_does_not_get_into_the_next(attempt: Attempt, miniature: rebuilds.Miniature) -> None:
+    attempt.make()
+    (attempt.output / "left-over").touch()
+    miniature.build_with("ls $output /work/scratch /work/cache")
+    attempt.make()
+    assert "left-over" not in attempt.log.read_text()
+    assert not (attempt.output / "left-over").exists()
+
+
+def test_a_failing_build_leaves_nothing_that_is_trusted(attempt: Attempt, miniature: rebuilds.Miniature) -> None:
+    attempt.make()
+    miniature.build_with("echo the reason >&2; exit 9")
+    with pytest.raises(ToolFailedError, match=r"failed with exit status 9; its last lines were:\n  \| the reason"):
+        attempt.make()
+    assert record.load(attempt.folder) is None
+
+
+@pytest.mark.parametrize("script", ["rm $output/tdx-debian.manifest", ": >$output/tdx-debian.manifest"])
+def test_a_build_without_its_artifact_is_an_error(attempt: Attempt, miniature: rebuilds.Miniature, script: str) -> None:
+    miniature.build_with(script)
+    with pytest.raises(BuildError) as caught:
+        attempt.make()
+    assert caught.value.message == f"the build did not make tdx-debian.manifest; its log is {attempt.log}"
+    assert caught.value.hint == "Look at the end of the log."
+    assert record.load(attempt.folder) is None
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "rm $output/tdx-debian.efi; ln -s {secret} $output/tdx-debian.efi",
+        "rm -r /work/output; ln -s {folder} /work/output",
+    ],
+)
+def test_a_link_to_the_host_is_no_artifact(attempt: Attempt, miniature: rebuilds.Miniature, script: str) -> None:
+    secret = miniature.folder / "secret" / "tdx-debian.efi"
+    secret.parent.mkdir()
+    secret.write_text("of the host")
+    (secret.parent / "tdx-debian.manifest").write_text("of the host")
+    miniature.build_with(script.format(secret=secret, folder=secret.parent))
+    with pytest.raises(BuildError, match=r"the build made tdx-debian\.efi a link"):
+        attempt.make()
+
+
+def test_a_build_killed_in_its_middle_leaves_nothing_that_is_trusted(
+    attempt: Attempt, miniature: rebuilds.Miniature, tree: Path
+) -> None:
+    """The artifacts are there, whole, when everything dies at once."""
+    miniature.build_with("touch $output/ready; sleep 60")
+    with subprocess.Popen(miniature.script(tree), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as started:
+        rebuilds.wait_for(miniature.workspace / "A/output/ready", started)
+        assert (miniature.workspace / "A/output/tdx-debian.manifest").exists()
+        started.send_signal(signal.SIGKILL)
+    rebuilds.no_processes_of(miniature.workspace)
+    assert record.load(miniature.workspace / "A") is None
+    assert replace(attempt, folder=miniature.workspace / "A").finished() is None
+
+
+def test_a_record_of_another_kind_is_not_trusted(attempt: Attempt) -> None:
+    attempt.make()
+    path = attempt.folder / "finished.json"
+    document = json.loads(path.read_text())
+    changes: tuple[object, ...] = (document | {"schema": "other"}, document | {"extra": 1}, [], "x")
+    for changed in changes:
+        path.write_text(json.dumps(changed))
+        assert record.load(attempt.folder) is None
+    path.unlink()
+    path.mkdir()
+    assert record.load(attempt.folder) is None
