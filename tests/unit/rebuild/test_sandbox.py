@@ -1,0 +1,149 @@
+"""The sandbox: its command line, and what a command inside it really sees."""
+# ruff: noqa: S108 - these are places in the sandbox
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from builders import rebuilds
+from builders.tools import require
+from teekit_verify.core.errors import ToolFailedError, ToolMissingError
+from teekit_verify.rebuild.sandbox import Sandbox
+
+
+def test_the_command_line_of_one_case() -> None:
+    sandbox = Sandbox(
+        root=Path("/nix/store/x"),
+        binds={"/work": Path("/w/A")},
+        read_only_binds={"/packages": Path("/w/packages")},
+        environment={"PATH": "/usr/bin", "HOME": "/home/first"},
+        hostname="first",
+        working_directory="/work",
+        umask=0o002,
+        processors=(0, 3),
+    )
+    argv = sandbox.argv(["mkosi", "build"])
+    end = argv.index("--")
+    assert " ".join(argv[:end]) == (
+        "bwrap --tmpfs / --ro-bind /nix/store/x/usr /usr --ro-bind /nix/store/x/etc /etc --ro-bind /nix/store/x/var /var "
+        "--symlink usr/bin /bin --symlink usr/lib /lib --symlink usr/lib64 /lib64 --symlink usr/sbin /sbin "
+        "--proc /proc --dev /dev --tmpfs /home --tmpfs /root --tmpfs /run --tmpfs /tmp --tmpfs /var/tmp "
+        "--ro-bind /w/packages /packages --bind /w/A /work "
+        "--unshare-uts --hostname first --unshare-ipc --unshare-pid --unshare-cgroup-try --unshare-net "
+        "--cap-add ALL --die-with-parent --new-session "
+        "--clearenv --setenv HOME /home/first --setenv PATH /usr/bin --chdir /work"
+    )
+    assert argv[end + 1 :] == [
+        *("sh", "-c", 'umask 0002; exec "$@"', "sh"),
+        *("taskset", "--cpu-list", "0,3", "mkosi", "build"),
+    ]
+
+
+def test_a_terminal_and_the_network_are_asked_for() -> None:
+    plain = Sandbox(root=Path("/x")).argv(["true"])
+    open_one = Sandbox(root=Path("/x"), network=True, terminal=True).argv(["true"])
+    assert set(plain) - set(open_one) == {"--unshare-net", "--new-session"}
+    assert "taskset" not in plain
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    require("bwrap")
+    return rebuilds.make_tree(tmp_path_factory.mktemp("environment") / "tree")
+
+
+def output(sandbox: Sandbox, script: str) -> str:
+    return sandbox.run(["sh", "-c", script], timeout_seconds=20).stdout.decode()
+
+
+def test_variables_of_the_host_do_not_get_in(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEEKIT_SECRET", "s3cret")
+    monkeypatch.setenv("LD_PRELOAD", "")
+    sandbox = Sandbox(root=tree, environment={"PATH": "/usr/bin", "GIVEN": "yes"})
+    # PWD is the shell's own.
+    assert sorted(output(sandbox, "env").splitlines()) == ["GIVEN=yes", "PATH=/usr/bin", "PWD=/"]
+    assert "s3cret" not in output(sandbox, "cat /proc/*/environ /proc/self/mountinfo")
+
+
+def test_files_of_the_host_are_not_there(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "reference").mkdir()
+    (tmp_path / "work").mkdir()
+    sandbox = Sandbox(root=tree, binds={"/work": tmp_path / "work"})
+    listed = output(sandbox, "ls -A /; ls -A /home /root /tmp /run /work")
+    assert listed.split("/home:")[0].split() == sorted(
+        ["bin", "dev", "etc", "home", "lib", "lib64", "proc", "root", "run", "sbin", "tmp", "usr", "var", "work"]
+    )
+    assert listed.split("/home:")[1].split() == ["/root:", "/run:", "/tmp:", "/work:"]
+    for place in (tmp_path, Path.cwd(), Path("/nix/store"), Path("/sys/class/net"), Path("/dev/sda")):
+        assert output(sandbox, f"ls {place} 2>/dev/null || echo not there") == "not there\n"
+    assert output(sandbox, "ls /dev").split() == sorted(
+        [
+            "core",
+            "fd",
+            "full",
+            "null",
+            "ptmx",
+            "pts",
+            "random",
+            "shm",
+            "stderr",
+            "stdin",
+            "stdout",
+            "tty",
+            "urandom",
+            "zero",
+        ]
+        + (["console"] if "console" in output(sandbox, "ls /dev") else [])
+    )
+
+
+def test_only_its_own_processes_and_no_network(tree: Path) -> None:
+    sandbox = Sandbox(root=tree)
+    numbers = [name for name in output(sandbox, "ls /proc").split() if name.isdecimal()]
+    assert len(numbers) <= 3
+    interfaces = output(sandbox, "cat /proc/net/dev").splitlines()[2:]
+    assert [line.split(":")[0].strip() for line in interfaces] == ["lo"]
+    assert output(sandbox, "cat /proc/net/route").splitlines()[1:] == []
+
+
+def test_conditions_are_applied(tree: Path) -> None:
+    processor = min(os.sched_getaffinity(0))
+    sandbox = Sandbox(
+        root=tree, hostname="second.example.org", umask=0o002, processors=(processor,), working_directory="/tmp"
+    )
+    assert output(
+        sandbox, "hostname; umask; nproc; cat /proc/self/cwd/../proc/sys/kernel/hostname; id -u; ls -d $PWD"
+    ) == ("second.example.org\n0002\n1\nsecond.example.org\n0\n/tmp\n")
+    assert output(Sandbox(root=tree), "umask; nproc") == f"0022\n{len(os.sched_getaffinity(0))}\n"
+
+
+def test_what_is_bound_read_only_stays_as_it_is(tree: Path, tmp_path: Path) -> None:
+    for name in ("in", "out"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+    sandbox = Sandbox(
+        root=tree, read_only_binds={"/srv/deep/place": tmp_path / "in"}, binds={"/work": tmp_path / "out"}
+    )
+    script = "for place in /srv/deep/place /usr /etc /var /work; do touch $place/new 2>/dev/null && echo $place; done"
+    assert output(sandbox, f"{script}; :") == "/work\n"
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["file"]
+    assert not (tree / "usr" / "new").exists()
+
+
+def test_a_failing_command_is_told_with_its_log(tree: Path, tmp_path: Path) -> None:
+    log = tmp_path / "build.log"
+    with pytest.raises(ToolFailedError, match=r"failed with exit status 3; its last lines were:\n  \| the reason"):
+        Sandbox(root=tree).run(["sh", "-c", "echo the reason >&2; exit 3"], timeout_seconds=20, log=log)
+    assert log.read_text() == "the reason\n"
+
+
+def test_without_bubblewrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for method in (Sandbox(root=Path("/")).become, lambda argv: Sandbox(root=Path("/")).run(argv, timeout_seconds=1)):
+        with pytest.raises(ToolMissingError) as caught:
+            method(["true"])
+        assert caught.value.message == "the program 'bwrap' is not installed"
+        assert caught.value.hint == "Run scripts/setup_deps.sh, which installs bubblewrap."
