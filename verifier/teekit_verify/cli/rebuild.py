@@ -54,19 +54,25 @@ def rebuild(
 ) -> ExitStatus:
     """Build an image twice under varied conditions; compare, measure, and compare with what was published."""
     from teekit_verify.rebuild import lock, run
-    from teekit_verify.rebuild.workspace import Workspace
+    from teekit_verify.rebuild.workspace import Workspace, require_apart
     from teekit_verify.report import directory, json_report, layout, terminal
 
     bringing = provision(source, mirror, snapshot_archive)
     target = find_target(image, kernel)
     published = _find_reference(reference, bringing.project.references / f"{target.key}.json")
+    require_apart(output, workspace, bringing.project.mkosi)
+    _require_elsewhere(output)
     directory.require_replaceable(output)
     place = Workspace(workspace.resolve())
     with place.locked():
         locked = lock.load(lock_file or bringing.project.image_lock)
         plan = run.prepare(target, bringing, place, locked)
-        two = _build_or_report_failure(plan, place, bringing.progress, output)
-        report = _judge(two, published, bringing.progress, output)
+        try:
+            two = run.build_twice(plan, place, bringing.progress)
+            report = _judge(two, published, bringing.progress, output)
+        except TeekitError as error:
+            _report_failure(error, plan, place, bringing.progress, output)
+            raise
         directory.write(output, report, two)
         if not keep:
             place.clear()
@@ -91,26 +97,28 @@ def _find_reference(named: Path | None, default: Path) -> tuple[Reference, Refer
     return reference, ReferenceUsed(str(path), reference.release, reference.commit, Digest.of(Algorithm.SHA256, data))
 
 
-def _build_or_report_failure(plan: Plan, workspace: Workspace, progress: Progress, output: Path) -> TwoBuilds:
+def _require_elsewhere(output: Path) -> None:
+    """The report takes its folder's place: whoever stood in the old one would stand nowhere."""
+    if Path.cwd().is_relative_to(output.resolve()):
+        raise TeekitError(f"{output} is the folder you are in", hint="Name another folder with --output DIR.")
+
+
+def _report_failure(error: TeekitError, plan: Plan, workspace: Workspace, progress: Progress, output: Path) -> None:
+    """An older report must not be taken for that of the rebuild which failed."""
     from teekit_verify.appraisal.verdict import Verdict
-    from teekit_verify.rebuild import run
     from teekit_verify.report import directory
     from teekit_verify.report.document import RebuildReport, steps
 
-    try:
-        return run.build_twice(plan, workspace, progress)
-    except TeekitError as error:
-        report = RebuildReport(
-            verdict=Verdict.FAILED,
-            reasons=(error.message,),
-            tool_version=__version__,
-            image=plan.target.image,
-            profiles=plan.target.profiles,
-            directory=str(output),
-            steps=steps(progress.timings),
-        )
-        directory.write_failure(output, report, tuple(workspace.build(name) / "build.log" for name in "AB"))
-        raise
+    report = RebuildReport(
+        verdict=Verdict.FAILED,
+        reasons=(error.message,),
+        tool_version=__version__,
+        image=plan.target.image,
+        profiles=plan.target.profiles,
+        directory=str(output),
+        steps=steps(progress.timings),
+    )
+    directory.write_failure(output, report, tuple(workspace.build(name) / "build.log" for name in "AB"))
 
 
 def _judge(

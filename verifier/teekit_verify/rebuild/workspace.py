@@ -7,6 +7,7 @@ import os
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import combinations
 from typing import IO, TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError
@@ -71,6 +72,16 @@ class Workspace:
         for entry in self.root.iterdir():
             if entry.name != _MARK:
                 remove(entry)
+
+
+def require_apart(*places: Path) -> None:
+    """Raises TeekitError if one of the folders is another one, or lies in it: they are cleared, replaced and copied whole."""
+    for first, second in combinations([place.resolve() for place in places], 2):
+        if first.is_relative_to(second) or second.is_relative_to(first):
+            raise TeekitError(
+                f"{first} and {second} are in each other's way",
+                hint="Name folders that are not in each other, with --output and --workspace.",
+            )
 
 
 def remove(path: Path) -> None:

@@ -9,6 +9,7 @@ logs/              the builds' logs
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,12 @@ _REPORT = "report.json"
 
 
 def require_replaceable(directory: Path) -> None:
-    """A report replaces an older one, and nothing else. Raises TeekitError for a folder with other things in it."""
+    """A report replaces an older one, and nothing else. Raises TeekitError for a folder with other things in it, or one that
+    cannot be made: better before the builds than after them.
+    """
+    parent = next(place for place in directory.resolve().parents if place.is_dir())
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise TeekitError(f"{parent} cannot be written", hint="Name another folder with --output DIR.")
     if directory.exists() and not directory.is_dir():
         raise TeekitError(f"{directory} is not a folder", hint="Name a new folder with --output DIR.")
     if directory.is_dir() and any(directory.iterdir()) and not (directory / _REPORT).is_file():
@@ -50,7 +56,7 @@ def write(directory: Path, report: RebuildReport, two: TwoBuilds) -> None:
     """Write the report directory whole, or leave what was there."""
     with _Replacement(directory) as folder:
         _copy_logs(tuple(attempt.log for attempt in two.attempts), folder)
-        _move_artifacts(two, folder)
+        _copy_artifacts(two, folder)
         first, second = two.builds
         (folder / "inputs.json").write_bytes(dump_inputs(first.inputs))
         if first.inputs != second.inputs:
@@ -67,7 +73,7 @@ def _copy_logs(logs: tuple[Path, ...], folder: Path) -> None:
             shutil.copyfile(log, folder / "logs" / f"build-{log.parent.name}.log")
 
 
-def _move_artifacts(two: TwoBuilds, folder: Path) -> None:
+def _copy_artifacts(two: TwoBuilds, folder: Path) -> None:
     artifacts = folder / "artifacts"
     artifacts.mkdir()
     first, second = ({artifact.name: artifact for artifact in build.artifacts} for build in two.builds)
@@ -82,9 +88,9 @@ class _Replacement:
     """A new folder that takes the place of `directory` when the block ends well."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._new = directory.with_name(f".{directory.name}.new")
-        self._old = directory.with_name(f".{directory.name}.old")
+        self._directory = directory.resolve()
+        self._new = self._directory.with_name(f".{self._directory.name}.new")
+        self._old = self._directory.with_name(f".{self._directory.name}.old")
 
     def __enter__(self) -> Path:
         require_replaceable(self._directory)
@@ -92,9 +98,13 @@ class _Replacement:
         self._new.mkdir(parents=True)
         return self._new
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         if kind is not None:
             shutil.rmtree(self._new, ignore_errors=True)
+            if isinstance(error, OSError):
+                raise TeekitError(
+                    f"{self._directory} cannot be written: {error.strerror}", hint="Name another with --output DIR."
+                ) from error
             return
         shutil.rmtree(self._old, ignore_errors=True)
         if self._directory.exists():

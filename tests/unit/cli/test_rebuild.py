@@ -1,0 +1,342 @@
+"""`teekit-verify rebuild` as a user runs it, with a miniature of everything: every verdict, and every way to have none."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections import namedtuple
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builders import rebuilds
+from builders.rebuilds import Miniature
+from builders.tools import require
+from teekit_verify.cli.app import main
+from teekit_verify.rebuild import archive, provision, run
+from teekit_verify.rebuild.workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    require("bwrap")
+    return rebuilds.make_tree(tmp_path_factory.mktemp("environment") / "tree")
+
+
+@pytest.fixture
+def miniature(tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch) -> Miniature:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("TEEKIT_DEBIAN_MIRROR", raising=False)
+    monkeypatch.delenv("TEEKIT_SNAPSHOT_ARCHIVE", raising=False)
+    monkeypatch.setattr(archive, "host_mirrors", list)
+    monkeypatch.setattr(run, "NEEDED_BYTES", 1)
+    monkeypatch.setattr(provision.Provision, "environment", lambda _: rebuilds.environment(tree))
+    return Miniature.make(tmp_path)
+
+
+def rebuild(miniature: Miniature, *arguments: str) -> int:
+    return int(main(miniature.argv(*arguments)))
+
+
+def report(miniature: Miniature) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((miniature.report / "report.json").read_text())
+    return content
+
+
+def publish(miniature: Miniature) -> Path:
+    """What an honest publisher does: rebuild, and make a reference of the report."""
+    reference = miniature.project.references / f"{rebuilds.TARGET}.json"
+    assert rebuild(miniature) == 1
+    assert main(["reference", "create", str(miniature.report), "--release", "r1", "--output", str(reference)]) == 0
+    return reference
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_unreferenced(miniature: Miniature) -> None:
+    assert rebuild(miniature) == 1
+    content = report(miniature)
+    assert (content["verdict"], content["reasons"]) == ("UNREFERENCED", ["no reference was given"])
+    assert [artifact["a"] == artifact["b"] for artifact in content["artifacts"]] == [True, True]
+    assert files(miniature.report) == [
+        "artifacts/tdx-debian.efi",
+        "artifacts/tdx-debian.manifest",
+        "inputs.json",
+        "logs/build-A.log",
+        "logs/build-B.log",
+        "measurements.json",
+        "report.json",
+    ]
+    assert files(miniature.workspace) == [".teekit-workspace"]  # cleared, because there is a verdict
+
+
+def test_reproduced(miniature: Miniature, capsys: pytest.CaptureFixture[str]) -> None:
+    reference = publish(miniature)
+    capsys.readouterr()
+    assert rebuild(miniature) == 0
+    assert report(miniature)["verdict"] == "REPRODUCED"
+    assert report(miniature)["reference"]["sha256"] == hashlib.sha256(reference.read_bytes()).hexdigest()
+    shown = capsys.readouterr()
+    assert "REPRODUCED" in shown.out
+    assert "build A: done in" in shown.err
+
+
+def test_json_is_the_report_and_nothing_else(miniature: Miniature, capsys: pytest.CaptureFixture[str]) -> None:
+    assert rebuild(miniature, "--json") == 1
+    assert capsys.readouterr().out.encode() == (miniature.report / "report.json").read_bytes()
+
+
+def test_nondeterministic(miniature: Miniature) -> None:
+    publish(miniature)
+    miniature.build_with('hostname >>"$output/tdx-debian.manifest"')
+    assert rebuild(miniature) == 1
+    (miniature.project.references / f"{rebuilds.TARGET}.json").unlink()
+    assert report(miniature)["verdict"] == "INPUT_DRIFT"  # build.sh is not the published one
+    assert rebuild(miniature) == 1
+    content = report(miniature)
+    assert content["verdict"] == "NONDETERMINISTIC"
+    assert content["differences"] == [
+        {
+            "where": "tdx-debian.manifest",
+            "what": "the first different byte is at offset 0x11 (23 and 36 bytes)",
+        }
+    ]
+    both = [miniature.report / "artifacts" / folder / "tdx-debian.manifest" for folder in (".", "B")]
+    assert [path.read_text().splitlines()[1] for path in both] == ["first", "second.example.org"]
+    assert not (miniature.report / "artifacts/B/tdx-debian.efi").exists()  # that one is the same
+
+
+def test_a_difference_in_a_uki_is_named_by_its_section(miniature: Miniature) -> None:
+    miniature.write("other.efi", rebuilds.other_image())
+    miniature.build_with('[ "$(hostname)" = first ] || cp other.efi "$output/tdx-debian.efi"\n')
+    assert rebuild(miniature) == 1
+    assert report(miniature)["verdict"] == "NONDETERMINISTIC"
+    assert [row["where"] for row in report(miniature)["differences"]] == ["tdx-debian.efi: UKI section .initrd"]
+
+
+def test_mismatch(miniature: Miniature) -> None:
+    """The publisher's inputs, but not the publisher's bytes: the environment is not what it says."""
+    reference = publish(miniature)
+    published = json.loads(reference.read_text())
+    published["artifacts"][1]["sha256"] = hashlib.sha256(b"the publisher's own").hexdigest()
+    reference.write_text(json.dumps(published))
+    assert rebuild(miniature) == 1
+    content = report(miniature)
+    assert content["verdict"] == "MISMATCH"
+    assert content["reasons"] == ["artifact tdx-debian.manifest: mismatch: same size, other bytes"]
+
+
+@pytest.mark.parametrize("what", ["source", "package"])
+def test_input_drift(miniature: Miniature, what: str) -> None:
+    publish(miniature)
+    if what == "source":
+        miniature.write("new.conf", b"")
+    else:
+        package = rebuilds.locked_package(b"another package")
+        miniature.serve(package, b"another package")
+        miniature.write_lock(package)
+    assert rebuild(miniature) == 1
+    content = report(miniature)
+    assert content["verdict"] == "INPUT_DRIFT"
+    named = "mkosi/new.conf" if what == "source" else "hello"
+    assert any(named in reason for reason in content["reasons"])
+
+
+def test_failed(miniature: Miniature, capsys: pytest.CaptureFixture[str]) -> None:
+    assert rebuild(miniature) == 1
+    miniature.build_with("echo the reason >&2; exit 9")
+    assert rebuild(miniature) == 2
+    content = report(miniature)
+    assert content["verdict"] == "FAILED"
+    assert "the reason" in content["reasons"][0]
+    assert files(miniature.report) == ["logs/build-A.log", "report.json"]  # nothing of the older report is left
+    assert "the reason" in (miniature.report / "logs/build-A.log").read_text()
+    shown = capsys.readouterr().err
+    assert "build A: failed in" in shown
+    assert "hint: To run just this step again: bwrap " in shown
+
+
+def test_an_image_that_cannot_be_measured_is_no_verdict(
+    miniature: Miniature, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert rebuild(miniature) == 1
+    miniature.write("image.efi", b"MZ but no UKI" * 100)
+    assert rebuild(miniature) == 2
+    assert "tdx-debian.efi" in capsys.readouterr().err
+    assert report(miniature)["verdict"] == "FAILED"  # not the older report
+    assert files(miniature.report) == ["logs/build-A.log", "logs/build-B.log", "report.json"]
+
+
+def test_the_workspace_is_kept_when_asked(miniature: Miniature) -> None:
+    assert rebuild(miniature, "--keep") == 1
+    assert (miniature.workspace / "B/output/tdx-debian.efi").exists()
+
+
+def test_finished_builds_are_taken_and_half_finished_ones_are_not(
+    miniature: Miniature, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert rebuild(miniature, "--keep") == 1
+    (miniature.workspace / "B/finished.json").unlink()
+    (miniature.workspace / "B/output/tdx-debian.efi").write_bytes(rebuilds.other_image())
+    capsys.readouterr()
+    assert rebuild(miniature) == 1
+    assert report(miniature)["verdict"] == "UNREFERENCED"
+    shown = capsys.readouterr().err
+    assert "build A was finished by an earlier, interrupted run with the same inputs: taken as it is" in shown
+    assert "build B: done in" in shown
+
+
+def test_control_c_in_the_middle(miniature: Miniature, tree: Path) -> None:
+    """Build B is interrupted with its artifacts already there; the next run takes A and makes B anew."""
+    miniature.build_with(
+        '[ "$(hostname)" = first ] || { echo x >>"$output/tdx-debian.efi"; touch $output/go; sleep 60; }'
+    )
+    argv = miniature.script(tree)
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as started:
+        rebuilds.wait_for(miniature.workspace / "B/output/go", started)
+        started.send_signal(signal.SIGINT)
+        out, err = started.communicate(timeout=30)
+    assert started.returncode == 2
+    assert out == b""
+    lines = err.decode().splitlines()
+    assert lines[-2:] == ["error: interrupted", "hint: Run the same command again to go on."]
+    assert "build B: interrupted in" in lines[-3]
+    rebuilds.no_processes_of(miniature.workspace)
+    assert not miniature.report.exists()
+    assert (miniature.workspace / "A/finished.json").exists()
+    assert not (miniature.workspace / "B/finished.json").exists()
+    (miniature.workspace / "B/output/go").unlink()
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as again:
+        rebuilds.wait_for(miniature.workspace / "B/output/go", again)
+        again.send_signal(signal.SIGINT)
+        _, err = again.communicate(timeout=30)
+    assert "build A was finished by an earlier, interrupted run" in err.decode()
+    miniature.build_with("")
+    assert rebuild(miniature) == 1
+    assert report(miniature)["verdict"] == "UNREFERENCED"
+
+
+def refused(miniature: Miniature, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """A rebuild that ends before it begins; its message and hint."""
+    assert rebuild(miniature, *arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "build A" not in shown.err
+    return "\n".join(line for line in shown.err.splitlines() if not line.startswith("["))
+
+
+def test_no_disk_space(
+    miniature: Miniature, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = namedtuple("usage", "total used free")  # noqa: PYI024 - what shutil returns
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10, 10, 0))
+    assert refused(miniature, capsys) == (
+        f"error: {miniature.workspace} has 0.0 GB free, the builds need 0.0 GB\n"
+        "hint: Free some space, or name a folder elsewhere with --workspace DIR."
+    )
+
+
+def test_a_workspace_in_use(miniature: Miniature, capsys: pytest.CaptureFixture[str]) -> None:
+    with Workspace(miniature.workspace).locked():
+        assert refused(miniature, capsys) == (
+            f"error: another run is using {miniature.workspace}\n"
+            "hint: Wait for it, or name another with --workspace DIR."
+        )
+
+
+def test_a_foreign_report_folder(miniature: Miniature, capsys: pytest.CaptureFixture[str]) -> None:
+    miniature.report.mkdir()
+    (miniature.report / "thesis.tex").touch()
+    assert refused(miniature, capsys) == (
+        f"error: {miniature.report} has other things in it\nhint: Name a new folder with --output DIR."
+    )
+    shutil.rmtree(miniature.report)
+    miniature.report.touch()
+    assert refused(miniature, capsys).startswith(f"error: {miniature.report} is not a folder\n")
+
+
+@pytest.mark.parametrize(
+    ("output", "workspace"),
+    [
+        ("w", "w"),
+        ("w/report", "w"),
+        ("r", "r/w"),
+        ("checkout/mkosi/r", "w"),
+        ("r", "checkout/mkosi/w"),
+        ("r", "checkout"),
+    ],
+)
+def test_places_that_are_in_each_others_way(
+    miniature: Miniature, capsys: pytest.CaptureFixture[str], output: str, workspace: str
+) -> None:
+    """A workspace is cleared and a report replaced: neither may be in the other, or change the source."""
+    arguments = ("--output", f"{miniature.folder}/{output}", "--workspace", f"{miniature.folder}/{workspace}")
+    message = refused(miniature, capsys, *arguments)
+    assert message.endswith("\nhint: Name folders that are not in each other, with --output and --workspace.")
+    assert "in each other's way" in message
+
+
+def test_a_package_no_source_has(miniature: Miniature, capsys: pytest.CaptureFixture[str]) -> None:
+    package = rebuilds.locked_package(b"gone", "gone")
+    miniature.write_lock(rebuilds.locked_package(), package)
+    address = f"{miniature.mirror}/debian/pool/main/h/gone/gone_2.10-3_amd64.deb"
+    snapshot = "file:///none/debian/20261121T081046Z/pool/main/h/gone/gone_2.10-3_amd64.deb"
+    message = refused(miniature, capsys)
+    assert (
+        f"error: package gone 2.10-3 (sha256:{package.sha256}) could not be downloaded\n  tried {address}: " in message
+    )
+    assert f"\n  tried {snapshot}: " in message
+    assert message.endswith(
+        "hint: Name a mirror with --mirror, or a snapshot archive with --snapshot-archive, or make a new lock."
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--image", "nonsense"], "error: there is no image 'nonsense+debian-kernel'\nhint: Choose one of: base"),
+        (["--reference", "/none.json"], "error: /none.json: cannot be read: No such file or directory"),
+        (["--lock", "/none.json"], "error: there is no lock file /none.json"),
+        (["--mirror", "gopher://x"], "error: a mirror is an http, https or file address, found 'gopher://x'"),
+        (["--snapshot-archive", "x"], "error: a snapshot archive is an http, https or file address, found 'x'"),
+        (["--source", "/usr"], "error: /usr is not inside a checkout of this repository"),
+    ],
+)
+def test_wrong_arguments(
+    miniature: Miniature, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert refused(miniature, capsys, *arguments).startswith(message)
+
+
+def test_the_current_folder_cannot_be_replaced(
+    miniature: Miniature, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (miniature.folder / "here" / "below").mkdir(parents=True)
+    monkeypatch.chdir(miniature.folder / "here" / "below")
+    for output in (".", ".."):
+        assert refused(miniature, capsys, "--output", output).startswith(f"error: {output} is the folder you are in\n")
+
+
+def test_without_nix(miniature: Miniature, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The real way to the environment, with nothing on the PATH."""
+    code = "import sys; from teekit_verify.cli.app import main; sys.exit(main(sys.argv[1:]))"
+    (tmp_path / "empty").mkdir()
+    completed = subprocess.run(
+        [sys.executable, "-c", code, *miniature.argv()],
+        env={"PATH": str(tmp_path / "empty"), "HOME": str(tmp_path), "PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert completed.returncode == 2
+    assert completed.stderr.splitlines()[-2:] == [
+        "error: the program 'nix' is not installed",
+        "hint: Run scripts/setup_deps.sh, which installs nix.",
+    ]
