@@ -91,7 +91,7 @@ def test_a_reference_without_registers_never_passes(tmp_path: Path, capsys: pyte
     ("content", "message"),
     [
         (b"", "is empty"),
-        (b"\x7fELF rubbish", "is not a UKI: it does not begin with 'MZ'"),
+        (b"\x7fELF rubbish", "is neither a UKI (it does not begin with 'MZ') nor a disk image"),
         (b"MZ", "e_lfanew"),
         (b"{}", "is not a document of this tool: it has no field 'schema'"),
         (b'  {"schema": "teekit-verify/reference/v1"}', "expected 'teekit-verify/measurements/v1'"),

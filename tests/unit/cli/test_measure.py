@@ -63,7 +63,12 @@ def test_the_document_describes_the_file(uki: Path, capsys: pytest.CaptureFixtur
         "sha256": hashlib.sha256(uki.read_bytes()).hexdigest(),
     }
     assert fields["stub_version"] == "257.13-1~deb13u1"
+    assert fields["disk"] is None
     assert {name: list(registers) for name, registers in fields["platforms"].items()} == {
+        "azure": ["MRTD", "PCR4", "PCR9", "PCR11", "RTMR0", "RTMR1", "RTMR2", "RTMR3"],
+        "gcp": ["MRTD", "PCR2", "PCR4", "PCR5", "PCR9", "PCR11", "RTMR0", "RTMR1", "RTMR2", "RTMR3"],
+        "gcp-no-vtpm": ["MRTD", "RTMR0", "RTMR1", "RTMR2", "RTMR3"],
+        "qemu": ["MRTD", "RTMR0", "RTMR1", "RTMR2", "RTMR3"],
         "tdx": ["RTMR1", "RTMR2"],
         "tdx-vtpm": ["PCR9", "PCR11", "RTMR1", "RTMR2"],
         "uefi-vtpm": ["PCR4", "PCR5", "PCR9", "PCR11"],
@@ -72,10 +77,42 @@ def test_the_document_describes_the_file(uki: Path, capsys: pytest.CaptureFixtur
     assert "GPT of the boot disk" in fields["platforms"]["tdx"]["RTMR1"]["missing"]
 
 
-@pytest.mark.parametrize(("flag", "platforms"), [("--vtpm", {"uefi-vtpm", "tdx-vtpm"}), ("--no-vtpm", {"tdx"})])
-def test_only_some_machines(uki: Path, flag: str, platforms: set[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["measure", str(uki), "--json", flag]) == ExitStatus.HOLDS
+@pytest.mark.parametrize(
+    ("flags", "platforms"),
+    [
+        (["--vtpm"], {"uefi-vtpm", "tdx-vtpm", "gcp", "azure"}),
+        (["--no-vtpm"], {"tdx", "gcp-no-vtpm", "qemu"}),
+        (["--platform", "gcp"], {"gcp", "gcp-no-vtpm"}),
+        (["--platform", "gcp", "--no-vtpm"], {"gcp-no-vtpm"}),
+        (["--platform", "azure", "--platform", "qemu"], {"azure", "qemu"}),
+        (["--platform", "tdx-vtpm"], {"tdx-vtpm"}),
+    ],
+)
+def test_only_some_machines(
+    uki: Path, flags: list[str], platforms: set[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["measure", str(uki), "--json", *flags]) == ExitStatus.HOLDS
     assert set(_json(capsys)["platforms"]) == platforms
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--platform", "aws\x1b"], "no such platform: aws\\x1b"),
+        (["--platform", "g"], "no such platform: g"),
+        (["--platform", "azure", "--no-vtpm"], "azure has no machines without a vTPM"),
+        (["--platform", "qemu", "--vtpm"], "qemu has no machines with a vTPM"),
+        (["--pcrlock", "--platform", "gcp"], "a pcrlock component is for one platform, found gcp, gcp-no-vtpm"),
+        (["--pcrlock", "--platform", "qemu"], "no PCR of qemu is known"),
+    ],
+)
+def test_platforms_that_cannot_be(
+    uki: Path, flags: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["measure", str(uki), *flags]) == ExitStatus.NO_VERDICT
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.out == ""
 
 
 def test_the_written_file_is_what_json_prints_and_can_be_loaded(
@@ -144,8 +181,11 @@ def test_a_changed_checksum_changes_the_file_but_not_its_authenticode_digest(
     ("content", "message"),
     [
         (b"", "is empty"),
-        (b"PK\x03\x04 rubbish", "is not a UKI: it does not begin with 'MZ'"),
-        (b'{"schema": "teekit-verify/measurements/v1"}', "is not a UKI"),
+        (b"PK\x03\x04 rubbish", "is neither a UKI (it does not begin with 'MZ') nor a disk"),
+        (b'{"schema": "teekit-verify/measurements/v1"}', "is neither a UKI"),
+        (b"QFI\xfb rubbish", "is a qcow2 disk, which is not read"),
+        (b"vhdxfile", "is a VHDX disk, which is not read"),
+        (b"conectix", "is a dynamic VHD, which is not read"),
         (b"MZ", "e_lfanew"),
         (b"MZ" + b"\xff" * 5000, "e_lfanew"),
         (build_uki()[:300], "at offset"),

@@ -131,7 +131,9 @@ def _appraise_bank(
     want, have = expected.value(bank), found.value(bank)
     check = Check(name, Outcome.NOT_CHECKED, "" if want is None else want.hex, "" if have is None else have.hex)
     if bank not in found.banks:
-        return replace(check, detail="the measurements have no such bank"), ()
+        return replace(
+            check, detail=f"not known: {found.missing}" if found.missing else "the measurements have no such bank"
+        ), ()
     if (want is None) != (have is None):
         return _appraise_half_known(check, bank, expected, found), ()
     if want is None:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.outcome import Check, Outcome
+from teekit_verify.reference.model import Artifact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from teekit_verify.reference.model import Artifact
+    from teekit_verify.reference.model import Disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,27 @@ def check_one_artifact(published: Sequence[Artifact], found: Artifact) -> Check:
     return Check(
         name, Outcome.MISMATCH, "", _digest(found), "the reference lists no file with these bytes or this name"
     )
+
+
+def check_boot_file(published: Sequence[Artifact], found: Artifact, disk: Disk | None) -> tuple[Check, ...]:
+    """A UKI as above. On a disk: the disk if its name is published, and the UKI if it is too, or if the disk is not."""
+    if disk is None:
+        return (check_one_artifact(published, found),)
+    checks = tuple(_check_disk(item, disk) for item in published if item.name == disk.name)
+    if not checks or any(item.sha256 == found.sha256 for item in published):
+        return (*checks, check_one_artifact(published, found))
+    return checks
+
+
+def _check_disk(published: Artifact, disk: Disk) -> Check:
+    name = f"artifact {published.name}"
+    if disk.sha256 is None and disk.size_bytes == published.size_bytes:
+        detail = "the measurements do not have the digest of the whole disk: compare the disk itself"
+        return Check(name, Outcome.NOT_CHECKED, _digest(published), "", detail)
+    if disk.sha256 is None:
+        detail = f"has {disk.size_bytes} bytes, published were {published.size_bytes}"
+        return Check(name, Outcome.MISMATCH, _digest(published), "", detail)
+    return _check(name, published, Artifact(disk.name, disk.size_bytes, disk.sha256))
 
 
 def _digest(artifact: Artifact | None) -> str:

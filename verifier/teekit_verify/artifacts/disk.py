@@ -81,9 +81,10 @@ class DiskImage:
 
 @dataclass(frozen=True, slots=True)
 class BootArtifact:
-    """The UKI that is booted, and the partition table of its disk if it is on one."""
+    """The UKI that is booted, the name of its file, and the partition table of its disk if it is on one."""
 
     kind: ArtifactKind
+    name: str
     uki: UnifiedKernelImage
     gpt: GuidPartitionTable | None
 
@@ -94,10 +95,10 @@ def open_boot_artifact(path: Path) -> Iterator[BootArtifact]:
     kind = recognise(path)
     if kind is ArtifactKind.UKI:
         with open_uki(path) as uki:
-            yield BootArtifact(kind, uki, None)
+            yield BootArtifact(kind, path.name, uki, None)
     else:
         with open_disk(path) as disk, open_boot_file(disk) as uki:
-            yield BootArtifact(kind, uki, disk.gpt)
+            yield BootArtifact(kind, BOOT_PATH[-1], uki, disk.gpt)
 
 
 def recognise(path: Path) -> ArtifactKind:

@@ -15,7 +15,14 @@ from teekit_verify.core.outcome import ExitStatus
 
 def compare(
     ref: Annotated[Path, typer.Argument(metavar="REF", help="A reference file.", show_default=False)],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A UKI, or a measurements.json.", show_default=False)],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="A UKI, a disk with one (raw, .vhd, .tar.gz), or a measurements.json.",
+            show_default=False,
+        ),
+    ],
     events: EventsOption = False,
     json_output: JsonOption = False,
     debug: DebugOption = False,
@@ -31,7 +38,7 @@ def compare(
     from teekit_verify.report.document import ComparisonReport, ReferenceUsed
 
     reference, digest = load_reference_file(ref)
-    measurements = measure_or_load(file, reference.platforms.keys())
+    measurements = measure_or_load(file, reference)
     checklist, conclusion = compare_with_reference(reference, measurements)
     used = ReferenceUsed(str(ref), reference.release, reference.commit, digest)
     report = ComparisonReport(used, measurements, checklist, conclusion, __version__)

@@ -13,10 +13,20 @@ from teekit_verify.core.outcome import ExitStatus
 
 
 def measure(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A unified kernel image (UKI).", show_default=False)],
-    events: EventsOption = False,
-    output: Annotated[
-        Path | None, typer.Option(help="Also write the measurements to this file, as JSON.", show_default=False)
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="A unified kernel image (UKI), or a disk with one: raw, fixed .vhd, or .tar.gz of disk.raw.",
+            show_default=False,
+        ),
+    ],
+    platform: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only this platform: gcp, azure, qemu, tdx, uefi-vtpm. May be repeated. [default: all that FILE is for]",
+            show_default=False,
+        ),
     ] = None,
     vtpm: Annotated[
         bool | None,
@@ -24,24 +34,34 @@ def measure(
             "--vtpm/--no-vtpm", help="Only machines with a vTPM, or without. [default: both]", show_default=False
         ),
     ] = None,
+    events: EventsOption = False,
+    output: Annotated[
+        Path | None, typer.Option(help="Also write the measurements to this file, as JSON.", show_default=False)
+    ] = None,
+    pcrlock: Annotated[
+        bool, typer.Option("--pcrlock", help="Print the PCRs of one platform as a component of systemd-pcrlock.")
+    ] = False,
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
-    """Predict the measurement registers of a guest that boots FILE.
+    """Predict the measurement registers of a guest that boots FILE, each with the event log that leads to it.
 
-    PCR 4, 5, 9, 11 and RTMR1, RTMR2, each with the event log that leads to it. What the file alone does not decide (the
-    GPT of its disk) is said to be missing.
+    What FILE does not decide (the GPT, for a UKI without its disk; the firmware) is said to be not known, with the reason.
     """
     from teekit_verify.core.files import write_whole
     from teekit_verify.reference.create import dump_measurements
-    from teekit_verify.reference.measure import measure_file, platforms_with
+    from teekit_verify.reference.measure import measure_file, platforms_for
+    from teekit_verify.reference.pcrlock import dump_pcrlock
     from teekit_verify.report import layout, terminal
 
-    measurements = measure_file(file, platforms_with(vtpm=vtpm))
+    names = platform or (["uefi-vtpm"] if pcrlock else [])
+    measurements = measure_file(file, platforms_for(file, names, vtpm=vtpm))
     document = dump_measurements(measurements)
     if output is not None:
         write_whole(output, document)
-    if json_output:
+    if pcrlock:
+        typer.echo(dump_pcrlock(measurements).decode(), nl=False)
+    elif json_output:
         typer.echo(document.decode(), nl=False)
     else:
         terminal.show_measurements(measurements, layout.console(sys.stdout), events=events)

@@ -42,7 +42,7 @@ def create_reference(
     build: model.Build,
     measurements: Sequence[model.Measurements],
 ) -> model.Reference:
-    """The reference of one finished, reproduced build: every predicted register with policy `match`.
+    """The reference of one finished, reproduced build: every register of which something is known with policy `match`.
 
     `commit` is None for a tree with uncommitted changes. The measurements may come one for each platform.
     """
@@ -60,8 +60,11 @@ def create_reference(
 
 
 def _all_match(registers: Mapping[Register, model.RegisterValue]) -> dict[Register, model.ReferenceRegister]:
+    """A register of which nothing is known is written out as ignored, with the reason."""
     return {
         register: model.ReferenceRegister(model.Policy.MATCH, "", (model.AcceptableValue(LABEL, value),))
+        if value.banks
+        else model.ReferenceRegister(model.Policy.IGNORE, value.missing, ())
         for register, value in registers.items()
     }
 

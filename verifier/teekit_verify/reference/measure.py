@@ -2,95 +2,103 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify import __version__
-from teekit_verify.artifacts.uki import open_uki
-from teekit_verify.core.digest import Algorithm, Digest
-from teekit_verify.core.errors import TeekitError, UnsupportedInputError
-from teekit_verify.measurement.boot import predict_uki
-from teekit_verify.measurement.registers import Register, pcr, rtmr
+from teekit_verify.artifacts.disk import ArtifactKind, open_boot_artifact, recognise
+from teekit_verify.core.digest import Algorithm, Digest, digest_file
+from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.measurement.platforms import IMAGE_PLATFORMS, PLATFORMS, Platform, subject_of
 from teekit_verify.reference import load, model
 from teekit_verify.reference.create import register_value
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from teekit_verify.measurement.boot import Prediction
+    from teekit_verify.measurement.platforms import Subject
+    from teekit_verify.measurement.registers import Register
 
-_MAGIC_BYTES = 512
-
-
-@dataclass(frozen=True, slots=True)
-class Platform:
-    """A kind of machine, by what it measures into. `registers` are those that the image decides there."""
-
-    name: str
-    vtpm: bool
-    registers: tuple[Register, ...]
+_FORMATS = {
+    ArtifactKind.RAW: model.DiskFormat.RAW,
+    ArtifactKind.VHD: model.DiskFormat.VHD,
+    ArtifactKind.TAR_GZ: model.DiskFormat.TAR_GZ,
+}
+_MADE_FOR = {ArtifactKind.VHD: "azure", ArtifactKind.TAR_GZ: "gcp"}
 
 
-PLATFORMS = (
-    Platform("uefi-vtpm", vtpm=True, registers=(pcr(4), pcr(5), pcr(9), pcr(11))),
-    Platform("tdx", vtpm=False, registers=(rtmr(1), rtmr(2))),
-    # Firmware that has both measures images and GPT into the RTMRs only (measurement.boot): no PCR 4 and 5 here.
-    Platform("tdx-vtpm", vtpm=True, registers=(pcr(9), pcr(11), rtmr(1), rtmr(2))),
-)
+def platforms_for(path: Path, names: Sequence[str] = (), *, vtpm: bool | None = None) -> tuple[Platform, ...]:
+    """The platforms of these names, else those that a file of this kind is made for; with a vTPM, without, or (None) both.
+
+    Raises TeekitError for an unknown name, or if none is left.
+    """
+    for name in names:
+        if not any(platform.is_called(name) for platform in PLATFORMS):
+            raise TeekitError(f"no such platform: {printable(name[:40])}", hint=f"Choose from {_all_names()}.")
+    if not names and (made_for := _MADE_FOR.get(recognise(path))):
+        names = (made_for,)
+    chosen = tuple(
+        platform
+        for platform in PLATFORMS
+        if (not names or any(platform.is_called(name) for name in names)) and vtpm in {None, platform.vtpm}
+    )
+    if not chosen:
+        kind = "with" if vtpm else "without"
+        raise TeekitError(f"{', '.join(names)} has no machines {kind} a vTPM", hint=f"Choose from {_all_names()}.")
+    return chosen
 
 
-def platforms_with(*, vtpm: bool | None) -> tuple[Platform, ...]:
-    """Those with a vTPM, those without, or (None) all."""
-    return tuple(platform for platform in PLATFORMS if vtpm is None or platform.vtpm is vtpm)
+def _all_names() -> str:
+    return ", ".join(platform.name for platform in PLATFORMS)
 
 
-def measure_file(path: Path, platforms: Sequence[Platform] = PLATFORMS) -> model.Measurements:
-    """The measurements of a UKI file. Raises TeekitError for what is not a UKI, or is one whose measuring is not known."""
-    require_uki(path)
-    with open_uki(path) as uki:
-        predictions = {vtpm: predict_uki(uki, vtpm=vtpm) for vtpm in {platform.vtpm for platform in platforms}}
+def measure_file(
+    path: Path, platforms: Sequence[Platform] = IMAGE_PLATFORMS, *, whole_disk: bool = False
+) -> model.Measurements:
+    """The measurements of a UKI or of the UKI on a disk; with `whole_disk`, all of the disk's bytes are hashed as well.
+
+    Raises TeekitError for other files, and for a UKI whose measuring is not known.
+    """
+    with open_boot_artifact(path) as boot:
+        subject = subject_of(boot)
+        uki, disk = boot.uki, None
+        if boot.kind is not ArtifactKind.UKI:
+            digest = digest_file(path) if whole_disk else None
+            disk = model.Disk(path.name, _FORMATS[boot.kind], path.stat().st_size, digest)
         return model.Measurements(
             schema=model.MEASUREMENTS_SCHEMA,
             tool_version=__version__,
-            artifact=model.Artifact(path.name, len(uki.data), Digest.of(Algorithm.SHA256, uki.data)),
+            artifact=model.Artifact(boot.name, len(uki.data), Digest.of(Algorithm.SHA256, uki.data)),
             stub_version=uki.stub_version.text,
-            platforms={platform.name: _registers(platform, predictions[platform.vtpm]) for platform in platforms},
+            platforms={platform.name: _registers(platform, subject) for platform in platforms},
+            disk=disk,
         )
 
 
-def _registers(platform: Platform, predictions: Sequence[Prediction]) -> dict[Register, model.RegisterValue]:
+def _registers(platform: Platform, subject: Subject) -> dict[Register, model.RegisterValue]:
     return {
         prediction.register: register_value(
             prediction.register, prediction.events, missing="; ".join(prediction.missing)
         )
-        for prediction in predictions
-        if prediction.register in platform.registers
+        for prediction in platform.predict(subject)
     }
 
 
-def measure_or_load(path: Path, platforms: Collection[str]) -> model.Measurements:
-    """A UKI is measured for the named platforms, as far as we know them; a measurements.json is loaded as it is."""
-    if _beginning(path).lstrip(b" \t\r\n")[:1] == b"{":
+def measure_or_load(path: Path, reference: model.Reference) -> model.Measurements:
+    """A UKI or disk is measured for the reference's platforms, as far as we know them; a measurements.json is loaded.
+
+    All bytes of a disk are hashed only if the reference lists a file of its name.
+    """
+    if _is_document(path):
         return load.load_measurements(path)
-    wanted = tuple(platform for platform in PLATFORMS if platform.name in platforms)
-    return measure_file(path, wanted)
+    wanted = tuple(platform for platform in PLATFORMS if platform.name in reference.platforms)
+    listed = any(item.name == path.name for item in reference.artifacts)
+    return measure_file(path, wanted, whole_disk=listed)
 
 
-def require_uki(path: Path) -> None:
-    """A clear word about files of another kind, before their structure is looked at."""
-    beginning = _beginning(path)
-    if not beginning:
-        raise UnsupportedInputError(f"{path} is empty", hint="Name a UKI (an .efi file).")
-    if beginning[:2] != b"MZ":
-        raise UnsupportedInputError(
-            f"{path} is not a UKI: it does not begin with 'MZ'", hint="Name a UKI (an .efi file)."
-        )
-
-
-def _beginning(path: Path) -> bytes:
+def _is_document(path: Path) -> bool:
     try:
         with path.open("rb") as stream:
-            return stream.read(_MAGIC_BYTES)
+            return stream.read(512).lstrip(b" \t\r\n")[:1] == b"{"
     except OSError as error:
         raise TeekitError(f"{path}: cannot be read: {error.strerror}", hint="Name a readable file.") from error

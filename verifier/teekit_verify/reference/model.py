@@ -178,9 +178,29 @@ CheckedRegisterValue = Annotated[RegisterValue, AfterValidator(_consistent)]
 _Registers = Annotated[dict[fields.RegisterName, CheckedRegisterValue], Field(max_length=64), fields.SORTED]
 
 
+class DiskFormat(Enum):
+    RAW = "raw"
+    VHD = "vhd"
+    TAR_GZ = "tar.gz"
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """The file that an artifact was found in. `sha256` is None where nobody asked: a disk can have 30 GiB of zeros."""
+
+    __pydantic_config__: ClassVar = _STRICT
+    name: fields.Name
+    format: DiskFormat
+    size_bytes: fields.Size
+    sha256: fields.Sha256 | None
+
+
 @dataclass(frozen=True, slots=True)
 class Measurements:
-    """`measurements.json`: what was predicted for one artifact, for each platform it was predicted for."""
+    """`measurements.json`: what was predicted for one artifact, for each platform it was predicted for.
+
+    The artifact is a UKI: a file of its own, or the one that `disk` boots.
+    """
 
     __pydantic_config__: ClassVar = _STRICT
     schema: Literal["teekit-verify/measurements/v1"]
@@ -188,6 +208,7 @@ class Measurements:
     artifact: Artifact
     stub_version: fields.Name
     platforms: Annotated[dict[fields.PlatformName, _Registers], Field(max_length=64), fields.SORTED]
+    disk: Disk | None = None
 
 
 class Policy(Enum):

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.uki import open_uki
 from teekit_verify.core.digest import Algorithm, Digest
-from teekit_verify.reference.measure import require_uki
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,23 +41,27 @@ class UkiFacts:
 
 def inspect_uki(path: Path) -> UkiFacts:
     """Raises TeekitError for what is not a UKI."""
-    require_uki(path)
     with open_uki(path) as uki:
-        return UkiFacts(
-            name=path.name,
-            size_bytes=len(uki.data),
-            sha256=Digest.of(Algorithm.SHA256, uki.data),
-            authenticode_sha256=_authenticode(uki, Algorithm.SHA256),
-            authenticode_sha384=_authenticode(uki, Algorithm.SHA384),
-            stub_version=uki.stub_version.text,
-            kernel_release=uki.kernel_release(),
-            cmdline=uki.text(".cmdline"),
-            os_release=uki.text(".osrel"),
-            sections=tuple(
-                SectionFacts(section.name, section.virtual_size, Digest.of(Algorithm.SHA256, uki.content(section)))
-                for section in uki.sections
-            ),
-        )
+        return uki_facts(path.name, uki)
+
+
+def uki_facts(name: str, uki: UnifiedKernelImage) -> UkiFacts:
+    """`name` is that of its file."""
+    return UkiFacts(
+        name=name,
+        size_bytes=len(uki.data),
+        sha256=Digest.of(Algorithm.SHA256, uki.data),
+        authenticode_sha256=_authenticode(uki, Algorithm.SHA256),
+        authenticode_sha384=_authenticode(uki, Algorithm.SHA384),
+        stub_version=uki.stub_version.text,
+        kernel_release=uki.kernel_release(),
+        cmdline=uki.text(".cmdline"),
+        os_release=uki.text(".osrel"),
+        sections=tuple(
+            SectionFacts(section.name, section.virtual_size, Digest.of(Algorithm.SHA256, uki.content(section)))
+            for section in uki.sections
+        ),
+    )
 
 
 def _authenticode(uki: UnifiedKernelImage, algorithm: Algorithm) -> Digest:

@@ -8,6 +8,7 @@ from teekit_verify.appraisal.explain import aligned, causes
 from teekit_verify.core.errors import printable
 from teekit_verify.core.outcome import Check, ExitStatus, Outcome
 from teekit_verify.measurement.events import event_type_name
+from teekit_verify.measurement.platforms import PLATFORMS
 from teekit_verify.report.layout import (
     STATUS_STYLES,
     STYLES,
@@ -47,10 +48,15 @@ def show_measurements(measurements: Measurements, out: Console, *, events: bool)
         styled(measurements.stub_version),
     )
     show_line(out, f"sha256 {artifact.sha256.hex}")
+    if measurements.disk is not None:
+        disk = measurements.disk
+        show_line(out, "on the disk ", styled(disk.name, "bold"), f" ({disk.format.value}, {disk.size_bytes} bytes)")
     for platform, registers in measurements.platforms.items():
         out.print()
         rows = [row for register, value in registers.items() for row in _value_rows(str(register), value)]
         show_table(out, (platform, "bank", "value"), rows)
+        for note in (known.note for known in PLATFORMS if known.name == platform and known.note):
+            show_line(out, styled(note, "yellow"))
         if events:
             for register, value in registers.items():
                 out.print()
@@ -100,7 +106,7 @@ def show_inspection(facts: UkiFacts, out: Console) -> None:
 
 def show_comparison(report: ComparisonReport, out: Console, *, reference: Reference | None = None) -> None:
     """The checklist, the first differences and the conclusion; with `reference`, also the events side by side."""
-    used, artifact = report.reference, report.measurements.artifact
+    used, artifact = report.reference, report.measurements.disk or report.measurements.artifact
     show_line(
         out, styled(artifact.name, "bold"), " against ", styled(used.release, "bold"), " (", styled(used.path), ")"
     )

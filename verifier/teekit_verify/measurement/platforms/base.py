@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from teekit_verify.core.errors import printable
 from teekit_verify.measurement.boot import Prediction, predict_uki
 from teekit_verify.measurement.events import EventType
 from teekit_verify.measurement.registers import Register
@@ -43,7 +42,7 @@ class Platform:
 
     def is_called(self, name: str) -> bool:
         """`gcp` means `gcp` and `gcp-no-vtpm`."""
-        return self.name == name or self.name.startswith(f"{printable(name)}-")
+        return self.name == name or self.name.startswith(f"{name}-")
 
 
 def subject_of(artifact: BootArtifact, *, secure_boot: bool = False) -> Subject:
