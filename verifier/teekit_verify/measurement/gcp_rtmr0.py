@@ -97,7 +97,12 @@ def firmware_of_file(firmware: TdxFirmware) -> GcpFirmware:
 
 
 def alternatives(
-    machine: GcpMachine, firmware: GcpFirmware, acpi: tuple[AcpiDigests, ...], *, disks: int = 1
+    machine: GcpMachine,
+    firmware: GcpFirmware,
+    acpi: tuple[AcpiDigests, ...],
+    *,
+    disks: int = 1,
+    second_separator: bool = False,
 ) -> tuple[Alternative, ...]:
     """All values that RTMR0 may have on this machine: one for each known ACPI set and PCI device of the disks.
 
@@ -106,7 +111,7 @@ def alternatives(
     return tuple(
         Alternative(
             f"PCI device {device}" + (f", {tables.label}" if tables else ""),
-            predict_rtmr0(machine, firmware, tables, disks=disks, pci_device=device),
+            predict_rtmr0(machine, firmware, tables, disks=disks, pci_device=device, second_separator=second_separator),
         )
         for tables in (acpi or (None,))
         for device in PCI_DEVICES
