@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,7 +72,8 @@ def rebuild(
             two = run.build_twice(plan, place, bringing.progress)
             report = _judge(two, published, bringing.progress, output)
         except TeekitError as error:
-            _report_failure(error, plan, place, bringing.progress, output)
+            with suppress(TeekitError):  # the first error is the one to show
+                _report_failure(error, plan, place, bringing.progress, output)
             raise
         directory.write(output, report, two)
         if not keep:

@@ -9,11 +9,15 @@ logs/              the builds' logs
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from teekit_verify.core.digest import Algorithm, Digest, digest_file
+from pydantic import TypeAdapter
+
+from teekit_verify.core.digest import digest_file
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.reference import documents
 from teekit_verify.reference.create import dump_inputs, dump_measurements
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from teekit_verify.report.document import RebuildReport
 
 _REPORT = "report.json"
+_ARTIFACT = TypeAdapter(Artifact)
 
 
 def require_replaceable(directory: Path) -> None:
@@ -133,12 +138,18 @@ def load_reproduced(directory: Path) -> tuple[Build, Measurements]:
 
 def _recorded_artifacts(report: object, directory: Path) -> Iterator[Artifact]:
     """The report's artifacts; every one must be the same in A and B."""
+    unusable = TeekitError(f"{directory / _REPORT} is not the report of a rebuild with artifacts")
     if not isinstance(report, dict) or report.get("schema") != REBUILD_SCHEMA or not report.get("artifacts"):
-        raise TeekitError(f"{directory / _REPORT} is not the report of a rebuild with artifacts")
-    for pair in report["artifacts"]:
-        if not pair["a"] or pair["a"] != pair["b"]:
-            raise TeekitError(
-                f"{directory}: build A and B differ, so there is nothing to publish", hint="See its `differences`."
-            )
-        digest = Digest.from_hex(Algorithm.SHA256, pair["a"]["sha256"])
-        yield Artifact(pair["a"]["name"], pair["a"]["size_bytes"], digest)
+        raise unusable
+    try:
+        for pair in report["artifacts"]:
+            if not pair["a"] or pair["a"] != pair["b"]:
+                raise TeekitError(
+                    f"{directory}: build A and B differ, so there is nothing to publish", hint="See its `differences`."
+                )
+            artifact = _ARTIFACT.validate_json(json.dumps(pair["a"]))
+            if PurePath(artifact.name).name != artifact.name:
+                raise unusable
+            yield artifact
+    except (TypeError, LookupError, ValueError) as error:
+        raise unusable from error

@@ -1,0 +1,161 @@
+"""The report directory: whole or as it was, never in somebody else's place; and what a reference may be made of."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builders import reports
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.report import directory, json_report
+
+FAILED = reports.REBUILDS["failed"]
+
+
+def write(place: Path, *logs: Path) -> None:
+    directory.write_failure(place, FAILED, logs)
+
+
+def names(place: Path) -> list[str]:
+    return sorted(path.relative_to(place).as_posix() for path in place.rglob("*"))
+
+
+def test_a_failure_leaves_its_report_and_the_logs_there_are(tmp_path: Path) -> None:
+    (tmp_path / "A").mkdir()
+    (tmp_path / "A" / "build.log").write_text("the reason")
+    place = tmp_path / "deep" / "report"
+    write(place, tmp_path / "A" / "build.log", tmp_path / "B" / "build.log")
+    assert names(place) == ["logs", "logs/build-A.log", "report.json"]
+    assert (place / "logs/build-A.log").read_text() == "the reason"
+    assert (place / "report.json").read_bytes() == json_report.render_rebuild(FAILED)
+
+
+def test_an_older_report_is_replaced_whole(tmp_path: Path) -> None:
+    write(tmp_path / "report")
+    (tmp_path / "report" / "artifacts").mkdir()
+    for left in (".report.new", ".report.old"):  # of a run that was killed
+        (tmp_path / left / "sub").mkdir(parents=True)
+    write(tmp_path / "report")
+    assert names(tmp_path) == ["report", "report/logs", "report/report.json"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), TeekitError("x")])
+def test_an_interruption_leaves_the_older_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    write(tmp_path / "report")
+    (tmp_path / "report" / "old").touch()
+
+    def fail(_: object) -> bytes:
+        raise error
+
+    monkeypatch.setattr(directory, "render_rebuild", fail)
+    with pytest.raises(type(error)):
+        write(tmp_path / "report")
+    assert names(tmp_path) == ["report", "report/logs", "report/old", "report/report.json"]
+
+
+def test_a_full_disk_is_said_and_leaves_the_older_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "report")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    (tmp_path / "build.log").touch()
+    with pytest.raises(TeekitError) as caught:
+        write(tmp_path / "report", tmp_path / "build.log")
+    assert caught.value.message == f"{tmp_path / 'report'} cannot be written: No space left on device"
+    assert caught.value.hint == "Name another with --output DIR."
+    assert names(tmp_path / "report") == ["logs", "report.json"]
+    assert not (tmp_path / ".report.new").exists()
+
+
+def test_a_link_to_a_folder_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "report").symlink_to("real")
+    for _ in range(2):
+        write(tmp_path / "report")
+    assert (tmp_path / "report").is_symlink()
+    assert names(tmp_path / "real") == ["logs", "report.json"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_what_is_not_a_report_is_not_replaced(tmp_path: Path, kind: str) -> None:
+    place = tmp_path / "thesis"
+    if kind == "folder":
+        place.mkdir()
+        (place / "chapter-1").touch()
+    else:
+        place.touch()
+    expected = f"{place} has other things in it" if kind == "folder" else f"{place} is not a folder"
+    for refuse in (directory.require_replaceable, write):
+        with pytest.raises(TeekitError) as caught:
+            refuse(place)
+        assert (caught.value.message, caught.value.hint) == (expected, "Name a new folder with --output DIR.")
+    assert place.exists()
+
+
+def test_a_place_that_cannot_be_written_is_known_before_the_builds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path) != tmp_path)
+    with pytest.raises(TeekitError) as caught:
+        directory.require_replaceable(tmp_path / "new" / "report")
+    assert caught.value.message == f"{tmp_path} cannot be written"
+    assert caught.value.hint == "Name another folder with --output DIR."
+
+
+def report_of(place: Path, **changes: Any) -> None:
+    row = {"name": "tdx-debian.efi", "size_bytes": 3, "sha256": "a" * 64}
+    content = {"schema": "teekit-verify/report/v1", "artifacts": [{"a": row, "b": row}]} | changes
+    (place / "report.json").write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"schema": "teekit-verify/comparison/v1"}, "is not the report of a rebuild with artifacts"),
+        ({"artifacts": []}, "is not the report of a rebuild with artifacts"),
+        ({"artifacts": [{"a": None, "b": None}]}, "build A and B differ, so there is nothing to publish"),
+        (
+            {"artifacts": [{"a": {"name": "x", "sha256": "a" * 64}, "b": {"name": "x", "sha256": "b" * 64}}]},
+            "build A and B differ, so there is nothing to publish",
+        ),
+    ],
+)
+def test_a_reference_is_not_made_of_these(tmp_path: Path, changes: dict[str, Any], problem: str) -> None:
+    report_of(tmp_path, **changes)
+    with pytest.raises(TeekitError) as caught:
+        directory.load_reproduced(tmp_path)
+    assert problem in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "artifacts",
+    [
+        "x",
+        [1],
+        [{}],
+        [{"a": 1, "b": 1}],
+        [{"a": {"name": "x"}, "b": {"name": "x"}}],
+        [{"a": {"name": 1, "size_bytes": "x", "sha256": 2}, "b": {"name": 1, "size_bytes": "x", "sha256": 2}}],
+        [{"a": {"name": "x", "size_bytes": 1, "sha256": "zz"}, "b": {"name": "x", "size_bytes": 1, "sha256": "zz"}}],
+        [
+            {
+                "a": {"name": "../../etc/passwd", "size_bytes": 1, "sha256": "a" * 64},
+                "b": {"name": "../../etc/passwd", "size_bytes": 1, "sha256": "a" * 64},
+            }
+        ],
+    ],
+)
+def test_a_hostile_report_is_an_error_and_no_defect(tmp_path: Path, artifacts: object) -> None:
+    report_of(tmp_path, artifacts=artifacts)
+    with pytest.raises(TeekitError):
+        directory.load_reproduced(tmp_path)
