@@ -133,7 +133,7 @@ def parse_tdvf(data: bytes | memoryview, *, what: str = "firmware") -> TdxFirmwa
     if METADATA_GUID not in table:
         raise UnsupportedInputError(
             f"{what}: its GUIDed table has no TDX metadata: this firmware is not built for TDX",
-            hint="Give OVMF built with TDX support, as one file with its variable store.",
+            hint="Give an OVMF.fd built with TDX support.",
         )
     entry = table[METADATA_GUID]
     position = entry.position
@@ -161,15 +161,16 @@ def _guided_table(view: memoryview, what: str) -> dict[UUID, Reader]:
     which a VMM finds first.
     """
     end = len(view) - _BYTES_AFTER_TABLE
-    guid, table_bytes, start = _trailer(view, end, len(view) - _BYTES_AFTER_TABLE, what)
-    if guid != FOOTER_GUID:
+    footer = UUID(bytes_le=bytes(view[end - 16 : end]))
+    if footer != FOOTER_GUID:
         raise MalformedInputError(
             what,
             field="GUIDed table footer",
             offset=end - 16,
-            problem=f"expected {FOOTER_GUID}, found {guid}",
-            hint="Give OVMF as one file, or its code part; not its variable store.",
+            problem=f"expected {FOOTER_GUID}, found {footer}",
+            hint="Give OVMF as one file with its variable store (OVMF.fd).",
         )
+    _, table_bytes, _ = _trailer(view, end, end, what)
     first = end - table_bytes
     entries: dict[UUID, Reader] = {}
     end -= _ENTRY_TRAILER_BYTES
