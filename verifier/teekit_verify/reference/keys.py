@@ -1,0 +1,198 @@
+"""Keys in PEM files: private ones that sign, and public ones that a reader has pinned. Nothing is trusted by default.
+
+Two kinds: Ed25519 (RFC 8032), and ECDSA over P-256 with SHA-256 and deterministic nonces (FIPS 186-5, RFC 6979), so that
+the same key and bytes always give the same signature. ECDSA signatures are DER, as OpenSSL writes and reads them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import stat
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+from teekit_verify.core.errors import TeekitError, printable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey
+PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
+
+_MAX_KEY_BYTES = 16 << 10
+_MAX_KEYS = 1000
+_KINDS = "Only Ed25519 and ECDSA P-256 keys are used."
+_LABEL = re.compile(rb"^-----BEGIN ([A-Z0-9 ]{1,40})-----\s*$", re.MULTILINE)
+_EXPIRES = re.compile(r"Expires: (\d{4}-\d{2}-\d{2})")
+_OWNER = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A private key. `id` is that of its public half."""
+
+    private: PrivateKey
+    id: str
+
+    def sign(self, data: bytes) -> bytes:
+        """Deterministic: 64 bytes for Ed25519, DER for ECDSA."""
+        if isinstance(self.private, ed25519.Ed25519PrivateKey):
+            return self.private.sign(data)
+        return self.private.sign(data, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedKey:
+    """A pinned public key. It is accepted until the end of the day `expires` (UTC); None is for ever."""
+
+    owner: str
+    public: PublicKey
+    id: str
+    expires: date | None = None
+
+    def made(self, signature: bytes, data: bytes) -> bool:
+        """Whether this key made `signature` over exactly `data`."""
+        try:
+            if isinstance(self.public, ed25519.Ed25519PublicKey):
+                self.public.verify(signature, data)
+            else:
+                self.public.verify(signature, data, ec.ECDSA(hashes.SHA256()))
+        except InvalidSignature:
+            return False
+        return True
+
+    def expired(self, on: date) -> bool:
+        return self.expires is not None and on > self.expires
+
+
+def key_id(public: PublicKey) -> str:
+    """SHA-256 of the key's SubjectPublicKeyInfo in DER, in hexadecimal: a hint which key to try, never a proof."""
+    return hashlib.sha256(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+
+
+def load_signing_key(path: Path) -> SigningKey:
+    """Raises TeekitError for anything but an unencrypted private key of the two kinds."""
+    data = _read(path)
+    if b"PUBLIC KEY-----" in data:
+        raise TeekitError(f"{path}: is a public key", hint="Name the private key to sign with.")
+    try:
+        key = load_pem_private_key(data, password=None)
+    except TypeError as error:
+        raise TeekitError(
+            f"{path}: the private key is encrypted", hint=f"Decrypt it first: openssl pkey -in {path.name} -out KEY.pem"
+        ) from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise TeekitError(f"{path}: is not a private key in a PEM file", hint=_KINDS) from error
+    if not isinstance(key, PrivateKey):
+        raise _other_kind(path, key)
+    _require_p256(path, key)
+    return SigningKey(key, key_id(key.public_key()))
+
+
+def readable_by_others(path: Path) -> bool:
+    """Whether the group or everybody may read or write the file."""
+    return bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
+
+
+def load_trusted_keys(directory: Path) -> tuple[TrustedKey, ...]:
+    """The public keys `OWNER.pem` (or `OWNER.anything.pem`, for an owner with several) in a folder, sorted by file name.
+
+    Other files are left alone. Raises TeekitError for a folder without keys, for a .pem file that is not one public key
+    of the two kinds, and for a key that is pinned twice: it would have two names.
+    """
+    try:
+        paths = sorted(path for path in directory.iterdir() if path.suffix == ".pem")
+    except OSError as error:
+        raise TeekitError(
+            f"{directory}: cannot be read: {error.strerror}", hint="Name a folder of public keys with --trusted-keys."
+        ) from error
+    if not paths:
+        raise TeekitError(
+            f"{directory}: has no public keys (OWNER.pem)", hint="Put the keys you trust there; none is built in."
+        )
+    if len(paths) > _MAX_KEYS:
+        raise TeekitError(f"{directory}: has more than {_MAX_KEYS} keys")
+    keys: dict[str, TrustedKey] = {}
+    for path in paths:
+        key = _load_trusted_key(path)
+        if key.id in keys:
+            raise TeekitError(
+                f"{path}: is the same key as another one of {keys[key.id].owner}", hint="Pin every key once."
+            )
+        keys[key.id] = key
+    return tuple(keys.values())
+
+
+def _load_trusted_key(path: Path) -> TrustedKey:
+    owner = path.name.split(".")[0]
+    if not _OWNER.fullmatch(owner):
+        raise TeekitError(
+            f"{path}: the owner's name {printable(owner)!r} must be 1 to 64 letters, digits, '-' or '_'",
+            hint="Rename the file to OWNER.pem.",
+        )
+    data = _read(path)
+    labels = _LABEL.findall(data)
+    if any(b"PRIVATE" in label for label in labels):
+        raise TeekitError(f"{path}: is a private key", hint="Keep it secret; put its public half here.")
+    if labels != [b"PUBLIC KEY"]:
+        found = " and ".join(label.decode() for label in labels[:3]) or "none"
+        raise TeekitError(f"{path}: expected one PEM block 'PUBLIC KEY', found {found}", hint=_KINDS)
+    expires = _expiry(path, data[: data.index(b"-----BEGIN")])
+    try:
+        key = load_pem_public_key(data)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise TeekitError(f"{path}: is not a public key: it cannot be decoded", hint=_KINDS) from error
+    if not isinstance(key, PublicKey):
+        raise _other_kind(path, key)
+    _require_p256(path, key)
+    return TrustedKey(owner, key, key_id(key), expires)
+
+
+def _expiry(path: Path, heading: bytes) -> date | None:
+    """`Expires: 2027-12-31` above the PEM block (RFC 7468, section 2, allows text there). A misspelt line must not be lost."""
+    lines = [line for line in heading.decode("utf-8", "backslashreplace").splitlines() if line.strip()]
+    if not lines:
+        return None
+    found = _EXPIRES.fullmatch(lines[0].strip())
+    try:
+        if found and len(lines) == 1:
+            return date.fromisoformat(found[1])
+    except ValueError:
+        pass  # no such day
+    raise TeekitError(
+        f"{path}: expected nothing or 'Expires: YYYY-MM-DD' above the key, found {printable(lines[0][:80])!r}",
+        hint="Correct the line, or take it out.",
+    )
+
+
+def _require_p256(path: Path, key: PublicKey | PrivateKey) -> None:
+    if isinstance(key, ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey) and key.curve.name != "secp256r1":
+        raise TeekitError(f"{path}: is a key on the curve {key.curve.name}", hint=_KINDS)
+
+
+def _other_kind(path: Path, key: object) -> TeekitError:
+    name = type(key).__name__.removesuffix("PublicKey").removesuffix("PrivateKey").lstrip("_")
+    return TeekitError(f"{path}: is an {name} key", hint=_KINDS)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(_MAX_KEY_BYTES + 1)
+    except OSError as error:
+        raise TeekitError(f"{path}: cannot be read: {error.strerror}", hint="Name a readable PEM file.") from error
+    if len(data) > _MAX_KEY_BYTES:
+        raise TeekitError(f"{path}: has more than {_MAX_KEY_BYTES >> 10} KiB, too large for a key")
+    return data
