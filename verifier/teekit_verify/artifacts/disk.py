@@ -39,6 +39,8 @@ BOOT_PATH = ("EFI", "BOOT", "BOOTX64.EFI")  # UEFI 2.10, 3.5.1.1
 MAX_GATHERED_BYTES = 1 << 30
 _MAX_UKI_BYTES = (1 << 32) - 1
 _BUFFER_BYTES = 1 << 16
+_CHUNK_BYTES = 1 << 20
+_ZEROS = bytes(_CHUNK_BYTES)
 _PROTECTIVE = 0xEE
 _HINT = "Name a UKI (.efi), a raw disk, a fixed .vhd, or a .tar.gz with a disk.raw."
 _FOREIGN = {
@@ -255,9 +257,7 @@ def _mapped(file: BinaryIO, extent: Span) -> tuple[mmap.mmap, int]:
     place = extent.start % mmap.ALLOCATIONGRANULARITY
     size_bytes = extent.size_bytes + place
     if extent.stop > file.seek(0, 2):
-        raise MalformedInputError(
-            "disk", field="file content", offset=extent.stop, problem="is beyond the end of the disk"
-        )
+        raise _beyond(extent.stop)
     return mmap.mmap(file.fileno(), size_bytes, access=mmap.ACCESS_READ, offset=extent.start - place), place
 
 
@@ -273,12 +273,17 @@ def _gathered(stream: BinaryIO, extents: tuple[Span, ...], size_bytes: int, what
     for extent in extents:
         places.append((extent, place))
         place += extent.size_bytes
-    with memoryview(memory) as view:
-        for extent, start in sorted(places):
-            stream.seek(extent.start)
-            with view[start : start + extent.size_bytes] as piece:
-                if stream.readinto(piece) != len(piece):  # type: ignore[attr-defined]
-                    raise MalformedInputError(
-                        "disk", field="file content", offset=extent.start, problem="is beyond the end of the disk"
-                    )
+    for extent, start in sorted(places):
+        stream.seek(extent.start)
+        for done in range(0, extent.size_bytes, _CHUNK_BYTES):
+            wanted = min(_CHUNK_BYTES, extent.size_bytes - done)
+            piece = stream.read(wanted)
+            if len(piece) != wanted:
+                raise _beyond(extent.start)
+            if piece != _ZEROS[:wanted]:  # memory that is never written takes no room: a hostile file may be all zeros
+                memory[start + done : start + done + wanted] = piece
     return memory
+
+
+def _beyond(offset: int) -> MalformedInputError:
+    return MalformedInputError("disk", field="file content", offset=offset, problem="is beyond the end of the disk")

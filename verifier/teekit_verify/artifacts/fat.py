@@ -136,11 +136,12 @@ class FatVolume:
 
     def _chain(self, cluster: int, size_bytes: int | None, what: str, offset: int) -> tuple[Span, ...]:
         """The clusters of a file of that size, or of a directory (None: to the end of the chain)."""
+        clusters = self.last_cluster - _FIRST_CLUSTER + 1
         if size_bytes is None:
-            limit = max(1, _MAX_DIRECTORY_BYTES // self.cluster_bytes)
+            limit = min(max(1, _MAX_DIRECTORY_BYTES // self.cluster_bytes), clusters)
         else:
             limit = -(-size_bytes // self.cluster_bytes)
-        if limit > self.last_cluster:
+        if limit > clusters:
             raise _bad(f"{printable(what)} size", offset, f"{size_bytes} bytes are more than the file system has")
         seen: dict[int, None] = {}
         while size_bytes is None or len(seen) < limit:
