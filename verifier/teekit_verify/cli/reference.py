@@ -1,16 +1,20 @@
-"""`teekit-verify reference`: make reference values, and look at them."""
+"""`teekit-verify reference`: make reference values, look at them, sign them."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from teekit_verify.cli.options import DebugOption
+from teekit_verify.cli.options import DebugOption, JsonOption
+from teekit_verify.cli.sign import sign, verify
 from teekit_verify.core.outcome import ExitStatus
 
-reference = typer.Typer(help="Reference values: create them from a rebuild, check a file.", rich_markup_mode=None)
+reference = typer.Typer(
+    help="Reference values: create them from a rebuild, check, show, sign and verify a file.", rich_markup_mode=None
+)
 
 
 @reference.command("create")
@@ -47,3 +51,48 @@ def check(file: Annotated[Path, typer.Argument(help="A reference file.")], debug
     registers = sum(len(platform) for platform in document.platforms.values())
     typer.echo(f"{document.release}: {len(document.artifacts)} artifacts, {registers} registers, well formed")
     return ExitStatus.HOLDS
+
+
+@reference.command("show")
+def show(
+    file: Annotated[Path, typer.Argument(help="A reference file.")],
+    json_output: JsonOption = False,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Show what a reference file says: its release, artifacts, registers and policies."""
+    from teekit_verify.reference.create import dump_reference
+    from teekit_verify.reference.load import load_reference
+    from teekit_verify.report import layout, reference_report
+
+    document = load_reference(file)
+    if json_output:
+        typer.echo(dump_reference(document).decode(), nl=False)
+    else:
+        reference_report.show(document, layout.console(sys.stdout))
+    return ExitStatus.HOLDS
+
+
+@reference.command("list")
+def list_files(
+    directory: Annotated[
+        Path, typer.Argument(help="A folder of reference files (*.json).", exists=True, file_okay=False)
+    ] = Path("reference"),
+    json_output: JsonOption = False,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """List the reference files of a folder. Signatures are not checked: `verify` does that.
+
+    Exit status: 0 every file is well formed, 2 one is not, or there is none.
+    """
+    from teekit_verify.report import layout, reference_report
+
+    listed = reference_report.list_directory(directory)
+    if json_output:
+        typer.echo(reference_report.render_list(listed).decode(), nl=False)
+    else:
+        reference_report.show_list(listed, layout.console(sys.stdout))
+    return listed.status
+
+
+reference.command("sign")(sign)
+reference.command("verify")(verify)

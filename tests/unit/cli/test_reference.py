@@ -1,0 +1,204 @@
+"""`reference show`, `list`, `sign` and `verify` through main(argv)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builders import documents, keys
+from teekit_verify.cli.app import main
+from teekit_verify.core.outcome import ExitStatus
+from teekit_verify.reference import create, dsse, model
+
+
+@pytest.fixture
+def ref(tmp_path: Path) -> Path:
+    path = tmp_path / "reference/base.json"
+    path.parent.mkdir()
+    path.write_bytes(create.dump_reference(documents.reference()))
+    return path
+
+
+@pytest.fixture
+def trusted(tmp_path: Path) -> Path:
+    return keys.pin(tmp_path / "trusted", "alice", "bob")
+
+
+def _sign(ref: Path, folder: Path, name: str = "alice", kind: str = "ed25519") -> ExitStatus:
+    return main(["reference", "sign", str(ref), "--key", str(keys.write_private(folder, name, kind))])
+
+
+def _verify(ref: Path, trusted: Path, *more: str) -> ExitStatus:
+    return main(["reference", "verify", str(ref), "--trusted-keys", str(trusted), *more])
+
+
+def test_signed_and_verified(tmp_path: Path, ref: Path, trusted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _sign(ref, tmp_path) == ExitStatus.HOLDS
+    key = keys.signing_key("alice").id
+    assert capsys.readouterr().err == f"wrote {ref}.sig, signed by key {key}\n"
+    assert _verify(ref, trusted) == ExitStatus.HOLDS
+    assert capsys.readouterr().out == f"good signature of alice (key {key})\nSIGNED: by a trusted key: {ref}\n"
+
+
+def test_signing_is_deterministic_with_both_kinds_of_key(tmp_path: Path, ref: Path) -> None:
+    for kind in ("ed25519", "p256"):
+        signature = ref.with_name("base.json.sig")
+        signature.unlink(missing_ok=True)
+        assert _sign(ref, tmp_path, kind=kind) == ExitStatus.HOLDS
+        first = signature.read_bytes()
+        signature.unlink()
+        assert _sign(ref, tmp_path, kind=kind) == ExitStatus.HOLDS
+        assert signature.read_bytes() == first
+
+
+def test_a_second_signature_is_added(tmp_path: Path, ref: Path, trusted: Path) -> None:
+    assert (_sign(ref, tmp_path), _sign(ref, tmp_path, "bob")) == (ExitStatus.HOLDS, ExitStatus.HOLDS)
+    (trusted / "alice.pem").unlink()
+    assert _verify(ref, trusted) == ExitStatus.HOLDS
+
+
+def test_nobody_is_trusted_by_default(
+    tmp_path: Path, ref: Path, trusted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _sign(ref, tmp_path, "mallory") == ExitStatus.HOLDS
+    assert _verify(ref, trusted) == ExitStatus.DOES_NOT_HOLD
+    out = capsys.readouterr().out
+    assert out == (f"no key: none of the trusted keys made this signature\nNOT SIGNED by a trusted key: {ref}\n")
+    assert main(["reference", "verify", str(ref)]) == ExitStatus.NO_VERDICT
+    assert "Missing option '--trusted-keys'" in capsys.readouterr().err
+
+
+def test_a_changed_file_is_not_signed(
+    tmp_path: Path, ref: Path, trusted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _sign(ref, tmp_path) == ExitStatus.HOLDS
+    ref.write_bytes(ref.read_bytes().replace(b'"base-1"', b'"base-9"'))
+    assert _verify(ref, trusted) == ExitStatus.DOES_NOT_HOLD
+    out = capsys.readouterr().out
+    assert "the signature is about another file, or about other bytes of this one" in out
+    assert f"NOT SIGNED by a trusted key: {ref}" in out
+
+
+def test_expiry_is_judged_on_the_day_asked_for(
+    tmp_path: Path, ref: Path, trusted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _sign(ref, tmp_path) == ExitStatus.HOLDS
+    (trusted / "alice.pem").write_bytes(b"Expires: 2026-06-30\n" + keys.public_pem("alice"))
+    assert _verify(ref, trusted, "--at", "2026-06-30") == ExitStatus.HOLDS
+    assert _verify(ref, trusted, "--at", "2026-07-01") == ExitStatus.DOES_NOT_HOLD
+    assert "expired: the key of alice was to be trusted until 2026-06-30" in capsys.readouterr().out
+
+
+def test_a_broken_signature_names_whose_it_claims_to_be(
+    tmp_path: Path, ref: Path, trusted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _sign(ref, tmp_path, "mallory") == ExitStatus.HOLDS
+    signature = ref.with_name("base.json.sig")
+    lying = signature.read_text().replace(keys.signing_key("mallory").id, keys.signing_key("alice").id)
+    signature.write_text(lying)
+    assert _verify(ref, trusted, "--json") == ExitStatus.DOES_NOT_HOLD
+    fields: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert fields["exit_status"] == 1
+    assert fields["signatures"] == [
+        {"standing": "bad signature", "owner": "alice", "key_id": keys.signing_key("alice").id}
+    ]
+    assert _verify(ref, trusted) == ExitStatus.DOES_NOT_HOLD
+    assert "bad signature: it names the key of alice, which did not make it" in capsys.readouterr().out
+
+
+def test_a_signature_elsewhere(tmp_path: Path, ref: Path, trusted: Path) -> None:
+    assert _sign(ref, tmp_path) == ExitStatus.HOLDS
+    elsewhere = ref.with_name("base.json.sig").rename(tmp_path / "elsewhere")
+    assert _verify(ref, trusted, "--signature", str(elsewhere)) == ExitStatus.HOLDS
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(b"", "is not JSON"), (b'{"payload": "AA', "is not JSON"), (b"{}", "expected a list")]
+)
+def test_an_unreadable_signature_gives_no_verdict(
+    ref: Path, trusted: Path, content: bytes, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ref.with_name("base.json.sig").write_bytes(content)
+    assert _verify(ref, trusted) == ExitStatus.NO_VERDICT
+    assert message in capsys.readouterr().err
+
+
+def test_a_missing_signature_gives_no_verdict(ref: Path, trusted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _verify(ref, trusted) == ExitStatus.NO_VERDICT
+    assert "base.json.sig: cannot be read: No such file or directory" in capsys.readouterr().err
+
+
+def test_a_well_signed_file_that_is_no_reference_gives_no_verdict(
+    tmp_path: Path, trusted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`sign` would refuse it; somebody else's program did not."""
+    path = tmp_path / "odd.json"
+    path.write_bytes(b"{}")
+    envelope = dsse.sign("application/vnd.teekit-verify.reference+json", b"{}", keys.signing_key("alice"))
+    path.with_name("odd.json.sig").write_bytes(envelope.dump())
+    assert _verify(path, trusted) == ExitStatus.NO_VERDICT
+    assert "is not a document of this tool" in capsys.readouterr().err
+
+
+def test_a_key_others_can_read_is_warned_about(tmp_path: Path, ref: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    key = keys.write_private(tmp_path, "alice")
+    key.chmod(0o644)
+    assert main(["reference", "sign", str(ref), "--key", str(key)]) == ExitStatus.HOLDS
+    assert f"warning: other users can read {key}: chmod 600 {key}\n" in capsys.readouterr().err
+
+
+def test_show_says_what_a_file_holds(ref: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reference", "show", str(ref)]) == ExitStatus.HOLDS
+    out = capsys.readouterr().out
+    assert out.splitlines()[0] == f"base-1, commit {'a' * 40}"
+    assert "image base + debian-kernel" in out
+    assert documents.PCR4_SHA256 in out
+    assert documents.UKI.sha256.hex in out
+    assert "not known: the GPT of the disk is not known" in out
+
+
+def test_show_names_what_is_ignored_and_why(ref: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fields = json.loads(ref.read_text())
+    fields["commit"] = None
+    fields["platforms"]["tdx"]["RTMR1"] = {"policy": "ignore", "reason": "differs on every boot", "acceptable": []}
+    ref.write_text(json.dumps(fields))
+    assert main(["reference", "show", str(ref)]) == ExitStatus.HOLDS
+    out = capsys.readouterr().out
+    assert "commit not stated" in out
+    (line,) = (line for line in out.splitlines() if line.startswith("RTMR1"))
+    assert line.split(maxsplit=2)[1:] == ["ignore", "differs on every boot"]
+
+
+def test_show_json_is_the_file(ref: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reference", "show", str(ref), "--json"]) == ExitStatus.HOLDS
+    assert capsys.readouterr().out.encode() == ref.read_bytes()
+
+
+def test_list_names_the_files_and_whether_there_is_a_signature(
+    tmp_path: Path, ref: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["reference", "list", str(ref.parent)]) == ExitStatus.HOLDS
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("base.json"))
+    assert line.split()[:6] == ["base.json", "base-1", "base", "+", "debian-kernel", "no"]
+    assert _sign(ref, tmp_path) == ExitStatus.HOLDS
+    assert main(["reference", "list", str(ref.parent)]) == ExitStatus.HOLDS
+    assert "  yes, not checked  " in capsys.readouterr().out
+
+
+def test_list_tells_of_a_damaged_file(ref: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (ref.parent / "odd.json").write_bytes(create.dump_inputs(documents.inputs()))
+    assert main(["reference", "list", str(ref.parent)]) == ExitStatus.NO_VERDICT
+    out = capsys.readouterr().out
+    assert f"odd.json: schema: expected '{model.REFERENCE_SCHEMA}', found '{model.INPUTS_SCHEMA}'" in out
+    assert main(["reference", "list", str(ref.parent), "--json"]) == ExitStatus.NO_VERDICT
+    fields: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert fields["exit_status"] == 2
+    assert [item["release"] for item in fields["files"]] == ["base-1", ""]
+
+
+def test_list_of_nothing_gives_no_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reference", "list", str(tmp_path)]) == ExitStatus.NO_VERDICT
+    assert "has no reference files (*.json)" in capsys.readouterr().out

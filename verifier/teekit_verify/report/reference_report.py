@@ -1,0 +1,118 @@
+"""What `reference show` and `reference list` say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.outcome import ExitStatus
+from teekit_verify.reference.inputs import inputs_digest
+from teekit_verify.reference.load import load_reference_file
+from teekit_verify.report.json_report import render
+from teekit_verify.report.layout import show_line, show_table, styled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from rich.console import Console
+    from rich.text import Text
+
+    from teekit_verify.core.digest import Digest
+    from teekit_verify.reference.model import Reference, ReferenceRegister
+
+LIST_SCHEMA = "teekit-verify/reference-list/v1"
+
+
+def show(reference: Reference, out: Console) -> None:
+    """The release, its inputs, its files, and each register with its policy and acceptable values."""
+    show_line(out, styled(reference.release, "bold"), ", commit ", styled(reference.commit or "not stated"))
+    inputs = reference.inputs
+    show_line(out, "image ", styled(" + ".join((inputs.image, *inputs.profiles))))
+    show_line(out, f"inputs sha256 {inputs_digest(inputs).hex}")
+    show_line(out, f"  {len(inputs.packages)} packages, {len(inputs.source_files)} source files")
+    show_line(out, "  environment ", styled(inputs.environment.nar_hash))
+    out.print()
+    rows = [(styled(a.name), styled(a.size_bytes), styled(a.sha256.hex)) for a in reference.artifacts]
+    show_table(out, ("artifact", "bytes", "sha256"), rows)
+    for platform, registers in reference.platforms.items():
+        out.print()
+        lines = [row for name, register in registers.items() for row in _register_rows(str(name), register)]
+        show_table(out, (platform, "policy", "label", "bank", "value"), lines)
+
+
+def _register_rows(name: str, register: ReferenceRegister) -> Iterator[tuple[Text, ...]]:
+    policy = register.policy.value
+    if register.reason:
+        yield styled(name), styled(policy), styled(""), styled(""), styled(register.reason)
+    for value in register.acceptable:
+        banks = [(bank.value, value.register.value(bank)) for bank in value.register.banks]
+        for bank, digest in banks or [("", None)]:
+            content = digest.hex if digest else f"not known: {value.register.missing}"
+            yield styled(name), styled(policy), styled(value.label), styled(bank), styled(content)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFile:
+    """A file of a folder of references; `problem` says why it is none, and the other fields are then empty."""
+
+    file: str
+    problem: str
+    release: str = ""
+    image: str = ""
+    commit: str | None = None
+    sha256: Digest | None = None
+    has_signature_file: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    directory: str
+    files: tuple[ListedFile, ...]
+
+    @property
+    def status(self) -> ExitStatus:
+        damaged = not self.files or any(item.problem for item in self.files)
+        return ExitStatus.NO_VERDICT if damaged else ExitStatus.HOLDS
+
+
+def list_directory(directory: Path) -> Listing:
+    """Every *.json of the folder, sorted by name."""
+    return Listing(str(directory), tuple(_listed(path) for path in sorted(directory.glob("*.json"))))
+
+
+def _listed(path: Path) -> ListedFile:
+    try:
+        reference, digest = load_reference_file(path)
+    except TeekitError as error:
+        return ListedFile(path.name, error.message)
+    signed = path.with_name(path.name + ".sig").is_file()
+    image = " + ".join((reference.inputs.image, *reference.inputs.profiles))
+    return ListedFile(path.name, "", reference.release, image, reference.commit, digest, signed)
+
+
+def show_list(listing: Listing, out: Console) -> None:
+    good = [item for item in listing.files if not item.problem]
+    if good:
+        rows = [
+            (
+                styled(item.file),
+                styled(item.release),
+                styled(item.image),
+                styled("yes, not checked" if item.has_signature_file else "no"),
+                styled(item.sha256.hex if item.sha256 else ""),
+            )
+            for item in good
+        ]
+        show_table(out, ("file", "release", "image", "signature file", "sha256"), rows)
+    for item in listing.files:
+        if item.problem:
+            show_line(out, styled(item.problem, "bold red"))
+    if not listing.files:
+        show_line(out, styled(f"{listing.directory}: has no reference files (*.json)"))
+
+
+def render_list(listing: Listing) -> bytes:
+    """What `reference list --json` prints."""
+    return render({"schema": LIST_SCHEMA, "exit_status": int(listing.status)}, listing)
