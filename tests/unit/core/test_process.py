@@ -80,6 +80,10 @@ def test_a_failure_with_a_log_names_it(tmp_path: Path) -> None:
     assert error.message == (f"sh failed with exit status 1; its last lines were:\n  | reason; the whole log is {log}")
 
 
+def test_reasons_given_on_standard_output_are_shown_too() -> None:
+    assert failure("echo why; echo error >&2; exit 1").message.endswith("its last lines were:\n  | why\n  | error")
+
+
 def test_a_silent_failure() -> None:
     assert failure("exit 1").message == "sh failed with exit status 1"
 

@@ -56,7 +56,7 @@ def run(
 ) -> Completed:
     """Run a program to its end in a process group of its own, and end the group on a timeout or Ctrl-C.
 
-    With `log`, stdout and stderr are appended to that file; without it stdout is returned and stderr kept for errors.
+    With `log`, stdout and stderr are appended to that file; without it stdout is returned, and errors show both.
     Raises ToolMissingError, or ToolFailedError for an exit status outside `accept`, a signal, or the timeout.
     """
     with _LogFile(log) as stream, _DelayedInterrupt() as interrupt:
@@ -80,12 +80,12 @@ def run(
             except subprocess.TimeoutExpired as error:
                 end_group(process)
                 problem = f"did not finish within {timeout_seconds:g} s"
-                raise _failure(argv, problem, log, error.stderr or b"") from None
+                raise _failure(argv, problem, log, (error.stdout or b"") + (error.stderr or b"")) from None
             except BaseException:
                 end_group(process)
                 raise
     if process.returncode not in accept:
-        raise _failure(argv, _status_in_words(process.returncode), log, stderr or b"")
+        raise _failure(argv, _status_in_words(process.returncode), log, (stdout or b"") + (stderr or b""))
     return Completed(tuple(argv), process.returncode, stdout or b"")
 
 
@@ -199,8 +199,9 @@ def _status_in_words(status: int) -> str:
         return f"was ended by signal {-status}"
 
 
-def _failure(argv: Sequence[str], problem: str, log: Path | None, stderr: bytes) -> ToolFailedError:
-    lines = last_lines(log) if log is not None else _tail(stderr)
+def _failure(argv: Sequence[str], problem: str, log: Path | None, output: bytes) -> ToolFailedError:
+    """`output` is what it printed: some programs give their reasons on standard output."""
+    lines = last_lines(log) if log is not None else _tail(output)
     parts = [f"{argv[0]} {problem}"]
     if lines:
         parts.append("its last lines were:\n" + "\n".join(f"  | {line}" for line in lines))
