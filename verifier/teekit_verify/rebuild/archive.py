@@ -92,11 +92,7 @@ class Index:
             raise ArchiveError(f"the archive's keyring {KEYRING} is missing", hint=_SETUP_HINT)
         _write_apt_root(root, chosen)
         try:
-            process.run(
-                ["apt-get", "update", "-o", "APT::Update::Error-Mode=any"],
-                timeout_seconds=_APT_TIMEOUT_SECONDS,
-                environment=_apt_environment(root),
-            )
+            _apt(root, "apt-get", "update", "-o", "APT::Update::Error-Mode=any")
         except ToolFailedError as error:
             raise ArchiveError(
                 f"the package index could not be fetched and checked: {error.message}",
@@ -106,27 +102,23 @@ class Index:
 
     def resolve(self, requests: Sequence[str]) -> list[LockedPackage]:
         """The packages apt would install, in its order, on an empty system. Raises ArchiveError if it cannot."""
-        argv = ["apt-get", "install", "--print-uris", "--yes", *requests]
         try:
-            output = process.run(
-                argv, timeout_seconds=_APT_TIMEOUT_SECONDS, environment=_apt_environment(self.root)
-            ).stdout
+            output = _apt(self.root, "apt-get", "install", "--print-uris", "--yes", "--", *requests)
         except ToolFailedError as error:
-            raise ArchiveError(f"apt cannot resolve the packages: {error.message}") from error
-        lines = [shlex.split(line) for line in output.decode().splitlines() if line.startswith("'")]
+            raise ArchiveError(
+                f"apt cannot resolve the packages: {error.message}",
+                hint="Correct the names in nix/build-env.packages, or in the image's mkosi.conf.",
+            ) from error
+        lines = [shlex.split(line) for line in output.splitlines() if line.startswith("'")]
+        if not lines:
+            raise ArchiveError(f"apt installs nothing for {' '.join(requests) or 'no request'}")
         records = self._records(["=".join(_name_and_version(file_name)) for _, file_name, *_ in lines])
         return [self._package(uri, records) for uri, *_ in lines]
 
     def _records(self, requests: Sequence[str]) -> dict[str, Mapping[str, str]]:
         """Index records by pool path."""
-        output = process.run(
-            ["apt-cache", "show", "--no-all-versions", *requests],
-            timeout_seconds=_APT_TIMEOUT_SECONDS,
-            environment=_apt_environment(self.root),
-        ).stdout
-        records = (
-            dict(re.findall(r"^([A-Za-z0-9-]+): (.*)$", text, re.MULTILINE)) for text in output.decode().split("\n\n")
-        )
+        output = _apt(self.root, "apt-cache", "show", "--no-all-versions", "--", *requests)
+        records = (dict(re.findall(r"^([A-Za-z0-9-]+): (.*)$", text, re.MULTILINE)) for text in output.split("\n\n"))
         return {record["Filename"]: record for record in records if "Filename" in record}
 
     def _package(self, uri: str, records: Mapping[str, Mapping[str, str]]) -> LockedPackage:
@@ -145,10 +137,17 @@ class Index:
         )
 
     def _locate(self, uri: str) -> tuple[Archive, str]:
+        address = _as_apt_writes(uri)
         for archive, base in self.bases:
-            if uri.startswith(base.rstrip("/") + "/"):
-                return archive, url.decoded(uri.removeprefix(base.rstrip("/") + "/"))
+            folder = _as_apt_writes(base).rstrip("/") + "/"
+            if address.startswith(folder):
+                return archive, address.removeprefix(folder)
         raise ArchiveError(f"apt names a file outside the configured archives: {uri}")
+
+
+def _as_apt_writes(address: str) -> str:
+    """Decoded, with one slash after `file:`."""
+    return re.sub("^file:/+", "file:/", url.decoded(address))
 
 
 def _first_of_each(bases: Sequence[tuple[Archive, str]]) -> list[tuple[Archive, str]]:
@@ -193,6 +192,12 @@ Acquire::Languages "none";
 Acquire::Check-Valid-Until "false";
 """
     )
+
+
+def _apt(root: Path, *argv: str) -> str:
+    """What a program of apt prints, with the private root as its only configuration."""
+    completed = process.run(argv, timeout_seconds=_APT_TIMEOUT_SECONDS, environment=_apt_environment(root))
+    return completed.stdout.decode()
 
 
 def _apt_environment(root: Path) -> dict[str, str]:
