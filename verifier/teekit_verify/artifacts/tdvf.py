@@ -223,12 +223,15 @@ def _section(reader: Reader, index: int) -> TdvfSection:
     if number not in tuple(SectionType):
         raise UnsupportedInputError(f"{reader.what}: TDX section {index} has the unknown type {number}")
     kind = SectionType(number)
+    if data_offset + raw_size > len(reader.data):
+        raise MalformedInputError(
+            reader.what,
+            field=f"TDX section {index} ({kind.name})",
+            offset=start,
+            problem=f"its data ends at {data_offset + raw_size:#x}, beyond the firmware's {len(reader.data):#x} bytes",
+            hint="Give OVMF as one file with its variable store (OVMF.fd).",
+        )
     for holds, offset, problem in (
-        (
-            data_offset + raw_size <= len(reader.data),
-            0,
-            f"its data ends at {data_offset + raw_size:#x}, beyond the firmware's {len(reader.data):#x} bytes",
-        ),
         (kind not in _WITHOUT_DATA or not raw_size, 4, f"{raw_size} bytes of data in a section that takes none"),
         (kind not in _WITH_DATA or raw_size, 4, "no data"),
         (address % PAGE_BYTES == 0, 8, f"address {address:#x} is not a multiple of {PAGE_BYTES}"),
