@@ -6,16 +6,16 @@ matching store path and NAR hash prove that the tools are those of the lock.
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teekit_verify.core import process
 from teekit_verify.core.errors import TeekitError, ToolFailedError
+from teekit_verify.core.files import exclusive
 from teekit_verify.rebuild.lock import EnvironmentIdentity
+from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,19 +54,11 @@ class Environment:
 
 
 def existing(lock: PackageLock) -> Environment | None:
-    """The lock's environment if it is in the store, its bytes hashed again; None if it is not there or is damaged."""
-    if lock.environment is None or not Path(lock.environment.store_path).is_dir():
+    """The lock's environment if it is in the store, its bytes hashed now; None if it is not there or is damaged."""
+    locked = lock.environment
+    if locked is None or _nar_hash(Path(locked.store_path)) != locked.nar_hash:
         return None
-    try:
-        identity = _identify(lock.environment.store_path)
-        process.run(
-            ["nix-store", "--verify-path", lock.environment.store_path],
-            timeout_seconds=_TIMEOUT_SECONDS,
-            environment=nix_environment(),
-        )
-    except (ToolFailedError, PinnedEnvironmentError):
-        return None
-    return Environment(identity, lock.digest()) if identity == lock.environment else None
+    return Environment(locked, lock.digest())
 
 
 def build(
@@ -80,13 +72,16 @@ def build(
 ) -> Environment:
     """Fetch and unpack the lock's packages into the Nix store. The result is what the lock says, if it says anything.
 
-    `files` are the packages' sources, in the lock's order; `scratch` is emptied before and after. Raises
-    PinnedEnvironmentError when the unpacked tree is not the locked one.
+    `files` are the packages' sources, in the lock's order; `scratch` is emptied before and after, by one run at a time.
+    Raises PinnedEnvironmentError when the unpacked tree is not the locked one.
     """
     process.find_program("nix", hint=_NIX_HINT)
     with progress.step(f"fetch the environment's {len(files)} packages"):
         store.fetch(files, progress=progress.count)
-    with progress.step("unpack the environment into the Nix store"):
+    with (
+        progress.step("unpack the environment into the Nix store"),
+        exclusive(scratch.with_name(f"{scratch.name}.lock")),
+    ):
         identity = _assemble(project, [store.path(file.digest) for file in files], scratch)
     if lock.environment is not None and identity != lock.environment:
         raise PinnedEnvironmentError(
@@ -99,7 +94,7 @@ def build(
 
 def _assemble(project: Project, debs: Sequence[Path], scratch: Path) -> EnvironmentIdentity:
     tree = scratch / "tree"
-    _remove(scratch)
+    remove(scratch)
     scratch.mkdir(parents=True)
     listing = "".join(f"{deb}\n" for deb in debs).encode()
     try:
@@ -107,33 +102,48 @@ def _assemble(project: Project, debs: Sequence[Path], scratch: Path) -> Environm
             ["sh", str(project.assemble_script), str(tree)],
             timeout_seconds=_TIMEOUT_SECONDS,
             stdin=listing,
-            environment={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
+            environment={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"},
         )
-        added = process.run(
-            ["nix", "store", "add-path", "--name", STORE_NAME, str(tree)],
-            timeout_seconds=_TIMEOUT_SECONDS,
-            environment=nix_environment(),
-        )
+        return _add(tree)
     finally:
-        _remove(scratch)
-    return _identify(added.stdout.decode().strip())
+        remove(scratch)
 
 
-def _remove(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
+def _add(tree: Path) -> EnvironmentIdentity:
+    """Add the tree to the store. What Nix already has under its name is not believed but hashed, and replaced if damaged."""
+    expected = _nar_hash(tree)
+    store_path = _nix("store", "add-path", "--name", STORE_NAME, str(tree))
+    if _nar_hash(Path(store_path)) != expected:
+        try:
+            process.run(
+                ["nix-store", "--delete", store_path],
+                timeout_seconds=_TIMEOUT_SECONDS,
+                environment=nix_environment(),
+            )
+        except ToolFailedError as error:
+            raise PinnedEnvironmentError(
+                f"the Nix store has a damaged {store_path} and cannot delete it: {error.message}",
+                hint=f"Remove what holds it (nix-store --query --roots {store_path}), and run it again.",
+            ) from error
+        _nix("store", "add-path", "--name", STORE_NAME, str(tree))
+    found = _nar_hash(Path(store_path))
+    if expected is None or found != expected:
+        raise PinnedEnvironmentError(
+            f"the Nix store made {store_path} with {found}, expected {expected}",
+            hint="Run `teekit-verify doctor`, and check the disk of /nix.",
+        )
+    return EnvironmentIdentity(store_path=store_path, nar_hash=expected)
 
 
-def _identify(store_path: str) -> EnvironmentIdentity:
-    """What Nix's database says of a store path. The shape of the JSON depends on Nix's version."""
-    output = process.run(
-        ["nix", "path-info", "--json", store_path], timeout_seconds=_TIMEOUT_SECONDS, environment=nix_environment()
-    ).stdout
-    document = json.loads(output)
-    entry = document[0] if isinstance(document, list) else document[store_path]
-    if not entry or "narHash" not in entry:  # a folder left by a build that failed, say
-        raise PinnedEnvironmentError(f"Nix does not know {store_path}")
-    return EnvironmentIdentity(store_path=store_path, nar_hash=entry["narHash"])
+def _nar_hash(tree: Path) -> str | None:
+    """The SHA-256 of a tree's NAR in SRI form, from its bytes and not from Nix's database; None if there is no tree."""
+    return _nix("hash", "path", str(tree)) if tree.is_dir() else None
+
+
+def _nix(*arguments: str) -> str:
+    """What a nix command prints. The few that are used here print the same in every version of nix since 2.4."""
+    argv = ["nix", *arguments]
+    return process.run(argv, timeout_seconds=_TIMEOUT_SECONDS, environment=nix_environment()).stdout.decode().strip()
 
 
 def nix_environment() -> dict[str, str]:
