@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.download import DownloadStore
+from teekit_verify.core.files import exclusive
 from teekit_verify.rebuild import archive, environment, images, lock
 from teekit_verify.rebuild.sandbox import Sandbox
+from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from teekit_verify.core.download import RemoteFile
     from teekit_verify.core.progress import Progress
@@ -51,13 +54,13 @@ class Provision:
     def new_image_lock(self) -> PackageLock:
         """Resolve what every image needs against today's archive, from mkosi's own view of its configuration."""
         sandbox = Sandbox(root=self.environment().root, read_only_binds={"/source": self.project.mkosi})
-        index = self.index()
         needed: dict[str, tuple[LockedPackage, set[str]]] = {}
-        for target in images.TARGETS:
-            with self.progress.step(f"resolve the packages of {target.key}"):
-                for request in images.stage_requests(target, sandbox, "/source"):
-                    for package in index.resolve(request):
-                        needed.setdefault(package.path, (package, set()))[1].add(target.key)
+        with self._index() as index:
+            for target in images.TARGETS:
+                with self.progress.step(f"resolve the packages of {target.key}"):
+                    for request in images.stage_requests(target, sandbox, "/source"):
+                        for package in index.resolve(request):
+                            needed.setdefault(package.path, (package, set()))[1].add(target.key)
         return archive.make_lock(
             index,
             [
@@ -73,7 +76,7 @@ class Provision:
 
     def package_folder(self, packages: Sequence[LockedPackage], folder: Path) -> None:
         """Make a folder of fetched packages under their own names: what a build sees as its only package source."""
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
         folder.mkdir(parents=True)
         for package in packages:
             stored = self.store.path(package.digest)
@@ -94,16 +97,19 @@ class Provision:
             terminal=True,
         )
 
-    def index(self) -> archive.Index:
-        """Today's signed package index."""
+    @contextmanager
+    def _index(self) -> Iterator[archive.Index]:
+        """Today's signed package index, for one run at a time."""
         root = self.cache / "apt"
-        shutil.rmtree(root, ignore_errors=True)
-        with self.progress.step("fetch and check the package index"):
-            return archive.Index.download(root, archive.sources(self.mirror, self.snapshot_archive, None))
+        with exclusive(self.cache / "apt.lock"):
+            remove(root)
+            with self.progress.step("fetch and check the package index"):
+                index = archive.Index.download(root, archive.sources(self.mirror, self.snapshot_archive, None))
+            yield index
 
     def _index_lock(self, requests: Sequence[str]) -> PackageLock:
-        index = self.index()
-        return archive.make_lock(index, index.resolve(requests))
+        with self._index() as index:
+            return archive.make_lock(index, index.resolve(requests))
 
     def _build_environment(self, locked: PackageLock) -> Environment:
         files = self._files(locked, locked.packages)
