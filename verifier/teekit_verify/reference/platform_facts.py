@@ -119,7 +119,7 @@ class GcpFacts:
             if fact.name == name:
                 return GcpMachine(fact.name, fact.memory_gib * GIB, fact.numa_nodes)
         raise UnsupportedInputError(
-            f"the machine type {printable(name[:80])!r} is not on record",
+            f"the machine type '{printable(name[:80])}' is not on record",
             hint=f"Name one of {', '.join(fact.name for fact in self.machines)}.",
         )
 
