@@ -1,0 +1,241 @@
+"""RTMR0 of a TDX guest on QEMU: what OVMF measures of firmware and machine, before anything of the image runs.
+
+Each event says where its digest is from: `computed` from the machine, the firmware or QEMU itself, or `captured` from a
+machine like it. Event order: edk2 OvmfPkg (TdxHelperLib, TdTcg2Dxe, AcpiPlatformLib) and the log of a dstack guest
+(tests/assets/eventlogs). What depends on the release of edk2 is in `Edk2`.
+
+What is assumed: one NUMA node, and Secure Boot off (with it on, certificates that verified images are measured too).
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.core.errors import UnsupportedInputError
+from teekit_verify.measurement.boot import Prediction
+from teekit_verify.measurement.events import Event, EventType
+from teekit_verify.measurement.registers import rtmr
+from teekit_verify.measurement.tdhob import MemoryRange, qemu_td_hob
+from teekit_verify.measurement.variables import SecureBootVariables, Variable, boot_order, ui_app_option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+COMPUTED, CAPTURED = "computed", "captured"
+"""How the cause of every event begins."""
+NO_KEYS = SecureBootVariables(b"", b"", b"", b"", b"")
+"""A blank variable store: the variables do not exist, SecureBoot included."""
+FIRST_RELEASE, LAST_RELEASE = 202208, 202605
+"""edk2-stable202208 is the first with TDX measurement as OVMF has it now; what comes after the last was not read."""
+
+_RTMR0 = rtmr(0)
+_HOB_TABLE_GUID = UUID("93bb96af-b9f2-4eb8-9462-e0ba74564236")
+_FW_CFG_NAME_BYTES = 56
+_MIB = 1 << 20
+_MAX_MEMORY_BYTES = 1 << 46
+_SECOND_SEPARATOR_UNTIL, _FW_CFG_FROM, _NEW_BOOT_MENU_FROM = 202411, 202505, 202505
+
+
+@dataclass(frozen=True, slots=True)
+class Edk2:
+    """A release of edk2, by the number in the name of its tag: edk2-stable202502 is 202502."""
+
+    release: int
+
+    def __post_init__(self) -> None:
+        if not FIRST_RELEASE <= self.release <= LAST_RELEASE:
+            raise UnsupportedInputError(
+                f"edk2-stable{self.release} is not known: RTMR0 is predicted for {FIRST_RELEASE} to {LAST_RELEASE}"
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> Edk2:
+        """`edk2-stable202502`, `202502`, or a Debian version such as `2025.02-8`. Raises UnsupportedInputError."""
+        match = re.fullmatch(r"(?:edk2-)?(?:stable)?(\d{4})\.?(\d{2})(?:-.*)?", text)
+        if match is None:
+            raise UnsupportedInputError(
+                f"not a release of edk2: {text[:40]!r}", hint="Write it like edk2-stable202502 or 2025.02-8."
+            )
+        return cls(int(match.group(1) + match.group(2)))
+
+    @property
+    def has_second_separator(self) -> bool:
+        """Before efaf8931bb (stable202411) RTMR0 got the separator that belongs into RTMR1."""
+        return self.release < _SECOND_SEPARATOR_UNTIL
+
+    @property
+    def measures_fw_cfg(self) -> bool:
+        """Since be529ef3c9 (stable202505): OvmfPkg/Library/QemuFwCfgLib/QemuFwCfgCacheInit.c, mCacheFwCfgList."""
+        return self.release >= _FW_CFG_FROM
+
+    @property
+    def has_only_ui_app(self) -> bool:
+        """Before stable202505, without a disk, the one boot option is the firmware's setup."""
+        return self.release < _NEW_BOOT_MENU_FROM
+
+
+@dataclass(frozen=True, slots=True)
+class QemuFirmware:
+    """What RTMR0 needs of an OVMF. `sections` are those of type TD_HOB and TEMP_MEM; `hob` is where the TD HOB lies.
+
+    `cfv_digest` is over the configuration volume (PcdCfvRawDataSize bytes); `cause` says where these are from.
+    """
+
+    edk2: Edk2
+    sections: tuple[MemoryRange, ...]
+    hob: MemoryRange
+    cfv_digest: Digest
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A named blob of the machine, by its SHA-384."""
+
+    name: str
+    digest: Digest
+
+    @classmethod
+    def of(cls, blobs: Iterable[tuple[str, bytes]]) -> tuple[Measured, ...]:
+        return tuple(cls(name, Digest.of(Algorithm.SHA384, data)) for name, data in blobs)
+
+
+@dataclass(frozen=True, slots=True)
+class MachineTables:
+    """What QEMU hands its firmware over fw_cfg. `cause` begins with COMPUTED or CAPTURED, and goes on with the source.
+
+    `acpi`: in the order in which the firmware loads them, the table loader first. `fw_cfg`: the items that edk2 since
+    stable202505 measures, in the order of its list; None where they are not known.
+    """
+
+    cause: str
+    acpi: tuple[Measured, ...]
+    fw_cfg: tuple[Measured, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BootVariables:
+    """The boot options in the order of BootOrder, which is measured before them. `cause` as in MachineTables."""
+
+    cause: str
+    options: tuple[Variable, ...]
+
+
+def predict_rtmr0(
+    memory_bytes: int,
+    firmware: QemuFirmware,
+    *,
+    tables: MachineTables | None = None,
+    boot: BootVariables | None = None,
+    keys: SecureBootVariables = NO_KEYS,
+) -> Prediction:
+    """The event log of RTMR0 up to the start of the first boot option or kernel.
+
+    What is not given and cannot be computed is named in `missing`. Without `boot`, the options are those of a machine
+    without disks, where the release of edk2 tells them. Raises UnsupportedInputError with Secure Boot on.
+    """
+    if keys.on:
+        raise UnsupportedInputError(
+            "RTMR0 with Secure Boot on is not predicted: it holds the certificates that verified each image",
+            hint="Predict for a machine without Secure Boot.",
+        )
+    options = boot or _default_options(firmware.edk2)
+    missing = list(_missing(firmware.edk2, tables, options))
+    events = [
+        ev_efi_handoff_tables2(memory_bytes, firmware),
+        ev_efi_platform_firmware_blob2(firmware),
+        *(ev_fw_cfg_item(item, tables) for item in _fw_cfg(firmware.edk2, tables) if tables),
+        *(ev_efi_variable_driver_config(variable) for variable in keys.variables()),
+        ev_separator(),
+        *(ev_acpi_data(blob, tables) for blob in (tables.acpi if tables else ()) if tables),
+        *(_boot_events(options) if options else ()),
+    ]
+    if firmware.edk2.has_second_separator:
+        events.append(ev_separator())
+    return Prediction(_RTMR0, tuple(events), tuple(missing))
+
+
+def _missing(edk2: Edk2, tables: MachineTables | None, options: BootVariables | None) -> Iterable[str]:
+    if tables is None:
+        yield "EV_PLATFORM_CONFIG_FLAGS: give ACPI tables, captured or generated by QEMU"
+    elif edk2.measures_fw_cfg and tables.fw_cfg is None:
+        yield "EV_PLATFORM_CONFIG_FLAGS: this edk2 measures fw_cfg items, which are not among the inputs"
+    if options is None:
+        yield "EV_EFI_VARIABLE_BOOT: the boot options of this edk2 are not computed, give those of a machine like it"
+
+
+def _fw_cfg(edk2: Edk2, tables: MachineTables | None) -> tuple[Measured, ...]:
+    return (tables.fw_cfg or ()) if tables and edk2.measures_fw_cfg else ()
+
+
+def _default_options(edk2: Edk2) -> BootVariables | None:
+    if not edk2.has_only_ui_app:
+        return None
+    return BootVariables(f"{COMPUTED} from: the release of edk2, for a machine without disks", (ui_app_option(),))
+
+
+def ev_efi_handoff_tables2(memory_bytes: int, firmware: QemuFirmware) -> Event:
+    """edk2 OvmfPkg/IntelTdx/TdxHelperLib/SecTdxHelper.c, TdxHelperMeasureTdHob(): the list without its end record.
+
+    The event names "TdxTable", one table, and the address of the list. Raises UnsupportedInputError for a memory size
+    that QEMU would not take.
+    """
+    if memory_bytes % _MIB or not 0 < memory_bytes <= _MAX_MEMORY_BYTES:
+        raise UnsupportedInputError(f"expected memory of whole MiB up to 64 TiB, found {memory_bytes} bytes")
+    hob = qemu_td_hob(firmware.hob.start, firmware.sections, memory_bytes)
+    data = b"\x09TdxTable\0" + struct.pack("<Q", 1) + _HOB_TABLE_GUID.bytes_le + struct.pack("<Q", firmware.hob.start)
+    cause = f"{COMPUTED} from: memory of {memory_bytes // _MIB} MiB and sections of the firmware"
+    return _event(EventType.EV_EFI_HANDOFF_TABLES2, hob, "TD HOB", cause, data)
+
+
+def ev_efi_platform_firmware_blob2(firmware: QemuFirmware) -> Event:
+    """edk2 OvmfPkg/IntelTdx/TdxHelperLib/SecTdxHelper.c, TdxHelperMeasureCfvImage(): the configuration volume's bytes."""
+    kind = EventType.EV_EFI_PLATFORM_FIRMWARE_BLOB2
+    return Event(_RTMR0, kind, (firmware.cfv_digest,), "configuration volume", firmware.cause)
+
+
+def ev_fw_cfg_item(item: Measured, tables: MachineTables) -> Event:
+    """QemuFwCfgCacheInit.c, CacheFwCfgInfoWithOptionalMeasurment(): the item as it is; the event names it."""
+    data = b"QEMU FW CFG\0" + item.name.encode().ljust(_FW_CFG_NAME_BYTES, b"\0")
+    kind = EventType.EV_PLATFORM_CONFIG_FLAGS
+    return Event(_RTMR0, kind, (item.digest,), f"fw_cfg item {item.name}", tables.cause, data)
+
+
+def ev_efi_variable_driver_config(variable: Variable) -> Event:
+    """PFP 1.06, 10.4.1: the digest is of the whole UEFI_VARIABLE_DATA."""
+    data = variable.event_data()
+    cause = f"{COMPUTED} from: Secure Boot keys in the variable store"
+    return _event(EventType.EV_EFI_VARIABLE_DRIVER_CONFIG, data, f"variable {variable.name}", cause, data)
+
+
+def ev_separator() -> Event:
+    """PFP 1.06, 10.4.1: four zero bytes."""
+    return _event(EventType.EV_SEPARATOR, bytes(4), "separator", f"{COMPUTED} from: firmware", bytes(4))
+
+
+def ev_acpi_data(blob: Measured, tables: MachineTables) -> Event:
+    """edk2 OvmfPkg/Library/AcpiPlatformLib/QemuFwCfgAcpi.c: the blobs as QEMU gives them, named "ACPI DATA" all."""
+    kind = EventType.EV_PLATFORM_CONFIG_FLAGS
+    return Event(_RTMR0, kind, (blob.digest,), f"ACPI {blob.name}", tables.cause, b"ACPI DATA")
+
+
+def _boot_events(options: BootVariables) -> Iterable[Event]:
+    """TdTcg2Dxe.c, ReadAndMeasureBootVariable(): BootOrder, then its options; the digest is of the content alone."""
+    order = boot_order(tuple(int(option.name.removeprefix("Boot"), 16) for option in options.options))
+    for variable in (order, *options.options):
+        yield _event(
+            EventType.EV_EFI_VARIABLE_BOOT,
+            variable.data,
+            f"variable {variable.name}",
+            options.cause,
+            variable.event_data(),
+        )
+
+
+def _event(kind: EventType, message: bytes, description: str, cause: str, data: bytes) -> Event:
+    return Event(_RTMR0, kind, (Digest.of(Algorithm.SHA384, message),), description, cause, data)
