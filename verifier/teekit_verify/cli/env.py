@@ -87,7 +87,7 @@ def shell(
     snapshot_archive: SnapshotArchiveOption = SNAPSHOT_ARCHIVE,
     debug: DebugOption = False,
 ) -> None:
-    """Enter the environment: the working directory is writable, the image's fetched packages are under /packages."""
+    """Enter the environment, with the network; of the host's files only the working directory is there, writable."""
     bringing = provision(source, mirror, snapshot_archive)
     bringing.shell_sandbox(Path.cwd()).become(command or ["bash"])
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.download import DownloadStore
+from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import exclusive
 from teekit_verify.rebuild import archive, environment, images, lock
 from teekit_verify.rebuild.sandbox import Sandbox
@@ -88,10 +89,13 @@ class Provision:
     def shell_sandbox(self, working_directory: Path) -> Sandbox:
         """The environment for interactive use: the working directory writable in its place, the network on."""
         here = working_directory.resolve()
+        if here == Path("/") or any(here.is_relative_to(place) for place in ("/usr", "/etc")):
+            raise TeekitError(f"{here} would take the environment's place", hint="Change into another folder.")
+        names = Path("/etc/resolv.conf")
         return Sandbox(
             root=self.environment().root,
             binds={str(here): here},
-            read_only_binds={"/etc/resolv.conf": Path("/etc/resolv.conf")},
+            read_only_binds={str(names): names} if names.exists() else {},
             working_directory=str(here),
             network=True,
             terminal=True,
