@@ -76,8 +76,8 @@ class DebianArchive:
     def add(
         self, name: str, version: str, *, archive: str = "debian", suite: str = "trixie", depends: str = ""
     ) -> Path:
-        place = self.pool(archive, suite) / name
-        return make_deb(place, name, version, {f"usr/share/{name}/{name}": f"{name} {version}\n"}, depends=depends)
+        files = {f"{place}/{name}": f"{name} {version}\n" for place in ("usr/bin", "etc")}
+        return make_deb(self.pool(archive, suite) / name, name, version, files, depends=depends)
 
     def dists(self, suite: str) -> Path:
         archive = next(archive for archive, suites in SUITES.items() if suite in suites)
