@@ -28,6 +28,7 @@ from teekit_verify.reference.measure import measure_file
 
 UKI = build_uki()
 BOOT = "EFI/BOOT/BOOTX64.EFI"
+ASSETS = Path(__file__).parents[2] / "assets" / "pcrlock"
 PCRLOCK = "/usr/lib/systemd/systemd-pcrlock"
 
 
@@ -251,22 +252,21 @@ def test_pcrlock_lists_what_the_image_decides(raw: Path, capsys: pytest.CaptureF
     assert [record["digests"][0]["digest"] for record in component["records"] if record["pcr"] == 11] == events
 
 
-def test_systemd_pcrlock_reads_the_component_and_agrees(
-    raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """`lock-uki` writes the UKI's events of PCR 4 and 11 in the same format."""
+def test_pcrlock_agrees_with_what_systemd_wrote_for_the_same_uki(raw: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`lock-uki` writes the UKI's own event of PCR 4, and all of PCR 11, in the same format."""
+    assert main(["measure", str(raw.with_name("image.efi")), "--pcrlock"]) == ExitStatus.HOLDS
+    ours = json.loads(capsys.readouterr().out)
+    theirs = json.loads((ASSETS / "lock-uki-small.pcrlock").read_text())
+    assert _of_pcr(ours, 11) == _of_pcr(theirs, 11)
+    assert _of_pcr(ours, 4)[:1] == _of_pcr(theirs, 4)
+
+
+def test_systemd_pcrlock_reads_the_component(raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     if not Path(PCRLOCK).exists():
         pytest.skip("systemd-pcrlock comes with systemd 254 and later")
-    uki = raw.with_name("image.efi")
-    assert main(["measure", str(uki), "--pcrlock"]) == ExitStatus.HOLDS
-    ours = capsys.readouterr().out
-    (tmp_path / "600-uki.pcrlock").write_text(ours)
-    listed = made.run(PCRLOCK, "list-components", f"--components={tmp_path}")
-    assert b"600-uki" in listed
-    made.run(PCRLOCK, "lock-uki", str(uki), f"--pcrlock={tmp_path / 'theirs'}")
-    theirs = json.loads((tmp_path / "theirs").read_text())
-    assert _of_pcr(json.loads(ours), 11) == _of_pcr(theirs, 11)
-    assert _of_pcr(json.loads(ours), 4)[:1] == _of_pcr(theirs, 4)
+    assert main(["measure", str(raw), "--pcrlock"]) == ExitStatus.HOLDS
+    (tmp_path / "600-uki.pcrlock").write_text(capsys.readouterr().out)
+    assert b"600-uki" in made.run(PCRLOCK, "list-components", f"--components={tmp_path}")
 
 
 def _of_pcr(component: dict[str, Any], pcr: int) -> list[dict[str, str]]:
