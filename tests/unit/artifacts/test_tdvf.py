@@ -133,7 +133,7 @@ def _pointing(offset_from_end: int) -> bytes:
             _row(address=(1 << 64) - 4096),
             r"TDX section 0 \(TEMP_MEM\) at offset 0x7018: it ends at 0x1000000\d+, beyond 52",
         ),
-        (_row(memory_size=257 << 20), "TDX metadata at offset 0x7000: its sections take 257 MiB, more than 256 MiB"),
+        (_row(memory_size=65 << 20), "TDX metadata at offset 0x7000: its sections take 65 MiB, more than 64 MiB"),
     ],
 )
 def test_each_wrong_field_is_named(image: bytes, message: str) -> None:

@@ -32,7 +32,7 @@ _DESCRIPTOR_BYTES = 16
 _VERSION = 1
 _MAX_FIRMWARE_BYTES = 64 << 20
 _MAX_SECTIONS = 64
-_MAX_MEMORY_BYTES = 256 << 20
+_MAX_MEMORY_BYTES = 64 << 20
 """All sections together; edk2 has about 4 MiB. Every page takes time to measure."""
 _MAX_ADDRESS = 1 << 52
 
