@@ -127,3 +127,25 @@ def test_folders_that_a_build_closed_are_removed_by_their_owner(tmp_path: Path) 
     assert completed.stderr == b""
     assert not tree.exists()
     assert tmp_path.stat().st_mode & 0o7777 == 0o755
+
+
+def test_folders_are_opened_before_the_second_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = tmp_path / "tree"
+    (tree / "a" / "b").mkdir(parents=True)
+    (tree / "a" / "out").symlink_to(tmp_path)
+    real, modes = shutil.rmtree, list[list[int]]()
+
+    def first_refuse(path: Path) -> None:
+        modes.append([folder.stat().st_mode & 0o777 for folder in (tree, tree / "a", tree / "a" / "b")])
+        if len(modes) == 1:
+            raise PermissionError(13, os.strerror(13))
+        real(path)
+
+    monkeypatch.setattr(shutil, "rmtree", first_refuse)
+    for folder in (tree / "a" / "b", tree / "a", tree):
+        folder.chmod(0o500)
+    outside = tmp_path.stat().st_mode
+    remove(tree)
+    assert modes == [[0o500] * 3, [0o700] * 3]
+    assert not tree.exists()
+    assert tmp_path.stat().st_mode == outside  # links are not followed
