@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 
 from builders import tdvf as build
 from builders.mrtd import mrtd_of_rows
@@ -14,7 +15,16 @@ from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
 from teekit_verify.measurement.events import EventType
 from teekit_verify.measurement.mrtd import PageOrder
-from teekit_verify.reference.measure_firmware import gcp_mrtds, gcp_rtmr0, inspect_firmware, known_as, measure_firmware
+from teekit_verify.reference import model
+from teekit_verify.reference.measure_firmware import (
+    acceptable_mrtds,
+    acceptable_rtmr0s,
+    gcp_mrtds,
+    gcp_rtmr0,
+    inspect_firmware,
+    known_as,
+    measure_firmware,
+)
 from teekit_verify.reference.platform_facts import FirmwareFact, GcpFacts, load_gcp
 
 FACTS = load_gcp()
@@ -105,3 +115,15 @@ def test_a_file_of_another_kind(tmp_path: Path) -> None:
     path.write_bytes(b"MZ")
     with pytest.raises(MalformedInputError, match="file size at offset 0x0: 2 bytes"):
         measure_firmware(path)
+
+
+def test_alternatives_make_a_reference() -> None:
+    """What a reference file holds is read back with every log replayed."""
+    rtmr0s = acceptable_rtmr0s(gcp_rtmr0(FACTS, "c3-standard-8", None))
+    unknown = acceptable_rtmr0s(gcp_rtmr0(FACTS, "c3-standard-88", None))
+    for values in (acceptable_mrtds(gcp_mrtds(FACTS, None)), rtmr0s, unknown):
+        register = model.ReferenceRegister(model.Policy.ANY_OF, "", values)
+        adapter = TypeAdapter(model.ReferenceRegister)
+        assert adapter.validate_json(adapter.dump_json(register), strict=True) == register
+    assert len({value.label for value in rtmr0s}) == len(rtmr0s) == 5 * 2 * 2
+    assert unknown[0].register.missing.startswith("EV_PLATFORM_CONFIG_FLAGS: no ACPI tables of c3-standard-88")

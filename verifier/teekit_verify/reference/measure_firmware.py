@@ -9,6 +9,8 @@ from teekit_verify.artifacts.tdvf import TdvfSection, open_tdvf
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.measurement.gcp_rtmr0 import Alternative, alternatives, firmware_of_file
 from teekit_verify.measurement.mrtd import PageOrder, mrtd
+from teekit_verify.reference import model
+from teekit_verify.reference.create import register_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,6 +87,24 @@ def gcp_rtmr0(facts: GcpFacts, machine_name: str, path: Path | None, *, disks: i
         for found in alternatives(
             machine, facts.recorded(fact), acpi, disks=disks, second_separator=fact.second_separator
         )
+    )
+
+
+def acceptable_mrtds(mrtds: Sequence[tuple[str, Digest]]) -> tuple[model.AcceptableValue, ...]:
+    """For a reference with policy any-of; MRTD has no event log."""
+    return tuple(model.AcceptableValue(label, model.RegisterValue((value,), "", ())) for label, value in mrtds)
+
+
+def acceptable_rtmr0s(found: Sequence[Alternative]) -> tuple[model.AcceptableValue, ...]:
+    """For a reference with policy any-of. Equal values stay apart: each has a log that explains it."""
+    return tuple(
+        model.AcceptableValue(
+            item.label,
+            register_value(
+                item.prediction.register, item.prediction.events, missing="; ".join(item.prediction.missing)
+            ),
+        )
+        for item in found
     )
 
 
