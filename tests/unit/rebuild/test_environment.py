@@ -55,7 +55,6 @@ class Workbench:
             self._package("other", {"usr/share/doc/other/copyright": "long", "usr/share/other/data": str(folder)}),
         )
         self.lock = rebuilds.lock_of(*self.packages)
-        self.made: set[str] = set()
 
     def _package(self, name: str, files: dict[str, str]) -> LockedPackage:
         deb = make_deb(self.folder / "pool", name, "1", files)
@@ -70,9 +69,7 @@ class Workbench:
         locked = lock or self.lock
         files = [package.remote_file([("debian", f"file://{self.folder}/mirror")]) for package in locked.packages]
         progress = StderrProgress()
-        built = environment.build(self.project, locked, self.store, files, self.folder / "scratch", progress=progress)
-        self.made.add(built.identity.store_path)
-        return built
+        return environment.build(self.project, locked, self.store, files, self.folder / "scratch", progress=progress)
 
 
 @pytest.fixture
@@ -80,7 +77,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workbench
     monkeypatch.setattr(environment, "STORE_NAME", f"teekit-test-{os.getpid()}")
     made = Workbench(tmp_path)
     yield made
-    for path in made.made:
+    for path in Path("/nix/store").glob(f"*-{environment.STORE_NAME}"):
         nix_store("--delete", path)
 
 
