@@ -20,6 +20,7 @@ from teekit_verify.cli.env import env
 from teekit_verify.cli.inspect import inspect
 from teekit_verify.cli.lock import fetch, lock
 from teekit_verify.cli.measure import measure
+from teekit_verify.cli.quote import quote
 from teekit_verify.cli.rebuild import rebuild
 from teekit_verify.cli.reference import reference
 from teekit_verify.cli.replay import replay
@@ -59,6 +60,7 @@ app.command()(inspect)
 app.command()(rebuild)
 app.command()(boot)
 app.command()(replay)
+app.command()(quote)
 app.command()(lock)
 app.command()(fetch)
 app.add_typer(env, name="env")

@@ -25,6 +25,10 @@ class UnsupportedInputError(TeekitError):
     """The input is well formed, but measuring it would be a guess (an unknown stub version, say)."""
 
 
+class NotAuthenticError(TeekitError):
+    """Evidence is well formed, but something that its authenticity rests on does not hold: a signature, a certificate."""
+
+
 class ToolMissingError(TeekitError):
     """A program this step needs is not installed."""
 

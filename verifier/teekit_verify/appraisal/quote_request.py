@@ -1,0 +1,93 @@
+"""What somebody asks of a quote, from the words of a command line: a time, a root to trust, REPORTDATA."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.evidence import intel_root
+from teekit_verify.evidence.certificates import load_certificates, reading
+from teekit_verify.evidence.plain_json import read_small
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cryptography import x509
+
+REPORT_DATA_BYTES = 64
+
+
+def parse_time(text: str) -> datetime:
+    """ISO 8601, in UTC unless it says otherwise; a date alone is its midnight. Raises TeekitError."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise TeekitError(f"not a time: {text[:80]!r}", hint="Write it as 2026-02-03T04:05:06Z.") from error
+
+
+def read_root(path: Path | None) -> x509.Certificate:
+    """One certificate in PEM; without a file Intel's. Raises TeekitError."""
+    data = intel_root.PEM if path is None else read_small(path)
+    what = "Intel SGX Root CA" if path is None else str(path)
+    with reading("root certificate", what):
+        found = load_certificates(data)
+    if len(found) != 1:
+        raise TeekitError(f"{what}: expected one certificate, found {len(found)}")
+    return found[0]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportDataRequest:
+    """REPORTDATA must be one of `values`, 64 bytes each; `words` say what they are."""
+
+    values: tuple[bytes, ...]
+    words: str
+
+
+def requested_report_data(
+    report_data: str | None, nonce: Path | None, public_key: Path | None
+) -> ReportDataRequest | None:
+    """None if nothing was asked for. Raises TeekitError for more than one request, and for one that cannot be met."""
+    if sum(item is not None for item in (report_data, nonce, public_key)) > 1:
+        raise TeekitError("more than one of --report-data, --nonce and --public-key", hint="Give one of them.")
+    if report_data is not None:
+        return ReportDataRequest((_padded(_from_hex(report_data), "--report-data"),), "what was asked for")
+    if nonce is not None:
+        return ReportDataRequest((_padded(read_small(nonce), str(nonce)),), "the nonce")
+    if public_key is not None:
+        return ReportDataRequest(_key_digests(public_key), "a digest of the public key")
+    return None
+
+
+def _from_hex(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text.removeprefix("0x"))
+    except ValueError as error:
+        raise TeekitError("--report-data: expected hexadecimal digits") from error
+
+
+def _padded(data: bytes, what: str) -> bytes:
+    if not 1 <= len(data) <= REPORT_DATA_BYTES:
+        raise TeekitError(
+            f"{what}: expected 1 to {REPORT_DATA_BYTES} bytes, found {len(data)}",
+            hint="Give with --report-data what the guest put into REPORTDATA.",
+        )
+    return data.ljust(REPORT_DATA_BYTES, b"\0")
+
+
+def _key_digests(path: Path) -> tuple[bytes, ...]:
+    """SHA-256, SHA-384 and SHA-512 of the SubjectPublicKeyInfo in DER (RFC 5280, 4.1.2.7), the shorter ones with zeros after."""
+    data = read_small(path)
+    try:
+        spki = load_pem_public_key(data).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise TeekitError(f"{path}: not a public key in PEM", hint="Give a file with BEGIN PUBLIC KEY.") from error
+    digests = (digest(spki).digest() for digest in (hashlib.sha256, hashlib.sha384, hashlib.sha512))
+    return tuple(_padded(digest, str(path)) for digest in digests)

@@ -1,0 +1,108 @@
+"""What a PCK certificate says about its platform, in an extension of Intel's.
+
+Intel SGX PCK Certificate and Certificate Revocation List Profile Specification 1.5, section 1.3.5: a DER sequence of
+sequences {object identifier, value}, identifiers below 1.2.840.113741.1.13.1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+
+from teekit_verify.core.binary import Reader
+from teekit_verify.core.errors import MalformedInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SGX_EXTENSION = x509.ObjectIdentifier("1.2.840.113741.1.13.1")
+_WHAT = "SGX extension of the PCK certificate"
+_PREFIX = bytes.fromhex("2a864886f84d010d01")
+"""SGX_EXTENSION in DER; what is below it has one or two numbers more, all less than 128."""
+_SEQUENCE, _OBJECT_IDENTIFIER, _OCTETS, _INTEGER = 0x30, 0x06, 0x04, 0x02
+_COMPONENTS = 16
+_LONG_FORM = 0x80
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """`fmspc` (6 bytes) names the kind of platform, `pce_id` 2 bytes; `components` are 16 security version numbers."""
+
+    fmspc: bytes
+    pce_id: bytes
+    pce_svn: int
+    components: tuple[int, ...]
+
+
+def read_platform(certificate: x509.Certificate) -> Platform:
+    """Raises MalformedInputError if the extension is not there, or not what it should be."""
+    try:
+        value = certificate.extensions.get_extension_for_oid(SGX_EXTENSION).value
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError) as error:
+        raise MalformedInputError(_WHAT, field="extension", offset=0, problem="there is none") from error
+    assert isinstance(value, x509.UnrecognizedExtension)  # noqa: S101 - for the type checker
+    fields = _fields(_only_sequence(value.value))
+    tcb = _fields(_expect(fields, (2,), _SEQUENCE))
+    return Platform(
+        fmspc=_octets(fields, 4, 6),
+        pce_id=_octets(fields, 3, 2),
+        pce_svn=_number(tcb, 17),
+        components=tuple(_number(tcb, index) for index in range(1, _COMPONENTS + 1)),
+    )
+
+
+def _only_sequence(data: bytes) -> bytes:
+    items = list(_items(data))
+    if len(items) != 1 or items[0][0] != _SEQUENCE:
+        raise MalformedInputError(_WHAT, field="extension", offset=0, problem="expected one sequence")
+    return items[0][1]
+
+
+def _fields(data: bytes) -> dict[tuple[int, ...], tuple[int, bytes]]:
+    """The values with their tags, by the numbers of their identifiers below SGX_EXTENSION."""
+    fields: dict[tuple[int, ...], tuple[int, bytes]] = {}
+    for tag, content in _items(data):
+        pair = list(_items(content)) if tag == _SEQUENCE else []
+        if len(pair) != 2 or pair[0][0] != _OBJECT_IDENTIFIER or not pair[0][1].startswith(_PREFIX):  # noqa: PLR2004
+            raise MalformedInputError(
+                _WHAT, field="entry", offset=0, problem="expected an identifier of Intel's and a value"
+            )
+        numbers = tuple(pair[0][1][len(_PREFIX) :])
+        if numbers in fields:
+            raise MalformedInputError(_WHAT, field="entry", offset=0, problem=f"{numbers} stands twice")
+        fields[numbers] = pair[1]
+    return fields
+
+
+def _expect(fields: dict[tuple[int, ...], tuple[int, bytes]], numbers: tuple[int, ...], tag: int) -> bytes:
+    found = fields.get(numbers)
+    if found is None or found[0] != tag:
+        name = ".".join(map(str, numbers))
+        raise MalformedInputError(_WHAT, field=name, offset=0, problem="is not there, or has another type")
+    return found[1]
+
+
+def _octets(fields: dict[tuple[int, ...], tuple[int, bytes]], number: int, size_bytes: int) -> bytes:
+    octets = _expect(fields, (number,), _OCTETS)
+    if len(octets) != size_bytes:
+        problem = f"expected {size_bytes} bytes, found {len(octets)}"
+        raise MalformedInputError(_WHAT, field=str(number), offset=0, problem=problem)
+    return octets
+
+
+def _number(fields: dict[tuple[int, ...], tuple[int, bytes]], index: int) -> int:
+    return int.from_bytes(_expect(fields, (2, index), _INTEGER), "big", signed=True)
+
+
+def _items(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The elements of a DER value: tag and content. Lengths of up to two bytes."""
+    reader = Reader(memoryview(data), _WHAT)
+    while reader.remaining:
+        tag, size = reader.u8("tag"), reader.u8("length")
+        if size > _LONG_FORM + 2 or size == _LONG_FORM:
+            raise reader.fail("length", "is longer than an extension can be")
+        if size > _LONG_FORM:
+            size = int.from_bytes(reader.take(size - _LONG_FORM, "length"), "big")
+        yield tag, bytes(reader.take(size, "content"))
