@@ -1,0 +1,173 @@
+"""Well-formed inputs to start from: the tests' builders and the recorded evidence in tests/assets."""
+
+from __future__ import annotations
+
+import gzip
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from builders import documents, eventlog, tdvf, vhd
+from builders.fat import put, run
+from builders.gpt import sfdisk_disk
+from builders.tools import require
+from builders.uki import build_uki, default_sections, kernel
+from teekit_verify.reference import create, dsse
+
+PROJECT = Path(__file__).parents[2]
+ASSETS = PROJECT / "tests" / "assets"
+_DISK_BYTES = 192 * 1024
+_ESP_SECTOR, _ESP_SECTORS = 40, 300
+_SCRIPT = f"""label: gpt
+label-id: 00000000-0000-0000-0000-000000000007
+first-lba: 34
+start={_ESP_SECTOR}, size={_ESP_SECTORS}, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B, name=esp
+"""
+FAT32_BYTES = 34 << 20
+"""The least that a FAT32 can have is 65,525 clusters. A seed is the beginning of the volume, and the rest is zero."""
+
+
+def ukis() -> list[bytes]:
+    cmdline = (".cmdline", b"quiet")
+    full = [*default_sections(), (".ucode", b"\0" * 64), (".sbat", b"sbat,1\n"), (".pcrpkey", b"key"), (".dtb", b"dtb")]
+    profiles = [(".profile", b"ID=one\n"), cmdline, (".profile", b"ID=two\n"), (".cmdline", b"debug")]
+    return [
+        build_uki("257.13-1~deb13u1"),
+        build_uki("252.39-1~deb12u1", certificate=bytes(64)),
+        build_uki("259.1", full, trailing=bytes(8)),
+        build_uki("257", [(".linux", kernel()), *profiles]),
+        build_uki("254", [(".linux", kernel("5.10.0")), cmdline, (".initrd", b"0707" * 9)]),
+    ]
+
+
+def pes() -> list[bytes]:
+    return [kernel(), *ukis()]
+
+
+@cache
+def disks() -> list[bytes]:
+    """A partition table and a FAT12 with a UKI."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        disk = folder / "disk.raw"
+        sfdisk_disk(folder, _SCRIPT, _DISK_BYTES)
+        run("mkfs.vfat", "--offset", str(_ESP_SECTOR), str(disk), str(_ESP_SECTORS // 2))
+        start = _ESP_SECTOR * 512
+        put(disk, "EFI/BOOT/BOOTX64.EFI", build_uki(), start=start)
+        put(disk, "loader/a file with a long name.conf", b"x" * 3000, start=start)
+        return [disk.read_bytes()]
+
+
+def gpts() -> list[bytes]:
+    """What comes before the first partition."""
+    return [disk[: 512 * _ESP_SECTOR] for disk in disks()]
+
+
+@cache
+def fats() -> list[bytes]:
+    """A FAT12, and the beginning of a FAT32 with one FAT."""
+    small = disks()[0][512 * _ESP_SECTOR : 512 * (_ESP_SECTOR + _ESP_SECTORS)]
+    with tempfile.TemporaryDirectory() as name:
+        volume = Path(name) / "volume"
+        with volume.open("wb") as stream:
+            stream.truncate(FAT32_BYTES)
+        run("mkfs.vfat", "-F", "32", "-f", "1", "-s", "1", str(volume))
+        put(volume, "EFI/BOOT/BOOTX64.EFI", build_uki(sections=[]))
+        put(volume, "EFI/a file with a long name", b"x" * 1000)
+        return [small, volume.read_bytes().rstrip(b"\0")]
+
+
+def vhds() -> list[bytes]:
+    return [bytes(1024) + vhd.footer(1024), *(disk + vhd.footer(len(disk)) for disk in disks())]
+
+
+@cache
+def archives() -> list[bytes]:
+    """Plain tar (the entry point compresses it) and gzip; one with a sparse map that goes on in a second block."""
+    with tempfile.TemporaryDirectory() as name:
+        disk = Path(name) / "disk.raw"
+        disk.write_bytes(disks()[0])
+        found = [_tar(Path(name)), _tar(Path(name), "-S")]
+        found.append(gzip.compress(found[0]))
+        with disk.open("wb") as stream:
+            for place in range(0, 40 * 8192, 8192):
+                stream.seek(place)
+                stream.write(b"piece")
+        found.append(_tar(Path(name), "-S", "--hole-detection=raw"))
+    return found
+
+
+def _tar(folder: Path, *options: str) -> bytes:
+    argv = [require("tar"), "--format=oldgnu", "-C", str(folder), *options, "-cf", "-", "disk.raw"]
+    return subprocess.run(argv, capture_output=True, check=True).stdout
+
+
+def any_disks() -> list[bytes]:
+    return [*disks(), *vhds()[1:], *archives()[1:3], build_uki()]
+
+
+def firmwares() -> list[bytes]:
+    rows = [tdvf.Row(0x1000 * index, 0x1000, 0x1000 * index, 0x2000, kind) for index, kind in enumerate((0, 1, 4))]
+    return [tdvf.build_tdvf(), tdvf.build_tdvf(rows)]
+
+
+def event_logs() -> list[bytes]:
+    small = eventlog.header(eventlog.SHA256, eventlog.SHA384)
+    small += eventlog.measured(4, 0xD, b"hello\0", eventlog.SHA256, eventlog.SHA384)
+    files = [*sorted((ASSETS / "boots").glob("*.bin")), ASSETS / "eventlogs" / "ovmf-swtpm-uki.bin"]
+    return [small, *(path.read_bytes() for path in files), *cc_logs()]
+
+
+def cc_logs() -> list[bytes]:
+    """A real log without its padding, and one with runtime events."""
+    real = (ASSETS / "eventlogs" / "gcp-cos113-ccel-data.bin").read_bytes().rstrip(b"\xff\0")
+    return [real, real + bytes(64), eventlog.dstack_report()[0]]
+
+
+def ccels() -> list[bytes]:
+    """The table, and the log behind it."""
+    table = (ASSETS / "eventlogs" / "gcp-cos113-ccel-table.bin").read_bytes()
+    return [table + log for log in cc_logs()]
+
+
+def dstack_logs() -> list[bytes]:
+    return [(ASSETS / "eventlogs" / "dstack-quote-report.json").read_bytes()]
+
+
+def quotes() -> list[bytes]:
+    files = ("gcp-v4.json", "phala-v4.bin", "sample-v5.bin")
+    real = [(ASSETS / "quotes" / name).read_bytes() for name in files]
+    return [*real, (ASSETS / "eventlogs" / "gcp-cos113-quote.bin").read_bytes(), real[1].hex().encode()]
+
+
+def evidence() -> list[bytes]:
+    table = (ASSETS / "eventlogs" / "gcp-cos113-ccel-table.bin").read_bytes()
+    return [table, *quotes(), *dstack_logs(), *event_logs()[:3]]
+
+
+def measurements() -> list[bytes]:
+    return [create.dump_measurements(documents.measurements())]
+
+
+def references() -> list[bytes]:
+    return [create.dump_reference(documents.reference())]
+
+
+def inputs() -> list[bytes]:
+    return [create.dump_inputs(documents.inputs())]
+
+
+def locks() -> list[bytes]:
+    """The committed locks, with as many packages as mutations can tell apart."""
+    found = []
+    for path in (PROJECT / "mkosi" / "packages.lock.json", PROJECT / "nix" / "build-env.lock.json"):
+        lines = path.read_bytes().splitlines(keepends=True)
+        end = next(number for number, line in enumerate(lines) if line.rstrip() == b"  }," and number > 30)
+        found.append(b"".join(lines[:end]) + b"  }\n ]\n}\n")
+    return found
+
+
+def envelopes() -> list[bytes]:
+    signature = dsse.Signature("SHA256:abc", bytes(64))
+    return [dsse.Envelope("application/vnd.in-toto+json", b"{}", (signature, signature)).dump()]

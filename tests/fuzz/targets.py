@@ -1,0 +1,241 @@
+"""One entry point per format that others write. An entry point takes any bytes, and uses what it parsed as a command would."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from fuzz import seeds
+from teekit_verify.artifacts.fat import open_fat
+from teekit_verify.artifacts.gpt import read_gpt
+from teekit_verify.artifacts.pe import parse_pe
+from teekit_verify.artifacts.targz import GZIP_MAGIC, TarGzDisk
+from teekit_verify.artifacts.tdvf import parse_tdvf
+from teekit_verify.artifacts.uki import parse_uki
+from teekit_verify.artifacts.vhd import FOOTER_BYTES, footer_checksum, geometry_of, parse_footer
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.evidence.ccel import TABLE_BYTES, parse_ccel
+from teekit_verify.evidence.dstack import parse_dstack_log
+from teekit_verify.evidence.eventlog import EventLog, parse_event_log
+from teekit_verify.evidence.explain import explain
+from teekit_verify.evidence.files import is_evidence, read_evidence
+from teekit_verify.evidence.quote import parse_quote
+from teekit_verify.measurement.align import first_divergence
+from teekit_verify.measurement.boot import ev_efi_gpt_event, predict_uki
+from teekit_verify.measurement.coverage import unmeasured
+from teekit_verify.measurement.mrtd import PageOrder, mrtd
+from teekit_verify.measurement.platforms import PLATFORMS
+from teekit_verify.measurement.replay import replay
+from teekit_verify.rebuild import lock
+from teekit_verify.reference import documents, dsse, model
+from teekit_verify.reference.measure import measure_file
+from teekit_verify.report.disk_inspection import inspect_disk, render_disk
+
+_READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Target:
+    """`mend` makes the checksums of a mutated input right again, so that what is behind them is reached."""
+
+    run: Callable[[bytes], None]
+    seeds: Callable[[], list[bytes]]
+    mend: Callable[[bytes], bytes] | None = None
+
+
+def pe(data: bytes) -> None:
+    parse_pe(memoryview(data)).authenticode_spans()
+
+
+def uki(data: bytes) -> None:
+    parsed = parse_uki(data)
+    parsed.kernel_release()
+    parsed.text(".osrel")
+    unmeasured(parsed)
+    predict_uki(parsed, vtpm=True)
+    predict_uki(parsed, vtpm=False, secure_boot=True)
+
+
+def gpt(data: bytes) -> None:
+    ev_efi_gpt_event(read_gpt(io.BytesIO(data)))
+
+
+def fat(data: bytes) -> None:
+    """The volume may be larger than the input: what is not there cannot be read."""
+    with _file(data, seeds.FAT32_BYTES) as path, path.open("rb") as stream:
+        volume = open_fat(stream, 0, seeds.FAT32_BYTES)
+        for _, entry in volume.walk(1000):
+            if not entry.is_directory:
+                volume.extents(entry)
+        volume.find(("EFI", "BOOT", "BOOTX64.EFI"))
+
+
+def vhd(data: bytes) -> None:
+    geometry_of(parse_footer(data[-FOOTER_BYTES:], len(data)).size_bytes)
+
+
+def targz(data: bytes) -> None:
+    """Gzip, or tar that is compressed here: mutations of compressed bytes hardly reach the tar."""
+    packed = data if data.startswith(GZIP_MAGIC) else gzip.compress(data, 1)
+    disk = TarGzDisk(io.BytesIO(packed))
+    stream = io.BufferedReader(disk)
+    for place in (0, 512, disk.size_bytes // 2, disk.size_bytes - 512):
+        stream.seek(max(0, place))
+        stream.read(_READ_BYTES)
+    disk.finish()
+
+
+def disk(data: bytes) -> None:
+    """Whatever `measure` and `inspect` take: raw, VHD, tar.gz, or a UKI. Plain tar is compressed here."""
+    packed = gzip.compress(data, 1) if data.startswith(b"disk.raw\0") else data
+    with _file(packed) as path:
+        with suppress(TeekitError):
+            render_disk(inspect_disk(path))
+        measure_file(path, PLATFORMS, whole_disk=True)
+
+
+def tdvf(data: bytes) -> None:
+    firmware = parse_tdvf(data)
+    for order in PageOrder:
+        mrtd(firmware, order)
+
+
+def tpm_log(data: bytes) -> None:
+    _use(parse_event_log(data))
+
+
+def ccel(data: bytes) -> None:
+    _use(parse_ccel(data[:TABLE_BYTES], data[TABLE_BYTES:]))
+
+
+def dstack(data: bytes) -> None:
+    _use(parse_dstack_log(data))
+
+
+def quote(data: bytes) -> None:
+    parse_quote(data)
+
+
+def evidence(data: bytes) -> None:
+    """A file whose kind is found out."""
+    with _file(data) as path:
+        is_evidence(path)
+        found = read_evidence(path)
+    if found.log is not None:
+        _use(found.log)
+
+
+def measurements(data: bytes) -> None:
+    documents.parse(model.Measurements, model.MEASUREMENTS_SCHEMA, data, "input")
+
+
+def reference(data: bytes) -> None:
+    documents.parse(model.Reference, model.REFERENCE_SCHEMA, data, "input")
+
+
+def inputs(data: bytes) -> None:
+    documents.parse(model.InputsDocument, model.INPUTS_SCHEMA, data, "input")
+
+
+def package_lock(data: bytes) -> None:
+    with _file(data) as path:
+        lock.load(path)
+
+
+def envelope(data: bytes) -> None:
+    _ = dsse.parse(data, "input").signed_bytes
+
+
+def _use(log: EventLog) -> None:
+    """Replay and explain, as `replay` does; a log whose events lack a bank is refused there, and others go on."""
+    for algorithm in log.algorithms:
+        replay(log.events, algorithm)
+        for register in sorted({event.register for event in log.events}):
+            for predicted, observed in ((log.events[1:], log.events), (log.events, log.events[:-1])):
+                with suppress(TeekitError):  # neither has an event of the register
+                    divergence = first_divergence(predicted, observed, register, algorithm)
+                    if divergence is not None:
+                        divergence.in_words()
+                        explain(divergence, observed)
+
+
+@contextmanager
+def _file(data: bytes, size_bytes: int = 0) -> Iterator[Path]:
+    """The bytes behind a path that no file system has, followed by zeros up to `size_bytes`."""
+    descriptor = os.memfd_create("input")
+    try:
+        written = os.write(descriptor, data)  # to memory, so all of it at once
+        assert written == len(data)
+        if size_bytes > len(data):
+            os.pwrite(descriptor, b"\0", size_bytes - 1)
+        yield Path(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
+
+
+def _gpt_sums(data: bytes) -> bytes:
+    """The CRC of the entries and then of the header (UEFI 2.10, 5.3.2)."""
+    if len(data) < 1024:
+        return data
+    changed = bytearray(data)
+    header_bytes, entries_lba = struct.unpack_from("<I", data, 524)[0], struct.unpack_from("<Q", data, 584)[0]
+    count, entry_bytes = struct.unpack_from("<II", data, 592)
+    if header_bytes <= 512 and count * entry_bytes < len(data) and entries_lba < len(data):
+        table = data[512 * entries_lba :][: count * entry_bytes]
+        struct.pack_into("<I", changed, 600, zlib.crc32(table))
+        struct.pack_into("<I", changed, 528, 0)
+        struct.pack_into("<I", changed, 528, zlib.crc32(changed[512 : 512 + header_bytes]))
+    return bytes(changed)
+
+
+def _vhd_sum(data: bytes) -> bytes:
+    if len(data) < FOOTER_BYTES:
+        return data
+    return data[:-448] + struct.pack(">I", footer_checksum(data[-FOOTER_BYTES:])) + data[-444:]
+
+
+def _tar_sum(data: bytes) -> bytes:
+    if len(data) < 512 or data.startswith(GZIP_MAGIC):
+        return data
+    return data[:148] + b"%06o\0 " % (sum(data[:148]) + 256 + sum(data[156:512])) + data[156:]
+
+
+def _disk_sums(data: bytes) -> bytes:
+    if data.startswith(b"disk.raw\0"):
+        return _tar_sum(data)
+    return _vhd_sum(_gpt_sums(data)) if data[-FOOTER_BYTES:].startswith(b"conectix") else _gpt_sums(data)
+
+
+def _ccel_sum(data: bytes) -> bytes:
+    if len(data) < TABLE_BYTES:
+        return data
+    return data[:9] + bytes([-(sum(data[:9]) + sum(data[10:TABLE_BYTES])) % 256]) + data[10:]
+
+
+TARGETS = {
+    "pe": Target(pe, seeds.pes),
+    "uki": Target(uki, seeds.ukis),
+    "gpt": Target(gpt, seeds.gpts, _gpt_sums),
+    "fat": Target(fat, seeds.fats),
+    "vhd": Target(vhd, seeds.vhds, _vhd_sum),
+    "targz": Target(targz, seeds.archives, _tar_sum),
+    "disk": Target(disk, seeds.any_disks, _disk_sums),
+    "tdvf": Target(tdvf, seeds.firmwares),
+    "tpm-log": Target(tpm_log, seeds.event_logs),
+    "ccel": Target(ccel, seeds.ccels, _ccel_sum),
+    "dstack": Target(dstack, seeds.dstack_logs),
+    "quote": Target(quote, seeds.quotes),
+    "evidence": Target(evidence, seeds.evidence),
+    "measurements": Target(measurements, seeds.measurements),
+    "reference": Target(reference, seeds.references),
+    "inputs": Target(inputs, seeds.inputs),
+    "lock": Target(package_lock, seeds.locks),
+    "envelope": Target(envelope, seeds.envelopes),
+}
