@@ -62,7 +62,7 @@ def is_evidence(path: Path) -> bool:
     if head[:4] == b"CCEL" or head[SIGNATURE_OFFSET:].startswith(SIGNATURE) or _is_quote(head):
         return True
     text = head.strip()
-    return text.startswith((b"0400", b"0500", b"0x0", b"BAAC", b"BQAC")) or (
+    return text.lstrip(b'"').startswith((b"0400", b"0500", b"0x0", b"BAAC", b"BQAC")) or (
         text.startswith((*_LOG_TYPES, b'"')) and (b'"quote"' in head or b'"event_log"' in head or b'"imr"' in head)
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import MalformedInputError, TeekitError, printable
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_JSON_BYTES = 4 << 20
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _MAX_VALUES = 100_000
 """Every value takes up to 1 KiB while it is parsed. An event of a log has 5."""
 
@@ -30,10 +32,10 @@ def read_small(path: Path) -> bytes:
 def is_text(data: bytes) -> bool:
     """Printable ASCII or UTF-8 with white space only: quotes and logs as bytes have zeros within their first 20 bytes."""
     try:
-        text = data.decode("utf-8")
+        data.decode("utf-8")
     except UnicodeDecodeError:
         return False
-    return bool(text) and not any(character < " " and character not in "\t\n\r" for character in text)
+    return bool(data) and _CONTROL.search(data) is None
 
 
 def parse_json(data: bytes, what: str) -> object:

@@ -139,7 +139,7 @@ def _from_text(text: str) -> bytes:
     """Hexadecimal (upper or lower case, perhaps after 0x) or base64 (either alphabet); white space does not count."""
     packed = "".join(text.split())
     digits = packed.removeprefix("0x")
-    if re.fullmatch(r"([0-9A-Fa-f]{2})+", digits):
+    if len(digits) % 2 == 0 and re.fullmatch(r"[0-9A-Fa-f]+", digits):
         return bytes.fromhex(digits)
     try:
         return base64.b64decode(packed.replace("-", "+").replace("_", "/"), validate=True)
