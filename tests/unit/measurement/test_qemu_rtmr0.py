@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
 
 from builders import eventlog as build
+from builders.tdvf import CFV, ROWS, build_tdvf
+from teekit_verify.artifacts.tdvf import parse_tdvf
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
 from teekit_verify.evidence.dstack import parse_dstack_log
@@ -17,6 +20,7 @@ from teekit_verify.measurement.qemu_rtmr0 import (
     MachineTables,
     Measured,
     QemuFirmware,
+    firmware_of_file,
     predict_rtmr0,
 )
 from teekit_verify.measurement.registers import rtmr
@@ -24,6 +28,7 @@ from teekit_verify.measurement.tdhob import MemoryRange
 from teekit_verify.measurement.variables import SecureBootVariables, ui_app_option
 
 GIB = 1 << 30
+OLD = Edk2(202502)
 REPORT = (build.ASSETS / "dstack-quote-report.json").read_bytes()
 LOG = parse_dstack_log(REPORT).events
 RTMR0 = [event for event in LOG if event.register == rtmr(0)]
@@ -148,3 +153,14 @@ def test_secure_boot_is_refused() -> None:
 def test_impossible_memory(memory_bytes: int) -> None:
     with pytest.raises(UnsupportedInputError, match="expected memory of whole MiB up to 64 TiB"):
         predict_rtmr0(memory_bytes, DSTACK_OVMF)
+
+
+def test_a_firmware_file() -> None:
+    data = build_tdvf()
+    firmware = firmware_of_file(parse_tdvf(data), OLD)
+    assert firmware.sections == (MemoryRange(0x810000, 0x2000), MemoryRange(0x809000, 0x2000))
+    assert firmware.hob == MemoryRange(0x809000, 0x2000)
+    assert firmware.cfv_digest.value == hashlib.sha384(data[:0x3000]).digest()
+    assert predict_rtmr0(GIB, firmware).events[1].digests == (firmware.cfv_digest,)
+    with pytest.raises(UnsupportedInputError, match="expected one CFV section in its metadata, found 0"):
+        firmware_of_file(parse_tdvf(build_tdvf([row for row in ROWS if row.kind != CFV])), OLD)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from teekit_verify.artifacts.tdvf import SectionType
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import UnsupportedInputError
 from teekit_verify.measurement.boot import Prediction
@@ -25,6 +26,8 @@ from teekit_verify.measurement.variables import SecureBootVariables, Variable, b
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from teekit_verify.artifacts.tdvf import TdxFirmware
 
 COMPUTED, CAPTURED = "computed", "captured"
 """How the cause of every event begins."""
@@ -91,6 +94,23 @@ class QemuFirmware:
     hob: MemoryRange
     cfv_digest: Digest
     cause: str
+
+
+def firmware_of_file(firmware: TdxFirmware, edk2: Edk2) -> QemuFirmware:
+    """Raises UnsupportedInputError for firmware without exactly one configuration volume and one TD HOB."""
+    cfv, hob = firmware.only(SectionType.CFV), firmware.only(SectionType.TD_HOB)
+    accepted = (SectionType.TD_HOB, SectionType.TEMP_MEM)
+    return QemuFirmware(
+        edk2,
+        tuple(
+            MemoryRange(section.memory_address, section.memory_size)
+            for section in firmware.sections
+            if section.type in accepted
+        ),
+        MemoryRange(hob.memory_address, hob.memory_size),
+        Digest.of(Algorithm.SHA384, firmware.content(cfv)),
+        f"{COMPUTED} from: the firmware",
+    )
 
 
 @dataclass(frozen=True, slots=True)
