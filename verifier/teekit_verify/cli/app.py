@@ -13,6 +13,7 @@ from typer.exceptions import TyperException
 
 from teekit_verify import __version__
 from teekit_verify.cli import options
+from teekit_verify.cli.attest import attest
 from teekit_verify.cli.boot import boot
 from teekit_verify.cli.compare import compare
 from teekit_verify.cli.doctor import doctor
@@ -65,6 +66,7 @@ app.command()(lock)
 app.command()(fetch)
 app.add_typer(env, name="env")
 app.add_typer(reference, name="reference")
+app.add_typer(attest, name="attest")
 app.command()(doctor)
 
 

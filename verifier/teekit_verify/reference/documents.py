@@ -42,6 +42,11 @@ def parse(kind: type[Document], schema: str, data: bytes, where: str) -> Documen
     Raises TeekitError with the JSON path of each offending field (the first five).
     """
     _require_schema(data, schema, where)
+    return validate(kind, data, where)
+
+
+def validate(kind: type[Document], data: bytes, where: str) -> Document:
+    """JSON that `bounded_json` has read to a value. Raises TeekitError as `parse` does."""
     try:
         value: Document = TypeAdapter(kind).validate_json(data, strict=True)
     except ValidationError as error:
@@ -49,11 +54,16 @@ def parse(kind: type[Document], schema: str, data: bytes, where: str) -> Documen
     return value
 
 
-def _require_schema(data: bytes, schema: str, where: str) -> None:
-    """One clear message for another kind of document or another version of it, before every field is complained about."""
+def bounded_json(data: bytes, where: str) -> object:
+    """JSON to plain values as `plain_json` does, with at most MAX_DOCUMENT_VALUES of them."""
     if data.count(b",") + data.count(b"[") + data.count(b"{") > MAX_DOCUMENT_VALUES:
         raise TeekitError(f"{where}: has more than {MAX_DOCUMENT_VALUES} values, too many for a document of this tool")
-    fields = plain_json(data, where)
+    return plain_json(data, where)
+
+
+def _require_schema(data: bytes, schema: str, where: str) -> None:
+    """One clear message for another kind of document or another version of it, before every field is complained about."""
+    fields = bounded_json(data, where)
     if not isinstance(fields, dict) or "schema" not in fields:
         raise TeekitError(f"{where}: is not a document of this tool: it has no field 'schema'")
     if fields["schema"] != schema:

@@ -1,0 +1,86 @@
+"""`teekit-verify attest`: sign what a rebuild found, and count what several auditors signed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from teekit_verify.cli.options import DebugOption, JsonOption
+from teekit_verify.cli.trust import AtOption, KeyOption, TrustedKeysOption, day, signing_key
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.outcome import ExitStatus
+
+attest = typer.Typer(
+    help="Statements of auditors: sign the verdict of a rebuild, count the statements that agree.",
+    rich_markup_mode=None,
+)
+
+
+@attest.command("create")
+def create(
+    report: Annotated[Path, typer.Argument(help="The report folder of your rebuild.", exists=True, file_okay=False)],
+    key: KeyOption,
+    name: Annotated[str, typer.Option(help="Your name as an auditor: letters, digits, '-' and '_'.")],
+    output: Annotated[Path, typer.Option(help="The folder for NAME.intoto.jsonl.")] = Path(),
+    commit: Annotated[
+        str | None, typer.Option(help="The source commit. [default: what the reference says, if there is one]")
+    ] = None,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Write a signed statement of what your rebuild found: its verdict, artifacts, inputs and predicted registers.
+
+    REPRODUCED and UNREFERENCED count in `attest verify`; MISMATCH is shown there. Other verdicts cannot be attested.
+    """
+    from teekit_verify.appraisal import statement
+    from teekit_verify.core.files import write_whole
+    from teekit_verify.report.finished import load_rebuilt
+
+    private, rebuilt = signing_key(key), load_rebuilt(report)
+    published = rebuilt.reference.commit if rebuilt.reference else None
+    if commit and published and commit != published:
+        raise TeekitError(
+            f"--commit {commit} is not the reference's {published}",
+            hint="Leave --commit out, or use the right reference.",
+        )
+    data = statement.attest(rebuilt, name, commit or published, private)
+    output.mkdir(parents=True, exist_ok=True)
+    write_whole(output / f"{name}.intoto.jsonl", data)
+    typer.echo(f"wrote {output / name}.intoto.jsonl: {rebuilt.verdict.value}, signed by key {private.id}", err=True)
+    return ExitStatus.HOLDS
+
+
+@attest.command("verify")
+def verify(
+    files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="The auditors' statements.")],
+    threshold: Annotated[int, typer.Option(min=1, help="How many auditors must agree.")],
+    trusted_keys: TrustedKeysOption,
+    artifact: Annotated[
+        Path | None, typer.Option(help="A file that the statements must be about.", exists=True, dir_okay=False)
+    ] = None,
+    at: AtOption = None,
+    json_output: JsonOption = False,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Count the auditors who state the same: equal artifacts, source commit and inputs. One vote for each owner of keys.
+
+    Exit status: 0 the threshold is reached, 1 it is not, 2 a statement could not be read.
+    """
+    from teekit_verify.appraisal import statement
+    from teekit_verify.appraisal.threshold import cast, tally
+    from teekit_verify.core.digest import digest_file
+    from teekit_verify.reference.documents import read_bounded
+    from teekit_verify.reference.keys import load_trusted_keys
+    from teekit_verify.report import attest_report, layout
+
+    trusted, on = load_trusted_keys(trusted_keys), day(at)
+    wanted = (artifact.name, digest_file(artifact)) if artifact else None
+    read = [(str(file), statement.read_file(read_bounded(file), str(file))) for file in files]
+    result = tally([cast(file, envelopes, trusted, on) for file, envelopes in read], threshold, wanted)
+    if json_output:
+        typer.echo(attest_report.render(result).decode(), nl=False)
+    else:
+        attest_report.show(result, layout.console(sys.stdout))
+    return result.status
