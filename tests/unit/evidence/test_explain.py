@@ -143,6 +143,11 @@ def test_missing_and_extra_events() -> None:
     assert _explained(shortened, db).startswith("the db entry that allowed an image is measured: Secure Boot is on")
 
 
+def test_a_file_that_was_not_started() -> None:
+    shortened = [event for event in DSTACK if event.event_type != EventType.EV_EFI_BOOT_SERVICES_APPLICATION]
+    assert _explained(DSTACK, shortened, 1).startswith("a file was not started or loaded: image of 8246272 bytes")
+
+
 def test_events_of_another_kind() -> None:
     swapped = list(COS)
     first, second = _position(COS, "ACPI DATA"), _position(COS, "BootOrder")

@@ -163,7 +163,9 @@ def _gpt(divergence: Divergence, _event: Event, _observed: Sequence[Event]) -> s
 
 
 def _image(divergence: Divergence, event: Event, _observed: Sequence[Event]) -> str:
-    there = divergence.observed or event
+    if divergence.observed is None:
+        return f"a file was not started or loaded: {event.description}"
+    there = divergence.observed
     return f"another file was started or loaded: {there.description}"
 
 
