@@ -20,7 +20,7 @@ from teekit_verify.appraisal.quote_request import ReportDataRequest, read_root
 from teekit_verify.core.errors import ToolMissingError
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.evidence.authenticity import parse_signature
-from teekit_verify.evidence.collateral import Collateral, add
+from teekit_verify.evidence.collateral import Collateral, SignedText, add
 from teekit_verify.evidence.quote import parse_quote, read_quote
 
 if TYPE_CHECKING:
@@ -264,11 +264,6 @@ BODIES: list[tuple[dict[str, Any], str, str]] = [
     ({"td_attributes": 1 << 28 | 1 << 8}, "TD attributes", "reserved bits 0x100 are set"),
     ({"td_attributes": 1 << 28 | 1 << 62}, "TD attributes", "reserved bits 0x4000000000000000 are set"),
     (
-        {"td_attributes": 0},
-        "TD attributes",
-        "SEPT_VE_DISABLE is not set: the host can interrupt the TD at any of its memory accesses",
-    ),
-    (
         {"td_attributes": 3 << 28},
         "TD attributes",
         "MIGRATABLE is set: a migration TD could move this TD to another platform",
@@ -411,7 +406,26 @@ def test_the_answers_of_intels_service_are_worth_the_same_as_dcap_qvls_document(
     assert appraisal.status is ExitStatus.HOLDS
 
 
-def test_no_tcb_status_without_an_extension_or_of_debug_tds() -> None:
+def test_a_td_whose_kernel_must_turn_exceptions_off() -> None:
+    appraisal = appraise(build.quote(GOOD, report=build.body(td_attributes=0)))
+    assert appraisal.status is ExitStatus.HOLDS
+    assert appraisal.not_checked[2].name == "host cannot raise #VE on the TD's memory"
+    detail = "SEPT_VE_DISABLE is not set: it is up to the guest's kernel, which the quote does not show"
+    assert appraisal.not_checked[2].detail == detail
+
+
+def test_no_tcb_status_of_debug_tds() -> None:
+    root_list = build.revocation_list(GOOD.root, GOOD.root_key)
+    pck_list = build.revocation_list(GOOD.ca, GOOD.ca_key)
+    text = SignedText("{}", b"")
+    collateral = Collateral((root_list, pck_list), {build.FMSPC: text}, text, "PEM")
+    debug = build.quote(GOOD, report=build.body(td_attributes=1 << 28 | 1))
+    appraisal = appraise(debug, allow_debug=True, collateral=collateral)
+    assert appraisal.not_checked[-1].detail == "dcap-qvl evaluates no debug TDs"
+    assert list(against(appraise(build.quote(GOOD), collateral=collateral))) == ["TCB status"]
+
+
+def test_no_tcb_status_without_an_extension() -> None:
     bare = build.authority(pck={"extensions": []})
     appraisal = appraise(build.quote(bare), bare, collateral=lists())
     assert against(appraisal) == {

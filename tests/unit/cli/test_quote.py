@@ -7,11 +7,14 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from builders import quotes as build
 from teekit_verify.cli.app import main
 from teekit_verify.core.outcome import ExitStatus
+from teekit_verify.evidence import intel_root
 from teekit_verify.evidence.quote import read_quote
 
 if TYPE_CHECKING:
@@ -53,8 +56,8 @@ def test_the_checklist_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert status is ExitStatus.HOLDS
     assert lines[0] == "TDX quote, version 4, ECDSA-P256"
     assert "1 header and body are signed match" in lines
-    assert "18 REPORTDATA match is the nonce" in lines
-    assert "19 TCB status not checked no collateral was given: the platform may lack security updates" in lines
+    assert "19 REPORTDATA match is the nonce" in lines
+    assert "20 TCB status not checked no collateral was given: the platform may lack security updates" in lines
     assert lines[-5:] == [
         "not checked: PCK certificate is not revoked: no revocation list of its authority was given",
         "not checked: PCK CA is not revoked: no revocation list of its authority was given",
@@ -88,7 +91,7 @@ def test_collateral_of_a_real_machine(capsys: pytest.CaptureFixture[str]) -> Non
     status, out, _ = run(capsys, str(build.REAL["phala"]), "--at", "2025-06-25", "--collateral", COLLATERAL)
     assert status is ExitStatus.HOLDS
     assert "authentic: YES" in out.splitlines()
-    assert any(line.split() == ["19", "TCB", "status", "match", "UpToDate"] for line in out.splitlines())
+    assert any(line.split() == ["20", "TCB", "status", "match", "UpToDate"] for line in out.splitlines())
 
 
 @pytest.fixture
@@ -172,3 +175,21 @@ def test_a_certificate_without_its_extension_is_shown(tmp_path: Path, capsys: py
     status, out, _ = run(capsys, str(tmp_path / "quote"), *AT, "--json")
     assert status is ExitStatus.DOES_NOT_HOLD
     assert json.loads(out)["fields"]["platform"].startswith("not known: SGX extension of the PCK certificate")
+
+
+DOCS = build.ASSETS.parents[1] / "docs" / "quotes.md"
+
+
+def test_the_commands_of_the_documentation(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(DOCS.parents[1])
+    commands = [line.split() for line in DOCS.read_text().splitlines() if line.startswith("teekit-verify ")]
+    assert len(commands) == 2
+    for _, *argv in commands:
+        assert main(argv) is ExitStatus.HOLDS
+    assert capsys.readouterr().out.count("authentic: YES") == len(commands)
+
+
+def test_the_documentation_names_the_pinned_root() -> None:
+    (root,) = x509.load_pem_x509_certificates(intel_root.PEM)
+    assert root.fingerprint(SHA256()).hex() == intel_root.SHA256
+    assert intel_root.SHA256 in DOCS.read_text()

@@ -21,6 +21,7 @@ from teekit_verify.core.errors import MalformedInputError, TeekitError, Unsuppor
 from teekit_verify.core.outcome import Outcome
 from teekit_verify.evidence import authenticity
 from teekit_verify.evidence.authenticity import parse_signature
+from teekit_verify.evidence.collateral import read_collateral
 from teekit_verify.evidence.quote import parse_quote, read_quote
 from teekit_verify.evidence.sgx_extension import read_platform
 
@@ -31,11 +32,11 @@ ROOT = read_root(None)
 AUTHORITY = build.authority()
 
 
-def accepted(data: bytes) -> bool:
+def accepted(data: bytes, at: datetime = build.NOW) -> bool:
     """What exit status 0 would say of these bytes."""
     try:
         quote = parse_quote(data)
-        policy = QuotePolicy(at=build.NOW, trusted_root=ROOT)
+        policy = QuotePolicy(at=at, trusted_root=ROOT)
         return appraise_quote(quote, parse_signature(quote), policy).is_acceptable
     except TeekitError:
         return False
@@ -225,3 +226,48 @@ def test_what_a_sgx_extension_says() -> None:
     platform = read_platform(build.authority().pck)
     assert platform.fmspc == build.FMSPC
     assert (platform.pce_id, platform.pce_svn, platform.components) == (bytes(2), 5, (5,) * 16)
+
+
+SPR = (build.ASSETS / "quotes" / "go-tdx-guest-spr-e4.bin").read_bytes()[:4935]
+"""go-tdx-guest adds 39 bytes "extra bytes(only for testing purpose)", which it reads over and this program refuses."""
+SPR_TIME = datetime(2023, 7, 1, 1, tzinfo=UTC)
+PEER_CHANGES = [
+    (0x00, 3),
+    (0x278, 0x10),
+    (0x1343, 0x32),
+    (0x1329, 0x32),
+    (0xF5F, 0x32),
+    (0xB77, 0x32),
+    (0x1E, 0x32),
+    (0x3C, 0x32),
+]
+"""Offsets and values of go-tdx-guest's verify_test.go, TestNegativeVerification: each is refused."""
+
+
+def test_go_tdx_guest_says_the_same_of_its_v4_sample() -> None:
+    quote = parse_quote(SPR)
+    appraisal = appraise_quote(quote, parse_signature(quote), QuotePolicy(at=SPR_TIME, trusted_root=ROOT))
+    assert appraisal.is_authentic
+    assert appraisal.is_acceptable
+
+
+@pytest.mark.parametrize(("place", "value"), PEER_CHANGES)
+def test_go_tdx_guest_says_the_same_of_changed_quotes(place: int, value: int) -> None:
+    changed = SPR[:place] + bytes([value]) + SPR[place + 1 :]
+    assert changed != SPR
+    assert not accepted(changed, SPR_TIME)
+
+
+def test_dcap_qvl_says_the_same_of_an_outdated_platform() -> None:
+    """Its tests accept this quote only with a TCB info that they made up (tests/verify_tcb_override.rs)."""
+    quote = read_quote(build.ASSETS / "quotes" / "dcap-qvl-outdated.bin")
+    collateral = read_collateral(build.ASSETS / "quotes" / "dcap-qvl-outdated-collateral.json")
+    at = datetime(2026, 2, 20, tzinfo=UTC)
+    appraisal = appraise_quote(
+        quote, parse_signature(quote), QuotePolicy(at=at, trusted_root=ROOT, collateral=collateral)
+    )
+    assert {check.outcome for check in appraisal.authentic} == {Outcome.MATCH}
+    assert [check.detail for check in appraisal.acceptable if check.outcome is not Outcome.MATCH] == [
+        "not asked for: this may be an old quote, or another guest's",
+        "refused by dcap-qvl: No matching TCB level found",
+    ]
