@@ -324,6 +324,9 @@ def test_the_tcb_status_of_a_real_machine() -> None:
     """dcap-qvl's own tests (tests/verify_quote.rs) say UpToDate of this quote and this collateral too."""
     assert tcb() == (Outcome.MATCH, "UpToDate")
     assert tcb(at=JUNE + 60 * DAY) == (Outcome.MISMATCH, "refused by dcap-qvl: TCBInfo expired")
+    assert tcb(at=datetime(1960, 1, 1, tzinfo=UTC))[0] is Outcome.MISMATCH
+    surrogate = json.dumps({**json.loads(PUBLISHED), "qe_identity": "\ud800"}).encode()
+    assert tcb(surrogate)[1].startswith("refused by dcap-qvl: ")
     assert tcb(at=JUNE - 20 * DAY) == (Outcome.MISMATCH, "refused by dcap-qvl: TCBInfo issue date is in the future")
 
 

@@ -51,6 +51,15 @@ def test_an_answer_of_intels_service_keeps_the_text_that_was_signed() -> None:
         (b'{"tcbInfo":1}', "collateral x: JSON that is neither a TCB info, a QE identity nor dcap-qvl's collateral"),
         (b'{"tcbInfo"', "collateral x: JSON at offset"),
         (b'{"signature":"00","tcbInfo":{}}', 'collateral x: tcbInfo at offset 0x0: expected it first, as {"tcbInfo":'),
+        (b'{"tcbInfo": {},"signature":"00"}', 'collateral x: tcbInfo at offset 0x0: expected it first, as {"tcbInfo":'),
+        (
+            json.dumps({**DOCUMENT, "tcb_info": "\ud800"}).encode(),
+            "collateral x: JSON at offset 0x0: 'utf-8' codec can't decode",
+        ),
+        (
+            json.dumps({**DOCUMENT, "tcb_info_issuer_chain": "\ud800"}).encode(),
+            "collateral x: certificates at offset 0x0: cannot be read: ",
+        ),
         (b'{"tcbInfo":{}}', "collateral x: signature at offset 0x0: expected hexadecimal text"),
         (b'{"tcbInfo":{"id":"SGX"},"signature":"00"}', "collateral x: not a TCB info of TDX"),
         (b'{"tcbInfo":{"id":"TDX"},"signature":"00"}', "collateral x: fmspc at offset 0x0: expected hexadecimal text"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from teekit_verify.core.errors import NotAuthenticError, TeekitError, ToolMissingError
+from teekit_verify.core.errors import NotAuthenticError, TeekitError
 from teekit_verify.core.outcome import Check, ExitStatus, Outcome
 from teekit_verify.evidence import authenticity, certificates
 from teekit_verify.evidence.tcb import UP_TO_DATE, evaluate_tcb, missing_collateral
@@ -89,10 +89,6 @@ def _check(name: str, fact: Callable[[], str | None]) -> Check:
         return Check(name, Outcome.MATCH, found=fact() or "")
     except (NotAuthenticError, _UnacceptableError) as error:
         return Check(name, Outcome.MISMATCH, detail=error.message)
-    except ToolMissingError:
-        raise
-    except TeekitError as error:
-        return Check(name, Outcome.ERROR, detail=error.message)
 
 
 def _authentic(quote: Quote, signature: QuoteSignature, policy: QuotePolicy) -> tuple[Check, ...]:

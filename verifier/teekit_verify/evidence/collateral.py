@@ -113,7 +113,7 @@ def _signed(data: bytes, document: Mapping[str, object], key: str, what: str) ->
     """The text between `"key":` and the end of its value: signed is the text as it was sent, not what it means."""
     text = data.decode("utf-8")
     head = f'{{"{key}":'
-    if not text.startswith(head):
+    if not text.startswith(head + "{"):
         raise MalformedInputError(what, field=key, offset=0, problem=f"expected it first, as {head}")
     _, end = json.JSONDecoder().raw_decode(text, len(head))
     return SignedText(text[len(head) : end], _from_hex(document, "signature", what))
@@ -128,7 +128,7 @@ def _from_hex(document: Mapping[str, object], name: str, what: str) -> bytes:
 
 
 def _add_tcb_info(collateral: Collateral, signed: SignedText, what: str) -> Collateral:
-    document = parse_json(signed.text.encode(), what)
+    document = parse_json(signed.text.encode("utf-8", "surrogatepass"), what)
     fields = document if isinstance(document, dict) else {}
     if fields.get("id") != "TDX":
         raise UnsupportedInputError(f"{what}: not a TCB info of TDX", hint="Ask for tdx/certification/v4/tcb.")
@@ -145,7 +145,7 @@ def _add_bundle(collateral: Collateral, document: Mapping[str, object], what: st
         chain = document.get(name)
         if not isinstance(chain, str):
             raise MalformedInputError(what, field=name, offset=0, problem="expected PEM text")
-        collateral = _add_chain(collateral, chain.encode(), what)
+        collateral = _add_chain(collateral, chain.encode("utf-8", "surrogatepass"), what)
     signed = SignedText(str(document["tcb_info"]), _from_hex(document, "tcb_info_signature", what))
     identity = SignedText(str(document["qe_identity"]), _from_hex(document, "qe_identity_signature", what))
     return _add_tcb_info(replace(collateral, qe_identity=identity), signed, what)

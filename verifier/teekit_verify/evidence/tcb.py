@@ -63,7 +63,7 @@ def evaluate_tcb(
             hint="Install teekit-verify[tcb], or leave out --collateral.",
         ) from error
     size = len(quote.signature_data).to_bytes(4, "little")
-    raw, seconds = quote.signed + size + quote.signature_data, int(at.timestamp())
+    raw, seconds = quote.signed + size + quote.signature_data, max(0, int(at.timestamp()))
     try:
         report = dcap_qvl.verify_with_root_ca(
             raw, _as_dcap_qvl(chain, collateral, dcap_qvl.QuoteCollateralV3), root.public_bytes(Encoding.DER), seconds
