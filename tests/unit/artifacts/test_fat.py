@@ -333,10 +333,10 @@ def test_changed_bytes_of_the_structures_give_our_error_or_files(small: bytes, t
             place = chance.randrange(64) if chance.random() < 0.3 else chance.randrange(512, 36_000)
             changed[place] = chance.randrange(256)
         path.write_bytes(changed)
-        started = time.monotonic()
+        started = time.process_time()
         with suppress(TeekitError):
             refused += 1
             _read_all(path)
             refused -= 1
-        assert time.monotonic() - started < 2
+        assert time.process_time() - started < 2
     assert 30 < refused < 300

@@ -186,9 +186,9 @@ def test_an_endless_sparse_map_is_refused(tmp_path: Path) -> None:
     header = bytearray(plain[:512])
     header[482] = 1
     endless = _changed(bytes(header) + bytes(block) * 6000, 482, b"\1")
-    started = time.monotonic()
+    started = time.process_time()
     _refused(endless, "sparse map at offset 0x[0-9a-f]+: has more than 100000 entries")
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_more_than_the_bound_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,6 @@ from teekit_verify.measurement.platforms import PLATFORMS, Platform, Subject, su
 from teekit_verify.measurement.registers import MRTD, RegisterKind, pcr, rtmr
 
 if TYPE_CHECKING:
-
     from teekit_verify.measurement.registers import Register
 
 STUBS = ["252.39-1~deb12u2", "255.4-1", "257.13-1~deb13u1", "259.1-1"]
