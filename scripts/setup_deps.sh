@@ -40,6 +40,9 @@ pesign                                           pesign
 /usr/lib/systemd/boot/efi/linuxx64.efi.stub      systemd-boot-efi
 shellcheck                                       shellcheck
 make                                             make
+apt-ftparchive                                   apt-utils
+gpg                                              gnupg
+sgdisk                                           gdisk
 '
 
 say() { printf 'setup: %s\n' "$*" >&2; }
