@@ -70,13 +70,21 @@ class Sandbox:
         """Run a command to its end. Raises ToolMissingError without bubblewrap, ToolFailedError if the command fails."""
         process.find_program("bwrap", hint=_HINT)
         return process.run(
-            self.argv(command), timeout_seconds=timeout_seconds, log=log, environment=_host_environment()
+            [*_become_root(), *self.argv(command)],
+            timeout_seconds=timeout_seconds,
+            log=log,
+            environment=_host_environment(),
         )
 
     def become(self, command: list[str]) -> None:
         """Replace this process by the command: for shells, which need the terminal."""
         process.find_program("bwrap", hint=_HINT)
-        process.become(self.argv(command))
+        process.become([*_become_root(), *self.argv(command)])
+
+
+def _become_root() -> tuple[str, ...]:
+    """For other users than root: a user namespace with all of their subordinate ids (subuid(5)), as mkosi wants root."""
+    return () if os.geteuid() == 0 else ("unshare", "--user", "--map-root-user", "--map-auto")
 
 
 def _host_environment() -> dict[str, str]:
