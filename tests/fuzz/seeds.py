@@ -13,7 +13,7 @@ from builders.fat import put, run
 from builders.gpt import sfdisk_disk
 from builders.tools import require
 from builders.uki import build_uki, default_sections, kernel
-from teekit_verify.reference import create, dsse
+from teekit_verify.reference import create
 
 PROJECT = Path(__file__).parents[2]
 ASSETS = PROJECT / "tests" / "assets"
@@ -166,8 +166,3 @@ def locks() -> list[bytes]:
         end = next(number for number, line in enumerate(lines) if line.rstrip() == b"  }," and number > 30)
         found.append(b"".join(lines[:end]) + b"  }\n ]\n}\n")
     return found
-
-
-def envelopes() -> list[bytes]:
-    signature = dsse.Signature("SHA256:abc", bytes(64))
-    return [dsse.Envelope("application/vnd.in-toto+json", b"{}", (signature, signature)).dump()]

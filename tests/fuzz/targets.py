@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from fuzz import seeds
+from fuzz import seeds, signed
 from teekit_verify.artifacts.fat import open_fat
 from teekit_verify.artifacts.gpt import read_gpt
 from teekit_verify.artifacts.pe import parse_pe
@@ -34,7 +34,7 @@ from teekit_verify.measurement.mrtd import PageOrder, mrtd
 from teekit_verify.measurement.platforms import PLATFORMS
 from teekit_verify.measurement.replay import replay
 from teekit_verify.rebuild import lock
-from teekit_verify.reference import documents, dsse, model
+from teekit_verify.reference import documents, model
 from teekit_verify.reference.measure import measure_file
 from teekit_verify.report.disk_inspection import inspect_disk, render_disk
 
@@ -149,10 +149,6 @@ def package_lock(data: bytes) -> None:
         lock.load(path)
 
 
-def envelope(data: bytes) -> None:
-    _ = dsse.parse(data, "input").signed_bytes
-
-
 def _use(log: EventLog) -> None:
     """Replay and explain, as `replay` does; a log whose events lack a bank is refused there, and others go on."""
     for algorithm in log.algorithms:
@@ -237,5 +233,9 @@ TARGETS = {
     "reference": Target(reference, seeds.references),
     "inputs": Target(inputs, seeds.inputs),
     "lock": Target(package_lock, seeds.locks),
-    "envelope": Target(envelope, seeds.envelopes),
+    "signature": Target(signed.quote_signature, signed.quote_seeds),
+    "certificate": Target(signed.certificate, signed.certificate_seeds),
+    "collateral": Target(signed.collateral, signed.collateral_seeds),
+    "envelope": Target(signed.envelope, signed.envelope_seeds),
+    "statement": Target(signed.statements, signed.statement_seeds),
 }

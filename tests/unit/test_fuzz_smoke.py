@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
+from fuzz import oracle
 from fuzz.mutations import mutate
-from fuzz.oracle import bounded_memory, check
+from fuzz.oracle import FindingError, bounded_memory, check
 from fuzz.targets import TARGETS
+from teekit_verify.core.errors import TeekitError
 
 _INPUTS = 200
 
@@ -27,3 +31,51 @@ def test_mutated_inputs_are_taken_or_refused(name: str) -> None:
         for number in range(_INPUTS):
             data = mutate(chance, seeds)
             check(target.run, target.mend(data) if target.mend and number % 2 else data)
+
+
+def test_what_escapes_is_found() -> None:
+    def entry(data: bytes) -> None:
+        raise ValueError(data)
+
+    with pytest.raises(ValueError, match="broken"):
+        check(entry, b"broken")
+
+
+def test_a_slow_entry_point_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it swallows every exception."""
+    monkeypatch.setattr(oracle, "MAX_SECONDS", 0.05)
+
+    def slow(_data: bytes) -> None:
+        while True:
+            with suppress(Exception):
+                sum(range(1000))
+
+    with pytest.raises(FindingError, match=r"took more than 0\.05 s of processor time"):
+        check(slow, b"")
+
+
+def test_a_written_file_is_found(tmp_path: Path) -> None:
+    def entry(data: bytes) -> None:
+        (tmp_path / "extracted").write_bytes(data)
+
+    with pytest.raises(FindingError, match=r"touched the outside: .*open.*extracted"):
+        check(entry, b"")
+
+
+def test_too_much_memory_is_found() -> None:
+    def entry(data: bytes) -> None:
+        data.ljust(oracle.MAX_BYTES)
+
+    with bounded_memory(), pytest.raises(MemoryError):
+        check(entry, b"")
+
+
+@pytest.mark.parametrize(
+    ("message", "problem"), [("a\x1b[31m", "with control characters"), ("x" * 10_001, "of 10001 characters")]
+)
+def test_a_message_that_is_not_fit_to_show_is_found(message: str, problem: str) -> None:
+    def entry(_data: bytes) -> None:
+        raise TeekitError(message)
+
+    with pytest.raises(FindingError, match=f"a message {problem}"):
+        check(entry, b"")

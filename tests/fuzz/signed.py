@@ -1,0 +1,125 @@
+"""Entry points of what is signed: quotes down to their certificates, collateral, envelopes and statements."""
+
+from __future__ import annotations
+
+import json
+from base64 import encodebytes
+from contextlib import suppress
+from functools import cache
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from builders import statements as sample
+from builders.quotes import ASSETS, NOW, REAL, authority, pem, revocation_list
+from teekit_verify.appraisal import statement
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.evidence import authenticity, certificates
+from teekit_verify.evidence.collateral import Collateral, add
+from teekit_verify.evidence.quote import parse_quote
+from teekit_verify.evidence.tcb import missing_collateral
+from teekit_verify.reference import dsse
+
+
+@cache
+def real_chain() -> certificates.PckChain:
+    return authenticity.parse_signature(parse_quote(REAL["phala"].read_bytes())).chain
+
+
+def quote_signature(data: bytes) -> None:
+    """A quote with everything that vouches for it, each fact by itself."""
+    quote = parse_quote(data)
+    signature = authenticity.parse_signature(quote)
+    with suppress(TeekitError):
+        authenticity.require_quote_signature(quote, signature)
+    with suppress(TeekitError):
+        authenticity.require_key_binding(signature)
+    with suppress(TeekitError):
+        authenticity.require_qe_report_signature(signature)
+    with suppress(TeekitError):
+        authenticity.require_intel_quoting_enclave(quote, signature)
+    _use(signature.chain)
+
+
+def certificate(data: bytes) -> None:
+    """DER in place of the PCK certificate of a real quote."""
+    with certificates.reading("PEM"):
+        (leaf,) = certificates.load_certificates(_pem(data))
+    real = real_chain()
+    _use(certificates.PckChain(leaf, real.intermediate, real.root, real.order))
+
+
+def _use(chain: certificates.PckChain) -> None:
+    for require in (
+        certificates.require_order,
+        certificates.require_names,
+        certificates.require_signatures,
+        certificates.require_constraints,
+    ):
+        with suppress(TeekitError):
+            require(chain)
+    with suppress(TeekitError):
+        certificates.require_validity(chain, NOW)
+    with suppress(TeekitError):
+        certificates.p256_key(chain.leaf)
+    certificates.common_name(chain.leaf)
+    missing_collateral(chain, Collateral())
+
+
+def collateral(data: bytes) -> None:
+    """One file, and its revocation list used on a real chain."""
+    real = real_chain()
+    found = add(Collateral(), data, "input")
+    missing_collateral(real, found)
+    for revocations in found.revocations:
+        with suppress(TeekitError):
+            certificates.require_unrevoked(real.leaf, real.intermediate, revocations, NOW)
+
+
+def envelope(data: bytes) -> None:
+    _ = dsse.parse(data, "input").signed_bytes
+
+
+def statements(data: bytes) -> None:
+    """An auditor's file, or a payload: mutations hardly reach it through Base64."""
+    if data.startswith(b'{"_type"'):
+        statement.read_verdict(data, "input")
+    else:
+        statement.verdict_of(statement.read_file(data, "input"), "input")
+
+
+def _pem(data: bytes) -> bytes:
+    return b"-----BEGIN CERTIFICATE-----\n" + encodebytes(data) + b"-----END CERTIFICATE-----\n"
+
+
+def quote_seeds() -> list[bytes]:
+    return [REAL["phala"].read_bytes(), REAL["v5"].read_bytes()]
+
+
+def certificate_seeds() -> list[bytes]:
+    return [real_chain().leaf.public_bytes(Encoding.DER), authority().pck.public_bytes(Encoding.DER)]
+
+
+def collateral_seeds() -> list[bytes]:
+    made = authority()
+    revocations = revocation_list(made.ca, made.ca_key, made.pck)
+    whole = (ASSETS / "quotes" / "phala-v4-collateral.json").read_bytes()
+    bundle = json.loads(whole)
+    pairs = (("tcbInfo", "tcb_info"), ("enclaveIdentity", "qe_identity"))
+    answers = [
+        f'{{"{key}":{bundle[name]},"signature":"{bundle[f"{name}_signature"]}"}}'.encode() for key, name in pairs
+    ]
+    lists = [revocations.public_bytes(encoding) for encoding in (Encoding.DER, Encoding.PEM)]
+    return [whole, pem(made.ca), *lists, *answers]
+
+
+def envelope_seeds() -> list[bytes]:
+    signature = dsse.Signature("SHA256:abc", bytes(64))
+    return [dsse.Envelope("application/vnd.in-toto+json", b"{}", (signature, signature)).dump()]
+
+
+def statement_seeds() -> list[bytes]:
+    """A file of two lines, and the verdict in it."""
+    whole = sample.statement_of("alice")
+    envelopes = statement.read_file(whole, "seed")
+    verdicts = [item.payload for item in envelopes if statement.VERDICT_TYPE.encode() in item.payload]
+    return [whole, *verdicts]
