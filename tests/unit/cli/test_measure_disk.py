@@ -29,7 +29,6 @@ from teekit_verify.reference.measure import measure_file
 UKI = build_uki()
 BOOT = "EFI/BOOT/BOOTX64.EFI"
 ASSETS = Path(__file__).parents[2] / "assets" / "pcrlock"
-PCRLOCK = "/usr/lib/systemd/systemd-pcrlock"
 
 
 @pytest.fixture(scope="module")
@@ -259,14 +258,6 @@ def test_pcrlock_agrees_with_what_systemd_wrote_for_the_same_uki(raw: Path, caps
     theirs = json.loads((ASSETS / "lock-uki-small.pcrlock").read_text())
     assert _of_pcr(ours, 11) == _of_pcr(theirs, 11)
     assert _of_pcr(ours, 4)[:1] == _of_pcr(theirs, 4)
-
-
-def test_systemd_pcrlock_reads_the_component(raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    if not Path(PCRLOCK).exists():
-        pytest.skip("systemd-pcrlock comes with systemd 254 and later")
-    assert main(["measure", str(raw), "--pcrlock"]) == ExitStatus.HOLDS
-    (tmp_path / "600-uki.pcrlock").write_text(capsys.readouterr().out)
-    assert b"600-uki" in made.run(PCRLOCK, "list-components", f"--components={tmp_path}")
 
 
 def _of_pcr(component: dict[str, Any], pcr: int) -> list[dict[str, str]]:
