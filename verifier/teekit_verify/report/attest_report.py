@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.report.json_report import render as render_json
-from teekit_verify.report.layout import STATUS_STYLES, shortened, show_line, show_table, styled
+from teekit_verify.report.layout import STATUS_STYLES, show_line, show_table, styled
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,9 +22,15 @@ def answer(tally: Tally) -> str:
     """One sentence. Only several auditors, all of them asked for, are called independent."""
     if tally.status is not ExitStatus.HOLDS:
         return f"NOT ENOUGH: {tally.problem}"
+    compared = any(row.counted and row.release for row in tally.rows)
+    unpublished = "" if compared else "; none of them compared it with what was published"
     if tally.threshold == 1:
-        return f"REPRODUCED: by {tally.agreeing} trusted auditor(s); one was asked for, which shows no independence"
-    return f"INDEPENDENTLY REPRODUCED: {tally.agreeing} trusted auditors agree, {tally.threshold} were asked for"
+        agreeing = f"REPRODUCED: by {tally.agreeing} trusted auditor(s); one was asked for, which shows no independence"
+    else:
+        agreeing = (
+            f"INDEPENDENTLY REPRODUCED: {tally.agreeing} trusted auditors agree, {tally.threshold} were asked for"
+        )
+    return agreeing + unpublished
 
 
 def show(tally: Tally, out: Console) -> None:
@@ -48,7 +54,7 @@ def show(tally: Tally, out: Console) -> None:
         show_line(out, styled(name), f" sha256 {digest.hex}")
     if tally.inputs_sha256 is not None:
         show_line(out, "source commit ", styled(tally.commit or "not stated"))
-        show_line(out, f"inputs sha256 {shortened(tally.inputs_sha256.hex)}")
+        show_line(out, f"inputs sha256 {tally.inputs_sha256.hex}")
     show_line(out, styled(answer(tally), STATUS_STYLES[tally.status]))
 
 
