@@ -64,7 +64,7 @@ def test_a_written_file_is_found(tmp_path: Path) -> None:
 
 def test_too_much_memory_is_found() -> None:
     def entry(data: bytes) -> None:
-        data.ljust(oracle.MAX_BYTES)
+        data.ljust(2 * oracle.MAX_BYTES)
 
     with bounded_memory(), pytest.raises(MemoryError):
         check(entry, b"")
