@@ -182,7 +182,7 @@ def test_a_changed_checksum_changes_the_file_but_not_its_authenticode_digest(
     [
         (b"", "is empty"),
         (b"PK\x03\x04 rubbish", "is neither a UKI (it does not begin with 'MZ') nor a disk"),
-        (b'{"schema": "teekit-verify/measurements/v1"}', "is neither a UKI"),
+        (b'{"name": "teekit"}', "is neither a UKI"),
         (b"QFI\xfb rubbish", "is a qcow2 disk, which is not read"),
         (b"vhdxfile", "is a VHDX disk, which is not read"),
         (b"conectix", "is a dynamic VHD, which is not read"),

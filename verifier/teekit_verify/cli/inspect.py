@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from teekit_verify.cli.options import DebugOption, JsonOption
+from teekit_verify.cli.options import DebugOption, EventsOption, JsonOption
 from teekit_verify.core.outcome import ExitStatus
 
 
@@ -17,33 +17,26 @@ def inspect(
         Path,
         typer.Argument(
             metavar="FILE",
-            help="A unified kernel image (UKI), or a disk with one: raw, fixed .vhd, or .tar.gz of disk.raw.",
+            help="A UKI, a disk (raw, fixed .vhd, .tar.gz of disk.raw), TDX firmware (OVMF.fd), a TDX quote, an event log, "
+            "the ACPI table of a CCEL, or a JSON document of this tool. Found out by content.",
             show_default=False,
         ),
     ],
+    events: EventsOption = False,
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
-    """Show what is in FILE: the sections of a UKI with sizes and digests, the command line, os-release, the stub's version;
-    of a disk also its partitions and the files in its EFI system partition.
+    """Show what is in FILE: the sections of a UKI or of firmware with sizes and digests; of a disk its partitions, the
+    files in its EFI system partition and its UKI; the fields of a quote; the registers (and events) of an event log.
 
-    Exit status: 0 the file was read; that says nothing about whether it is acceptable.
+    Exit status: 0 the file was read; that says nothing about whether it is authentic or acceptable.
     """
-    from teekit_verify.artifacts.disk import ArtifactKind, recognise
-    from teekit_verify.report import disk_inspection, json_report, layout, terminal
-    from teekit_verify.report.inspection import inspect_uki
+    from teekit_verify.report.inspect_file import inspect_file
+    from teekit_verify.report.layout import console
 
-    out = layout.console(sys.stdout)
-    if recognise(file) is ArtifactKind.UKI:
-        facts = inspect_uki(file)
-        if json_output:
-            typer.echo(json_report.render_inspection(facts).decode(), nl=False)
-        else:
-            terminal.show_inspection(facts, out)
+    found = inspect_file(file, events=events)
+    if json_output:
+        typer.echo(found.render().decode(), nl=False)
     else:
-        disk = disk_inspection.inspect_disk(file)
-        if json_output:
-            typer.echo(disk_inspection.render_disk(disk).decode(), nl=False)
-        else:
-            disk_inspection.show_disk(disk, out)
+        found.show(console(sys.stdout))
     return ExitStatus.HOLDS
