@@ -62,7 +62,7 @@ def measure_file(
     """
     with open_boot_artifact(path) as boot, ThreadPoolExecutor(1) as beside:
         uki, disk = boot.uki, None
-        whole = beside.submit(Digest.of, Algorithm.SHA256, uki.data)  # beside the registers' digests: no processor idles
+        whole = beside.submit(Digest.of, Algorithm.SHA256, uki.data)  # leaves no processor idle
         subject = subject_of(boot)
         if boot.kind is not ArtifactKind.UKI:
             digest = digest_file(path) if whole_disk else None
