@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from teekit_verify.cli.options import DebugOption, EventsOption, JsonOption
+from teekit_verify.cli.options import DebugOption, EventsOption, JsonOption, MrtdOrder, MrtdOrderOption
 from teekit_verify.core.outcome import ExitStatus
 
 
@@ -17,7 +17,8 @@ def measure(
         Path,
         typer.Argument(
             metavar="FILE",
-            help="A unified kernel image (UKI), or a disk with one: raw, fixed .vhd, or .tar.gz of disk.raw.",
+            help="A unified kernel image (UKI), a disk with one (raw, fixed .vhd, .tar.gz of disk.raw), or TDX firmware "
+            "(OVMF.fd).",
             show_default=False,
         ),
     ],
@@ -41,19 +42,24 @@ def measure(
     pcrlock: Annotated[
         bool, typer.Option("--pcrlock", help="Print the PCRs of one platform as a component of systemd-pcrlock.")
     ] = False,
+    mrtd_order: MrtdOrderOption = "both",
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
-    """Predict the measurement registers of a guest that boots FILE, each with the event log that leads to it.
+    """Predict the measurement registers of a guest that boots FILE, each with the event log that leads to it. Of firmware:
+    MRTD.
 
     What FILE does not decide (the GPT, for a UKI without its disk; the firmware) is said to be not known, with the reason.
     """
+    from teekit_verify.artifacts.tdvf import is_tdvf
     from teekit_verify.core.files import write_whole
     from teekit_verify.reference.create import dump_measurements
     from teekit_verify.reference.measure import measure_file, platforms_for
     from teekit_verify.reference.pcrlock import dump_pcrlock
     from teekit_verify.report import layout, terminal
 
+    if is_tdvf(file):
+        return _measure_firmware(file, mrtd_order, json_output=json_output)
     names = platform or (["uefi-vtpm"] if pcrlock else [])
     measurements = measure_file(file, platforms_for(file, names, vtpm=vtpm))
     document = dump_measurements(measurements)
@@ -65,4 +71,19 @@ def measure(
         typer.echo(document.decode(), nl=False)
     else:
         terminal.show_measurements(measurements, layout.console(sys.stdout), events=events)
+    return ExitStatus.HOLDS
+
+
+def _measure_firmware(file: Path, mrtd_order: MrtdOrder, *, json_output: bool) -> ExitStatus:
+    from teekit_verify.measurement.mrtd import PageOrder
+    from teekit_verify.reference.measure_firmware import BOTH_ORDERS, measure_firmware
+    from teekit_verify.reference.platform_facts import load_gcp
+    from teekit_verify.report import firmware_report, layout
+
+    orders = BOTH_ORDERS if mrtd_order == "both" else (PageOrder(mrtd_order),)
+    report = firmware_report.firmware_report(measure_firmware(file, orders), load_gcp())
+    if json_output:
+        typer.echo(firmware_report.render_mrtd(report).decode(), nl=False)
+    else:
+        firmware_report.show_mrtd(report, layout.console(sys.stdout))
     return ExitStatus.HOLDS
