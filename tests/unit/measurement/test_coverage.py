@@ -57,7 +57,7 @@ def test_header_bytes(offset: int) -> None:
 
 
 @given(offset=st.integers(0, len(SIGNED) - 1), mask=st.integers(1, 255))
-@settings(max_examples=400, deadline=1000)
+@settings(max_examples=400, deadline=2000)
 def test_any_flipped_byte_changes_a_register_or_is_listed(offset: int, mask: int) -> None:
     assert (fingerprint(flipped(offset, mask)) == REFERENCE) <= (offset in LISTED)
 

@@ -31,7 +31,7 @@ def plain(message: Message) -> bytes:
 
 
 @given(st.dictionaries(MESSAGES, st.sets(st.sampled_from(list(Algorithm)), min_size=1), max_size=8))
-@settings(deadline=1000)
+@settings(deadline=2000)
 def test_each_digest_is_hashlibs(wanted: dict[Message, set[Algorithm]]) -> None:
     table = digest_messages(memoryview(DATA), wanted)
     assert {key: digest.value for key, digest in table.items()} == {
