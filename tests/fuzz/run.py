@@ -38,6 +38,8 @@ def main() -> int:
             from fuzz import targets  # noqa: PLC0415 - while it is watched
     else:
         from fuzz import targets  # noqa: PLC0415 - the path is set above
+    if arguments.target not in targets.TARGETS:
+        sys.exit(f"no such target; there are {', '.join(targets.TARGETS)}")
     target = targets.TARGETS[arguments.target]
     if arguments.replay:
         print("taken" if _checked(target, arguments.replay.read_bytes()) else "refused")  # noqa: T201
@@ -51,7 +53,9 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(usage=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, usage="%(prog)s [options] TARGET|all", formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("target")
     parser.add_argument("--seconds", type=int, default=120)
     parser.add_argument("--corpus", type=Path, default=Path(tempfile.gettempdir()) / "teekit-fuzz")
