@@ -84,14 +84,22 @@ def _not_measured(name: str, reference: ReferenceRegister) -> Checklist:
 def _appraise_register(
     platform: str, register: Register, acceptable: Sequence[AcceptableValue], found: RegisterValue
 ) -> Checklist:
-    """All banks must agree with the same acceptable value; if none agrees, the closest one is what is explained."""
+    """All banks must agree with the same acceptable value; if none agrees, the closest one is what is explained.
+
+    Of measurements with alternatives, one of them must agree with one acceptable value in all banks.
+    """
+    measured = [(item.label, item.register) for item in found.alternatives] or [("", found)]
     candidates = [
-        (_appraise_value(platform, register, alternative.register, found), alternative) for alternative in acceptable
+        (_appraise_value(platform, register, wanted.register, value), wanted.label, label)
+        for label, value in measured
+        for wanted in acceptable
     ]
-    checklist, chosen = min(candidates, key=lambda candidate: _distance(candidate[0]))
-    if len(acceptable) == 1 or not checklist.of(Outcome.MISMATCH):
-        return checklist
-    note = f"none of {len(acceptable)} acceptable values; against '{chosen.label}': "
+    checklist, wanted_label, label = min(candidates, key=lambda candidate: _distance(candidate[0]))
+    note = ""
+    if found.alternatives:
+        note = f"of {len(measured)} alternatives, '{label}': "
+    if len(acceptable) > 1 and checklist.of(Outcome.MISMATCH):
+        note += f"none of {len(acceptable)} acceptable values; against '{wanted_label}': "
     checks = tuple(replace(check, detail=note + check.detail) if check.detail else check for check in checklist.checks)
     return Checklist(checks, checklist.ignored, checklist.differences)
 

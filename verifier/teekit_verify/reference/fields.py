@@ -126,13 +126,25 @@ RegisterName = Annotated[
     WithJsonSchema({"type": "string", "pattern": "^(MRTD|PCR([0-9]|1[0-9]|2[0-3])|RTMR[0-3])$"}),
 ]
 
-PlatformName = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]{0,39}$")]
+PlatformName = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]{0,39}(/[a-z0-9][a-z0-9-]{0,39})?$")]
+"""A kind of machine, or one machine type of it: `gcp`, `gcp/c3-standard-4`."""
 
 
 def natural(name: str) -> tuple[str, int]:
     """Sort key that puts PCR4 before PCR11."""
     stem = name.rstrip("0123456789")
     return stem, int(name.removeprefix(stem) or "0")
+
+
+def _dump_without_alternatives(value: Any, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    found: dict[str, Any] = dump(value)
+    if not found["alternatives"]:
+        del found["alternatives"]
+    return found
+
+
+ALTERNATIVES_IF_ANY = WrapSerializer(_dump_without_alternatives)
+"""Documents without alternatives have the same bytes as before there were any."""
 
 
 def _dump_sorted(value: Any, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:

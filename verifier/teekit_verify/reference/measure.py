@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from teekit_verify import __version__
@@ -10,8 +11,10 @@ from teekit_verify.artifacts.disk import ArtifactKind, open_boot_artifact, recog
 from teekit_verify.core.digest import Algorithm, Digest, digest_file
 from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.measurement.platforms import IMAGE_PLATFORMS, PLATFORMS, Platform, subject_of
+from teekit_verify.measurement.platforms.gcp import GCP
 from teekit_verify.reference import load, model
 from teekit_verify.reference.create import register_value
+from teekit_verify.reference.machines import on_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
     from teekit_verify.measurement.platforms import Subject
     from teekit_verify.measurement.registers import Register
+    from teekit_verify.reference.machines import GcpMachines
 
 _FORMATS = {
     ArtifactKind.RAW: model.DiskFormat.RAW,
@@ -54,9 +58,14 @@ def _all_names() -> str:
 
 
 def measure_file(
-    path: Path, platforms: Sequence[Platform] = IMAGE_PLATFORMS, *, whole_disk: bool = False
+    path: Path,
+    platforms: Sequence[Platform] = IMAGE_PLATFORMS,
+    *,
+    machines: GcpMachines | None = None,
+    whole_disk: bool = False,
 ) -> model.Measurements:
     """The measurements of a UKI or of the UKI on a disk; with `whole_disk`, all of the disk's bytes are hashed as well.
+    With `machines`, Google Cloud's are predicted with their firmware, instead of the platform without.
 
     Raises TeekitError for other files, and for a UKI whose measuring is not known.
     """
@@ -72,9 +81,20 @@ def measure_file(
             tool_version=__version__,
             artifact=model.Artifact(boot.name, len(uki.data), whole.result()),
             stub_version=uki.stub_version.text,
-            platforms={platform.name: _registers(platform, subject) for platform in platforms},
+            platforms=_platforms(platforms, subject, machines),
             disk=disk,
         )
+
+
+def _platforms(
+    platforms: Sequence[Platform], subject: Subject, machines: GcpMachines | None
+) -> dict[str, dict[Register, model.RegisterValue]]:
+    plain = [platform for platform in platforms if machines is None or not platform.is_called(GCP.name)]
+    found = {platform.name: _registers(platform, subject) for platform in plain}
+    if machines is not None:
+        of_image = _registers(GCP, subject)
+        found.update((name, of_image | of_machine) for name, of_machine in machines.registers())
+    return found
 
 
 def _registers(platform: Platform, subject: Subject) -> dict[Register, model.RegisterValue]:
@@ -95,7 +115,12 @@ def measure_or_load(path: Path, reference: model.Reference) -> model.Measurement
         return load.load_measurements(path)
     wanted = tuple(platform for platform in PLATFORMS if platform.name in reference.platforms)
     listed = any(item.name == path.name for item in reference.artifacts)
-    return measure_file(path, wanted, whole_disk=listed)
+    measured = measure_file(path, wanted, whole_disk=listed)
+    machines = on_record(reference.platforms)
+    if machines is None:
+        return measured
+    of_machines = measure_file(path, (), machines=machines)
+    return replace(measured, platforms={**measured.platforms, **of_machines.platforms})
 
 
 def _is_document(path: Path) -> bool:

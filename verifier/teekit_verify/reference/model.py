@@ -134,12 +134,16 @@ class RegisterValue:
     `values` is None when the register cannot be known from the artifact alone; `missing` then says why, and `events` are
     those that are known, in order. Otherwise `missing` is empty, and the events replay to the values (or there are none:
     a value published without its log).
+
+    `alternatives` (of measurements only): the register holds one of these, and what decides is not known. Then `values` is
+    None and `events` is empty.
     """
 
     __pydantic_config__: ClassVar = _STRICT
     values: fields.BankDigests | None
     missing: fields.Text
     events: Annotated[tuple[PredictedEvent, ...], Field(max_length=1000)]
+    alternatives: Alternatives = ()
 
     def value(self, bank: Algorithm) -> Digest | None:
         return next((digest for digest in self.values or () if digest.algorithm is bank), None)
@@ -166,6 +170,10 @@ def _consistent(register: RegisterValue) -> RegisterValue:
     for value in register.values or ():
         if register.events and _replayed(register, value.algorithm) != value:
             raise ValueError(f"the events do not replay to the {value.algorithm.value} value")
+    if register.alternatives and (register.values is not None or register.events):
+        raise ValueError("a register with 'alternatives' has neither 'values' nor 'events' of its own")
+    if any(item.register.alternatives for item in register.alternatives):
+        raise ValueError("an alternative has alternatives itself")
     return register
 
 
@@ -174,7 +182,21 @@ def _replayed(register: RegisterValue, bank: Algorithm) -> Digest:
     return replay(register.as_events(some_register), bank).get(some_register, Digest.zero(bank))
 
 
-CheckedRegisterValue = Annotated[RegisterValue, AfterValidator(_consistent)]
+CheckedRegisterValue = Annotated[RegisterValue, AfterValidator(_consistent), fields.ALTERNATIVES_IF_ANY]
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptableValue:
+    """One value a register may hold. `label` tells it from the others: "firmware of 2026-03", say."""
+
+    __pydantic_config__: ClassVar = _STRICT
+    label: fields.Name
+    register: CheckedRegisterValue
+
+
+Alternatives = Annotated[
+    tuple[AcceptableValue, ...], Field(max_length=1000), fields.unique(lambda value: value.label, "label")
+]
 _Registers = Annotated[dict[fields.RegisterName, CheckedRegisterValue], Field(max_length=64), fields.SORTED]
 
 
@@ -220,24 +242,13 @@ class Policy(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class AcceptableValue:
-    """One value a register may hold. `label` tells it from the others: "firmware of 2026-03", say."""
-
-    __pydantic_config__: ClassVar = _STRICT
-    label: fields.Name
-    register: CheckedRegisterValue
-
-
-@dataclass(frozen=True, slots=True)
 class ReferenceRegister:
     """What was published about one register. `reason` is why it is ignored; empty for the other policies."""
 
     __pydantic_config__: ClassVar = _STRICT
     policy: Policy
     reason: fields.Text
-    acceptable: Annotated[
-        tuple[AcceptableValue, ...], Field(max_length=1000), fields.unique(lambda value: value.label, "label")
-    ]
+    acceptable: Alternatives
 
 
 def _fits_policy(register: ReferenceRegister) -> ReferenceRegister:
@@ -251,6 +262,8 @@ def _fits_policy(register: ReferenceRegister) -> ReferenceRegister:
             raise ValueError("policy 'ignore' takes a reason")
         case Policy.MATCH | Policy.ANY_OF | Policy.IGNORE:
             pass
+    if any(value.register.alternatives for value in register.acceptable):
+        raise ValueError("alternatives stand in 'acceptable', with the policy 'any-of'")
     if register.policy is not Policy.IGNORE:
         for value in register.acceptable:
             if not value.register.banks:

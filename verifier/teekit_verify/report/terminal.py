@@ -57,13 +57,34 @@ def show_measurements(measurements: Measurements, out: Console, *, events: bool)
         show_table(out, (platform, "bank", "value"), rows)
         for note in (known.note for known in PLATFORMS if known.name == platform and known.note):
             show_line(out, styled(note, "yellow"))
+        if zero := [str(register) for register, value in registers.items() if _is_zero(value)]:
+            show_line(out, f"{' and '.join(zero)}: zero, nothing of the image extends it")
         if events:
             for register, value in registers.items():
-                out.print()
-                _show_events(f"{platform} {register}", value, out)
+                for title, one in _each(f"{platform} {register}", value):
+                    out.print()
+                    _show_events(title, one, out)
+
+
+def _is_zero(value: RegisterValue) -> bool:
+    return value.values is not None and not any(any(digest.value) for digest in value.values)
+
+
+def _each(title: str, value: RegisterValue) -> Iterable[tuple[str, RegisterValue]]:
+    """The register, or each of its alternatives under its label."""
+    if not value.alternatives:
+        yield title, value
+    for item in value.alternatives:
+        yield f"{title} ({item.label})", item.register
 
 
 def _value_rows(name: str, value: RegisterValue) -> Iterable[tuple[Text, Text, Text]]:
+    """With alternatives, a row for each of them, and one that says so."""
+    for item in value.alternatives:
+        yield from _value_rows(f"{name} ({item.label})", item.register)
+    if value.alternatives:
+        yield styled(name), styled("-"), styled(value.missing, "yellow")
+        return
     for digest in value.values or ():
         yield styled(name), styled(digest.algorithm.value), styled(digest.hex)
     if value.values is None:
@@ -148,11 +169,12 @@ def _show_events_side_by_side(reference: Reference, measurements: Measurements, 
     for platform, registers in reference.platforms.items():
         for register, published in registers.items():
             found = measurements.platforms.get(platform, {}).get(register)
+            if found is None:
+                continue
             for acceptable in published.acceptable:
-                if found is not None:
+                for title, value in _each(f"{platform} {register} ({acceptable.label})", found):
                     out.print()
-                    title = f"{platform} {register} ({acceptable.label})"
-                    _show_side_by_side(title, register, acceptable.register, found, out)
+                    _show_side_by_side(title, register, acceptable.register, value, out)
 
 
 def _show_side_by_side(

@@ -18,8 +18,8 @@ from teekit_verify.measurement.platforms.base import (
 )
 from teekit_verify.measurement.registers import MRTD, Register, pcr, rtmr
 
-_MRTD = unknown("decided by Google's firmware, which is not among the inputs")
-_RTMR0 = unknown("decided by Google's firmware and the machine type, which are not among the inputs")
+_MRTD = unknown("decided by Google's firmware: give --machine, and --firmware for one release alone")
+_RTMR0 = unknown("decided by Google's firmware and the machine type: give --machine")
 _ONE_LOG = "one public TPM log of a GCE TDX machine shows this, which is too little to rely on"
 """Dstack-TEE/dstack, dstack/cc-eventlog/samples/tpm_eventlog.bin at 312dc605: firmware "GCE Virtual Firmware v2"."""
 _IMAGE_TYPES = (EventType.EV_EFI_GPT_EVENT, EventType.EV_EFI_BOOT_SERVICES_APPLICATION)
