@@ -97,8 +97,10 @@ def test_a_firmware_file_leaves_one_mrtd(uki: Path, tmp_path: Path, capsys: pyte
         (["--machine", "c3-standard-4", "--platform", "qemu"], "machine types are known for Google Cloud, with a vTPM"),
         (["--machine", "c3-standard-4", "--no-vtpm"], "machine types are known for Google Cloud, with a vTPM"),
         (["--machine", "c3-standard-4", "--disks", "0"], "a machine has 1 to 128 disks, not 0"),
-        (["--disks", "2"], "firmware and disks are those of a machine"),
-        (["--firmware", "OVMF.fd"], "firmware and disks are those of a machine"),
+        (["--disks", "2"], "these options do not describe a machine together"),
+        (["--machine", "c3-standard-4", "--memory", "2G"], "these options do not describe a machine together"),
+        (["--platform", "qemu", "--memory", "2G"], "these options do not describe a machine together"),
+        (["--firmware", "OVMF.fd"], "these options do not describe a machine together"),
     ],
 )
 def test_what_does_not_go_together(

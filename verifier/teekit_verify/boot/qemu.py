@@ -6,12 +6,14 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from teekit_verify.core import process
 from teekit_verify.core.errors import ToolMissingError
 
 PROGRAM = "qemu-system-x86_64"
 HINT = "Install qemu-system-x86, ovmf, swtpm, swtpm-tools, mtools and fdisk, or run `teekit-verify doctor`."
 
 _GIB = 1 << 30
+_VERSION_SECONDS = 10
 _KVM = Path("/dev/kvm")
 _FIRMWARE_FOLDERS = (Path("/usr/share/OVMF"),)  # Debian 12 and 13, package ovmf
 _CODE, _VARIABLES = "OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"
@@ -71,6 +73,15 @@ def find_firmware(folders: tuple[Path, ...] = _FIRMWARE_FOLDERS) -> Firmware:
             return firmware
     looked = ", ".join(str(folder) for folder in folders)
     raise ToolMissingError(f"OVMF ({_CODE} and {_VARIABLES}) is not installed in {looked}", hint=HINT)
+
+
+def version() -> str:
+    """Of the installed QEMU, as it says it: `7.2.22`. Raises ToolMissingError, ToolFailedError."""
+    program = process.find_program(PROGRAM, hint=HINT)
+    words = (
+        process.run([program, "--version"], timeout_seconds=_VERSION_SECONDS).stdout.decode("utf-8", "replace").split()
+    )
+    return words[3] if len(words) > 3 else "of an unknown version"  # noqa: PLR2004 - QEMU emulator version 7.2.22 (...)
 
 
 def accelerators(kvm: Path = _KVM) -> tuple[str, ...]:

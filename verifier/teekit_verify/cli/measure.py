@@ -8,7 +8,19 @@ from typing import Annotated
 
 import typer
 
-from teekit_verify.cli.options import DebugOption, EventsOption, JsonOption, MrtdOrder, MrtdOrderOption
+from teekit_verify.cli.machine_options import (
+    CpusOption,
+    DisksOption,
+    Edk2Option,
+    FirmwareOption,
+    MachineOption,
+    MachineOptions,
+    MemoryOption,
+    MrtdOrder,
+    MrtdOrderOption,
+    QemuOption,
+)
+from teekit_verify.cli.options import DebugOption, EventsOption, JsonOption
 from teekit_verify.core.outcome import ExitStatus
 
 
@@ -35,23 +47,13 @@ def measure(
             "--vtpm/--no-vtpm", help="Only machines with a vTPM, or without. [default: both]", show_default=False
         ),
     ] = None,
-    machine: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A machine type of Google Cloud (c3-standard-4): MRTD and RTMR0 as well. May be repeated.",
-            show_default=False,
-        ),
-    ] = None,
-    firmware: Annotated[
-        Path | None,
-        typer.Option(
-            help="The machine's firmware (a TDVF file). [default: every release on record]", show_default=False
-        ),
-    ] = None,
-    disks: Annotated[
-        int | None,
-        typer.Option(help="The machine's disks, with the boot disk. [default: 1]", show_default=False),
-    ] = None,
+    machine: MachineOption = None,
+    firmware: FirmwareOption = None,
+    disks: DisksOption = None,
+    memory: MemoryOption = None,
+    cpus: CpusOption = None,
+    edk2: Edk2Option = None,
+    qemu: QemuOption = None,
     events: EventsOption = False,
     output: Annotated[
         Path | None, typer.Option(help="Also write the measurements to this file, as JSON.", show_default=False)
@@ -71,7 +73,6 @@ def measure(
     from teekit_verify.artifacts.tdvf import is_tdvf
     from teekit_verify.core.files import write_whole
     from teekit_verify.reference.create import dump_measurements
-    from teekit_verify.reference.machines import for_platforms
     from teekit_verify.reference.measure import measure_file, platforms_for
     from teekit_verify.reference.pcrlock import dump_pcrlock
     from teekit_verify.report import layout, terminal
@@ -80,7 +81,7 @@ def measure(
         return _measure_firmware(file, mrtd_order, json_output=json_output)
     names = platform or (["uefi-vtpm"] if pcrlock else ["gcp"] if machine else [])
     platforms = platforms_for(file, names, vtpm=vtpm)
-    machines = for_platforms(platforms, machine or (), firmware=firmware, disks=disks)
+    machines = MachineOptions(machine or (), firmware, disks, memory, cpus, edk2, qemu).machines(platforms)
     measurements = measure_file(file, platforms, machines=machines)
     document = dump_measurements(measurements)
     if output is not None:

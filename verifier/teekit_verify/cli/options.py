@@ -19,11 +19,6 @@ DEBUG_FLAG = "--debug"
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 DebugOption = Annotated[bool, typer.Option(DEBUG_FLAG, help="Show a traceback when something goes wrong.")]
 EventsOption = Annotated[bool, typer.Option("--events", help="Also show the event logs.")]
-MrtdOrder = Literal["single", "two", "both"]
-MrtdOrderOption = Annotated[
-    MrtdOrder,
-    typer.Option(help="Of firmware: how pages are added and measured, page by page or in two passes (QEMU 8)."),
-]
 MirrorOption = Annotated[
     str | None,
     typer.Option(

@@ -1,15 +1,27 @@
-"""The registers that firmware and machine decide, for machine types of Google Cloud: several values may be acceptable."""
+"""The registers that firmware and machine decide, on Google Cloud and on QEMU: several values may be acceptable."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from teekit_verify.core.errors import TeekitError
+from teekit_verify.artifacts.tdvf import open_tdvf
+from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.measurement import qemu_rtmr0
+from teekit_verify.measurement.events import EventType
 from teekit_verify.measurement.platforms.gcp import GCP
+from teekit_verify.measurement.platforms.qemu import QEMU
 from teekit_verify.measurement.registers import MRTD, rtmr
 from teekit_verify.reference import model
-from teekit_verify.reference.measure_firmware import acceptable_mrtds, acceptable_rtmr0s, gcp_mrtds, gcp_rtmr0
+from teekit_verify.reference.create import register_value
+from teekit_verify.reference.measure_firmware import (
+    acceptable_mrtds,
+    acceptable_rtmr0s,
+    gcp_mrtds,
+    gcp_rtmr0,
+    measure_firmware,
+)
 from teekit_verify.reference.platform_facts import load_gcp
 
 if TYPE_CHECKING:
@@ -20,6 +32,18 @@ if TYPE_CHECKING:
     from teekit_verify.measurement.registers import Register
 
 _PREFIX = f"{GCP.name}/"
+_UNITS = {"M": 20, "G": 30}
+
+
+class Machines(Protocol):
+    """Machines of one platform, whose firmware is known or on record."""
+
+    @property
+    def platform(self) -> Platform: ...
+
+    def registers(self) -> Iterator[tuple[str, dict[Register, model.RegisterValue]]]:
+        """For each machine its name in documents, and the registers that the image does not decide."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +53,10 @@ class GcpMachines:
     names: tuple[str, ...]
     firmware: Path | None = None
     disks: int = 1
+
+    @property
+    def platform(self) -> Platform:
+        return GCP
 
     def registers(self) -> Iterator[tuple[str, dict[Register, model.RegisterValue]]]:
         """(`gcp/<machine>`, MRTD and RTMR0). Raises UnsupportedInputError for a machine that is not on record."""
@@ -44,6 +72,48 @@ class GcpMachines:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class QemuMachine:
+    """A TDX guest of QEMU that boots a disk. What is None was not given, and leaves RTMR0 open."""
+
+    firmware: Path
+    memory_bytes: int | None = None
+    edk2: qemu_rtmr0.Edk2 | None = None
+    tables: qemu_rtmr0.MachineTables | None = None
+
+    @property
+    def platform(self) -> Platform:
+        return QEMU
+
+    def registers(self) -> Iterator[tuple[str, dict[Register, model.RegisterValue]]]:
+        mrtds = tuple(
+            (f"page order {order.value}", value) for order, value in measure_firmware(self.firmware).mrtd.items()
+        )
+        found = {MRTD: one_of(acceptable_mrtds(mrtds), "the page order of QEMU and KVM"), rtmr(0): self._rtmr0()}
+        yield QEMU.name, found
+
+    def _rtmr0(self) -> model.RegisterValue:
+        """Never whole: which boot options the firmware makes for a machine's disks and network cards is not predicted."""
+        if self.memory_bytes is None or self.edk2 is None:
+            wanted = "the guest's memory and the release of edk2 that its firmware was built from"
+            return model.RegisterValue(None, f"depends on {wanted}: give --memory and --edk2", ())
+        with open_tdvf(self.firmware) as firmware:
+            known = qemu_rtmr0.firmware_of_file(firmware, self.edk2)
+        prediction = qemu_rtmr0.predict_rtmr0(self.memory_bytes, known, tables=self.tables)
+        events = [event for event in prediction.events if event.event_type != EventType.EV_EFI_VARIABLE_BOOT]
+        boot = "EV_EFI_VARIABLE_BOOT: the boot options of a machine with disks are not computed"
+        missing = [reason for reason in prediction.missing if not reason.startswith("EV_EFI_VARIABLE_BOOT")]
+        return register_value(rtmr(0), events, missing="; ".join([*missing, boot]))
+
+
+def parse_memory(text: str) -> int:
+    """`2G` or `2048M`, in bytes. Raises TeekitError."""
+    match = re.fullmatch(r"([0-9]{1,9})([MG])", text)
+    if match is None:
+        raise TeekitError(f"not an amount of memory: {printable(text[:40])}", hint="Write it like 2G or 2048M.")
+    return int(match.group(1)) << _UNITS[match.group(2)]
+
+
 def one_of(values: Sequence[model.AcceptableValue], decides: str) -> model.RegisterValue:
     """A register that holds one of these values; `decides` is what nobody tells us. One value is simply the value."""
     if len(values) == 1:
@@ -52,14 +122,10 @@ def one_of(values: Sequence[model.AcceptableValue], decides: str) -> model.Regis
     return model.RegisterValue(None, missing, (), tuple(values))
 
 
-def for_platforms(
+def gcp_machines(
     platforms: Sequence[Platform], names: Sequence[str], *, firmware: Path | None = None, disks: int | None = None
-) -> GcpMachines | None:
-    """The machines that a user asked for; None if none. Raises TeekitError for what does not go together."""
-    if not names:
-        if firmware is not None or disks is not None:
-            raise TeekitError("firmware and disks are those of a machine", hint="Give --machine as well.")
-        return None
+) -> GcpMachines:
+    """The machines that a user asked for. Raises TeekitError where Google Cloud is not among the platforms."""
     if GCP not in platforms:
         raise TeekitError(
             "machine types are known for Google Cloud, with a vTPM",

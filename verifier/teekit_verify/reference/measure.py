@@ -11,7 +11,6 @@ from teekit_verify.artifacts.disk import ArtifactKind, open_boot_artifact, recog
 from teekit_verify.core.digest import Algorithm, Digest, digest_file
 from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.measurement.platforms import IMAGE_PLATFORMS, PLATFORMS, Platform, subject_of
-from teekit_verify.measurement.platforms.gcp import GCP
 from teekit_verify.reference import load, model
 from teekit_verify.reference.create import register_value
 from teekit_verify.reference.machines import on_record
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from teekit_verify.measurement.platforms import Subject
     from teekit_verify.measurement.registers import Register
-    from teekit_verify.reference.machines import GcpMachines
+    from teekit_verify.reference.machines import Machines
 
 _FORMATS = {
     ArtifactKind.RAW: model.DiskFormat.RAW,
@@ -61,11 +60,11 @@ def measure_file(
     path: Path,
     platforms: Sequence[Platform] = IMAGE_PLATFORMS,
     *,
-    machines: GcpMachines | None = None,
+    machines: Machines | None = None,
     whole_disk: bool = False,
 ) -> model.Measurements:
     """The measurements of a UKI or of the UKI on a disk; with `whole_disk`, all of the disk's bytes are hashed as well.
-    With `machines`, Google Cloud's are predicted with their firmware, instead of the platform without.
+    With `machines`, these are predicted instead of their platform.
 
     Raises TeekitError for other files, and for a UKI whose measuring is not known.
     """
@@ -87,14 +86,16 @@ def measure_file(
 
 
 def _platforms(
-    platforms: Sequence[Platform], subject: Subject, machines: GcpMachines | None
+    platforms: Sequence[Platform], subject: Subject, machines: Machines | None
 ) -> dict[str, dict[Register, model.RegisterValue]]:
-    plain = [platform for platform in platforms if machines is None or not platform.is_called(GCP.name)]
-    found = {platform.name: _registers(platform, subject) for platform in plain}
-    if machines is not None:
-        of_image = _registers(GCP, subject)
-        found.update((name, of_image | of_machine) for name, of_machine in machines.registers())
-    return found
+    if machines is None:
+        return {platform.name: _registers(platform, subject) for platform in platforms}
+    family = machines.platform
+    plain = [platform for platform in platforms if not platform.is_called(family.name)]
+    of_image = _registers(family, subject)
+    return {platform.name: _registers(platform, subject) for platform in plain} | {
+        name: of_image | of_machine for name, of_machine in machines.registers()
+    }
 
 
 def _registers(platform: Platform, subject: Subject) -> dict[Register, model.RegisterValue]:

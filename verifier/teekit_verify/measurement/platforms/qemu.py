@@ -11,8 +11,8 @@ QEMU = Platform(
     "qemu",
     vtpm=False,
     rules={
-        MRTD: unknown("decided by the firmware, which is not among the inputs"),
-        rtmr(0): unknown("decided by firmware, machine type, memory and CPUs, which are not among the inputs"),
+        MRTD: unknown("decided by the firmware: give --firmware"),
+        rtmr(0): unknown("decided by firmware and machine: give --firmware, --edk2 and --memory"),
         rtmr(1): by_image,
         rtmr(2): by_image,
         rtmr(3): zero,

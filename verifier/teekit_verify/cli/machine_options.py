@@ -1,0 +1,107 @@
+"""Options that say on which machine an image is booted, and what they mean together."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from teekit_verify.measurement.platforms import Platform
+    from teekit_verify.measurement.qemu_rtmr0 import MachineTables
+    from teekit_verify.reference.machines import Machines
+
+MrtdOrder = Literal["single", "two", "both"]
+MrtdOrderOption = Annotated[
+    MrtdOrder,
+    typer.Option(help="Of firmware: how pages are added and measured, page by page or in two passes (QEMU 8)."),
+]
+MachineOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A machine type of Google Cloud (c3-standard-4): MRTD and RTMR0 as well. May be repeated.",
+        show_default=False,
+    ),
+]
+FirmwareOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="The machine's firmware (a TDVF file). [default, on Google Cloud: every release on record]",
+        show_default=False,
+    ),
+]
+DisksOption = Annotated[
+    int | None,
+    typer.Option(help="On Google Cloud: the machine's disks, with the boot disk. [default: 1]", show_default=False),
+]
+MemoryOption = Annotated[str | None, typer.Option(help="On QEMU: the guest's memory, such as 2G.", show_default=False)]
+Edk2Option = Annotated[
+    str | None,
+    typer.Option(help="On QEMU: the release of edk2 the firmware was built from (2025.02-8).", show_default=False),
+]
+CpusOption = Annotated[int | None, typer.Option(help="On QEMU: its number of CPUs, for --qemu.", show_default=False)]
+QemuOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ARGUMENTS",
+        help="On QEMU: the machine's other arguments; the QEMU that is installed makes its ACPI tables. For TDX: "
+        "-M q35,pic=off,smm=off,hpet=off and its devices.",
+        show_default=False,
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class MachineOptions:
+    """As given on the command line."""
+
+    machine: Sequence[str]
+    firmware: Path | None
+    disks: int | None
+    memory: str | None
+    cpus: int | None
+    edk2: str | None
+    qemu: str | None
+
+    def machines(self, platforms: Sequence[Platform]) -> Machines | None:
+        """None if no machine is described. Raises TeekitError for what does not go together."""
+        from teekit_verify.core.errors import TeekitError
+        from teekit_verify.measurement.platforms.qemu import QEMU
+        from teekit_verify.reference.machines import gcp_machines
+
+        of_qemu = any(value is not None for value in (self.memory, self.cpus, self.edk2, self.qemu))
+        if self.machine and not of_qemu:
+            return gcp_machines(platforms, self.machine, firmware=self.firmware, disks=self.disks)
+        if self.firmware is not None and self.disks is None and not self.machine and tuple(platforms) == (QEMU,):
+            return self._qemu(self.firmware)
+        if of_qemu or self.firmware is not None or self.disks is not None:
+            raise TeekitError(
+                "these options do not describe a machine together",
+                hint="Give --machine with --firmware or --disks for Google Cloud, or --platform qemu --firmware with "
+                "--memory, --edk2, --cpus and --qemu.",
+            )
+        return None
+
+    def _qemu(self, firmware: Path) -> Machines:
+        from teekit_verify.core.errors import TeekitError
+        from teekit_verify.measurement.qemu_rtmr0 import Edk2
+        from teekit_verify.reference.machines import QemuMachine, parse_memory
+
+        if (self.qemu is not None and self.memory is None) or (self.cpus is not None and self.qemu is None):
+            raise TeekitError("ACPI tables are made from all of a machine", hint="Give --qemu, --memory and --cpus.")
+        memory_bytes = None if self.memory is None else parse_memory(self.memory)
+        edk2 = None if self.edk2 is None else Edk2.parse(self.edk2)
+        tables = None if memory_bytes is None or self.qemu is None else self._tables(memory_bytes, self.qemu)
+        return QemuMachine(firmware, memory_bytes, edk2, tables)
+
+    def _tables(self, memory_bytes: int, arguments: str) -> MachineTables:
+        from teekit_verify.boot.acpi import generate
+        from teekit_verify.boot.qemu import version
+
+        size = ("-m", f"{memory_bytes}B", "-smp", str(self.cpus or 1))
+        return generate((*shlex.split(arguments), *size)).measured(version())
