@@ -14,8 +14,17 @@ if TYPE_CHECKING:
 
     from teekit_verify.measurement.platforms import Platform
     from teekit_verify.measurement.qemu_rtmr0 import MachineTables
-    from teekit_verify.reference.machines import Machines
+    from teekit_verify.reference.machines import Machines, QemuMachine
+    from teekit_verify.reference.model import Measurements
 
+KernelOption = Annotated[
+    Path | None,
+    typer.Option(help="Instead of FILE: a Linux kernel that QEMU starts directly (-kernel).", show_default=False),
+]
+InitrdOption = Annotated[Path | None, typer.Option(help="With --kernel: its initrd (-initrd).", show_default=False)]
+CmdlineOption = Annotated[
+    str | None, typer.Option(help="With --kernel: its command line (-append).", show_default=False)
+]
 MrtdOrder = Literal["single", "two", "both"]
 MrtdOrderOption = Annotated[
     MrtdOrder,
@@ -68,6 +77,12 @@ class MachineOptions:
     edk2: str | None
     qemu: str | None
 
+    @property
+    def any(self) -> bool:
+        """Whether any was given."""
+        values = (self.firmware, self.disks, self.memory, self.cpus, self.edk2, self.qemu)
+        return bool(self.machine) or any(value is not None for value in values)
+
     def machines(self, platforms: Sequence[Platform]) -> Machines | None:
         """None if no machine is described. Raises TeekitError for what does not go together."""
         from teekit_verify.core.errors import TeekitError
@@ -87,7 +102,24 @@ class MachineOptions:
             )
         return None
 
-    def _qemu(self, firmware: Path) -> Machines:
+    def measure_kernel(self, kernel: Path, initrd: Path | None, cmdline: str | None) -> Measurements:
+        """A direct boot on a machine without disks. Raises TeekitError without the release of edk2."""
+        from dataclasses import replace
+
+        from teekit_verify.core.errors import TeekitError
+        from teekit_verify.measurement.qemu_rtmr0 import Edk2
+        from teekit_verify.reference.machines import parse_memory
+        from teekit_verify.reference.measure_kernel import DirectKernel, measure_kernel
+
+        if self.edk2 is None or self.machine or self.disks is not None:
+            raise TeekitError(
+                "a kernel is started by QEMU's firmware, without disks", hint="Give --edk2 with --kernel."
+            )
+        machine = None if self.firmware is None else replace(self._qemu(self.firmware), has_disks=False)
+        memory_bytes = None if self.memory is None else parse_memory(self.memory)
+        return measure_kernel(DirectKernel(kernel, Edk2.parse(self.edk2), cmdline or "", initrd, memory_bytes), machine)
+
+    def _qemu(self, firmware: Path) -> QemuMachine:
         from teekit_verify.core.errors import TeekitError
         from teekit_verify.measurement.qemu_rtmr0 import Edk2
         from teekit_verify.reference.machines import QemuMachine, parse_memory

@@ -9,10 +9,13 @@ from typing import Annotated
 import typer
 
 from teekit_verify.cli.machine_options import (
+    CmdlineOption,
     CpusOption,
     DisksOption,
     Edk2Option,
     FirmwareOption,
+    InitrdOption,
+    KernelOption,
     MachineOption,
     MachineOptions,
     MemoryOption,
@@ -26,14 +29,14 @@ from teekit_verify.core.outcome import ExitStatus
 
 def measure(
     file: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             metavar="FILE",
             help="A unified kernel image (UKI), a disk with one (raw, fixed .vhd, .tar.gz of disk.raw), or TDX firmware "
             "(OVMF.fd).",
             show_default=False,
         ),
-    ],
+    ] = None,
     platform: Annotated[
         list[str] | None,
         typer.Option(
@@ -54,6 +57,9 @@ def measure(
     cpus: CpusOption = None,
     edk2: Edk2Option = None,
     qemu: QemuOption = None,
+    kernel: KernelOption = None,
+    initrd: InitrdOption = None,
+    cmdline: CmdlineOption = None,
     events: EventsOption = False,
     output: Annotated[
         Path | None, typer.Option(help="Also write the measurements to this file, as JSON.", show_default=False)
@@ -66,7 +72,7 @@ def measure(
     debug: DebugOption = False,
 ) -> ExitStatus:
     """Predict the measurement registers of a guest that boots FILE, each with the event log that leads to it. Of firmware:
-    MRTD.
+    MRTD. With --kernel, of a guest that QEMU starts without a disk.
 
     What FILE does not decide (the GPT, for a UKI without its disk; the firmware) is said to be not known, with the reason.
     """
@@ -77,12 +83,21 @@ def measure(
     from teekit_verify.reference.pcrlock import dump_pcrlock
     from teekit_verify.report import layout, terminal
 
-    if is_tdvf(file):
-        return _measure_firmware(file, mrtd_order, json_output=json_output)
-    names = platform or (["uefi-vtpm"] if pcrlock else ["gcp"] if machine else [])
-    platforms = platforms_for(file, names, vtpm=vtpm)
-    machines = MachineOptions(machine or (), firmware, disks, memory, cpus, edk2, qemu).machines(platforms)
-    measurements = measure_file(file, platforms, machines=machines)
+    options = MachineOptions(machine or (), firmware, disks, memory, cpus, edk2, qemu)
+    of_images = bool(platform) or vtpm is not None or pcrlock
+    if kernel is not None:
+        _require(file is None and not of_images, "--kernel goes with neither FILE, --platform, --vtpm nor --pcrlock")
+        measurements = options.measure_kernel(kernel, initrd, cmdline)
+    else:
+        _require(file is not None, "Missing argument 'FILE'")
+        _require(initrd is None and cmdline is None, "--initrd and --cmdline go with --kernel")
+        assert file is not None  # noqa: S101 - for mypy
+        if is_tdvf(file):
+            _require(not of_images and output is None and not options.any, "of firmware alone, only MRTD is measured")
+            return _measure_firmware(file, mrtd_order, json_output=json_output)
+        names = platform or (["uefi-vtpm"] if pcrlock else ["gcp"] if machine else [])
+        platforms = platforms_for(file, names, vtpm=vtpm)
+        measurements = measure_file(file, platforms, machines=options.machines(platforms))
     document = dump_measurements(measurements)
     if output is not None:
         write_whole(output, document)
@@ -93,6 +108,13 @@ def measure(
     else:
         terminal.show_measurements(measurements, layout.console(sys.stdout), events=events)
     return ExitStatus.HOLDS
+
+
+def _require(holds: bool, problem: str) -> None:
+    from teekit_verify.core.errors import TeekitError
+
+    if not holds:
+        raise TeekitError(problem, hint="Run it with --help to see how it is used.")
 
 
 def _measure_firmware(file: Path, mrtd_order: MrtdOrder, *, json_output: bool) -> ExitStatus:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from teekit_verify.artifacts.tdvf import open_tdvf
+from teekit_verify.core.digest import Algorithm
 from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.measurement import qemu_rtmr0
 from teekit_verify.measurement.events import EventType
@@ -74,12 +75,13 @@ class GcpMachines:
 
 @dataclass(frozen=True, slots=True)
 class QemuMachine:
-    """A TDX guest of QEMU that boots a disk. What is None was not given, and leaves RTMR0 open."""
+    """A TDX guest of QEMU, that boots a disk or has none. What is None was not given, and leaves RTMR0 open."""
 
     firmware: Path
     memory_bytes: int | None = None
     edk2: qemu_rtmr0.Edk2 | None = None
     tables: qemu_rtmr0.MachineTables | None = None
+    has_disks: bool = True
 
     @property
     def platform(self) -> Platform:
@@ -93,17 +95,25 @@ class QemuMachine:
         yield QEMU.name, found
 
     def _rtmr0(self) -> model.RegisterValue:
-        """Never whole: which boot options the firmware makes for a machine's disks and network cards is not predicted."""
+        """Which boot options the firmware makes for disks is not predicted. Without disks a value is at best a candidate:
+        tables that QEMU makes here were not seen in the log of a TDX guest.
+        """
         if self.memory_bytes is None or self.edk2 is None:
             wanted = "the guest's memory and the release of edk2 that its firmware was built from"
             return model.RegisterValue(None, f"depends on {wanted}: give --memory and --edk2", ())
         with open_tdvf(self.firmware) as firmware:
             known = qemu_rtmr0.firmware_of_file(firmware, self.edk2)
         prediction = qemu_rtmr0.predict_rtmr0(self.memory_bytes, known, tables=self.tables)
-        events = [event for event in prediction.events if event.event_type != EventType.EV_EFI_VARIABLE_BOOT]
-        boot = "EV_EFI_VARIABLE_BOOT: the boot options of a machine with disks are not computed"
-        missing = [reason for reason in prediction.missing if not reason.startswith("EV_EFI_VARIABLE_BOOT")]
-        return register_value(rtmr(0), events, missing="; ".join([*missing, boot]))
+        missing = list(prediction.missing)
+        events = list(prediction.events)
+        if self.has_disks:
+            events = [event for event in events if event.event_type != EventType.EV_EFI_VARIABLE_BOOT]
+            missing = [reason for reason in missing if not reason.startswith("EV_EFI_VARIABLE_BOOT")]
+            missing.append("EV_EFI_VARIABLE_BOOT: the boot options of a machine with disks are not computed")
+        elif not missing:
+            value = prediction.value(Algorithm.SHA384)
+            missing = [f"ACPI tables made here were not compared with a TDX guest's; the candidate is {value}"]
+        return register_value(rtmr(0), events, missing="; ".join(missing))
 
 
 def parse_memory(text: str) -> int:
