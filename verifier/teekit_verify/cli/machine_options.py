@@ -115,6 +115,8 @@ class MachineOptions:
             raise TeekitError(
                 "a kernel is started by QEMU's firmware, without disks", hint="Give --edk2 with --kernel."
             )
+        if self.firmware is None and (self.qemu is not None or self.cpus is not None):
+            raise TeekitError("RTMR0 depends on the firmware too", hint="Give --firmware with --qemu and --cpus.")
         machine = None if self.firmware is None else replace(self._qemu(self.firmware), has_disks=False)
         memory_bytes = None if self.memory is None else parse_memory(self.memory)
         return measure_kernel(DirectKernel(kernel, Edk2.parse(self.edk2), cmdline or "", initrd, memory_bytes), machine)
