@@ -12,6 +12,7 @@ import pytest
 from builders.tools import require
 from teekit_verify.cli.app import main
 from teekit_verify.core.outcome import ExitStatus
+from teekit_verify.measurement.platforms import IMAGE_PLATFORMS
 from teekit_verify.rebuild.workspace import Workspace
 
 from .conftest import FinishedRebuild, UsableProject, run_rebuild
@@ -55,7 +56,8 @@ def test_manifest_lists_the_locked_packages(finished_rebuild: FinishedRebuild, u
 
 def test_measurements_agree_with_measure(finished_rebuild: FinishedRebuild, built_uki: Path, tmp_path: Path) -> None:
     output = tmp_path / "measurements.json"
-    assert main(["measure", str(built_uki), "--output", str(output)]) == ExitStatus.HOLDS
+    platforms = [argument for platform in IMAGE_PLATFORMS for argument in ("--platform", platform.name)]
+    assert main(["measure", str(built_uki), *platforms, "--output", str(output)]) == ExitStatus.HOLDS
     assert output.read_bytes() == (finished_rebuild.directory / "measurements.json").read_bytes()
 
 
