@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
+from builders.debian import OVMF_TRIXIE, fetch_known_or_current
 from builders.machines import RealMachine
 from builders.tools import require
 from teekit_verify.boot import acpi, qemu
-from teekit_verify.cli.options import SNAPSHOT_ARCHIVE, cache_directory
 from teekit_verify.core.digest import Algorithm, Digest
-from teekit_verify.core.download import DownloadStore, RemoteFile
 from teekit_verify.measurement.events import EventType
-from teekit_verify.rebuild import archive
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,10 +21,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-PACKAGE = "debian/pool/main/e/edk2/ovmf_2025.02-8+deb13u1_all.deb"
-"""Debian 13's: the first OVMF in a Debian release that measures ACPI tables."""
-PACKAGE_SHA256 = "78e0d54df11fc77406cb7a0bc9a39e5bca6d1cbe06556b91d9a73491c52decdf"
-SNAPSHOT = "20260101T000000Z"
 DISK_BYTES = 1 << 20
 BOOT_SECONDS = 60
 MACHINES = {
@@ -43,13 +36,10 @@ MACHINES = {
 
 @pytest.fixture(scope="module")
 def firmware(tmp_path_factory: pytest.TempPathFactory) -> qemu.Firmware:
+    """Debian 13's: the first OVMF in a Debian release that measures ACPI tables."""
     folder = tmp_path_factory.mktemp("ovmf")
-    bases = archive.sources(os.environ.get("TEEKIT_DEBIAN_MIRROR"), SNAPSHOT_ARCHIVE, SNAPSHOT)
-    urls = tuple(f"{base}/{PACKAGE.removeprefix('debian/')}" for name, base in bases if name == "debian")
-    file = RemoteFile("ovmf", 5_779_964, Digest.from_hex(Algorithm.SHA256, PACKAGE_SHA256), urls)
-    store = DownloadStore(cache_directory() / "downloads")
-    store.fetch([file])
-    subprocess.run([require("dpkg-deb"), "-x", store.path(file.digest), folder], check=True)
+    deb, _ = fetch_known_or_current(OVMF_TRIXIE, "trixie", folder)
+    subprocess.run([require("dpkg-deb"), "-x", deb, folder], check=True)
     return qemu.find_firmware((folder / "usr/share/OVMF",))
 
 

@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import subprocess
-import sys
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +13,13 @@ from pathlib import Path
 import pytest
 
 from builders import eventlog
+from builders.debian import OVMF_TRIXIE, fetch_known_or_current
 from builders.mrtd import mrtd_of_rows
 from builders.tdvf import Row
 from builders.tools import require
 from teekit_verify.artifacts.tdvf import SectionType, open_tdvf
-from teekit_verify.cli.options import cache_directory
-from teekit_verify.core.download import DownloadError, DownloadStore
 from teekit_verify.measurement.mrtd import PageOrder
-from teekit_verify.rebuild import archive
-from teekit_verify.rebuild.lock import Archive, LockedPackage
+from teekit_verify.rebuild.lock import LockedPackage
 from teekit_verify.reference.measure_firmware import inspect_firmware, measure_firmware
 
 
@@ -70,12 +67,7 @@ KNOWN = (
     ),
     Known(
         "trixie",
-        _package(
-            "ovmf",
-            "2025.02-8+deb13u1",
-            5779964,
-            "78e0d54df11fc77406cb7a0bc9a39e5bca6d1cbe06556b91d9a73491c52decdf",
-        ),
+        OVMF_TRIXIE,
         "./usr/share/ovmf/OVMF.fd",
         "14954040cc754ade0c625ac3470ea46d4c14318b5b1396de4ef77090203d76db",
         "bdc6fb145880f06f30c8b346b8dce2a99d9351b56892df22f80fcf6574caa9f9c31df8e8576d53b4d0cd1c3f28910e11",
@@ -110,39 +102,14 @@ class Fetched:
 def fetched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Fetched:
     known: Known = request.param
     folder = tmp_path_factory.mktemp(known.suite)
-    package = known.package
-    try:
-        deb = _fetch(package)
-    except DownloadError as error:
-        package = _current(known, folder)
-        if sys.__stderr__:
-            sys.__stderr__.write(f"\n{error}: checking {package.version} instead, whose values are not known\n")
-        deb = _fetch(package)
+    deb, pinned = fetch_known_or_current(known.package, known.suite, folder)
     file = folder / Path(known.path).name
     data = subprocess.run([require("dpkg-deb"), "--fsys-tarfile", deb], check=True, capture_output=True).stdout
     with tarfile.open(fileobj=io.BytesIO(data)) as archive_of_deb:
         member = archive_of_deb.extractfile(known.path)
         assert member is not None
         file.write_bytes(member.read())
-    return Fetched(known, file, pinned=package is known.package)
-
-
-def _fetch(package: LockedPackage) -> Path:
-    store = DownloadStore(cache_directory() / "downloads")
-    store.fetch([package.remote_file(_mirrors())])
-    return store.path(package.digest)
-
-
-def _current(known: Known, folder: Path) -> LockedPackage:
-    """What the suite's signed index names now."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(archive, "_SUITES", {"debian": (known.suite,), "debian-security": ()})
-        index = archive.Index.download(folder / "apt", _mirrors())
-        return next(found for found in index.resolve([known.package.name]) if found.name == known.package.name)
-
-
-def _mirrors() -> list[tuple[Archive, str]]:
-    return [base for base in archive.host_mirrors() if base[0] == "debian"]
+    return Fetched(known, file, pinned=pinned)
 
 
 def test_mrtd_in_both_orders(fetched: Fetched) -> None:
