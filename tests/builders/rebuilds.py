@@ -172,6 +172,7 @@ class Miniature:
             "from teekit_verify.rebuild.provision import Provision\n"
             "archive.host_mirrors = lambda: []\n"
             "run.NEEDED_BYTES = 1\n"
+            "run.hold = lambda environment, link: None\n"
             f"Provision.environment = lambda self: rebuilds.environment(pathlib.Path({str(tree)!r}))\n"
             "sys.exit(main(sys.argv[1:]))\n"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from builders.tools import require
 from teekit_verify.cli.app import main
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.measurement.platforms import IMAGE_PLATFORMS
+from teekit_verify.rebuild import environment, lock
 from teekit_verify.rebuild.workspace import Workspace
 
 from .conftest import FinishedRebuild, UsableProject, run_rebuild
@@ -99,6 +101,16 @@ def test_a_workspace_in_use_is_refused(usable_project: UsableProject, tmp_path: 
         result = run_rebuild(usable_project.project.root, tmp_path)
     assert result.status == ExitStatus.NO_VERDICT
     assert result.report == {}
+
+
+def test_the_environment_cannot_be_collected_while_it_is_in_use(usable_project: UsableProject, tmp_path: Path) -> None:
+    pinned = environment.existing(lock.load(usable_project.project.environment_lock))
+    assert pinned is not None
+    environment.hold(pinned, tmp_path / "environment")
+    delete = [require("nix-store"), "--delete", pinned.identity.store_path]
+    refused = subprocess.run(delete, capture_output=True, check=False, env=environment.nix_environment())
+    assert refused.returncode != 0
+    assert pinned.root.is_dir()
 
 
 def test_tools_are_there() -> None:

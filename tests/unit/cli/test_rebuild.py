@@ -36,6 +36,7 @@ def miniature(tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch) -> Mi
     monkeypatch.setattr(archive, "host_mirrors", list)
     monkeypatch.setattr(run, "NEEDED_BYTES", 1)
     monkeypatch.setattr(provision.Provision, "environment", lambda _: rebuilds.environment(tree))
+    monkeypatch.setattr(run, "hold", lambda *_: None)  # that environment is no store path
     return Miniature.make(tmp_path)
 
 

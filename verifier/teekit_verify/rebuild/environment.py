@@ -61,6 +61,13 @@ def existing(lock: PackageLock) -> Environment | None:
     return Environment(locked, lock.digest())
 
 
+def hold(environment: Environment, link: Path) -> None:
+    """Keep the environment from Nix's garbage collection while the symlink `link` exists: builds take a while."""
+    link.unlink(missing_ok=True)
+    argv = ["nix-store", "--realise", environment.identity.store_path, "--add-root", str(link), "--indirect"]
+    process.run(argv, timeout_seconds=_TIMEOUT_SECONDS, environment=nix_environment())
+
+
 def build(
     project: Project,
     lock: PackageLock,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.rebuild.build import Attempt, Plan
 from teekit_verify.rebuild.comparison import ArtifactDifference, compare_artifacts
+from teekit_verify.rebuild.environment import hold
 from teekit_verify.rebuild.variation import conditions
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def prepare(target: Target, provision: Provision, workspace: Workspace, locked: 
     """Everything before the builds: space, environment, packages. `workspace` must be locked."""
     workspace.require_space(NEEDED_BYTES)
     environment = provision.environment()
+    hold(environment, workspace.environment)
     packages = locked.for_target(target.key)
     provision.fetch(locked, packages)
     provision.package_folder(packages, workspace.packages)

@@ -52,6 +52,11 @@ class Workspace:
             ) from error
 
     @property
+    def environment(self) -> Path:
+        """A link that keeps the environment in the Nix store as long as the workspace is there."""
+        return self.root / "environment"
+
+    @property
     def packages(self) -> Path:
         return self.root / "packages"
 
