@@ -42,7 +42,6 @@ shellcheck                                       shellcheck
 make                                             make
 apt-ftparchive                                   apt-utils
 gpg                                              gnupg
-sgdisk                                           gdisk
 '
 
 say() { printf 'setup: %s\n' "$*" >&2; }
