@@ -1,0 +1,90 @@
+"""The tree of differences between two artifacts A and B: plain values, for reports to show.
+
+Names and texts come from the artifacts and are shown as they are found: whoever prints them escapes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+class Kind(Enum):
+    """In what respect A and B differ."""
+
+    CONTENT = "content"
+    PRESENCE = "presence"
+    METADATA = "metadata"
+    ORDER = "order"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What such a difference usually comes from, never what it certainly comes from. `name` is short: "time stamp".
+
+    `advice` is what an image's author can do about it; empty where there is no general answer.
+    """
+
+    name: str
+    usually: str
+    advice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One place where A and B differ.
+
+    `name` is that of this level ("UKI section .initrd", "etc/machine-id"); `what` says it in words. `a` and `b` describe
+    what either has there, empty where `what` or the children say it all. `excerpt` shows the first differences line by
+    line, each line beginning with "-" (A), "+" (B) or " " (both). `diffoscope` holds lines of diffoscope's, if it ran.
+    """
+
+    name: str
+    kind: Kind
+    what: str
+    a: str = ""
+    b: str = ""
+    causes: tuple[Cause, ...] = ()
+    excerpt: tuple[str, ...] = ()
+    diffoscope: tuple[str, ...] = ()
+    children: tuple[Difference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What `explain A B` found. `differences` is empty exactly when every byte is equal.
+
+    `notices` say what could not be looked into, and why: a tool that is missing, a limit that was reached.
+    """
+
+    a: str
+    b: str
+    differences: tuple[Difference, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A difference without children, and the names that lead to it, its own last."""
+
+    path: tuple[str, ...]
+    difference: Difference
+
+
+def leaves(differences: Iterable[Difference], path: tuple[str, ...] = ()) -> Iterator[Leaf]:
+    """The ends of the tree, from first to last."""
+    for difference in differences:
+        here = (*path, difference.name)
+        if difference.children:
+            yield from leaves(difference.children, here)
+        else:
+            yield Leaf(here, difference)
+
+
+def culprits(differences: Iterable[Difference]) -> list[Leaf]:
+    """The leaves, those that say most first: with a known cause, then the deepest ones; otherwise in their order."""
+    return sorted(leaves(differences), key=lambda leaf: (not leaf.difference.causes, -len(leaf.path)))
