@@ -67,6 +67,13 @@ def test_the_checklist_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+def test_what_follows_a_quote_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "quote").write_bytes(build.REAL["cos"].read_bytes().rstrip(b"\0") + b"\0evil")
+    status, out, _ = run(capsys, str(tmp_path / "quote"), *AT)
+    assert status is ExitStatus.HOLDS
+    assert "5 bytes follow the quote: no part of it, and nothing vouches for them" in out
+
+
 def test_not_authentic_when_expired(capsys: pytest.CaptureFixture[str]) -> None:
     """The PCK certificate of the COS machine ends in July 2031 (openssl x509 -enddate)."""
     status, out, _ = run(capsys, COS, "--at", "2031-07-03")

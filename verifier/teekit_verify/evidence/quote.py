@@ -7,15 +7,13 @@ fields are those of the Intel TDX module ABI specification (TDREPORT_STRUCT, TEE
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
+from teekit_verify.evidence.encoded import decode_bytes, decode_text
 from teekit_verify.evidence.plain_json import MAX_JSON_BYTES, is_text, parse_json, read_small
 from teekit_verify.measurement.registers import MRTD, RTMR_COUNT, Register, RegisterKind
 
@@ -29,8 +27,9 @@ _BODY_TDX_10, _BODY_TDX_15 = 2, 3
 _BODY_BYTES = {_BODY_TDX_10: 584, _BODY_TDX_15: 648}
 _VERSION_4, _VERSION_5 = 4, 5
 _KEY_TYPES = {2: "ECDSA-P256", 3: "ECDSA-P384"}
-_JSON_PATHS = (("quote",), ("tdx", "quote"))
-"""Where the quote is in JSON: dstack's answers; the answers of Intel Trust Authority's client."""
+_JSON_PATHS = (("quote",), ("tdx", "quote"), ("td_quote",), ("tdx_quote_base64",))
+"""Where the quote is in JSON: dstack's and Azure's (acc/tdquote) answers; Intel Trust Authority's client; evidence of Azure
+guests by Confidential Containers and by Flashbots (evidence.azure)."""
 
 _ATTRIBUTES = {
     0: "DEBUG",
@@ -88,7 +87,11 @@ class TdReport:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """A quote whose signature was not verified. `signed` are the bytes that the signature is over (header and body)."""
+    """A quote whose signature was not verified. `signed` are the bytes that the signature is over (header and body).
+
+    `extra_bytes` follow the quote, without zeros at their end, which are padding. They are no part of it and nothing vouches
+    for them; google/go-tdx-guest (abi.go, ExtraBytes) and dcap-qvl (quote.rs, Quote::parse) pass over them too.
+    """
 
     version: int
     attestation_key_type: int
@@ -97,6 +100,11 @@ class Quote:
     report: TdReport
     signed: bytes
     signature_data: bytes
+    extra_bytes: bytes = b""
+
+    @property
+    def extra_bytes_in_words(self) -> str:
+        return f"{len(self.extra_bytes)} bytes follow the quote: no part of it, and nothing vouches for them"
 
     @property
     def attestation_key_name(self) -> str:
@@ -110,7 +118,7 @@ def read_quote(path: Path) -> Quote:
 
 
 def parse_quote(data: bytes) -> Quote:
-    """A quote in any of these forms. Zero bytes after it are padding. Raises TeekitError; offsets are those in the quote."""
+    """A quote in any of these forms. Raises TeekitError; offsets are those in the quote."""
     if len(data) > MAX_JSON_BYTES:
         raise TeekitError(f"{len(data)} bytes are no quote: it has some thousands")
     return _parse(_unwrap(data) if is_text(data) else data)
@@ -119,33 +127,21 @@ def parse_quote(data: bytes) -> Quote:
 def _unwrap(data: bytes) -> bytes:
     text = data.decode("utf-8").strip()
     if not text.startswith(("{", '"')):
-        return _from_text(text)
-    value = parse_json(data, _WHAT)
-    return _from_text(value if isinstance(value, str) else _text_in_json(value))
+        return decode_text(text, _WHAT, "text")
+    return _in_json(parse_json(data, _WHAT))
 
 
-def _text_in_json(document: object) -> str:
+def _in_json(document: object) -> bytes:
+    if isinstance(document, str):
+        return decode_text(document, _WHAT, "JSON")
     for path in _JSON_PATHS:
         value = document
         for name in path:
             value = value.get(name) if isinstance(value, dict) else None
-        if isinstance(value, str):
-            return value
+        if isinstance(value, str | list):
+            return decode_bytes(value, _WHAT, ".".join(path))
     places = " or ".join(".".join(path) for path in _JSON_PATHS)
-    raise MalformedInputError(_WHAT, field="JSON", offset=0, problem=f"there is no text in the field {places}")
-
-
-def _from_text(text: str) -> bytes:
-    """Hexadecimal (upper or lower case, perhaps after 0x) or base64 (either alphabet); white space does not count."""
-    packed = "".join(text.split())
-    digits = packed.removeprefix("0x")
-    if len(digits) % 2 == 0 and re.fullmatch(r"[0-9A-Fa-f]+", digits):
-        return bytes.fromhex(digits)
-    try:
-        return base64.b64decode(packed.replace("-", "+").replace("_", "/"), validate=True)
-    except (binascii.Error, ValueError) as error:
-        problem = "is neither hexadecimal nor base64"
-        raise MalformedInputError(_WHAT, field="text", offset=0, problem=problem) from error
+    raise MalformedInputError(_WHAT, field="JSON", offset=0, problem=f"there is no quote in the field {places}")
 
 
 def _parse(data: bytes) -> Quote:
@@ -162,9 +158,8 @@ def _parse(data: bytes) -> Quote:
     report = _report(reader, body_type)
     signed = data[: reader.position]
     signature_data = bytes(reader.take(reader.u32("signature data size"), "signature data"))
-    if any(reader.data[reader.position :]):
-        raise reader.fail("padding", "what follows the signature data is not all 0x00")
-    return Quote(version, key_type, vendor, user_data, report, signed, signature_data)
+    extra = bytes(reader.data[reader.position :]).rstrip(b"\0")
+    return Quote(version, key_type, vendor, user_data, report, signed, signature_data, extra)
 
 
 def _require_tdx(reader: Reader) -> None:

@@ -121,6 +121,8 @@ def _quote_fields(quote: Quote) -> dict[str, str]:
     }
     if report.tee_tcb_svn2 is not None and report.mrservicetd is not None:
         fields |= {"TEE_TCB_SVN2": report.tee_tcb_svn2.hex(), "MRSERVICETD": report.mrservicetd.hex}
+    if quote.extra_bytes:
+        fields["extra bytes"] = quote.extra_bytes_in_words
     return fields
 
 

@@ -69,6 +69,7 @@ def _show_answer(word: str, holds: bool, checks: tuple[Check, ...], out: Console
 def _facts(quote: Quote, signature: QuoteSignature) -> dict[str, str]:
     report = quote.report
     registers = {register.name: report.value(register).hex for register in (MRTD, *map(rtmr, range(RTMR_COUNT)))}
+    extra = {"extra bytes": quote.extra_bytes_in_words} if quote.extra_bytes else {}
     service = {} if report.tee_tcb_svn2 is None else {"TEE_TCB_SVN2": report.tee_tcb_svn2.hex()}
     return {
         **registers,
@@ -80,6 +81,7 @@ def _facts(quote: Quote, signature: QuoteSignature) -> dict[str, str]:
         **service,
         "quoting enclave": f"ISVSVN {signature.qe_report.svn}, MRENCLAVE {signature.qe_report.mrenclave.hex()}",
         "platform": _platform(signature),
+        **extra,
     }
 
 
