@@ -55,15 +55,16 @@ def test_alternatives_hold_what_real_machines_quoted(uki: Path, capsys: pytest.C
     found = platforms[NAME]
     assert found["MRTD"]["values"] is None
     assert found["MRTD"]["missing"] == "depends on the firmware: one of 6 alternatives"
-    assert _alternatives(found["MRTD"])["recorded: firmware of 2026-06"].startswith(QUOTED_MRTD)
+    assert _alternatives(found["MRTD"])["firmware of 2026-06"].startswith(QUOTED_MRTD)
     rtmr0 = _alternatives(found["RTMR0"])
     assert rtmr0["firmware of 2026-06, PCI device 4, ACPI tables of 2026-06"] == QUOTED_RTMR0
     assert found["RTMR0"]["missing"] == f"depends on the firmware and machine: one of {len(rtmr0)} alternatives"
     assert found["RTMR3"] == {"values": {"sha384": ZERO}, "missing": "", "events": []}
     plain = _measured(capsys, uki, "--platform", "gcp")["platforms"]["gcp"]
-    assert {name: found[name] for name in plain if name not in {"MRTD", "RTMR0"}} == {
-        name: value for name, value in plain.items() if name not in {"MRTD", "RTMR0"}
-    }
+    of_image = set(plain) - {"MRTD", "RTMR0", "RTMR1"}
+    assert {name: found[name] for name in of_image} == {name: plain[name] for name in of_image}
+    newest = found["RTMR1"]["alternatives"][0]
+    assert (newest["register"], "firmware of 2026-06" in newest["groups"]) == (plain["RTMR1"], True)
     assert "give --machine" in plain["RTMR0"]["missing"]
 
 

@@ -136,15 +136,16 @@ def natural(name: str) -> tuple[str, int]:
     return stem, int(name.removeprefix(stem) or "0")
 
 
-def _dump_without_alternatives(value: Any, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-    found: dict[str, Any] = dump(value)
-    if not found["alternatives"]:
-        del found["alternatives"]
-    return found
+def left_out_if_empty(name: str) -> WrapSerializer:
+    """A field that is written only where it says something: documents without it have the bytes from before it was there."""
 
+    def dump_without(value: Any, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = dump(value)
+        if not found[name]:
+            del found[name]
+        return found
 
-ALTERNATIVES_IF_ANY = WrapSerializer(_dump_without_alternatives)
-"""Documents without alternatives have the same bytes as before there were any."""
+    return WrapSerializer(dump_without)
 
 
 def _dump_sorted(value: Any, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:

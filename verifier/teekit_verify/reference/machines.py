@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,16 +14,11 @@ from teekit_verify.measurement import qemu_rtmr0
 from teekit_verify.measurement.events import EventType
 from teekit_verify.measurement.platforms.gcp import GCP
 from teekit_verify.measurement.platforms.qemu import QEMU
-from teekit_verify.measurement.registers import MRTD, rtmr
+from teekit_verify.measurement.registers import MRTD, Register, rtmr
 from teekit_verify.reference import model
 from teekit_verify.reference.create import register_value
-from teekit_verify.reference.measure_firmware import (
-    acceptable_mrtds,
-    acceptable_rtmr0s,
-    gcp_mrtds,
-    gcp_rtmr0,
-    measure_firmware,
-)
+from teekit_verify.reference.gcp_releases import mrtds, releases, rtmr0s, rtmr1s
+from teekit_verify.reference.measure_firmware import measure_firmware
 from teekit_verify.reference.platform_facts import load_gcp
 
 if TYPE_CHECKING:
@@ -30,7 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from teekit_verify.measurement.platforms import Platform
-    from teekit_verify.measurement.registers import Register
+
+Registers = Mapping[Register, model.RegisterValue]
 
 _PREFIX = f"{GCP.name}/"
 _UNITS = {"M": 20, "G": 30}
@@ -42,8 +39,10 @@ class Machines(Protocol):
     @property
     def platform(self) -> Platform: ...
 
-    def registers(self) -> Iterator[tuple[str, dict[Register, model.RegisterValue]]]:
-        """For each machine its name in documents, and the registers that the image does not decide."""
+    def registers(self, of_image: Registers) -> Iterator[tuple[str, dict[Register, model.RegisterValue]]]:
+        """For each machine its name in documents, and the registers that the image does not decide alone; `of_image` are
+        those of the platform.
+        """
         ...
 
 
@@ -59,16 +58,18 @@ class GcpMachines:
     def platform(self) -> Platform:
         return GCP
 
-    def registers(self) -> Iterator[tuple[str, dict[Register, model.RegisterValue]]]:
-        """(`gcp/<machine>`, MRTD and RTMR0). Raises UnsupportedInputError for a machine that is not on record."""
+    def registers(self, of_image: Registers) -> Iterator[tuple[str, dict[Register, model.RegisterValue]]]:
+        """(`gcp/<machine>`, MRTD, RTMR0 and RTMR1). Raises UnsupportedInputError for a machine that is not on record."""
         facts = load_gcp()
+        known = releases(facts, self.firmware)
         for name in dict.fromkeys(self.names):
-            rtmr0 = gcp_rtmr0(facts, name, self.firmware, disks=self.disks)
+            found = rtmr0s(known, facts.machine(name), facts.acpi_of(name), disks=self.disks)
             yield (
                 _PREFIX + name,
                 {
-                    MRTD: one_of(acceptable_mrtds(gcp_mrtds(facts, self.firmware)), "the firmware"),
-                    rtmr(0): one_of(acceptable_rtmr0s(rtmr0), "the firmware and machine"),
+                    MRTD: one_of(mrtds(known), "the firmware"),
+                    rtmr(0): one_of(found, "the firmware and machine"),
+                    rtmr(1): one_of(rtmr1s(known, of_image[rtmr(1)]), "the firmware"),
                 },
             )
 
@@ -87,12 +88,12 @@ class QemuMachine:
     def platform(self) -> Platform:
         return QEMU
 
-    def registers(self) -> Iterator[tuple[str, dict[Register, model.RegisterValue]]]:
-        mrtds = tuple(
-            (f"page order {order.value}", value) for order, value in measure_firmware(self.firmware).mrtd.items()
+    def registers(self, _of_image: Registers) -> Iterator[tuple[str, dict[Register, model.RegisterValue]]]:
+        values = tuple(
+            model.AcceptableValue(f"page order {order.value}", model.RegisterValue((value,), "", ()))
+            for order, value in measure_firmware(self.firmware).mrtd.items()
         )
-        found = {MRTD: one_of(acceptable_mrtds(mrtds), "the page order of QEMU and KVM"), rtmr(0): self._rtmr0()}
-        yield QEMU.name, found
+        yield QEMU.name, {MRTD: one_of(values, "the page order of QEMU and KVM"), rtmr(0): self._rtmr0()}
 
     def _rtmr0(self) -> model.RegisterValue:
         """Which boot options the firmware makes for disks is not predicted. Without disks a value is at best a candidate:

@@ -94,7 +94,7 @@ def _platforms(
     plain = [platform for platform in platforms if not platform.is_called(family.name)]
     of_image = _registers(family, subject)
     return {platform.name: _registers(platform, subject) for platform in plain} | {
-        name: of_image | of_machine for name, of_machine in machines.registers()
+        name: of_image | of_machine for name, of_machine in machines.registers(of_image)
     }
 
 

@@ -52,7 +52,7 @@ def measure_kernel(direct: DirectKernel, machine: QemuMachine | None = None) -> 
     missing = "is decided by firmware and machine: give --firmware, --memory and --qemu"
     of_machine = {register: model.RegisterValue(None, f"{register} {missing}", ()) for register in (MRTD, rtmr(0))}
     if machine is not None:
-        ((_, of_machine),) = machine.registers()
+        ((_, of_machine),) = machine.registers(found)
     zero = register_value(rtmr(3), ())
     return model.Measurements(
         schema=model.MEASUREMENTS_SCHEMA,

@@ -182,20 +182,27 @@ def _replayed(register: RegisterValue, bank: Algorithm) -> Digest:
     return replay(register.as_events(some_register), bank).get(some_register, Digest.zero(bank))
 
 
-CheckedRegisterValue = Annotated[RegisterValue, AfterValidator(_consistent), fields.ALTERNATIVES_IF_ANY]
+CheckedRegisterValue = Annotated[RegisterValue, AfterValidator(_consistent), fields.left_out_if_empty("alternatives")]
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptableValue:
-    """One value a register may hold. `label` tells it from the others: "firmware of 2026-03", say."""
+    """One value a register may hold. `label` tells it from the others: "firmware of 2026-03, PCI device 4", say.
+
+    `groups` names the sets of values that it belongs to, "firmware of 2026-03". The values of a platform's registers hold
+    together only if one group has them all; a value without groups is in every one.
+    """
 
     __pydantic_config__: ClassVar = _STRICT
     label: fields.Name
     register: CheckedRegisterValue
+    groups: Annotated[tuple[fields.Name, ...], Field(max_length=1000), fields.unique(lambda name: name, "group")] = ()
 
 
 Alternatives = Annotated[
-    tuple[AcceptableValue, ...], Field(max_length=1000), fields.unique(lambda value: value.label, "label")
+    tuple[Annotated[AcceptableValue, fields.left_out_if_empty("groups")], ...],
+    Field(max_length=1000),
+    fields.unique(lambda value: value.label, "label"),
 ]
 _Registers = Annotated[dict[fields.RegisterName, CheckedRegisterValue], Field(max_length=64), fields.SORTED]
 

@@ -1,0 +1,46 @@
+"""Published reference values of every format. Exactly one recogniser accepts a file; a format is one file and one line here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.core.errors import TeekitError, UnsupportedInputError
+from teekit_verify.reference import documents, load
+from teekit_verify.reference.formats import native
+from teekit_verify.reference.formats.base import Format, Source
+from teekit_verify.reference.published import PublishedFile
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+FORMATS: tuple[Format, ...] = (native.REFERENCE,)
+
+
+def load_published(path: Path) -> PublishedFile:
+    """Reference values from a file of any known format. Raises TeekitError for others, and for a field nobody knows."""
+    source = read_source(path)
+    found = recognise(source)
+    reference = load.parse_reference(source.data, source.where) if found is native.REFERENCE else None
+    return PublishedFile(found.name, Digest.of(Algorithm.SHA256, source.data), tuple(found.read(source)), reference)
+
+
+def read_source(path: Path) -> Source:
+    data = documents.read_bounded(path)
+    json = documents.bounded_json(data, str(path)) if data.lstrip()[:1] in (b"{", b"[") else None
+    return Source(str(path), data, json)
+
+
+def recognise(source: Source, formats: Sequence[Format] = FORMATS) -> Format:
+    """The only format that knows the file. Raises UnsupportedInputError if there is none, TeekitError if there are several."""
+    found = [item for item in formats if item.recognises(source)]
+    if not found:
+        raise UnsupportedInputError(
+            f"{source.where}: is no reference file of a known format",
+            hint=f"Known are: {'; '.join(item.name for item in formats)}.",
+        )
+    if len(found) > 1:
+        names = " and ".join(item.name for item in found)
+        raise TeekitError(f"{source.where}: could be a file of several formats: {names}", hint="Report this.")
+    return found[0]

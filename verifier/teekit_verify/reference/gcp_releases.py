@@ -1,0 +1,103 @@
+"""What Google Cloud's firmware decides of a machine's registers, release by release.
+
+A customer cannot choose the release, so each gives an alternative: a value for each of MRTD, RTMR0 and RTMR1. The values
+of one release belong together: they have its label as their group.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from teekit_verify.artifacts.tdvf import open_tdvf
+from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.measurement.events import EventType
+from teekit_verify.measurement.gcp_rtmr0 import GcpFirmware, GcpMachine, alternatives, firmware_of_file
+from teekit_verify.measurement.mrtd import PageOrder, mrtd
+from teekit_verify.measurement.registers import rtmr
+from teekit_verify.reference import model
+from teekit_verify.reference.create import register_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from teekit_verify.measurement.gcp_rtmr0 import AcpiDigests
+    from teekit_verify.reference.platform_facts import GcpFacts
+
+
+@dataclass(frozen=True, slots=True)
+class GcpRelease:
+    """A release of the firmware. What is not known of it is None.
+
+    `second_separator`: see `measurement.gcp_rtmr0.predict_rtmr0`.
+    """
+
+    label: str
+    mrtd: Digest | None
+    firmware: GcpFirmware | None
+    second_separator: bool
+
+
+def releases(facts: GcpFacts, path: Path | None) -> tuple[GcpRelease, ...]:
+    """The release that this file is, else every one on record. Raises TeekitError for what is not TDX firmware."""
+    if path is None:
+        return tuple(
+            GcpRelease(fact.label, fact.mrtd, facts.recorded(fact) if fact.cfv else None, fact.second_separator)
+            for fact in facts.firmware
+        )
+    with open_tdvf(path) as firmware:
+        fact = facts.by_file(Digest.of(Algorithm.SHA384, firmware.data))
+        value = mrtd(firmware, PageOrder.SINGLE)
+        second = fact is not None and fact.second_separator
+        return (GcpRelease("the given firmware", value, firmware_of_file(firmware), second),)
+
+
+def mrtds(known: Sequence[GcpRelease]) -> tuple[model.AcceptableValue, ...]:
+    """One for each release whose MRTD is known; it has no event log."""
+    return tuple(
+        model.AcceptableValue(release.label, model.RegisterValue((release.mrtd,), "", ()), (release.label,))
+        for release in known
+        if release.mrtd is not None
+    )
+
+
+def rtmr0s(
+    known: Sequence[GcpRelease], machine: GcpMachine, acpi: tuple[AcpiDigests, ...], *, disks: int = 1
+) -> tuple[model.AcceptableValue, ...]:
+    """For each release whose configuration volume is known: one for each set of ACPI tables and PCI device of the disks.
+
+    Equal values stay apart: each has a log that explains it. `disks` counts the boot disk too.
+    """
+    return tuple(_rtmr0s(known, machine, acpi, disks))
+
+
+def _rtmr0s(
+    known: Sequence[GcpRelease], machine: GcpMachine, acpi: tuple[AcpiDigests, ...], disks: int
+) -> Iterator[model.AcceptableValue]:
+    for release in known:
+        if release.firmware is None:
+            continue
+        for found in alternatives(
+            machine, release.firmware, acpi, disks=disks, second_separator=release.second_separator
+        ):
+            prediction = found.prediction
+            value = register_value(rtmr(0), prediction.events, missing="; ".join(prediction.missing))
+            yield model.AcceptableValue(f"{release.label}, {found.label}", value, (release.label,))
+
+
+def rtmr1s(known: Sequence[GcpRelease], of_image: model.RegisterValue) -> tuple[model.AcceptableValue, ...]:
+    """`of_image` has the separator. Firmware that measures it to RTMR0 (`second_separator`) leaves it out here."""
+    without = [event for event in of_image.events if event.type != EventType.EV_SEPARATOR]
+    bare = register_value(
+        rtmr(1), replace(of_image, events=tuple(without)).as_events(rtmr(1)), missing=of_image.missing
+    )
+    values = (
+        model.AcceptableValue("separator in RTMR1", of_image, _labels(known, second_separator=False)),
+        model.AcceptableValue("separator in RTMR0", bare, _labels(known, second_separator=True)),
+    )
+    return tuple(value for value in values if value.groups)
+
+
+def _labels(known: Sequence[GcpRelease], *, second_separator: bool) -> tuple[str, ...]:
+    return tuple(release.label for release in known if release.second_separator is second_separator)
