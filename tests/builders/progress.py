@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from teekit_verify.core.progress import Timing
+
 
 class Recorder:
     """`said` holds the names of steps and the notes, in order."""
@@ -24,7 +26,7 @@ class Recorder:
         pass
 
     @property
-    def timings(self) -> tuple[tuple[str, float], ...]:
+    def timings(self) -> tuple[Timing, ...]:
         return ()
 
     def note(self, text: str) -> None:

@@ -42,7 +42,10 @@ def test_the_report_of_a_reproduced_build() -> None:
     assert fields["inputs"]["sha256_a"] == fields["inputs"]["sha256_b"] == fields["inputs"]["sha256_reference"]
     assert fields["variations"][0] == {"name": "umask", "value_a": "0022", "value_b": "0002"}
     assert fields["artifacts"][0]["a"] == fields["artifacts"][0]["b"]
-    assert fields["steps"] == [{"name": "build A", "seconds": 61.2}, {"name": "build B", "seconds": 60.0}]
+    assert fields["steps"] == [
+        {"name": "build A", "seconds": 61.2, "begin_seconds": 0.0},
+        {"name": "build B", "seconds": 60.0, "begin_seconds": 61.3},
+    ]
     assert fields["measurements"]["platforms"]["uefi-vtpm"]["PCR4"]["values"]["sha256"] == sample.PCR4_SHA256
     assert {check["outcome"] for check in fields["checklist"]["checks"]} == {"match"}
     assert fields["environment"]["store_path"] == sample.ENVIRONMENT.store_path

@@ -76,7 +76,7 @@ def test_a_step_that_does_not_end_well_says_so(error: type[BaseException], endin
     with pytest.raises(error), shown.step("build A"):
         raise error
     assert without_times(stream.getvalue())[-1] == f"build A: {ending} in N s"
-    assert [name for name, _ in shown.timings] == ["build A"]
+    assert [timing.name for timing in shown.timings] == ["build A"]
 
 
 def test_only_the_innermost_step_beats_and_timings_come_in_order_of_ending(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,5 +93,7 @@ def test_only_the_innermost_step_beats_and_timings_come_in_order_of_ending(monke
             assert "inner 1/2" not in stream.getvalue()
         stream.truncate(0)
         wait_for(stream, "outer 1/2 ... 0 s")
-    assert [name for name, _ in shown.timings] == ["inner", "outer"]
-    assert all(seconds >= 0 for _, seconds in shown.timings)
+    assert [timing.name for timing in shown.timings] == ["inner", "outer"]
+    inner, outer = shown.timings
+    assert outer.begin_seconds <= inner.begin_seconds
+    assert 0 <= inner.seconds <= outer.seconds

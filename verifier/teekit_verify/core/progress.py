@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """A step that ended. `begin_seconds` counts from the start of the run."""
+
+    name: str
+    begin_seconds: float
+    seconds: float
 
 
 class Progress(Protocol):
@@ -18,8 +28,8 @@ class Progress(Protocol):
         """How far the innermost step is."""
 
     @property
-    def timings(self) -> Sequence[tuple[str, float]]:
-        """(step, seconds) of every step that ended, in order of ending."""
+    def timings(self) -> Sequence[Timing]:
+        """Every step that ended, in order of ending."""
 
     def note(self, text: str) -> None:
         """Something the user should know now."""

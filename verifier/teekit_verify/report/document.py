@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
+from pydantic import ConfigDict, Field
+
+from teekit_verify.appraisal.artifacts import ArtifactPair
+from teekit_verify.appraisal.checklist import Checklist, Conclusion
+from teekit_verify.appraisal.verdict import Verdict
+from teekit_verify.explanation.tree import Explanation
+from teekit_verify.rebuild.comparison import ArtifactDifference
+from teekit_verify.rebuild.origin import Origin
+from teekit_verify.rebuild.smells import Smell
+from teekit_verify.reference import fields
 from teekit_verify.reference.inputs import inputs_digest
+from teekit_verify.reference.model import Environment, Inputs, Measurements, Reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from teekit_verify.appraisal.artifacts import ArtifactPair
-    from teekit_verify.appraisal.checklist import Checklist, Conclusion
     from teekit_verify.appraisal.rebuild import RebuildAppraisal
-    from teekit_verify.appraisal.verdict import Verdict
-    from teekit_verify.core.digest import Digest
-    from teekit_verify.rebuild.comparison import ArtifactDifference
-    from teekit_verify.reference.model import Build, Environment, Measurements, Reference
+    from teekit_verify.core.progress import Timing
+    from teekit_verify.reference.model import Build
 
 REBUILD_SCHEMA = "teekit-verify/report/v1"
 COMPARISON_SCHEMA = "teekit-verify/comparison/v1"
 INSPECTION_SCHEMA = "teekit-verify/inspection/v1"
+
+Seconds = Annotated[float, Field(ge=0, le=1e7)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +48,15 @@ def variations(conditions_a: dict[str, str], conditions_b: dict[str, str]) -> tu
 
 @dataclass(frozen=True, slots=True)
 class Step:
+    """A step of the run. `begin_seconds` counts from its start."""
+
     name: str
-    seconds: float
+    seconds: Seconds
+    begin_seconds: Seconds = 0.0
 
 
-def steps(timings: Iterable[tuple[str, float]]) -> tuple[Step, ...]:
-    """From (name, seconds), as `report.progress` collects them."""
-    return tuple(Step(name, seconds) for name, seconds in timings)
+def steps(timings: Iterable[Timing]) -> tuple[Step, ...]:
+    return tuple(Step(timing.name, timing.seconds, timing.begin_seconds) for timing in timings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +66,30 @@ class ReferenceUsed:
     path: str
     release: str
     commit: str | None
-    sha256: Digest
+    sha256: fields.Sha256
 
 
 @dataclass(frozen=True, slots=True)
 class InputsUsed:
     """SHA-256 of the input records (`reference.inputs.inputs_digest`), and how they differ."""
 
-    sha256_a: Digest
-    sha256_b: Digest
-    sha256_reference: Digest | None
+    sha256_a: fields.Sha256
+    sha256_b: fields.Sha256
+    sha256_reference: fields.Sha256 | None
     drift_between_builds: tuple[str, ...]
     drift_from_reference: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class RebuildReport:
-    """One run of `rebuild`. A run that failed has a verdict, reasons, steps, and what was known by then."""
+    """One run of `rebuild`. A run that failed has a verdict, reasons, steps, and what was known by then.
 
+    `command` is the command line that was given, `origin` where the source came from, `smells` what in it an auditor
+    should look at. `consumed` are the inputs of build A, `published` is the whole reference: with them a report can be
+    read on its own. `explanations` say why A and B differ, one for each artifact that does.
+    """
+
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid", strict=True)
     verdict: Verdict
     reasons: tuple[str, ...]
     tool_version: str
@@ -88,6 +105,12 @@ class RebuildReport:
     measurements: Measurements | None = None
     checklist: Checklist | None = None
     steps: tuple[Step, ...] = ()
+    command: tuple[str, ...] = ()
+    origin: Origin | None = None
+    smells: tuple[Smell, ...] = ()
+    consumed: Inputs | None = None
+    published: Reference | None = None
+    explanations: tuple[Explanation, ...] = ()
 
 
 def inputs_used(build_a: Build, build_b: Build, reference: Reference | None, appraisal: RebuildAppraisal) -> InputsUsed:

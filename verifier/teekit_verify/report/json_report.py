@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.core.digest import Digest
 from teekit_verify.measurement.registers import Register
 from teekit_verify.reference import documents
-from teekit_verify.reference.model import Measurements
+from teekit_verify.reference.model import Inputs, Measurements, Reference
 from teekit_verify.report.document import COMPARISON_SCHEMA, INSPECTION_SCHEMA, REBUILD_SCHEMA
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def render(heading: dict[str, object], report: object) -> bytes:
 def plain(value: object) -> object:
     """A tree of values as JSON's types. Raises TypeError for a type it does not know: nothing is guessed."""
     match value:
-        case Measurements():
+        case Measurements() | Reference() | Inputs():
             return json.loads(documents.dump(value))
         case None | bool() | str():
             return value

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
+from teekit_verify.core.progress import Timing
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -34,7 +36,7 @@ class StderrProgress:
         self._started = time.monotonic()
         self._lock = threading.Lock()
         self._open: list[_Step] = []
-        self._timings: list[tuple[str, float]] = []
+        self._timings: list[Timing] = []
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -57,7 +59,7 @@ class StderrProgress:
             beat.join()
             self._open.remove(step)
             seconds = time.monotonic() - step.begin
-            self._timings.append((name, seconds))
+            self._timings.append(Timing(name, step.begin - self._started, seconds))
             self._line(f"{name}: {ending} in {seconds:.1f} s")
 
     def count(self, done: int, total: int) -> None:
@@ -65,7 +67,7 @@ class StderrProgress:
             self._open[-1].count = f" {done}/{total}"
 
     @property
-    def timings(self) -> tuple[tuple[str, float], ...]:
+    def timings(self) -> tuple[Timing, ...]:
         return tuple(self._timings)
 
     def note(self, text: str) -> None:
