@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from teekit_verify.core.digest import Digest
     from teekit_verify.measurement.registers import Register
-    from teekit_verify.reference.model import AcceptableValue, Artifact, Reference, ReferenceRegister
+    from teekit_verify.reference.model import Artifact, Reference, ReferenceRegister
 
     Registers = Mapping[Register, ReferenceRegister]
 
@@ -37,13 +37,12 @@ class ReferenceValues:
 class PublishedFile:
     """A reference file of any format. `values` has at least one item; whoever matches one of them wholly matches the file.
 
-    `sha256` is that of the file's bytes. `reference` is the whole document where the file is our own reference.
+    `sha256` is that of the file's bytes.
     """
 
     format: str
     sha256: Digest
     values: tuple[ReferenceValues, ...]
-    reference: Reference | None = None
 
     @property
     def platforms(self) -> frozenset[str]:
@@ -58,23 +57,3 @@ class PublishedFile:
 def values_of(reference: Reference) -> ReferenceValues:
     """Our own reference files write out what they ignore, and use every field."""
     return ReferenceValues(reference.release, reference.platforms, reference.commit, reference.artifacts)
-
-
-def groups_of(registers: Registers) -> Iterator[tuple[str, Registers]]:
-    """One platform's registers group by group, each with the acceptable values of that group alone: whoever matches one of
-    them in every register matches the platform. Without groups, the registers as they are, under an empty name.
-
-    A register without a value of its own in a group cannot match there; of values without groups, each is in every one.
-    """
-    names = dict.fromkeys(name for register in registers.values() for value in register.acceptable for name in value.groups)
-    if not names:
-        yield "", registers
-    for name in names:
-        yield name, {register: _in_group(published, name) for register, published in registers.items()}
-
-
-def _in_group(published: ReferenceRegister, name: str) -> ReferenceRegister:
-    def belongs(value: AcceptableValue) -> bool:
-        return not value.groups or name in value.groups
-
-    return replace(published, acceptable=tuple(value for value in published.acceptable if belongs(value)))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
-from teekit_verify.reference import documents, load
+from teekit_verify.reference import documents
 from teekit_verify.reference.formats import native
 from teekit_verify.reference.formats.base import Format, Source
 from teekit_verify.reference.published import PublishedFile
@@ -22,8 +22,7 @@ def load_published(path: Path) -> PublishedFile:
     """Reference values from a file of any known format. Raises TeekitError for others, and for a field nobody knows."""
     source = read_source(path)
     found = recognise(source)
-    reference = load.parse_reference(source.data, source.where) if found is native.REFERENCE else None
-    return PublishedFile(found.name, Digest.of(Algorithm.SHA256, source.data), tuple(found.read(source)), reference)
+    return PublishedFile(found.name, Digest.of(Algorithm.SHA256, source.data), tuple(found.read(source)))
 
 
 def read_source(path: Path) -> Source:

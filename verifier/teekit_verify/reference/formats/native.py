@@ -1,4 +1,4 @@
-"""This project's own reference files: docs/reference-format.md."""
+"""Reference files of this project: docs/reference-format.md."""
 
 from __future__ import annotations
 

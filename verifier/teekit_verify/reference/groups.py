@@ -1,0 +1,58 @@
+"""Values of several registers that belong together: MRTD, RTMR0 and RTMR1 of one firmware release.
+
+Each value names the groups it is in; one without groups is in every one. Registers hold together only if one group has all
+their values, so that each group by itself is a platform's registers with fewer values to choose from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from teekit_verify.measurement.registers import Register
+    from teekit_verify.reference.model import AcceptableValue, ReferenceRegister, RegisterValue
+
+
+def reference_groups(
+    published: Mapping[Register, ReferenceRegister],
+) -> Iterator[tuple[str, Mapping[Register, ReferenceRegister]]]:
+    """Group by group, its name and the registers with their acceptable values in it: none, where the group has none.
+
+    Who matches every register of one group matches the platform. Without groups, all as it is, under an empty name.
+    """
+    names = _names(value for register in published.values() for value in register.acceptable)
+    for name in names:
+        yield (
+            name,
+            {
+                item: replace(register, acceptable=_in(name, register.acceptable))
+                for item, register in published.items()
+            },
+        )
+    if not names:
+        yield "", published
+
+
+def measured_groups(
+    measured: Mapping[Register, RegisterValue],
+) -> Iterator[tuple[str, Mapping[Register, RegisterValue]]]:
+    """The same of predicted registers and their alternatives."""
+    names = _names(value for register in measured.values() for value in register.alternatives)
+    for name in names:
+        yield (
+            name,
+            {item: replace(value, alternatives=_in(name, value.alternatives)) for item, value in measured.items()},
+        )
+    if not names:
+        yield "", measured
+
+
+def _names(values: Iterable[AcceptableValue]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for value in values for name in value.groups))
+
+
+def _in(name: str, values: Iterable[AcceptableValue]) -> tuple[AcceptableValue, ...]:
+    return tuple(value for value in values if not value.groups or name in value.groups)
