@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.appraisal.checklist import Checklist, EventDifference
 from teekit_verify.appraisal.explain import event_differences
 from teekit_verify.core.outcome import Check, Outcome
+from teekit_verify.reference.groups import measured_groups, reference_groups
 from teekit_verify.reference.model import Policy
 
 if TYPE_CHECKING:
@@ -23,17 +24,20 @@ if TYPE_CHECKING:
         ReferenceRegister,
         RegisterValue,
     )
+    from teekit_verify.reference.published import ReferenceValues
 
 
-def appraise(reference: Reference, measurements: Measurements) -> Checklist:
+def appraise(reference: Reference | ReferenceValues, measurements: Measurements, *, unmentioned: str = "") -> Checklist:
     """One check for each register and bank of the reference, and one for each measured register it does not mention.
 
-    Of a platform the reference describes, every register counts: one that is not to count has the policy `ignore`. A
-    platform the reference does not describe at all is shown as ignored. A reference that asks for no register is no pass.
+    Of a platform the reference describes, every register counts: one that is not to count has the policy `ignore`, or
+    `unmentioned` says why registers that the reference does not mention are ignored. A platform the reference does not
+    describe at all is shown as ignored. A reference that asks for no register is no pass.
     """
     checklist = Checklist(())
     for platform, published in reference.platforms.items():
-        checklist += _appraise_platform(platform, published, measurements.platforms.get(platform, {}))
+        measured = measurements.platforms.get(platform, {})
+        checklist += appraise_platform(platform, published, measured, unmentioned=unmentioned)
     for platform in measurements.platforms.keys() - reference.platforms.keys():
         note = Check(platform, Outcome.NOT_CHECKED, detail="the reference says nothing about this platform")
         checklist += Checklist((), (note,))
@@ -42,22 +46,50 @@ def appraise(reference: Reference, measurements: Measurements) -> Checklist:
     return checklist
 
 
-def _appraise_platform(
-    platform: str, published: Mapping[Register, ReferenceRegister], measured: Mapping[Register, RegisterValue]
+def appraise_platform(
+    platform: str,
+    published: Mapping[Register, ReferenceRegister],
+    measured: Mapping[Register, RegisterValue],
+    *,
+    unmentioned: str = "",
+) -> Checklist:
+    """Of values that belong together, one group must match in every register; the closest one is what is explained."""
+    candidates = [
+        (_appraise_registers(platform, registers, values, group), group)
+        for group, registers in reference_groups(published)
+        for _, values in measured_groups(measured)
+    ]
+    checklist, group = min(candidates, key=lambda candidate: _distance(candidate[0]))
+    if group and checklist.of(Outcome.MISMATCH):
+        note = f"no group of values matches; against '{group}': "
+        checks = (replace(check, detail=note + check.detail) if check.detail else check for check in checklist.checks)
+        checklist = Checklist(tuple(checks), checklist.ignored, checklist.differences)
+    return checklist + _unmentioned(platform, [item for item in measured if item not in published], unmentioned)
+
+
+def _unmentioned(platform: str, registers: Sequence[Register], reason: str) -> Checklist:
+    detail = f"ignored: {reason}" if reason else "measured, but the reference does not mention this register"
+    checks = tuple(Check(f"{platform} {register}", Outcome.NOT_CHECKED, detail=detail) for register in registers)
+    return Checklist((), checks) if reason else Checklist(checks)
+
+
+def _appraise_registers(
+    platform: str,
+    published: Mapping[Register, ReferenceRegister],
+    measured: Mapping[Register, RegisterValue],
+    group: str,
 ) -> Checklist:
     checklist = Checklist(())
     for register, reference in published.items():
         name, value = f"{platform} {register}", measured.get(register)
         if reference.policy is Policy.IGNORE:
             checklist += Checklist((), (_ignored(name, reference, value),))
+        elif not reference.acceptable:
+            checklist += Checklist((Check(name, Outcome.MISMATCH, detail=f"no acceptable value in '{group}'"),))
         elif value is None:
             checklist += _not_measured(name, reference)
         else:
             checklist += _appraise_register(platform, register, reference.acceptable, value)
-    for register in measured:
-        if register not in published:
-            detail = "measured, but the reference does not mention this register"
-            checklist += Checklist((Check(f"{platform} {register}", Outcome.NOT_CHECKED, detail=detail),))
     return checklist
 
 
