@@ -41,7 +41,7 @@ def parse(kind: type[Document], schema: str, data: bytes, where: str) -> Documen
 
     Raises TeekitError with the JSON path of each offending field (the first five).
     """
-    _require_schema(data, schema, where)
+    require_schema(data, schema, where)
     return validate(kind, data, where)
 
 
@@ -61,7 +61,7 @@ def bounded_json(data: bytes, where: str) -> object:
     return plain_json(data, where)
 
 
-def _require_schema(data: bytes, schema: str, where: str) -> None:
+def require_schema(data: bytes, schema: str, where: str) -> None:
     """One clear message for another kind of document or another version of it, before every field is complained about."""
     fields = bounded_json(data, where)
     if not isinstance(fields, dict) or "schema" not in fields:

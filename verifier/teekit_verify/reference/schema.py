@@ -18,9 +18,14 @@ from teekit_verify.reference.model import Reference
 
 def reference_schema() -> dict[str, Any]:
     """JSON Schema, draft 2020-12."""
-    schema = TypeAdapter(Reference).json_schema()
+    return document_schema(Reference, "reference-v1.schema.json")
+
+
+def document_schema(kind: type[object], name: str) -> dict[str, Any]:
+    """The schema of a document whose dataclass is `kind`; `name` is its file's."""
+    schema = TypeAdapter(kind).json_schema()
     _tidy(schema)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "reference-v1.schema.json", **schema}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": name, **schema}
 
 
 def _tidy(node: object) -> None:

@@ -39,7 +39,7 @@ def render(heading: dict[str, object], report: object) -> bytes:
     fields = plain(report)
     assert isinstance(fields, dict)  # noqa: S101 - reports are dataclasses
     document = {**heading, **fields}
-    return json.dumps(document, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+    return json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
 def plain(value: object) -> object:
@@ -47,8 +47,12 @@ def plain(value: object) -> object:
     match value:
         case Measurements() | Reference() | Inputs():
             return json.loads(documents.dump(value))
-        case None | bool() | str():
+        case None | bool():
             return value
+        case str():
+            return value.encode(
+                "utf-8", "backslashreplace"
+            ).decode()  # a lone surrogate is no JSON text to many readers
         case Digest():
             return value.hex
         case Register():

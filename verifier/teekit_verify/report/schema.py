@@ -1,0 +1,34 @@
+"""The JSON schema of report.json, made from `report.document`, for people who read reports with other tools.
+
+`python -m teekit_verify.report.schema > reference/schema/report-v1.schema.json` writes the committed copy again.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from teekit_verify.core.outcome import ExitStatus
+from teekit_verify.reference.schema import document_schema
+from teekit_verify.report.document import REBUILD_SCHEMA, RebuildReport
+
+
+def report_schema() -> dict[str, Any]:
+    """JSON Schema, draft 2020-12. The document has two fields more than `RebuildReport`: `schema` and `exit_status`."""
+    schema = document_schema(RebuildReport, "report-v1.schema.json")
+    heading = {
+        "schema": {"const": REBUILD_SCHEMA, "type": "string"},
+        "exit_status": {"enum": [int(status) for status in ExitStatus], "type": "integer"},
+    }
+    schema["properties"] = heading | schema["properties"]
+    schema["required"] = [*heading, *schema["required"]]
+    return schema
+
+
+def schema_text() -> str:
+    return json.dumps(report_schema(), indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(schema_text())
