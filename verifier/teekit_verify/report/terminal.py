@@ -20,14 +20,15 @@ from teekit_verify.report.layout import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from rich.console import Console
     from rich.text import Text
 
     from teekit_verify.appraisal.checklist import Checklist
     from teekit_verify.measurement.registers import Register
-    from teekit_verify.reference.model import Measurements, Reference, RegisterValue
+    from teekit_verify.reference.model import Measurements, RegisterValue
+    from teekit_verify.reference.published import ReferenceValues
     from teekit_verify.report.document import ComparisonReport, RebuildReport
     from teekit_verify.report.inspection import UkiFacts
 
@@ -125,24 +126,25 @@ def show_inspection(facts: UkiFacts, out: Console) -> None:
     show_table(out, ("section", "bytes", "sha256"), rows)
 
 
-def show_comparison(report: ComparisonReport, out: Console, *, reference: Reference | None = None) -> None:
+def show_comparison(report: ComparisonReport, out: Console, *, reference: ReferenceValues | None = None) -> None:
     """The checklist, the first differences and the conclusion; with `reference`, also the events side by side."""
     used, artifact = report.reference, report.measurements.disk or report.measurements.artifact
     show_line(
         out, styled(artifact.name, "bold"), " against ", styled(used.release, "bold"), " (", styled(used.path), ")"
     )
     out.print()
-    _show_checklist(report.checklist, out)
+    show_checklist(report.checklist, out)
     if reference is not None:
-        _show_events_side_by_side(reference, report.measurements, out)
+        show_events_side_by_side(reference, report.measurements.platforms, out)
     out.print()
     status = report.conclusion.status
     show_line(out, styled(_STATUS_WORDS[status], STATUS_STYLES[status]))
-    _show_causes(report.checklist, out)
+    show_causes(report.checklist, out)
     show_lines(report.conclusion.reasons, out)
 
 
-def _show_checklist(checklist: Checklist, out: Console) -> None:
+def show_checklist(checklist: Checklist, out: Console) -> None:
+    """Every compared fact with short digests, and what the reference ignores, with its reasons."""
     rows = [
         (styled(check.name), styled(shortened(check.expected)), styled(shortened(check.found)), _outcome(check))
         for check in checklist.checks
@@ -156,7 +158,8 @@ def _show_checklist(checklist: Checklist, out: Console) -> None:
         show_line(out, styled(f"{check.name}: {check.detail}", "yellow"))
 
 
-def _show_causes(checklist: Checklist, out: Console) -> None:
+def show_causes(checklist: Checklist, out: Console) -> None:
+    """What to look at, with the registers it shows in."""
     for cause, registers in causes(checklist.differences):
         show_line(out, "differs: ", styled(cause, "bold"), styled(f" (seen in {', '.join(registers)})"), indent=2)
 
@@ -165,10 +168,10 @@ def _outcome(check: Check) -> Text:
     return styled(check.outcome.value, STYLES[check.outcome])
 
 
-def _show_events_side_by_side(reference: Reference, measurements: Measurements, out: Console) -> None:
+def _show_events_side_by_side(reference: ReferenceValues, measurements: Measurements, out: Console) -> None:
     for platform, registers in reference.platforms.items():
         for register, published in registers.items():
-            found = measurements.platforms.get(platform, {}).get(register)
+            found = measured.get(platform, {}).get(register)
             if found is None:
                 continue
             for acceptable in published.acceptable:
@@ -202,7 +205,7 @@ def show_rebuild(report: RebuildReport, out: Console) -> None:
         _show_artifacts(report, out)
     if report.checklist is not None:
         out.print()
-        _show_checklist(report.checklist, out)
+        show_checklist(report.checklist, out)
     elif report.measurements is not None:
         _show_short_measurements(report.measurements, out)
     if report.differences:
@@ -217,7 +220,7 @@ def show_rebuild(report: RebuildReport, out: Console) -> None:
         out, styled(f"{report.verdict.value}: {report.verdict.meaning}", STATUS_STYLES[report.verdict.exit_status])
     )
     if report.checklist is not None:
-        _show_causes(report.checklist, out)
+        show_causes(report.checklist, out)
     show_lines(report.reasons, out)
 
 
