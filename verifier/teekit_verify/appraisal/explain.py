@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.checklist import EventDifference
-from teekit_verify.measurement.align import first_divergence
+from teekit_verify.evidence.explain import explain
+from teekit_verify.measurement.align import Divergence, DivergenceKind, first_divergence
 from teekit_verify.measurement.events import EventType, event_type_name
 
 if TYPE_CHECKING:
@@ -53,14 +54,25 @@ def event_differences(
     differences, position = [], 1
     for wanted, seen in aligned(expected, found, bank):
         if wanted is None or seen is None or wanted.digest(bank) != seen.digest(bank):
-            differences.append(_difference(platform, bank, position, wanted, seen))
+            meaning = _meaning(bank, position, (wanted, seen), found)
+            differences.append(_difference(platform, bank, position, (wanted, seen), meaning))
         position += seen is not None
     return tuple(differences)
 
 
-def _difference(
-    platform: str, bank: Algorithm, position: int, wanted: Event | None, seen: Event | None
-) -> EventDifference:
+def _meaning(bank: Algorithm, position: int, pair: Pair, found: Sequence[Event]) -> str:
+    """What a guest's own log says about the difference; predicted events have no data to say it."""
+    wanted, seen = pair
+    event = seen or wanted
+    if event is None or not any(item.data for item in found):
+        return ""
+    kind = DivergenceKind.EXTRA if wanted is None else DivergenceKind.MISSING
+    kind = kind if wanted is None or seen is None else DivergenceKind.DIFFERENT
+    return explain(Divergence(event.register, kind, position, bank, wanted, seen), found)
+
+
+def _difference(platform: str, bank: Algorithm, position: int, pair: Pair, meaning: str) -> EventDifference:
+    wanted, seen = pair
     register = next(str(event.register) for event in (seen, wanted) if event is not None)
     cause = next((event.cause for event in (seen, wanted) if event is not None and event.cause), "")
     return EventDifference(
@@ -71,7 +83,9 @@ def _difference(
         expected="" if wanted is None else wanted.digest(bank).hex,
         found="" if seen is None else seen.digest(bank).hex,
         cause=cause,
-        text=f"event {position}: {_in_words(wanted, seen, bank)}" + (f"; look at: {cause}" if cause else ""),
+        text=f"event {position}: {_in_words(wanted, seen, bank)}"
+        + (f" - {meaning}" if meaning else "")
+        + (f"; look at: {cause}" if cause else ""),
     )
 
 

@@ -16,12 +16,14 @@ from teekit_verify.measurement.registers import RTMR_COUNT, rtmr
 from teekit_verify.measurement.replay import replay
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from teekit_verify.evidence.eventlog import EventLog
     from teekit_verify.evidence.quote import Quote
     from teekit_verify.measurement.events import Event
     from teekit_verify.measurement.registers import Register
+
+_RTMRS = tuple(rtmr(index) for index in range(RTMR_COUNT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +44,31 @@ def compare_with_quote(log: EventLog, quote: Quote) -> LogComparison:
 
     Says nothing about the quote's signature. Raises TeekitError for a TPM log, and for a log without events.
     """
+    require_rtmrs(log)
+    return compare_with_values(log, {register: quote.report.value(register) for register in _RTMRS})
+
+
+def require_rtmrs(log: EventLog) -> None:
+    """Raises TeekitError for a TPM log, and for a log without events of an RTMR."""
     if log.kind is not LogKind.CCEL:
         raise UnsupportedInputError(
             "a TPM event log has PCRs, and a TDX quote has RTMRs: they cannot be compared",
             hint="Give the CC event log of the guest (/sys/firmware/acpi/tables/data/CCEL).",
         )
-    values = replay(log.events, Algorithm.SHA384)
-    registers = [rtmr(index) for index in range(RTMR_COUNT)]
-    if not any(register in values for register in registers):
+    if not any(event.register in _RTMRS for event in log.events):
         raise TeekitError("the event log extends no RTMR: there is nothing to compare with the quote")
-    return LogComparison(tuple(_check(register, quote, values.get(register)) for register in registers))
 
 
-def _check(register: Register, quote: Quote, replayed: Digest | None) -> Check:
-    quoted = quote.report.value(register)
-    found = replayed or Digest.zero(Algorithm.SHA384)
+def compare_with_values(log: EventLog, quoted: Mapping[Register, Digest]) -> LogComparison:
+    """Each of these registers: the quoted value against the log's, in the bank of the value."""
+    replayed = {bank: replay(log.events, bank) for bank in {value.algorithm for value in quoted.values()}}
+    return LogComparison(
+        tuple(_check(register, value, replayed[value.algorithm].get(register)) for register, value in quoted.items())
+    )
+
+
+def _check(register: Register, quoted: Digest, replayed: Digest | None) -> Check:
+    found = replayed or Digest.zero(quoted.algorithm)
     if found == quoted:
         return Check(register.name, Outcome.MATCH, quoted.hex, found.hex)
     if replayed is None:
