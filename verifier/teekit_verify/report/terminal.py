@@ -168,7 +168,10 @@ def _outcome(check: Check) -> Text:
     return styled(check.outcome.value, STYLES[check.outcome])
 
 
-def _show_events_side_by_side(reference: ReferenceValues, measurements: Measurements, out: Console) -> None:
+def show_events_side_by_side(
+    reference: ReferenceValues, measured: Mapping[str, Mapping[Register, RegisterValue]], out: Console
+) -> None:
+    """The logs of every register that both sides have, event by event."""
     for platform, registers in reference.platforms.items():
         for register, published in registers.items():
             found = measured.get(platform, {}).get(register)
