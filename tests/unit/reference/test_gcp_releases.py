@@ -23,7 +23,14 @@ from teekit_verify.reference.platform_facts import FirmwareFact, GcpFacts, load_
 
 FACTS = load_gcp()
 KNOWN = releases(FACTS, None)
+BEFORE = "ACPI tables before 2026-03"
 OLD, NEW = "firmware of COS 113 logs, two separators", "firmware of 2026-06"
+
+PUBLISHED_RTMR0S = (
+    "5c942d2f4a08acd594b7d8914362835dcbb12994aedc2128abecf5585807cb8886faf7b9b32611cd4e63eac269632560",
+    "69c7ad6645e92e3d7408d67bb598b69c5c771f0b035740db358438a4faf82b3a73ff6bed3a2c831ec5ab68b597b4fcf8",
+    "ee023e1858e8193a5c679f381dacd50aa08246ddd8200ff4dac309db1b299a1594a823813140253ced4fe18ab1e2c766",
+)
 
 
 @pytest.fixture
@@ -35,12 +42,12 @@ def file(tmp_path: Path) -> Path:
 
 def _facts_with(file: Path, *, second_separator: bool) -> GcpFacts:
     digest = Digest(Algorithm.SHA384, hashlib.sha384(file.read_bytes()).digest())
-    release = FirmwareFact("test", None, digest, None, None, second_separator, "test")
+    release = FirmwareFact("test", None, digest, None, None, second_separator, (BEFORE,), "test")
     return replace(FACTS, firmware=(release,))
 
 
 def _of(name: str) -> dict[str, model.AcceptableValue]:
-    values = rtmr0s(KNOWN, FACTS.machine(name), FACTS.acpi_of(name), disks=2)
+    values = rtmr0s(KNOWN, FACTS, FACTS.machine(name), disks=2)
     assert len({value.label for value in values}) == len(values)
     return {value.label: value for value in values}
 
@@ -61,8 +68,7 @@ def test_mrtds_on_record() -> None:
 
 
 def test_rtmr0_of_a_file(file: Path) -> None:
-    name = "c3-standard-44"
-    values = rtmr0s(releases(FACTS, file), FACTS.machine(name), FACTS.acpi_of(name), disks=2)
+    values = rtmr0s(releases(FACTS, file), FACTS, FACTS.machine("c3-standard-44"), disks=2)
     assert [value.label for value in values] == [
         f"the given firmware, PCI device {device}, ACPI tables {era}"
         for era in ("before 2026-03", "of 2026-03", "of 2026-04")
@@ -76,13 +82,16 @@ def test_rtmr0_of_a_file(file: Path) -> None:
 
 @pytest.mark.parametrize("second", [False, True])
 def test_a_known_file_decides_where_the_separators_are(file: Path, second: bool) -> None:  # noqa: FBT001
-    known = releases(_facts_with(file, second_separator=second), file)
-    value = rtmr0s(known, FACTS.machine("c3-standard-4"), ())[0].register
+    facts = _facts_with(file, second_separator=second)
+    known = releases(facts, file)
+    values = rtmr0s(known, facts, FACTS.machine("c3-standard-4"))
+    assert [value.label for value in values] == [f"test, PCI device {device}, {BEFORE}" for device in (4, 5)]
+    value = values[0].register
     assert sum(event.type == EventType.EV_SEPARATOR for event in value.events) == 1 + second
     image = create.register_value(rtmr(1), _real_rtmr1())
     (found,) = rtmr1s(known, image)
     assert sum(event.type == EventType.EV_SEPARATOR for event in found.register.events) == 1 - second
-    assert found.groups == ("the given firmware",)
+    assert found.groups == ("test",)
 
 
 def _real_rtmr1() -> list[Event]:
@@ -98,6 +107,23 @@ def test_values_of_one_release_belong_together() -> None:
         "8d2d6ad6e569271bace0ad7deab00245b6a951745c53dfe4590add762b55b9c91033ef9dc6153aaf7fb2d2fb1e4b952b"
     ]
     assert found.register.events[1].cause == f"recorded: {NEW}"
+
+
+def test_only_pairs_of_firmware_and_tables_that_were_seen_are_offered() -> None:
+    """The values are in flashbots/attested-tls crates/attestation/test-assets/buildernet_measurements.json at 223349776d,
+    records "buildernet-gcp_2.3.1-..." and "buildernet-gcp_dev-20260911-...", beside MRTD 8370d8f6...
+    """
+    found = {value.register.values: value for value in _of("c3-standard-44").values()}
+    for published in PUBLISHED_RTMR0S:
+        assert found[(Digest.from_hex(Algorithm.SHA384, published),)].groups == ("firmware of 2026-02",)
+    pairs = {tuple(value.label.split(", PCI device 4, ")) for value in found.values() if "device 4" in value.label}
+    assert pairs == {
+        (OLD, BEFORE),
+        ("firmware of COS 113 logs", BEFORE),
+        ("firmware of 2026-02", BEFORE),
+        ("firmware of 2026-02", "ACPI tables of 2026-03"),
+        ("firmware of 2026-04", "ACPI tables of 2026-04"),
+    }
 
 
 def test_releases_that_measure_the_separator_elsewhere_have_another_rtmr1() -> None:

@@ -55,6 +55,6 @@ def test_a_file_of_another_kind(tmp_path: Path) -> None:
 
 def test_a_file_of_google_is_known_by_its_digest(file: Path) -> None:
     digest = Digest(Algorithm.SHA384, hashlib.sha384(file.read_bytes()).digest())
-    release = FirmwareFact("test", None, digest, None, None, False, "test")
+    release = FirmwareFact("test", None, digest, None, None, False, (), "test")
     assert known_as(replace(FACTS, firmware=(release,)), inspect_firmware(file)) is release
     assert known_as(FACTS, inspect_firmware(file)) is None

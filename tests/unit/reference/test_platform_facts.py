@@ -85,6 +85,10 @@ def _write(path: Path, change: dict[str, Any]) -> Path:
             {"firmware": [{"label": "x", "seen": "May", "second_separator": False, "source": ""}]},
             r"firmware\[0\]\.seen",
         ),
+        (
+            {"acpi": []},
+            "firmware: 'firmware of COS 113 logs, two separators' names 'ACPI tables before 2026-03', ACPI t",
+        ),
     ],
 )
 def test_a_wrong_file_is_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:

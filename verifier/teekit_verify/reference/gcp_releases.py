@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from teekit_verify.measurement.gcp_rtmr0 import AcpiDigests
     from teekit_verify.reference.platform_facts import GcpFacts
 
 
@@ -30,27 +29,32 @@ if TYPE_CHECKING:
 class GcpRelease:
     """A release of the firmware. What is not known of it is None.
 
-    `second_separator`: see `measurement.gcp_rtmr0.predict_rtmr0`.
+    `second_separator`: see `measurement.gcp_rtmr0.predict_rtmr0`. `acpi`: the labels of the ACPI tables it goes with.
     """
 
     label: str
     mrtd: Digest | None
     firmware: GcpFirmware | None
     second_separator: bool
+    acpi: tuple[str, ...] | None
 
 
 def releases(facts: GcpFacts, path: Path | None) -> tuple[GcpRelease, ...]:
     """The release that this file is, else every one on record. Raises TeekitError for what is not TDX firmware."""
     if path is None:
         return tuple(
-            GcpRelease(fact.label, fact.mrtd, facts.recorded(fact) if fact.cfv else None, fact.second_separator)
+            GcpRelease(
+                fact.label, fact.mrtd, facts.recorded(fact) if fact.cfv else None, fact.second_separator, fact.acpi
+            )
             for fact in facts.firmware
         )
     with open_tdvf(path) as firmware:
         fact = facts.by_file(Digest.of(Algorithm.SHA384, firmware.data))
         value = mrtd(firmware, PageOrder.SINGLE)
-        second = fact is not None and fact.second_separator
-        return (GcpRelease("the given firmware", value, firmware_of_file(firmware), second),)
+        known = firmware_of_file(firmware)
+        if fact is None:
+            return (GcpRelease("the given firmware", value, known, second_separator=False, acpi=None),)
+        return (GcpRelease(fact.label, value, known, fact.second_separator, fact.acpi),)
 
 
 def mrtds(known: Sequence[GcpRelease]) -> tuple[model.AcceptableValue, ...]:
@@ -63,24 +67,25 @@ def mrtds(known: Sequence[GcpRelease]) -> tuple[model.AcceptableValue, ...]:
 
 
 def rtmr0s(
-    known: Sequence[GcpRelease], machine: GcpMachine, acpi: tuple[AcpiDigests, ...], *, disks: int = 1
+    known: Sequence[GcpRelease], facts: GcpFacts, machine: GcpMachine, *, disks: int = 1
 ) -> tuple[model.AcceptableValue, ...]:
-    """For each release whose configuration volume is known: one for each set of ACPI tables and PCI device of the disks.
+    """For each release whose configuration volume is known: one for each set of ACPI tables it goes with, and PCI device of
+    the disks. Of a machine type without any such set: one for each release and device, incomplete.
 
     Equal values stay apart: each has a log that explains it. `disks` counts the boot disk too.
     """
-    return tuple(_rtmr0s(known, machine, acpi, disks))
+    found = tuple(_rtmr0s(known, facts, machine, disks))
+    return tuple(value for value in found if value.register.values is not None) or found
 
 
 def _rtmr0s(
-    known: Sequence[GcpRelease], machine: GcpMachine, acpi: tuple[AcpiDigests, ...], disks: int
+    known: Sequence[GcpRelease], facts: GcpFacts, machine: GcpMachine, disks: int
 ) -> Iterator[model.AcceptableValue]:
     for release in known:
         if release.firmware is None:
             continue
-        for found in alternatives(
-            machine, release.firmware, acpi, disks=disks, second_separator=release.second_separator
-        ):
+        acpi, second = facts.acpi_of(machine.name, release.acpi), release.second_separator
+        for found in alternatives(machine, release.firmware, acpi, disks=disks, second_separator=second):
             prediction = found.prediction
             value = register_value(rtmr(0), prediction.events, missing="; ".join(prediction.missing))
             yield model.AcceptableValue(f"{release.label}, {found.label}", value, (release.label,))

@@ -63,7 +63,7 @@ class GcpMachines:
         facts = load_gcp()
         known = releases(facts, self.firmware)
         for name in dict.fromkeys(self.names):
-            found = rtmr0s(known, facts.machine(name), facts.acpi_of(name), disks=self.disks)
+            found = rtmr0s(known, facts, facts.machine(name), disks=self.disks)
             yield (
                 _PREFIX + name,
                 {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, PlainSerializer, PlainValidator
 
@@ -18,6 +18,9 @@ from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printa
 from teekit_verify.measurement.gcp_rtmr0 import RECORDED, AcpiDigests, GcpFirmware, GcpMachine
 from teekit_verify.measurement.tdhob import GIB, MemoryRange
 from teekit_verify.reference import documents, fields
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 GCP_SCHEMA: Literal["teekit-verify/gcp-facts/v1"] = "teekit-verify/gcp-facts/v1"
 _FOLDER = Path(__file__).parents[3] / "reference" / "platforms"
@@ -81,7 +84,8 @@ class AcpiFact:
 @dataclass(frozen=True, slots=True)
 class FirmwareFact:
     """A firmware release. `firmware` is the digest of its file, `cfv` that of the configuration volume in it; what was
-    not seen is None. `second_separator`: see `measurement.gcp_rtmr0.predict_rtmr0`.
+    not seen is None. `second_separator`: see `measurement.gcp_rtmr0.predict_rtmr0`. `acpi` are the labels of the sets of
+    ACPI tables that machines were seen with that run it, or that were published for it.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -91,6 +95,7 @@ class FirmwareFact:
     mrtd: Sha384 | None
     cfv: Sha384 | None
     second_separator: bool
+    acpi: Annotated[tuple[fields.Name, ...], Field(max_length=100), fields.unique(lambda label: label, "ACPI set")]
     source: fields.Text
 
 
@@ -123,12 +128,12 @@ class GcpFacts:
             hint=f"Name one of {', '.join(fact.name for fact in self.machines)}.",
         )
 
-    def acpi_of(self, machine: str) -> tuple[AcpiDigests, ...]:
-        """Every set of ACPI digests that this machine type was seen with; empty if there is none."""
+    def acpi_of(self, machine: str, labels: Collection[str] | None = None) -> tuple[AcpiDigests, ...]:
+        """The sets of ACPI digests that this machine type was seen with: those of these labels, or (None) all."""
         return tuple(
             AcpiDigests(fact.label, fact.loader, fact.rsdp, fact.tables)
             for fact in self.acpi
-            if fact.machine == machine
+            if fact.machine == machine and (labels is None or fact.label in labels)
         )
 
     def by_file(self, digest: Digest) -> FirmwareFact | None:
@@ -154,4 +159,10 @@ def load_gcp(path: Path | None = None) -> GcpFacts:
             f"there are no recorded facts of Google Cloud: no file {place}",
             hint="Run teekit-verify from a checkout of its repository.",
         )
-    return documents.parse(GcpFacts, GCP_SCHEMA, documents.read_bounded(place), str(place))
+    facts = documents.parse(GcpFacts, GCP_SCHEMA, documents.read_bounded(place), str(place))
+    known = {fact.label for fact in facts.acpi}
+    for release in facts.firmware:
+        if strange := set(release.acpi) - known:
+            label, name = printable(min(strange)), printable(release.label)
+            raise TeekitError(f"{place}: firmware: '{name}' names '{label}', ACPI tables that no machine has")
+    return facts
