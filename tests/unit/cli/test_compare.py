@@ -110,10 +110,20 @@ def test_unreadable_files_give_no_verdict(
     assert "internal error" not in captured.err
 
 
-def test_a_reference_of_the_wrong_kind_gives_no_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_measurements_can_be_the_reference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     measured = _file(tmp_path, sample.measurements())
-    assert main(["compare", measured, measured]) == ExitStatus.NO_VERDICT
-    assert "schema: expected 'teekit-verify/reference/v1', found" in capsys.readouterr().err
+    assert main(["compare", measured, measured]) == ExitStatus.HOLDS
+    assert "uefi-vtpm PCR11 sha384" in capsys.readouterr().out
+
+
+def test_a_reference_of_an_unknown_kind_gives_no_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    measured = _file(tmp_path, sample.measurements())
+    other = tmp_path / "other.json"
+    other.write_text('{"schema": "teekit-verify/inputs/v1"}')
+    assert main(["compare", str(other), measured]) == ExitStatus.NO_VERDICT
+    captured = capsys.readouterr().err
+    assert "other.json: is no reference file of a known format" in captured
+    assert "Known are: reference (teekit-verify/reference/v1); measurements (teekit-verify/measurements/v1)" in captured
 
 
 def test_directories_and_missing_files_give_no_verdict(

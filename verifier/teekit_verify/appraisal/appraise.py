@@ -57,7 +57,7 @@ def appraise_platform(
     candidates = [
         (_appraise_registers(platform, registers, values, group), group)
         for group, registers in reference_groups(published)
-        for _, values in measured_groups(measured)
+        for _, values in measured_groups(measured, published)
     ]
     checklist, group = min(candidates, key=lambda candidate: _distance(candidate[0]))
     if group and checklist.of(Outcome.MISMATCH):

@@ -2,49 +2,65 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from teekit_verify import __version__
+from teekit_verify.cli import quote_options as ask
 from teekit_verify.cli.options import DebugOption, EventsOption, JsonOption
+from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
 
 def compare(
     ref: Annotated[Path, typer.Argument(metavar="REF", help="A reference file.", show_default=False)],
     file: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             metavar="FILE",
-            help="A UKI, a disk with one (raw, .vhd, .tar.gz), or a measurements.json.",
+            help="A UKI, a disk with one (raw, .vhd, .tar.gz), or a measurements.json. Or give --quote.",
             show_default=False,
         ),
-    ],
+    ] = None,
+    quote: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A TDX quote of a running guest, as `quote` takes it.")
+    ] = None,
+    eventlog: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The guest's event log, as `replay` takes it.")
+    ] = None,
+    platform: Annotated[
+        str | None,
+        typer.Option(
+            "--platform", "--machine", metavar="NAME", help="Of the reference. [default: the one that the quote fits]"
+        ),
+    ] = None,
+    report_data: ask.ReportDataOption = None,
+    nonce: ask.NonceOption = None,
+    public_key: ask.PublicKeyOption = None,
+    allow_debug: ask.AllowDebugOption = False,
+    collateral: ask.CollateralOption = None,
+    at: ask.AtOption = None,
+    trusted_root: ask.TrustedRootOption = None,
     events: EventsOption = False,
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
-    """Compare FILE with the reference values in REF, and name the first event that differs and its cause.
+    """Compare FILE, or a guest's quote, with the reference values in REF, and name the first event that differs.
 
-    Exit status: 0 everything the reference asks for was compared and is equal, 1 something differs, 2 no verdict.
+    Exit status: 0 everything the reference asks for was compared and is equal (and the quote is authentic and acceptable),
+    1 something differs, or the quote is not; 2 no verdict.
     """
-    from teekit_verify.appraisal.compare import compare_with_reference
-    from teekit_verify.reference.load import load_reference_file
-    from teekit_verify.reference.measure import measure_or_load
-    from teekit_verify.report import json_report, layout, terminal
-    from teekit_verify.report.document import ComparisonReport, ReferenceUsed
+    from teekit_verify.cli.comparing import compare_file, compare_quote
 
-    reference, digest = load_reference_file(ref)
-    measurements = measure_or_load(file, reference)
-    checklist, conclusion = compare_with_reference(reference, measurements)
-    used = ReferenceUsed(str(ref), reference.release, reference.commit, digest)
-    report = ComparisonReport(used, measurements, checklist, conclusion, __version__)
-    if json_output:
-        typer.echo(json_report.render_comparison(report).decode(), nl=False)
-    else:
-        out = layout.console(sys.stdout)
-        terminal.show_comparison(report, out, reference=reference if events else None)
-    return conclusion.status
+    asked = (eventlog, platform, report_data, nonce, public_key, allow_debug or None, collateral, at, trusted_root)
+    if (file is None) == (quote is None) or (quote is None and any(item is not None for item in asked)):
+        raise TeekitError(
+            "expected either FILE, or --quote and what is asked of it",
+            hint="Give `compare REF FILE` or `compare REF --quote FILE`.",
+        )
+    if quote is None:
+        assert file is not None  # noqa: S101 - for the type checker
+        return compare_file(ref, file, events=events, json_output=json_output)
+    policy = ask.quote_policy(report_data, nonce, public_key, collateral, at, trusted_root, allow_debug=allow_debug)
+    return compare_quote(ref, quote, eventlog, platform, policy, events=events, json_output=json_output)

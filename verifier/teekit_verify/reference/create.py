@@ -11,7 +11,7 @@ from teekit_verify.reference import documents, load, model
 from teekit_verify.reference.inputs import in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from teekit_verify.measurement.events import Event
     from teekit_verify.measurement.registers import Register
@@ -42,31 +42,40 @@ def create_reference(
     build: model.Build,
     measurements: Sequence[model.Measurements],
 ) -> model.Reference:
-    """The reference of one finished, reproduced build: every register of which something is known with policy `match`.
+    """The reference of one finished, reproduced build: every register of which something is known has to match.
 
     `commit` is None for a tree with uncommitted changes. The measurements may come one for each platform.
     """
-    platforms: dict[str, Mapping[Register, model.RegisterValue]] = {}
-    for document in measurements:
-        platforms.update(document.platforms)
     return model.Reference(
         schema=model.REFERENCE_SCHEMA,
         release=release,
         commit=commit,
         inputs=in_order(build.inputs),
         artifacts=tuple(sorted(build.artifacts, key=lambda artifact: artifact.name)),
-        platforms={name: _all_match(registers) for name, registers in platforms.items()},
+        platforms=published_platforms(measurements),
     )
 
 
-def _all_match(registers: Mapping[Register, model.RegisterValue]) -> dict[Register, model.ReferenceRegister]:
-    """A register of which nothing is known is written out as ignored, with the reason."""
+def published_platforms(
+    measurements: Sequence[model.Measurements],
+) -> dict[str, dict[Register, model.ReferenceRegister]]:
+    """Every predicted register of every platform, with the policy that what is known of it allows."""
     return {
-        register: model.ReferenceRegister(model.Policy.MATCH, "", (model.AcceptableValue(LABEL, value),))
-        if value.banks
-        else model.ReferenceRegister(model.Policy.IGNORE, value.missing, ())
-        for register, value in registers.items()
+        name: {register: reference_register(value) for register, value in registers.items()}
+        for document in measurements
+        for name, registers in document.platforms.items()
     }
+
+
+def reference_register(value: model.RegisterValue) -> model.ReferenceRegister:
+    """Alternatives that are all known whole are any-of; what is not known is written out as ignored, with the reason."""
+    if value.alternatives:
+        if all(item.register.values is not None for item in value.alternatives):
+            return model.ReferenceRegister(model.Policy.ANY_OF, "", value.alternatives)
+        return model.ReferenceRegister(model.Policy.IGNORE, f"{value.missing}, not all of them known whole", ())
+    if not value.banks:
+        return model.ReferenceRegister(model.Policy.IGNORE, value.missing, ())
+    return model.ReferenceRegister(model.Policy.MATCH, "", (model.AcceptableValue(LABEL, value),))
 
 
 def dump_reference(reference: model.Reference) -> bytes:

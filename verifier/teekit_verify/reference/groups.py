@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from teekit_verify.reference.model import Policy
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -37,16 +39,22 @@ def reference_groups(
 
 
 def measured_groups(
-    measured: Mapping[Register, RegisterValue],
+    measured: Mapping[Register, RegisterValue], published: Mapping[Register, ReferenceRegister]
 ) -> Iterator[tuple[str, Mapping[Register, RegisterValue]]]:
-    """The same of predicted registers and their alternatives."""
-    names = _names(value for register in measured.values() for value in register.alternatives)
-    for name in names:
-        yield (
-            name,
-            {item: replace(value, alternatives=_in(name, value.alternatives)) for item, value in measured.items()},
-        )
-    if not names:
+    """The same of predicted registers and their alternatives. A group that has none for a register that was published
+    predicts nothing, and is left out; if all are, the registers come as they are.
+    """
+    asked = [item for item, register in published.items() if register.policy is not Policy.IGNORE]
+    whole = False
+    for name in _names(value for register in measured.values() for value in register.alternatives):
+        found = {
+            item: replace(value, alternatives=_in(name, value.alternatives)) if value.alternatives else value
+            for item, value in measured.items()
+        }
+        if all(found[item].alternatives or not measured[item].alternatives for item in asked if item in measured):
+            whole = True
+            yield name, found
+    if not whole:
         yield "", measured
 
 

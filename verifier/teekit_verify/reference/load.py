@@ -28,7 +28,11 @@ def parse_reference(data: bytes, where: str) -> model.Reference:
 
 def load_measurements(path: Path) -> model.Measurements:
     """Raises TeekitError with the JSON path of the offending field."""
-    return documents.parse(model.Measurements, model.MEASUREMENTS_SCHEMA, documents.read_bounded(path), str(path))
+    return parse_measurements(documents.read_bounded(path), str(path))
+
+
+def parse_measurements(data: bytes, where: str) -> model.Measurements:
+    return documents.parse(model.Measurements, model.MEASUREMENTS_SCHEMA, data, where)
 
 
 def load_inputs(path: Path) -> model.Inputs:

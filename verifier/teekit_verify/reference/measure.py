@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from teekit_verify.measurement.platforms import Subject
     from teekit_verify.measurement.registers import Register
     from teekit_verify.reference.machines import Machines
+    from teekit_verify.reference.published import PublishedFile
 
 _FORMATS = {
     ArtifactKind.RAW: model.DiskFormat.RAW,
@@ -107,17 +108,16 @@ def _registers(platform: Platform, subject: Subject) -> dict[Register, model.Reg
     }
 
 
-def measure_or_load(path: Path, reference: model.Reference) -> model.Measurements:
-    """A UKI or disk is measured for the reference's platforms, as far as we know them; a measurements.json is loaded.
+def measure_or_load(path: Path, published: PublishedFile) -> model.Measurements:
+    """A UKI or disk is measured for the platforms that were published, as far as we know them; a measurements.json is loaded.
 
     All bytes of a disk are hashed only if the reference lists a file of its name.
     """
     if _is_document(path):
         return load.load_measurements(path)
-    wanted = tuple(platform for platform in PLATFORMS if platform.name in reference.platforms)
-    listed = any(item.name == path.name for item in reference.artifacts)
-    measured = measure_file(path, wanted, whole_disk=listed)
-    machines = on_record(reference.platforms)
+    wanted = tuple(platform for platform in PLATFORMS if platform.name in published.platforms)
+    measured = measure_file(path, wanted, whole_disk=path.name in published.artifact_names)
+    machines = on_record(sorted(published.platforms))
     if machines is None:
         return measured
     of_machines = measure_file(path, (), machines=machines)

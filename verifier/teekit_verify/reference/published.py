@@ -44,6 +44,10 @@ class PublishedFile:
     sha256: Digest
     values: tuple[ReferenceValues, ...]
 
+    def title(self, values: ReferenceValues) -> str:
+        """What was compared with, for people: the release, and the format where it is not ours."""
+        return f"{values.name} ({self.format})" if values.unmentioned else values.name
+
     @property
     def platforms(self) -> frozenset[str]:
         """The names of all platforms that the file is about."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
 from teekit_verify.reference import documents
-from teekit_verify.reference.formats import native
+from teekit_verify.reference.formats import measurements, native
 from teekit_verify.reference.formats.base import Format, Source
 from teekit_verify.reference.published import PublishedFile
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-FORMATS: tuple[Format, ...] = (native.REFERENCE,)
+FORMATS: tuple[Format, ...] = (native.FORMAT, measurements.FORMAT)
 
 
 def load_published(path: Path) -> PublishedFile:

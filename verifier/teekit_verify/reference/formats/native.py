@@ -21,4 +21,4 @@ def _read(source: Source) -> Sequence[ReferenceValues]:
     return (values_of(load.parse_reference(source.data, source.where)),)
 
 
-REFERENCE = Format(f"reference ({REFERENCE_SCHEMA})", _recognises, _read)
+FORMAT = Format(f"reference ({REFERENCE_SCHEMA})", _recognises, _read)
