@@ -1,0 +1,157 @@
+"""HTTP GET with a limit on everything: time as a whole, size, redirects. No proxies, no cookies, no credentials."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPMessage
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
+
+from .refusal import Refused, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+REDIRECTS = 5
+REDIRECT_STATUSES = (301, 302, 303, 307, 308)
+OK = 200
+URL_CHARACTERS = 2048
+PORTS = {"http": 80, "https": 443}
+
+
+class Unreachable(Refused):
+    """Nothing usable came back, and it may at another time: no connection, no answer in time, half an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`body` may be one byte longer than was asked for, which says that there was more."""
+
+    status: int
+    headers: HTTPMessage
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    scheme: str
+    host: str
+    port: int
+    target: str
+
+    @property
+    def authority(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
+
+
+def address_of(url: str) -> Address:
+    """What is in an http or https URL (RFC 3986) of printable ASCII, without user, password or fragment."""
+    if len(url) > URL_CHARACTERS or not url.isascii() or not url.isprintable() or " " in url:
+        raise Refused(f"{shown(url)} is no URL of at most {URL_CHARACTERS} printable ASCII characters")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise Refused(f"{shown(url)} is no URL") from None
+    if parts.scheme not in PORTS:
+        raise Refused(f"{shown(url)} is neither http nor https")
+    if not parts.hostname or "@" in parts.netloc or parts.fragment:
+        raise Refused(f"{shown(url)} must have a host, and neither user nor fragment")
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Address(parts.scheme, parts.hostname, port or PORTS[parts.scheme], target)
+
+
+def get(url: str, *, seconds: float, most_bytes: int, headers: Mapping[str, str] | None = None) -> Answer:
+    """One request, no redirects. Raises Unreachable when no whole answer came within `seconds`."""
+    address = address_of(url)
+    try:
+        with _connected(address, seconds) as connection:
+            connection.request("GET", address.target, headers={"Host": address.authority, **(headers or {})})
+            response = connection.getresponse()
+            body = response.read(most_bytes + 1)
+            if len(body) <= most_bytes and response.length:
+                raise Unreachable(f"{shown(url)} broke off after {len(body)} bytes")
+            return Answer(response.status, response.headers, body)
+    except TimeoutError:
+        raise Unreachable(f"{shown(url)} did not answer within {seconds:g} s") from None
+    except (OSError, HTTPException) as error:
+        raise Unreachable(f"{shown(url)} did not answer: {shown(error)}") from None
+
+
+def download(url: str, *, seconds: float, most_bytes: int) -> bytes:
+    """The content behind a URL. Redirects may lead from http to https, and to no other scheme."""
+    until = time.monotonic() + seconds
+    for _ in range(REDIRECTS + 1):
+        answer = get(url, seconds=max(0.001, until - time.monotonic()), most_bytes=most_bytes)
+        if answer.status not in REDIRECT_STATUSES:
+            return _content(url, answer, most_bytes)
+        url = _redirected(url, answer.headers.get("Location", ""))
+    raise Refused(f"more than {REDIRECTS} redirects, the last to {shown(url)}")
+
+
+def _redirected(url: str, location: str) -> str:
+    try:
+        to = urljoin(url, location)
+        schemes = urlsplit(url).scheme, urlsplit(to).scheme
+    except ValueError:
+        raise Refused(f"{shown(url)} redirects to {shown(location)}, which is no URL") from None
+    if schemes not in {("http", "http"), ("http", "https"), ("https", "https")}:
+        raise Refused(f"{shown(url)} redirects to {shown(to)}, another scheme")
+    return to
+
+
+def _content(url: str, answer: Answer, most_bytes: int) -> bytes:
+    if answer.status >= 500:  # noqa: PLR2004 -- RFC 9110, section 15.6: the server's own trouble
+        raise Unreachable(f"{shown(url)} answered {answer.status}")
+    if answer.status != OK:
+        raise Refused(f"{shown(url)} answered {answer.status}")
+    if len(answer.body) > most_bytes:
+        raise Refused(f"{shown(url)} is larger than {most_bytes} bytes")
+    return answer.body
+
+
+@contextmanager
+def _connected(address: Address, seconds: float) -> Iterator[HTTPConnection]:
+    """A connection that is cut when `seconds` are over, however busy: a time-out of sockets is one for each packet."""
+    until = time.monotonic() + seconds
+    with socket.create_connection((address.host, address.port), timeout=seconds) as plain:
+        sock = plain
+        if address.scheme == "https":
+            context = ssl.create_default_context()
+            sock = context.wrap_socket(plain, server_hostname=address.host, do_handshake_on_connect=False)
+        late = threading.Event()
+        alarm = threading.Timer(max(0.001, until - time.monotonic()), _cut, (sock, late))
+        alarm.daemon = True
+        alarm.start()
+        connection = HTTPConnection(address.host, address.port)
+        connection.sock = sock
+        try:
+            if isinstance(sock, ssl.SSLSocket):
+                sock.do_handshake()
+            yield connection
+        except (OSError, HTTPException, Unreachable):
+            if late.is_set():
+                raise TimeoutError from None
+            raise
+        finally:
+            alarm.cancel()
+            connection.close()
+            sock.close()
+        # An answer without a length ends where the connection does.
+        if late.is_set():
+            raise TimeoutError
+
+
+def _cut(sock: socket.socket, late: threading.Event) -> None:
+    late.set()
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        # The other side was faster.
+        return

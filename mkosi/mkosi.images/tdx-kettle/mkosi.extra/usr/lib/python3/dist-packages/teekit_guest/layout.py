@@ -1,0 +1,27 @@
+"""Names, places and numbers that services, units and firewall rules agree on. docs/guest.md lists them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+KETTLES = 16  # as many users kettle-N, ports 300N and rules there are
+FIRST_PORT = 3001
+FIRST_DATABASE_PORT = 4001
+QUOTE_PORT = 4000
+
+ENVIRONMENT_FILE = Path("/etc/kettle/cloud-config.env")
+DEFAULT_MANIFEST = Path("/usr/lib/kettle/manifest.json")
+KETTLE_FOLDERS = Path("/run/kettle")
+
+CLOUD_CONFIG_LOG = Path("/var/log/cloud-config.log")
+KETTLE_LOG = Path("/var/log/kettle.log")
+KETTLE_ERROR_LOG = Path("/var/log/kettle-error.log")
+
+
+def port(kettle: int) -> int:
+    """Where kettle number `kettle`, from 0, answers HTTP. Defined for every number: a hostname may have no kettle."""
+    return FIRST_PORT + kettle
+
+
+def database_port(kettle: int) -> int:
+    return FIRST_DATABASE_PORT + kettle
