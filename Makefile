@@ -1,5 +1,5 @@
 # Thin: every target is one call of a script. `make` or `make help` lists them.
-FILE ?= report/artifacts/tdx-debian.efi
+FILE ?= report/artifacts/tdx-debian-base.efi
 
 .PHONY: help build measure test lint lock-python clean
 

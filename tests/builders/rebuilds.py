@@ -32,8 +32,8 @@ cd "$2"
 . ./build.sh
 """
 BUILD = """\
-cp image.efi "$output/tdx-debian.efi"
-echo '{"packages": []}' >"$output/tdx-debian.manifest"
+cp image.efi "$output/tdx-debian-base.efi"
+echo '{"packages": []}' >"$output/tdx-debian-base.manifest"
 """
 IDENTITY = EnvironmentIdentity(
     store_path="/nix/store/" + "0" * 32 + "-teekit-build-env", nar_hash="sha256-" + "A" * 43 + "="
@@ -74,7 +74,7 @@ def environment(tree: Path) -> StandInEnvironment:
     return StandInEnvironment(IDENTITY, Digest.of(Algorithm.SHA256, b"the environment's lock"), tree)
 
 
-def locked_package(content: bytes = PACKAGE, name: str = "hello") -> LockedPackage:
+def locked_package(content: bytes = PACKAGE, name: str = "hello", target: str = TARGET) -> LockedPackage:
     return LockedPackage(
         name=name,
         version="2.10-3",
@@ -83,7 +83,7 @@ def locked_package(content: bytes = PACKAGE, name: str = "hello") -> LockedPacka
         path=f"pool/main/h/{name}/{name}_2.10-3_amd64.deb",
         size_bytes=len(content),
         sha256=Digest.of(Algorithm.SHA256, content).hex,
-        targets=(TARGET,),
+        targets=(target,),
     )
 
 

@@ -76,7 +76,7 @@ def finished_rebuild(usable_project: UsableProject, tmp_path_factory: pytest.Tem
 
 @pytest.fixture(scope="session")
 def built_uki(finished_rebuild: FinishedRebuild) -> Path:
-    return finished_rebuild.directory / "artifacts" / "tdx-debian.efi"
+    return finished_rebuild.directory / "artifacts" / "tdx-debian-base.efi"
 
 
 def run_rebuild(source: Path, directory: Path, *arguments: str) -> FinishedRebuild:

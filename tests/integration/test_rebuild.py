@@ -49,7 +49,7 @@ def test_builds_were_varied(finished_rebuild: FinishedRebuild) -> None:
 
 
 def test_manifest_lists_the_locked_packages(finished_rebuild: FinishedRebuild, usable_project: UsableProject) -> None:
-    manifest = json.loads((finished_rebuild.directory / "artifacts" / "tdx-debian.manifest").read_text())
+    manifest = json.loads((finished_rebuild.directory / "artifacts" / "tdx-debian-base.manifest").read_text())
     installed = {(package["name"], package["version"]) for package in manifest["packages"]}
     locked = json.loads(usable_project.project.image_lock.read_text())["packages"]
     assert installed
@@ -77,7 +77,7 @@ def test_one_changed_source_byte_makes_another_build_and_is_named(
     assert "mkosi/mkosi.images/base/mkosi.finalize" in reasons
     assert any(".initrd" in difference["where"] for difference in result.report["differences"])
     assert result.report["verdict"] == "INPUT_DRIFT"
-    assert (result.directory / "artifacts" / "B" / "tdx-debian.efi").exists()
+    assert (result.directory / "artifacts" / "B" / "tdx-debian-base.efi").exists()
 
 
 def test_a_failing_build_is_no_verdict(

@@ -136,7 +136,7 @@ def test_fetch_brings_and_checks_what_is_locked(
     assert json.loads(capsys.readouterr().out) == {
         "packages": 5,
         "size_bytes": size_bytes,
-        "lock_sha256": locked.digest().hex,
+        "lock_sha256": locked.digest_for(rebuilds.TARGET).hex,
     }
     assert hashlib.sha256(stored.read_bytes()).hexdigest() == locked.packages[0].sha256
 

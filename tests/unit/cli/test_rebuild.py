@@ -67,8 +67,8 @@ def test_unreferenced(miniature: Miniature) -> None:
     assert (content["verdict"], content["reasons"]) == ("UNREFERENCED", ["no reference was given"])
     assert [artifact["a"] == artifact["b"] for artifact in content["artifacts"]] == [True, True]
     assert files(miniature.report) == [
-        "artifacts/tdx-debian.efi",
-        "artifacts/tdx-debian.manifest",
+        "artifacts/tdx-debian-base.efi",
+        "artifacts/tdx-debian-base.manifest",
         "inputs.json",
         "logs/build-A.log",
         "logs/build-B.log",
@@ -96,7 +96,7 @@ def test_json_is_the_report_and_nothing_else(miniature: Miniature, capsys: pytes
 
 def test_nondeterministic(miniature: Miniature) -> None:
     publish(miniature)
-    miniature.build_with('hostname >>"$output/tdx-debian.manifest"')
+    miniature.build_with('hostname >>"$output/tdx-debian-base.manifest"')
     assert rebuild(miniature) == 1
     (miniature.project.references / f"{rebuilds.TARGET}.json").unlink()
     assert report(miniature)["verdict"] == "INPUT_DRIFT"  # build.sh is not the published one
@@ -105,21 +105,21 @@ def test_nondeterministic(miniature: Miniature) -> None:
     assert content["verdict"] == "NONDETERMINISTIC"
     assert content["differences"] == [
         {
-            "where": "tdx-debian.manifest",
+            "where": "tdx-debian-base.manifest",
             "what": "the first different byte is at offset 0x11 (23 and 36 bytes)",
         }
     ]
-    both = [miniature.report / "artifacts" / folder / "tdx-debian.manifest" for folder in (".", "B")]
+    both = [miniature.report / "artifacts" / folder / "tdx-debian-base.manifest" for folder in (".", "B")]
     assert [path.read_text().splitlines()[1] for path in both] == ["first", "second.example.org"]
-    assert not (miniature.report / "artifacts/B/tdx-debian.efi").exists()  # that one is the same
+    assert not (miniature.report / "artifacts/B/tdx-debian-base.efi").exists()  # that one is the same
 
 
 def test_a_difference_in_a_uki_is_named_by_its_section(miniature: Miniature) -> None:
     miniature.write("other.efi", rebuilds.other_image())
-    miniature.build_with('[ "$(hostname)" = first ] || cp other.efi "$output/tdx-debian.efi"\n')
+    miniature.build_with('[ "$(hostname)" = first ] || cp other.efi "$output/tdx-debian-base.efi"\n')
     assert rebuild(miniature) == 1
     assert report(miniature)["verdict"] == "NONDETERMINISTIC"
-    assert [row["where"] for row in report(miniature)["differences"]] == ["tdx-debian.efi: UKI section .initrd"]
+    assert [row["where"] for row in report(miniature)["differences"]] == ["tdx-debian-base.efi: UKI section .initrd"]
 
 
 def test_mismatch(miniature: Miniature) -> None:
@@ -131,7 +131,7 @@ def test_mismatch(miniature: Miniature) -> None:
     assert rebuild(miniature) == 1
     content = report(miniature)
     assert content["verdict"] == "MISMATCH"
-    assert content["reasons"] == ["artifact tdx-debian.manifest: mismatch: same size, other bytes"]
+    assert content["reasons"] == ["artifact tdx-debian-base.manifest: mismatch: same size, other bytes"]
 
 
 @pytest.mark.parametrize("what", ["source", "package"])
@@ -170,14 +170,14 @@ def test_an_image_that_cannot_be_measured_is_no_verdict(
     assert rebuild(miniature) == 1
     miniature.write("image.efi", b"MZ but no UKI" * 100)
     assert rebuild(miniature) == 2
-    assert "tdx-debian.efi" in capsys.readouterr().err
+    assert "tdx-debian-base.efi" in capsys.readouterr().err
     assert report(miniature)["verdict"] == "FAILED"  # not the older report
     assert files(miniature.report) == ["logs/build-A.log", "logs/build-B.log", "report.json"]
 
 
 def test_the_workspace_is_kept_when_asked(miniature: Miniature) -> None:
     assert rebuild(miniature, "--keep") == 1
-    assert (miniature.workspace / "B/output/tdx-debian.efi").exists()
+    assert (miniature.workspace / "B/output/tdx-debian-base.efi").exists()
 
 
 def test_finished_builds_are_taken_and_half_finished_ones_are_not(
@@ -185,7 +185,7 @@ def test_finished_builds_are_taken_and_half_finished_ones_are_not(
 ) -> None:
     assert rebuild(miniature, "--keep") == 1
     (miniature.workspace / "B/finished.json").unlink()
-    (miniature.workspace / "B/output/tdx-debian.efi").write_bytes(rebuilds.other_image())
+    (miniature.workspace / "B/output/tdx-debian-base.efi").write_bytes(rebuilds.other_image())
     capsys.readouterr()
     assert rebuild(miniature) == 1
     assert report(miniature)["verdict"] == "UNREFERENCED"
@@ -197,7 +197,7 @@ def test_finished_builds_are_taken_and_half_finished_ones_are_not(
 def test_control_c_in_the_middle(miniature: Miniature, tree: Path) -> None:
     """Build B is interrupted with its artifacts already there; the next run takes A and makes B anew."""
     miniature.build_with(
-        '[ "$(hostname)" = first ] || { echo x >>"$output/tdx-debian.efi"; touch $output/go; sleep 60; }'
+        '[ "$(hostname)" = first ] || { echo x >>"$output/tdx-debian-base.efi"; touch $output/go; sleep 60; }'
     )
     argv = miniature.script(tree)
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as started:

@@ -57,8 +57,8 @@ def test_a_build_says_what_went_in_and_what_came_out(attempt: Attempt, miniature
     build = attempt.make()
     image = (miniature.project.mkosi / "image.efi").read_bytes()
     assert [(a.name, a.size_bytes, a.sha256.hex) for a in build.artifacts] == [
-        ("tdx-debian.efi", len(image), hashlib.sha256(image).hexdigest()),
-        ("tdx-debian.manifest", 17, hashlib.sha256(b'{"packages": []}\n').hexdigest()),
+        ("tdx-debian-base.efi", len(image), hashlib.sha256(image).hexdigest()),
+        ("tdx-debian-base.manifest", 17, hashlib.sha256(b'{"packages": []}\n').hexdigest()),
     ]
     inputs = build.inputs
     assert (inputs.image, inputs.profiles) == ("base", ("debian-kernel",))
@@ -67,7 +67,8 @@ def test_a_build_says_what_went_in_and_what_came_out(attempt: Attempt, miniature
         ("hello", hashlib.sha256(rebuilds.PACKAGE).hexdigest())
     ]
     assert [file.path for file in inputs.source_files] == ["mkosi/build.sh", "mkosi/image.efi"]  # not the lock
-    assert inputs.lock_sha256.hex == hashlib.sha256(miniature.project.image_lock.read_bytes()).hexdigest()
+    digest = hashlib.sha256(rebuilds.PACKAGE).hexdigest()
+    assert inputs.lock_sha256.hex == hashlib.sha256(f"hello 2.10-3 amd64 {digest}\n".encode()).hexdigest()
     assert sorted(path.name for path in attempt.folder.iterdir()) == ["build.log", "finished.json", "output", "source"]
 
 
@@ -107,7 +108,12 @@ def flip(path: Path, position: int = 0) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["A/output/tdx-debian.efi", "A/output/tdx-debian.manifest", "checkout/mkosi/build.sh", "checkout/mkosi/image.efi"],
+    [
+        "A/output/tdx-debian-base.efi",
+        "A/output/tdx-debian-base.manifest",
+        "checkout/mkosi/build.sh",
+        "checkout/mkosi/image.efi",
+    ],
 )
 def test_one_changed_byte_is_not_trusted(attempt: Attempt, miniature: rebuilds.Miniature, name: str) -> None:
     attempt.make()
@@ -176,7 +182,7 @@ def test_another_environment_lock_or_image_is_another_build(attempt: Attempt) ->
         replace(plan, environment=replace(plan.environment, identity=identity)),
         replace(plan, environment=replace(plan.environment, lock_sha256=Digest.of(Algorithm.SHA256, b"other"))),
         replace(plan, lock=rebuilds.lock_of(rebuilds.locked_package(), rebuilds.locked_package(b"x", "other"))),
-        replace(plan, target=find_target("base", [])),
+        replace(plan, target=find_target("base", []), lock=rebuilds.lock_of(rebuilds.locked_package(target="base"))),
         replace(plan, packages=()),
     ):
         assert replace(attempt, plan=other).finished() is None
@@ -184,7 +190,7 @@ def test_another_environment_lock_or_image_is_another_build(attempt: Attempt) ->
 
 def test_a_missing_artifact_is_not_trusted(attempt: Attempt) -> None:
     attempt.make()
-    (attempt.output / "tdx-debian.manifest").unlink()
+    (attempt.output / "tdx-debian-base.manifest").unlink()
     assert attempt.finished() is None
 
 
@@ -205,12 +211,12 @@ def test_a_failing_build_leaves_nothing_that_is_trusted(attempt: Attempt, miniat
     assert record.load(attempt.folder) is None
 
 
-@pytest.mark.parametrize("script", ["rm $output/tdx-debian.manifest", ": >$output/tdx-debian.manifest"])
+@pytest.mark.parametrize("script", ["rm $output/tdx-debian-base.manifest", ": >$output/tdx-debian-base.manifest"])
 def test_a_build_without_its_artifact_is_an_error(attempt: Attempt, miniature: rebuilds.Miniature, script: str) -> None:
     miniature.build_with(script)
     with pytest.raises(BuildError) as caught:
         attempt.make()
-    assert caught.value.message == f"the build did not make tdx-debian.manifest; its log is {attempt.log}"
+    assert caught.value.message == f"the build did not make tdx-debian-base.manifest; its log is {attempt.log}"
     assert caught.value.hint == "Look at the end of the log."
     assert record.load(attempt.folder) is None
 
@@ -218,17 +224,17 @@ def test_a_build_without_its_artifact_is_an_error(attempt: Attempt, miniature: r
 @pytest.mark.parametrize(
     "script",
     [
-        "rm $output/tdx-debian.efi; ln -s {secret} $output/tdx-debian.efi",
+        "rm $output/tdx-debian-base.efi; ln -s {secret} $output/tdx-debian-base.efi",
         "rm -r /work/output; ln -s {folder} /work/output",
     ],
 )
 def test_a_link_to_the_host_is_no_artifact(attempt: Attempt, miniature: rebuilds.Miniature, script: str) -> None:
-    secret = miniature.folder / "secret" / "tdx-debian.efi"
+    secret = miniature.folder / "secret" / "tdx-debian-base.efi"
     secret.parent.mkdir()
     secret.write_text("of the host")
-    (secret.parent / "tdx-debian.manifest").write_text("of the host")
+    (secret.parent / "tdx-debian-base.manifest").write_text("of the host")
     miniature.build_with(script.format(secret=secret, folder=secret.parent))
-    with pytest.raises(BuildError, match=r"the build made tdx-debian\.efi a link"):
+    with pytest.raises(BuildError, match=r"the build made tdx-debian-base\.efi a link"):
         attempt.make()
 
 
@@ -239,7 +245,7 @@ def test_a_build_killed_in_its_middle_leaves_nothing_that_is_trusted(
     miniature.build_with("touch $output/ready; sleep 60")
     with subprocess.Popen(miniature.script(tree), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as started:
         rebuilds.wait_for(miniature.workspace / "A/output/ready", started)
-        assert (miniature.workspace / "A/output/tdx-debian.manifest").exists()
+        assert (miniature.workspace / "A/output/tdx-debian-base.manifest").exists()
         started.send_signal(signal.SIGKILL)
     rebuilds.no_processes_of(miniature.workspace)
     assert record.load(miniature.workspace / "A") is None

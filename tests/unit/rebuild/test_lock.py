@@ -77,6 +77,16 @@ def test_another_form_of_the_same_lock_is_refused(tmp_path: Path, indent: int | 
     assert caught.value.hint == "Restore the committed lock, or make a new one."
 
 
+def test_the_digest_of_a_targets_items_is_of_no_others(tmp_path: Path) -> None:
+    shared = package(targets=["base", "full"])
+    other = package(name="dash", path="pool/main/d/dash/dash_1_amd64.deb", targets=["full"])
+    locked = load(tmp_path, document(shared, other))
+    line = f"{shared['name']} {shared['version']} {shared['architecture']} {shared['sha256']}\n"
+    assert locked.digest_for("base").hex == hashlib.sha256(line.encode()).hexdigest()
+    alone = load(tmp_path, document({**shared, "targets": ["base"]}, snapshot="20300101T000000Z"))
+    assert alone.digest_for("base") == locked.digest_for("base") != locked.digest_for("full")
+
+
 def test_the_environment_is_put_in(tmp_path: Path) -> None:
     identity = EnvironmentIdentity(store_path=STORE_PATH, nar_hash=NAR_HASH)
     locked = load(tmp_path, document())

@@ -8,7 +8,8 @@ import pytest
 
 from builders.rebuilds import Miniature
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.rebuild.images import TARGETS, find_target
+from teekit_verify.rebuild import images
+from teekit_verify.rebuild.images import TARGETS, Image, Profile, Target, find_target
 from teekit_verify.rebuild.project import Project
 
 CHECKOUT = Path(__file__).parents[3]
@@ -37,7 +38,7 @@ def test_a_folder_outside_a_checkout_is_not_replaced_by_another(tmp_path: Path) 
 
 def test_every_target_is_found_by_its_name_and_profiles() -> None:
     for target in TARGETS:
-        assert find_target(target.image, reversed(target.profiles)) is target
+        assert find_target(target.image, list(reversed(target.profiles))) is target
     assert len({target.key for target in TARGETS}) == len(TARGETS)
     with pytest.raises(TeekitError) as caught:
         find_target("base", ["nonsense"])
@@ -45,9 +46,57 @@ def test_every_target_is_found_by_its_name_and_profiles() -> None:
     assert caught.value.hint == f"Choose one of: {', '.join(target.key for target in TARGETS)}."
 
 
-def test_the_images_are_in_this_checkout() -> None:
-    for target in TARGETS:
-        assert (CHECKOUT / "mkosi" / f"{target.image}.conf").is_file()
+@pytest.mark.parametrize("image", images.IMAGES, ids=lambda image: image.name)
+def test_the_images_are_those_of_this_checkout(image: Image) -> None:
+    definition = (CHECKOUT / "mkosi" / f"{image.name}.conf").read_text()
+    assert f"\nDependencies={','.join(image.stages)}\n" in definition
+    assert f"\nOutput={image.output}\n" in definition
+    assert f"\nImageId={image.output}\n" in definition
+    for profile in image.profiles:
+        for folder in (profile.name, *profile.folders):
+            assert (CHECKOUT / "mkosi" / "mkosi.profiles" / folder).is_dir() or not folder
+
+
+KETTLE = Image(
+    "kettle", "tdx", ("base", "sqld"), (Profile(""), Profile("cloud", "-cloud", ".vhd", folders=("cloud", "disk")))
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "seen_by"),
+    [
+        ("mkosi.conf", "base kettle cloud"),
+        ("uki.conf", "base kettle cloud"),
+        ("base.conf", "base"),
+        ("kettle.conf", "kettle cloud"),
+        ("mkosi.sandbox/etc/apt/sources.list.d/mkosi.sources", "base kettle cloud"),
+        ("mkosi.images/base/mkosi.conf", "base kettle cloud"),
+        ("mkosi.images/kernel/mkosi.conf", "base"),
+        ("mkosi.images/sqld/package.json", "kettle cloud"),
+        ("mkosi.images/base-other/mkosi.conf", ""),
+        ("mkosi.profiles/cloud/mkosi.conf", "cloud"),
+        ("mkosi.profiles/disk/make_disk.py", "cloud"),
+        ("mkosi.profiles/other/mkosi.conf", ""),
+    ],
+)
+def test_a_build_sees_what_its_image_uses(monkeypatch: pytest.MonkeyPatch, path: str, seen_by: str) -> None:
+    """Else every new stage would change the inputs of the images that are published already."""
+    monkeypatch.setattr(images, "IMAGES", (*images.IMAGES, KETTLE))
+    plain, with_disk = KETTLE.profiles
+    targets = {
+        "base": find_target("base", []),
+        "kettle": Target(KETTLE, plain, ""),
+        "cloud": Target(KETTLE, with_disk, "debian-kernel"),
+    }
+    assert [name for name, target in targets.items() if target.uses(path)] == seen_by.split()
+
+
+def test_no_two_images_have_the_same_outputs() -> None:
+    names = [(image.output + profile.suffix, profile.disk) for image in images.IMAGES for profile in image.profiles]
+    assert len(set(names)) == len(names)
+    target = Target(KETTLE, KETTLE.profiles[1], "debian-kernel")
+    assert target.key == "kettle+cloud+debian-kernel"
+    assert target.artifacts == ("tdx-cloud.efi", "tdx-cloud.vhd", "tdx-cloud.manifest")
 
 
 def test_the_command_line_for_mkosi() -> None:

@@ -60,10 +60,11 @@ def fetch(
 
     bringing = provision(source, mirror, snapshot_archive)
     locked = locks.load(lock_file or bringing.project.image_lock)
-    packages = locked.for_target(find_target(image, kernel).key)
+    key = find_target(image, kernel).key
+    packages = locked.for_target(key)
     bringing.fetch(locked, packages)
     size_bytes = sum(package.size_bytes for package in packages)
-    summary = {"packages": len(packages), "size_bytes": size_bytes, "lock_sha256": locked.digest().hex}
+    summary = {"packages": len(packages), "size_bytes": size_bytes, "lock_sha256": locked.digest_for(key).hex}
     typer.echo(
         json.dumps(summary, indent=2)
         if json_output

@@ -83,12 +83,14 @@ class Attempt:
         return build
 
     def _copy_source(self, name: str) -> tuple[SourceFile, ...]:
-        """The source as it is now. The lock lies in the folder but is an input of its own, which builds do not see."""
+        """The source as it is now, as far as the image uses it. The lock lies there too, but is an input of its own."""
         destination = self.folder / name
         remove(destination)
-        project = self.plan.project
-        left_out = frozenset({project.image_lock.relative_to(project.root).as_posix()})
-        return source.copy_source(project.root, project.mkosi, destination, leave_out=left_out)
+        project, target = self.plan.project, self.plan.target
+        lock = project.image_lock.relative_to(project.mkosi).as_posix()
+        return source.copy_source(
+            project.root, project.mkosi, destination, wanted=lambda path: path != lock and target.uses(path)
+        )
 
     def _inputs(self, files: tuple[SourceFile, ...]) -> Inputs:
         plan = self.plan
@@ -100,7 +102,7 @@ class Attempt:
                 plan.environment.identity.nar_hash,
                 plan.environment.identity.store_path,
             ),
-            lock_sha256=plan.lock.digest(),
+            lock_sha256=plan.lock.digest_for(plan.target.key),
             packages=tuple(self._package(package) for package in plan.packages),
             source_files=files,
         )

@@ -19,17 +19,70 @@ _BOOTSTRAP = ("?essential", "base-files")
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """One image definition (`mkosi/NAME.conf`) with its mkosi profiles. `artifacts` are the output files to compare."""
+class Profile:
+    """What a mkosi profile makes of an image. `suffix` is added to the output's name, `disk` is the ending of the disk image.
 
-    image: str
-    profiles: tuple[str, ...]
-    artifacts: tuple[str, ...]
+    `folders` are the places in `mkosi/mkosi.profiles/` that it reads.
+    """
+
+    name: str
+    suffix: str = ""
+    disk: str = ""
+    folders: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image definition (`mkosi/NAME.conf`), the stages it names as dependencies, and the profiles it can be built with."""
+
+    name: str
+    output: str
+    stages: tuple[str, ...]
+    profiles: tuple[Profile, ...]
+
+
+PLAIN = Profile("")
+IMAGES = (Image("base", "tdx-debian-base", ("kernel", "base"), (PLAIN,)),)
+DEBIAN_KERNEL = "debian-kernel"
+_KERNELS = (DEBIAN_KERNEL, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One image with one profile and one kernel. `profiles` are what mkosi is told, sorted; `artifacts` the output files to compare."""
+
+    definition: Image
+    profile: Profile
+    kernel: str
+
+    @property
+    def image(self) -> str:
+        return self.definition.name
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        return tuple(sorted(name for name in (self.profile.name, self.kernel) if name))
 
     @property
     def key(self) -> str:
-        """Its name in locks and folders: `base`, `base+debian-kernel`."""
-        return "+".join((self.image, *sorted(self.profiles)))
+        """Its name in locks and folders: `base`, `base+debian-kernel`, `tdx-kettle+debian-kernel+gcp`."""
+        return "+".join((self.image, *self.profiles))
+
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """The UKI first, because it is what measurements are about."""
+        stem = self.definition.output + self.profile.suffix
+        return (f"{stem}.efi", *([stem + self.profile.disk] if self.profile.disk else []), f"{stem}.manifest")
+
+    def uses(self, path: str) -> bool:
+        """Whether a build sees a file of `mkosi/`, by its path in there: no other image, stage or profile may be its input."""
+        folder, _, rest = path.partition("/")
+        inner = rest.partition("/")[0]
+        if folder == "mkosi.images":
+            return inner in self.definition.stages
+        if folder == "mkosi.profiles":
+            return inner in self.profile.folders
+        return path not in {f"{image.name}.conf" for image in IMAGES if image is not self.definition}
 
     def mkosi(self, directory: str, *arguments: str) -> list[str]:
         """The mkosi command line for this image, run in the pinned environment."""
@@ -37,9 +90,8 @@ class Target:
         return ["mkosi", "--directory", directory, "-I", f"{self.image}.conf", *profiles, *arguments]
 
 
-TARGETS: tuple[Target, ...] = (
-    Target("base", ("debian-kernel",), ("tdx-debian.efi", "tdx-debian.manifest")),
-    Target("base", (), ("tdx-debian.efi", "tdx-debian.manifest")),
+TARGETS: tuple[Target, ...] = tuple(
+    Target(image, profile, kernel) for image in IMAGES for profile in image.profiles for kernel in _KERNELS
 )
 
 
@@ -47,7 +99,7 @@ def find_target(image: str, profiles: Iterable[str]) -> Target:
     """The image of that name with those profiles. Raises TeekitError naming what there is."""
     wanted = tuple(sorted(set(profiles)))
     for target in TARGETS:
-        if target.image == image and tuple(sorted(target.profiles)) == wanted:
+        if target.image == image and target.profiles == wanted:
             return target
     known = ", ".join(target.key for target in TARGETS)
     raise TeekitError(f"there is no image {'+'.join((image, *wanted))!r}", hint=f"Choose one of: {known}.")

@@ -91,6 +91,15 @@ class PackageLock(_Model):
             )
         return chosen
 
+    def digest_for(self, target: str) -> Digest:
+        """What a report and a reference name the locked inputs of one image by: another image's do not change it.
+
+        SHA-256 over a line "name version architecture sha256" for each, sorted.
+        """
+        chosen = self.for_target(target)
+        lines = sorted(f"{item.name} {item.version} {item.architecture} {item.sha256}\n" for item in chosen)
+        return Digest.of(Algorithm.SHA256, "".join(lines).encode())
+
     def with_environment(self, identity: EnvironmentIdentity) -> PackageLock:
         return self.model_copy(update={"environment": identity})
 
@@ -104,7 +113,7 @@ class PackageLock(_Model):
         write_whole(path, self.dump())
 
     def digest(self) -> Digest:
-        """SHA-256 of the lock's bytes: what a report and a reference name it by."""
+        """SHA-256 of the lock's bytes: what names an environment's lock."""
         return Digest.of(Algorithm.SHA256, self.dump())
 
 

@@ -11,7 +11,7 @@ from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.reference.model import SourceFile, SourceKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _MAX_FILES = 20_000
@@ -19,16 +19,16 @@ _MAX_FILE_BYTES = 256 << 20
 
 
 def copy_source(
-    project_root: Path, folder: Path, destination: Path, *, leave_out: frozenset[str]
+    project_root: Path, folder: Path, destination: Path, *, wanted: Callable[[str], bool]
 ) -> tuple[SourceFile, ...]:
     """Copy `folder` and say what was copied: the digests are those of the bytes written, so they are what the build sees.
 
     Modes become 0644, or 0755 for executables and folders: what git keeps. Paths are relative to `project_root`;
-    those in `leave_out` are passed over. Raises TeekitError for anything but files, folders and symlinks.
+    only files that `wanted` says yes to, told their path relative to `folder`, are copied. Raises TeekitError for anything but files, folders and symlinks.
     """
     try:
         destination.mkdir(parents=True)
-        files = tuple(_copy_all(project_root, folder, destination, leave_out))
+        files = tuple(_copy_all(project_root, folder, destination, wanted))
         for directory, _, _ in os.walk(destination):
             os.chmod(directory, 0o755)  # noqa: PTH101, S103 - whatever the umask
     except OSError as error:
@@ -40,11 +40,13 @@ def copy_source(
     return files
 
 
-def _copy_all(project_root: Path, folder: Path, destination: Path, leave_out: frozenset[str]) -> Iterator[SourceFile]:
+def _copy_all(
+    project_root: Path, folder: Path, destination: Path, wanted: Callable[[str], bool]
+) -> Iterator[SourceFile]:
     count = 0
     for path in _walk(folder):
         name = path.relative_to(project_root).as_posix()
-        if name in leave_out:
+        if not wanted(path.relative_to(folder).as_posix()):
             continue
         count += 1
         if count > _MAX_FILES:

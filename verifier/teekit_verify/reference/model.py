@@ -80,7 +80,7 @@ class Environment:
 class Inputs:
     """Everything a build consumed. Two builds with equal inputs must give equal artifacts.
 
-    `lock_sha256` covers the whole lock file; `packages` are those of it that this image uses.
+    `packages` are those of the lock that this image uses; `lock_sha256` is one digest for them.
     """
 
     __pydantic_config__: ClassVar = _STRICT
