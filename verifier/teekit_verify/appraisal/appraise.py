@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.checklist import Checklist, EventDifference
 from teekit_verify.appraisal.explain import event_differences
+from teekit_verify.core.digest import Digest
 from teekit_verify.core.outcome import Check, Outcome
 from teekit_verify.reference.groups import measured_groups, reference_groups
 from teekit_verify.reference.model import Policy
@@ -181,13 +182,18 @@ def _appraise_bank(
         check = replace(check, expected=counts[0], found=counts[1])
     elif want == have:
         return replace(check, outcome=Outcome.MATCH), ()
-    elif not (expected.events and found.events):
+    elif not all(side.events or _is_zero(side, bank) for side in (expected, found)):
         return replace(check, outcome=Outcome.MISMATCH, detail="one side has no event log to explain it"), ()
     differences = event_differences(platform, bank, expected.as_events(register), found.as_events(register))
     if want is None and not differences:
         return replace(check, outcome=Outcome.MATCH), ()
     detail = f"first difference at {differences[0].text}" if differences else "the event logs are equal"
     return replace(check, outcome=Outcome.MISMATCH, detail=detail), differences
+
+
+def _is_zero(register: RegisterValue, bank: Algorithm) -> bool:
+    """Nothing was measured into it: its log is known, and empty."""
+    return register.value(bank) == Digest.zero(bank)
 
 
 def _appraise_half_known(check: Check, bank: Algorithm, expected: RegisterValue, found: RegisterValue) -> Check:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.appraise import appraise_platform
 from teekit_verify.appraisal.checklist import Checklist, Conclusion, conclude, in_words
+from teekit_verify.appraisal.compare import not_compared
 from teekit_verify.appraisal.replayed import compare_with_values, require_rtmrs
 from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.core.outcome import Check, ExitStatus, Outcome
@@ -20,13 +21,15 @@ from teekit_verify.measurement.registers import MRTD, RTMR_COUNT, Register, Regi
 from teekit_verify.reference.model import Policy, PredictedEvent, ReferenceRegister, RegisterValue
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from teekit_verify.appraisal.policy import QuoteAppraisal
     from teekit_verify.core.digest import Digest
     from teekit_verify.evidence.eventlog import EventLog
     from teekit_verify.evidence.quote import Quote
-    from teekit_verify.reference.model import Reference
+    from teekit_verify.reference.published import ReferenceValues
+
+    Place = tuple[ReferenceValues, str]
 
 _DECIDED = {Outcome.MATCH, Outcome.MISMATCH}
 _NOT_QUOTED = "published, but a TD quote has no PCRs: not compared"
@@ -61,9 +64,10 @@ class LoggedRegister(RegisterValue):
 
 @dataclass(frozen=True, slots=True)
 class PresentedAppraisal:
-    """`platform` is the one of the reference that was compared with; None if the quote is not authentic, or none was found."""
+    """`values` are the published ones that come closest; `platform` is theirs, or None if no single one was compared with."""
 
     quote: QuoteAppraisal
+    values: ReferenceValues
     platform: str | None
     registers: Mapping[Register, RegisterValue]
     checklist: Checklist
@@ -79,56 +83,62 @@ def of_quote(quote: Quote, log: EventLog | None = None) -> Presented:
 
 
 def appraise_presented(
-    reference: Reference, presented: Presented, quote: QuoteAppraisal, platform: str | None = None
+    published: Sequence[ReferenceValues], presented: Presented, quote: QuoteAppraisal, platform: str | None = None
 ) -> PresentedAppraisal:
     """`platform` names one of the reference's; without it, the one is taken that fits.
 
     Raises TeekitError for a name that the reference does not have.
     """
-    names = _fitting(reference, presented) if platform is None else (_named(reference, platform),)
+    places = _fitting(published, presented) if platform is None else _named(published, platform)
     if not quote.is_authentic:
         conclusion = Conclusion(ExitStatus.DOES_NOT_HOLD, ("the quote is not authentic: its registers prove nothing",))
-        return PresentedAppraisal(quote, None, {}, Checklist(()), conclusion)
-    values = {register: _value(register, presented) for register in presented.registers}
-    chosen, checklist = _choose({name: _compare(name, reference, presented, values) for name in names})
-    return PresentedAppraisal(quote, chosen, values, checklist, _conclude(quote, checklist))
+        return PresentedAppraisal(quote, published[0], None, {}, Checklist(()), conclusion)
+    registers = {register: _value(register, presented) for register in presented.registers}
+    compared = [(*place, _compare(*place, presented, registers)) for place in places]
+    values, chosen, checklist = _closest(compared, published[0])
+    return PresentedAppraisal(quote, values, chosen, registers, checklist, _conclude(quote, checklist))
 
 
-def _named(reference: Reference, wanted: str) -> str:
-    """A platform, or a machine type without the platform before it."""
-    found = [name for name in reference.platforms if wanted in {name, name.partition("/")[2]}]
-    if len(found) != 1:
+def _named(published: Sequence[ReferenceValues], wanted: str) -> list[Place]:
+    """By the name of a platform, or of a machine type without the platform before it."""
+    places = [
+        (values, name) for values in published for name in values.platforms if wanted in {name, name.partition("/")[2]}
+    ]
+    if len({name for _, name in places}) != 1:
+        names = sorted({name for values in published for name in values.platforms})
         words = f"the reference does not describe the platform '{printable(wanted[:80])}'"
-        raise TeekitError(
-            words, hint=f"Choose from {', '.join(reference.platforms) or 'the platforms of another file'}."
-        )
-    return found[0]
+        raise TeekitError(words, hint=f"Choose from {', '.join(names) or 'the platforms of another file'}.")
+    return places
 
 
-def _fitting(reference: Reference, presented: Presented) -> tuple[str, ...]:
+def _fitting(published: Sequence[ReferenceValues], presented: Presented) -> list[Place]:
     """Platforms that measure guests into such registers, and that the reference has something to say about."""
     above_paravisor = presented.measured_into is RegisterKind.PCR
-    return tuple(
-        name
-        for name, published in reference.platforms.items()
+    return [
+        (values, name)
+        for values in published
+        for name, registers in values.platforms.items()
         if AZURE.is_called(name.partition("/")[0]) is above_paravisor
         and any(
-            register in presented.registers and item.policy is not Policy.IGNORE for register, item in published.items()
+            register in presented.registers and item.policy is not Policy.IGNORE for register, item in registers.items()
         )
-    )
+    ]
 
 
-def _choose(compared: Mapping[str, Checklist]) -> tuple[str | None, Checklist]:
-    """The only platform, else the one with most registers as presented."""
+def _closest(
+    compared: Sequence[tuple[ReferenceValues, str, Checklist]], first: ReferenceValues
+) -> tuple[ReferenceValues, str | None, Checklist]:
+    """Where most registers are as presented. Platforms that are equally close leave the question open."""
     if not compared:
         detail = "the reference has no values for the registers of such a guest"
-        return None, Checklist((Check("platform", Outcome.NOT_CHECKED, detail=detail),))
-    matches = {name: len(checklist.of(Outcome.MATCH)) for name, checklist in compared.items()}
-    best = [name for name, count in matches.items() if count == max(matches.values())]
-    if len(best) > 1:
-        detail = f"{', '.join(map(printable, best))} fit equally well: choose one with --platform"
-        return None, Checklist((Check("platform", Outcome.NOT_CHECKED, detail=detail),))
-    return best[0], compared[best[0]]
+        return first, None, Checklist((Check("platform", Outcome.NOT_CHECKED, detail=detail),))
+    best = max(len(checklist.of(Outcome.MATCH)) for _, _, checklist in compared)
+    closest = [item for item in compared if len(item[2].of(Outcome.MATCH)) == best]
+    names = dict.fromkeys(name for _, name, _ in closest)
+    if len(names) > 1:
+        detail = f"{', '.join(names)} fit equally well: choose one with --platform"
+        return closest[0][0], None, Checklist((Check("platform", Outcome.NOT_CHECKED, detail=detail),))
+    return min(closest, key=lambda item: len(item[2].of(Outcome.MISMATCH)))
 
 
 def _value(register: Register, presented: Presented) -> RegisterValue:
@@ -147,32 +157,33 @@ def _value(register: Register, presented: Presented) -> RegisterValue:
 
 
 def _compare(
-    platform: str, reference: Reference, presented: Presented, values: Mapping[Register, RegisterValue]
+    values: ReferenceValues, platform: str, presented: Presented, registers: Mapping[Register, RegisterValue]
 ) -> Checklist:
-    published = reference.platforms[platform]
+    published = values.platforms[platform]
     if presented.measured_into is RegisterKind.PCR:
-        values = {register: value for register, value in values.items() if register in published}
+        registers = {register: value for register, value in registers.items() if register in published}
     asked = {
         register: item
         for register, item in published.items()
-        if register in values or register.kind is presented.measured_into
+        if register in registers or register.kind is presented.measured_into
     }
     elsewhere = tuple(
         Check(f"{platform} {register}", Outcome.NOT_CHECKED, detail=item.reason or _NOT_QUOTED)
         for register, item in published.items()
         if register not in asked
     )
-    registers = _without_other_banks(appraise_platform(platform, asked, values), platform, values)
-    return _check_log(presented, asked) + registers + Checklist((), elsewhere)
+    checklist = appraise_platform(platform, asked, registers, unmentioned=values.unmentioned)
+    checklist = _without_other_banks(checklist, platform, registers)
+    return _check_log(presented, asked) + checklist + Checklist((), elsewhere + not_compared(values))
 
 
-def _without_other_banks(checklist: Checklist, platform: str, values: Mapping[Register, RegisterValue]) -> Checklist:
+def _without_other_banks(checklist: Checklist, platform: str, registers: Mapping[Register, RegisterValue]) -> Checklist:
     """A TPM quotes one bank, and one that was compared is enough."""
-    names = {register: f"{platform} {register} " for register in values}
+    names = {register: f"{platform} {register} " for register in registers}
     decided = {name for name in names.values() for check in checklist.of(*_DECIDED) if check.name.startswith(name)}
     spare = {
         f"{names[register]}{bank.value}"
-        for register, value in values.items()
+        for register, value in registers.items()
         for bank in register.algorithms
         if names[register] in decided and bank not in value.banks
     }

@@ -29,6 +29,11 @@ def show_quote_appraisal(quote: Quote, signature: QuoteSignature, appraisal: Quo
     number = _show_checks("is it authentic?", appraisal.authentic, 1, out)
     _show_checks("is it acceptable?", appraisal.acceptable, number, out)
     out.print()
+    show_answers(appraisal, out)
+
+
+def show_answers(appraisal: QuoteAppraisal, out: Console) -> None:
+    """What was not checked, whether the quote is authentic, and whether it is acceptable."""
     for check in appraisal.not_checked:
         show_line(out, styled(f"not checked: {check.name}: {check.detail}", STYLES[Outcome.NOT_CHECKED]))
     _show_answer("authentic", appraisal.is_authentic, appraisal.authentic, out)

@@ -1,0 +1,261 @@
+"""`compare --quote` through main(argv): recorded guests against what a publisher would say of them, or of others."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from builders import documents as sample
+from builders import guests, quotes
+from teekit_verify.cli.app import main
+from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.core.outcome import ExitStatus
+from teekit_verify.measurement.registers import MRTD, pcr, rtmr
+from teekit_verify.reference import model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+AT = ("--at", "2026-02-03")
+QUOTE = ("--quote", str(guests.COS_QUOTE), *AT)
+LOG = ("--eventlog", str(guests.COS_LOG))
+NAMES = ["MRTD", "RTMR0", "RTMR1", "RTMR2", "RTMR3"]
+
+
+def cos() -> guests.Registers:
+    return guests.published(*guests.cos())
+
+
+def dstack() -> guests.Registers:
+    return guests.published(*guests.dstack())
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+    """(reference file, options) -> exit status, standard output, standard error."""
+
+    def run(reference: bytes, *options: str) -> tuple[ExitStatus, str, str]:
+        (tmp_path / "ref.json").write_bytes(reference)
+        status = main(["compare", str(tmp_path / "ref.json"), *options])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("published", "files"),
+    [
+        (cos, (guests.COS_QUOTE, guests.COS_LOG)),
+        (dstack, (guests.DSTACK, guests.DSTACK)),
+    ],
+)
+def test_a_published_guest(published: Any, files: tuple[Path, Path], run: Any) -> None:
+    """Every register, with and without its log; the log leads to the quote, which hardware signed."""
+    reference = guests.reference(gcp_c3=published())
+    options = ("--quote", str(files[0]), *AT)
+    status, out, err = run(reference, *options, "--json")
+    document = json.loads(out)
+    assert (status, err) == (ExitStatus.HOLDS, "")
+    assert (document["exit_status"], document["platform"]) == (0, "gcp/c3")
+    checks = document["checklist"]["checks"]
+    assert [check["name"] for check in checks] == [f"gcp/c3 {name} sha384" for name in NAMES]
+    assert document["quote"]["authentic"]["holds"] is True
+    assert document["quote"]["acceptable"]["holds"] is True
+    status, out, _ = run(reference, *options, "--eventlog", str(files[1]))
+    lines = out.splitlines()
+    assert status is ExitStatus.HOLDS
+    assert sum(line.startswith("event log RTMR") and line.rstrip().endswith(" match") for line in lines) == 4
+    assert lines[-3:] == [
+        "authentic: YES in everything checked; 2 not checked, see above",
+        "acceptable: YES in everything checked; 2 not checked, see above",
+        "MATCH: this guest has the registers that were published",
+    ]
+
+
+def _other(text: str, event_type: int) -> model.PredictedEvent:
+    return model.PredictedEvent(event_type, (sample.sha384(text),), text, f"{text} of the image")
+
+
+EVENTS = [
+    (0, 0, _other("TD HOB", 0x8000000B), "event 1", "the TD HOB differs: another memory size"),
+    (0, 2, _other("SecureBoot", 0x80000001), "event 3", "Secure Boot is off in the VM"),
+    (0, 11, _other("BootOrder", 0x80000002), "event 12", "the boot order differs; the VM has one NVMe disk"),
+    (2, 4, _other("section .cmdline", 0xD), "event 5", "UKI section .cmdline differs"),
+]
+
+
+@pytest.mark.parametrize(("index", "position", "event", "place", "words"), EVENTS)
+def test_the_first_event_that_differs_is_explained(  # noqa: PLR0917 - a table
+    index: int, position: int, event: model.PredictedEvent, place: str, words: str, run: Any
+) -> None:
+    reference = guests.reference(gcp_c3=guests.with_event(cos(), rtmr(index), position, event))
+    status, out, _ = run(reference, *QUOTE, *LOG)
+    assert status is ExitStatus.DOES_NOT_HOLD
+    (line,) = [line for line in out.splitlines() if "mismatch: first difference at" in line]
+    assert line.startswith(f"  gcp/c3 RTMR{index} sha384: mismatch: first difference at {place}: ")
+    assert words in line
+    assert line.endswith(f"; look at: {event.cause}")
+    assert "MISMATCH: this guest is not what was published" in out
+    status, out, _ = run(reference, *QUOTE)
+    assert status is ExitStatus.DOES_NOT_HOLD
+    assert f"gcp/c3 RTMR{index} sha384: mismatch: one side has no event log to explain it" in out
+
+
+def test_both_logs_side_by_side(run: Any) -> None:
+    event = _other("section .cmdline", 0xD)
+    reference = guests.reference(gcp_c3=guests.with_event(cos(), rtmr(2), 4, event))
+    _, out, _ = run(reference, *QUOTE, *LOG, "--events")
+    differing = [line.split() for line in out.splitlines() if line.endswith(" differs")]
+    assert [words[0] for words in differing] == ["5"]
+
+
+def test_a_register_that_nothing_should_be_measured_into(run: Any) -> None:
+    """RTMR3 of a dstack guest against a reference that says zero."""
+    registers = {**dstack(), rtmr(3): cos()[rtmr(3)]}
+    options = ("--quote", str(guests.DSTACK), "--eventlog", str(guests.DSTACK), *AT)
+    status, out, _ = run(guests.reference(gcp_c3=registers), *options)
+    assert status is ExitStatus.DOES_NOT_HOLD
+    assert "RTMR3 sha384: mismatch: first difference at event 1: runtime event system-preparing" in out
+
+
+def test_a_log_of_another_boot(run: Any) -> None:
+    """The quote alone would match: a log that does not lead to it is held against the guest all the same."""
+    status, out, _ = run(guests.reference(gcp_c3=cos()), *QUOTE, "--eventlog", str(guests.DSTACK))
+    assert status is ExitStatus.DOES_NOT_HOLD
+    assert "event log RTMR0: mismatch: the log replays to another value than the quote has" in out
+
+
+def test_a_log_of_a_tpm(run: Any) -> None:
+    log = str(quotes.ASSETS / "eventlogs" / "ovmf-swtpm-uki.bin")
+    status, _, err = run(guests.reference(gcp_c3=cos()), *QUOTE, "--eventlog", log)
+    assert status is ExitStatus.NO_VERDICT
+    assert "a TPM event log has PCRs, and a TDX quote has RTMRs" in err
+
+
+def test_registers_that_the_reference_does_not_mention(run: Any) -> None:
+    """Nobody said which firmware is right: no pass."""
+    registers = {register: item for register, item in cos().items() if register not in {MRTD, rtmr(0)}}
+    status, out, _ = run(guests.reference(tdx=registers), *QUOTE)
+    assert status is ExitStatus.NO_VERDICT
+    assert "tdx MRTD: not checked: measured, but the reference does not mention this register" in out
+    assert "NO VERDICT" in out
+
+
+def test_ignored_registers_are_shown(run: Any) -> None:
+    registers = {**cos(), MRTD: guests.ignored("any firmware will do"), pcr(9): guests.ignored("no vTPM")}
+    status, out, _ = run(guests.reference(gcp_c3=registers), *QUOTE)
+    assert status is ExitStatus.HOLDS
+    assert "gcp/c3 MRTD: ignored, as the reference says: any firmware will do" in out
+    assert "gcp/c3 PCR9: no vTPM" in out
+
+
+def test_pcrs_are_no_part_of_a_td_quote(run: Any) -> None:
+    registers = {**cos(), pcr(4): model.ReferenceRegister(model.Policy.MATCH, "", (_acceptable(sample.PCR4),))}
+    status, out, _ = run(guests.reference(gcp_c3=registers), *QUOTE)
+    assert status is ExitStatus.HOLDS
+    assert "gcp/c3 PCR4: published, but a TD quote has no PCRs: not compared" in out
+
+
+def _acceptable(value: model.RegisterValue, label: str = "recorded") -> model.AcceptableValue:
+    return model.AcceptableValue(label, value)
+
+
+@pytest.mark.parametrize(
+    "platforms",
+    [
+        {},
+        {"uefi-vtpm": {pcr(4): model.ReferenceRegister(model.Policy.MATCH, "", (_acceptable(sample.PCR4),))}},
+        {"tdx": {register: guests.ignored("why not") for register in (MRTD, *map(rtmr, range(4)))}},
+        {"azure": {rtmr(1): guests.ignored("the paravisor's"), MRTD: guests.ignored("the paravisor's")}},
+    ],
+)
+def test_nothing_to_compare_is_no_match(platforms: dict[str, guests.Registers], run: Any) -> None:
+    status, out, _ = run(guests.reference(**platforms), *QUOTE)
+    assert status is ExitStatus.NO_VERDICT
+    assert "platform: not checked: the reference has no values for the registers of such a guest" in out
+
+
+def test_only_ignored_registers_of_a_named_platform(run: Any) -> None:
+    registers = {register: guests.ignored("why not") for register in (MRTD, *map(rtmr, range(4)))}
+    status, out, _ = run(guests.reference(tdx=registers), *QUOTE, "--platform", "tdx")
+    assert status is ExitStatus.NO_VERDICT
+    assert out.splitlines()[-1] == "  nothing was compared"
+
+
+def test_one_of_several_values(run: Any) -> None:
+    """Two firmware releases are acceptable."""
+    (recorded,) = cos()[MRTD].acceptable
+    other = _acceptable(model.RegisterValue((Digest.zero(Algorithm.SHA384),), "", ()), "other")
+    either = model.ReferenceRegister(model.Policy.ANY_OF, "", (other, recorded))
+    assert run(guests.reference(gcp_c3={**cos(), MRTD: either}), *QUOTE)[0] is ExitStatus.HOLDS
+    only = replace(either, acceptable=(other, replace(other, label="another")))
+    status, out, _ = run(guests.reference(gcp_c3={**cos(), MRTD: only}), *QUOTE)
+    assert status is ExitStatus.DOES_NOT_HOLD
+    assert "gcp/c3 MRTD sha384: mismatch: none of 2 acceptable values; against 'other'" in out
+
+
+def test_the_platform_that_fits_is_taken(run: Any) -> None:
+    reference = guests.reference(gcp_c3=cos(), qemu=dstack())
+    _, out, _ = run(reference, *QUOTE)
+    assert "platform gcp/c3" in out.splitlines()
+    _, out, _ = run(reference, "--quote", str(guests.DSTACK), *AT)
+    assert "platform qemu" in out.splitlines()
+
+
+def test_several_platforms_that_fit(run: Any) -> None:
+    reference = guests.reference(gcp_c3=cos(), gcp_c4=cos())
+    status, out, _ = run(reference, *QUOTE)
+    assert status is ExitStatus.NO_VERDICT
+    assert "platform: not checked: gcp/c3, gcp/c4 fit equally well: choose one with --platform" in out
+    for option, name in (("--platform", "gcp/c4"), ("--machine", "c4")):
+        status, out, _ = run(reference, *QUOTE, option, name)
+        assert status is ExitStatus.HOLDS
+        assert "platform gcp/c4" in out.splitlines()
+
+
+def test_a_platform_that_the_reference_does_not_have(run: Any) -> None:
+    status, out, err = run(guests.reference(gcp_c3=cos()), *QUOTE, "--platform", "azure")
+    assert (status, out) == (ExitStatus.NO_VERDICT, "")
+    assert err == ("error: the reference does not describe the platform 'azure'\nhint: Choose from gcp/c3.\n")
+
+
+def test_a_quote_that_is_not_authentic_proves_nothing(run: Any) -> None:
+    """Its registers are as published, and are not even looked at."""
+    options = ("--quote", str(guests.COS_QUOTE), "--at", "2031-07-03")
+    status, out, _ = run(guests.reference(gcp_c3=cos()), *options)
+    assert status is ExitStatus.DOES_NOT_HOLD
+    assert "authentic: NO" in out
+    assert "the PCK certificate expired at 2031-07-02 12:07:37 UTC" in out
+    assert out.splitlines()[-1] == "  the quote is not authentic: its registers prove nothing"
+    status, out, _ = run(guests.reference(gcp_c3=cos()), *options, "--json")
+    assert json.loads(out)["checklist"]["checks"] == []
+
+
+def test_a_quote_that_is_not_acceptable_is_compared_all_the_same(run: Any) -> None:
+    status, out, _ = run(guests.reference(gcp_c3=cos()), *QUOTE, "--report-data", "01")
+    assert status is ExitStatus.DOES_NOT_HOLD
+    lines = out.splitlines()
+    assert "acceptable: NO" in lines
+    assert sum(line.startswith("gcp/c3 ") and line.rstrip().endswith(" match") for line in lines) == 5
+    assert lines[-1].startswith("  the quote is not acceptable: REPORTDATA: mismatch: it is not what was asked for")
+
+
+def test_the_nonce_that_was_asked_for(run: Any) -> None:
+    nonce = quotes.ASSETS / "quotes" / "gcp-cos113-nonce.bin"
+    status, out, _ = run(guests.reference(gcp_c3=cos()), *QUOTE, "--nonce", str(nonce))
+    assert status is ExitStatus.HOLDS
+    assert "not checked: REPORTDATA" not in out
+
+
+@pytest.mark.parametrize(
+    "options",
+    [(), (*QUOTE[:2], str(guests.COS_LOG)), (str(guests.COS_LOG), "--platform", "x"), ("f", "--allow-debug")],
+)
+def test_either_a_file_or_a_quote(options: tuple[str, ...], run: Any) -> None:
+    status, out, err = run(guests.reference(gcp_c3=cos()), *options)
+    assert (status, out) == (ExitStatus.NO_VERDICT, "")
+    assert "expected either FILE, or --quote and what is asked of it" in err

@@ -1,0 +1,59 @@
+"""A guest's quote and log against a reference, for people and as JSON: authentic, acceptable, and the published one or not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from teekit_verify.core.outcome import ExitStatus
+from teekit_verify.report.json_report import plain
+from teekit_verify.report.layout import STATUS_STYLES, show_line, show_lines, styled
+from teekit_verify.report.quote_report import show_answers
+from teekit_verify.report.terminal import show_causes, show_checklist, show_events_side_by_side
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from teekit_verify.appraisal.presented import PresentedAppraisal
+    from teekit_verify.report.document import ReferenceUsed
+
+SCHEMA = "teekit-verify/presented/v1"
+
+_STATUS_WORDS = {
+    ExitStatus.HOLDS: "MATCH: this guest has the registers that were published",
+    ExitStatus.DOES_NOT_HOLD: "MISMATCH: this guest is not what was published, or its quote cannot be relied on",
+    ExitStatus.NO_VERDICT: "NO VERDICT: not everything that speaks for this guest could be compared",
+}
+
+
+def show_presented(
+    name: str, used: ReferenceUsed, appraisal: PresentedAppraisal, out: Console, *, events: bool
+) -> None:
+    """The registers, both answers about the quote, and the verdict last; with `events`, both logs side by side."""
+    show_line(
+        out, "quote ", styled(name, "bold"), " against ", styled(used.release, "bold"), " (", styled(used.path), ")"
+    )
+    if appraisal.platform is not None:
+        show_line(out, "platform ", styled(appraisal.platform, "bold"))
+        out.print()
+        show_checklist(appraisal.checklist, out)
+        if events:
+            show_events_side_by_side(appraisal.values, {appraisal.platform: appraisal.registers}, out)
+    out.print()
+    show_answers(appraisal.quote, out)
+    status = appraisal.conclusion.status
+    show_line(out, styled(_STATUS_WORDS[status], STATUS_STYLES[status]))
+    show_causes(appraisal.checklist, out)
+    show_lines(appraisal.conclusion.reasons, out)
+
+
+def render_presented(used: ReferenceUsed, appraisal: PresentedAppraisal, quote: dict[str, object]) -> dict[str, object]:
+    """What `compare --quote --json` prints; `quote` is what `quote --json` says of the quote."""
+    return {
+        "schema": SCHEMA,
+        "exit_status": int(appraisal.conclusion.status),
+        "reference": plain(used),
+        "platform": appraisal.platform,
+        "quote": quote,
+        "checklist": plain(appraisal.checklist),
+        "reasons": list(appraisal.conclusion.reasons),
+    }
