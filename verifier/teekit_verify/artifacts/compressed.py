@@ -1,0 +1,199 @@
+"""Compressed data as a forward stream of bounded memory: zstd, gzip, xz and bzip2, one member (frame, stream) at a time.
+
+Sources: RFC 8878 (zstd), RFC 1952 (gzip), the .xz file format 1.1.0, and for what an initrd may be compressed with,
+Linux lib/decompress.c (compressed_formats[]).
+"""
+
+from __future__ import annotations
+
+import bz2
+import io
+import lzma
+import sys
+import zlib
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from _typeshed import WriteableBuffer
+
+    from teekit_verify.artifacts.blob import Blob
+
+MAGIC_BYTES = 6
+_FEED_BYTES = 1 << 17
+_OUTPUT_BYTES = 1 << 18
+_WINDOW_LOG = 27
+"""128 MiB: what zstd itself takes without --long, and Linux lib/decompress_unzstd.c (ZSTD_WINDOWSIZE_MAX)."""
+_XZ_MEMORY_BYTES = 256 << 20
+_MAX_BLOCK_HEADERS = 1 << 20
+
+
+class Compression(Enum):
+    """The value is for people."""
+
+    ZSTD = "zstd"
+    GZIP = "gzip"
+    XZ = "xz"
+    BZIP2 = "bzip2"
+
+
+_MAGIC = {
+    b"\x28\xb5\x2f\xfd": Compression.ZSTD,
+    b"\x1f\x8b": Compression.GZIP,
+    b"\xfd7zXZ\0": Compression.XZ,
+    b"BZh": Compression.BZIP2,
+}
+_UNREAD = {
+    b"\x02\x21\x4c\x18": "lz4 (legacy)",
+    b"\x04\x22\x4d\x18": "lz4",
+    b"\x89LZO": "lzo",
+    b"\x5d\0\0": "lzma",
+}
+
+
+def compression_of(beginning: bytes) -> Compression | None:
+    """By the first MAGIC_BYTES bytes; None if they are of no known format."""
+    return next((found for magic, found in _MAGIC.items() if beginning.startswith(magic)), None)
+
+
+def require_readable(beginning: bytes, what: str) -> None:
+    """Raises UnsupportedInputError for the compressions Linux knows and this does not."""
+    for magic, name in _UNREAD.items():
+        if beginning.startswith(magic):
+            raise UnsupportedInputError(f"{what}: compressed with {name}, which is not read")
+
+
+@dataclass(slots=True)
+class Budget:
+    """How many bytes may still be unpacked; zeros shrink a thousandfold, so their ratio alone says nothing."""
+
+    left: int
+
+    def spend(self, size_bytes: int, what: str) -> None:
+        self.left -= size_bytes
+        if self.left < 0:
+            raise UnsupportedInputError(f"{what}: unpacks to more bytes than are looked at")
+
+
+class _Decompressor(Protocol):
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
+
+
+class _Gzip:
+    """zlib's decompressor with the interface of the others."""
+
+    def __init__(self) -> None:
+        self._state = zlib.decompressobj(16 + zlib.MAX_WBITS)
+
+    @property
+    def eof(self) -> bool:
+        return self._state.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._state.unconsumed_tail
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._state.unused_data
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        return self._state.decompress(self._state.unconsumed_tail + data, max_length)
+
+
+_DECOMPRESSORS: dict[Compression, Callable[[], _Decompressor]] = {
+    Compression.ZSTD: lambda: zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _WINDOW_LOG}),
+    Compression.GZIP: _Gzip,
+    Compression.XZ: lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY_BYTES),
+    Compression.BZIP2: bz2.BZ2Decompressor,
+}
+_ERRORS = (zlib.error, lzma.LZMAError, zstd.ZstdError, OSError, EOFError, ValueError)
+
+
+class Decompressed(io.RawIOBase):
+    """What one member unpacks to, forwards. `end` is where it ends in the blob, known when all of it was read."""
+
+    def __init__(self, blob: Blob, start: int, compression: Compression, budget: Budget, what: str) -> None:
+        super().__init__()
+        self._blob = blob
+        self._at = start
+        self._state = _DECOMPRESSORS[compression]()
+        self._budget = budget
+        self._what = f"{what} ({compression.value})"
+
+    def readable(self) -> bool:
+        return True
+
+    @property
+    def end(self) -> int:
+        return self._at - len(self._state.unused_data)
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        target = memoryview(buffer).cast("B")
+        data = self._some(min(len(target), _OUTPUT_BYTES))
+        target[: len(data)] = data
+        return len(data)
+
+    def _some(self, limit_bytes: int) -> bytes:
+        hungry = self._state.needs_input
+        while not self._state.eof:
+            piece = self._feed() if hungry else b""
+            try:
+                data = self._state.decompress(piece, limit_bytes)
+            except _ERRORS as error:
+                raise self._bad(printable(str(error))) from error
+            if data:
+                self._budget.spend(len(data), self._what)
+                return data
+            hungry = True  # nothing came of what it has
+        return b""
+
+    def _feed(self) -> bytes:
+        piece = self._blob.read(self._at, _FEED_BYTES)
+        if not piece:
+            raise self._bad("ends before its end mark")
+        self._at += len(piece)
+        return piece
+
+    def _bad(self, problem: str) -> MalformedInputError:
+        return MalformedInputError(self._what, field="compressed data", offset=self._at, problem=problem)
+
+
+def zstd_frame_end(blob: Blob, start: int) -> int | None:
+    """Where the zstd frame at `start` ends, by its block headers alone (RFC 8878, 3.1.1); None if it does not.
+
+    What it says is not to be trusted before the frame was unpacked, but two equal frames end at the same place.
+    """
+    descriptor = blob.read(start + 4, 1)
+    if not descriptor:
+        return None
+    flags = descriptor[0]
+    single_segment = flags >> 5 & 1
+    content_size = (single_segment, 2, 4, 8)[flags >> 6]
+    at = start + 5 + (1 - single_segment) + (0, 1, 2, 4)[flags & 3] + content_size
+    for _ in range(_MAX_BLOCK_HEADERS):
+        header = int.from_bytes(blob.read(at, 3).ljust(3, b"\0"), "little")
+        is_last, kind, size = header & 1, header >> 1 & 3, header >> 3
+        at += 3 + (1 if kind == 1 else size)
+        if at > blob.size_bytes or kind == 3:  # noqa: PLR2004 - reserved
+            return None
+        if is_last:
+            end = at + 4 * (flags >> 2 & 1)
+            return end if end <= blob.size_bytes else None
+    return None

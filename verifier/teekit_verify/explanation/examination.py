@@ -1,0 +1,131 @@
+"""What the comparers share while they look into a pair of artifacts: formats, spool files, notices, and the leaves."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING, Self
+
+from teekit_verify.artifacts.blob import Blob
+from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
+from teekit_verify.explanation import raw
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from teekit_verify.explanation.culprits import Condition
+    from teekit_verify.explanation.tree import Difference
+
+BEGINNING_BYTES = 4096
+SPOOL_BYTES = 2 << 30
+"""In one spool file; a kernel is 100 MB, a UKI on a disk may be 1 GB."""
+_MAX_DEPTH = 8
+_MAX_NOTICES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What A and B have at the same place. `path` are the names that lead there, its own last."""
+
+    path: tuple[str, ...]
+    a: Blob
+    b: Blob
+
+    @property
+    def name(self) -> str:
+        return self.path[-1]
+
+    @property
+    def sizes(self) -> tuple[str, str]:
+        """In words, if they differ."""
+        a, b = self.a.size_bytes, self.b.size_bytes
+        return (f"{a} bytes", f"{b} bytes") if a != b else ("", "")
+
+    def inner(self, name: str, a: Blob, b: Blob) -> Pair:
+        return Pair((*self.path, name), a, b)
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A kind of content and how two of it are compared; `recognises` gets the first 4 KiB, and both must be of the kind.
+
+    `compare` returns None where it finds nothing that the format tells apart, and raises TeekitError for damaged content.
+    """
+
+    recognises: Callable[[bytes], bool]
+    compare: Callable[[Examination, Pair], Difference | None]
+
+
+@dataclass(slots=True)
+class Examination:
+    """One run. `folder` takes spool files, which have no name there. Use it in a `with` block: it closes them."""
+
+    folder: Path
+    formats: tuple[Format, ...]
+    conditions: tuple[Condition, ...] = ()
+    notices: list[str] = field(default_factory=list)
+    leaves: list[Pair] = field(default_factory=list)
+    """Pairs of files that no format went further into: what another tool may look at."""
+    _files: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._files.close()
+
+    def open(self, path: Path) -> Blob:
+        """Raises TeekitError if the file cannot be read."""
+        try:
+            return Blob.of(self._files.enter_context(path.open("rb")).fileno())
+        except OSError as error:
+            raise TeekitError(f"{path}: cannot be read: {error.strerror}", hint="Name a readable file.") from error
+
+    def spool(self, limit_bytes: int = SPOOL_BYTES) -> Spool:
+        """A new, empty spool file."""
+        file = self._files.enter_context(tempfile.TemporaryFile(dir=self.folder))  # noqa: SIM115 - the stack closes it
+        return Spool(file, limit_bytes)
+
+    def note(self, text: str) -> None:
+        text = printable(text)
+        if text not in self.notices and len(self.notices) < _MAX_NOTICES:
+            self.notices.append(text)
+
+    def compare(self, pair: Pair) -> Difference:
+        """Two contents that are known to differ, by the first format that fits, else byte by byte."""
+        beginnings = pair.a.read(0, BEGINNING_BYTES), pair.b.read(0, BEGINNING_BYTES)
+        for known in self.formats if len(pair.path) <= _MAX_DEPTH else ():
+            if all(map(known.recognises, beginnings)):
+                try:
+                    found = known.compare(self, pair)
+                except TeekitError as error:
+                    self.note(f"{' > '.join(pair.path)}: not looked into: {error.message}")
+                    continue
+                if found is not None:
+                    return found
+        self.leaves.append(pair)
+        return raw.compare_bytes(pair, self.conditions)
+
+
+@dataclass(slots=True)
+class Spool:
+    """A nameless temporary file that contents are put into, one after another."""
+
+    file: IO[bytes]
+    left_bytes: int
+
+    def keep(self, pieces: Iterable[bytes]) -> Blob:
+        """Write the pieces. Raises UnsupportedInputError if they are more than the spool takes, TeekitError on a full disk."""
+        start = self.file.tell()
+        try:
+            for piece in pieces:
+                self.left_bytes -= len(piece)
+                if self.left_bytes < 0:
+                    raise UnsupportedInputError("it unpacks to more than is looked into")
+                self.file.write(piece)
+            self.file.flush()
+        except OSError as error:
+            raise TeekitError(f"a temporary file cannot be written: {error.strerror}") from error
+        return Blob(self.file.fileno(), start, self.file.tell() - start)

@@ -1,0 +1,83 @@
+"""The Linux kernel: its banner, and the kernel proper inside the compressed payload of a bzImage."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import TYPE_CHECKING
+
+from teekit_verify.artifacts.blob import first_difference
+from teekit_verify.artifacts.compressed import (
+    MAGIC_BYTES,
+    Budget,
+    Decompressed,
+    compression_of,
+    require_readable,
+)
+from teekit_verify.artifacts.kernel import parse_bzimage
+from teekit_verify.explanation.culprits import TIME, Sighting, causes_of
+from teekit_verify.explanation.tree import Cause, Difference, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from teekit_verify.artifacts.blob import Blob
+    from teekit_verify.artifacts.kernel import BzImage
+    from teekit_verify.explanation.examination import Examination, Pair
+
+_MAX_KERNEL_BYTES = 1 << 30
+_VERSION = Cause("kernel version", "another kernel source or package: an input that is not pinned", "Pin the kernel.")
+_NUMBER = Cause("kernel build number", "the count of builds in one folder", "Set KBUILD_BUILD_VERSION.")
+_BUILD_NUMBER = re.compile(r"#(\d+)\b")
+
+
+def is_kernel(beginning: bytes) -> bool:
+    return beginning[0x202:0x206] == b"HdrS"
+
+
+def compare_kernels(examination: Examination, pair: Pair) -> Difference | None:
+    """Raises TeekitError for damaged headers."""
+    one, other = parse_bzimage(pair.a), parse_bzimage(pair.b)
+    children = [*_banner(examination, pair, one, other), *_payload(examination, pair, one, other)]
+    if not children:
+        return None
+    return Difference(pair.name, Kind.CONTENT, "Linux kernel", children=tuple(children))
+
+
+def _banner(examination: Examination, pair: Pair, one: BzImage, other: BzImage) -> Iterator[Difference]:
+    if one.banner != other.banner:
+        sighting = Sighting((*pair.path, "kernel banner"), a=one.banner, b=other.banner)
+        causes = causes_of([sighting], examination.conditions)
+        if one.banner.split(" ")[0] != other.banner.split(" ")[0]:
+            causes = (_VERSION, *causes)
+        elif _BUILD_NUMBER.findall(one.banner) != _BUILD_NUMBER.findall(other.banner):
+            causes = (_NUMBER, *(causes or ((TIME,) if _same_but_number(one, other) is False else ())))
+        yield Difference("kernel banner", Kind.CONTENT, "the kernels call themselves", one.banner, other.banner, causes)
+
+
+def _same_but_number(one: BzImage, other: BzImage) -> bool:
+    return _BUILD_NUMBER.sub("#", one.banner) == _BUILD_NUMBER.sub("#", other.banner)
+
+
+def _payload(examination: Examination, pair: Pair, one: BzImage, other: BzImage) -> Iterator[Difference]:
+    left = pair.a.part(one.payload.start, one.payload.size_bytes)
+    right = pair.b.part(other.payload.start, other.payload.size_bytes)
+    if first_difference(left, right) is None:
+        return
+    unpacked = [_unpacked(examination, blob) for blob in (left, right)]
+    if first_difference(*unpacked) is None:
+        causes = causes_of([Sighting(pair.path, where="compression")])
+        what = "the compressed bytes differ, what they unpack to is equal"
+        yield Difference("kernel payload", Kind.CONTENT, what, causes=causes)
+    else:
+        yield examination.compare(pair.inner("kernel payload (vmlinux)", *unpacked))
+
+
+def _unpacked(examination: Examination, blob: Blob) -> Blob:
+    beginning = blob.read(0, MAGIC_BYTES)
+    compression = compression_of(beginning)
+    if compression is None:
+        require_readable(beginning, "kernel payload")
+        return blob
+    stream = Decompressed(blob, 0, compression, Budget(_MAX_KERNEL_BYTES), "kernel payload")
+    return examination.spool().keep(iter(lambda: stream.read(io.DEFAULT_BUFFER_SIZE * 16), b""))
