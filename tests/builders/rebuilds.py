@@ -22,7 +22,27 @@ from teekit_verify.rebuild.environment import Environment
 from teekit_verify.rebuild.lock import EnvironmentIdentity, LockedPackage, PackageLock
 from teekit_verify.rebuild.project import Project
 
-PROGRAMS = ("sh", "taskset", "cat", "cp", "env", "hostname", "id", "ln", "ls", "mkdir", "nproc", "rm", "sleep", "touch")
+PROGRAMS = (
+    *(
+        "sh",
+        "taskset",
+        "setarch",
+        "cat",
+        "cp",
+        "cut",
+        "date",
+        "env",
+        "find",
+        "head",
+        "hostname",
+        "id",
+        "ln",
+        "ls",
+        "mkdir",
+        "mknod",
+    ),
+    *("mount", "nproc", "rm", "sleep", "sort", "stat", "tar", "touch", "umount", "wc"),
+)
 MKOSI = """\
 #!/bin/sh
 set -eu

@@ -201,7 +201,7 @@ def test_control_c_in_the_middle(miniature: Miniature, tree: Path) -> None:
     )
     argv = miniature.script(tree)
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as started:
-        rebuilds.wait_for(miniature.workspace / "B/output/go", started)
+        rebuilds.wait_for(miniature.workspace / "B/work/output/go", started)
         started.send_signal(signal.SIGINT)
         out, err = started.communicate(timeout=30)
     assert started.returncode == 2
@@ -213,9 +213,9 @@ def test_control_c_in_the_middle(miniature: Miniature, tree: Path) -> None:
     assert not miniature.report.exists()
     assert (miniature.workspace / "A/finished.json").exists()
     assert not (miniature.workspace / "B/finished.json").exists()
-    (miniature.workspace / "B/output/go").unlink()
+    (miniature.workspace / "B/work/output/go").unlink()
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as again:
-        rebuilds.wait_for(miniature.workspace / "B/output/go", again)
+        rebuilds.wait_for(miniature.workspace / "B/work/output/go", again)
         again.send_signal(signal.SIGINT)
         _, err = again.communicate(timeout=30)
     assert "build A was finished by an earlier, interrupted run" in err.decode()

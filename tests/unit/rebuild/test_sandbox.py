@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,8 @@ import pytest
 from builders import rebuilds
 from builders.tools import require
 from teekit_verify.core.errors import ToolFailedError, ToolMissingError
-from teekit_verify.rebuild.sandbox import Sandbox
+from teekit_verify.rebuild import sandbox as sandbox_module
+from teekit_verify.rebuild.sandbox import FIRST_ID, Sandbox
 
 
 def test_the_command_line_of_one_case() -> None:
@@ -40,6 +43,25 @@ def test_the_command_line_of_one_case() -> None:
         *("sh", "-c", 'umask 0002; exec "$@"', "sh"),
         *("taskset", "--cpu-list", "0,3", "mkosi", "build"),
     ]
+
+
+def test_with_ids_of_its_own_it_starts_from_a_stage() -> None:
+    """The stage brings the bound folders into reach before root's powers are given up."""
+    plain = Sandbox(root=Path("/x"), binds={"/work": Path("/root/A")}, read_only_binds={"/packages": Path("/p")})
+    argv = replace(plain, first_id=500000, random_addresses=False, scratch=("/build",)).argv(["true"])
+    stage, unshare, inner = [list(group) for end, group in groupby(argv, "--".__eq__) if not end][:3]
+    ids = Path(sandbox_module.__file__).with_name("subordinate-ids")
+    assert " ".join(stage) == (
+        f"bwrap --dev-bind / / --tmpfs /mnt --ro-bind {ids} /etc/subuid --ro-bind {ids} /etc/subgid "
+        "--ro-bind /x /mnt/root --ro-bind /p /mnt/read-only-0 --bind /root/A /mnt/writable-0 --cap-add ALL --die-with-parent"
+    )
+    assert " ".join(unshare) == (
+        "unshare --user --map-users=500000,0,65536 --map-groups=500000,0,65536 --setuid 0 --setgid 0"
+    )
+    text = " ".join(inner)
+    assert "--ro-bind /mnt/root/usr /usr" in text
+    assert "--tmpfs /var/tmp --tmpfs /build --ro-bind /mnt/read-only-0 /packages --bind /mnt/writable-0 /work" in text
+    assert argv[-3:] == ["setarch", "--addr-no-randomize", "true"]
 
 
 def test_a_terminal_and_the_network_are_asked_for() -> None:
@@ -131,6 +153,61 @@ def test_what_is_bound_read_only_stays_as_it_is(tree: Path, tmp_path: Path) -> N
     assert output(sandbox, f"{script}; :") == "/work\n"
     assert [path.name for path in (tmp_path / "in").iterdir()] == ["file"]
     assert not (tree / "usr" / "new").exists()
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has ids to choose from")
+
+
+@pytest.fixture
+def own_ids(tree: Path, tmp_path: Path) -> Sandbox:
+    """As a build of root has it: a folder of its own, behind one that only root may enter."""
+    closed = tmp_path / "closed"
+    (closed / "work").mkdir(parents=True)
+    os.chown(closed / "work", FIRST_ID, FIRST_ID)
+    closed.chmod(0o700)
+    return Sandbox(root=tree, binds={"/work": closed / "work"}, first_id=FIRST_ID)
+
+
+@needs_root
+def test_its_root_is_nobody_on_the_host(own_ids: Sandbox) -> None:
+    assert output(own_ids, "id -u; id -g; touch /work/made; ls -ln /work | cut -d' ' -f3,4") == "0\n0\n\n0 0\n"
+    made = own_ids.binds["/work"] / "made"
+    assert (made.stat().st_uid, made.stat().st_gid) == (FIRST_ID, FIRST_ID)
+
+
+@needs_root
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "echo 1 >/proc/sys/kernel/printk",
+        "echo x >/proc/sys/kernel/core_pattern",
+        "echo h >/proc/sysrq-trigger",
+        "mknod /work/disk b 8 0",
+        "mknod /dev/mem c 1 1",
+        "mount -t devtmpfs none /tmp",
+        "mount -t sysfs none /tmp",
+        "mount -o remount,bind,rw /usr && touch /usr/x",
+        "date -s @0",
+    ],
+)
+def test_what_only_the_hosts_root_may(own_ids: Sandbox, attempt: str) -> None:
+    """As the host's root, most of these worked or failed for another reason than a lack of rights."""
+    answer = output(own_ids, f"({attempt}) 2>&1 && echo it worked; :")
+    assert "it worked" not in answer
+    assert answer
+
+
+@needs_root
+def test_ids_do_not_reach_further_than_their_range(own_ids: Sandbox) -> None:
+    assert output(own_ids, "cat /proc/self/uid_map /proc/self/gid_map").split() == 2 * ["0", str(FIRST_ID), "65536"]
+
+
+def test_addresses_are_random_unless_told_otherwise(tree: Path) -> None:
+    def places(sandbox: Sandbox) -> set[str]:
+        return {output(sandbox, "head -n 1 /proc/self/maps") for _ in range(3)}
+
+    assert len(places(Sandbox(root=tree))) == 3
+    assert len(places(Sandbox(root=tree, random_addresses=False))) == 1
 
 
 def test_a_failing_command_is_told_with_its_log(tree: Path, tmp_path: Path) -> None:

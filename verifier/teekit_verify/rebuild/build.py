@@ -24,6 +24,15 @@ if TYPE_CHECKING:
     from teekit_verify.rebuild.variation import Conditions
 
 _WORK = "/work"
+_SOURCE = "/source"
+_OWN_FOLDERS = ("output", "scratch", "cache", "package-cache")
+# Fills the place where the build sees its source in a given order, which a file system in memory keeps for those who list a
+# folder; others, ext4 among them, list in an order of their own. Arguments: the place, a sort(1) option, the command.
+_FILL_AND_RUN = f"""\
+cd {_SOURCE} && find . ! -path . | LC_ALL=C sort $2 | tar --create --no-recursion --files-from=- |
+    tar --extract --no-same-owner --directory "$1" &&
+    cd / && umount {_SOURCE} && mount -o remount,bind,ro "$1" && shift 2 && exec "$@"
+"""
 _TIMEOUT_SECONDS = 4 * 3600
 
 
@@ -56,6 +65,15 @@ class Attempt:
         return self.folder / "output"
 
     @property
+    def _work(self) -> Path:
+        """All that the build may write to, but its home."""
+        return self.folder / "work"
+
+    @property
+    def _home(self) -> Path:
+        return self.folder / "home"
+
+    @property
     def log(self) -> Path:
         return self.folder / "build.log"
 
@@ -71,13 +89,17 @@ class Attempt:
     def make(self) -> Build:
         """Build from nothing. Raises ToolFailedError if mkosi fails, BuildError if an artifact is missing or empty."""
         remove(self.folder)
-        self.folder.mkdir(parents=True)
+        self._work.mkdir(parents=True)
         inputs = self._inputs(self._copy_source("source"))
-        for name in ("output", "scratch", "cache", "package-cache"):
-            (self.folder / name).mkdir()
+        for folder in (self._home, *(self._work / name for name in _OWN_FOLDERS)):
+            folder.mkdir()
+        for folder in (self._work, *self._work.iterdir(), self._home):
+            if self.conditions.user_group is not None:
+                os.chown(folder, self.conditions.user_group, self.conditions.user_group)
         self._sandbox().run(self._command(), timeout_seconds=_TIMEOUT_SECONDS, log=self.log)
-        for name in ("scratch", "cache", "package-cache"):
-            remove(self.folder / name)
+        (self._work / "output").rename(self.output)
+        remove(self._work)
+        remove(self._home)
         build = Build(inputs, self._artifacts())
         record.save(self.folder, self.conditions.described(), build)
         return build
@@ -118,7 +140,7 @@ class Attempt:
         return Package(package.name, package.version, package.architecture, found)
 
     def _command(self) -> list[str]:
-        return self.plan.target.mkosi(
+        build = self.plan.target.mkosi(
             self.conditions.build_path,
             "--force",
             f"--output-directory={_WORK}/output",
@@ -128,24 +150,23 @@ class Attempt:
             f"--package-directory={PACKAGES}",
             "build",
         )
+        order = "--reverse" if self.conditions.fileordering else ""
+        return ["sh", "-c", _FILL_AND_RUN, "sh", self.conditions.build_path, order, *build]
 
     def _sandbox(self) -> Sandbox:
         conditions = self.conditions
         return Sandbox(
             root=self.plan.environment.root,
-            binds={_WORK: self.folder, conditions.home: self._home()},
-            read_only_binds={PACKAGES: self.plan.package_folder, conditions.build_path: self.folder / "source"},
+            binds={_WORK: self._work, conditions.home: self._home},
+            read_only_binds={PACKAGES: self.plan.package_folder, _SOURCE: self.folder / "source"},
             environment=conditions.variables(),
             hostname=conditions.domain_host,
-            working_directory="/",
             umask=conditions.umask,
             processors=conditions.num_cpus,
+            scratch=(conditions.build_path,),
+            first_id=conditions.user_group,
+            random_addresses=conditions.aslr,
         )
-
-    def _home(self) -> Path:
-        home = self.folder / "scratch" / "home"
-        home.mkdir(exist_ok=True)
-        return home
 
     def _artifacts(self) -> tuple[Artifact, ...]:
         return tuple(self._artifact(name) for name in self.plan.target.artifacts)

@@ -50,9 +50,9 @@ def prepare(target: Target, provision: Provision, workspace: Workspace, locked: 
 
 def build_twice(plan: Plan, workspace: Workspace, progress: Progress) -> TwoBuilds:
     """Make build A and build B, or find them finished by an interrupted run, and compare their artifacts."""
-    first, second = (
-        Attempt(plan, workspace.build(name), varied) for name, varied in zip("AB", conditions(), strict=True)
-    )
+    varied = conditions()
+    first = Attempt(plan, workspace.build("A"), varied.first)
+    second = Attempt(plan, workspace.build("B"), varied.second)
     builds = _make("A", first, progress), _make("B", second, progress)
     with progress.step("compare the artifacts of A and B"):
         differences = tuple(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teekit_verify.core import process
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 PACKAGES = "/packages"  # where builds find the image's packages (mkosi.conf: PackageDirectories=)
 BASE_ENVIRONMENT: Mapping[str, str] = {"PATH": "/usr/sbin:/usr/bin", "LC_ALL": "C.UTF-8", "HOME": "/root"}
@@ -18,13 +18,21 @@ _TREE = ("usr", "etc", "var")
 _USR_LINKS = ("bin", "lib", "lib64", "sbin")
 _SCRATCH = ("/home", "/root", "/run", "/tmp", "/var/tmp")  # noqa: S108 - places in the sandbox
 _HINT = "Run scripts/setup_deps.sh, which installs bubblewrap."
+# Root's builds get ids of the range that systemd leaves to containers (systemd.io, "Users, Groups, UIDs and GIDs"), at its end.
+FIRST_ID = 0x6FFE0000
+ID_COUNT = 0x10000
+# What newuidmap(1) reads in place of the host's /etc/subuid, which usually gives root nothing to map.
+_SUBORDINATE_IDS = Path(__file__).with_name("subordinate-ids")
+_STAGE = "/mnt"
 
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
     """What a command sees. `root` is the environment's tree; `binds` and `read_only_binds` map places in the sandbox to places on the host.
 
-    `environment` is the whole environment. `processors` are the CPU numbers the command may use, None for all.
+    `environment` is the whole environment. `processors` are the CPU numbers the command may use, None for all. `scratch` are
+    places for an empty file system in memory. `first_id` is for root: the host's id of the sandbox's root, followed by those
+    of its other users; without it the sandbox's root is the host's. `random_addresses` is address space layout randomisation.
     """
 
     root: Path
@@ -37,34 +45,30 @@ class Sandbox:
     umask: int = 0o022
     processors: tuple[int, ...] | None = None
     terminal: bool = False
+    scratch: tuple[str, ...] = ()
+    first_id: int | None = None
+    random_addresses: bool = True
 
     def argv(self, command: list[str]) -> list[str]:
-        """The bubblewrap command line; a pure function of the sandbox and the command."""
+        """The command line; a pure function of the sandbox and the command."""
+        if self.first_id is None:
+            return _enter(self, command)
+        staged = replace(
+            self,
+            root=Path(_STAGE, "root"),
+            read_only_binds=_staged(self.read_only_binds, "read-only"),
+            binds=_staged(self.binds, "writable"),
+        )
         return [
-            "bwrap",
-            *("--tmpfs", "/"),  # so that folders can be bound anywhere
-            *(option for name in _TREE for option in ("--ro-bind", str(self.root / name), f"/{name}")),
-            *(option for name in _USR_LINKS for option in ("--symlink", f"usr/{name}", f"/{name}")),
-            *("--proc", "/proc", "--dev", "/dev"),
-            *(option for place in _SCRATCH for option in ("--tmpfs", place)),
-            *(option for pair in self.read_only_binds.items() for option in ("--ro-bind", str(pair[1]), pair[0])),
-            *(option for pair in self.binds.items() for option in ("--bind", str(pair[1]), pair[0])),
-            *("--unshare-uts", "--hostname", self.hostname, "--unshare-ipc", "--unshare-pid", "--unshare-cgroup-try"),
-            *(() if self.network else ("--unshare-net",)),
-            *("--cap-add", "ALL", "--die-with-parent"),
-            *(() if self.terminal else ("--new-session",)),
-            "--clearenv",
-            *(option for pair in sorted(self.environment.items()) for option in ("--setenv", *pair)),
-            *("--chdir", self.working_directory, "--"),
-            *self._wrapper(),
-            *command,
+            *("bwrap", "--dev-bind", "/", "/", "--tmpfs", _STAGE),
+            *_mounts("--ro-bind", ["/etc/subuid", "/etc/subgid"], [_SUBORDINATE_IDS, _SUBORDINATE_IDS]),
+            *_mounts("--ro-bind", [staged.root], [self.root]),
+            *_mounts("--ro-bind", staged.read_only_binds.values(), self.read_only_binds.values()),
+            *_mounts("--bind", staged.binds.values(), self.binds.values()),
+            *("--cap-add", "ALL", "--die-with-parent", "--"),
+            *_map_ids(self.first_id),
+            *_enter(staged, command),
         ]
-
-    def _wrapper(self) -> list[str]:
-        wrapper = ["sh", "-c", f'umask {self.umask:04o}; exec "$@"', "sh"]
-        if self.processors is not None:
-            wrapper += ["taskset", "--cpu-list", ",".join(map(str, self.processors))]
-        return wrapper
 
     def run(self, command: list[str], *, timeout_seconds: float, log: Path | None = None) -> process.Completed:
         """Run a command to its end. Raises ToolMissingError without bubblewrap, ToolFailedError if the command fails."""
@@ -80,6 +84,53 @@ class Sandbox:
         """Replace this process by the command: for shells, which need the terminal."""
         process.find_program("bwrap", hint=_HINT)
         process.become([*_become_root(), *self.argv(command)])
+
+
+def _enter(sandbox: Sandbox, command: list[str]) -> list[str]:
+    return [
+        "bwrap",
+        *("--tmpfs", "/"),  # so that folders can be bound anywhere
+        *_mounts("--ro-bind", [f"/{name}" for name in _TREE], [sandbox.root / name for name in _TREE]),
+        *(option for name in _USR_LINKS for option in ("--symlink", f"usr/{name}", f"/{name}")),
+        *("--proc", "/proc", "--dev", "/dev"),
+        *(option for place in (*_SCRATCH, *sandbox.scratch) for option in ("--tmpfs", place)),
+        *_mounts("--ro-bind", sandbox.read_only_binds, sandbox.read_only_binds.values()),
+        *_mounts("--bind", sandbox.binds, sandbox.binds.values()),
+        *("--unshare-uts", "--hostname", sandbox.hostname, "--unshare-ipc", "--unshare-pid", "--unshare-cgroup-try"),
+        *(() if sandbox.network else ("--unshare-net",)),
+        *("--cap-add", "ALL", "--die-with-parent"),
+        *(() if sandbox.terminal else ("--new-session",)),
+        "--clearenv",
+        *(option for pair in sorted(sandbox.environment.items()) for option in ("--setenv", *pair)),
+        *("--chdir", sandbox.working_directory, "--"),
+        *_wrapper(sandbox),
+        *command,
+    ]
+
+
+def _wrapper(sandbox: Sandbox) -> list[str]:
+    wrapper = ["sh", "-c", f'umask {sandbox.umask:04o}; exec "$@"', "sh"]
+    if sandbox.processors is not None:
+        wrapper += ["taskset", "--cpu-list", ",".join(map(str, sandbox.processors))]
+    if not sandbox.random_addresses:
+        wrapper += ["setarch", "--addr-no-randomize"]
+    return wrapper
+
+
+def _staged(binds: Mapping[str, Path], kind: str) -> dict[str, Path]:
+    """Where every user can reach the bound folders: those of root may lie behind closed ones."""
+    return {place: Path(_STAGE, f"{kind}-{number}") for number, place in enumerate(binds)}
+
+
+def _mounts(option: str, places: Iterable[str | Path], folders: Iterable[Path]) -> Iterator[str]:
+    for place, folder in zip(places, folders, strict=True):
+        yield from (option, str(folder), str(place))
+
+
+def _map_ids(first: int) -> list[str]:
+    """A user namespace whose ids from 0 on are the host's from `first` on: what root is in there, the host's root is not."""
+    ids = f"{first},0,{ID_COUNT}"  # outside, inside, count: the order that every version of unshare(1) takes
+    return ["unshare", "--user", f"--map-users={ids}", f"--map-groups={ids}", "--setuid", "0", "--setgid", "0", "--"]
 
 
 def _become_root() -> tuple[str, ...]:
