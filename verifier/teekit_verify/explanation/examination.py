@@ -105,8 +105,10 @@ class Examination:
                     continue
                 if found is not None:
                     return found
-        self.leaves.append(pair)
-        return raw.compare_bytes(pair, self.conditions)
+        found = raw.compare_bytes(pair, self.conditions)
+        if not raw.is_told_whole(found):
+            self.leaves.append(pair)
+        return found
 
 
 @dataclass(slots=True)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import first_difference
-from teekit_verify.explanation import archive, compressed, documents, elf, kernel, pe
+from teekit_verify.explanation import archive, compressed, diffoscope, documents, elf, kernel, pe
 from teekit_verify.explanation.examination import Examination, Format, Pair
+from teekit_verify.explanation.tree import Explanation, attached
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from teekit_verify.explanation.culprits import Condition
@@ -28,14 +28,27 @@ FORMATS: tuple[Format, ...] = (
 """In this order: a kernel is also a PE image, and what is compressed is an initrd first."""
 
 
-@contextmanager
-def examination(folder: Path, conditions: Sequence[Condition] = ()) -> Iterator[Examination]:
-    """`folder` takes temporary files; `conditions` are what was different on purpose when A and B were built."""
-    with Examination(folder, FORMATS, tuple(conditions)) as started:
-        yield started
+def explain(
+    a: Path,
+    b: Path,
+    *,
+    folder: Path,
+    names: tuple[str, str] | None = None,
+    conditions: Sequence[Condition] = (),
+    with_diffoscope: bool = True,
+) -> Explanation:
+    """Compare two files. Raises TeekitError if one cannot be read: whatever can be read is equal or different.
 
-
-def compare_files(started: Examination, name: str, a: Path, b: Path) -> Difference | None:
-    """None exactly when every byte is equal. Raises TeekitError if a file cannot be read."""
-    pair = Pair((name,), started.open(a), started.open(b))
-    return None if first_difference(pair.a, pair.b) is None else started.compare(pair)
+    `folder` takes temporary files, up to the size of what differs; `names` stand for the paths in the result;
+    `conditions` are what was different on purpose when A and B were built.
+    """
+    with Examination(folder, FORMATS, tuple(conditions)) as examination:
+        name = a.name if a.name == b.name else f"{a.name} and {b.name}"
+        pair = Pair((name,), examination.open(a), examination.open(b))
+        differences: tuple[Difference, ...] = ()
+        if first_difference(pair.a, pair.b) is not None:
+            differences = (examination.compare(pair),)
+            if with_diffoscope:
+                differences = attached(differences, diffoscope.deepen(examination))
+        one, other = names or (str(a), str(b))
+        return Explanation(one, other, differences, tuple(examination.notices))

@@ -31,6 +31,7 @@ _NUMBER = re.compile(r"\d{1,4}")
 _VARIABLE = re.compile(r"\s*(?:export\s+|declare -x\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*[=:]")
 _WORD_BYTES, _TIME_BYTES = 8, 4
 _EARLIEST, _LATEST = 946_684_800, 2_051_222_400  # the years 2000 to 2034: later ones look like kernel addresses
+_FAR_SECONDS = 2 * 366 * 86400
 _MIN_CLEAR_BYTES = 4
 _MAX_TEXT = 2000
 _NEARLY = 0.8
@@ -188,12 +189,14 @@ def _changed(a: str, b: str) -> Iterator[tuple[str, str]]:
 
 
 def times_in_bytes_differ(a: bytes, b: bytes) -> bool:
-    """A 32-bit number that is a time of the years 2000 to 2040 in both, at a multiple of 4 bytes, and not text."""
-    return any(
-        one != other
-        and all(_EARLIEST < _number(word) < _LATEST and not word.isalnum() for word in (one, other))
-        and abs(_number(one) - _number(other)) < 10 * 366 * 86400
-        for one, other in _words(a, b, _TIME_BYTES)
+    """Whether every 32-bit number that changed, at a multiple of 4 bytes, is a time of the years 2000 to 2034 in both,
+    not far apart, and not text.
+    """
+    changed = [pair for pair in _words(a, b, _TIME_BYTES) if pair[0] != pair[1]]
+    return bool(changed) and all(
+        all(_EARLIEST < _number(word) < _LATEST and not word.isalnum() for word in pair)
+        and abs(_number(pair[0]) - _number(pair[1])) < _FAR_SECONDS
+        for pair in changed
     )
 
 

@@ -35,6 +35,11 @@ def compare_bytes(pair: Pair, conditions: Sequence[Condition]) -> Difference:
     return compare(pair, conditions)
 
 
+def is_told_whole(difference: Difference) -> bool:
+    """Whether the excerpt shows all there is: a text with few different lines."""
+    return difference.what.startswith("text") and len(difference.excerpt) <= _MAX_EXCERPT
+
+
 def is_text(blob: Blob) -> bool:
     probe = blob.read(0, _TEXT_PROBE_BYTES)
     if _CONTROL & set(probe):

@@ -5,12 +5,12 @@ Names and texts come from the artifacts and are shown as they are found: whoever
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 class Kind(Enum):
@@ -83,6 +83,20 @@ def leaves(differences: Iterable[Difference], path: tuple[str, ...] = ()) -> Ite
             yield from leaves(difference.children, here)
         else:
             yield Leaf(here, difference)
+
+
+def attached(
+    differences: Iterable[Difference], lines: Mapping[tuple[str, ...], tuple[str, ...]], path: tuple[str, ...] = ()
+) -> tuple[Difference, ...]:
+    """The same tree with lines of diffoscope's, given by path."""
+    return tuple(
+        replace(
+            difference,
+            diffoscope=lines.get((*path, difference.name), difference.diffoscope),
+            children=attached(difference.children, lines, (*path, difference.name)),
+        )
+        for difference in differences
+    )
 
 
 def culprits(differences: Iterable[Difference]) -> list[Leaf]:

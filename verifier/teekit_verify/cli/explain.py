@@ -1,0 +1,50 @@
+"""`teekit-verify explain`: why two artifacts differ."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from teekit_verify.cli.options import DebugOption, JsonOption
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.outcome import ExitStatus
+
+_WHAT = "A UKI, a disk (raw, .vhd, .tar.gz), an initrd, a package manifest, or any other file."
+
+
+def explain(
+    a: Annotated[Path, typer.Argument(metavar="A", help=_WHAT, show_default=False)],
+    b: Annotated[Path, typer.Argument(metavar="B", help="What to compare it with.", show_default=False)],
+    diffoscope: Annotated[
+        bool,
+        typer.Option("--diffoscope/--no-diffoscope", help="Let diffoscope look at the files that differ in the end."),
+    ] = True,
+    json_output: JsonOption = False,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Say why A and B differ: down to the file in the initrd, the section of an ELF file, and the usual cause.
+
+    Exit status: 0 every byte is equal, 1 A and B differ, 2 one of them cannot be read.
+    """
+    from teekit_verify.explanation.explain import explain as explained
+    from teekit_verify.report import explain_report, layout
+    from teekit_verify.report.progress import StderrProgress
+
+    progress = StderrProgress()
+    try:
+        with tempfile.TemporaryDirectory(prefix="teekit-explain-") as folder, progress.step("compare A and B"):
+            found = explained(a, b, folder=Path(folder), with_diffoscope=diffoscope)
+    except OSError as error:
+        raise TeekitError(
+            f"cannot compare the files: {error.strerror}", hint="Point TMPDIR to a folder with free space."
+        ) from error
+    status = ExitStatus.DOES_NOT_HOLD if found.differences else ExitStatus.HOLDS
+    if json_output:
+        typer.echo(explain_report.render_explanation(found, status).decode(), nl=False)
+    else:
+        explain_report.show_explanation(found, layout.console(sys.stdout))
+    return status
