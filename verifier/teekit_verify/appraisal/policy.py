@@ -83,7 +83,7 @@ def appraise_quote(quote: Quote, signature: QuoteSignature, policy: QuotePolicy)
     return QuoteAppraisal(_authentic(quote, signature, policy), _acceptable(quote, signature, policy))
 
 
-def _check(name: str, fact: Callable[[], str | None]) -> Check:
+def check_fact(name: str, fact: Callable[[], str | None]) -> Check:
     """A fact returns what was found, if that is worth saying, and raises if it does not hold."""
     try:
         return Check(name, Outcome.MATCH, found=fact() or "")
@@ -95,16 +95,16 @@ def _authentic(quote: Quote, signature: QuoteSignature, policy: QuotePolicy) -> 
     chain, at = signature.chain, policy.at
     root = f"certificates end in the trusted root, {_short_fingerprint(policy.trusted_root)}"
     return (
-        _check("header and body are signed", lambda: authenticity.require_quote_signature(quote, signature)),
-        _check("attestation key is the quoting enclave's", lambda: authenticity.require_key_binding(signature)),
-        _check("QE report is signed by the platform", lambda: authenticity.require_qe_report_signature(signature)),
-        _check("quoting enclave is Intel's", lambda: authenticity.require_intel_quoting_enclave(quote, signature)),
-        _check("certificates are in order", lambda: certificates.require_order(chain)),
-        _check("certificates name their issuers", lambda: certificates.require_names(chain)),
-        _check("certificates are signed", lambda: certificates.require_signatures(chain)),
-        _check(root, lambda: certificates.require_root(chain, policy.trusted_root)),
-        _check("certificates may be used so", lambda: certificates.require_constraints(chain)),
-        _check(
+        check_fact("header and body are signed", lambda: authenticity.require_quote_signature(quote, signature)),
+        check_fact("attestation key is the quoting enclave's", lambda: authenticity.require_key_binding(signature)),
+        check_fact("QE report is signed by the platform", lambda: authenticity.require_qe_report_signature(signature)),
+        check_fact("quoting enclave is Intel's", lambda: authenticity.require_intel_quoting_enclave(quote, signature)),
+        check_fact("certificates are in order", lambda: certificates.require_order(chain)),
+        check_fact("certificates name their issuers", lambda: certificates.require_names(chain)),
+        check_fact("certificates are signed", lambda: certificates.require_signatures(chain)),
+        check_fact(root, lambda: certificates.require_root(chain, policy.trusted_root)),
+        check_fact("certificates may be used so", lambda: certificates.require_constraints(chain)),
+        check_fact(
             f"certificates are valid at {at:%Y-%m-%d %H:%M:%S} UTC", lambda: certificates.require_validity(chain, at)
         ),
         _revocation("PCK certificate is not revoked", chain.leaf, chain.intermediate, policy),
@@ -121,16 +121,16 @@ def _revocation(name: str, certificate: x509.Certificate, issuer: x509.Certifica
     revocations = certificates.find_list(issuer, lists)
     if revocations is None:
         return Check(name, Outcome.NOT_CHECKED, detail="no revocation list of its authority was given")
-    return _check(name, lambda: certificates.require_unrevoked(certificate, issuer, revocations, policy.at))
+    return check_fact(name, lambda: certificates.require_unrevoked(certificate, issuer, revocations, policy.at))
 
 
 def _acceptable(quote: Quote, signature: QuoteSignature, policy: QuotePolicy) -> tuple[Check, ...]:
     return (
         _debug(quote, allowed=policy.allow_debug),
-        _check("TD attributes", lambda: _attributes(quote)),
-        _check("XFAM", lambda: _xfam(quote)),
-        _check("TDX module is Intel's", lambda: _module(quote)),
-        _check("no service TD", lambda: _service_td(quote)),
+        check_fact("TD attributes", lambda: _attributes(quote)),
+        check_fact("XFAM", lambda: _xfam(quote)),
+        check_fact("TDX module is Intel's", lambda: _module(quote)),
+        check_fact("no service TD", lambda: _service_td(quote)),
         _report_data(quote, policy),
         _tcb(quote, signature, policy),
     )
@@ -211,7 +211,7 @@ def _tcb(quote: Quote, signature: QuoteSignature, policy: QuotePolicy) -> Check:
         return Check(name, Outcome.NOT_CHECKED, detail=f"the collateral lacks {', '.join(missing)}")
     if int.from_bytes(quote.report.td_attributes, "little") & _DEBUG_BITS:
         return Check(name, Outcome.NOT_CHECKED, detail="dcap-qvl evaluates no debug TDs")
-    return _check(name, lambda: _require_up_to_date(quote, signature, policy, policy.collateral))
+    return check_fact(name, lambda: _require_up_to_date(quote, signature, policy, policy.collateral))
 
 
 def _require_up_to_date(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.appraisal.appraise import appraise_platform
 from teekit_verify.appraisal.checklist import Checklist, Conclusion, conclude, in_words
 from teekit_verify.appraisal.compare import not_compared
-from teekit_verify.appraisal.replayed import compare_with_values, require_rtmrs
+from teekit_verify.appraisal.replayed import compare_with_values, require_pcrs, require_rtmrs
 from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.core.outcome import Check, ExitStatus, Outcome
 from teekit_verify.measurement.events import Event, EventType
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     Place = tuple[ReferenceValues, str]
 
 _DECIDED = {Outcome.MATCH, Outcome.MISMATCH}
+_NOBODY = (
+    "nobody vouches for it, and any TD can claim to have one: give the certificates of its key, or reference values with the "
+    "MRTD of the paravisor"
+)
 _NOT_QUOTED = "published, but a TD quote has no PCRs: not compared"
 
 
@@ -40,12 +44,14 @@ class Presented:
     """The registers that evidence has, and the log that is said to lead to those of the kind `measured_into`.
 
     RTMR: the guest is measured by the TD itself, and every register of the quote has to be in the reference. PCR: the guest runs
-    above a paravisor and is measured into its vTPM; what the reference mentions is compared.
+    above a paravisor and is measured into its vTPM; what the reference mentions is compared. `vouched_for` is whether
+    somebody says that the paravisor is the one that it should be; else the reference has to, by its MRTD.
     """
 
     registers: Mapping[Register, Digest]
     measured_into: RegisterKind
     log: EventLog | None = None
+    vouched_for: bool = True
 
     @property
     def logged(self) -> dict[Register, Digest]:
@@ -80,6 +86,13 @@ def of_quote(quote: Quote, log: EventLog | None = None) -> Presented:
         require_rtmrs(log)
     registers = (MRTD, *map(rtmr, range(RTMR_COUNT)))
     return Presented({register: quote.report.value(register) for register in registers}, RegisterKind.RTMR, log)
+
+
+def of_azure(quote: Quote, pcrs: Mapping[Register, Digest], log: EventLog | None, *, vouched_for: bool) -> Presented:
+    """The vTPM's PCRs, and the TDX registers, which are the paravisor's. Raises TeekitError for a log that has no PCRs."""
+    if log is not None:
+        require_pcrs(log)
+    return Presented({**of_quote(quote).registers, **pcrs}, RegisterKind.PCR, log, vouched_for)
 
 
 def appraise_presented(
@@ -174,7 +187,23 @@ def _compare(
     )
     checklist = appraise_platform(platform, asked, registers, unmentioned=values.unmentioned)
     checklist = _without_other_banks(checklist, platform, registers)
-    return _check_log(presented, asked) + checklist + Checklist((), elsewhere + not_compared(values))
+    checklist += Checklist(_open_questions(platform, checklist, presented), elsewhere + not_compared(values))
+    return _check_log(presented, asked) + checklist
+
+
+def _open_questions(platform: str, checklist: Checklist, presented: Presented) -> tuple[Check, ...]:
+    """Above a paravisor, PCRs have to be compared, and somebody has to know the paravisor that measured them."""
+    if presented.measured_into is RegisterKind.RTMR:
+        return ()
+    questions = []
+    if not any(check.name.startswith(f"{platform} PCR") for check in checklist.of(*_DECIDED)):
+        detail = "the reference has no values for those that were quoted"
+        questions.append(Check(f"{platform} PCRs", Outcome.NOT_CHECKED, detail=detail))
+    if not presented.vouched_for and not any(
+        check.name.startswith(f"{platform} {MRTD} ") for check in checklist.of(Outcome.MATCH)
+    ):
+        questions.append(Check("vTPM", Outcome.NOT_CHECKED, detail=_NOBODY))
+    return tuple(questions)
 
 
 def _without_other_banks(checklist: Checklist, platform: str, registers: Mapping[Register, RegisterValue]) -> Checklist:

@@ -59,6 +59,15 @@ def require_rtmrs(log: EventLog) -> None:
         raise TeekitError("the event log extends no RTMR: there is nothing to compare with the quote")
 
 
+def require_pcrs(log: EventLog) -> None:
+    """Raises TeekitError for a log of a TD, and for a log without events."""
+    if log.kind is not LogKind.TPM or not log.events:
+        raise UnsupportedInputError(
+            "the event log has no PCRs, and the guest's vTPM quoted PCRs: they cannot be compared",
+            hint="Give the TPM event log of the guest (/sys/kernel/security/tpm0/binary_bios_measurements).",
+        )
+
+
 def compare_with_values(log: EventLog, quoted: Mapping[Register, Digest]) -> LogComparison:
     """Each of these registers: the quoted value against the log's, in the bank of the value."""
     replayed = {bank: replay(log.events, bank) for bank in {value.algorithm for value in quoted.values()}}

@@ -14,17 +14,23 @@ from teekit_verify.core.outcome import ExitStatus
 
 
 def compare(
-    ref: Annotated[Path, typer.Argument(metavar="REF", help="A reference file.", show_default=False)],
+    ref: Annotated[Path, typer.Argument(metavar="REF", help="A reference file.")],
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="FILE",
-            help="A UKI, a disk with one (raw, .vhd, .tar.gz), or a measurements.json. Or give --quote.",
-            show_default=False,
+            metavar="FILE", help="A UKI, a disk with one (raw, .vhd, .tar.gz), or a measurements.json. Or give --quote."
         ),
     ] = None,
     quote: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A TDX quote of a running guest, as `quote` takes it.")
+    ] = None,
+    vtpm: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Azure: HCL report, TPM quote, its signature, PCR values, certificates of the key; one each, in any order. "
+            "[default: as in --quote, if that is JSON with all of them]",
+        ),
     ] = None,
     eventlog: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The guest's event log, as `replay` takes it.")
@@ -53,7 +59,18 @@ def compare(
     """
     from teekit_verify.cli.comparing import compare_file, compare_quote
 
-    asked = (eventlog, platform, report_data, nonce, public_key, allow_debug or None, collateral, at, trusted_root)
+    asked = (
+        vtpm,
+        eventlog,
+        platform,
+        report_data,
+        nonce,
+        public_key,
+        allow_debug or None,
+        collateral,
+        at,
+        trusted_root,
+    )
     if (file is None) == (quote is None) or (quote is None and any(item is not None for item in asked)):
         raise TeekitError(
             "expected either FILE, or --quote and what is asked of it",
@@ -63,4 +80,4 @@ def compare(
         assert file is not None  # noqa: S101 - for the type checker
         return compare_file(ref, file, events=events, json_output=json_output)
     policy = ask.quote_policy(report_data, nonce, public_key, collateral, at, trusted_root, allow_debug=allow_debug)
-    return compare_quote(ref, quote, eventlog, platform, policy, events=events, json_output=json_output)
+    return compare_quote(ref, quote, vtpm or [], eventlog, platform, policy, events=events, json_output=json_output)

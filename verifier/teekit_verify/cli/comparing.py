@@ -11,8 +11,10 @@ import typer
 from teekit_verify import __version__
 from teekit_verify.appraisal.compare import compare_with_published
 from teekit_verify.appraisal.policy import appraise_quote
-from teekit_verify.appraisal.presented import appraise_presented, of_quote
+from teekit_verify.appraisal.presented import appraise_presented, of_azure, of_quote
+from teekit_verify.appraisal.vtpm import appraise_azure, is_certified
 from teekit_verify.evidence.authenticity import parse_signature
+from teekit_verify.evidence.azure import is_azure_evidence, read_vtpm
 from teekit_verify.evidence.files import read_log
 from teekit_verify.evidence.quote import read_quote
 from teekit_verify.reference.formats import load_published
@@ -21,6 +23,7 @@ from teekit_verify.report import json_report, layout, presented_report, quote_re
 from teekit_verify.report.document import ComparisonReport, ReferenceUsed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from teekit_verify.appraisal.policy import QuotePolicy
@@ -44,6 +47,7 @@ def compare_file(ref: Path, file: Path, *, events: bool, json_output: bool) -> E
 def compare_quote(
     ref: Path,
     file: Path,
+    vtpm_files: Sequence[Path],
     eventlog: Path | None,
     platform: str | None,
     policy: QuotePolicy,
@@ -54,8 +58,15 @@ def compare_quote(
     published = load_published(ref)
     quote = read_quote(file)
     signature = parse_signature(quote)
-    presented = of_quote(quote, None if eventlog is None else read_log(eventlog))
-    appraisal = appraise_presented(published.values, presented, appraise_quote(quote, signature, policy), platform)
+    log = None if eventlog is None else read_log(eventlog)
+    if vtpm_files or is_azure_evidence(file):
+        vtpm = read_vtpm(vtpm_files or [file])
+        about_quote = appraise_azure(quote, signature, vtpm, policy)
+        presented = of_azure(quote, vtpm.pcrs, log, vouched_for=is_certified(about_quote))
+    else:
+        about_quote = appraise_quote(quote, signature, policy)
+        presented = of_quote(quote, log)
+    appraisal = appraise_presented(published.values, presented, about_quote, platform)
     used = ReferenceUsed(str(ref), published.title(appraisal.values), appraisal.values.commit, published.sha256)
     if json_output:
         about = quote_report.render_quote_appraisal(quote, signature, appraisal.quote)

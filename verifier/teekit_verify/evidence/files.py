@@ -1,4 +1,4 @@
-"""Evidence in files, whatever its form: event logs as bytes or JSON, CCEL tables, quotes as bytes, text or JSON."""
+"""Evidence in files, whatever its form: event logs as bytes or JSON, CCEL tables, quotes as bytes, text or JSON, HCL reports."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
+from teekit_verify.evidence import hcl
+from teekit_verify.evidence.azure import has_azure_evidence, parse_vtpm
 from teekit_verify.evidence.ccel import CcelTable, parse_ccel, parse_table
 from teekit_verify.evidence.dstack import parse_dstack_log
 from teekit_verify.evidence.eventlog import (
@@ -24,13 +26,18 @@ from teekit_verify.evidence.quote import Quote, parse_quote
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from teekit_verify.evidence.hcl import HclReport
+
 _SNIFFED_BYTES = 4096
+_JSON_NAMES = (b'"quote"', b'"td_quote"', b'"tdx_quote_base64"', b'"tpm_quote"', b'"event_log"', b'"imr"')
 _LOG_TYPES = (b"[", b"{")
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What one file holds: a quote, an event log, a CCEL table; dstack's answers hold a quote and its log."""
+    """What one file holds: a quote, an event log, a CCEL table, an HCL report. Answers of dstack hold a quote and its log, evidence
+    of Azure's guests a quote and an HCL report.
+    """
 
     name: str
     size_bytes: int
@@ -38,6 +45,7 @@ class Evidence:
     quote: Quote | None = None
     log: EventLog | None = None
     table: CcelTable | None = None
+    hcl: HclReport | None = None
 
 
 def read_log(path: Path, *, table: Path | None = None, kind: LogKind | None = None) -> EventLog:
@@ -59,11 +67,11 @@ def is_evidence(path: Path) -> bool:
             head = stream.read(_SNIFFED_BYTES)
     except OSError as error:
         raise TeekitError(f"cannot read {path}: {error.strerror}") from error
-    if head[:4] == b"CCEL" or head[SIGNATURE_OFFSET:].startswith(SIGNATURE) or _is_quote(head):
+    if head[:4] in (b"CCEL", hcl.SIGNATURE) or head[SIGNATURE_OFFSET:].startswith(SIGNATURE) or _is_quote(head):
         return True
     text = head.strip()
     return text.lstrip(b'"').startswith((b"0400", b"0500", b"0x0", b"BAAC", b"BQAC")) or (
-        text.startswith((*_LOG_TYPES, b'"')) and (b'"quote"' in head or b'"event_log"' in head or b'"imr"' in head)
+        text.startswith((*_LOG_TYPES, b'"')) and any(name in head for name in _JSON_NAMES)
     )
 
 
@@ -79,16 +87,19 @@ def _is_quote(head: bytes) -> bool:
 def read_evidence(path: Path) -> Evidence:
     """Whatever evidence the file holds. Raises TeekitError for what is none, and for what is malformed."""
     data = read_bounded(path)
-    quote, log, table = None, None, None
+    quote, log, table, report = None, None, None, None
     if data[:4] == b"CCEL":
         table = parse_table(data)
+    elif data[:4] == hcl.SIGNATURE:
+        report = hcl.parse_hcl_report(data)
     elif data[SIGNATURE_OFFSET:].startswith(SIGNATURE):
         log = parse_event_log(data)
     elif is_text(data) and data.lstrip().startswith(_LOG_TYPES):
         document = parse_json(data, "evidence")
         has_log = isinstance(document, list) or (isinstance(document, dict) and "event_log" in document)
         log = parse_dstack_log(data) if has_log else None
+        report = parse_vtpm(data).report if has_azure_evidence(data) else None
         quote = parse_quote(data) if not has_log or (isinstance(document, dict) and "quote" in document) else None
     else:
         quote = parse_quote(data)
-    return Evidence(path.name, len(data), Digest.of(Algorithm.SHA256, data), quote, log, table)
+    return Evidence(path.name, len(data), Digest.of(Algorithm.SHA256, data), quote, log, table, report)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.measurement.registers import MRTD, RTMR_COUNT, rtmr
 from teekit_verify.report import boot_report
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 
     from teekit_verify.appraisal.replayed import LogComparison
     from teekit_verify.evidence.files import Evidence
+    from teekit_verify.evidence.hcl import HclReport
     from teekit_verify.evidence.quote import Quote
 
 EVIDENCE_SCHEMA = "teekit-verify/evidence/v1"
@@ -87,6 +91,12 @@ def show_evidence(evidence: Evidence, out: Console, *, events: bool = False) -> 
     if evidence.quote is not None:
         out.print()
         _show_quote(evidence.quote, out)
+    if evidence.hcl is not None:
+        out.print()
+        show_line(out, "HCL report of an Azure guest's paravisor: ", NOT_VERIFIED)
+        show_table(
+            out, ("field", "value"), [(styled(name), styled(value)) for name, value in _hcl_fields(evidence.hcl)]
+        )
     if evidence.log is not None:
         out.print()
         boot_report.show_event_log(evidence.log, out, events=events)
@@ -126,6 +136,18 @@ def _quote_fields(quote: Quote) -> dict[str, str]:
     return fields
 
 
+def _hcl_fields(report: HclReport) -> list[tuple[str, str]]:
+    """What it says REPORTDATA must be, the vTPM's key, and what it says of the machine."""
+    key = report.attestation_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return [
+        ("runtime data", f"{len(report.runtime_data)} bytes"),
+        ("REPORTDATA", report.report_data.hex()),
+        ("vTPM's key", f"RSA, {report.attestation_key.key_size} bits, SHA-256 {Digest.of(Algorithm.SHA256, key).hex}"),
+        ("user data", report.user_data or "none"),
+        *report.configuration.items(),
+    ]
+
+
 def render_evidence(evidence: Evidence, *, events: bool = False) -> bytes:
     """What `inspect --json` prints for evidence."""
     document: dict[str, object] = {
@@ -144,6 +166,8 @@ def render_evidence(evidence: Evidence, *, events: bool = False) -> bytes:
             "signature": NOT_VERIFIED,
             "fields": _quote_fields(quote),
         }
+    if evidence.hcl is not None:
+        document["hcl_report"] = {"signature": NOT_VERIFIED, "fields": dict(_hcl_fields(evidence.hcl))}
     if evidence.log is not None:
         document["event_log"] = boot_report.render_event_log(evidence.log, events=events)
     return json.dumps(document, indent=2).encode() + b"\n"

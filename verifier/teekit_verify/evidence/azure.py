@@ -1,0 +1,192 @@
+"""What a guest of Azure presents besides its TD quote: the paravisor's report, and a quote of its vTPM with the PCR values.
+
+Forms: each part in a file of its own, as the guest's TPM and tpm2-tools give them; or one JSON document with all of them:
+evidence of Confidential Containers (confidential-containers/trustee, deps/verifier/src/az_tdx_vtpm, 78962cd4: bytes as text,
+before version 1 as lists of numbers) and of Flashbots (flashbots/attested-tls, crates/attestation/src/azure, 22334977).
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from teekit_verify.core.errors import MalformedInputError, TeekitError
+from teekit_verify.evidence import tpm
+from teekit_verify.evidence.certificates import load_certificates, reading
+from teekit_verify.evidence.encoded import decode_bytes
+from teekit_verify.evidence.hcl import SIGNATURE, HclReport, parse_hcl_report
+from teekit_verify.evidence.plain_json import is_text, parse_json, read_small
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from teekit_verify.core.digest import Digest
+    from teekit_verify.evidence.tpm import TpmAttest, TpmSignature
+    from teekit_verify.measurement.registers import Register
+
+_WHAT = "Azure evidence"
+_MAX_CERTIFICATES = 16
+_DER = b"\x30\x82"
+_SELECTION_BYTES, _LIST_BYTES, _DIGESTS_IN_LIST, _DIGEST_BYTES = 132, 532, 8, 66
+"""TPML_PCR_SELECTION and TPML_DIGEST as tpm2-tools writes them to files: in memory layout, of a little-endian machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class VtpmEvidence:
+    """Nothing of it was verified. `certificates` are of the vTPM's attestation key and its issuers, in any order."""
+
+    report: HclReport
+    attest: TpmAttest
+    signature: TpmSignature
+    pcrs: Mapping[Register, Digest]
+    certificates: tuple[x509.Certificate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What was found so far; `pcrs` are bytes that only the quote tells how to read."""
+
+    report: HclReport | None = None
+    attest: TpmAttest | None = None
+    signature: TpmSignature | None = None
+    pcrs: bytes | None = None
+    certificates: tuple[x509.Certificate, ...] | None = None
+
+
+_NAMES = {
+    "report": "the HCL report",
+    "attest": "the TPM quote",
+    "signature": "the signature of the TPM quote",
+    "pcrs": "the PCR values",
+}
+
+
+def is_azure_evidence(path: Path) -> bool:
+    """Whether a file is a JSON document with an HCL report beside a TD quote. Raises TeekitError."""
+    return has_azure_evidence(read_small(path))
+
+
+def has_azure_evidence(data: bytes) -> bool:
+    return is_text(data) and data.lstrip().startswith(b"{") and b'"hcl_report' in data
+
+
+def read_vtpm(paths: Sequence[Path]) -> VtpmEvidence:
+    """The parts in these files, told by their content. Raises TeekitError if one is missing, or there twice."""
+    parts = _Parts()
+    for path in paths:
+        parts = _add(parts, read_small(path), path.name)
+    return _whole(parts)
+
+
+def parse_vtpm(data: bytes) -> VtpmEvidence:
+    """One JSON document. Raises TeekitError."""
+    return _whole(_add(_Parts(), data, "input"))
+
+
+def _whole(parts: _Parts) -> VtpmEvidence:
+    missing = [words for name, words in _NAMES.items() if getattr(parts, name) is None]
+    if missing:
+        raise TeekitError(
+            f"the vTPM's evidence lacks {', '.join(missing)}",
+            hint="Give each part with --vtpm, or all of them in one JSON document.",
+        )
+    report, attest, signature, pcrs = parts.report, parts.attest, parts.signature, parts.pcrs
+    assert report is not None and attest is not None and signature is not None and pcrs is not None  # noqa: S101, PT018
+    return VtpmEvidence(
+        report, attest, signature, tpm.pcr_values(attest, _values(pcrs, attest)), parts.certificates or ()
+    )
+
+
+def _add(parts: _Parts, data: bytes, name: str) -> _Parts:
+    found = _parse(data, name)
+    for field in fields(_Parts):
+        if getattr(found, field.name) is not None and getattr(parts, field.name) is not None:
+            raise TeekitError(f"{name}: {_NAMES.get(field.name, 'certificates')} for the second time")
+    return replace(
+        parts, **{field.name: value for field in fields(_Parts) if (value := getattr(found, field.name)) is not None}
+    )
+
+
+def _parse(data: bytes, name: str) -> _Parts:
+    if data.startswith(SIGNATURE):
+        return _Parts(report=parse_hcl_report(data))
+    if tpm.MAGIC in (data[:4], data[2:6]):
+        return _Parts(attest=tpm.parse_attest(data))
+    if data.startswith((b"-----BEGIN CERTIFICATE", _DER)):
+        return _Parts(certificates=_certificates(data))
+    if is_text(data) and data.lstrip().startswith(b"{"):
+        return _parse_document(parse_json(data, _WHAT))
+    if tpm.is_signature(data):
+        return _Parts(signature=tpm.parse_signature(data))
+    if is_text(data):
+        raise TeekitError(f"{name}: is no evidence of a vTPM", hint="Give files as the TPM and tpm2-tools wrote them.")
+    return _Parts(pcrs=data)
+
+
+def _certificates(data: bytes) -> tuple[x509.Certificate, ...]:
+    """PEM, or one certificate in DER with zeros behind it, as the vTPM's NV index 0x01C101D0 has it."""
+    with reading("certificate", _WHAT):
+        if data.startswith(_DER):
+            size = 4 + int.from_bytes(data[2:4], "big")
+            if any(data[size:]):
+                raise MalformedInputError(_WHAT, field="certificate", offset=size, problem="something follows it")
+            data = x509.load_der_x509_certificate(data[:size]).public_bytes(Encoding.PEM)
+        found = tuple(load_certificates(data))
+    if len(found) > _MAX_CERTIFICATES:
+        problem = f"expected at most {_MAX_CERTIFICATES}, found {len(found)}"
+        raise MalformedInputError(_WHAT, field="certificates", offset=0, problem=problem)
+    return found
+
+
+def _parse_document(document: object) -> _Parts:
+    """`hcl_report` and `tpm_quote`, or `hcl_report_base64` and `tpm_attestation.quote` with certificates beside it."""
+    top = _object(document, "JSON")
+    attestation = _object(top.get("tpm_attestation", {}), "tpm_attestation")
+    quote = _object(top.get("tpm_quote", attestation.get("quote")), "tpm_quote")
+    pcrs = quote.get("pcrs")
+    if not isinstance(pcrs, list):
+        raise MalformedInputError(_WHAT, field="pcrs", offset=0, problem="expected a list")
+    chain = [attestation.get("ak_certificate_pem"), *_texts(attestation.get("ak_intermediate_certificates_pem"))]
+    pem = "\n".join(text for text in chain if isinstance(text, str))
+    return _Parts(
+        report=parse_hcl_report(decode_bytes(top.get("hcl_report", top.get("hcl_report_base64")), _WHAT, "hcl_report")),
+        attest=tpm.parse_attest(decode_bytes(quote.get("message"), _WHAT, "tpm_quote.message")),
+        signature=tpm.TpmSignature(decode_bytes(quote.get("signature"), _WHAT, "tpm_quote.signature")),
+        pcrs=b"".join(decode_bytes(value, _WHAT, "tpm_quote.pcrs") for value in pcrs),
+        certificates=_certificates(pem.encode()) if pem else None,
+    )
+
+
+def _object(value: object, field: str) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise MalformedInputError(_WHAT, field=field, offset=0, problem="expected an object")
+    return value
+
+
+def _texts(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _values(data: bytes, attest: TpmAttest) -> list[bytes]:
+    """One value after the other, in the quote's order; or what `tpm2_quote -o` writes around them."""
+    size, count = attest.bank.size_bytes, len(attest.pcrs)
+    lists = -(-count // _DIGESTS_IN_LIST)
+    if len(data) == _SELECTION_BYTES + 4 + lists * _LIST_BYTES:
+        return list(_serialized(data[_SELECTION_BYTES + 4 :], lists))
+    return [data[start : start + size] for start in range(0, len(data), size)]
+
+
+def _serialized(data: bytes, lists: int) -> list[bytes]:
+    values = []
+    for start in range(0, lists * _LIST_BYTES, _LIST_BYTES):
+        (count,) = struct.unpack_from("<I", data, start)
+        for number in range(min(count, _DIGESTS_IN_LIST)):
+            place = start + 4 + number * _DIGEST_BYTES
+            (size,) = struct.unpack_from("<H", data, place)
+            values.append(data[place + 2 : place + 2 + min(size, _DIGEST_BYTES - 2)])
+    return values
