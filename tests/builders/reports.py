@@ -53,7 +53,11 @@ def _rebuild(
         reference=None if reference is None else USED,
         environment=sample.ENVIRONMENT,
         inputs=inputs_used(build, other, reference, appraisal),
-        variations=variations({"umask": "0022", "num_cpus": "1"}, {"umask": "0002", "num_cpus": "1"}),
+        variations=variations(
+            {"umask": "0022", "num_cpus": "1"},
+            {"umask": "0002", "num_cpus": "1"},
+            {"num_cpus": "there is only one processor"},
+        ),
         artifacts=appraisal.artifacts,
         differences=differences,
         measurements=measured,

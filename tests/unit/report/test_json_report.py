@@ -40,7 +40,10 @@ def test_the_report_of_a_reproduced_build() -> None:
     fields = _rebuild("reproduced")
     assert fields["reference"]["release"] == "base-1"
     assert fields["inputs"]["sha256_a"] == fields["inputs"]["sha256_b"] == fields["inputs"]["sha256_reference"]
-    assert fields["variations"][0] == {"name": "umask", "value_a": "0022", "value_b": "0002"}
+    assert fields["variations"] == [
+        {"name": "umask", "value_a": "0022", "value_b": "0002", "reason": ""},
+        {"name": "num_cpus", "value_a": "1", "value_b": "1", "reason": "there is only one processor"},
+    ]
     assert fields["artifacts"][0]["a"] == fields["artifacts"][0]["b"]
     assert fields["steps"] == [
         {"name": "build A", "seconds": 61.2, "begin_seconds": 0.0},

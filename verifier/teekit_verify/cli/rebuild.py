@@ -46,6 +46,12 @@ def rebuild(
         "workspace"
     ),
     keep: Annotated[bool, typer.Option("--keep", help="Keep the workspace when there is a verdict.")] = False,
+    vary: Annotated[
+        str,
+        typer.Option(
+            help="What to vary: none, default or all, and +NAME or -NAME, with commas. docs/what-a-pass-means.md"
+        ),
+    ] = "default",
     lock_file: LockOption = None,
     source: SourceOption = None,
     mirror: MirrorOption = None,
@@ -54,10 +60,11 @@ def rebuild(
     debug: DebugOption = False,
 ) -> ExitStatus:
     """Build an image twice under varied conditions; compare, measure, and compare with what was published."""
-    from teekit_verify.rebuild import lock, run
+    from teekit_verify.rebuild import lock, run, variation
     from teekit_verify.rebuild.workspace import Workspace, require_apart
     from teekit_verify.report import directory, json_report, layout, terminal
 
+    varied = variation.conditions(vary)
     bringing = provision(source, mirror, snapshot_archive)
     target = find_target(image, kernel)
     published = _find_reference(reference, bringing.project.references / f"{target.key}.json")
@@ -69,7 +76,7 @@ def rebuild(
         locked = lock.load(lock_file or bringing.project.image_lock)
         plan = run.prepare(target, bringing, place, locked)
         try:
-            two = run.build_twice(plan, place, bringing.progress)
+            two = run.build_twice(plan, varied, place, bringing.progress)
             report = _judge(two, published, bringing.progress, output)
         except TeekitError as error:
             with suppress(TeekitError):  # the first error is the one to show
@@ -134,7 +141,7 @@ def _judge(
         measurements = measure_file(two.artifact(two.plan.target.artifacts[0]))
     reference, used = published or (None, None)
     appraisal = appraise_rebuild(*two.builds, measurements, reference)
-    conditions_a, conditions_b = (attempt.conditions.described() for attempt in two.attempts)
+    seen_by_a, seen_by_b = (attempt.seen() for attempt in two.attempts)
     return RebuildReport(
         verdict=appraisal.decision.verdict,
         reasons=appraisal.decision.reasons,
@@ -145,10 +152,12 @@ def _judge(
         reference=used,
         environment=two.builds[0].inputs.environment,
         inputs=inputs_used(*two.builds, reference, appraisal),
-        variations=variations(conditions_a, conditions_b),
+        variations=variations(two.varied.first.described(), two.varied.second.described(), two.varied.off),
         artifacts=appraisal.artifacts,
         differences=two.differences,
         measurements=measurements,
         checklist=appraisal.checklist,
         steps=steps(progress.timings),
+        seen_by_a=seen_by_a,
+        seen_by_b=seen_by_b,
     )

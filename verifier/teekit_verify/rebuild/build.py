@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.core.digest import digest_file
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.rebuild import record, source
-from teekit_verify.rebuild.sandbox import PACKAGES, Sandbox
+from teekit_verify.rebuild.sandbox import PACKAGES, Sandbox, Seen
 from teekit_verify.rebuild.workspace import remove
 from teekit_verify.reference.model import Artifact, Build, Inputs, Package, SourceFile
 from teekit_verify.reference.model import Environment as EnvironmentRecord
@@ -76,6 +76,10 @@ class Attempt:
     @property
     def log(self) -> Path:
         return self.folder / "build.log"
+
+    def seen(self) -> tuple[Seen, ...]:
+        """All that the build sees; the source is filled from `/source`, which is gone before the build begins."""
+        return self._sandbox().seen(self.folder.parent)
 
     def finished(self) -> Build | None:
         """The build, if an earlier run finished it with the same inputs and conditions and its artifacts are unchanged."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from teekit_verify.rebuild.build import Attempt, Plan
 from teekit_verify.rebuild.comparison import ArtifactDifference, compare_artifacts
 from teekit_verify.rebuild.environment import hold
-from teekit_verify.rebuild.variation import conditions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from teekit_verify.rebuild.images import Target
     from teekit_verify.rebuild.lock import PackageLock
     from teekit_verify.rebuild.provision import Provision
+    from teekit_verify.rebuild.variation import Variations
     from teekit_verify.rebuild.workspace import Workspace
     from teekit_verify.reference.model import Build
 
@@ -28,6 +28,7 @@ class TwoBuilds:
     """Both builds, and where they differ. `differences` is empty exactly when all artifacts are identical."""
 
     plan: Plan
+    varied: Variations
     attempts: tuple[Attempt, Attempt]
     builds: tuple[Build, Build]
     differences: tuple[ArtifactDifference, ...]
@@ -48,9 +49,8 @@ def prepare(target: Target, provision: Provision, workspace: Workspace, locked: 
     return Plan(provision.project, target, environment, locked, packages, workspace.packages)
 
 
-def build_twice(plan: Plan, workspace: Workspace, progress: Progress) -> TwoBuilds:
+def build_twice(plan: Plan, varied: Variations, workspace: Workspace, progress: Progress) -> TwoBuilds:
     """Make build A and build B, or find them finished by an interrupted run, and compare their artifacts."""
-    varied = conditions()
     first = Attempt(plan, workspace.build("A"), varied.first)
     second = Attempt(plan, workspace.build("B"), varied.second)
     builds = _make("A", first, progress), _make("B", second, progress)
@@ -60,7 +60,7 @@ def build_twice(plan: Plan, workspace: Workspace, progress: Progress) -> TwoBuil
             for name in plan.target.artifacts
             for difference in compare_artifacts(first.output / name, second.output / name)
         )
-    return TwoBuilds(plan, (first, second), builds, differences)
+    return TwoBuilds(plan, varied, (first, second), builds, differences)
 
 
 def _make(name: str, attempt: Attempt, progress: Progress) -> Build:

@@ -17,6 +17,7 @@ BASE_ENVIRONMENT: Mapping[str, str] = {"PATH": "/usr/sbin:/usr/bin", "LC_ALL": "
 _TREE = ("usr", "etc", "var")
 _USR_LINKS = ("bin", "lib", "lib64", "sbin")
 _SCRATCH = ("/home", "/root", "/run", "/tmp", "/var/tmp")  # noqa: S108 - places in the sandbox
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")  # bwrap(1), --dev
 _HINT = "Run scripts/setup_deps.sh, which installs bubblewrap."
 # Root's builds get ids of the range that systemd leaves to containers (systemd.io, "Users, Groups, UIDs and GIDs"), at its end.
 FIRST_ID = 0x6FFE0000
@@ -24,6 +25,14 @@ ID_COUNT = 0x10000
 # What newuidmap(1) reads in place of the host's /etc/subuid, which usually gives root nothing to map.
 _SUBORDINATE_IDS = Path(__file__).with_name("subordinate-ids")
 _STAGE = "/mnt"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Something that a command in a sandbox can see, for a report."""
+
+    place: str
+    what: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,34 @@ class Sandbox:
             *_map_ids(self.first_id),
             *_enter(staged, command),
         ]
+
+    def seen(self, workspace: Path) -> tuple[Seen, ...]:
+        """All that a command sees. Folders of the host are named as they lie in `workspace`, where they do."""
+
+        def name(folder: Path) -> str:
+            return (
+                f"the workspace's {folder.relative_to(workspace)}" if folder.is_relative_to(workspace) else str(folder)
+            )
+
+        kernel = os.uname()
+        first = self.first_id
+        return (
+            *(Seen(f"/{part}", f"{self.root / part}, read-only") for part in _TREE),
+            *(Seen(place, f"{name(folder)}, read-only") for place, folder in self.read_only_binds.items()),
+            *(Seen(place, f"{name(folder)}, writable") for place, folder in self.binds.items()),
+            *(Seen(place, "empty at the start, in memory") for place in (*_SCRATCH, *self.scratch)),
+            Seen("/dev", f"{', '.join(_DEVICES)}, and terminals and shared memory of its own"),
+            Seen(
+                "/proc", "its own processes, and what the kernel says of itself; no setting of the host can be changed"
+            ),
+            Seen("environment", " ".join(f"{key}={value}" for key, value in sorted(self.environment.items()))),
+            Seen("network", "the host's" if self.network else "none but a loopback device of its own"),
+            Seen(
+                "ids",
+                "the user's subordinate ids" if first is None else f"{first} to {first + ID_COUNT - 1} on the host",
+            ),
+            Seen("kernel", f"{kernel.sysname} {kernel.release} {kernel.version} {kernel.machine}"),
+        )
 
     def run(self, command: list[str], *, timeout_seconds: float, log: Path | None = None) -> process.Completed:
         """Run a command to its end. Raises ToolMissingError without bubblewrap, ToolFailedError if the command fails."""

@@ -13,13 +13,14 @@ from teekit_verify.appraisal.verdict import Verdict
 from teekit_verify.explanation.tree import Explanation
 from teekit_verify.rebuild.comparison import ArtifactDifference
 from teekit_verify.rebuild.origin import Origin
+from teekit_verify.rebuild.sandbox import Seen
 from teekit_verify.rebuild.smells import Smell
 from teekit_verify.reference import fields
 from teekit_verify.reference.inputs import inputs_digest
 from teekit_verify.reference.model import Environment, Inputs, Measurements, Reference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from teekit_verify.appraisal.rebuild import RebuildAppraisal
     from teekit_verify.core.progress import Timing
@@ -34,16 +35,22 @@ Seconds = Annotated[float, Field(ge=0, le=1e7)]
 
 @dataclass(frozen=True, slots=True)
 class Variation:
-    """One condition that was different on purpose (or could not be: then both values are equal)."""
+    """One condition that was different on purpose, or the `reason` why it was not: then both values are equal."""
 
     name: str
     value_a: str
     value_b: str
+    reason: str = ""
 
 
-def variations(conditions_a: dict[str, str], conditions_b: dict[str, str]) -> tuple[Variation, ...]:
-    """Pair the conditions of both builds by name."""
-    return tuple(Variation(name, value, conditions_b.get(name, "")) for name, value in conditions_a.items())
+def variations(
+    conditions_a: Mapping[str, str], conditions_b: Mapping[str, str], off: Mapping[str, str]
+) -> tuple[Variation, ...]:
+    """Pair the conditions of both builds by name; `off` says why what is not varied is not (variation -> reason)."""
+    names = dict.fromkeys((*conditions_a, *off))
+    return tuple(
+        Variation(name, conditions_a.get(name, ""), conditions_b.get(name, ""), off.get(name, "")) for name in names
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +93,8 @@ class RebuildReport:
 
     `command` is the command line that was given, `origin` where the source came from, `smells` what in it an auditor
     should look at. `consumed` are the inputs of build A, `published` is the whole reference: with them a report can be
-    read on its own. `explanations` say why A and B differ, one for each artifact that does.
+    read on its own. `explanations` say why A and B differ, one for each artifact that does. `seen_by_a` and `seen_by_b`
+    list all that the builds could see.
     """
 
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid", strict=True)
@@ -111,6 +119,8 @@ class RebuildReport:
     consumed: Inputs | None = None
     published: Reference | None = None
     explanations: tuple[Explanation, ...] = ()
+    seen_by_a: tuple[Seen, ...] = ()
+    seen_by_b: tuple[Seen, ...] = ()
 
 
 def inputs_used(build_a: Build, build_b: Build, reference: Reference | None, appraisal: RebuildAppraisal) -> InputsUsed:
