@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from builders.tools import require
 
 PROJECT = Path(__file__).parents[2]

@@ -13,10 +13,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from . import app, layout, log, manifest
+from . import app, fetch, layout, log, manifest
 from .files import write_atomically
 from .refusal import Refused
-from .wait_for_port import listens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,22 +23,25 @@ if TYPE_CHECKING:
 
     from .manifest import Manifest
 
+HEALTH = "/.kettle/health"  # see runtime/worker.js
+HEALTH_SECONDS = 15.0
 ANSWER_SECONDS = 180.0
-PAUSE_SECONDS = 0.5
+PAUSE_SECONDS = 0.2
 
 
 def main() -> int:
     """0 when every kettle that was asked for answers."""
-    logger = log.start("kettle-launcher", (layout.KETTLE_LOG, logging.INFO), (layout.KETTLE_ERROR_LOG, logging.ERROR))
-    try:
-        wanted = wanted_manifests(os.environ, layout.DEFAULT_MANIFEST)
-    except Refused as refusal:
-        logger.error("refused: %s; no kettle is started", refusal)
-        return 1
-    # Side by side: a slow server of one app is not to keep the others waiting.
-    with ThreadPoolExecutor(len(wanted)) as threads:
-        started = list(threads.map(lambda numbered: _start(logger, *numbered), enumerate(wanted)))
-    return 0 if all(started) else 1
+    files = (layout.KETTLE_LOG, logging.INFO), (layout.KETTLE_ERROR_LOG, logging.ERROR)
+    with log.opened("kettle-launcher", *files) as logger:
+        try:
+            wanted = wanted_manifests(os.environ, layout.DEFAULT_MANIFEST)
+        except Refused as refusal:
+            logger.error("refused: %s; no kettle is started", refusal)
+            return 1
+        # Side by side: a slow server of one app is not to keep the others waiting.
+        with ThreadPoolExecutor(len(wanted)) as threads:
+            started = list(threads.map(lambda numbered: _start(logger, *numbered), enumerate(wanted)))
+        return 0 if all(started) else 1
 
 
 def wanted_manifests(environment: Mapping[str, str], default: Path) -> list[Callable[[], Manifest]]:
@@ -76,15 +78,19 @@ def lay_out(folder: Path, kettle: int, content: bytes) -> None:
 
 
 def wait_until_it_answers(kettle: int, *, seconds: float = ANSWER_SECONDS) -> None:
-    """Until somebody listens on the kettle's port: workerd does when the app has been loaded."""
+    """Until the app is initialised and its database there. (A port alone says nothing: workerd listens before it loads.)"""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        if listens(layout.port(kettle)):
-            return
         if _systemctl("is-failed", f"kettle@{kettle}.service", check=False) == 0:
             raise Refused(f"its service has failed, see {layout.KETTLE_ERROR_LOG}")
+        try:
+            url = f"http://127.0.0.1:{layout.port(kettle)}{HEALTH}"
+            if fetch.get(url, seconds=HEALTH_SECONDS, most_bytes=1024).status == fetch.OK:
+                return
+        except fetch.Unreachable:
+            pass
         time.sleep(PAUSE_SECONDS)
-    raise Refused(f"nothing listens on port {layout.port(kettle)} after {seconds:g} s")
+    raise Refused(f"no good answer on port {layout.port(kettle)} in {seconds:g} s, see {layout.KETTLE_ERROR_LOG}")
 
 
 def _systemctl(*arguments: str, check: bool = True) -> int:

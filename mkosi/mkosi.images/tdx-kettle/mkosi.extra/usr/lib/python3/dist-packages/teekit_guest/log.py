@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
-def start(name: str, *files: tuple[Path, int]) -> logging.Logger:
+@contextmanager
+def opened(name: str, *files: tuple[Path, int]) -> Iterator[logging.Logger]:
     """A logger on standard error and, from the level given beside it, on each file that can be opened."""
     log = logging.getLogger(name)
     log.setLevel(logging.INFO)
     log.propagate = False
-    # Once for each call of a service's main(), which tests make more than one of.
-    log.handlers.clear()
-    journal = logging.StreamHandler(sys.stderr)
-    journal.setFormatter(logging.Formatter("%(message)s"))
-    log.addHandler(journal)
+    _add(log, logging.StreamHandler(sys.stderr), "%(message)s")
     for path, level in files:
         try:
             handler = logging.FileHandler(path)
@@ -27,9 +26,18 @@ def start(name: str, *files: tuple[Path, int]) -> logging.Logger:
             log.warning("%s cannot be written: %s", path, error.strerror)
             continue
         handler.setLevel(level)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
-        log.addHandler(handler)
-    return log
+        _add(log, handler, "%(asctime)s %(name)s: %(message)s")
+    try:
+        yield log
+    finally:
+        for opened in list(log.handlers):
+            log.removeHandler(opened)
+            opened.close()
+
+
+def _add(log: logging.Logger, handler: logging.Handler, form: str) -> None:
+    handler.setFormatter(logging.Formatter(form))
+    log.addHandler(handler)
 
 
 def announce(line: str) -> None:
