@@ -60,6 +60,18 @@ Sha256 = Annotated[
     WithJsonSchema({"type": "string", "pattern": _hex_pattern(Algorithm.SHA256)}),
 ]
 
+
+def _parse_sha384(text: object) -> Digest:
+    return parse_digest(Algorithm.SHA384, text)
+
+
+Sha384 = Annotated[
+    Digest,
+    PlainValidator(_parse_sha384),
+    PlainSerializer(_hex, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": _hex_pattern(Algorithm.SHA384)}),
+]
+
 _BANKS = (Algorithm.SHA256, Algorithm.SHA384)
 
 

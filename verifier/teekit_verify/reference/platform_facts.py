@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, PlainSerializer, PlainValidator
+from pydantic import AfterValidator, ConfigDict, Field
 
-from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
 from teekit_verify.measurement.gcp_rtmr0 import RECORDED, AcpiDigests, GcpFirmware, GcpMachine
 from teekit_verify.measurement.tdhob import GIB, MemoryRange
@@ -22,21 +21,14 @@ from teekit_verify.reference import documents, fields
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from teekit_verify.core.digest import Digest
+
 GCP_SCHEMA: Literal["teekit-verify/gcp-facts/v1"] = "teekit-verify/gcp-facts/v1"
 _FOLDER = Path(__file__).parents[3] / "reference" / "platforms"
 _STRICT = ConfigDict(extra="forbid", strict=True)
 _MANY = Field(max_length=1000)
 
 
-def _parse_sha384(text: object) -> Digest:
-    return fields.parse_digest(Algorithm.SHA384, text)
-
-
-def _hex(digest: Digest) -> str:
-    return digest.hex
-
-
-Sha384 = Annotated[Digest, PlainValidator(_parse_sha384), PlainSerializer(_hex, return_type=str)]
 Day = Annotated[dt.date, Field(strict=False)]
 
 
@@ -75,9 +67,9 @@ class AcpiFact:
     machine: fields.Name
     label: fields.Name
     seen: Day | None
-    loader: Sha384
-    rsdp: Sha384
-    tables: Sha384
+    loader: fields.Sha384
+    rsdp: fields.Sha384
+    tables: fields.Sha384
     source: fields.Text
 
 
@@ -91,9 +83,9 @@ class FirmwareFact:
     __pydantic_config__: ClassVar = _STRICT
     label: fields.Name
     seen: Day | None
-    firmware: Sha384 | None
-    mrtd: Sha384 | None
-    cfv: Sha384 | None
+    firmware: fields.Sha384 | None
+    mrtd: fields.Sha384 | None
+    cfv: fields.Sha384 | None
     second_separator: bool
     acpi: Annotated[tuple[fields.Name, ...], Field(max_length=100), fields.unique(lambda label: label, "ACPI set")]
     source: fields.Text

@@ -7,28 +7,52 @@ from typing import TYPE_CHECKING
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
 from teekit_verify.reference import documents
-from teekit_verify.reference.formats import measurements, native
-from teekit_verify.reference.formats.base import Format, Source
+from teekit_verify.reference.formats import (
+    dstack_mr,
+    dstack_mr_gcp,
+    flashbots,
+    gce_endorsement,
+    measured_boot,
+    measurements,
+    native,
+    pcrlock,
+)
+from teekit_verify.reference.formats.base import Format, Source, TrustedRoot
 from teekit_verify.reference.published import PublishedFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-FORMATS: tuple[Format, ...] = (native.FORMAT, measurements.FORMAT)
+FORMATS: tuple[Format, ...] = (
+    native.FORMAT,
+    measurements.FORMAT,
+    dstack_mr.FORMAT,
+    dstack_mr_gcp.FORMAT,
+    measured_boot.FORMAT,
+    flashbots.FORMAT,
+    pcrlock.FORMAT,
+    gce_endorsement.FORMAT,
+)
 
 
-def load_published(path: Path) -> PublishedFile:
-    """Reference values from a file of any known format. Raises TeekitError for others, and for a field nobody knows."""
-    source = read_source(path)
+def load_published(path: Path, root: TrustedRoot | None = None) -> PublishedFile:
+    """Reference values from a file of any known format; `root` is what those that are signed must lead to.
+
+    Raises TeekitError for other files, for a field nobody knows, and NotAuthenticError for signatures that do not hold.
+    """
+    source = read_source(path, root)
     found = recognise(source)
-    return PublishedFile(found.name, Digest.of(Algorithm.SHA256, source.data), tuple(found.read(source)))
+    values = tuple(found.read(source))
+    if not values:
+        raise TeekitError(f"{path}: publishes nothing")
+    return PublishedFile(found.name, Digest.of(Algorithm.SHA256, source.data), values)
 
 
-def read_source(path: Path) -> Source:
+def read_source(path: Path, root: TrustedRoot | None = None) -> Source:
     data = documents.read_bounded(path)
-    json = documents.bounded_json(data, str(path)) if data.lstrip()[:1] in (b"{", b"[") else None
-    return Source(str(path), data, json)
+    json = documents.bounded_json(data, str(path)) if data.lstrip()[:1] in {b"{", b"["} else None
+    return Source(str(path), data, json, root)
 
 
 def recognise(source: Source, formats: Sequence[Format] = FORMATS) -> Format:

@@ -1,14 +1,37 @@
-"""What a published format is to the loader, and what its readers share."""
+"""What a published format is to the loader, and what the readers share."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import ConfigDict
+
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.reference import documents
+from teekit_verify.reference.model import AcceptableValue, Policy, ReferenceRegister, RegisterValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
+    from cryptography import x509
+
+    from teekit_verify.core.digest import Digest
     from teekit_verify.reference.published import ReferenceValues
+
+Fields = TypeVar("Fields")
+
+STRICT = ConfigDict(extra="forbid", strict=True)
+UNMENTIONED = "the published file says nothing about it"
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedRoot:
+    """The certificate that signed files must lead to, and the time at which certificates must be good."""
+
+    certificate: x509.Certificate
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +41,17 @@ class Source:
     where: str
     data: bytes
     json: object
+    root: TrustedRoot | None = None
+
+    def parse(self, kind: type[Fields]) -> Fields:
+        """The JSON as a value. Raises TeekitError that names the path of each field that is unknown, missing or wrong."""
+        return documents.validate(kind, self.data, self.where)
+
+    def fail(self, field: str, problem: str) -> TeekitError:
+        """The error for one field; raise what this returns."""
+        return TeekitError(
+            f"{self.where}: {field}: {problem}", hint="Fetch the file again, from where it was published."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +61,16 @@ class Format:
     name: str
     recognises: Callable[[Source], bool]
     read: Callable[[Source], Sequence[ReferenceValues]]
+
+
+def acceptable(label: str, digest: Digest, *groups: str) -> AcceptableValue:
+    """A value that was published without its event log."""
+    return AcceptableValue(label, RegisterValue((digest,), "", ()), groups)
+
+
+def one_of(values: Sequence[AcceptableValue]) -> ReferenceRegister:
+    return ReferenceRegister(Policy.MATCH if len(values) == 1 else Policy.ANY_OF, "", tuple(values))
+
+
+def match(label: str, value: Digest) -> ReferenceRegister:
+    return one_of([acceptable(label, value)])

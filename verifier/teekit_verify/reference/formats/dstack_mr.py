@@ -1,0 +1,56 @@
+"""What `dstack-mr measure --json` prints: one QEMU machine, that boots a kernel without a disk.
+
+Dstack-TEE/dstack (312dc605), dstack-mr/src/lib.rs, TdxMeasurements; kvinwang/dstack-mr (Go) adds `mr_aggregated`, SHA-256 of
+all four registers, and `mr_image`, SHA-256 of all but RTMR0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.measurement.platforms.qemu import QEMU
+from teekit_verify.measurement.registers import MRTD, rtmr
+from teekit_verify.reference import fields
+from teekit_verify.reference.formats.base import STRICT, UNMENTIONED, Format, Source, match
+from teekit_verify.reference.published import ReferenceValues
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NAME = "dstack-mr"
+
+
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    __pydantic_config__: ClassVar = STRICT
+    mrtd: fields.Sha384
+    rtmr0: fields.Sha384
+    rtmr1: fields.Sha384
+    rtmr2: fields.Sha384
+    mr_aggregated: fields.Sha256 | None = None
+    mr_image: fields.Sha256 | None = None
+
+
+def _recognises(source: Source) -> bool:
+    return isinstance(source.json, dict) and isinstance(source.json.get("mrtd"), str)
+
+
+def _read(source: Source) -> Sequence[ReferenceValues]:
+    found = source.parse(_Fields)
+    registers = (found.mrtd, found.rtmr0, found.rtmr1, found.rtmr2)
+    _check(source, "mr_aggregated", found.mr_aggregated, registers)
+    _check(source, "mr_image", found.mr_image, (found.mrtd, found.rtmr1, found.rtmr2))
+    names = (MRTD, rtmr(0), rtmr(1), rtmr(2))
+    platform = {name: match(NAME, value) for name, value in zip(names, registers, strict=True)}
+    return (ReferenceValues("image of a dstack-mr file", {QEMU.name: platform}, unmentioned=UNMENTIONED),)
+
+
+def _check(source: Source, field: str, stated: Digest | None, parts: Sequence[Digest]) -> None:
+    computed = Digest.of_parts(Algorithm.SHA256, (part.value for part in parts))
+    if stated is not None and stated != computed:
+        raise source.fail(field, f"the registers give {computed.hex}, found {stated.hex}")
+
+
+FORMAT = Format("dstack-mr JSON", _recognises, _read)
