@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from builders import documents as sample
 from teekit_verify.appraisal.compare import compare_with_reference
 from teekit_verify.appraisal.rebuild import appraise_rebuild
 from teekit_verify.appraisal.verdict import Verdict
+from teekit_verify.explanation.tree import Cause, Difference, Explanation, Kind
 from teekit_verify.measurement.registers import pcr
 from teekit_verify.rebuild.comparison import ArtifactDifference
+from teekit_verify.rebuild.origin import Origin
+from teekit_verify.rebuild.smells import Smell
+from teekit_verify.reference import model
+from teekit_verify.reference.load import load_reference
 from teekit_verify.report.document import (
     ComparisonReport,
     RebuildReport,
@@ -21,7 +26,7 @@ from teekit_verify.report.document import (
 )
 
 if TYPE_CHECKING:
-    from teekit_verify.reference import model
+    from pathlib import Path
 
 USED = ReferenceUsed("reference/base.json", "base-1", "a" * 40, sample.sha256("reference"))
 _EVIL_PCR11 = sample.complete(
@@ -38,20 +43,24 @@ def comparison(measured: model.Measurements, reference: model.Reference | None =
     return ComparisonReport(USED, measured, checklist, conclusion, "0.1.0")
 
 
-def _rebuild(
-    other: model.Build, reference: model.Reference | None, differences: tuple[ArtifactDifference, ...] = ()
+def rebuild(
+    build: model.Build,
+    other: model.Build,
+    measured: model.Measurements,
+    reference: model.Reference | None,
+    **changes: Any,
 ) -> RebuildReport:
-    build, measured = sample.build(), sample.measurements()
+    """A report as `rebuild` makes it of two builds, the measurements of the first, and a reference."""
     appraisal = appraise_rebuild(build, other, measured, reference)
-    return RebuildReport(
+    report = RebuildReport(
         verdict=appraisal.decision.verdict,
         reasons=appraisal.decision.reasons,
         tool_version="0.1.0",
-        image="base",
-        profiles=("debian-kernel",),
+        image=build.inputs.image,
+        profiles=build.inputs.profiles,
         directory="report",
-        reference=None if reference is None else USED,
-        environment=sample.ENVIRONMENT,
+        reference=None if reference is None else replace(USED, release=reference.release, commit=reference.commit),
+        environment=build.inputs.environment,
         inputs=inputs_used(build, other, reference, appraisal),
         variations=variations(
             {"umask": "0022", "num_cpus": "1"},
@@ -59,20 +68,77 @@ def _rebuild(
             {"num_cpus": "there is only one processor"},
         ),
         artifacts=appraisal.artifacts,
-        differences=differences,
         measurements=measured,
         checklist=appraisal.checklist,
         steps=(Step("build A", 61.21), Step("build B", 59.99, 61.3)),
+        command=("teekit-verify", "rebuild", "--kernel", "debian"),
+        origin=Origin(None, "b" * 40),
+        consumed=build.inputs,
+        published=reference,
     )
+    return replace(report, **changes)
+
+
+def _rebuild(
+    other: model.Build,
+    reference: model.Reference | None,
+    measured: model.Measurements | None = None,
+    **changes: Any,
+) -> RebuildReport:
+    return rebuild(sample.build(), other, measured or sample.measurements(), reference, **changes)
 
 
 _OTHER = sample.build(artifacts=(replace(sample.UKI, sha256=sample.sha256("evil")), sample.MANIFEST))
 _DIFFERENCE = ArtifactDifference("tdx-debian.efi: UKI section .initrd", "differs\x1b[31m from offset 0x10 on")
+EXPLANATION = Explanation(
+    "A/tdx-debian.efi",
+    "B/tdx-debian.efi",
+    (
+        Difference(
+            "UKI section .initrd",
+            Kind.CONTENT,
+            "2 of 6814 files differ",
+            children=(
+                Difference(
+                    "etc/build-info",
+                    Kind.CONTENT,
+                    "line 2 differs",
+                    a="41 bytes, sha256 5f1d8c3c1a2b",
+                    b="41 bytes, sha256 9ac83e770db1",
+                    causes=(
+                        Cause(
+                            "time stamp", "the build writes down when it ran", "Use SOURCE_DATE_EPOCH, or leave it out."
+                        ),
+                    ),
+                    excerpt=(
+                        " image=base",
+                        "-built=Mon Nov 23 05:01:12 UTC 2026",
+                        "+built=Mon Nov 23 05:02:19 UTC 2026",
+                    ),
+                ),
+                Difference("var/log/alternatives.log", Kind.PRESENCE, "in B only", b="120 bytes"),
+                Difference("usr/bin/tool", Kind.METADATA, "mode", a="0755", b="0775"),
+            ),
+        ),
+    ),
+    ("diffoscope is not installed, so it was not asked",),
+)
+SMELL = Smell(
+    "download without a digest",
+    "mkosi.postinst",
+    7,
+    "curl -L https://example.org/tool.deb -o tool.deb",
+    "whoever serves the address decides what goes into the image",
+)
 
 REBUILDS = {
     "reproduced": _rebuild(sample.build(), sample.reference()),
-    "unreferenced": _rebuild(sample.build(), None),
-    "nondeterministic": _rebuild(_OTHER, sample.reference(), (_DIFFERENCE,)),
+    "unreferenced": _rebuild(sample.build(), None, smells=(SMELL,)),
+    "mismatch": _rebuild(sample.build(), sample.reference(), EVIL),
+    "nondeterministic": _rebuild(_OTHER, sample.reference(), differences=(_DIFFERENCE,), explanations=(EXPLANATION,)),
+    "input drift": _rebuild(
+        sample.build(), replace(sample.reference(), inputs=sample.inputs(packages=(sample.package("bash", "5.2-1"),)))
+    ),
     "failed": RebuildReport(
         verdict=Verdict.FAILED,
         reasons=("mkosi failed; its last lines were:", "  | bad\x07"),
@@ -82,3 +148,24 @@ REBUILDS = {
         directory="report",
     ),
 }
+"""One report for each verdict."""
+
+
+def of_reference(path: Path, **changes: Any) -> RebuildReport:
+    """The report of a rebuild that gives what a committed reference says: as long as real ones are."""
+    reference = load_reference(path)
+    return rebuild(*_as_published(reference), reference, **changes)
+
+
+def _as_published(reference: model.Reference) -> tuple[model.Build, model.Build, model.Measurements]:
+    platforms = {
+        platform: {
+            register: published.acceptable[0].register
+            for register, published in registers.items()
+            if published.policy is not model.Policy.IGNORE
+        }
+        for platform, registers in reference.platforms.items()
+    }
+    build = model.Build(reference.inputs, reference.artifacts)
+    uki = next(item for item in reference.artifacts if item.name.endswith(".efi"))
+    return build, build, sample.measurements(artifact=uki, platforms=platforms)

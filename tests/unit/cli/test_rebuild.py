@@ -73,6 +73,7 @@ def test_unreferenced(miniature: Miniature) -> None:
         "logs/build-A.log",
         "logs/build-B.log",
         "measurements.json",
+        "report.html",
         "report.json",
     ]
     assert files(miniature.workspace) == [".teekit-workspace"]  # cleared, because there is a verdict
@@ -83,6 +84,10 @@ def test_reproduced(miniature: Miniature, capsys: pytest.CaptureFixture[str]) ->
     capsys.readouterr()
     assert rebuild(miniature) == 0
     assert report(miniature)["verdict"] == "REPRODUCED"
+    command = report(miniature)["command"]
+    assert command[:2] == ["teekit-verify", "rebuild"]
+    assert sorted(command[2:]) == sorted(miniature.argv()[1:])  # in the order of --help
+    assert report(miniature)["published"] == json.loads(reference.read_text())
     assert report(miniature)["reference"]["sha256"] == hashlib.sha256(reference.read_bytes()).hexdigest()
     shown = capsys.readouterr()
     assert "REPRODUCED" in shown.out
@@ -157,7 +162,11 @@ def test_failed(miniature: Miniature, capsys: pytest.CaptureFixture[str]) -> Non
     content = report(miniature)
     assert content["verdict"] == "FAILED"
     assert "the reason" in content["reasons"][0]
-    assert files(miniature.report) == ["logs/build-A.log", "report.json"]  # nothing of the older report is left
+    assert files(miniature.report) == [
+        "logs/build-A.log",
+        "report.html",
+        "report.json",
+    ]  # nothing of the older report is left
     assert "the reason" in (miniature.report / "logs/build-A.log").read_text()
     shown = capsys.readouterr().err
     assert "build A: failed in" in shown
@@ -172,7 +181,7 @@ def test_an_image_that_cannot_be_measured_is_no_verdict(
     assert rebuild(miniature) == 2
     assert "tdx-debian-base.efi" in capsys.readouterr().err
     assert report(miniature)["verdict"] == "FAILED"  # not the older report
-    assert files(miniature.report) == ["logs/build-A.log", "logs/build-B.log", "report.json"]
+    assert files(miniature.report) == ["logs/build-A.log", "logs/build-B.log", "report.html", "report.json"]
 
 
 def test_the_workspace_is_kept_when_asked(miniature: Miniature) -> None:

@@ -31,7 +31,7 @@ def test_a_failure_leaves_its_report_and_the_logs_there_are(tmp_path: Path) -> N
     (tmp_path / "A" / "build.log").write_text("the reason")
     place = tmp_path / "deep" / "report"
     write(place, tmp_path / "A" / "build.log", tmp_path / "B" / "build.log")
-    assert names(place) == ["logs", "logs/build-A.log", "report.json"]
+    assert names(place) == ["logs", "logs/build-A.log", "report.html", "report.json"]
     assert (place / "logs/build-A.log").read_text() == "the reason"
     assert (place / "report.json").read_bytes() == json_report.render_rebuild(FAILED)
 
@@ -42,7 +42,7 @@ def test_an_older_report_is_replaced_whole(tmp_path: Path) -> None:
     for left in (".report.new", ".report.old"):  # of a run that was killed
         (tmp_path / left / "sub").mkdir(parents=True)
     write(tmp_path / "report")
-    assert names(tmp_path) == ["report", "report/logs", "report/report.json"]
+    assert names(tmp_path) == ["report", "report/logs", "report/report.html", "report/report.json"]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), TeekitError("x")])
@@ -58,7 +58,7 @@ def test_an_interruption_leaves_the_older_report(
     monkeypatch.setattr(directory, "render_rebuild", fail)
     with pytest.raises(type(error)):
         write(tmp_path / "report")
-    assert names(tmp_path) == ["report", "report/logs", "report/old", "report/report.json"]
+    assert names(tmp_path) == ["report", "report/logs", "report/old", "report/report.html", "report/report.json"]
 
 
 def test_a_full_disk_is_said_and_leaves_the_older_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +73,7 @@ def test_a_full_disk_is_said_and_leaves_the_older_report(tmp_path: Path, monkeyp
         write(tmp_path / "report", tmp_path / "build.log")
     assert caught.value.message == f"{tmp_path / 'report'} cannot be written: No space left on device"
     assert caught.value.hint == "Name another with --output DIR."
-    assert names(tmp_path / "report") == ["logs", "report.json"]
+    assert names(tmp_path / "report") == ["logs", "report.html", "report.json"]
     assert not (tmp_path / ".report.new").exists()
 
 
@@ -83,7 +83,7 @@ def test_a_link_to_a_folder_stays_a_link(tmp_path: Path) -> None:
     for _ in range(2):
         write(tmp_path / "report")
     assert (tmp_path / "report").is_symlink()
-    assert names(tmp_path / "real") == ["logs", "report.json"]
+    assert names(tmp_path / "real") == ["logs", "report.html", "report.json"]
 
 
 @pytest.mark.parametrize("kind", ["folder", "file"])

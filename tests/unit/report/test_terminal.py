@@ -6,19 +6,17 @@ import io
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import pytest
-
 from builders import documents as sample
 from builders import reports
 from teekit_verify.measurement.registers import pcr
 from teekit_verify.reference import model
 from teekit_verify.report import layout, terminal
-from teekit_verify.report.document import Step
 from teekit_verify.report.inspection import SectionFacts, UkiFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pytest
     from rich.console import Console
 
 
@@ -31,10 +29,6 @@ def _shown(show: Callable[[Console], None], stream: io.StringIO | None = None) -
     stream = stream or io.StringIO()
     show(layout.console(stream))
     return stream.getvalue()
-
-
-def _rebuild(name: str) -> str:
-    return _shown(lambda out: terminal.show_rebuild(reports.REBUILDS[name], out))
 
 
 def test_measurements_show_whole_digests_and_what_is_missing() -> None:
@@ -104,60 +98,6 @@ def test_events_side_by_side_show_missing_and_additional_ones() -> None:
     assert rows[".cmdline"] == ["62933ce148a49a1a...", "-", "differs"]
 
 
-@pytest.mark.parametrize("name", reports.REBUILDS)
-def test_a_rebuild_fits_a_screen_and_ends_with_the_verdict(name: str) -> None:
-    lines = _rebuild(name).splitlines()
-    assert len(lines) <= 40
-    assert max(map(len, lines)) <= 200
-    report = reports.REBUILDS[name]
-    verdict = next(line for line in lines if line.startswith(f"{report.verdict.value}: "))
-    after = lines[lines.index(verdict) + 1 :]
-    assert len(after) == len(report.reasons)
-
-
-def test_a_reproduced_rebuild_shows_what_it_rests_on() -> None:
-    text = _rebuild("reproduced")
-    for fact in (
-        "image        base (debian-kernel)",
-        "reference    base-1 (reference/base.json)",
-        "environment  /nix/store/00000000000000000000000000000000-teekit-build-env",
-        "varied       umask; not: num_cpus",
-        "build A 61.2 s, build B 60.0 s",
-        "REPRODUCED: A and B are equal, and what was published",
-    ):
-        assert fact in text
-    assert sample.PCR4_SHA256[:16] in text
-
-
-def test_differing_builds_show_where() -> None:
-    text = _rebuild("nondeterministic")
-    assert "where A and B differ" in text
-    assert r"tdx-debian.efi: UKI section .initrd: differs\x1b[31m from offset 0x10 on" in text
-
-
-def test_without_a_reference_the_measured_registers_are_shown() -> None:
-    text = _rebuild("unreferenced")
-    assert sample.PCR4_SHA256[:16] in text
-    assert "no reference was given" in text
-
-
-def test_a_failed_build_shows_the_reason_line_by_line() -> None:
-    lines = _rebuild("failed").splitlines()
-    assert lines[-3:] == [
-        "FAILED: there is no result to judge",
-        "  mkosi failed; its last lines were:",
-        r"    | bad\x07",
-    ]
-
-
-def test_long_lists_of_reasons_are_cut_with_a_count() -> None:
-    many = replace(reports.REBUILDS["failed"], reasons=tuple(f"reason {number}" for number in range(50)))
-    text = _shown(lambda out: terminal.show_rebuild(many, out))
-    assert "reason 11" in text
-    assert "reason 12" not in text
-    assert text.splitlines()[-1] == "  and 38 more: see report.json or --json"
-
-
 HOSTILE = "evil\x1b]0;title\x07\x1b[2J\r\n\u202e[red]"
 
 
@@ -182,19 +122,10 @@ def test_foreign_text_is_escaped_and_is_no_markup() -> None:
         (SectionFacts(HOSTILE, 1, digest),),
     )
     comparison = reports.comparison(measured)
-    rebuild = replace(
-        reports.REBUILDS["reproduced"],
-        image=HOSTILE,
-        directory=HOSTILE,
-        reasons=(HOSTILE,),
-        steps=(Step(HOSTILE, 1),),
-        reference=replace(reports.USED, path=HOSTILE, release=HOSTILE),
-    )
     for text in (
         _shown(lambda out: terminal.show_measurements(measured, out, events=True)),
         _shown(lambda out: terminal.show_inspection(facts, out)),
         _shown(lambda out: terminal.show_comparison(comparison, out)),
-        _shown(lambda out: terminal.show_rebuild(rebuild, out)),
     ):
         assert set(text) - {"\n"} == {character for character in text if character.isprintable()}
         assert r"evil\x1b]0;title\x07\x1b[2J" in text

@@ -18,6 +18,7 @@ from teekit_verify.cli.boot import boot
 from teekit_verify.cli.compare import compare
 from teekit_verify.cli.doctor import doctor
 from teekit_verify.cli.env import env
+from teekit_verify.cli.explain import explain
 from teekit_verify.cli.inspect import inspect
 from teekit_verify.cli.lock import fetch, lock
 from teekit_verify.cli.measure import measure
@@ -25,6 +26,7 @@ from teekit_verify.cli.quote import quote
 from teekit_verify.cli.rebuild import rebuild
 from teekit_verify.cli.reference import reference
 from teekit_verify.cli.replay import replay
+from teekit_verify.cli.report import report
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
@@ -56,9 +58,11 @@ def _common(
 
 
 app.command()(compare)
+app.command()(explain)
 app.command()(measure)
 app.command()(inspect)
 app.command()(rebuild)
+app.command()(report)
 app.command()(boot)
 app.command()(replay)
 app.command()(quote)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 Kernel = Literal["debian", "source"]
 SNAPSHOT_ARCHIVE = "https://snapshot.debian.org/archive"
 DEBUG_FLAG = "--debug"
+_SHOWING = frozenset({"json_output", "debug"})
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 DebugOption = Annotated[bool, typer.Option(DEBUG_FLAG, help="Show a traceback when something goes wrong.")]
@@ -67,3 +68,15 @@ def find_target(image: str, kernel: Kernel) -> Target:
     from teekit_verify.rebuild import images
 
     return images.find_target(image, ("debian-kernel",) if kernel == "debian" else ())
+
+
+def command_line(context: typer.Context) -> tuple[str, ...]:
+    """The running command with the options that were given, in the order of its help, less those for showing the result."""
+    words = ["teekit-verify", context.info_name or ""]
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if source is None or source.name != "COMMANDLINE" or parameter.name in _SHOWING:
+            continue
+        value = context.params[parameter.name or ""]
+        words += [parameter.opts[0]] if isinstance(value, bool) else [parameter.opts[0], str(value)]
+    return tuple(words)

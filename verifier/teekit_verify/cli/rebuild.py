@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,7 @@ from teekit_verify.cli.options import (
     MirrorOption,
     SnapshotArchiveOption,
     SourceOption,
+    command_line,
     find_target,
     provision,
 )
@@ -28,7 +29,6 @@ from teekit_verify.core.outcome import ExitStatus
 
 if TYPE_CHECKING:
     from teekit_verify.core.progress import Progress
-    from teekit_verify.rebuild.build import Plan
     from teekit_verify.rebuild.run import TwoBuilds
     from teekit_verify.rebuild.workspace import Workspace
     from teekit_verify.reference.model import Reference
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 
 def rebuild(
+    context: typer.Context,
     image: ImageOption = "base",
     kernel: KernelOption = "debian",
     reference: Annotated[
@@ -62,7 +63,7 @@ def rebuild(
     """Build an image twice under varied conditions; compare, measure, and compare with what was published."""
     from teekit_verify.rebuild import lock, run, variation
     from teekit_verify.rebuild.workspace import Workspace, require_apart
-    from teekit_verify.report import directory, json_report, layout, terminal
+    from teekit_verify.report import directory, json_report, layout, rebuild_report
 
     varied = variation.conditions(vary)
     bringing = provision(source, mirror, snapshot_archive)
@@ -75,12 +76,19 @@ def rebuild(
     with place.locked():
         locked = lock.load(lock_file or bringing.project.image_lock)
         plan = run.prepare(target, bringing, place, locked)
+        facts: dict[str, Any] = {
+            "tool_version": __version__,
+            "image": target.image,
+            "profiles": target.profiles,
+            "directory": str(output),
+            "command": command_line(context),
+        }
         try:
             two = run.build_twice(plan, varied, place, bringing.progress)
-            report = _judge(two, published, bringing.progress, output)
+            report = _judge(two, published, bringing.progress, facts)
         except TeekitError as error:
             with suppress(TeekitError):  # the first error is the one to show
-                _report_failure(error, plan, place, bringing.progress, output)
+                _report_failure(error, place, bringing.progress, output, facts)
             raise
         directory.write(output, report, two)
         if not keep:
@@ -88,7 +96,7 @@ def rebuild(
     if json_output:
         sys.stdout.write(json_report.render_rebuild(report).decode())
     else:
-        terminal.show_rebuild(report, layout.console(sys.stdout))
+        rebuild_report.show(report, layout.console(sys.stdout))
     return report.verdict.exit_status
 
 
@@ -112,7 +120,9 @@ def _require_elsewhere(output: Path) -> None:
         raise TeekitError(f"{output} is the folder you are in", hint="Name another folder with --output DIR.")
 
 
-def _report_failure(error: TeekitError, plan: Plan, workspace: Workspace, progress: Progress, output: Path) -> None:
+def _report_failure(
+    error: TeekitError, workspace: Workspace, progress: Progress, output: Path, facts: dict[str, Any]
+) -> None:
     """An older report must not be taken for that of the rebuild which failed."""
     from teekit_verify.appraisal.verdict import Verdict
     from teekit_verify.report import directory
@@ -121,17 +131,14 @@ def _report_failure(error: TeekitError, plan: Plan, workspace: Workspace, progre
     report = RebuildReport(
         verdict=Verdict.FAILED,
         reasons=(error.message,),
-        tool_version=__version__,
-        image=plan.target.image,
-        profiles=plan.target.profiles,
-        directory=str(output),
         steps=steps(progress.timings),
+        **facts,
     )
     directory.write_failure(output, report, tuple(workspace.build(name) / "build.log" for name in "AB"))
 
 
 def _judge(
-    two: TwoBuilds, published: tuple[Reference, ReferenceUsed] | None, progress: Progress, output: Path
+    two: TwoBuilds, published: tuple[Reference, ReferenceUsed] | None, progress: Progress, facts: dict[str, Any]
 ) -> RebuildReport:
     from teekit_verify.appraisal.rebuild import appraise_rebuild
     from teekit_verify.reference.measure import measure_file
@@ -145,10 +152,6 @@ def _judge(
     return RebuildReport(
         verdict=appraisal.decision.verdict,
         reasons=appraisal.decision.reasons,
-        tool_version=__version__,
-        image=two.plan.target.image,
-        profiles=two.plan.target.profiles,
-        directory=str(output),
         reference=used,
         environment=two.builds[0].inputs.environment,
         inputs=inputs_used(*two.builds, reference, appraisal),
@@ -158,6 +161,9 @@ def _judge(
         measurements=measurements,
         checklist=appraisal.checklist,
         steps=steps(progress.timings),
+        consumed=two.builds[0].inputs,
+        published=reference,
         seen_by_a=seen_by_a,
         seen_by_b=seen_by_b,
+        **facts,
     )

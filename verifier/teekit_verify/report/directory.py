@@ -1,6 +1,7 @@
 """The report directory of a rebuild: everything somebody else needs to check the verdict.
 
 report.json        the verdict and all that led to it
+report.html        the same for people
 measurements.json  the predicted registers with their event logs
 inputs.json        what build A consumed (inputs-B.json, if B consumed something else)
 artifacts/         build A's files (artifacts/B/: those of build B that differ)
@@ -23,8 +24,10 @@ from teekit_verify.reference import documents
 from teekit_verify.reference.create import dump_inputs, dump_measurements
 from teekit_verify.reference.load import load_inputs, load_measurements
 from teekit_verify.reference.model import Artifact, Build, Measurements
+from teekit_verify.report import html_report
 from teekit_verify.report.document import REBUILD_SCHEMA
 from teekit_verify.report.json_report import render_rebuild
+from teekit_verify.report.read import parse_rebuild
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +57,7 @@ def write_failure(directory: Path, report: RebuildReport, logs: tuple[Path, ...]
     """A rebuild that failed leaves its report and whatever logs there are."""
     with _Replacement(directory) as folder:
         _copy_logs(logs, folder)
-        (folder / _REPORT).write_bytes(render_rebuild(report))
+        _write_report(report, folder)
 
 
 def write(directory: Path, report: RebuildReport, two: TwoBuilds) -> None:
@@ -68,7 +71,14 @@ def write(directory: Path, report: RebuildReport, two: TwoBuilds) -> None:
             (folder / "inputs-B.json").write_bytes(dump_inputs(second.inputs))
         if report.measurements is not None:
             (folder / "measurements.json").write_bytes(dump_measurements(report.measurements))
-        (folder / _REPORT).write_bytes(render_rebuild(report))
+        _write_report(report, folder)
+
+
+def _write_report(report: RebuildReport, folder: Path) -> None:
+    """The page is made of the very bytes of report.json, so that anybody can make it again."""
+    data = render_rebuild(report)
+    (folder / "report.html").write_bytes(html_report.render(parse_rebuild(data, _REPORT)))
+    (folder / _REPORT).write_bytes(data)
 
 
 def _copy_logs(logs: tuple[Path, ...], folder: Path) -> None:

@@ -23,6 +23,8 @@ def report_schema() -> dict[str, Any]:
     }
     schema["properties"] = heading | schema["properties"]
     schema["required"] = [*heading, *schema["required"]]
+    for kind in (schema, *schema["$defs"].values()):
+        kind.pop("description", None)  # those are for readers of the code
     return schema
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.explain import aligned, causes
-from teekit_verify.core.errors import printable
 from teekit_verify.core.outcome import Check, ExitStatus, Outcome
 from teekit_verify.measurement.events import event_type_name
 from teekit_verify.measurement.platforms import PLATFORMS
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from teekit_verify.measurement.registers import Register
     from teekit_verify.reference.model import Measurements, RegisterValue
     from teekit_verify.reference.published import ReferenceValues
-    from teekit_verify.report.document import ComparisonReport, RebuildReport
+    from teekit_verify.report.document import ComparisonReport
     from teekit_verify.report.inspection import UkiFacts
 
 _STATUS_WORDS = {
@@ -198,66 +197,3 @@ def _show_side_by_side(
         words = styled(event.description), styled(event.cause)
         rows.append([styled(number), *words, *(styled(shortened(digest)) for digest in digests), mark])
     show_table(out, (title, "what is measured", "comes from", f"expected ({bank.value})", "found", ""), rows)
-
-
-def show_rebuild(report: RebuildReport, out: Console) -> None:
-    """One screen: what was built, the artifacts, the registers, and the verdict with its reasons."""
-    _show_heading(report, out)
-    if report.artifacts:
-        out.print()
-        _show_artifacts(report, out)
-    if report.checklist is not None:
-        out.print()
-        show_checklist(report.checklist, out)
-    elif report.measurements is not None:
-        _show_short_measurements(report.measurements, out)
-    if report.differences:
-        out.print()
-        show_line(out, styled("where A and B differ", "bold"))
-        show_lines([f"{difference.where}: {difference.what}" for difference in report.differences], out)
-    out.print()
-    if report.steps:
-        show_line(out, "time    ", ", ".join(f"{printable(step.name)} {step.seconds:.1f} s" for step in report.steps))
-    show_line(out, "report  ", styled(report.directory))
-    show_line(
-        out, styled(f"{report.verdict.value}: {report.verdict.meaning}", STATUS_STYLES[report.verdict.exit_status])
-    )
-    if report.checklist is not None:
-        show_causes(report.checklist, out)
-    show_lines(report.reasons, out)
-
-
-def _show_heading(report: RebuildReport, out: Console) -> None:
-    profiles = f" ({', '.join(report.profiles)})" if report.profiles else ""
-    show_line(out, "image        ", styled(f"{report.image}{profiles}", "bold"))
-    if report.reference is not None:
-        show_line(out, "reference    ", styled(f"{report.reference.release} ({report.reference.path})"))
-    if report.environment is not None:
-        show_line(out, "environment  ", styled(report.environment.store_path))
-    if report.inputs is not None:
-        show_line(out, "inputs       ", report.inputs.sha256_a.hex)
-    if report.variations:
-        varied = [item.name for item in report.variations if item.value_a != item.value_b]
-        same = [item.name for item in report.variations if item.value_a == item.value_b]
-        show_line(out, "varied       ", styled(", ".join(varied) + (f"; not: {', '.join(same)}" if same else "")))
-
-
-def _show_artifacts(report: RebuildReport, out: Console) -> None:
-    rows = []
-    for pair in report.artifacts:
-        sizes = {str(item.size_bytes) for item in (pair.a, pair.b) if item is not None}
-        digests = [shortened(item.sha256.hex) if item is not None else "-" for item in (pair.a, pair.b)]
-        word = styled("equal", "green") if pair.same else styled("differs", "bold red")
-        rows.append((styled(pair.name), styled(" / ".join(sorted(sizes))), *map(styled, digests), word))
-    show_table(out, ("artifact", "bytes", "build A", "build B", ""), rows)
-
-
-def _show_short_measurements(measurements: Measurements, out: Console) -> None:
-    out.print()
-    rows = [
-        (styled(f"{platform} {name.plain}"), bank, styled(shortened(value.plain), str(value.style)))
-        for platform, registers in measurements.platforms.items()
-        for register, known in registers.items()
-        for name, bank, value in _value_rows(str(register), known)
-    ]
-    show_table(out, ("measured", "bank", "value"), rows)

@@ -1,0 +1,48 @@
+"""`teekit-verify report` as a user runs it: a report.json that anybody may have written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from builders import reports
+from teekit_verify.cli.app import main
+from teekit_verify.report import html_report, json_report, read
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Path:
+    path = tmp_path / "report.json"
+    path.write_bytes(json_report.render_rebuild(reports.REBUILDS["mismatch"]))
+    return path
+
+
+@pytest.mark.parametrize("named", ["file", "folder"])
+def test_the_summary_is_shown_whatever_the_verdict(
+    report: Path, named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", str(report if named == "file" else report.parent)]) == 0
+    assert "MISMATCH: A and B are equal, but not what was published" in capsys.readouterr().out
+    assert sorted(path.name for path in report.parent.iterdir()) == ["report.json"]
+
+
+def test_the_page_lies_beside_the_report_or_where_it_is_asked_for(
+    report: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", str(report), "--html"]) == 0
+    assert main(["report", str(report), "--html", "-o", str(tmp_path / "other.html")]) == 0
+    assert capsys.readouterr().err == f"wrote {tmp_path / 'report.html'}\nwrote {tmp_path / 'other.html'}\n"
+    page = html_report.render(read.load_rebuild(report))
+    assert (tmp_path / "report.html").read_bytes() == (tmp_path / "other.html").read_bytes() == page
+
+
+def test_what_is_no_report_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "report.json"
+    path.write_text("{}")
+    assert main(["report", str(path), "--html"]) == 2
+    assert f"error: {path}: is not a document of this tool" in capsys.readouterr().err
+    assert not (tmp_path / "report.html").exists()
+    path.unlink()
+    assert main(["report", str(tmp_path)]) == 2
+    assert f"error: {path}: cannot be read: No such file or directory" in capsys.readouterr().err

@@ -1,0 +1,38 @@
+"""`teekit-verify report`: a report.json for people, on the terminal or as a page."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from teekit_verify.cli.options import DebugOption
+from teekit_verify.core.outcome import ExitStatus
+
+
+def report(
+    file: Annotated[Path, typer.Argument(help="A report.json, or the report folder of a rebuild.", exists=True)],
+    html: Annotated[bool, typer.Option("--html", help="Write a page that needs nothing else to be read.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to write the page. [default: report.html beside FILE]")
+    ] = None,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Show the report of a rebuild: the summary, or with --html the whole of it as a page.
+
+    The report is shown, not checked: exit status 0 says that it is a report, whatever its verdict.
+    """
+    from teekit_verify.core.files import write_whole
+    from teekit_verify.report import html_report, layout, read, rebuild_report
+
+    path = file / "report.json" if file.is_dir() else file
+    shown = read.load_rebuild(path)
+    if not html:
+        rebuild_report.show(shown, layout.console(sys.stdout))
+        return ExitStatus.HOLDS
+    page = output or path.with_name("report.html")
+    write_whole(page, html_report.render(shown))
+    typer.echo(f"wrote {page}", err=True)
+    return ExitStatus.HOLDS
