@@ -38,6 +38,7 @@ def machine(tmp_path: Path, kettles: Path, monkeypatch: pytest.MonkeyPatch) -> I
     monkeypatch.setattr(layout, "KETTLE_LOG", tmp_path / "var/log/kettle.log")
     monkeypatch.setattr(layout, "KETTLE_ERROR_LOG", tmp_path / "var/log/kettle-error.log")
     monkeypatch.setattr(launcher, "_systemctl", systemd.systemctl)
+    monkeypatch.setattr(launcher, "ANSWER_SECONDS", 20.0)
     monkeypatch.delenv("MANIFEST", raising=False)
     (tmp_path / "var/log").mkdir(parents=True)
     yield systemd

@@ -12,20 +12,6 @@ if (typeof app.default?.fetch !== "function") throw new Error("the app has no `e
 // a request whose client hangs up is stopped, and would take those that wait with it.
 let initialised = false
 
-export default { fetch() {} }`")
-
-// onInit() runs once, before the first request, and again if it failed: the database may have been away.
-let initialised
-
-async function initialise(env) {
-  try {
-    await app.onInit?.(env)
-  } catch (error) {
-    initialised = undefined
-    throw error
-  }
-}
-
 export default {
   async fetch(request, env, context) {
     const DB = new Database(env.DB_HTTP, env.DB_URL)

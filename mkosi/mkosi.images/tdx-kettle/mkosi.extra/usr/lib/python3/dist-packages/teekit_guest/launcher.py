@@ -77,9 +77,9 @@ def lay_out(folder: Path, kettle: int, content: bytes) -> None:
     write_atomically(folder / "environment", ports.encode())
 
 
-def wait_until_it_answers(kettle: int, *, seconds: float = ANSWER_SECONDS) -> None:
+def wait_until_it_answers(kettle: int) -> None:
     """Until the app is initialised and its database there. (A port alone says nothing: workerd listens before it loads.)"""
-    until = time.monotonic() + seconds
+    until = time.monotonic() + ANSWER_SECONDS
     while time.monotonic() < until:
         if _systemctl("is-failed", f"kettle@{kettle}.service", check=False) == 0:
             raise Refused(f"its service has failed, see {layout.KETTLE_ERROR_LOG}")
@@ -90,7 +90,9 @@ def wait_until_it_answers(kettle: int, *, seconds: float = ANSWER_SECONDS) -> No
         except fetch.Unreachable:
             pass
         time.sleep(PAUSE_SECONDS)
-    raise Refused(f"no good answer on port {layout.port(kettle)} in {seconds:g} s, see {layout.KETTLE_ERROR_LOG}")
+    raise Refused(
+        f"no good answer on port {layout.port(kettle)} in {ANSWER_SECONDS:g} s, see {layout.KETTLE_ERROR_LOG}"
+    )
 
 
 def _systemctl(*arguments: str, check: bool = True) -> int:
