@@ -85,6 +85,7 @@ def make_tree(tree: Path) -> Path:
             place = tree / "usr" / library.removeprefix("/").removeprefix("usr/")
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(library, place)
+    shutil.copytree("/usr/lib/locale/C.utf8", tree / "usr/lib/locale/C.utf8")
     (tree / "usr/bin/mkosi").write_text(MKOSI)
     (tree / "usr/bin/mkosi").chmod(0o755)
     return tree
