@@ -17,7 +17,7 @@ _ACTIVE = 0x1
 _ACTIVE_HIDDEN_APP = 0x109
 _UI_APP_VOLUME = UUID("7cb8bdc9-f8eb-4f34-aaea-3ee4af6516a1")
 _UI_APP_FILE = UUID("462caa21-7614-4503-836e-8ab6f4662331")
-_BDS_OPTION = UUID("8108ac4e-9f11-4d59-850e-e21a522c59b2")
+BDS_OPTION = UUID("8108ac4e-9f11-4d59-850e-e21a522c59b2")
 """edk2 MdeModulePkg/Library/UefiBootManagerLib/BmBoot.c, mBmAutoCreateBootOptionGuid: the option was made by itself."""
 
 
@@ -82,7 +82,7 @@ def gcp_nvme_option(namespace: int, pci_device: int) -> Variable:
     acpi = bytes.fromhex("02010c00d041030a00000000")  # PciRoot(0x0)
     pci = bytes.fromhex("0101060000") + bytes([pci_device])
     nvme = bytes.fromhex("03171000") + struct.pack("<I8x", namespace)
-    return boot_option(namespace, _ACTIVE, title, acpi + pci + nvme, _BDS_OPTION.bytes_le)
+    return boot_option(namespace, _ACTIVE, title, acpi + pci + nvme, BDS_OPTION.bytes_le)
 
 
 def ui_app_option() -> Variable:
