@@ -11,7 +11,6 @@ from teekit_verify.appraisal.rebuild import appraise_rebuild
 from teekit_verify.appraisal.verdict import Verdict
 from teekit_verify.explanation.tree import Cause, Difference, Explanation, Kind
 from teekit_verify.measurement.registers import pcr
-from teekit_verify.rebuild.comparison import ArtifactDifference
 from teekit_verify.rebuild.origin import Origin
 from teekit_verify.rebuild.smells import Smell
 from teekit_verify.reference import model
@@ -89,7 +88,6 @@ def _rebuild(
 
 
 _OTHER = sample.build(artifacts=(replace(sample.UKI, sha256=sample.sha256("evil")), sample.MANIFEST))
-_DIFFERENCE = ArtifactDifference("tdx-debian.efi: UKI section .initrd", "differs\x1b[31m from offset 0x10 on")
 EXPLANATION = Explanation(
     "A/tdx-debian.efi",
     "B/tdx-debian.efi",
@@ -135,7 +133,7 @@ REBUILDS = {
     "reproduced": _rebuild(sample.build(), sample.reference()),
     "unreferenced": _rebuild(sample.build(), None, smells=(SMELL,)),
     "mismatch": _rebuild(sample.build(), sample.reference(), EVIL),
-    "nondeterministic": _rebuild(_OTHER, sample.reference(), differences=(_DIFFERENCE,), explanations=(EXPLANATION,)),
+    "nondeterministic": _rebuild(_OTHER, sample.reference(), explanations=(EXPLANATION,)),
     "input drift": _rebuild(
         sample.build(), replace(sample.reference(), inputs=sample.inputs(packages=(sample.package("bash", "5.2-1"),)))
     ),

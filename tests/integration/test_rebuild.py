@@ -13,9 +13,11 @@ import pytest
 from builders.tools import require
 from teekit_verify.cli.app import main
 from teekit_verify.core.outcome import ExitStatus
+from teekit_verify.explanation.tree import culprits
 from teekit_verify.measurement.platforms import IMAGE_PLATFORMS
 from teekit_verify.rebuild import environment, lock
 from teekit_verify.rebuild.workspace import Workspace
+from teekit_verify.report.read import load_rebuild
 
 from .conftest import FinishedRebuild, UsableProject, run_rebuild
 
@@ -75,7 +77,9 @@ def test_one_changed_source_byte_makes_another_build_and_is_named(
     assert result.status == ExitStatus.DOES_NOT_HOLD
     reasons = "\n".join(result.report["reasons"])
     assert "mkosi/mkosi.images/base/mkosi.finalize" in reasons
-    assert any(".initrd" in difference["where"] for difference in result.report["differences"])
+    explained = next(one for one in load_rebuild(result.directory / "report.json").explanations if ".efi" in one.a)
+    found = [leaf.difference for leaf in culprits(explained.differences) if leaf.path[-1] == "etc/built-on"]
+    assert [cause.name for difference in found for cause in difference.causes] == ["host name"]
     assert result.report["verdict"] == "INPUT_DRIFT"
     assert (result.directory / "artifacts" / "B" / "tdx-debian-base.efi").exists()
 

@@ -108,12 +108,10 @@ def test_nondeterministic(miniature: Miniature) -> None:
     assert rebuild(miniature) == 1
     content = report(miniature)
     assert content["verdict"] == "NONDETERMINISTIC"
-    assert content["differences"] == [
-        {
-            "where": "tdx-debian-base.manifest",
-            "what": "the first different byte is at offset 0x11 (23 and 36 bytes)",
-        }
-    ]
+    (difference,) = content["explanations"][0]["differences"]
+    assert (difference["name"], difference["what"]) == ("tdx-debian-base.manifest", "text, 1 different line")
+    assert difference["excerpt"] == ["-first", "+second.example.org"]
+    assert [cause["name"] for cause in difference["causes"]] == ["host name"]
     both = [miniature.report / "artifacts" / folder / "tdx-debian-base.manifest" for folder in (".", "B")]
     assert [path.read_text().splitlines()[1] for path in both] == ["first", "second.example.org"]
     assert not (miniature.report / "artifacts/B/tdx-debian-base.efi").exists()  # that one is the same
@@ -124,7 +122,9 @@ def test_a_difference_in_a_uki_is_named_by_its_section(miniature: Miniature) -> 
     miniature.build_with('[ "$(hostname)" = first ] || cp other.efi "$output/tdx-debian-base.efi"\n')
     assert rebuild(miniature) == 1
     assert report(miniature)["verdict"] == "NONDETERMINISTIC"
-    assert [row["where"] for row in report(miniature)["differences"]] == ["tdx-debian-base.efi: UKI section .initrd"]
+    (difference,) = report(miniature)["explanations"][0]["differences"]
+    assert difference["name"] == "tdx-debian-base.efi"
+    assert [section["name"] for section in difference["children"]] == ["section .initrd"]
 
 
 def test_mismatch(miniature: Miniature) -> None:

@@ -55,7 +55,7 @@ def test_the_report_of_a_reproduced_build() -> None:
 
 
 def test_differences_of_builds_are_listed() -> None:
-    assert _rebuild("nondeterministic")["differences"][0]["where"] == "tdx-debian.efi: UKI section .initrd"
+    assert _rebuild("nondeterministic")["explanations"][0]["differences"][0]["name"] == "UKI section .initrd"
 
 
 def test_a_failed_report_knows_little_and_says_so() -> None:

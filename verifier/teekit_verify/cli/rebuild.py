@@ -157,7 +157,7 @@ def _judge(
         inputs=inputs_used(*two.builds, reference, appraisal),
         variations=variations(two.varied.first.described(), two.varied.second.described(), two.varied.off),
         artifacts=appraisal.artifacts,
-        differences=two.differences,
+        explanations=two.explanations,
         measurements=measurements,
         checklist=appraisal.checklist,
         steps=steps(progress.timings),

@@ -79,7 +79,7 @@ def _varied(sighting: Sighting, conditions: Sequence[Condition]) -> list[Cause]:
     """The variations whose own values of A and B are what A and B have there."""
     return [
         Cause(
-            _VARIED.get(condition.name, condition.name),
+            _VARIED[condition.name],
             f"the build environment: the builds had different values of {condition.name}, and they show up here",
             "Keep the build from recording it.",
         )
@@ -96,21 +96,21 @@ _VARIED = {
     "num_cpus": "number of CPUs",
     "home": "home directory",
     "environment": "environment value",
-    "user_group": "user name",
     "exec_path": "search path",
 }
 
 
 def _shows(condition: Condition, sighting: Sighting) -> bool:
-    if condition.a == condition.b or condition.name in {"umask", "time", "aslr"}:
+    """Whether A has a value of its own and B too, or only B where A had none."""
+    if condition.name not in _VARIED or condition.a == condition.b:
         return False
     if condition.name == "num_cpus":
         return marks.changed_tokens(sighting.a, sighting.b) == (condition.a, condition.b)
     values_a, values_b = set(condition.a.split()), set(condition.b.split())
-    only_a, only_b = _values(values_a - values_b), _values(values_b - values_a)
-    return any(value in sighting.a and value not in sighting.b for value in only_a) or any(
-        value in sighting.b and value not in sighting.a for value in only_b
-    )
+    own_a, own_b = _values(values_a - values_b), _values(values_b - values_a)
+    seen_a = any(value in sighting.a and value not in sighting.b for value in own_a)
+    seen_b = any(value in sighting.b and value not in sighting.a for value in own_b)
+    return (seen_a or not own_a) and (seen_b or not own_b) and (seen_a or seen_b)
 
 
 def _values(words: set[str]) -> list[str]:

@@ -69,6 +69,7 @@ class Examination:
     leaves: list[Pair] = field(default_factory=list)
     """Pairs of files that no format went further into: what another tool may look at."""
     _files: ExitStack = field(default_factory=ExitStack)
+    _paths: dict[int, Path] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         return self
@@ -79,9 +80,16 @@ class Examination:
     def open(self, path: Path) -> Blob:
         """Raises TeekitError if the file cannot be read."""
         try:
-            return Blob.of(self._files.enter_context(path.open("rb")).fileno())
+            blob = Blob.of(self._files.enter_context(path.open("rb")).fileno())
         except OSError as error:
             raise TeekitError(f"{path}: cannot be read: {error.strerror}", hint="Name a readable file.") from error
+        self._paths[blob.descriptor] = path
+        return blob
+
+    def path_of(self, blob: Blob) -> Path | None:
+        """The file that the blob is the whole of, if it was opened here."""
+        path = self._paths.get(blob.descriptor)
+        return path if blob == Blob.of(blob.descriptor) else None
 
     def spool(self, limit_bytes: int = SPOOL_BYTES) -> Spool:
         """A new, empty spool file."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import first_difference
-from teekit_verify.explanation import archive, compressed, diffoscope, documents, elf, kernel, pe
+from teekit_verify.explanation import archive, compressed, diffoscope, disk, documents, elf, kernel, pe
 from teekit_verify.explanation.examination import Examination, Format, Pair
 from teekit_verify.explanation.tree import Explanation, attached
 
@@ -20,6 +20,7 @@ FORMATS: tuple[Format, ...] = (
     Format(elf.is_elf, elf.compare_elfs),
     Format(kernel.is_kernel, kernel.compare_kernels),
     Format(pe.is_pe, pe.compare_pes),
+    Format(disk.is_disk, disk.compare_disks),
     Format(archive.is_archive, archive.compare_archives),
     Format(compressed.is_compressed, compressed.compare_compressed),
     Format(documents.is_manifest, documents.compare_manifests),

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.rebuild.build import Attempt, Plan
-from teekit_verify.rebuild.comparison import ArtifactDifference, compare_artifacts
+from teekit_verify.rebuild.comparison import explain_artifacts
 from teekit_verify.rebuild.environment import hold
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from teekit_verify.core.progress import Progress
+    from teekit_verify.explanation.tree import Explanation
     from teekit_verify.rebuild.images import Target
     from teekit_verify.rebuild.lock import PackageLock
     from teekit_verify.rebuild.provision import Provision
@@ -25,13 +26,13 @@ NEEDED_BYTES = 6 << 30
 
 @dataclass(frozen=True, slots=True)
 class TwoBuilds:
-    """Both builds, and where they differ. `differences` is empty exactly when all artifacts are identical."""
+    """Both builds, and why they differ. `explanations` is empty exactly when all artifacts are identical."""
 
     plan: Plan
     varied: Variations
     attempts: tuple[Attempt, Attempt]
     builds: tuple[Build, Build]
-    differences: tuple[ArtifactDifference, ...]
+    explanations: tuple[Explanation, ...]
 
     def artifact(self, name: str) -> Path:
         """Build A's file of that name, in the workspace."""
@@ -55,12 +56,11 @@ def build_twice(plan: Plan, varied: Variations, workspace: Workspace, progress: 
     second = Attempt(plan, workspace.build("B"), varied.second)
     builds = _make("A", first, progress), _make("B", second, progress)
     with progress.step("compare the artifacts of A and B"):
-        differences = tuple(
-            difference
-            for name in plan.target.artifacts
-            for difference in compare_artifacts(first.output / name, second.output / name)
+        described = varied.first.described(), varied.second.described()
+        explanations = explain_artifacts(
+            plan.target.artifacts, first.output, second.output, described, scratch=workspace.root
         )
-    return TwoBuilds(plan, varied, (first, second), builds, differences)
+    return TwoBuilds(plan, varied, (first, second), builds, explanations)
 
 
 def _make(name: str, attempt: Attempt, progress: Progress) -> Build:

@@ -155,7 +155,7 @@ def _recorded_artifacts(report: object, directory: Path) -> Iterator[Artifact]:
         for pair in report["artifacts"]:
             if not pair["a"] or pair["a"] != pair["b"]:
                 raise TeekitError(
-                    f"{directory}: build A and B differ, so there is nothing to publish", hint="See its `differences`."
+                    f"{directory}: build A and B differ, so there is nothing to publish", hint="See its `explanations`."
                 )
             artifact = _ARTIFACT.validate_json(json.dumps(pair["a"]))
             if PurePath(artifact.name).name != artifact.name:

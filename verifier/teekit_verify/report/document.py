@@ -11,7 +11,6 @@ from teekit_verify.appraisal.artifacts import ArtifactPair
 from teekit_verify.appraisal.checklist import Checklist, Conclusion
 from teekit_verify.appraisal.verdict import Verdict
 from teekit_verify.explanation.tree import Explanation
-from teekit_verify.rebuild.comparison import ArtifactDifference
 from teekit_verify.rebuild.origin import Origin
 from teekit_verify.rebuild.sandbox import Seen
 from teekit_verify.rebuild.smells import Smell
@@ -109,7 +108,6 @@ class RebuildReport:
     inputs: InputsUsed | None = None
     variations: tuple[Variation, ...] = ()
     artifacts: tuple[ArtifactPair, ...] = ()
-    differences: tuple[ArtifactDifference, ...] = ()
     measurements: Measurements | None = None
     checklist: Checklist | None = None
     steps: tuple[Step, ...] = ()

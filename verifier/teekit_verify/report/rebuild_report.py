@@ -41,7 +41,7 @@ def show(report: RebuildReport, out: Console) -> None:
         ("report", [styled(report.directory)]),
     ):
         _show(title, lines, out)
-    if report.explanations or report.differences:
+    if report.explanations:
         out.print()
         show_line(out, styled("where A and B differ", "bold"))
         show_lines(_differences(report), out)
@@ -158,8 +158,6 @@ def _time(report: RebuildReport) -> Iterator[Text]:
 
 def _differences(report: RebuildReport) -> list[str]:
     leaves = [leaf for one in report.explanations for leaf in culprits(one.differences)]
-    if not leaves:
-        return [f"{difference.where}: {difference.what}" for difference in report.differences]
     return [
         f"{': '.join(leaf.path)}: {leaf.difference.what}"
         + "".join(f" (usually: {cause.name})" for cause in leaf.difference.causes)
