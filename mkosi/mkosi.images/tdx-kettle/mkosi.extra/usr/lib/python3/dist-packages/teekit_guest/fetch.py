@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPMessage
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from .refusal import Refused, shown
 
@@ -26,6 +26,10 @@ PORTS = {"http": 80, "https": 443}
 
 class Unreachable(Refused):
     """Nothing usable came back, and it may at another time: no connection, no answer in time, half an answer."""
+
+
+class NobodyListens(Unreachable):
+    """The connection was refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +54,27 @@ class Address:
         return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
 
 
-def address_of(url: str) -> Address:
-    """What is in an http or https URL (RFC 3986) of printable ASCII, without user, password or fragment."""
+def split_url(url: str) -> SplitResult:
+    """The parts of a URL (RFC 3986) of printable ASCII."""
     if len(url) > URL_CHARACTERS or not url.isascii() or not url.isprintable() or " " in url:
         raise Refused(f"{shown(url)} is no URL of at most {URL_CHARACTERS} printable ASCII characters")
     try:
         parts = urlsplit(url)
-        port = parts.port
+        parts.port  # noqa: B018 -- raises as well
     except ValueError:
         raise Refused(f"{shown(url)} is no URL") from None
+    return parts
+
+
+def address_of(url: str) -> Address:
+    """What is in an http or https URL, without user, password or fragment."""
+    parts = split_url(url)
     if parts.scheme not in PORTS:
         raise Refused(f"{shown(url)} is neither http nor https")
     if not parts.hostname or "@" in parts.netloc or parts.fragment:
         raise Refused(f"{shown(url)} must have a host, and neither user nor fragment")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Address(parts.scheme, parts.hostname, port or PORTS[parts.scheme], target)
+    return Address(parts.scheme, parts.hostname, parts.port or PORTS[parts.scheme], target)
 
 
 def get(url: str, *, seconds: float, most_bytes: int, headers: Mapping[str, str] | None = None) -> Answer:
@@ -78,6 +88,8 @@ def get(url: str, *, seconds: float, most_bytes: int, headers: Mapping[str, str]
             if len(body) <= most_bytes and response.length:
                 raise Unreachable(f"{shown(url)} broke off after {len(body)} bytes")
             return Answer(response.status, response.headers, body)
+    except ConnectionRefusedError:
+        raise NobodyListens(f"{shown(url)}: nobody listens there") from None
     except TimeoutError:
         raise Unreachable(f"{shown(url)} did not answer within {seconds:g} s") from None
     except (OSError, HTTPException) as error:

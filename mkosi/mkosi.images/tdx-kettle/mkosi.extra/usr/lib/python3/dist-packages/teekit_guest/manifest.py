@@ -48,6 +48,8 @@ def split(value: bytes) -> list[bytes]:
 
 def decode(part: bytes) -> Manifest:
     """A manifest in base64."""
+    if not part:
+        raise Refused("there is no manifest for it")
     try:
         text = base64.b64decode(part, validate=True)
     except ValueError:
@@ -89,14 +91,14 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
 def _app(value: object) -> str:
     if not isinstance(value, str):
         raise Refused("a manifest must have a field app, a string")
-    if not value.startswith("file:"):
+    parts = fetch.split_url(value)
+    if parts.scheme != "file":
         fetch.address_of(value)
         return value
     # RFC 8089: an absolute path, no host but this one.
-    parts = urlsplit(value)
     path = unquote(parts.path)
-    fine = parts.netloc in {"", "localhost"} and path.startswith("/") and not parts.query and not parts.fragment
-    if not fine or not value.isascii() or not value.isprintable() or "\0" in path or len(value) > fetch.URL_CHARACTERS:
+    here = parts.netloc in {"", "localhost"} and not parts.query and not parts.fragment
+    if not here or not path.startswith("/") or "\0" in path:
         raise Refused(f"{shown(value)} must be file: and an absolute path")
     return value
 
