@@ -20,7 +20,7 @@ from teekit_verify.rebuild.images import find_target
 from teekit_verify.rebuild.variation import NAMES, conditions
 from teekit_verify.rebuild.workspace import Workspace
 
-LEAK = Path(__file__).parents[2] / "assets" / "images" / "leak" / "leak.sh"
+LEAK = Path(__file__).parents[2] / "assets" / "images" / "small" / "leak.sh"
 # What `explain` calls the cause. A mode, an address and an order are not the values of the conditions that lead to them.
 CAUSES = {
     "build_path": "build path",
@@ -74,9 +74,9 @@ def test_a_leak_is_exposed_by_its_variation_and_by_no_other(name: str, tmp_path:
         pytest.skip(reason)
     plan, workspace = leaking(tmp_path, tree, name), Workspace(tmp_path / "workspace")
     without = run.build_twice(plan, conditions(f"-{name}"), workspace, Recorder())
-    assert without.differences == ()
+    assert without.explanations == ()
     two = run.build_twice(plan, conditions(f"none,+{name}"), workspace, Recorder())
-    assert [difference.where for difference in two.differences] == ["tdx-debian-base.manifest"]
+    assert [one.a for one in two.explanations] == ["build A: tdx-debian-base.manifest"]
     first, second = (attempt.output / "tdx-debian-base.manifest" for attempt in two.attempts)
     described = two.varied.first.described(), two.varied.second.described()
     varied = [Condition(key, described[0][key], described[1][key]) for key in NAMES]
