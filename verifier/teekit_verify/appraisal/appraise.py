@@ -54,7 +54,10 @@ def appraise_platform(
     *,
     unmentioned: str = "",
 ) -> Checklist:
-    """Of values that belong together, one group must match in every register; the closest one is what is explained."""
+    """Of values that belong together, one group must match in every register; the closest one is what is explained.
+
+    `unmentioned` also covers the events that stand between those that a reference names: see `_settled`.
+    """
     candidates = [
         (_appraise_registers(platform, registers, values, group), group)
         for group, registers in reference_groups(published)
@@ -65,13 +68,47 @@ def appraise_platform(
         note = f"no group of values matches; against '{group}': "
         checks = (replace(check, detail=note + check.detail) if check.detail else check for check in checklist.checks)
         checklist = Checklist(tuple(checks), checklist.ignored, checklist.differences)
-    return checklist + _unmentioned(platform, [item for item in measured if item not in published], unmentioned)
+    if unmentioned:
+        checklist = replace(
+            checklist, checks=tuple(_settled(check, platform, published, measured) for check in checklist.checks)
+        )
+    return checklist + _unmentioned(platform, published, measured, unmentioned)
 
 
-def _unmentioned(platform: str, registers: Sequence[Register], reason: str) -> Checklist:
-    detail = f"ignored: {reason}" if reason else "measured, but the reference does not mention this register"
-    checks = tuple(Check(f"{platform} {register}", Outcome.NOT_CHECKED, detail=detail) for register in registers)
-    return Checklist((), checks) if reason else Checklist(checks)
+def _settled(
+    check: Check,
+    platform: str,
+    published: Mapping[Register, ReferenceRegister],
+    measured: Mapping[Register, RegisterValue],
+) -> Check:
+    """A reference that names some events of a register asks for no more than these. `_appraise_half_known` has found them,
+    or it would have said that one is missing.
+    """
+    for register, reference in published.items():
+        value = measured.get(register)
+        if value is None or value.values is None or not value.events:
+            continue
+        names_events = any(item.register.values is None for item in reference.acceptable)
+        names = {f"{platform} {register} {bank.value}" for bank in value.banks} if names_events else set()
+        if check.outcome is Outcome.NOT_CHECKED and check.name in names:
+            return replace(check, outcome=Outcome.MATCH, expected="events of its log", detail="")
+    return check
+
+
+def _unmentioned(
+    platform: str,
+    published: Mapping[Register, ReferenceRegister],
+    measured: Mapping[Register, RegisterValue],
+    reason: str,
+) -> Checklist:
+    names = {register: f"{platform} {register}" for register in measured if register not in published}
+    if not reason:
+        detail = "measured, but the reference does not mention this register"
+        return Checklist(tuple(Check(name, Outcome.NOT_CHECKED, detail=detail) for name in names.values()))
+    known = [register for register in names if measured[register].banks or measured[register].alternatives]
+    return Checklist(
+        (), tuple(Check(names[register], Outcome.NOT_CHECKED, detail=f"ignored: {reason}") for register in known)
+    )
 
 
 def _appraise_registers(

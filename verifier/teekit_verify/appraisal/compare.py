@@ -14,7 +14,7 @@ from teekit_verify.reference.published import values_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from teekit_verify.reference.model import Measurements, Reference
+    from teekit_verify.reference.model import Measurements, Reference, ReferenceRegister
     from teekit_verify.reference.published import ReferenceValues
 
     Compared = tuple[ReferenceValues, Checklist, Conclusion]
@@ -45,8 +45,33 @@ def compare_with_published(published: Sequence[ReferenceValues], measurements: M
 def _compare(values: ReferenceValues, measurements: Measurements) -> Compared:
     checks = check_boot_file(values.artifacts, measurements.artifact, measurements.disk)
     checklist = Checklist(checks if values.artifacts or not values.unmentioned else (), not_compared(values))
+    if values.unmentioned:
+        values, never_extended = _without_reset_values(values, measurements)
+        checklist += Checklist((), never_extended)
     checklist += appraise(values, measurements, unmentioned=values.unmentioned)
     return values, checklist, conclude(checklist)
+
+
+def _without_reset_values(
+    values: ReferenceValues, measurements: Measurements
+) -> tuple[ReferenceValues, tuple[Check, ...]]:
+    """An artifact says nothing of registers that nobody extends: such values, of files of other formats, are for evidence."""
+    platforms, checks = {}, []
+    for platform, registers in values.platforms.items():
+        idle = {
+            register
+            for register, published in registers.items()
+            if register not in measurements.platforms.get(platform, registers) and _is_reset_value(published)
+        }
+        platforms[platform] = {register: item for register, item in registers.items() if register not in idle}
+        detail = "ignored: published as never extended, which an artifact does not decide"
+        checks += [Check(f"{platform} {register}", Outcome.NOT_CHECKED, detail=detail) for register in sorted(idle)]
+    return replace(values, platforms=platforms), tuple(checks)
+
+
+def _is_reset_value(published: ReferenceRegister) -> bool:
+    digests = [digest for value in published.acceptable for digest in value.register.values or ()]
+    return bool(digests) and not any(any(digest.value) for digest in digests)
 
 
 def not_compared(values: ReferenceValues) -> tuple[Check, ...]:

@@ -1,7 +1,8 @@
 """What `dstack-mr measure --json` prints: one QEMU machine, that boots a kernel without a disk.
 
-Dstack-TEE/dstack (312dc605), dstack-mr/src/lib.rs, TdxMeasurements; kvinwang/dstack-mr (Go) adds `mr_aggregated`, SHA-256 of
-all four registers, and `mr_image`, SHA-256 of all but RTMR0.
+Dstack-TEE/dstack (312dc605), dstack-mr/src/lib.rs, TdxMeasurements. kvinwang/dstack-mr (Go) before 0.5 adds `mr_image`, SHA-256
+of all registers but RTMR0, and `mr_aggregated`, SHA-256 of all four, in 0.3 with 32 bytes behind them that are zero where
+the machine has no key provider.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 NAME = "dstack-mr"
+_NO_KEY_PROVIDER = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +42,20 @@ def _recognises(source: Source) -> bool:
 def _read(source: Source) -> Sequence[ReferenceValues]:
     found = source.parse(_Fields)
     registers = (found.mrtd, found.rtmr0, found.rtmr1, found.rtmr2)
-    _check(source, "mr_aggregated", found.mr_aggregated, registers)
+    _check(source, "mr_aggregated", found.mr_aggregated, registers, endings=(b"", _NO_KEY_PROVIDER))
     _check(source, "mr_image", found.mr_image, (found.mrtd, found.rtmr1, found.rtmr2))
     names = (MRTD, rtmr(0), rtmr(1), rtmr(2))
     platform = {name: match(NAME, value) for name, value in zip(names, registers, strict=True)}
     return (ReferenceValues("image of a dstack-mr file", {QEMU.name: platform}, unmentioned=UNMENTIONED),)
 
 
-def _check(source: Source, field: str, stated: Digest | None, parts: Sequence[Digest]) -> None:
-    computed = Digest.of_parts(Algorithm.SHA256, (part.value for part in parts))
-    if stated is not None and stated != computed:
-        raise source.fail(field, f"the registers give {computed.hex}, found {stated.hex}")
+def _check(
+    source: Source, field: str, stated: Digest | None, parts: Sequence[Digest], endings: Sequence[bytes] = (b"",)
+) -> None:
+    joined = b"".join(part.value for part in parts)
+    computed = [Digest.of(Algorithm.SHA256, joined + ending) for ending in endings]
+    if stated is not None and stated not in computed:
+        raise source.fail(field, f"the registers give {computed[0].hex}, found {stated.hex}")
 
 
 FORMAT = Format("dstack-mr JSON", _recognises, _read)

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 NAME = "measured-boot"
-_TYPES = {4: EventType.EV_EFI_BOOT_SERVICES_APPLICATION, 9: EventType.EV_EVENT_TAG, 11: EventType.EV_IPL}
-"""The file does not say which type an event has: what systemd-stub, firmware and kernel measure into these PCRs."""
 _Index = Annotated[int, Field(ge=0, lt=PCR_COUNT)]
 
 
@@ -74,7 +72,7 @@ def _read(source: Source) -> Sequence[ReferenceValues]:
         if str(event.PCRIndex) not in found.measurements:
             raise source.fail("EventLog", f"has an event of PCR {event.PCRIndex}, which 'measurements' does not have")
     platform = {}
-    for index, entry in found.measurements.items():
+    for index, entry in sorted(found.measurements.items(), key=lambda item: int(item[0])):
         register = pcr(int(index))
         value = _value(entry.expected, [event for event in events if event.PCRIndex == register.index])
         if value.events and _replayed(register, value) != entry.expected:
@@ -84,11 +82,15 @@ def _read(source: Source) -> Sequence[ReferenceValues]:
 
 
 def _value(expected: Digest, events: Sequence[_Event]) -> RegisterValue:
-    predicted = (
-        PredictedEvent(_TYPES.get(event.PCRIndex, EventType.EV_IPL), (event.Digest,), event.Description, "")
-        for event in events
-    )
-    return RegisterValue((expected,), "", tuple(predicted))
+    return RegisterValue((expected,), "", tuple(map(_predicted, events)))
+
+
+def _predicted(event: _Event) -> PredictedEvent:
+    """Descriptions begin with the event's type (`EV_IPL: ...`), but for those of boot stages."""
+    name, _, description = event.Description.partition(": ")
+    if name in EventType.__members__:
+        return PredictedEvent(EventType[name], (event.Digest,), description or name, "")
+    return PredictedEvent(EventType.EV_EFI_BOOT_SERVICES_APPLICATION, (event.Digest,), event.Description, "")
 
 
 def _replayed(register: Register, value: RegisterValue) -> Digest | None:
