@@ -41,7 +41,9 @@ def main() -> int:
         paths = [folder / "a.efi", folder / "b.efi"]
         for path, side in zip(paths, "AB", strict=True):
             _write_uki(path, arguments.mib * MIB, side)
-        return 0 if all(_measured(paths, *options, runs=arguments.runs) for options in ((), ("--no-diffoscope",))) else 1
+        return (
+            0 if all(_measured(paths, *options, runs=arguments.runs) for options in ((), ("--no-diffoscope",))) else 1
+        )
 
 
 def _write_uki(path: Path, size_bytes: int, side: str) -> None:
@@ -52,7 +54,9 @@ def _write_uki(path: Path, size_bytes: int, side: str) -> None:
         _write_cpio(stream, size_bytes * 88 // 100, chance, side)
     subprocess.run(["zstd", "-q", "-3", "-T0", "--rm", "-f", str(plain)], check=True)
     compressed = plain.with_suffix(".cpio.zst")
-    path.write_bytes(build_uki(sections=[(".cmdline", b"quiet"), (".linux", linux), (".initrd", compressed.read_bytes())]))
+    path.write_bytes(
+        build_uki(sections=[(".cmdline", b"quiet"), (".linux", linux), (".initrd", compressed.read_bytes())])
+    )
     compressed.unlink()
 
 

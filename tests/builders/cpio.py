@@ -39,5 +39,7 @@ def write_entry(archive: io.BytesIO, entry: Entry, number: int, magic: bytes = b
     inode = number if entry.inode is None else entry.inode
     fields = (inode, entry.mode, entry.uid, entry.gid, entry.links, entry.mtime, len(entry.content))
     fields += (0, 0, *entry.device, len(name), entry.check)
-    for part in (magic + b"".join(b"%08x" % field for field in fields) + name, entry.content):
-        archive.write(part + bytes(-len(part) % 4))
+    archive.writelines(
+        part + bytes(-len(part) % 4)
+        for part in (magic + b"".join(b"%08x" % field for field in fields) + name, entry.content)
+    )

@@ -68,8 +68,10 @@ def causes_of(sightings: Iterable[Sighting], conditions: Sequence[Condition] = (
     found: dict[Cause, None] = {}
     for sighting in sightings:
         rows = [next((row.cause for row in table if row.recognise(sighting)), None) for table in (FIELDS, FILES)]
-        content = next((row.cause for row in CONTENTS if row.recognise(sighting)), None)
-        for cause in (*rows, *_varied(sighting, conditions), None if rows[0] else content):
+        varied = _varied(sighting, conditions)
+        told = rows[0] is not None or varied
+        content = None if told else next((row.cause for row in CONTENTS if row.recognise(sighting)), None)
+        for cause in (*rows, *varied, content):
             if cause is not None and all(cause.name != other.name for other in found):
                 found[cause] = None
     return tuple(found)[:_MAX_CAUSES]
@@ -97,6 +99,7 @@ _VARIED = {
     "home": "home directory",
     "environment": "environment value",
     "exec_path": "search path",
+    "user_group": "user name",
 }
 
 
@@ -108,9 +111,16 @@ def _shows(condition: Condition, sighting: Sighting) -> bool:
         return marks.changed_tokens(sighting.a, sighting.b) == (condition.a, condition.b)
     values_a, values_b = set(condition.a.split()), set(condition.b.split())
     own_a, own_b = _values(values_a - values_b), _values(values_b - values_a)
-    seen_a = any(value in sighting.a and value not in sighting.b for value in own_a)
-    seen_b = any(value in sighting.b and value not in sighting.a for value in own_b)
+    seen_a = any(_is_own(value, sighting.a, sighting.b, own_b) for value in own_a)
+    seen_b = any(_is_own(value, sighting.b, sighting.a, own_a) for value in own_b)
     return (seen_a or not own_a) and (seen_b or not own_b) and (seen_a or seen_b)
+
+
+def _is_own(value: str, text: str, other_text: str, other_values: Sequence[str]) -> bool:
+    """Whether a value is in one text alone; in the other one it may be a part of that one's own value."""
+    if value not in text:
+        return False
+    return value not in other_text or any(value in other and other in other_text for other in other_values)
 
 
 def _values(words: set[str]) -> list[str]:

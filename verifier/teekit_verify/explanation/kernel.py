@@ -15,7 +15,7 @@ from teekit_verify.artifacts.compressed import (
     require_readable,
 )
 from teekit_verify.artifacts.kernel import parse_bzimage
-from teekit_verify.explanation.culprits import TIME, Sighting, causes_of
+from teekit_verify.explanation.culprits import Sighting, causes_of
 from teekit_verify.explanation.tree import Cause, Difference, Kind
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _MAX_KERNEL_BYTES = 1 << 30
 _VERSION = Cause("kernel version", "another kernel source or package: an input that is not pinned", "Pin the kernel.")
 _NUMBER = Cause("kernel build number", "the count of builds in one folder", "Set KBUILD_BUILD_VERSION.")
-_BUILD_NUMBER = re.compile(r"#(\d+)\b")
+_BANNER = re.compile(r"(?P<release>\S+) \((?P<user>[^@)]*)@?(?P<host>[^)]*)\) #(?P<number>\d+)(?P<rest>.*)", re.DOTALL)
 
 
 def is_kernel(beginning: bytes) -> bool:
@@ -45,18 +45,21 @@ def compare_kernels(examination: Examination, pair: Pair) -> Difference | None:
 
 
 def _banner(examination: Examination, pair: Pair, one: BzImage, other: BzImage) -> Iterator[Difference]:
-    if one.banner != other.banner:
-        sighting = Sighting((*pair.path, "kernel banner"), a=one.banner, b=other.banner)
-        causes = causes_of([sighting], examination.conditions)
-        if one.banner.split(" ")[0] != other.banner.split(" ")[0]:
-            causes = (_VERSION, *causes)
-        elif _BUILD_NUMBER.findall(one.banner) != _BUILD_NUMBER.findall(other.banner):
-            causes = (_NUMBER, *(causes or ((TIME,) if _same_but_number(one, other) is False else ())))
-        yield Difference("kernel banner", Kind.CONTENT, "the kernels call themselves", one.banner, other.banner, causes)
-
-
-def _same_but_number(one: BzImage, other: BzImage) -> bool:
-    return _BUILD_NUMBER.sub("#", one.banner) == _BUILD_NUMBER.sub("#", other.banner)
+    if one.banner == other.banner:
+        return
+    causes: tuple[Cause, ...] = ()
+    parts = [_BANNER.fullmatch(image.banner) for image in (one, other)]
+    if parts[0] and parts[1]:
+        left, right = parts[0].groupdict(), parts[1].groupdict()
+        sightings = [
+            Sighting(pair.path, a=f"{before[0]}{left[name]}{before[1]}", b=f"{before[0]}{right[name]}{before[1]}")
+            for name, before in (("user", ("", "@-")), ("host", ("-@", "")), ("rest", ("", "")))
+            if left[name] != right[name]
+        ]
+        first = (_VERSION,) if left["release"] != right["release"] else ()
+        number = (_NUMBER,) if left["number"] != right["number"] else ()
+        causes = (*first, *causes_of(sightings, examination.conditions), *number)
+    yield Difference("kernel banner", Kind.CONTENT, "the kernels call themselves", one.banner, other.banner, causes)
 
 
 def _payload(examination: Examination, pair: Pair, one: BzImage, other: BzImage) -> Iterator[Difference]:

@@ -1,0 +1,190 @@
+"""Every kind of non-determinism that is known, planted into the initrd of a small UKI: named by its file and its cause."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from builders.cpio import DEVICE, SYMLINK, Entry
+from builders.explain import explained, named, uki_with
+from teekit_verify.explanation.culprits import Condition
+
+UUIDS = "0b1e4a52-33c1-4e0e-9b0f-3d5c6f1b7a11", "9f86d081-884c-4d63-a1b2-0c3d4e5f6a7b"
+
+
+@dataclass(frozen=True)
+class Plant:
+    name: str
+    a: bytes
+    b: bytes
+    cause: str
+
+
+def _cache(time: int) -> bytes:
+    """The beginning of an aux-cache, and an inode's change time (glibc elf/cache.c, struct aux_cache_file_entry)."""
+    return b"glibc-ld.so.auxcache-1.0" + struct.pack("<IIQQI", 1, 0, 0x7000_0000_0001, time, 7) + bytes(64)
+
+
+def _pyc(time: int) -> bytes:
+    """PEP 552: magic, flags, source time, source size."""
+    return b"\xa7\r\r\n" + struct.pack("<III", 0, time, 10) + b"\xe3" + bytes(40)
+
+
+NOW = 1_763_874_000
+PLANTS = (
+    Plant("etc/build-info", b"built: Mon Nov 23 05:01:12 UTC 2026\n", b"built: Mon Nov 23 05:17:43 UTC 2026\n", "time stamp"),
+    Plant("usr/share/stamp", b"v=1 at 1763874000\n", b"v=1 at 1763874917\n", "time stamp"),
+    Plant("usr/lib/stamped.bin", bytes(16) + struct.pack("<I", NOW) + bytes(16),
+          bytes(16) + struct.pack("<I", NOW + 917) + bytes(16), "time stamp"),
+    Plant("usr/lib/app/config", b"source=/build/source/app\n", b"source=/srv/other/place/app\n", "build path"),
+    Plant("usr/lib/app/bin", b"\0\1\2/build/source/app.c\0\3\0", b"\0\1\2/srv/another/app.c\0\3\0\0\0", "build path"),
+    Plant("usr/lib/app/home", b"cache: /home/alice/.cache\n", b"cache: /home/bob/.cache\n", "home directory"),
+    Plant("usr/lib/app/who", b"built by alice@builder\n", b"built by bob@builder\n", "user name"),
+    Plant("usr/lib/app/where", b"built by ci@runner-17\n", b"built by ci@runner-99.example\n", "host name"),
+    Plant("etc/hostname", b"builder-1\n", b"builder-2\n", "host name"),
+    Plant("usr/lib/app/jobs", b"make -j4\n", b"make -j16\n", "number of CPUs"),
+    Plant("usr/lib/app/umask", b"umask 022\n", b"umask 002\n", "umask"),
+    Plant("usr/lib/app/zone", b"now in UTC\n", b"now in +0200\n", "time zone"),
+    Plant("usr/lib/app/id", f"id {UUIDS[0]}\n".encode(), f"id {UUIDS[1]}\n".encode(), "random id"),
+    Plant("usr/lib/app/temp", b"dir /tmp/tmp.a8Xk2Lq9wZ/x\n", b"dir /tmp/tmp.Qp0mN3vB7s/x\n", "random id"),
+    Plant("usr/lib/app/env", b"CFLAGS=-O2 -g\n", b"CFLAGS=-O3\n", "environment value"),
+    Plant("usr/lib/app/list", b"Zebra\nant\nbee\n", b"ant\nbee\nZebra\n", "locale or sort order"),
+    Plant("usr/lib/app/et", b"s\nt\nu\nz\n", b"s\nz\nt\nu\n", "locale or sort order"),
+    Plant("usr/lib/app/order", b"c\na\nd\nb\n", b"b\nd\na\nc\n", "file order"),
+    Plant("usr/lib/app/table", bytes(8) + struct.pack("<Q", 0x7F31_2233_4450) + bytes(8),
+          bytes(8) + struct.pack("<Q", 0x7FA9_8811_2250) + bytes(8), "address"),
+    Plant("usr/lib/app/pad", b"\1\0" * 8 + bytes(24) + b"end", b"\1\0" * 8 + b"\xde\xad\xbe\xef" * 6 + b"end",
+          "uninitialised bytes"),
+    Plant("var/cache/ldconfig/aux-cache", _cache(NOW), _cache(NOW + 60), "ld cache"),
+    Plant("etc/ld.so.cache", _cache(1), _cache(2), "ld cache"),
+    Plant("etc/machine-id", b"0123456789abcdef0123456789abcdef\n", b"fedcba9876543210fedcba9876543210\n", "machine ID"),
+    Plant("var/lib/systemd/random-seed", bytes(32), bytes(range(32)), "random seed"),
+    Plant("var/log/alternatives.log", b"update 2026-11-23 01:00:00\n", b"update 2026-11-23 01:00:09\n", "log file"),
+    Plant("usr/lib/python3/x/__pycache__/m.cpython-313.pyc", _pyc(NOW), _pyc(NOW + 5), "Python byte code"),
+    Plant("etc/ssh/ssh_host_ed25519_key", b"one", b"two", "SSH host key"),
+    Plant("etc/shadow", b"root:*:20415:0:99999:7:::\n", b"root:*:20416:0:99999:7:::\n", "password file"),
+    Plant("etc/passwd-", b"root:x\n", b"root:x\nnew:x\n", "backup file"),
+    Plant("var/cache/man/index.db", b"\0\1", b"\0\2", "generated cache"),
+    Plant("var/lib/dpkg/status", b"Package: a\n", b"Package: b\n", "package manager state"),
+    Plant("usr/share/doc/x.gz", gzip.compress(b"text", mtime=1), gzip.compress(b"text", mtime=2), "gzip time stamp"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.name)
+def test_a_planted_file_is_named_with_its_cause(plant: Plant, tmp_path: Path) -> None:
+    found = explained(tmp_path, uki_with(Entry(plant.name, plant.a)), uki_with(Entry(plant.name, plant.b)))
+    (difference,) = found.differences
+    assert [section.name for section in difference.children] == ["section .initrd"]
+    (file,) = difference.children[0].children
+    assert file.name == plant.name
+    leaf = file.children[0] if file.children else file  # the header of a gzip file is a level of its own
+    assert plant.cause in [cause.name for cause in leaf.causes]
+    assert found.notices == ()
+
+
+ENTRY = Entry("usr/bin/tool", b"tool", mode=0o100755, mtime=1_700_000_000)
+
+
+@pytest.mark.parametrize(
+    ("changed", "cause", "a", "b"),
+    [
+        (replace(ENTRY, mode=0o100775), "umask", "0755", "0775"),
+        (replace(ENTRY, mode=0o104755), None, "0755", "4755"),
+        (replace(ENTRY, uid=1000, gid=1000), "user or group", "0:0", "1000:1000"),
+        # date --utc --date=@1700000000
+        (replace(ENTRY, mtime=1_700_000_001), "time stamp", "2023-11-14 22:13:20 UTC", "2023-11-14 22:13:21 UTC"),
+    ],
+)
+def test_what_an_entry_says_of_a_file(tmp_path: Path, changed: Entry, cause: str | None, a: str, b: str) -> None:
+    found = explained(tmp_path, uki_with(ENTRY), uki_with(changed))
+    (difference,) = found.differences[0].children[0].children
+    assert (difference.name, difference.a, difference.b) == ("usr/bin/tool", a, b)
+    assert [known.name for known in difference.causes] == ([cause] if cause else [])
+
+
+def test_a_device_and_a_kind_of_file(tmp_path: Path) -> None:
+    null, zero = (Entry("dev/x", mode=DEVICE | 0o666, device=numbers) for numbers in ((1, 3), (1, 5)))
+    (difference,) = explained(tmp_path, uki_with(null), uki_with(zero)).differences[0].children[0].children
+    assert (difference.name, difference.what, difference.a, difference.b) == ("dev/x", "device numbers", "1:3", "1:5")
+    link = Entry("dev/x", b"null", mode=SYMLINK | 0o777)
+    found = explained(tmp_path, uki_with(replace(null, content=b"null")), uki_with(link)).differences[0].children[0]
+    assert ("is another kind of file", "device or socket", "symlink") in [
+        (one.what, one.a, one.b) for one in found.children
+    ]
+
+
+def test_a_symlink_to_another_place(tmp_path: Path) -> None:
+    links = [Entry("etc/link", target, mode=SYMLINK | 0o777) for target in (b"/build/source/x", b"/srv/place/x")]
+    found = explained(tmp_path, uki_with(links[0]), uki_with(links[1]))
+    assert named(found) == [("etc/link", ["build path"])]
+
+
+def test_the_order_of_entries(tmp_path: Path) -> None:
+    entries = [Entry(name) for name in ("B", "a", "c")]
+    found = explained(tmp_path, uki_with(*entries), uki_with(entries[1], entries[0], entries[2]))
+    assert named(found) == [("order of the entries", ["locale or sort order"])]
+    found = explained(tmp_path, uki_with(*entries), uki_with(*reversed(entries)))
+    assert named(found) == [("order of the entries", ["file order"])]
+
+
+def test_presence_and_duplicates(tmp_path: Path) -> None:
+    folder, inside = Entry("opt/x", mode=0o040755), Entry("opt/x/y")
+    found = explained(tmp_path, uki_with(), uki_with(folder, inside)).differences[0].children[0]
+    assert [(one.name, one.what, one.b) for one in found.children] == [
+        ("opt/x", "only in B, with 1 entries below it", "directory, 0 bytes, mode 0755")
+    ]
+    found = explained(tmp_path, uki_with(inside, inside), uki_with(inside)).differences[0].children[0]
+    assert [(one.name, one.what) for one in found.children] == [("opt/x/y", "only in A, as entry 2 of that name")]
+
+
+def test_inode_numbers_are_named_when_nothing_else_differs(tmp_path: Path) -> None:
+    one, other = (uki_with(Entry("x", b"1", inode=inode)) for inode in (77, 78))
+    assert named(explained(tmp_path, one, other)) == [("x", ["inode numbers"])]
+
+
+def test_many_times_are_one_difference_with_examples(tmp_path: Path) -> None:
+    one, other = (uki_with(*(Entry(f"f{number}", mtime=time) for number in range(40))) for time in (1, 2))
+    (difference,) = explained(tmp_path, one, other).differences[0].children[0].children
+    assert difference.name == "modification time of 40 entries"
+    assert [child.name for child in difference.children] == ["f0", "f1", "f2", "f3", "f4"]
+    assert [cause.name for cause in difference.causes] == ["time stamp"]
+
+
+CONDITIONS = (
+    Condition("build_path", "/build/source", "/srv/another-place/second/source.tree"),
+    Condition("domain_host", "first", "second.example.org"),
+    Condition("num_cpus", "2", "1"),
+    Condition("exec_path", "/usr/sbin:/usr/bin", "/usr/sbin:/usr/bin:/i-capture-the-path"),
+    Condition("environment", "nothing added", "SOURCE_DATE_EPOCH=1234567890 TEEKIT_VARIATION=i-am-captured"),
+    Condition("locales", "C.UTF-8", "et_EE.UTF-8"),
+    Condition("user_group", "host ids from 1879048192", "host ids from 1879113728"),
+    Condition("fileordering", "folders filled backwards", "folders filled in the order of names"),
+)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "cause"),
+    [
+        ("made in /build/source/x", "made in /srv/another-place/second/source.tree/x", "build path"),
+        ("name first", "name second.example.org", "host name"),
+        ("2", "1", "number of CPUs"),
+        ("/usr/sbin:/usr/bin", "/usr/sbin:/usr/bin:/i-capture-the-path", "search path"),
+        ("x=", "x=i-am-captured", "environment value"),
+        ("seed 0", "seed 1234567890", "environment value"),
+        ("lang C.UTF-8", "lang et_EE.UTF-8", "locale"),
+        ("0 1879048192 65536", "0 1879113728 65536", "user name"),
+    ],
+)
+def test_a_condition_of_the_builds_that_shows_up_is_the_cause(tmp_path: Path, a: str, b: str, cause: str) -> None:
+    one, other = (uki_with(Entry("etc/leak", f"{text}\n".encode())) for text in (a, b))
+    assert named(explained(tmp_path, one, other, conditions=CONDITIONS)) == [("etc/leak", [cause])]
+
+
+@pytest.mark.parametrize(("a", "b"), [("first of all", "second of all"), ("3", "4"), ("filled", "folders")])
+def test_words_that_only_look_like_a_condition_are_not_the_cause(tmp_path: Path, a: str, b: str) -> None:
+    one, other = (uki_with(Entry("etc/leak", f"{text}\n".encode())) for text in (a, b))
+    assert named(explained(tmp_path, one, other, conditions=CONDITIONS)) == [("etc/leak", [])]
