@@ -12,6 +12,7 @@ from teekit_verify.evidence.eventlog import EventLog, parse_event_log
 from teekit_verify.evidence.quote import Quote, read_quote
 from teekit_verify.measurement.events import Event, EventType
 from teekit_verify.measurement.registers import MRTD, Register, rtmr
+from teekit_verify.measurement.replay import replay
 from teekit_verify.reference import model
 from teekit_verify.reference.create import dump_reference
 
@@ -39,9 +40,25 @@ def published(quote: Quote, log: EventLog) -> Registers:
 
 
 def match(quote: Quote, register: Register, log: EventLog) -> model.ReferenceRegister:
-    events = tuple(_predicted(event) for event in log.events if event.register == register and _extends(event))
-    value = model.RegisterValue((quote.report.value(register),), "", events)
+    return only(model.RegisterValue((quote.report.value(register),), "", _events(log, register)))
+
+
+def only(value: model.RegisterValue) -> model.ReferenceRegister:
     return model.ReferenceRegister(model.Policy.MATCH, "", (model.AcceptableValue("recorded", value),))
+
+
+def register_value(log: EventLog, register: Register) -> model.RegisterValue:
+    """What the log leads to, in the banks that documents have."""
+    events = tuple(
+        replace(event, digests=tuple(digest for digest in event.digests if digest.algorithm in register.algorithms))
+        for event in _events(log, register)
+    )
+    values = tuple(replay(log.events, bank)[register] for bank in register.algorithms)
+    return model.RegisterValue(values, "", events)
+
+
+def _events(log: EventLog, register: Register) -> tuple[model.PredictedEvent, ...]:
+    return tuple(_predicted(event) for event in log.events if event.register == register and _extends(event))
 
 
 def _extends(event: Event) -> bool:

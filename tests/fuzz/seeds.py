@@ -8,7 +8,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from builders import documents, eventlog, tdvf, vhd
+from builders import azure, documents, eventlog, tdvf, vhd
 from builders.fat import put, run
 from builders.gpt import sfdisk_disk
 from builders.tools import require
@@ -141,9 +141,26 @@ def quotes() -> list[bytes]:
     return [*real, (ASSETS / "eventlogs" / "gcp-cos113-quote.bin").read_bytes(), real[1].hex().encode()]
 
 
+def azure_evidence() -> list[bytes]:
+    """Two forms of JSON, the second with certificates."""
+    return [azure.REAL[name].read_bytes() for name in ("coco-v1", "flashbots")]
+
+
+def hcl_reports() -> list[bytes]:
+    runtime_data = azure.claims(azure.tpm_key())
+    return [
+        azure.hcl_report(runtime_data),
+        azure.hcl_report(azure.claims(azure.tpm_key(), user_data=None), hash_type=2),
+    ]
+
+
+def tpm_quotes() -> list[bytes]:
+    return [(azure.TPM / name).read_bytes() for name in ("rsassa.msg", "rsapss.msg")]
+
+
 def evidence() -> list[bytes]:
     table = (ASSETS / "eventlogs" / "gcp-cos113-ccel-table.bin").read_bytes()
-    return [table, *quotes(), *dstack_logs(), *event_logs()[:3]]
+    return [table, *quotes(), *hcl_reports(), *dstack_logs(), *event_logs()[:3]]
 
 
 def measurements() -> list[bytes]:

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from builders import quotes
 from fuzz import seeds, signed
 from teekit_verify.artifacts.fat import open_fat
 from teekit_verify.artifacts.gpt import read_gpt
@@ -21,11 +22,13 @@ from teekit_verify.artifacts.tdvf import parse_tdvf
 from teekit_verify.artifacts.uki import parse_uki
 from teekit_verify.artifacts.vhd import FOOTER_BYTES, footer_checksum, geometry_of, parse_footer
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.evidence import ak_certificate, azure, tpm
 from teekit_verify.evidence.ccel import TABLE_BYTES, parse_ccel
 from teekit_verify.evidence.dstack import parse_dstack_log
 from teekit_verify.evidence.eventlog import EventLog, parse_event_log
 from teekit_verify.evidence.explain import explain
 from teekit_verify.evidence.files import is_evidence, read_evidence
+from teekit_verify.evidence.hcl import parse_hcl_report
 from teekit_verify.evidence.quote import parse_quote
 from teekit_verify.measurement.align import first_divergence
 from teekit_verify.measurement.boot import ev_efi_gpt_event, predict_uki
@@ -132,6 +135,26 @@ def evidence(data: bytes) -> None:
         _use(found.log)
 
 
+def azure_evidence(data: bytes) -> None:
+    """What stands around the TD quote of an Azure guest, each fact by itself."""
+    found = azure.parse_vtpm(data)
+    with suppress(TeekitError):
+        tpm.require_signed(found.attest, found.signature, found.report.attestation_key)
+    with suppress(TeekitError):
+        tpm.require_pcr_digest(found.attest, found.signature.algorithm, found.pcrs)
+    with suppress(TeekitError):
+        key = found.report.attestation_key
+        ak_certificate.require_certified(key, found.certificates, signed.real_chain().root, quotes.NOW)
+
+
+def hcl_report(data: bytes) -> None:
+    _ = parse_hcl_report(data).report_data
+
+
+def tpm_quote(data: bytes) -> None:
+    tpm.parse_attest(data)
+
+
 def measurements(data: bytes) -> None:
     documents.parse(model.Measurements, model.MEASUREMENTS_SCHEMA, data, "input")
 
@@ -228,6 +251,9 @@ TARGETS = {
     "ccel": Target(ccel, seeds.ccels, _ccel_sum),
     "dstack": Target(dstack, seeds.dstack_logs),
     "quote": Target(quote, seeds.quotes),
+    "azure": Target(azure_evidence, seeds.azure_evidence),
+    "hcl": Target(hcl_report, seeds.hcl_reports),
+    "tpm-quote": Target(tpm_quote, seeds.tpm_quotes),
     "evidence": Target(evidence, seeds.evidence),
     "measurements": Target(measurements, seeds.measurements),
     "reference": Target(reference, seeds.references),

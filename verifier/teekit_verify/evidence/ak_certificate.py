@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 _MAX_DEPTH = 8
 _ATTESTATION_KEY_PURPOSE = x509.ObjectIdentifier("2.23.133.8.3")
@@ -31,7 +31,10 @@ _KNOWN_CRITICAL = {ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE, Exten
 
 
 def require_certified(
-    key: rsa.RSAPublicKey, certificates: Sequence[x509.Certificate], root: x509.Certificate, at: datetime
+    key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey,
+    certificates: Sequence[x509.Certificate],
+    root: x509.Certificate,
+    at: datetime,
 ) -> str:
     """The name in the key's certificate. Raises NotAuthenticError if no certificate of the key ends in the root."""
     wanted = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -158,7 +158,7 @@ def _parse_document(document: object) -> _Parts:
         attest=tpm.parse_attest(decode_bytes(quote.get("message"), _WHAT, "tpm_quote.message")),
         signature=tpm.TpmSignature(decode_bytes(quote.get("signature"), _WHAT, "tpm_quote.signature")),
         pcrs=b"".join(decode_bytes(value, _WHAT, "tpm_quote.pcrs") for value in pcrs),
-        certificates=_certificates(pem.encode()) if pem else None,
+        certificates=_certificates(pem.encode("utf-8", "replace")) if pem else None,
     )
 
 

@@ -1,0 +1,242 @@
+"""`compare --quote` of Azure's guests: real evidence, and a TD that claims to have a vTPM."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from builders import azure as build
+from builders import documents as sample
+from builders import guests, quotes
+from teekit_verify.cli.app import main
+from teekit_verify.core.outcome import ExitStatus
+from teekit_verify.evidence.azure import read_vtpm
+from teekit_verify.evidence.eventlog import parse_event_log
+from teekit_verify.evidence.quote import parse_quote, read_quote
+from teekit_verify.measurement.registers import MRTD, Register, pcr, rtmr
+from teekit_verify.reference import model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from teekit_verify.core.digest import Digest
+
+    Run = Callable[..., tuple[ExitStatus, str, str]]
+
+QUOTE = ("--quote", str(build.REAL["flashbots"]), "--at", "2026-06-08T13:00:00Z")
+REAL = read_vtpm([build.REAL["flashbots"]])
+REAL_MRTD = read_quote(build.REAL["flashbots"]).report.mrtd
+PARAVISOR = guests.ignored("belongs to the paravisor")
+IGNORED = {MRTD: PARAVISOR, **{rtmr(index): PARAVISOR for index in range(4)}}
+
+
+def is_(value: Digest, *more: Digest) -> model.ReferenceRegister:
+    register = model.RegisterValue((value, *more), "", ())
+    return model.ReferenceRegister(model.Policy.MATCH, "", (model.AcceptableValue("published", register),))
+
+
+def registers(values: dict[Register, Digest], *indexes: int) -> guests.Registers:
+    """The PCRs with both banks, as references have them; a TPM quotes one."""
+    return {**IGNORED, **{pcr(index): is_(values[pcr(index)], sample.sha384("the other bank")) for index in indexes}}
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(published: guests.Registers, *options: str, platform: str = "azure") -> tuple[ExitStatus, str, str]:
+        (tmp_path / "ref.json").write_bytes(guests.reference(**{platform: published}))
+        status = main(["compare", str(tmp_path / "ref.json"), *options])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run
+
+
+def published(*indexes: int) -> guests.Registers:
+    return registers(dict(REAL.pcrs), *(indexes or (4, 9, 11)))
+
+
+def test_a_real_guest(run: Run) -> None:
+    """The PCR values are what Flashbots' attester read from the vTPM; Microsoft vouches for its key, Intel for the TD."""
+    status, out, err = run(published(), *QUOTE, "--json")
+    document: dict[str, Any] = json.loads(out)
+    assert (status, err, document["platform"]) == (ExitStatus.HOLDS, "", "azure")
+    assert [check["name"] for check in document["checklist"]["checks"]] == [
+        f"azure PCR{index} sha256" for index in (4, 9, 11)
+    ]
+    assert "azure MRTD" in [check["name"] for check in document["checklist"]["ignored"]]
+    names = [check["name"] for check in document["quote"]["authentic"]["checks"] if check["outcome"] == "match"]
+    assert names[-3:] == [
+        "PCRs are signed by the vTPM's key",
+        "PCR values are the signed ones",
+        "vTPM's key is certified by Microsoft",
+    ]
+
+
+def test_another_image(run: Run) -> None:
+    values = {**REAL.pcrs, pcr(9): sample.sha256("another initrd")}
+    status, out, _ = run(registers(values, 4, 9, 11), *QUOTE)
+    assert status is ExitStatus.DOES_NOT_HOLD
+    assert "azure PCR9 sha256: mismatch: one side has no event log to explain it" in out
+
+
+@pytest.mark.parametrize(("nonce", "status"), [("00" * 32, ExitStatus.HOLDS), ("01", ExitStatus.DOES_NOT_HOLD)])
+def test_the_nonce_is_that_of_the_vtpm(nonce: str, status: ExitStatus, run: Run) -> None:
+    """REPORTDATA of the TD is the digest of the paravisor's report, whatever the nonce."""
+    found, out, _ = run(published(), *QUOTE, "--report-data", nonce)
+    assert found is status
+    assert ("nonce of the vTPM's quote: mismatch: it is not what was asked for" in out) == (
+        status is not ExitStatus.HOLDS
+    )
+
+
+def test_without_a_word_about_pcrs(run: Run) -> None:
+    """The paravisor alone says nothing about the guest."""
+    status, out, _ = run({**IGNORED, MRTD: is_(REAL_MRTD)}, *QUOTE)
+    assert status is ExitStatus.NO_VERDICT
+    assert "azure PCRs: not checked: the reference has no values for those that were quoted" in out
+
+
+def test_another_kind_of_reference(run: Run) -> None:
+    status, out, _ = run(guests.published(*guests.cos()), *QUOTE, platform="gcp")
+    assert status is ExitStatus.NO_VERDICT
+    assert "platform: not checked: the reference has no values for the registers of such a guest" in out
+
+
+def test_the_td_quote_alone_says_nothing(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "quote").write_bytes(bytes.fromhex(_td_quote()))
+    status, out, _ = run(published(), "--quote", str(tmp_path / "quote"), *QUOTE[2:])
+    assert status is ExitStatus.NO_VERDICT
+    assert "the reference has no values for the registers of such a guest" in out
+
+
+def _td_quote() -> str:
+    quote = read_quote(build.REAL["flashbots"])
+    return (quote.signed + len(quote.signature_data).to_bytes(4, "little") + quote.signature_data).hex()
+
+
+def test_a_changed_pcr_value(run: Run, tmp_path: Path) -> None:
+    document = build.document("flashbots")
+    document["tpm_attestation"]["quote"]["pcrs"][4][0] ^= 1
+    status, out, _ = _changed(run, tmp_path, document)
+    assert status is ExitStatus.DOES_NOT_HOLD
+    assert "PCR values are the signed ones: the PCR values are not those that the vTPM quoted" in out
+    assert "authentic: NO" in out
+
+
+def test_a_changed_signature(run: Run, tmp_path: Path) -> None:
+    document = build.document("flashbots")
+    document["tpm_attestation"]["quote"]["signature"][0] ^= 1
+    _, out, _ = _changed(run, tmp_path, document)
+    assert "PCRs are signed by the vTPM's key: the vTPM's attestation key did not sign this quote" in out
+
+
+def test_a_report_that_the_td_does_not_vouch_for(run: Run, tmp_path: Path) -> None:
+    document = build.document("flashbots")
+    document["hcl_report_base64"] = build.hcl_report(REAL.report.runtime_data + b" ").hex()
+    status, out, _ = _changed(run, tmp_path, document)
+    assert status is ExitStatus.DOES_NOT_HOLD
+    assert "REPORTDATA: it is not the digest of the HCL report's runtime data" in out
+
+
+def test_a_certificate_of_another_key(run: Run, tmp_path: Path) -> None:
+    document = build.document("flashbots")
+    document["tpm_attestation"]["ak_certificate_pem"] = document["tpm_attestation"]["ak_intermediate_certificates_pem"][
+        0
+    ]
+    status, out, _ = _changed(run, tmp_path, document)
+    assert status is ExitStatus.DOES_NOT_HOLD
+    assert "expected one certificate of the vTPM's attestation key, found 0" in out
+
+
+def _changed(run: Run, folder: Path, document: dict[str, Any]) -> tuple[ExitStatus, str, str]:
+    (folder / "evidence.json").write_text(json.dumps(document))
+    return run(published(), "--quote", str(folder / "evidence.json"), *QUOTE[2:])
+
+
+@pytest.fixture
+def claimed(tmp_path: Path) -> tuple[list[str], dict[Register, Digest]]:
+    """A TD of anybody's, which names the key of a software TPM: options for what it presents, and the PCRs."""
+    runtime_data = build.claims(build.tpm_key())
+    authority = quotes.authority()
+    body = quotes.body(report_data=build.report_data(runtime_data))
+    (tmp_path / "quote").write_bytes(quotes.quote(authority, report=body))
+    (tmp_path / "root.pem").write_bytes(quotes.pem(authority.root))
+    (tmp_path / "hcl").write_bytes(build.hcl_report(runtime_data))
+    parts = [str(tmp_path / "hcl"), *(str(build.TPM / f"rsassa.{kind}") for kind in ("msg", "sig", "pcrs"))]
+    options = ["--quote", str(tmp_path / "quote"), "--trusted-root", str(tmp_path / "root.pem"), "--at", "2026-02-03"]
+    vtpm = [word for part in parts for word in ("--vtpm", part)]
+    return options + vtpm, dict(
+        read_vtpm([tmp_path / "hcl", *(build.TPM / f"rsassa.{kind}" for kind in ("msg", "sig", "pcrs"))]).pcrs
+    )
+
+
+def test_any_td_can_claim_to_have_a_vtpm(claimed: tuple[list[str], dict[Register, Digest]], run: Run) -> None:
+    """Its PCRs match, and everything is signed: by a key that nobody vouches for. The paravisor's MRTD settles it."""
+    options, values = claimed
+    status, out, _ = run(registers(values, 4, 9, 11), *options)
+    assert status is ExitStatus.NO_VERDICT
+    assert "vTPM: not checked: nobody vouches for it, and any TD can claim to have one" in out
+    known = parse_quote(quotes.quote(quotes.authority())).report.mrtd
+    status, out, _ = run(
+        {**registers(values, 4, 9, 11), MRTD: is_(known)}, *options, "--report-data", b"challenge".hex()
+    )
+    assert status is ExitStatus.HOLDS
+    status, _, _ = run({**registers(values, 4, 9, 11), MRTD: is_(REAL_MRTD)}, *options)
+    assert status is ExitStatus.DOES_NOT_HOLD
+
+
+def test_a_tpm_log(claimed: tuple[list[str], dict[Register, Digest]], run: Run) -> None:
+    """A log of another machine: it leads to other PCRs than were quoted."""
+    options, values = claimed
+    log = str(quotes.ASSETS / "eventlogs" / "ovmf-swtpm-uki.bin")
+    status, out, _ = run(registers(values, 4), *options, "--eventlog", log)
+    assert status is ExitStatus.DOES_NOT_HOLD
+    assert "event log PCR4: mismatch: the log replays to another value than the quote has" in out
+    assert "event log PCR9" not in out
+
+
+def test_a_log_of_a_td(run: Run) -> None:
+    status, _, err = run(published(), *QUOTE, "--eventlog", str(guests.COS_LOG))
+    assert status is ExitStatus.NO_VERDICT
+    assert "the event log has no PCRs, and the guest's vTPM quoted PCRs" in err
+
+
+LOG = quotes.ASSETS / "eventlogs" / "ovmf-swtpm-uki.bin"
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_log_that_leads_to_the_quoted_pcrs(changed: bool, run: Run, tmp_path: Path) -> None:  # noqa: FBT001
+    """A real boot, whose TPM was asked for its PCRs: the log explains what the reference has another event for."""
+    key = rsa.generate_private_key(65537, 2048)
+    told = json.loads(LOG.with_suffix(".pcrs.json").read_text())
+    runtime_data, authority = build.claims(key.public_key()), quotes.authority()
+    quote = quotes.quote(authority, report=quotes.body(report_data=build.report_data(runtime_data)))
+    (tmp_path / "root.pem").write_bytes(quotes.pem(authority.root))
+    (tmp_path / "evidence.json").write_text(
+        json.dumps(
+            {
+                "td_quote": quote.hex(),
+                "hcl_report": build.hcl_report(runtime_data).hex(),
+                "tpm_quote": build.tpm_quote(
+                    key, {index: bytes.fromhex(told["sha256"][f"PCR{index}"]) for index in (4, 9)}
+                ),
+            }
+        )
+    )
+    trust = ("--trusted-root", str(tmp_path / "root.pem"), "--at", "2026-02-03")
+    events = guests.register_value(parse_event_log(LOG.read_bytes()), pcr(9))
+    if changed:
+        other = replace(events.events[0], digests=sample.section_event("x").digests, cause="UKI section .cmdline")
+        events = sample.complete(other, *events.events[1:])
+    reference = {**IGNORED, MRTD: is_(parse_quote(quote).report.mrtd), pcr(9): guests.only(events)}
+    evidence = ("--quote", str(tmp_path / "evidence.json"), "--eventlog", str(LOG))
+    status, out, _ = run(reference, *evidence, *trust)
+    assert status is (ExitStatus.DOES_NOT_HOLD if changed else ExitStatus.HOLDS)
+    assert "event log PCR9" in out
+    words = "azure PCR9 sha256: mismatch: first difference at event 1: "
+    assert (words in out and "the kernel command line differs; look at: UKI section .cmdline" in out) == changed
