@@ -8,13 +8,17 @@ from typing import Annotated
 import typer
 
 from teekit_verify.cli import quote_options as ask
+from teekit_verify.cli.google_root import GoogleRootOption, google_root_at
 from teekit_verify.cli.options import DebugOption, EventsOption, JsonOption
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
 
 def compare(
-    ref: Annotated[Path, typer.Argument(metavar="REF", help="A reference file.")],
+    ref: Annotated[
+        Path,
+        typer.Argument(metavar="REF", help="A file of reference values, in any format that `reference check` knows."),
+    ],
     file: Annotated[
         Path | None,
         typer.Argument(
@@ -48,6 +52,7 @@ def compare(
     collateral: ask.CollateralOption = None,
     at: ask.AtOption = None,
     trusted_root: ask.TrustedRootOption = None,
+    google_root: GoogleRootOption = None,
     events: EventsOption = False,
     json_output: JsonOption = False,
     debug: DebugOption = False,
@@ -68,7 +73,7 @@ def compare(
         public_key,
         allow_debug or None,
         collateral,
-        at,
+        at if google_root is None else None,
         trusted_root,
     )
     if (file is None) == (quote is None) or (quote is None and any(item is not None for item in asked)):
@@ -76,8 +81,11 @@ def compare(
             "expected either FILE, or --quote and what is asked of it",
             hint="Give `compare REF FILE` or `compare REF --quote FILE`.",
         )
+    root = google_root_at(google_root, at)
     if quote is None:
         assert file is not None  # noqa: S101 - for the type checker
-        return compare_file(ref, file, events=events, json_output=json_output)
+        return compare_file(ref, file, root, events=events, json_output=json_output)
     policy = ask.quote_policy(report_data, nonce, public_key, collateral, at, trusted_root, allow_debug=allow_debug)
-    return compare_quote(ref, quote, vtpm or [], eventlog, platform, policy, events=events, json_output=json_output)
+    return compare_quote(
+        ref, quote, vtpm or [], eventlog, platform, policy, root, events=events, json_output=json_output
+    )

@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 
     from teekit_verify.appraisal.policy import QuotePolicy
     from teekit_verify.core.outcome import ExitStatus
+    from teekit_verify.reference.formats.base import TrustedRoot
 
 
-def compare_file(ref: Path, file: Path, *, events: bool, json_output: bool) -> ExitStatus:
-    published = load_published(ref)
+def compare_file(ref: Path, file: Path, root: TrustedRoot | None, *, events: bool, json_output: bool) -> ExitStatus:
+    published = load_published(ref, root)
     measurements = measure_or_load(file, published)
     values, checklist, conclusion = compare_with_published(published.values, measurements)
     used = ReferenceUsed(str(ref), published.title(values), values.commit, published.sha256)
@@ -51,11 +52,12 @@ def compare_quote(
     eventlog: Path | None,
     platform: str | None,
     policy: QuotePolicy,
+    root: TrustedRoot | None,
     *,
     events: bool,
     json_output: bool,
 ) -> ExitStatus:
-    published = load_published(ref)
+    published = load_published(ref, root)
     quote = read_quote(file)
     signature = parse_signature(quote)
     log = None if eventlog is None else read_log(eventlog)
