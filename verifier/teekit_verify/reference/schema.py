@@ -44,7 +44,11 @@ def _tidy(node: object) -> None:
 
 
 def schema_text() -> str:
-    return json.dumps(reference_schema(), indent=2) + "\n"
+    return as_text(reference_schema())
+
+
+def as_text(schema: dict[str, Any]) -> str:
+    return json.dumps(schema, indent=2) + "\n"
 
 
 if __name__ == "__main__":

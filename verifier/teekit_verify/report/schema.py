@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
 from teekit_verify.core.outcome import ExitStatus
-from teekit_verify.reference.schema import document_schema
+from teekit_verify.reference.schema import as_text, document_schema
 from teekit_verify.report.document import REBUILD_SCHEMA, RebuildReport
 
 
@@ -29,7 +28,7 @@ def report_schema() -> dict[str, Any]:
 
 
 def schema_text() -> str:
-    return json.dumps(report_schema(), indent=2) + "\n"
+    return as_text(report_schema())
 
 
 if __name__ == "__main__":

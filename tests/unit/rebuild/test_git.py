@@ -1,0 +1,336 @@
+"""Commits and tags, fetched from every kind of server; and repositories that want to do something with whoever fetches them."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from builders import http
+from builders.repositories import Repository
+from builders.tools import require
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.rebuild import checkout, git
+from teekit_verify.rebuild.origin import Origin
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Repository:
+    made = Repository.make(tmp_path / "source")
+    made.write("mkosi/mkosi.conf", b"[Output]\n")
+    made.write("mkosi/run", b"#!/bin/sh\n", executable=True)
+    (made.folder / "mkosi" / "link").symlink_to("../nix/lock")
+    made.write("nix/lock", b"{}")
+    made.commit()
+    return made
+
+
+def cached(tmp_path: Path, address: str | Path) -> git.Repository:
+    return git.Repository.cached(tmp_path / "cache", str(address))
+
+
+def written(repository: git.Repository, commit: str, place: Path) -> dict[str, str]:
+    """path -> content of what is written of a commit."""
+    checkout.write_files(repository.folder, checkout.list_files(repository.folder, commit), place)
+    return {
+        path.relative_to(place).as_posix(): f"-> {path.readlink()}" if path.is_symlink() else path.read_text()
+        for path in sorted(place.rglob("*"))
+        if path.is_symlink() or path.is_file()
+    }
+
+
+@contextmanager
+def daemon(folder: Path) -> Iterator[str]:
+    """git-daemon(1) on loopback."""
+    require("git")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    argv = [
+        "git",
+        "daemon",
+        "--listen=127.0.0.1",
+        f"--port={port}",
+        "--export-all",
+        f"--base-path={folder}",
+        str(folder),
+    ]
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            deadline = time.monotonic() + 10
+            while True:
+                try:
+                    socket.create_connection(("127.0.0.1", port), 1).close()
+                    break
+                except OSError:
+                    assert time.monotonic() < deadline
+                    time.sleep(0.02)
+            yield f"git://127.0.0.1:{port}/"
+        finally:
+            server.terminate()
+
+
+@contextmanager
+def files_only(bare: Path) -> Iterator[str]:
+    """A web server that knows nothing of git."""
+    subprocess.run(["git", f"--git-dir={bare}", "update-server-info"], check=True)
+    with http.serve() as server:
+        for path in bare.rglob("*"):
+            if path.is_file():
+                server.files[f"/r.git/{path.relative_to(bare).as_posix()}"] = path.read_bytes()
+        server.files["/r.git/info/refs?service=git-upload-pack"] = server.files["/r.git/info/refs"]
+        yield server.address("/r.git")
+
+
+@pytest.mark.parametrize("kind", ["path", "file", "git", "http"])
+def test_an_older_commit_and_a_tag_come_from_every_kind_of_server(
+    tmp_path: Path, source: Repository, kind: str
+) -> None:
+    wanted = source.git("rev-parse", "HEAD")
+    source.git("tag", "v1")
+    source.write("nix/lock", b"newer")
+    source.commit()
+    bare = source.bare(tmp_path / "served" / "r.git")
+    with daemon(bare.parent) as daemons, files_only(bare) as http_address:
+        address = {"path": str(bare), "file": f"file://{bare}", "git": f"{daemons}r.git", "http": http_address}[kind]
+        repository = cached(tmp_path, address)
+        assert repository.commit(wanted, offline=False) == wanted
+        assert cached(tmp_path / "other", address).tag("v1", offline=False) == wanted
+    assert written(repository, wanted, tmp_path / "out") == {
+        "mkosi/link": "-> ../nix/lock",
+        "mkosi/mkosi.conf": "[Output]\n",
+        "mkosi/run": "#!/bin/sh\n",
+        "nix/lock": "{}",
+    }
+    assert (tmp_path / "out/mkosi/run").stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "out/nix/lock").stat().st_mode & 0o777 == 0o644
+    assert not (tmp_path / "out/.git").exists()
+
+
+def test_what_is_here_needs_no_network(tmp_path: Path, source: Repository) -> None:
+    commit = source.git("rev-parse", "HEAD")
+    source.git("tag", "v1")
+    repository = cached(tmp_path, source.folder)
+    for ask, message in (
+        (
+            lambda: repository.commit(commit, offline=True),
+            f"the commit {commit} of {source.folder} is not in the cache",
+        ),
+        (lambda: repository.tag("v1", offline=True), f"the tag v1 of {source.folder} is not in the cache"),
+    ):
+        with pytest.raises(git.GitError) as caught:
+            ask()
+        assert (caught.value.message, caught.value.hint) == (message, "Run it once without --offline.")
+    repository.commit(commit, offline=False)
+    repository.tag("v1", offline=False)
+    source.folder.rename(tmp_path / "gone")
+    assert repository.commit(commit, offline=False) == repository.tag("v1", offline=True) == commit
+
+
+def test_a_tag_that_moved_names_the_new_commit(tmp_path: Path, source: Repository) -> None:
+    source.git("tag", "v1")
+    repository = cached(tmp_path, source.folder)
+    before = repository.tag("v1", offline=False)
+    moved = source.commit("another")
+    source.git("tag", "--force", "v1")
+    assert repository.tag("v1", offline=False) == moved != before
+
+
+def test_what_is_not_there_is_said(tmp_path: Path, source: Repository) -> None:
+    repository = cached(tmp_path, source.folder)
+    with pytest.raises(git.GitError) as caught:
+        repository.commit("0" * 40, offline=False)
+    assert f"{source.folder} has no commit {'0' * 40}" in caught.value.message
+    with pytest.raises(
+        git.GitError, match=r"(?s)the tag v9 of .* could not be fetched: git failed .*couldn't find remote ref"
+    ):
+        repository.tag("v9", offline=False)
+    source.git("tag", "tree", "HEAD^{tree}")
+    with pytest.raises(git.GitError, match="the tag tree names no commit"):
+        repository.tag("tree", offline=False)
+    with pytest.raises(git.GitError, match="could not be fetched"):
+        cached(tmp_path, tmp_path / "none").commit("0" * 40, offline=False)
+
+
+@pytest.mark.parametrize(
+    ("require_it", "text"),
+    [
+        *((git.require_commit, text) for text in ("HEAD", "abc", "--upload-pack=x", "A" * 40, "a" * 40 + "\n")),
+        *((git.require_tag, text) for text in ("", "-x", "a..b", "refs/../x", "a b", "x.lock", "a:b", "a\n")),
+        *(
+            (git.require_repository, text)
+            for text in (
+                "ext::sh -c touch% x",
+                "ssh://host/x",
+                "--upload-pack=x",
+                "host:x",
+                "relative",
+                "https://a b",
+                "/a\n",
+            )
+        ),
+    ],
+)
+def test_names_that_would_be_more_than_names(require_it: object, text: str) -> None:
+    with pytest.raises(git.GitError):
+        require_it(text)  # type: ignore[operator]
+
+
+def test_hooks_filters_and_settings_of_the_host_and_the_repository_do_nothing(
+    tmp_path: Path, source: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of these touches `ran` where it is obeyed."""
+    ran = tmp_path / "ran"
+    evil = f"touch {ran}"
+    source.write(".gitattributes", b"* filter=evil diff=evil text eol=crlf export-subst\n")
+    source.write("nix/lock", b"a\n$Format:%H$\n")
+    commit = source.commit()
+    settings = (
+        f"[core]\n hooksPath = {tmp_path}/hooks\n fsmonitor = {evil}\n sshCommand = {evil}\n pager = {evil}\n"
+        f'[filter "evil"]\n smudge = {evil}\n clean = {evil}\n process = {evil}\n required = true\n'
+        f"[uploadpack]\n packObjectsHook = {evil}\n[credential]\n helper = !{evil}\n"
+        f'[url "ext::{evil} "]\n insteadOf = {source.folder}\n'
+    )
+    (tmp_path / "hooks").mkdir()
+    for hook in ("post-checkout", "reference-transaction", "post-merge", "pre-auto-gc", "fsmonitor-watchman"):
+        for folder in (tmp_path / "hooks", source.folder / ".git" / "hooks"):
+            folder.mkdir(exist_ok=True)
+            (folder / hook).write_text(f"#!/bin/sh\n{evil}\n")
+            (folder / hook).chmod(0o755)
+    for place in (tmp_path / ".gitconfig", tmp_path / "config" / "git" / "config"):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(settings)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("GIT_DIR", "/none")
+    with (source.folder / ".git" / "config").open("a") as stream:
+        stream.write(settings.partition("[url")[0])
+    repository = cached(tmp_path, source.folder)
+    repository.commit(commit, offline=False)
+    assert written(repository, commit, tmp_path / "out")["nix/lock"] == "a\n$Format:%H$\n"
+    assert checkout.origin_of(source.folder, "nix") == Origin(None, commit)
+    assert not ran.exists()
+
+
+def _submodule(source: Repository) -> str:
+    settings = source.blob(b'[submodule "x"]\n path = x\n url = ext::sh -c "touch ran"\n')
+    return source.commit_tree(f"100644 blob {settings}\t.gitmodules", f"160000 commit {'1' * 40}\tx")
+
+
+def _tree_with(name: str, mode: str = "100644") -> object:
+    def make(source: Repository) -> str:
+        return source.commit_tree(f"{mode} blob {source.blob(b'x')}\t{name}")
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (_submodule, "x is a submodule, and those are not fetched|could not be fetched"),
+        (_tree_with(".git"), "'.git' is no name of a file to write|could not be fetched|cannot"),
+        (_tree_with(".GIT"), "'.GIT' is no name of a file to write|could not be fetched"),
+        (_tree_with(".."), "'..' is no name of a file to write|could not be fetched"),
+        (_tree_with("a\x1b"), "is no name of a file to write"),
+    ],
+)
+def test_hostile_trees_are_refused(tmp_path: Path, source: Repository, make: object, problem: str) -> None:
+    commit = make(source)  # type: ignore[operator]
+    source.point("odd", commit)
+    repository = cached(tmp_path, source.folder)
+    with pytest.raises(TeekitError, match=problem):
+        checkout.list_files(repository.folder, repository.commit(commit, offline=False))
+
+
+@pytest.mark.parametrize("name", ["..", ".git", "a\x1b"])
+def test_hostile_names_are_refused_also_where_git_did_not_look(source: Repository, name: str) -> None:
+    commit = source.commit_tree(f"100644 blob {source.blob(b'x')}\t{name}")
+    with pytest.raises(git.GitError, match="is no name of a file to write"):
+        checkout.list_files(source.folder, commit)
+
+
+def test_links_lead_nothing_out_of_the_tree(tmp_path: Path, source: Repository) -> None:
+    """`a` is a link to a folder outside in one place and a folder in another: nothing is written through the link."""
+    (tmp_path / "victim").mkdir()
+    link, inner = source.blob(str(tmp_path / "victim").encode()), source.blob(b"evil")
+    tree = source.git("mktree", stdin=f"100644 blob {inner}\tfile\n".encode())
+    commit = source.commit_tree(f"120000 blob {link}\ta", f"040000 tree {tree}\ta")
+    entries = checkout.list_files(source.folder, commit)
+    with pytest.raises(git.GitError, match="cannot be written"):
+        checkout.write_files(source.folder, entries, tmp_path / "out")
+    assert list((tmp_path / "victim").iterdir()) == []
+
+
+def test_too_many_or_too_large_files_are_refused(
+    tmp_path: Path, source: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = source.git("rev-parse", "HEAD")
+    monkeypatch.setattr(checkout, "_MAX_FILES", 3)
+    with pytest.raises(git.GitError, match=f"the commit {commit} has 4 files, at most 3 are expected"):
+        checkout.list_files(source.folder, commit)
+    monkeypatch.setattr(checkout, "_MAX_FILES", 4)
+    monkeypatch.setattr(checkout, "_MAX_BYTES", 10)
+    with pytest.raises(git.GitError, match="have 32 bytes, at most 10 are expected"):
+        checkout.list_files(source.folder, commit)
+    source.write("huge", bytes(range(256)) * 2000)
+    commit = source.commit()
+    monkeypatch.setattr(git, "_MAX_FETCH_BYTES", 1000)
+    with pytest.raises(git.GitError, match="could not be fetched"):
+        cached(tmp_path, source.folder).commit(commit, offline=False)
+
+
+def test_files_are_written_in_batches(tmp_path: Path, source: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkout, "_BATCH_BYTES", 10)
+    assert len(written(git.Repository(source.folder, ""), source.git("rev-parse", "HEAD"), tmp_path / "out")) == 4
+
+
+def test_a_clean_checkout_has_no_changes(source: Repository) -> None:
+    commit = source.git("rev-parse", "HEAD")
+    source.write("docs/draft")  # takes no part in a build
+    assert checkout.origin_of(source.folder, "mkosi", "nix") == Origin(None, commit)
+    below = Repository(source.folder)
+    assert checkout.origin_of(below.folder / "mkosi", ".").commit == commit
+
+
+def test_every_change_is_named_also_of_files_that_git_ignores(source: Repository) -> None:
+    commit = source.git("rev-parse", "HEAD")
+    source.write(".gitignore", b"*.cache\n")
+    source.write("mkosi/x.cache")
+    source.write("mkosi/mkosi.conf", b"[Output]\nSeed=\n")
+    (source.folder / "mkosi/run").chmod(0o644)
+    (source.folder / "nix/lock").unlink()
+    (source.folder / "mkosi/link").unlink()
+    (source.folder / "mkosi/link").symlink_to("elsewhere")
+    (source.folder / "mkosi/folder").symlink_to("/usr")
+    assert checkout.origin_of(source.folder, "mkosi", "nix") == Origin(
+        None,
+        commit,
+        changes=(
+            "added mkosi/folder",
+            "changed mkosi/link",
+            "changed mkosi/mkosi.conf",
+            "changed mkosi/run",
+            "added mkosi/x.cache",
+            "removed nix/lock",
+        ),
+    )
+
+
+def test_a_folder_without_git_has_no_commit(tmp_path: Path) -> None:
+    assert checkout.origin_of(tmp_path, ".") == Origin(None, None)
+
+
+def test_a_repository_of_sha256(tmp_path: Path) -> None:
+    folder = tmp_path / "sha256"
+    folder.mkdir()
+    made = Repository(folder)
+    made.git("init", "--quiet", "--object-format=sha256")
+    made.write("mkosi/a", b"text")
+    commit = made.commit()
+    assert len(commit) == 64
+    assert checkout.origin_of(folder, "mkosi") == Origin(None, commit)

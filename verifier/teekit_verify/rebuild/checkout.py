@@ -1,0 +1,152 @@
+"""Files of a commit, written from git's objects; and how the files of a work tree differ from its commit."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.rebuild import git
+from teekit_verify.rebuild.git import GitError
+from teekit_verify.rebuild.origin import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+_FILE, _EXECUTABLE, _SYMLINK, _SUBMODULE = "100644", "100755", "120000", "160000"
+_MAX_FILES = 20_000
+_MAX_BYTES = 256 << 20
+_BATCH_BYTES = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file of a commit: git's mode, object id and size."""
+
+    mode: str
+    object_id: str
+    size_bytes: int
+    path: str
+
+
+def list_files(folder: Path, commit: str, *paths: str) -> list[Entry]:
+    """The files of a commit, below `paths`. Raises GitError for what is not plain files, symlinks and folders, or too much."""
+    output = git.read(folder, "ls-tree", "-r", "-z", "-l", git.require_commit(commit), "--", *paths)
+    entries = [_entry(line) for line in output.split(b"\0") if line]
+    if len(entries) > _MAX_FILES:
+        raise GitError(f"the commit {commit} has {len(entries)} files, at most {_MAX_FILES} are expected")
+    if (size := sum(entry.size_bytes for entry in entries)) > _MAX_BYTES:
+        raise GitError(f"the files of the commit {commit} have {size} bytes, at most {_MAX_BYTES} are expected")
+    return entries
+
+
+def _entry(line: bytes) -> Entry:
+    """`mode type object size<TAB>path`, see git-ls-tree(1)."""
+    facts, _, name = line.partition(b"\t")
+    mode, _, object_id, size = facts.decode().split()
+    path = os.fsdecode(name)
+    if mode == _SUBMODULE:
+        raise GitError(
+            f"{printable(path)} is a submodule, and those are not fetched", hint="Put its files in the tree."
+        )
+    if mode not in {_FILE, _EXECUTABLE, _SYMLINK, "100664"}:
+        raise GitError(f"{printable(path)} has the unknown mode {mode}")
+    if not path.isprintable() or not _is_inside(path):
+        raise GitError(f"'{printable(path)}' is no name of a file to write", hint="Do not use this repository.")
+    return Entry(_FILE if mode == "100664" else mode, object_id, int(size), path)
+
+
+def _is_inside(path: str) -> bool:
+    parts = path.split("/")
+    return all(part not in {"", ".", ".."} and part.lower() != ".git" for part in parts)
+
+
+def write_files(folder: Path, entries: Sequence[Entry], destination: Path) -> None:
+    """Write a commit's files into a new folder. Symlinks come last: nothing is ever written through one."""
+    destination.mkdir(parents=True)
+    try:
+        for batch in _batches(entries):
+            for entry, content in zip(batch, _contents(folder, batch), strict=True):
+                if entry.mode != _SYMLINK:
+                    _write(destination / entry.path, content, executable=entry.mode == _EXECUTABLE)
+        links = [entry for entry in entries if entry.mode == _SYMLINK]
+        for entry, content in zip(links, _contents(folder, links), strict=True):
+            place = destination / entry.path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(os.fsdecode(content))
+    except OSError as error:
+        raise GitError(f"the files of the commit cannot be written to {destination}: {error.strerror}") from error
+
+
+def _write(place: Path, content: bytes, *, executable: bool) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.open("xb") as stream:
+        stream.write(content)
+    place.chmod(0o755 if executable else 0o644)
+
+
+def _batches(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+    batch: list[Entry] = []
+    for entry in entries:
+        if batch and sum(item.size_bytes for item in batch) + entry.size_bytes > _BATCH_BYTES:
+            yield batch
+            batch = []
+        batch.append(entry)
+    yield batch
+
+
+def _contents(folder: Path, entries: Sequence[Entry]) -> list[bytes]:
+    """The bytes of each entry: `object type size<LF>content<LF>`, see git-cat-file(1)."""
+    asked = "".join(f"{entry.object_id}\n" for entry in entries).encode()
+    output = git.read(folder, "cat-file", "--batch", stdin=asked)
+    contents, at = [], 0
+    for entry in entries:
+        end = output.index(b"\n", at)
+        if output[at:end] != f"{entry.object_id} blob {entry.size_bytes}".encode():
+            raise GitError(f"{entry.path}: git has no such file in the commit")
+        contents.append(output[end + 1 : end + 1 + entry.size_bytes])
+        at = end + 2 + entry.size_bytes
+    return contents
+
+
+def origin_of(root: Path, *folders: str) -> Origin:
+    """The commit that is checked out in `root`, and how `folders` differ from it; no commit where there is no git repository."""
+    try:
+        commit = git.read(root, "rev-parse", "--verify", "HEAD^{commit}").decode().strip()
+    except TeekitError:
+        return Origin(None, None)
+    committed = {entry.path: entry for entry in list_files(root, commit, *folders)}
+    found = {path: path for folder in folders for path in _walk(root, folder)}
+    changes = (_change(root, path, committed.get(path), path in found) for path in sorted({*committed, *found}))
+    return Origin(None, commit, changes=tuple(change for change in changes if change))
+
+
+def _walk(root: Path, folder: str) -> Iterator[str]:
+    """Everything but folders, also what git is told to ignore: a build sees that too."""
+    for place, folders, names in os.walk(root / folder):
+        relative = PurePosixPath(os.path.relpath(place, root))
+        for name in (*names, *(name for name in folders if os.path.islink(os.path.join(place, name)))):  # noqa: PTH114, PTH118
+            yield str(relative / name)
+
+
+def _change(root: Path, path: str, entry: Entry | None, is_there: bool) -> str:  # noqa: FBT001
+    if entry is None or not is_there:
+        return f"{'added' if is_there else 'removed'} {path}"
+    same = (entry.mode, entry.object_id) == _mode_and_object(root / path, len(entry.object_id))
+    return "" if same else f"changed {path}"
+
+
+def _mode_and_object(path: Path, digits: int) -> tuple[str, str]:
+    """Git's mode and object id of a file as it is now."""
+    mode = path.lstat().st_mode
+    is_link = stat.S_ISLNK(mode)
+    content = os.fsencode(os.readlink(path)) if is_link else path.read_bytes()  # noqa: PTH115
+    state = hashlib.new("sha1" if digits == 40 else "sha256", usedforsecurity=False)  # noqa: PLR2004
+    state.update(b"blob %d\0" % len(content))
+    state.update(content)
+    return (_SYMLINK if is_link else _EXECUTABLE if mode & stat.S_IXUSR else _FILE), state.hexdigest()

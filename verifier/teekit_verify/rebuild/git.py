@@ -1,0 +1,211 @@
+"""Git, told nothing by the host or by the repository: fetches a commit, reads objects. The one network use outside core.download.
+
+A repository is never checked out by git: files are written from its objects (`rebuild.checkout`), so that hooks, filters,
+attributes and submodules of strangers have nothing to act on. docs/adr/0006-git-reads-objects-only.md
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from teekit_verify.core import process
+from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.core.errors import TeekitError, ToolFailedError, printable
+from teekit_verify.core.files import exclusive
+from teekit_verify.rebuild.workspace import remove
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FETCH_SECONDS = 900
+_READ_SECONDS = 120
+_MAX_FETCH_BYTES = 1 << 30  # of one file: of the pack
+_KEPT = ("PATH", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_SETTINGS = {
+    "core.hooksPath": "/dev/null",
+    "core.fsmonitor": "false",
+    "core.attributesFile": "/dev/null",
+    "credential.helper": "",
+    "fetch.fsckObjects": "true",
+    "fetch.recurseSubmodules": "false",
+    "fetch.writeCommitGraph": "false",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "protocol.version": "2",
+    "submodule.recurse": "false",
+    "transfer.fsckObjects": "true",
+    "safe.directory": "*",  # whoever owns it: nothing in it is run
+}
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+# git-check-ref-format(1), and narrower
+_TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*(/[A-Za-z0-9][A-Za-z0-9._+-]*)*")
+_ADDRESS = re.compile(r"(https?|git|file)://[^\s'\"\\]+|/[^\s'\"\\]+")
+_SHOWN = 120
+
+
+class GitError(TeekitError):
+    """A repository cannot be fetched, or does not have what was asked for."""
+
+
+def require_commit(text: str) -> str:
+    """Raises GitError unless it is a whole commit id."""
+    if not _COMMIT.fullmatch(text):
+        raise GitError(
+            f"a commit is 40 lower case hexadecimal digits, found '{printable(text[:_SHOWN])}'",
+            hint="Give the whole commit id, as `git rev-parse` prints it.",
+        )
+    return text
+
+
+def require_tag(text: str) -> str:
+    """Raises GitError unless it is the plain name of a tag."""
+    if not _TAG.fullmatch(text) or ".." in text or text.endswith((".", ".lock")):
+        raise GitError(f"'{printable(text[:_SHOWN])}' is no name of a tag", hint="Give the tag without refs/tags/.")
+    return text
+
+
+def require_repository(text: str) -> str:
+    """Raises GitError unless it is an https, http, git or file address, or an absolute path."""
+    if not (_ADDRESS.fullmatch(text) and text.isascii() and text.isprintable()):
+        raise GitError(
+            f"a repository is an https, http, git or file address, found '{printable(text[:_SHOWN])}'",
+            hint="Write it like https://git.example.org/images.git.",
+        )
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A bare repository of ours (`folder`), filled from `address`."""
+
+    folder: Path
+    address: str
+
+    @classmethod
+    def cached(cls, cache: Path, address: str) -> Repository:
+        """Where the repository of that address is kept between runs."""
+        name = Digest.of(Algorithm.SHA256, require_repository(address).encode()).hex
+        return cls(cache / "git" / f"{name}.git", address)
+
+    def commit(self, commit: str, *, offline: bool) -> str:
+        """Have the commit here. Raises GitError if the repository does not give it."""
+        require_commit(commit)
+        if not self._has(commit):
+            self._require_online(offline, f"the commit {commit}")
+            self._fetch_commit(commit)
+        if not self._has(commit):
+            raise GitError(
+                f"{self.address} has no commit {commit}", hint="Check the release, or name another repository."
+            )
+        return commit
+
+    def tag(self, tag: str, *, offline: bool) -> str:
+        """The commit that a tag names now (offline: named when it was fetched). Raises GitError if there is none."""
+        reference = f"refs/tags/{require_tag(tag)}"
+        if not offline:
+            self._fetch(f"+{reference}:{reference}", what=f"the tag {tag}")
+        found = self._resolved(reference)
+        if found is None:
+            self._require_online(offline, f"the tag {tag}")
+            raise GitError(f"{self.address}: the tag {tag} names no commit", hint="Check the name of the tag.")
+        return found
+
+    def tag_object(self, tag: str) -> bytes | None:
+        """The bytes of an annotated tag; None for a tag that only points to a commit."""
+        reference = f"refs/tags/{require_tag(tag)}"
+        if self._read("cat-file", "-t", reference).strip() != b"tag":
+            return None
+        return self._read("cat-file", "tag", reference)
+
+    def _fetch_commit(self, commit: str) -> None:
+        """The commit alone, if the server gives it; else all branches and tags, as servers that only hold files need."""
+        try:
+            self._fetch(commit, what=f"the commit {commit}")
+        except GitError:
+            self._fetch(
+                "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", what="its branches and tags", depth=False
+            )
+
+    def _fetch(self, *references: str, what: str, depth: bool = True) -> None:
+        """Shallow first, for a server that can."""
+        with exclusive(self.folder.with_suffix(".lock")):
+            self._make()
+            argv = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-gc"]
+            try:
+                shallow = ["--depth=1"] if depth else []
+                self._git(*argv, *shallow, "--", self.address, *references, seconds=_FETCH_SECONDS)
+            except ToolFailedError as error:
+                if depth and "dumb http transport" in error.message:
+                    self._git(*argv, "--", self.address, *references, seconds=_FETCH_SECONDS)
+                    return
+                raise GitError(
+                    f"{what} of {self.address} could not be fetched: {error.message.replace('prlimit', 'git', 1)}",
+                    hint="Check the network and the address; a private repository has to be cloned by hand first.",
+                ) from error
+
+    def _make(self) -> None:
+        if (self.folder / "HEAD").is_file():
+            return
+        remove(self.folder)
+        self.folder.mkdir(parents=True)
+        _run("git", "init", "--quiet", "--bare", "--template=", str(self.folder), seconds=_READ_SECONDS)
+
+    def _has(self, commit: str) -> bool:
+        return self._resolved(commit) == commit
+
+    def _resolved(self, name: str) -> str | None:
+        """The commit of a name, if its whole tree is here too."""
+        if not self.folder.is_dir():
+            return None
+        try:
+            found = self._read("rev-parse", "--quiet", "--verify", "--end-of-options", f"{name}^{{commit}}")
+            self._read("ls-tree", "-r", "-l", found.decode().strip())
+        except ToolFailedError:
+            return None
+        return found.decode().strip()
+
+    def _require_online(self, offline: bool, what: str) -> None:  # noqa: FBT001
+        if offline:
+            raise GitError(f"{what} of {self.address} is not in the cache", hint="Run it once without --offline.")
+
+    def _git(self, *arguments: str, seconds: float, stdin: bytes | None = None) -> bytes:
+        return _run("git", f"--git-dir={self.folder}", *arguments, seconds=seconds, stdin=stdin)
+
+    def _read(self, *arguments: str) -> bytes:
+        return self._git(*arguments, seconds=_READ_SECONDS)
+
+
+def read(folder: Path, *arguments: str, stdin: bytes | None = None) -> bytes:
+    """What a reading command of git prints, run in a repository or in a folder of a work tree. Raises ToolFailedError."""
+    return _run("git", "-C", str(folder), *arguments, seconds=_READ_SECONDS, stdin=stdin)
+
+
+def _run(*argv: str, seconds: float, stdin: bytes | None = None) -> bytes:
+    """Bounded in time and in the size of any file it writes."""
+    bounded = ["prlimit", f"--fsize={_MAX_FETCH_BYTES}", "--core=0", *argv]
+    return process.run(bounded, timeout_seconds=seconds, environment=_environment(), stdin=stdin).stdout
+
+
+def _environment() -> dict[str, str]:
+    settings = {f"GIT_CONFIG_KEY_{number}": name for number, name in enumerate(_SETTINGS)}
+    settings |= {f"GIT_CONFIG_VALUE_{number}": value for number, value in enumerate(_SETTINGS.values())}
+    return {
+        **{name: os.environ[name] for name in _KEPT if name in os.environ},
+        "HOME": "/nonexistent",
+        "LC_ALL": "C",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_CONFIG_COUNT": str(len(_SETTINGS)),
+        **settings,
+        "GIT_ALLOW_PROTOCOL": "https:http:git:file",
+        "GIT_ASKPASS": "/bin/false",
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_LFS_SKIP_SMUDGE": "1",
+        "GIT_NO_LAZY_FETCH": "1",
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_TERMINAL_PROMPT": "0",
+    }

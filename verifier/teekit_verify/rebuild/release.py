@@ -1,0 +1,99 @@
+"""The source of a release or of a commit, fetched with git and written out fresh. None of it runs outside the sandbox."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.rebuild import checkout, git, tag_signature
+from teekit_verify.rebuild.git import GitError
+from teekit_verify.rebuild.origin import Origin
+from teekit_verify.rebuild.project import Project
+from teekit_verify.rebuild.workspace import remove
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """`repository` is an address, or None for that of the checkout at hand; `commit`, `tag` or both say what of it.
+
+    `tag_key` is a file with the key that must have signed the tag, or None.
+    """
+
+    repository: str | None
+    commit: str | None
+    tag: str | None
+    tag_key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedProject(Project):
+    """A checkout of a stranger's commit. `program` is the one this program runs from: its script assembles the environment."""
+
+    program: Project
+
+    @property
+    def assemble_script(self) -> Path:
+        return self.program.assemble_script
+
+
+def fetch(wanted: Wanted, project: Project, cache: Path, destination: Path, *, offline: bool) -> tuple[Path, Origin]:
+    """Write the wanted commit's files into the new folder `destination`. Raises GitError or TagSignatureError."""
+    repository = git.Repository.cached(cache, wanted.repository or _own_repository(project))
+    if wanted.tag_key is not None and wanted.tag is None:
+        raise GitError("there is no tag whose signature could be checked", hint="Leave out --tag-key, or name a tag.")
+    commit, signed_by = wanted.commit, ""
+    if wanted.tag is not None:
+        named = repository.tag(wanted.tag, offline=offline)
+        if wanted.commit not in {None, named}:
+            raise GitError(
+                f"the tag {wanted.tag} has moved: it names {named}, the release was made from {wanted.commit}",
+                hint="Ask the publisher, or rebuild the commit itself.",
+            )
+        commit = named
+        if wanted.tag_key is not None:
+            signed_by = tag_signature.verify(wanted.tag, named, repository.tag_object(wanted.tag), wanted.tag_key)
+    commit = repository.commit(commit or "", offline=offline)
+    remove(destination)
+    checkout.write_files(repository.folder, checkout.list_files(repository.folder, commit), destination)
+    return destination, Origin(wanted.repository, commit, wanted.tag, signed_by)
+
+
+def fetch_project(
+    wanted: Wanted, project: Project, cache: Path, destination: Path, *, offline: bool
+) -> tuple[Project, Origin]:
+    """The wanted commit as a checkout of this repository. Raises GitError if it is none."""
+    root, origin = fetch(wanted, project, cache, destination, offline=offline)
+    fetched = FetchedProject(root, project)
+    for place in (fetched.environment_lock, fetched.image_lock, fetched.mkosi):
+        if not place.exists() or place.resolve() != root.resolve() / place.relative_to(
+            root
+        ):  # a link may lead anywhere
+            name = place.relative_to(root)
+            raise GitError(f"the commit {origin.commit} has no {name}", hint="Name a commit of this repository.")
+    return fetched, origin
+
+
+def _own_repository(project: Project) -> str:
+    try:
+        folder = git.read(project.root, "rev-parse", "--path-format=absolute", "--git-common-dir")
+    except TeekitError as error:
+        raise GitError(
+            f"{project.root} is not in a git repository: there are no commits to fetch from",
+            hint="Name the repository with --repository URL.",
+        ) from error
+    return folder.decode().strip()
+
+
+def with_repository(wanted: Wanted, repository: str | None) -> Wanted:
+    """Another place to fetch from: what is fetched is the same, as a commit is named by its content."""
+    return wanted if repository is None else replace(wanted, repository=git.require_repository(repository))
+
+
+def commit_or_tag(text: str) -> Wanted:
+    """What `--commit` names."""
+    is_commit = all(character in "0123456789abcdef" for character in text) and len(text) in {40, 64}
+    return Wanted(None, text, None) if is_commit else Wanted(None, None, git.require_tag(text))
