@@ -6,18 +6,22 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections import namedtuple
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+import teekit_verify
 from builders.tools import require
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.rebuild.workspace import Workspace, remove
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
+_IMPORTS = [str(Path(teekit_verify.__file__).parents[1])]
 HOLD = (
     "import sys, pathlib\n"
     "from teekit_verify.rebuild.workspace import Workspace\n"
@@ -110,42 +114,56 @@ def test_everything_can_be_removed(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.rglob("*")] == ["kept", "file"]
 
 
-def test_folders_that_a_build_closed_are_removed_by_their_owner(tmp_path: Path) -> None:
-    """Root may do so whatever the modes are, so it gives up its capabilities for this."""
-    tree = tmp_path / "tree"
-    (tree / "a" / "b" / "c").mkdir(parents=True)
-    (tree / "a" / "b" / "c" / "file").touch()
-    (tree / "a" / "out").symlink_to(tmp_path)
-    tmp_path.chmod(0o755)
-    for folder in (tree / "a" / "b" / "c", tree / "a" / "b", tree / "a", tree):
+REMOVE = "import sys, pathlib; from teekit_verify.rebuild.workspace import remove; remove(pathlib.Path(sys.argv[1]))"
+SUBORDINATE_IDS = "nobody:600000:65536\n65534:600000:65536\n"
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that other users can reach."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+@pytest.mark.parametrize("owner", [65534, 600042])
+def test_what_a_build_left_is_removed_by_a_user_without_rights(open_folder: Path, owner: int) -> None:
+    """Folders that the build closed, and files of the build's other users: the user's subordinate ids own them."""
+    home, tree = open_folder / "home", open_folder / "home" / "tree"
+    (tree / "a" / "b").mkdir(parents=True)
+    (tree / "a" / "b" / "file").touch()
+    (tree / "a" / "out").symlink_to(open_folder / "kept")
+    (open_folder / "kept").mkdir()
+    for path in (tree / "a" / "b" / "file", tree / "a" / "b", tree / "a"):
+        os.chown(path, owner, owner)
+    for folder in (home, tree):
+        os.chown(folder, 65534, 65534)
+    for folder in (tree / "a" / "b", tree / "a", tree):
         folder.chmod(0)
-    code = "import sys, pathlib; from teekit_verify.rebuild.workspace import remove; remove(pathlib.Path(sys.argv[1]))"
-    argv = [sys.executable, "-c", code, str(tree)]
-    if os.geteuid() == 0:
-        argv = [require("setpriv"), "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", *argv]
-    completed = subprocess.run(argv, capture_output=True, check=False)
+    (open_folder / "ids").write_text(SUBORDINATE_IDS)
+    script = (
+        'mount --bind "$1" /etc/subuid && mount --bind "$1" /etc/subgid && shift && '
+        'exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"'
+    )
+    argv = [require("unshare"), "--mount", "sh", "-c", script, "sh", str(open_folder / "ids")]
+    python = [*argv, "/usr/bin/python3", "-c", f"import sys; sys.path[:0] = {_IMPORTS!r}; {REMOVE}", str(tree)]
+    completed = subprocess.run(python, capture_output=True, check=False)
     assert completed.stderr == b""
     assert not tree.exists()
-    assert tmp_path.stat().st_mode & 0o7777 == 0o755
+    assert (open_folder / "kept").is_dir()
 
 
-def test_folders_are_opened_before_the_second_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_is_still_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sandbox of a run that was killed needs a moment to end."""
     tree = tmp_path / "tree"
-    (tree / "a" / "b").mkdir(parents=True)
-    (tree / "a" / "out").symlink_to(tmp_path)
-    real, modes = shutil.rmtree, list[list[int]]()
+    (tree / "a").mkdir(parents=True)
+    real = os.rmdir
 
-    def first_refuse(path: Path) -> None:
-        modes.append([folder.stat().st_mode & 0o777 for folder in (tree, tree / "a", tree / "a" / "b")])
-        if len(modes) == 1:
-            raise PermissionError(13, os.strerror(13))
-        real(path)
+    def late(path: str, **options: int) -> None:
+        (tree / "a" / "late").touch()
+        real(path, **options)
 
-    monkeypatch.setattr(shutil, "rmtree", first_refuse)
-    for folder in (tree / "a" / "b", tree / "a", tree):
-        folder.chmod(0o500)
-    outside = tmp_path.stat().st_mode
+    monkeypatch.setattr(os, "rmdir", late)
     remove(tree)
-    assert modes == [[0o500] * 3, [0o700] * 3]
     assert not tree.exists()
-    assert tmp_path.stat().st_mode == outside  # links are not followed

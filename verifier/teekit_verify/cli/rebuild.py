@@ -47,6 +47,8 @@ def rebuild(
         "workspace"
     ),
     keep: Annotated[bool, typer.Option("--keep", help="Keep the workspace when there is a verdict.")] = False,
+    clean: Annotated[bool, typer.Option("--clean", help="Take nothing from an earlier, interrupted run.")] = False,
+    parallel: Annotated[bool, typer.Option("--parallel", help="Make both builds at the same time.")] = False,
     vary: Annotated[
         str,
         typer.Option(
@@ -74,6 +76,10 @@ def rebuild(
     directory.require_replaceable(output)
     place = Workspace(workspace.resolve())
     with place.locked():
+        if clean:
+            place.clear()
+        if (older := directory.set_aside(output)) is not None:
+            bringing.progress.note(f"the older report is {older} until there is a new one")
         locked = lock.load(lock_file or bringing.project.image_lock)
         plan = run.prepare(target, bringing, place, locked)
         facts: dict[str, Any] = {
@@ -84,7 +90,7 @@ def rebuild(
             "command": command_line(context),
         }
         try:
-            two = run.build_twice(plan, varied, place, bringing.progress)
+            two = run.build_twice(plan, varied, place, bringing.progress, parallel=parallel)
             report = _judge(two, published, bringing.progress, facts)
         except TeekitError as error:
             with suppress(TeekitError):  # the first error is the one to show

@@ -8,14 +8,14 @@ import shutil
 import signal
 import subprocess
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Self
 
 from teekit_verify.core.errors import ToolFailedError, ToolMissingError, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import FrameType
 
@@ -87,6 +87,43 @@ def run(
     if process.returncode not in accept:
         raise _failure(argv, _status_in_words(process.returncode), log, (stdout or b"") + (stderr or b""))
     return Completed(tuple(argv), process.returncode, stdout or b"")
+
+
+@contextmanager
+def running(
+    argv: Sequence[str], *, timeout_seconds: float, log: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[Callable[[], None]]:
+    """Start a program that works beside the block, and is ended with it. The block is given what waits for its end.
+
+    That raises ToolFailedError as `run` does. Output is appended to `log`.
+    """
+    with _LogFile(log) as stream, _DelayedInterrupt() as interrupt:
+        try:
+            process = subprocess.Popen(  # noqa: S603
+                list(argv),
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                env=None if environment is None else dict(environment),
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise _not_started(argv, error) from error
+
+        def wait() -> None:
+            try:
+                process.wait(timeout_seconds)
+            except subprocess.TimeoutExpired:
+                raise _failure(argv, f"did not finish within {timeout_seconds:g} s", log, b"") from None
+            if process.returncode:
+                raise _failure(argv, _status_in_words(process.returncode), log, b"")
+
+        try:
+            interrupt.let_through()
+            yield wait
+        finally:
+            if process.poll() is None:
+                end_group(process)
 
 
 def start(argv: Sequence[str], *, log: Path) -> subprocess.Popen[bytes]:

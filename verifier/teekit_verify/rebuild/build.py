@@ -92,6 +92,20 @@ class Attempt:
 
     def make(self) -> Build:
         """Build from nothing. Raises ToolFailedError if mkosi fails, BuildError if an artifact is missing or empty."""
+        inputs = self._begin()
+        self._sandbox().run(self._command(), timeout_seconds=_TIMEOUT_SECONDS, log=self.log)
+        return self._finish(inputs)
+
+    def make_beside(self, other: Attempt) -> tuple[Build, Build]:
+        """Make this build and another one at the same time; what one raises ends both."""
+        inputs, others = self._begin(), other._begin()
+        with other._sandbox().running(other._command(), timeout_seconds=_TIMEOUT_SECONDS, log=other.log) as wait:
+            self._sandbox().run(self._command(), timeout_seconds=_TIMEOUT_SECONDS, log=self.log)
+            wait()
+        return self._finish(inputs), other._finish(others)
+
+    def _begin(self) -> Inputs:
+        """An empty folder with the source, and folders that belong to the build."""
         remove(self.folder)
         self._work.mkdir(parents=True)
         inputs = self._inputs(self._copy_source("source"))
@@ -100,7 +114,10 @@ class Attempt:
         for folder in (self._work, *self._work.iterdir(), self._home):
             if self.conditions.user_group is not None:
                 os.chown(folder, self.conditions.user_group, self.conditions.user_group)
-        self._sandbox().run(self._command(), timeout_seconds=_TIMEOUT_SECONDS, log=self.log)
+        return inputs
+
+    def _finish(self, inputs: Inputs) -> Build:
+        """Take the artifacts, and only then say that the build is finished."""
         (self._work / "output").rename(self.output)
         remove(self._work)
         remove(self._home)

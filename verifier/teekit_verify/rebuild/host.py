@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 FREE_BYTES = 10 << 30
 MEMORY_BYTES = 3 << 30  # what a machine sold with 4 GB shows
+BUILD_MEMORY_BYTES = 3 << 29
 FIRMWARE = Path("/usr/share/OVMF")
 MEMINFO = Path("/proc/meminfo")
 _PROBE_SECONDS = 60
@@ -132,14 +133,27 @@ def _free_space(folder: Path) -> str:
 
 
 def _memory(_: Folders) -> str:
-    fields = dict(line.split(":", 1) for line in MEMINFO.read_text().splitlines() if ":" in line)
-    total = int(fields["MemTotal"].split()[0]) * 1024
+    total = _meminfo("MemTotal")
     if total < MEMORY_BYTES:
         raise TeekitError(
             f"{_gibibytes(total)} of memory, expected {_gibibytes(MEMORY_BYTES)}",
             hint="Use a machine with 4 GB or more.",
         )
     return f"{_gibibytes(total)}, {os.cpu_count()} processors"
+
+
+def require_memory(builds: int) -> None:
+    """Raises TeekitError unless so many builds at a time find memory: a kernel that lacks it kills one in its middle."""
+    needed, available = builds * BUILD_MEMORY_BYTES, _meminfo("MemAvailable")
+    if available < needed:
+        hint = "End other programs" + (", or build without --parallel." if builds > 1 else ", or use a larger machine.")
+        raise TeekitError(f"{_gibibytes(available)} of memory are available, expected {_gibibytes(needed)}", hint=hint)
+
+
+def _meminfo(name: str) -> int:
+    """A field of /proc/meminfo in bytes."""
+    fields = dict(line.split(":", 1) for line in MEMINFO.read_text().splitlines() if ":" in line)
+    return int(fields[name].split()[0]) * 1024
 
 
 def _firmware(_: Folders) -> str:

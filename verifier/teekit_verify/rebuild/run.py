@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.rebuild import host, record
 from teekit_verify.rebuild.build import Attempt, Plan
 from teekit_verify.rebuild.comparison import explain_artifacts
 from teekit_verify.rebuild.environment import hold
+from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from teekit_verify.core.progress import Progress
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
     from teekit_verify.reference.model import Build
 
 NEEDED_BYTES = 6 << 30
+BUILDS = ("A", "B")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,9 @@ class TwoBuilds:
 
 def prepare(target: Target, provision: Provision, workspace: Workspace, locked: PackageLock) -> Plan:
     """Everything before the builds: space, environment, packages. `workspace` must be locked."""
+    for name in BUILDS:
+        if record.load(workspace.build(name)) is None:  # an interrupted build takes space, and is of no use
+            remove(workspace.build(name))
     workspace.require_space(NEEDED_BYTES)
     environment = provision.environment()
     hold(environment, workspace.environment)
@@ -50,11 +60,17 @@ def prepare(target: Target, provision: Provision, workspace: Workspace, locked: 
     return Plan(provision.project, target, environment, locked, packages, workspace.packages)
 
 
-def build_twice(plan: Plan, varied: Variations, workspace: Workspace, progress: Progress) -> TwoBuilds:
-    """Make build A and build B, or find them finished by an interrupted run, and compare their artifacts."""
+def build_twice(
+    plan: Plan, varied: Variations, workspace: Workspace, progress: Progress, *, parallel: bool = False
+) -> TwoBuilds:
+    """Make build A and build B, or find them finished by an interrupted run, and compare their artifacts.
+
+    With `parallel` both are made at the same time, if memory allows; else TeekitError.
+    """
     first = Attempt(plan, workspace.build("A"), varied.first)
     second = Attempt(plan, workspace.build("B"), varied.second)
-    builds = _make("A", first, progress), _make("B", second, progress)
+    with _full_disk_in_words():
+        builds = _make(first, second, progress, parallel=parallel)
     with progress.step("compare the artifacts of A and B"):
         described = varied.first.described(), varied.second.described()
         explanations = explain_artifacts(
@@ -63,10 +79,36 @@ def build_twice(plan: Plan, varied: Variations, workspace: Workspace, progress: 
     return TwoBuilds(plan, varied, (first, second), builds, explanations)
 
 
-def _make(name: str, attempt: Attempt, progress: Progress) -> Build:
+def _make(first: Attempt, second: Attempt, progress: Progress, *, parallel: bool) -> tuple[Build, Build]:
+    found_first, found_second = _find("A", first, progress), _find("B", second, progress)
+    if parallel and found_first is None and found_second is None:
+        host.require_memory(2)
+        with progress.step("build A and B side by side"):
+            return first.make_beside(second)
+    return found_first or _make_one("A", first, progress), found_second or _make_one("B", second, progress)
+
+
+def _find(name: str, attempt: Attempt, progress: Progress) -> Build | None:
     finished = attempt.finished()
     if finished is not None:
         progress.note(f"build {name} was finished by an earlier, interrupted run with the same inputs: taken as it is")
-        return finished
+    return finished
+
+
+def _make_one(name: str, attempt: Attempt, progress: Progress) -> Build:
+    host.require_memory(1)
     with progress.step(f"build {name}"):
         return attempt.make()
+
+
+@contextmanager
+def _full_disk_in_words() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        raise TeekitError(
+            f"{error.filename}: {error.strerror}",
+            hint="Free some space, or name a folder elsewhere with --workspace DIR, and run it again.",
+        ) from error

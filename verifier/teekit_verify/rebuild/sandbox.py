@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from teekit_verify.core import process
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
 PACKAGES = "/packages"  # where builds find the image's packages (mkosi.conf: PackageDirectories=)
 BASE_ENVIRONMENT: Mapping[str, str] = {"PATH": "/usr/sbin:/usr/bin", "LC_ALL": "C.UTF-8", "HOME": "/root"}
@@ -111,7 +112,19 @@ class Sandbox:
         """Run a command to its end. Raises ToolMissingError without bubblewrap, ToolFailedError if the command fails."""
         process.find_program("bwrap", hint=_HINT)
         return process.run(
-            [*_become_root(), *self.argv(command)],
+            [*become_root(), *self.argv(command)],
+            timeout_seconds=timeout_seconds,
+            log=log,
+            environment=_host_environment(),
+        )
+
+    def running(
+        self, command: list[str], *, timeout_seconds: float, log: Path
+    ) -> AbstractContextManager[Callable[[], None]]:
+        """Run a command beside a block, which is given what waits for its end (see `process.running`)."""
+        process.find_program("bwrap", hint=_HINT)
+        return process.running(
+            [*become_root(), *self.argv(command)],
             timeout_seconds=timeout_seconds,
             log=log,
             environment=_host_environment(),
@@ -120,7 +133,7 @@ class Sandbox:
     def become(self, command: list[str]) -> None:
         """Replace this process by the command: for shells, which need the terminal."""
         process.find_program("bwrap", hint=_HINT)
-        process.become([*_become_root(), *self.argv(command)])
+        process.become([*become_root(), *self.argv(command)])
 
 
 def _enter(sandbox: Sandbox, command: list[str]) -> list[str]:
@@ -170,7 +183,7 @@ def _map_ids(first: int) -> list[str]:
     return ["unshare", "--user", f"--map-users={ids}", f"--map-groups={ids}", "--setuid", "0", "--setgid", "0", "--"]
 
 
-def _become_root() -> tuple[str, ...]:
+def become_root() -> tuple[str, ...]:
     """For other users than root: a user namespace with all of their subordinate ids (subuid(5)), as mkosi wants root."""
     return () if os.geteuid() == 0 else ("unshare", "--user", "--map-root-user", "--map-auto")
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import combinations
 from typing import IO, TYPE_CHECKING
 
+from teekit_verify.core import process
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.rebuild.sandbox import become_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 _MARK = ".teekit-workspace"
+_REMOVAL_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +92,11 @@ def require_apart(*places: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder, also one in which a build closed folders to us."""
+    """Remove a file or a folder, also one with files of a build's other users, or that a dying process still writes to."""
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
         return
     try:
         shutil.rmtree(path)
-    except PermissionError:
-        path.chmod(0o700)
-        for folder, names, _ in os.walk(path):  # top down: a folder is opened before it is entered
-            for name in names:
-                if not os.path.islink(inner := os.path.join(folder, name)):  # noqa: PTH114, PTH118 - as os.walk has it
-                    os.chmod(inner, 0o700)  # noqa: PTH101
-        shutil.rmtree(path)
+    except OSError:
+        process.run([*become_root(), "rm", "--recursive", "--force", "--", str(path)], timeout_seconds=_REMOVAL_SECONDS)

@@ -53,6 +53,20 @@ def require_replaceable(directory: Path) -> None:
         raise TeekitError(f"{directory} has other things in it", hint="Name a new folder with --output DIR.")
 
 
+def set_aside(directory: Path) -> Path | None:
+    """Hide an older report while a new one is being made, and say where: a run that ends early must not seem to have made it."""
+    if not (directory / _REPORT).is_file():
+        return None
+    old = _old(directory.resolve())
+    shutil.rmtree(old, ignore_errors=True)
+    directory.resolve().rename(old)
+    return old
+
+
+def _old(directory: Path) -> Path:
+    return directory.with_name(f".{directory.name}.old")
+
+
 def write_failure(directory: Path, report: RebuildReport, logs: tuple[Path, ...]) -> None:
     """A rebuild that failed leaves its report and whatever logs there are."""
     with _Replacement(directory) as folder:
@@ -105,7 +119,7 @@ class _Replacement:
     def __init__(self, directory: Path) -> None:
         self._directory = directory.resolve()
         self._new = self._directory.with_name(f".{self._directory.name}.new")
-        self._old = self._directory.with_name(f".{self._directory.name}.old")
+        self._old = _old(self._directory)
 
     def __enter__(self) -> Path:
         require_replaceable(self._directory)
