@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import Digest
+from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.measurement.replay import replay
 from teekit_verify.reference import documents, load, model
 from teekit_verify.reference.inputs import in_order
@@ -33,6 +34,17 @@ def register_value(register: Register, events: Sequence[Event], *, missing: str 
     )
     values = tuple(replay(events, bank).get(register, Digest.zero(bank)) for bank in register.algorithms)
     return model.RegisterValue(None if missing else values, missing, predicted)
+
+
+def require_measured_from(build: model.Build, measurements: Sequence[model.Measurements]) -> None:
+    """Raises TeekitError for measurements of something else than what the build made."""
+    made = {artifact.sha256 for artifact in build.artifacts}
+    for document in measurements:
+        if document.artifact.sha256 not in made:
+            raise TeekitError(
+                f"the measurements of {printable(document.artifact.name)} are not of a file that the rebuild made",
+                hint="Measure a file in the report's folder `artifacts`.",
+            )
 
 
 def create_reference(
