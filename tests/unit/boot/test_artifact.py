@@ -8,7 +8,8 @@ import pytest
 from builders.tools import require
 from builders.uki import build_uki
 from teekit_verify.boot.artifact import bootable
-from teekit_verify.boot.disk import DISK_GUID, MIB, geometry, make_disk
+from teekit_verify.boot.disk import geometry, make_disk
+from teekit_verify.boot.layout import DISK_GUID, MIB
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders.tools import require
-from teekit_verify.boot import disk
-from teekit_verify.boot.disk import GIB, MIB, Geometry, geometry, make_disk
+from teekit_verify.boot import layout
+from teekit_verify.boot.disk import geometry, make_disk
+from teekit_verify.boot.layout import GIB, MIB, Geometry
 from teekit_verify.core.errors import UnsupportedInputError
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def test_sfdisk_reads_the_table_as_documented(uki: Path) -> None:
     image = _made(uki, "disk.raw", multiple_bytes=GIB)
     output = subprocess.run([require("sfdisk"), "--json", image], capture_output=True, check=True).stdout
     table = json.loads(output)["partitiontable"]
-    assert (table["label"], table["id"], table["firstlba"]) == ("gpt", disk.DISK_GUID, 2048)
+    assert (table["label"], table["id"], table["firstlba"]) == ("gpt", layout.DISK_GUID, 2048)
     assert table["lastlba"] == GIB // 512 - 34
     (esp,) = table["partitions"]
     esp.pop("node")
@@ -88,7 +89,7 @@ def test_sfdisk_reads_the_table_as_documented(uki: Path) -> None:
         "start": 2048,
         "size": 272 * MIB // 512,
         "type": "C12A7328-F81F-11D2-BA4B-00A0C93EC93B",
-        "uuid": disk.ESP_GUID,
+        "uuid": layout.ESP_GUID,
         "name": "esp",
     }
     assert subprocess.run([require("sfdisk"), "--verify", image], check=False, capture_output=True).returncode == 0

@@ -44,13 +44,18 @@ def miniature(tmp_path: Path, tree: Path, mirror: DebianArchive, monkeypatch: py
     monkeypatch.setattr(archive, "KEYRING", mirror.keyring)
     monkeypatch.setattr(Provision, "environment", lambda _: rebuilds.environment(tree))
     made = Miniature.make(tmp_path)
-    stages = [stage(["bash"], volatile=["hello"]), stage([])]
+    stages = [stage(["bash"], name="base"), stage([], volatile=["hello"], base="/any/build/base")]
     made.write("summary.json", json.dumps({"Images": stages}).encode())
     return made
 
 
-def stage(packages: list[str], *, volatile: list[str] | None = None) -> dict[str, list[str]]:
-    return {"Packages": packages, "BuildPackages": [], "VolatilePackages": volatile or []}
+def stage(
+    packages: list[str], *, volatile: list[str] | None = None, name: str | None = None, base: str | None = None
+) -> dict[str, object]:
+    """As `mkosi --json summary` has it: the image itself, the last one, has no name."""
+    trees = [base] if base else []
+    more = {"Packages": packages, "BuildPackages": [], "VolatilePackages": volatile or []}
+    return {"Image": name, "BaseTrees": trees, **more}
 
 
 def run(miniature: Miniature, mirror: DebianArchive, command: str, *arguments: str) -> int:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from builders.rebuilds import Miniature
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.process import Completed
 from teekit_verify.rebuild import images
 from teekit_verify.rebuild.images import TARGETS, Image, Profile, Target, find_target
 from teekit_verify.rebuild.project import Project
+from teekit_verify.rebuild.sandbox import Sandbox
 
 CHECKOUT = Path(__file__).parents[3]
 
@@ -97,6 +100,25 @@ def test_no_two_images_have_the_same_outputs() -> None:
     target = Target(KETTLE, KETTLE.profiles[1], "debian-kernel")
     assert target.key == "kettle+cloud+debian-kernel"
     assert target.artifacts == ("tdx-cloud.efi", "tdx-cloud.vhd", "tdx-cloud.manifest")
+
+
+def test_what_a_stage_adds_is_resolved_together_with_what_is_below_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    none: dict[str, list[str]] = {"Packages": [], "BuildPackages": [], "VolatilePackages": [], "BaseTrees": []}
+    stages = [
+        none | {"Image": "base", "Packages": ["udev"]},
+        none | {"Image": "kernel", "BuildPackages": ["gcc"]},
+        none | {"Image": "kettle", "Packages": ["nginx"], "BaseTrees": ["/any/base"]},
+        none | {"Image": "sqld", "BaseTrees": ["/any/base"]},
+        none | {"Image": None, "Packages": ["gdb"], "VolatilePackages": ["less"], "BaseTrees": ["/any/kettle"]},
+    ]
+    answer = Completed(("mkosi",), 0, json.dumps({"Images": stages}).encode())
+    monkeypatch.setattr(Sandbox, "run", lambda *_, **__: answer)
+    assert images.stage_requests(find_target("base", []), Sandbox(Path("/none")), "/source") == [
+        ["?essential", "base-files", "udev"],
+        ["?essential", "base-files", "gcc"],
+        ["?essential", "base-files", "udev", "nginx"],
+        ["?essential", "base-files", "udev", "nginx", "gdb", "less"],
+    ]
 
 
 def test_the_command_line_for_mkosi() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from teekit_verify.artifacts.gpt import GuidPartitionTable, read_gpt
-from teekit_verify.boot import disk
+from teekit_verify.boot import disk, layout
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
 from teekit_verify.core.process import find_program, run
 
@@ -62,10 +62,12 @@ def _table(image: Path) -> GuidPartitionTable:
 
 def _copy_boot_file(image: Path, table: GuidPartitionTable, target: Path) -> None:
     offsets = [
-        entry.first_lba * disk.SECTOR_BYTES for entry in table.entries if entry.type_guid == UUID(disk.ESP_TYPE_GUID)
+        entry.first_lba * layout.SECTOR_BYTES
+        for entry in table.entries
+        if entry.type_guid == UUID(layout.ESP_TYPE_GUID)
     ]
     if len(offsets) != 1:
         raise UnsupportedInputError(f"{image}: expected one EFI system partition, found {len(offsets)}")
     mcopy = find_program("mcopy", hint=disk.HINT)
-    source = ("-i", f"{image.absolute()}@@{offsets[0]}", f"::{disk.BOOT_FILE}")
+    source = ("-i", f"{image.absolute()}@@{offsets[0]}", f"::{layout.BOOT_FILE}")
     run((mcopy, *source, str(target)), timeout_seconds=_COPY_TIMEOUT_SECONDS)

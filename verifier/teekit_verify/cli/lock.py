@@ -16,6 +16,8 @@ from teekit_verify.cli.options import (
     KernelOption,
     LockOption,
     MirrorOption,
+    NpmRegistryOption,
+    ProfileOption,
     SnapshotArchiveOption,
     SourceOption,
     find_target,
@@ -47,20 +49,22 @@ def lock(
 
 def fetch(
     image: ImageOption = "base",
+    profile: ProfileOption = None,
     kernel: KernelOption = "debian",
     lock_file: LockOption = None,
     source: SourceOption = None,
     mirror: MirrorOption = None,
     snapshot_archive: SnapshotArchiveOption = SNAPSHOT_ARCHIVE,
+    npm_registry: NpmRegistryOption = None,
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
     """Bring the locked packages of an image into the download store and check each one's digest."""
     from teekit_verify.rebuild import lock as locks
 
-    bringing = provision(source, mirror, snapshot_archive)
+    bringing = provision(source, mirror, snapshot_archive, npm_registry)
     locked = locks.load(lock_file or bringing.project.image_lock)
-    key = find_target(image, kernel).key
+    key = find_target(image, kernel, profile).key
     packages = locked.for_target(key)
     bringing.fetch(locked, packages)
     size_bytes = sum(package.size_bytes for package in packages)

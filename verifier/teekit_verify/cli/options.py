@@ -34,6 +34,14 @@ SnapshotArchiveOption = Annotated[
         envvar="TEEKIT_SNAPSHOT_ARCHIVE",
     ),
 ]
+NpmRegistryOption = Annotated[
+    str | None,
+    typer.Option(
+        help="The registry of npm packages. [default: the one that npm is configured for]",
+        envvar="TEEKIT_NPM_REGISTRY",
+        show_default=False,
+    ),
+]
 SourceOption = Annotated[
     Path | None,
     typer.Option(
@@ -41,6 +49,9 @@ SourceOption = Annotated[
     ),
 ]
 ImageOption = Annotated[str, typer.Option(help="The image to build.")]
+ProfileOption = Annotated[
+    str | None, typer.Option(help="What the image is for: gcp, azure, devtools. [default: just the UKI]")
+]
 KernelOption = Annotated[
     Kernel, typer.Option(help="Debian's prebuilt kernel (minutes), or one built from Debian's kernel source.")
 ]
@@ -55,19 +66,22 @@ def cache_directory() -> Path:
     return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "teekit-verify"
 
 
-def provision(source: Path | None, mirror: str | None, snapshot_archive: str) -> Provision:
+def provision(
+    source: Path | None, mirror: str | None, snapshot_archive: str, npm_registry: str | None = None
+) -> Provision:
     """What the commands that bring the environment or packages start from."""
     from teekit_verify.rebuild.project import Project
     from teekit_verify.rebuild.provision import Provision
     from teekit_verify.report.progress import StderrProgress
 
-    return Provision(Project.find(source), cache_directory(), StderrProgress(), mirror, snapshot_archive)
+    return Provision(Project.find(source), cache_directory(), StderrProgress(), mirror, snapshot_archive, npm_registry)
 
 
-def find_target(image: str, kernel: Kernel) -> Target:
+def find_target(image: str, kernel: Kernel, profile: str | None) -> Target:
     from teekit_verify.rebuild import images
 
-    return images.find_target(image, ("debian-kernel",) if kernel == "debian" else ())
+    kernel_profile = images.DEBIAN_KERNEL if kernel == "debian" else None
+    return images.find_target(image, [name for name in (profile, kernel_profile) if name])
 
 
 def command_line(context: typer.Context) -> tuple[str, ...]:

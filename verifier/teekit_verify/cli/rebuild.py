@@ -18,6 +18,8 @@ from teekit_verify.cli.options import (
     KernelOption,
     LockOption,
     MirrorOption,
+    NpmRegistryOption,
+    ProfileOption,
     SnapshotArchiveOption,
     SourceOption,
     command_line,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 def rebuild(
     context: typer.Context,
     image: ImageOption = "base",
+    profile: ProfileOption = None,
     kernel: KernelOption = "debian",
     reference: Annotated[
         Path | None, typer.Option(help="What was published. [default: the image's file in reference/, if there is one]")
@@ -59,6 +62,7 @@ def rebuild(
     source: SourceOption = None,
     mirror: MirrorOption = None,
     snapshot_archive: SnapshotArchiveOption = SNAPSHOT_ARCHIVE,
+    npm_registry: NpmRegistryOption = None,
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
@@ -68,8 +72,8 @@ def rebuild(
     from teekit_verify.report import directory, json_report, layout, rebuild_report
 
     varied = variation.conditions(vary)
-    bringing = provision(source, mirror, snapshot_archive)
-    target = find_target(image, kernel)
+    bringing = provision(source, mirror, snapshot_archive, npm_registry)
+    target = find_target(image, kernel, profile)
     published = _find_reference(reference, bringing.project.references / f"{target.key}.json")
     require_apart(output, workspace, bringing.project.mkosi)
     _require_elsewhere(output)

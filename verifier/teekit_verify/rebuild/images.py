@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError
@@ -42,7 +43,20 @@ class Image:
 
 
 PLAIN = Profile("")
-IMAGES = (Image("base", "tdx-debian-base", ("kernel", "base"), (PLAIN,)),)
+IMAGES = (
+    Image("base", "tdx-debian-base", ("kernel", "base"), (PLAIN,)),
+    Image(
+        "tdx-kettle",
+        "tdx-debian",
+        ("kernel", "base", "build-tools", "sqld", "tdx-kettle"),
+        (
+            PLAIN,
+            Profile("gcp", disk=".tar.gz", folders=("gcp", "disk")),
+            Profile("azure", suffix="-azure", disk=".vhd", folders=("azure", "disk")),
+            Profile("devtools", suffix="-devtools", folders=("devtools",)),
+        ),
+    ),
+)
 DEBIAN_KERNEL = "debian-kernel"
 _KERNELS = (DEBIAN_KERNEL, "")
 
@@ -109,5 +123,12 @@ def stage_requests(target: Target, sandbox: Sandbox, directory: str) -> list[lis
     """What apt is asked to install for each stage of an image, as mkosi itself sees its configuration."""
     completed = sandbox.run(target.mkosi(directory, "--json", "summary"), timeout_seconds=_SUMMARY_TIMEOUT_SECONDS)
     stages = json.loads(completed.stdout)["Images"]
-    requests = [[*stage["Packages"], *stage["BuildPackages"], *stage["VolatilePackages"]] for stage in stages]
-    return [[*_BOOTSTRAP, *request] for request in requests if request]
+    packages: dict[str | None, list[str]] = {}
+    requests = []
+    for stage in stages:  # in the order of building, so those it extends come first
+        below = [name for tree in stage["BaseTrees"] for name in packages.get(Path(tree).name, [])]
+        packages[stage["Image"]] = [*below, *stage["Packages"]]
+        added = [*stage["Packages"], *stage["BuildPackages"], *stage["VolatilePackages"]]
+        if added:
+            requests.append([*_BOOTSTRAP, *below, *added])
+    return requests

@@ -1,4 +1,4 @@
-"""Package locks: the exact Debian packages of the pinned environment, and of an image. Written by tools, never by hand."""
+"""Package locks: the exact packages, Debian's and npm's, of the pinned environment and of the images. Written by tools, never by hand."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ _SCHEMA = "teekit-verify/package-lock/v1"
 
 Archive = Literal["debian", "debian-security"]
 Sha256Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-PoolPath = Annotated[str, Field(pattern=r"^pool(/[A-Za-z0-9_+~%:-][A-Za-z0-9_.+~%:-]*)+\.deb$", max_length=1024)]
+_DEBIAN_NAME = r"[a-z0-9][a-z0-9.+-]+"
+_NPM_NAME = r"(@[a-z0-9-]+/)?[a-z0-9][a-z0-9._-]*"
+_DEBIAN_PATH = r"pool(/[A-Za-z0-9_+~%:-][A-Za-z0-9_.+~%:-]*)+\.deb"
+_NPM_PATH = _NPM_NAME + r"/-/[a-z0-9][A-Za-z0-9._-]*\.tgz"
 
 
 class LockError(TeekitError):
@@ -33,29 +36,32 @@ class _Model(BaseModel):
 
 
 class LockedPackage(_Model):
-    """One .deb. `path` is relative to the archive's root. `targets` are the images (see `images.Target`) that need it; it is
-    empty in the environment's lock.
+    """One .deb, or one .tgz of npm. `path` is relative to the root of the archive, or of npm's registry. `targets` are the images
+    (see `images.Target`) that need it; it is empty in the environment's lock.
     """
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]+$")]
+    name: Annotated[str, Field(pattern=f"^({_DEBIAN_NAME}|{_NPM_NAME})$", max_length=214)]
     version: Annotated[str, Field(pattern=r"^[A-Za-z0-9.+~:-]+$")]
     architecture: Literal["amd64", "all"]
-    archive: Archive
-    path: PoolPath
+    archive: Archive | Literal["npm"]
+    path: Annotated[str, Field(pattern=f"^({_DEBIAN_PATH}|{_NPM_PATH})$", max_length=1024)]
     size_bytes: Annotated[int, Field(gt=0, lt=1 << 32)]
     sha256: Sha256Hex
     targets: tuple[str, ...] = ()
 
     @property
     def file_name(self) -> str:
+        """Its place in the folder that builds see: Debian's packages at the top, where mkosi looks for them."""
+        if self.archive == "npm":
+            return f"npm/{self.name.replace('/', '+')}-{self.version}.tgz"
         return PurePosixPath(self.path).name
 
     @property
     def digest(self) -> Digest:
         return Digest.from_hex(Algorithm.SHA256, self.sha256)
 
-    def remote_file(self, bases: Iterable[tuple[Archive, str]]) -> RemoteFile:
-        """Where to get it: `bases` are (archive, base URL) pairs, in the order to try."""
+    def remote_file(self, bases: Iterable[tuple[str, str]]) -> RemoteFile:
+        """Where to get it: `bases` are (archive or `npm`, base URL) pairs, in the order to try."""
         urls = tuple(url.join(base, self.path) for archive, base in bases if archive == self.archive)
         return RemoteFile(f"package {self.name} {self.version}", self.size_bytes, self.digest, urls)
 

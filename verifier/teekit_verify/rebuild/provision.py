@@ -12,29 +12,32 @@ from typing import TYPE_CHECKING
 from teekit_verify.core.download import DownloadStore
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import exclusive
-from teekit_verify.rebuild import archive, environment, images, lock
+from teekit_verify.rebuild import archive, environment, images, lock, npm
 from teekit_verify.rebuild.sandbox import Sandbox
 from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from teekit_verify.core.digest import Digest
     from teekit_verify.core.download import RemoteFile
     from teekit_verify.core.progress import Progress
     from teekit_verify.rebuild.environment import Environment
+    from teekit_verify.rebuild.images import Target
     from teekit_verify.rebuild.lock import LockedPackage, PackageLock
     from teekit_verify.rebuild.project import Project
 
 
 @dataclass(frozen=True, slots=True)
 class Provision:
-    """`cache` keeps downloads between runs; `mirror` is an address or None for the host's own."""
+    """`cache` keeps downloads between runs; `mirror` is an address or None for the host's own, and so is `npm_registry`."""
 
     project: Project
     cache: Path
     progress: Progress
     mirror: str | None
     snapshot_archive: str
+    npm_registry: str | None = None
 
     @property
     def store(self) -> DownloadStore:
@@ -56,12 +59,21 @@ class Provision:
         """Resolve what every image needs against today's archive, from mkosi's own view of its configuration."""
         sandbox = Sandbox(root=self.environment().root, read_only_binds={"/source": self.project.mkosi})
         needed: dict[str, tuple[LockedPackage, set[str]]] = {}
+        resolved: dict[tuple[str, ...], list[LockedPackage]] = {}
+        from_npm: dict[tuple[str, str, Digest], LockedPackage] = {}
         with self._index() as index:
             for target in images.TARGETS:
                 with self.progress.step(f"resolve the packages of {target.key}"):
-                    for request in images.stage_requests(target, sandbox, "/source"):
-                        for package in index.resolve(request):
-                            needed.setdefault(package.path, (package, set()))[1].add(target.key)
+                    requests = images.stage_requests(target, sandbox, "/source")
+                    for request in set(map(tuple, requests)) - resolved.keys():
+                        resolved[request] = index.resolve(request)
+                    packages = [package for request in requests for package in resolved[tuple(request)]]
+                    for named in self._npm_packages(target):
+                        if named not in from_npm:
+                            from_npm[named] = npm.lock_package(*named)
+                        packages.append(from_npm[named])
+                    for package in packages:
+                        needed.setdefault(package.path, (package, set()))[1].add(target.key)
         return archive.make_lock(
             index,
             [
@@ -69,6 +81,13 @@ class Provision:
                 for _, (package, keys) in sorted(needed.items())
             ],
         )
+
+    def _npm_packages(self, target: Target) -> Iterator[tuple[str, str, Digest]]:
+        """Those in the package-lock.json files that builds of the target see."""
+        folder = self.project.mkosi
+        for path in sorted(folder.rglob(npm.PACKAGE_LOCK)):
+            if target.uses(path.relative_to(folder).as_posix()):
+                yield from npm.locked_names(path)
 
     def fetch(self, locked: PackageLock, packages: Sequence[LockedPackage]) -> None:
         """Bring packages into the download store, each checked."""
@@ -80,11 +99,12 @@ class Provision:
         remove(folder)
         folder.mkdir(parents=True)
         for package in packages:
-            stored = self.store.path(package.digest)
+            stored, place = self.store.path(package.digest), folder / package.file_name
+            place.parent.mkdir(exist_ok=True)
             try:
-                os.link(stored, folder / package.file_name)
+                os.link(stored, place)
             except OSError:  # another file system
-                shutil.copyfile(stored, folder / package.file_name)
+                shutil.copyfile(stored, place)
 
     def shell_sandbox(self, working_directory: Path) -> Sandbox:
         """The environment for interactive use: the working directory writable in its place, the network on."""
@@ -122,5 +142,7 @@ class Provision:
         )
 
     def _files(self, locked: PackageLock, packages: Sequence[LockedPackage]) -> list[RemoteFile]:
-        bases = archive.sources(self.mirror, self.snapshot_archive, locked.snapshot)
+        bases: list[tuple[str, str]] = [*archive.sources(self.mirror, self.snapshot_archive, locked.snapshot)]
+        if any(item.archive == "npm" and not self.store.path(item.digest).exists() for item in packages):
+            bases.append(("npm", npm.registry(self.npm_registry)))
         return [package.remote_file(bases) for package in packages]
