@@ -1,0 +1,1 @@
+../../../mkosi/mkosi.profiles/disk/layout.py
