@@ -121,6 +121,9 @@ def test_a_reference_of_an_unknown_kind_gives_no_verdict(tmp_path: Path, capsys:
     other = tmp_path / "other.json"
     other.write_text('{"schema": "teekit-verify/inputs/v1"}')
     assert main(["compare", str(other), measured]) == ExitStatus.NO_VERDICT
+    assert "other.json: schema: expected 'teekit-verify/reference/v1' or" in capsys.readouterr().err
+    other.write_text("{}")
+    assert main(["compare", str(other), measured]) == ExitStatus.NO_VERDICT
     captured = capsys.readouterr().err
     assert "other.json: is no reference file of a known format" in captured
     assert "Known are: reference (teekit-verify/reference/v1); measurements (teekit-verify/measurements/v1)" in captured

@@ -192,7 +192,8 @@ def test_list_tells_of_a_damaged_file(ref: Path, capsys: pytest.CaptureFixture[s
     (ref.parent / "odd.json").write_bytes(create.dump_inputs(documents.inputs()))
     assert main(["reference", "list", str(ref.parent)]) == ExitStatus.NO_VERDICT
     out = capsys.readouterr().out
-    assert f"odd.json: schema: expected '{model.REFERENCE_SCHEMA}', found '{model.INPUTS_SCHEMA}'" in out
+    expected = f"'{model.REFERENCE_SCHEMA}' or '{model.MEASUREMENTS_SCHEMA}'"
+    assert f"odd.json: schema: expected {expected}, found '{model.INPUTS_SCHEMA}'" in out
     assert main(["reference", "list", str(ref.parent), "--json"]) == ExitStatus.NO_VERDICT
     fields: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert fields["exit_status"] == 2
@@ -201,4 +202,51 @@ def test_list_tells_of_a_damaged_file(ref: Path, capsys: pytest.CaptureFixture[s
 
 def test_list_of_nothing_gives_no_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["reference", "list", str(tmp_path)]) == ExitStatus.NO_VERDICT
-    assert "has no reference files (*.json)" in capsys.readouterr().out
+    assert "has no reference files (.json, .pcrlock, .binarypb)" in capsys.readouterr().out
+
+
+FORMATS = Path(__file__).parents[2] / "assets" / "formats"
+ENDORSEMENT, GOOGLE_ROOT = FORMATS / "gce-endorsement.binarypb", FORMATS / "GCE-cc-tcb-root_1.pem"
+
+
+def test_check_says_which_format_a_file_has(ref: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reference", "check", str(ref)]) == ExitStatus.HOLDS
+    line = "base-1: 2 artifacts, 3 registers, well formed: reference (teekit-verify/reference/v1)\n"
+    assert capsys.readouterr().out == line
+    assert main(["reference", "check", str(FORMATS / "flashbots-buildernet.json")]) == ExitStatus.HOLDS
+    line = "23 images: 0 artifacts, 79 registers, well formed: Flashbots measurements JSON (a list with attestation types)\n"
+    assert capsys.readouterr().out == line
+
+
+def test_an_endorsement_is_checked_against_a_named_root_only(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reference", "check", str(ENDORSEMENT)]) == ExitStatus.NO_VERDICT
+    assert "hint: Give the file of Google's root certificate with --google-root." in capsys.readouterr().err
+    assert main(["reference", "check", str(ENDORSEMENT), "--google-root", str(GOOGLE_ROOT)]) == ExitStatus.HOLDS
+    assert capsys.readouterr().out.endswith("well formed: launch endorsement of Google Compute Engine\n")
+
+
+def test_show_tells_the_values_of_other_formats(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reference", "show", str(ENDORSEMENT), "--google-root", str(GOOGLE_ROOT)]) == ExitStatus.HOLDS
+    out = capsys.readouterr().out
+    assert "firmware 919307640" in out
+    (line,) = (line for line in out.splitlines() if line.startswith("MRTD"))
+    assert line.split()[1:5] == ["match", "measurement", "1", "sha384"]
+    assert line.split()[5].startswith("c1ee9c16e3afc506cfe042c5b846a368")
+    assert main(["reference", "show", str(FORMATS / "dstack-mr.json"), "--json"]) == ExitStatus.HOLDS
+    fields: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert (fields["schema"], fields["format"]) == ("teekit-verify/published/v1", "dstack-mr JSON")
+    (image,) = fields["images"]
+    assert list(image["platforms"]["qemu"]) == ["MRTD", "RTMR0", "RTMR1", "RTMR2"]
+
+
+def test_list_takes_every_format(ref: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("dstack-mr.json", "gce-endorsement.binarypb", "350-action-efi-application.pcrlock", "README.md"):
+        (ref.parent / name).write_bytes((FORMATS / name).read_bytes())
+    assert main(["reference", "list", str(ref.parent), "--json", "--google-root", str(GOOGLE_ROOT)]) == ExitStatus.HOLDS
+    fields: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert {item["file"]: item["format"] for item in fields["files"]} == {
+        "350-action-efi-application.pcrlock": "systemd-pcrlock component",
+        "base.json": "reference (teekit-verify/reference/v1)",
+        "dstack-mr.json": "dstack-mr JSON",
+        "gce-endorsement.binarypb": "launch endorsement of Google Compute Engine",
+    }

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceValues:
-    """What was published about one image (or one firmware). `name` is the release, or what its format calls it.
+    """What was published about one image (or one firmware). `name` is the release, or what its format calls it; `image` is
+    empty where the file does not say what was built.
 
     A register that a platform does not mention counts as not checked where `unmentioned` is empty. Otherwise it is
     ignored, and `unmentioned` says why: formats of others cannot write that out.
@@ -27,6 +28,7 @@ class ReferenceValues:
 
     name: str
     platforms: Mapping[str, Registers]
+    image: str = ""
     commit: str | None = None
     artifacts: tuple[Artifact, ...] = ()
     unmentioned: str = ""
@@ -60,4 +62,5 @@ class PublishedFile:
 
 def values_of(reference: Reference) -> ReferenceValues:
     """Our own reference files write out what they ignore, and use every field."""
-    return ReferenceValues(reference.release, reference.platforms, reference.commit, reference.artifacts)
+    image = " + ".join((reference.inputs.image, *reference.inputs.profiles))
+    return ReferenceValues(reference.release, reference.platforms, image, reference.commit, reference.artifacts)

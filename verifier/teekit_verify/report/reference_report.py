@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
+from teekit_verify.reference.formats import load_published
 from teekit_verify.reference.inputs import inputs_digest
-from teekit_verify.reference.load import load_reference_file
 from teekit_verify.report.json_report import render
 from teekit_verify.report.layout import show_line, show_table, styled
 
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from teekit_verify.core.digest import Digest
+    from teekit_verify.reference.formats.base import TrustedRoot
     from teekit_verify.reference.model import Reference, ReferenceRegister
 
 LIST_SCHEMA = "teekit-verify/reference-list/v1"
+_SUFFIXES = (".json", ".pcrlock", ".binarypb")
 
 
 def show(reference: Reference, out: Console) -> None:
@@ -38,11 +40,11 @@ def show(reference: Reference, out: Console) -> None:
     show_table(out, ("artifact", "bytes", "sha256"), rows)
     for platform, registers in reference.platforms.items():
         out.print()
-        lines = [row for name, register in registers.items() for row in _register_rows(str(name), register)]
+        lines = [row for name, register in registers.items() for row in register_rows(str(name), register)]
         show_table(out, (platform, "policy", "label", "bank", "value"), lines)
 
 
-def _register_rows(name: str, register: ReferenceRegister) -> Iterator[tuple[Text, ...]]:
+def register_rows(name: str, register: ReferenceRegister) -> Iterator[tuple[Text, ...]]:
     policy = register.policy.value
     if register.reason:
         yield styled(name), styled(policy), styled(""), styled(""), styled(register.reason)
@@ -59,6 +61,7 @@ class ListedFile:
 
     file: str
     problem: str
+    format: str = ""
     release: str = ""
     image: str = ""
     commit: str | None = None
@@ -77,19 +80,21 @@ class Listing:
         return ExitStatus.NO_VERDICT if damaged else ExitStatus.HOLDS
 
 
-def list_directory(directory: Path) -> Listing:
-    """Every *.json of the folder, sorted by name."""
-    return Listing(str(directory), tuple(_listed(path) for path in sorted(directory.glob("*.json"))))
+def list_directory(directory: Path, root: TrustedRoot | None = None) -> Listing:
+    """Every file that is named like one of a known format, sorted by name. `root`: see `load_published`."""
+    paths = (path for path in directory.iterdir() if path.suffix in _SUFFIXES)
+    return Listing(str(directory), tuple(_listed(path, root) for path in sorted(paths)))
 
 
-def _listed(path: Path) -> ListedFile:
+def _listed(path: Path, root: TrustedRoot | None) -> ListedFile:
     try:
-        reference, digest = load_reference_file(path)
+        published = load_published(path, root)
     except TeekitError as error:
         return ListedFile(path.name, error.message)
+    first, *others = published.values
+    release = f"{len(others) + 1} images" if others else first.name
     signed = path.with_name(path.name + ".sig").is_file()
-    image = " + ".join((reference.inputs.image, *reference.inputs.profiles))
-    return ListedFile(path.name, "", reference.release, image, reference.commit, digest, signed)
+    return ListedFile(path.name, "", published.format, release, first.image, first.commit, published.sha256, signed)
 
 
 def show_list(listing: Listing, out: Console) -> None:
@@ -101,16 +106,17 @@ def show_list(listing: Listing, out: Console) -> None:
                 styled(item.release),
                 styled(item.image),
                 styled("yes, not checked" if item.has_signature_file else "no"),
+                styled(item.format),
                 styled(item.sha256.hex if item.sha256 else ""),
             )
             for item in good
         ]
-        show_table(out, ("file", "release", "image", "signature file", "sha256"), rows)
+        show_table(out, ("file", "release", "image", "signature file", "format", "sha256"), rows)
     for item in listing.files:
         if item.problem:
             show_line(out, styled(item.problem, "bold red"))
     if not listing.files:
-        show_line(out, styled(f"{listing.directory}: has no reference files (*.json)"))
+        show_line(out, styled(f"{listing.directory}: has no reference files ({', '.join(_SUFFIXES)})"))
 
 
 def render_list(listing: Listing) -> bytes:

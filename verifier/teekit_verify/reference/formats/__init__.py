@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import Algorithm, Digest
-from teekit_verify.core.errors import TeekitError, UnsupportedInputError
+from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
 from teekit_verify.reference import documents
 from teekit_verify.reference.formats import (
     dstack_mr,
@@ -18,6 +18,7 @@ from teekit_verify.reference.formats import (
     pcrlock,
 )
 from teekit_verify.reference.formats.base import Format, Source, TrustedRoot
+from teekit_verify.reference.model import MEASUREMENTS_SCHEMA, REFERENCE_SCHEMA
 from teekit_verify.reference.published import PublishedFile
 
 if TYPE_CHECKING:
@@ -58,6 +59,12 @@ def read_source(path: Path, root: TrustedRoot | None = None) -> Source:
 def recognise(source: Source, formats: Sequence[Format] = FORMATS) -> Format:
     """The only format that knows the file. Raises UnsupportedInputError if there is none, TeekitError if there are several."""
     found = [item for item in formats if item.recognises(source)]
+    if not found and isinstance(source.json, dict) and isinstance(source.json.get("schema"), str):
+        schema = printable(source.json["schema"][:80])
+        raise UnsupportedInputError(
+            f"{source.where}: schema: expected '{REFERENCE_SCHEMA}' or '{MEASUREMENTS_SCHEMA}', found '{schema}'",
+            hint="Use a file of the expected kind, or the release of teekit-verify that wrote this one.",
+        )
     if not found:
         raise UnsupportedInputError(
             f"{source.where}: is no reference file of a known format",

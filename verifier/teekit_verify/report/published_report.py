@@ -1,0 +1,60 @@
+"""What a file of reference values says, whatever its format: for people, and as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from teekit_verify.reference import documents
+from teekit_verify.report.layout import show_line, show_table, styled
+from teekit_verify.report.reference_report import register_rows
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from teekit_verify.reference.published import PublishedFile, ReferenceValues
+
+PUBLISHED_SCHEMA = "teekit-verify/published/v1"
+
+
+def summary(published: PublishedFile) -> str:
+    """`dstack-mr JSON: image of a dstack-mr file: 0 artifacts, 4 registers` in one line."""
+    artifacts = sum(len(values.artifacts) for values in published.values)
+    registers = sum(len(platform) for values in published.values for platform in values.platforms.values())
+    what = published.values[0].name if len(published.values) == 1 else f"{len(published.values)} images"
+    return f"{what}: {artifacts} artifacts, {registers} registers"
+
+
+def show_published(published: PublishedFile, out: Console) -> None:
+    """The format, and for each image its registers with policy and acceptable values."""
+    show_line(out, styled(published.format, "bold"), f", sha256 {published.sha256.hex}")
+    for values in published.values:
+        out.print()
+        show_line(out, styled(values.name, "bold"))
+        for name, text in values.not_compared:
+            show_line(out, styled(f"{name} {text}"))
+        for platform, registers in values.platforms.items():
+            rows = [row for register, item in registers.items() for row in register_rows(str(register), item)]
+            show_table(out, (platform, "policy", "label", "bank", "value"), rows)
+
+
+def render_published(published: PublishedFile) -> bytes:
+    """What `reference show --json` prints for other formats than ours."""
+    heading = {
+        "schema": PUBLISHED_SCHEMA,
+        "format": published.format,
+        "sha256": published.sha256.hex,
+        "images": [_image(values) for values in published.values],
+    }
+    return json.dumps(heading, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _image(values: ReferenceValues) -> dict[str, object]:
+    return {
+        "name": values.name,
+        "platforms": {
+            platform: {str(register): json.loads(documents.dump(item)) for register, item in registers.items()}
+            for platform, registers in values.platforms.items()
+        },
+        "not_compared": dict(values.not_compared),
+    }
