@@ -17,8 +17,8 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Exchange)
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), Exchange)
         self.files: dict[str, bytes] = {}
         self.answers: dict[str, Callable[[Exchange], None]] = {}
         self.requests: list[tuple[str, str | None]] = []
@@ -99,8 +99,8 @@ class Exchange(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serve() -> Iterator[Server]:
-    server = Server()
+def serve(port: int = 0) -> Iterator[Server]:
+    server = Server(port)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:

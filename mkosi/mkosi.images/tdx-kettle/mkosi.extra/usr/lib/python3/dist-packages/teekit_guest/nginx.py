@@ -1,0 +1,93 @@
+"""nginx's configuration: HTTPS for hostname i, handed on to kettle i."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from . import layout
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+HTTPS_PORT = 443
+
+CONFIGURATION = """\
+daemon off;
+error_log stderr warn;
+pid {folder}/nginx.pid;
+worker_processes auto;
+events {{ worker_connections 4096; }}
+
+http {{
+    access_log off;
+    server_tokens off;
+    server_names_hash_bucket_size 512;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    scgi_temp_path {folder}/scgi;
+    uwsgi_temp_path {folder}/uwsgi;
+
+    ssl_certificate {certificate};
+    ssl_certificate_key {key};
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_session_tickets off;
+
+    client_max_body_size 64m;
+    # Requests and WebSockets alike; what a client says about where it comes from is not believed.
+    map $http_upgrade $connection_upgrade {{ default upgrade; "" ""; }}
+    proxy_http_version 1.1;
+    proxy_set_header Host $host;
+    proxy_set_header Upgrade $http_upgrade;
+    proxy_set_header Connection $connection_upgrade;
+    proxy_set_header X-Forwarded-For $remote_addr;
+    proxy_set_header X-Forwarded-Proto https;
+    proxy_read_timeout 1h;
+
+    # No certificate for whoever asks for another name.
+    server {{
+{listen_default}
+        ssl_reject_handshake on;
+    }}
+{servers}}}
+"""
+SERVER = """\
+    server {{
+{listen}
+        server_name {name};
+        location / {{ proxy_pass http://127.0.0.1:{port}; }}
+    }}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """`folder` is nginx's own; addresses are what `listen` takes."""
+
+    folder: Path
+    certificate: Path
+    key: Path
+    addresses: tuple[str, ...] = (str(HTTPS_PORT), f"[::]:{HTTPS_PORT}")
+
+
+def configuration(names: Sequence[str], places: Places) -> str:
+    """`names` as hostnames.parse() gives them: nothing in them means anything to nginx.
+
+    A name beyond the last kettle leads to a port nobody listens on, which nginx answers with 502.
+    """
+
+    def listen(option: str) -> str:
+        return "\n".join(f"        listen {address} ssl{option};" for address in places.addresses)
+
+    servers = [
+        SERVER.format(listen=listen(""), name=name, port=layout.port(kettle)) for kettle, name in enumerate(names)
+    ]
+    return CONFIGURATION.format(
+        folder=places.folder,
+        certificate=places.certificate,
+        key=places.key,
+        listen_default=listen(" default_server"),
+        servers="".join(servers),
+    )

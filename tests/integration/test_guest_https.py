@@ -1,0 +1,233 @@
+"""HTTPS in front of kettles: the real nginx with the configuration we make, and the real certbot with a test authority."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import ssl
+import subprocess
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography import x509
+
+from builders import acme, guest
+from builders.http import Exchange, Server, serve
+from builders.metadata import always
+from builders.tools import require
+from teekit_guest import cert_nginx_setup, hostnames, layout, nginx
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+
+@contextmanager
+def https(folder: Path, names: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], bytes]]:
+    """nginx for `names`, with a certificate of its own; gives a function that sends a request to one of them."""
+    monkeypatch.setattr(layout, "FIRST_PORT", guest.free_ports(10))
+    port = layout.FIRST_PORT + 9
+    certificate, key = acme.self_signed(folder, names)
+    places = nginx.Places(folder, certificate, key, (f"127.0.0.1:{port}",))
+    conf = folder / "nginx.conf"
+    conf.write_text(nginx.configuration(names, places))
+    checked = subprocess.run(
+        [require("nginx"), "-t", "-e", "stderr", "-c", conf], capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stderr
+    context = ssl.create_default_context(cafile=certificate)
+
+    def ask(name: str, request: str) -> bytes:
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=10) as plain,
+            context.wrap_socket(plain, server_hostname=name) as sock,
+        ):
+            sock.sendall(f"{request}\r\nHost: {name}\r\n\r\n".encode())
+            return b"".join(iter(lambda: sock.recv(65536), b""))
+
+    with acme.running([require("nginx"), "-e", "stderr", "-c", str(conf)], folder, port):
+        yield ask
+
+
+GET = "GET /path?x=1 HTTP/1.1\r\nConnection: close"
+
+
+def status(answer: bytes) -> int:
+    return int(answer.split()[1])
+
+
+@contextmanager
+def kettles(*numbers: int) -> Iterator[list[Server]]:
+    """Servers on the ports of these kettles, each of which says its number."""
+    with ExitStack() as stack:
+        servers = []
+        for number in numbers:
+            server = stack.enter_context(serve(layout.port(number)))
+            server.files["/path?x=1"] = f"kettle {number}".encode()
+            servers.append(server)
+        yield servers
+
+
+@pytest.mark.parametrize(
+    ("hostname", "started", "expected"),
+    [
+        pytest.param(
+            "h1.example,h2.example,h3.example", (0, 1, 2), ("kettle 0", "kettle 1", "kettle 2"), id="equal counts"
+        ),
+        pytest.param("h1.example,h2.example,h3.example", (0, 1), ("kettle 0", "kettle 1", 502), id="more hostnames"),
+        pytest.param("h1.example,h2.example", (0, 1, 2), ("kettle 0", "kettle 1"), id="more manifests"),
+        pytest.param("h1.example,h1.example,h2.example", (0, 1), ("kettle 0", "kettle 1"), id="duplicates"),
+        pytest.param("h1.example,h2.example,h3.example", (0, 2), ("kettle 0", 502, "kettle 2"), id="one did not start"),
+    ],
+)
+def test_which_hostname_leads_to_which_kettle(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    hostname: str,
+    started: tuple[int, ...],
+    expected: tuple[str | int, ...],
+) -> None:
+    names = hostnames.parse(hostname.encode())
+    with https(tmp_path, names, monkeypatch) as ask, kettles(*started) as servers:
+        answers = [ask(name, GET) for name in names]
+        asked = [len(server.requests) for server in servers]
+    for answer, wanted in zip(answers, expected, strict=True):
+        if isinstance(wanted, int):
+            assert status(answer) == wanted
+        else:
+            assert status(answer) == 200
+            assert answer.endswith(f"\r\n\r\n{wanted}".encode())
+    # What has no hostname is not reached by HTTPS at all; it answers on its own port.
+    assert asked == [1 if number < len(names) else 0 for number in started]
+
+
+def test_another_name_gets_no_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with https(tmp_path, ["h1.example"], monkeypatch) as ask, pytest.raises(ssl.SSLError, match="UNRECOGNIZED_NAME"):
+        ask("h2.example", GET)
+
+
+def test_what_a_kettle_is_told_about_the_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, str] = {}
+
+    def answer(exchange: Exchange) -> None:
+        seen.update(exchange.headers.items())
+        exchange.serve(b"fine")
+
+    with https(tmp_path, ["h1.example"], monkeypatch) as ask, kettles(0) as (server,):
+        server.answers["/path?x=1"] = answer
+        ask("h1.example", f"{GET}\r\nX-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: http")
+    assert (seen["Host"], seen["X-Forwarded-For"], seen["X-Forwarded-Proto"]) == ("h1.example", "127.0.0.1", "https")
+
+
+def test_websockets_get_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def upgrade(exchange: Exchange) -> None:
+        assert (exchange.headers["Upgrade"], exchange.headers["Connection"]) == ("websocket", "upgrade")
+        exchange.protocol_version = "HTTP/1.1"
+        exchange.send_response(101)
+        exchange.send_header("Upgrade", "websocket")
+        exchange.send_header("Connection", "upgrade")
+        exchange.end_headers()
+        exchange.wfile.write(b"frames")
+
+    with https(tmp_path, ["h1.example"], monkeypatch) as ask, kettles(0) as (server,):
+        server.answers["/path?x=1"] = upgrade
+        answer = ask("h1.example", "GET /path?x=1 HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket")
+    assert status(answer) == 101
+    assert answer.endswith(b"frames")
+
+
+def test_nginx_takes_as_many_and_as_long_names_as_there_can_be(tmp_path: Path) -> None:
+    long = ".".join(["a" * 61] * 4)
+    names = hostnames.parse(",".join(f"h{number}.{long}"[:250] for number in range(100)).encode())
+    certificate, key = acme.self_signed(tmp_path, ["h.example"])
+    places = nginx.Places(tmp_path, certificate, key, (f"127.0.0.1:{guest.free_ports(1)}",))
+    (tmp_path / "nginx.conf").write_text(nginx.configuration(names, places))
+    argv = [require("nginx"), "-t", "-e", "stderr", "-c", str(tmp_path / "nginx.conf")]
+    assert subprocess.run(argv, capture_output=True, check=False).returncode == 0
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folders the service writes into, and a systemctl that notes how it is called."""
+    require("certbot")
+    systemctl = tmp_path / "bin/systemctl"
+    systemctl.parent.mkdir()
+    systemctl.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/calls\n')
+    systemctl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{systemctl.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr(cert_nginx_setup, "STATE", tmp_path / "state")
+    monkeypatch.setattr(cert_nginx_setup, "CONFIGURATION", tmp_path / "nginx.conf")
+    return tmp_path
+
+
+@contextmanager
+def authority(machine: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[acme.Authority]:
+    with acme.authority(machine / "authority") as running:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(running.trusted))
+        monkeypatch.setenv("ACME_DIRECTORY", running.directory)
+        yield running
+
+
+def test_one_certificate_for_all_names(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOSTNAME_CONFIG", "h2.example,h1.example,h2.example,h3.example")
+    with authority(machine, monkeypatch) as running:
+        monkeypatch.setattr(cert_nginx_setup, "HTTP_PORT", running.http_port)
+        assert cert_nginx_setup.main() == 0
+    live = machine / "state/config/live/kettle"
+    certificate = x509.load_pem_x509_certificate((live / "fullchain.pem").read_bytes())
+    alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert sorted(alternatives.get_values_for_type(x509.DNSName)) == ["h1.example", "h2.example", "h3.example"]
+    assert (live / "privkey.pem").stat().st_mode & 0o077 == 0
+    assert (machine / "calls").read_text() == "start kettle-nginx.service cert-renew.timer\n"
+    assert capsys.readouterr().out == "\nteekit: HTTPS for h2.example, h1.example, h3.example\n"
+    served = re.findall(r"server_name (\S+);\n.*127\.0\.0\.1:(\d+);", (machine / "nginx.conf").read_text())
+    assert served == [("h2.example", "3001"), ("h1.example", "3002"), ("h3.example", "3003")]
+
+
+def tired_authority(server: Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The directory of an authority that has had enough of us (RFC 8555, section 6.6)."""
+    for method in ("do_HEAD", "do_POST"):
+        monkeypatch.setattr(Exchange, method, Exchange.do_GET, raising=False)
+    nonce = {"Replay-Nonce": "AAAA"}
+    problem = b'{"type": "urn:ietf:params:acme:error:rateLimited", "detail": "too many certificates"}'
+    server.answers["/nonce"] = always(200, b"", **nonce)
+    server.answers["/account"] = always(429, problem, **nonce, **{"Content-Type": "application/problem+json"})
+    names = {"newNonce": "/nonce", "newAccount": "/account", "newOrder": "/order"}
+    server.files["/dir"] = json.dumps({name: server.address(path) for name, path in names.items()}).encode()
+    return server.address("/dir")
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("nobody there", "Connection refused"),
+        ("rate limited", "too many certificates"),
+        ("wrong host", "Some challenges have failed."),
+    ],
+)
+def test_without_a_certificate_kettles_go_on_with_http(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: str, reason: str
+) -> None:
+    monkeypatch.setenv("HOSTNAME_CONFIG", "h1.example,h2.example")
+    # Not where the authority asks: the names lead to another host.
+    monkeypatch.setattr(cert_nginx_setup, "HTTP_PORT", guest.free_ports(1))
+    with ExitStack() as stack:
+        if kind == "wrong host":
+            stack.enter_context(authority(machine, monkeypatch))
+        else:
+            server = stack.enter_context(serve())
+            monkeypatch.setenv("ACME_DIRECTORY", tired_authority(server, monkeypatch))
+            if kind == "nobody there":
+                stack.close()
+        assert cert_nginx_setup.main() == 0
+    logged = capsys.readouterr().err
+    assert reason in logged
+    last = "no certificate: certbot failed with exit status 1, its last words are above; kettles answer HTTP only\n"
+    assert logged.endswith(last)
+    assert not (machine / "calls").exists()
+    assert not (machine / "nginx.conf").exists()
