@@ -37,8 +37,8 @@ def build_cpio(entries: Iterable[Entry], *, magic: bytes = b"070701", trailer: b
 def write_entry(archive: io.BytesIO, entry: Entry, number: int, magic: bytes = b"070701") -> None:
     name = entry.name.encode("utf-8", "surrogateescape") + b"\0"
     inode = number if entry.inode is None else entry.inode
-    fields = (inode, entry.mode, entry.uid, entry.gid, entry.links, entry.mtime, len(entry.content))
-    fields += (0, 0, *entry.device, len(name), entry.check)
+    fields = [inode, entry.mode, entry.uid, entry.gid, entry.links, entry.mtime, len(entry.content)]
+    fields += [0, 0, *entry.device, len(name), entry.check]
     archive.writelines(
         part + bytes(-len(part) % 4)
         for part in (magic + b"".join(b"%08x" % field for field in fields) + name, entry.content)

@@ -51,6 +51,9 @@ def _sections(examination: Examination, pair: Pair, one: PeImage, other: PeImage
         inner = pair.inner(name, _part(pair.a, first[key].content), _part(pair.b, second[key].content))
         if first_difference(inner.a, inner.b) is not None:
             yield examination.compare(inner)
+        tails = [_part(blob, _tail(rows[key])) for blob, rows in ((pair.a, first), (pair.b, second))]
+        if first_difference(*tails) is not None and tails[0].size_bytes == tails[1].size_bytes:
+            yield raw.compare_bytes(pair.inner(f"padding of {name}", *tails), examination.conditions)
     orders = [[key for key in keys if key in first and key in second] for keys in (first, second)]
     if orders[0] != orders[1]:
         names = [", ".join(key[0] for key in order) for order in orders]
@@ -90,6 +93,11 @@ def _rest(blob: Blob, image: PeImage) -> Blob:
 
 def _part(blob: Blob, span: Span | None) -> Blob:
     return blob.part(span.start, span.size_bytes) if span else blob.part(0, 0)
+
+
+def _tail(section: PeSection) -> Span:
+    """What fills the section up to a multiple of the file alignment; its length follows from that of the content."""
+    return Span(section.raw_offset + section.virtual_size, section.raw_offset + section.raw_size)
 
 
 def _shape(section: PeSection) -> tuple[str, int, int]:

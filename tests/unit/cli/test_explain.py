@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from builders.cpio import Entry
+from builders.explain import uki_with
+from teekit_verify.cli.app import main
+from teekit_verify.core.outcome import ExitStatus
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> list[str]:
+    paths = [tmp_path / side / "image.efi" for side in "AB"]
+    for path, minute in zip(paths, (b"05:10", b"05:17"), strict=True):
+        path.parent.mkdir()
+        path.write_bytes(uki_with(Entry("etc/built", b"at " + minute + b"\n")))
+    return [str(path) for path in paths]
+
+
+def test_a_difference_is_named_with_its_cause(pair: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", *pair]) == ExitStatus.DOES_NOT_HOLD
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "  section .initrd > etc/built"
+    assert lines[2].startswith("      usually time stamp: a clock that was read during the build.")
+    assert lines[-2:] == ["      -at 05:10", "      +at 05:17"]
+
+
+def test_json(pair: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "--json", "--no-diffoscope", *pair]) == ExitStatus.DOES_NOT_HOLD
+    document = json.loads(capsys.readouterr().out)
+    assert (document["a"], document["b"]) == tuple(pair)
+    assert document["differences"][0]["children"][0]["children"][0]["name"] == "etc/built"
+    assert main(["explain", "--json", pair[0], pair[0]]) == ExitStatus.HOLDS
+    document = json.loads(capsys.readouterr().out)
+    assert (document["exit_status"], document["differences"]) == (0, [])
+
+
+def test_equal_files(pair: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", pair[0], pair[0]]) == ExitStatus.HOLDS
+    assert capsys.readouterr().out == "IDENTICAL: every byte of A and B is equal\n"
+
+
+def test_without_diffoscope_it_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, content in (("a", b"\0\1"), ("b", b"\0\2")):
+        (tmp_path / name).write_bytes(content)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    arguments = [str(tmp_path / "a"), str(tmp_path / "b")]
+    assert main(["explain", *arguments]) == ExitStatus.DOES_NOT_HOLD
+    assert "note: diffoscope was not run: the program 'diffoscope' is not installed. " in capsys.readouterr().out
+    assert main(["explain", "--no-diffoscope", *arguments]) == ExitStatus.DOES_NOT_HOLD
+    assert "note: " not in capsys.readouterr().out
+
+
+def test_what_cannot_be_read(pair: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for other in (tmp_path, tmp_path / "none"):
+        assert main(["explain", pair[0], str(other)]) == ExitStatus.NO_VERDICT
+        assert f"error: {other}: cannot be read: " in capsys.readouterr().err
+
+
+def test_no_place_for_temporary_files(
+    pair: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr("tempfile.mkdtemp", full)
+    assert main(["explain", *pair]) == ExitStatus.NO_VERDICT
+    assert "error: cannot compare the files: No space left on device" in capsys.readouterr().err

@@ -1,0 +1,139 @@
+"""diffoscope itself where it is installed, and stand-ins for it that misbehave."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from builders.cpio import Entry
+from builders.explain import uki_with
+from builders.standins import StandIns
+from builders.tools import require
+from teekit_verify.explanation import diffoscope
+from teekit_verify.explanation.explain import explain
+from teekit_verify.explanation.tree import Explanation, culprits
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Path, Path]:
+    paths = tmp_path / "a.efi", tmp_path / "b.efi"
+    for path, byte in zip(paths, b"\1\2", strict=True):
+        path.write_bytes(uki_with(Entry("usr/lib/x/odd \x1b[31mname.bin", bytes(100) + bytes([byte]) + bytes(100))))
+    (tmp_path / "scratch").mkdir()
+    return paths
+
+
+def run(pair: tuple[Path, Path]) -> Explanation:
+    scratch = pair[0].parent / "scratch"
+    found = explain(*pair, folder=scratch)
+    assert list(scratch.iterdir()) == []
+    return found
+
+
+def test_it_looks_at_the_leaves_in_a_sandbox(pair: tuple[Path, Path]) -> None:
+    require("diffoscope")
+    require("bwrap")
+    found = run(pair)
+    (leaf,) = culprits(found.differences)
+    assert "-00000060: 0000 0000 0100 0000 0000 0000 0000 0000  ................" in leaf.difference.diffoscope
+    assert "+00000060: 0000 0000 0200 0000 0000 0000 0000 0000  ................" in leaf.difference.diffoscope
+
+
+@pytest.fixture
+def stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIns:
+    made = StandIns.make(tmp_path / "bin")
+    made.add("diffoscope")
+    monkeypatch.setenv("PATH", str(made.folder))
+    return made
+
+
+def bubblewrap(stand_ins: StandIns, report: str, status: int = 1) -> None:
+    """In place of the sandbox and what runs in it: this report in the folder for results."""
+    stand_ins.add(
+        "bwrap", f'while [ "$1" != --bind ]; do shift; done\ncat >"$2/report.json" <<"E"\n{report}\nE\nexit {status}'
+    )
+
+
+def notices(found: Explanation) -> list[str]:
+    assert found.differences
+    return [notice.partition("name.bin: ")[2] or notice for notice in found.notices]
+
+
+def test_what_it_lacks_is_said(pair: tuple[Path, Path], stand_ins: StandIns) -> None:
+    """A comment of diffoscope 240, comparators/binary.py."""
+    comment = "'xxd' not available in path. Falling back to Python hexlify implementation."
+    details = {"source1": "strings", "source2": "strings", "unified_diff": "@@ -1 +1 @@\n-one\n+two\n"}
+    bubblewrap(stand_ins, json.dumps({"source1": "a", "comments": [comment, "ELF"], "details": [details]}))
+    found = run(pair)
+    (leaf,) = culprits(found.differences)
+    assert leaf.difference.diffoscope == ("ELF", "strings", "@@ -1 +1 @@", "-one", "+two")
+    assert notices(found) == [comment]
+    assert r"diffoscope, on usr/lib/x/odd \x1b[31mname.bin: " in found.notices[0]
+
+
+def test_how_it_is_called(pair: tuple[Path, Path], stand_ins: StandIns) -> None:
+    bubblewrap(stand_ins, "{}")
+    run(pair)
+    (call,) = stand_ins.calls
+    for part in ("--unshare-all", "--clearenv", "--cap-drop ALL", "--as=2147483648", "--cpu=30", "--max-report-size"):
+        assert part in call
+    assert call.endswith("/compared/a/odd___31mname.bin /compared/b/odd___31mname.bin")
+    assert f"--ro-bind {stand_ins.folder.parent} {stand_ins.folder.parent}" in call  # where this diffoscope lives
+
+
+@pytest.mark.parametrize(
+    ("report", "status", "notice"),
+    [
+        ("{", 1, "its report cannot be read: Expecting property name"),
+        ("[" * 100_000, 1, "its report cannot be read: maximum recursion depth"),
+        ("{}", 2, "failed with exit status 2"),
+    ],
+)
+def test_a_diffoscope_that_fails(
+    pair: tuple[Path, Path], stand_ins: StandIns, report: str, status: int, notice: str
+) -> None:
+    bubblewrap(stand_ins, report, status)
+    (found,) = run(pair).notices
+    assert found.startswith(r"diffoscope gave up on usr/lib/x/odd \x1b[31mname.bin: ")
+    assert notice in found
+
+
+def test_a_diffoscope_that_does_not_end(
+    pair: tuple[Path, Path], stand_ins: StandIns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(diffoscope, "_SECONDS", 0.2)
+    stand_ins.add("bwrap", "exec sleep 60")
+    assert "did not finish within 0.2 s" in run(pair).notices[0]
+
+
+def test_a_diffoscope_that_sees_no_difference(pair: tuple[Path, Path], stand_ins: StandIns) -> None:
+    stand_ins.add("bwrap", "exit 0")
+    assert run(pair).notices == (r"diffoscope sees no difference in usr/lib/x/odd \x1b[31mname.bin",)
+
+
+@pytest.mark.parametrize("missing", ["diffoscope", "bwrap"])
+def test_without_it_or_its_sandbox(pair: tuple[Path, Path], stand_ins: StandIns, missing: str) -> None:
+    stand_ins.add("bwrap")
+    (stand_ins.folder / missing).unlink()
+    assert run(pair).notices == (
+        (
+            f"diffoscope was not run: the program '{missing}' is not installed. "
+            "Run scripts/setup_deps.sh, or give --no-diffoscope."
+        ),
+    )
+
+
+def test_only_so_many_files(pair: tuple[Path, Path], stand_ins: StandIns) -> None:
+    bubblewrap(stand_ins, "{}")
+    for path, byte in zip(pair, b"\1\2", strict=True):
+        path.write_bytes(uki_with(*(Entry(f"f{number}", bytes([0, byte])) for number in range(12))))
+    assert run(pair).notices == ("diffoscope was run on 8 files; 4 more, or too large, were not",)
+    assert len(stand_ins.calls) == 8
+
+
+def test_text_that_is_shown_whole_needs_no_second_look(pair: tuple[Path, Path], stand_ins: StandIns) -> None:
+    for path, text in zip(pair, (b"one\n", b"two\n"), strict=True):
+        path.write_bytes(uki_with(Entry("etc/x", text)))
+    assert run(pair).notices == ()

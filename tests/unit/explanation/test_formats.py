@@ -1,0 +1,238 @@
+"""What is inside: kernels, ELF files, PE headers, compressed files, manifests and JSON."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import lzma
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from builders.bzimage import build_bzimage
+from builders.cpio import Entry, build_cpio
+from builders.explain import BYSTANDERS, explained, named, packed, uki_of, uki_with
+from builders.pe import NT_OFFSET
+from builders.tools import require
+from builders.uki import build_uki, default_sections
+from teekit_verify.explanation.tree import Difference, Explanation, Kind
+
+INITRD = packed(build_cpio(BYSTANDERS))
+
+
+def top(explanation: Explanation) -> Difference:
+    (difference,) = explanation.differences
+    return difference
+
+
+def kernel(version: str, payload: bytes = b"") -> bytes:
+    image = bytearray(build_bzimage(version=version.encode()))
+    struct.pack_into("<II", image, 0x248, 0x3000, len(payload))
+    image[16 * 512 + 0x3000 : 16 * 512 + 0x3000 + len(payload)] = payload
+    return bytes(image)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "causes"),
+    [
+        ("6.1 (a@x) #1 SMP Sun Nov 22 2026", "6.1 (b@x) #1 SMP Sun Nov 22 2026", ["user name"]),
+        ("6.1 (a@x) #1 SMP Sun Nov 22 2026", "6.1 (a@y) #1 SMP Sun Nov 22 2026", ["host name"]),
+        ("6.1 (a@x) #1 SMP Sun Nov 22 2026", "6.1 (a@x) #1 SMP Mon Nov 23 2026", ["time stamp"]),
+        ("6.1 (a@x) #1 SMP", "6.1 (a@x) #2 SMP", ["kernel build number"]),
+        ("6.1 (a@x) #1 SMP", "6.2 (a@x) #1 SMP", ["kernel version"]),
+        ("6.1 (a@x) #1 SMP 01:02:03", "6.1 (b@y) #3 SMP 01:05:03",
+         ["user name", "host name", "time stamp", "kernel build number"]),
+        ("something else", "something more", []),
+    ],
+)  # fmt: skip
+def test_the_banner_of_a_kernel(tmp_path: Path, a: str, b: str, causes: list[str]) -> None:
+    found = explained(tmp_path, uki_of(INITRD, linux=kernel(a)), uki_of(INITRD, linux=kernel(b)))
+    assert named(found) == [("kernel banner", causes)]
+    (banner,) = top(found).children[0].children
+    assert (banner.a, banner.b) == (a, b)
+
+
+def test_the_kernel_inside_the_compressed_payload(tmp_path: Path) -> None:
+    codes = [b"code" * 200 + b"Linux version 6.1 (ci@%s)" % host + bytes(500) for host in (b"one", b"two")]
+    images = [uki_of(INITRD, linux=kernel("6.1", gzip.compress(code, mtime=0))) for code in codes]
+    found = explained(tmp_path, *images)
+    assert named(found) == [("kernel payload (vmlinux)", ["host name"])]
+    images = [uki_of(INITRD, linux=kernel("6.1", gzip.compress(codes[0], level, mtime=0))) for level in (1, 9)]
+    assert named(explained(tmp_path, *images)) == [("kernel payload", ["compression"])]
+    images = [uki_of(INITRD, linux=kernel("6.1", b"\x02\x21\x4c\x18" + tail)) for tail in (b"one", b"two")]
+    found = explained(tmp_path, *images)
+    assert found.notices == (
+        "image.efi > section .linux: not looked into: kernel payload: compressed with lz4 (legacy), which is not read",
+    )
+    assert [section.name for section in top(found).children] == ["section .linux"]
+
+
+def variant(folder: Path, name: str, *options: str) -> bytes:
+    """A program of this host, changed by objcopy."""
+    target = folder / name
+    program = Path(require("true")).resolve()
+    subprocess.run([require("objcopy"), *options, program, target], check=True, capture_output=True)
+    return target.read_bytes()
+
+
+def test_sections_of_an_elf_file_and_its_build_id(tmp_path: Path) -> None:
+    changed = []
+    for number in (1, 2):
+        made = tmp_path / f"made{number}"
+        made.write_bytes(f"\0built in /build/{number}/source\0".encode())
+        note = tmp_path / f"note{number}"
+        note.write_bytes(struct.pack("<III", 4, 20, 3) + b"GNU\0" + bytes([number]) * 20)
+        options = ("--add-section", f".made={made}", "--update-section", f".note.gnu.build-id={note}")
+        changed.append(variant(tmp_path, f"true{number}", *options))
+    found = explained(tmp_path, uki_with(Entry("bin/true", changed[0])), uki_with(Entry("bin/true", changed[1])))
+    (elf,) = top(found).children[0].children
+    assert (elf.name, elf.what) == ("bin/true", "ELF file")
+    assert [(section.name, [cause.name for cause in section.causes]) for section in elf.children] == [
+        ("ELF section .made", ["build path"]),
+        ("ELF section .note.gnu.build-id", ["build ID"]),
+    ]
+    assert (elf.children[1].a, elf.children[1].b) == ("01" * 20, "02" * 20)
+
+
+def test_sections_that_only_one_elf_file_has(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    made.write_bytes(b"x")
+    more, fewer = variant(tmp_path, "more", "--add-section", f".BTF={made}"), variant(tmp_path, "fewer")
+    elf = top(explained(tmp_path, more, fewer, name="true"))
+    assert ("ELF section .BTF", Kind.PRESENCE, "only in A") in [(one.name, one.kind, one.what) for one in elf.children]
+    stripped = variant(tmp_path, "stripped", "--only-section=.text")
+    elf = top(explained(tmp_path, more, stripped, name="true"))
+    assert elf.children[-1].name.endswith("ELF sections")
+    assert ".dynsym" in elf.children[-1].what
+
+
+def test_parallel_work_shows_in_btf(tmp_path: Path) -> None:
+    sides = []
+    for number in (1, 2):
+        made = tmp_path / f"btf{number}"
+        made.write_bytes(bytes([7, number, 9]))
+        sides.append(variant(tmp_path, f"k{number}", "--add-section", f".BTF={made}"))
+    elf = top(explained(tmp_path, *sides, name="vmlinux"))
+    assert [(one.name, one.causes[0].name) for one in elf.children] == [("ELF section .BTF", "number of CPUs")]
+
+
+def test_a_damaged_elf_file_is_compared_byte_by_byte(tmp_path: Path) -> None:
+    one, other = (b"\x7fELF\2\1\1" + bytes(9) + bytes([number]) * 10 for number in (1, 2))
+    found = explained(tmp_path, one, other, name="x")
+    assert top(found).what == "differs from offset 0x10 on"
+    assert found.notices[0].startswith("x: not looked into: x: header at offset 0x0: pyelftools cannot read it")
+
+
+def test_the_time_stamp_of_a_pe_file(tmp_path: Path) -> None:
+    stamped = bytearray(uki_of(INITRD))
+    struct.pack_into("<I", stamped, NT_OFFSET + 8, 1_700_000_000)
+    found = explained(tmp_path, uki_of(INITRD), bytes(stamped))
+    assert named(found) == [("PE time stamp", ["time stamp"])]
+    assert top(found).children[0].b == "2023-11-14 22:13:20 UTC"
+
+
+def test_other_headers_padding_and_signatures(tmp_path: Path) -> None:
+    plain = uki_of(INITRD)
+    headers, padding = bytearray(plain), bytearray(plain)
+    headers[NT_OFFSET + 24 + 64] ^= 1  # CheckSum
+    padding[-5:] = b"\xde\xad\xbe\xef\x55"
+    assert named(explained(tmp_path, plain, bytes(headers)))[0][0] == "PE headers"
+    found = explained(tmp_path, plain, bytes(padding))
+    assert named(found) == [("padding of section .initrd", ["uninitialised bytes"])]
+    found = explained(tmp_path, plain, plain + b"trailing")
+    assert [one.name for one in top(found).children] == ["padding and what follows the sections"]
+    signed = [build_uki(certificate=bytes([number]) * 16) for number in (1, 2)]
+    assert [one.name for one in top(explained(tmp_path, *signed)).children] == ["signature"]
+
+
+def test_sections_that_came_went_or_moved(tmp_path: Path) -> None:
+    sections = default_sections()
+    found = explained(tmp_path, build_uki(), build_uki(sections=[*sections, (".dtb", b"x")]))
+    assert ("section .dtb", "only in B") in [(one.name, one.what) for one in top(found).children]
+    found = explained(tmp_path, build_uki(), build_uki(sections=[sections[1], sections[0], *sections[2:]]))
+    moved = next(one for one in top(found).children if one.kind is Kind.ORDER)
+    assert moved.a.startswith(".text, .sdmagic, .osrel, .cmdline")
+    assert moved.b.startswith(".text, .sdmagic, .cmdline, .osrel")
+    twice = [*sections, (".cmdline", b"second profile")]
+    found = explained(tmp_path, build_uki(sections=twice), build_uki(sections=[*sections, (".cmdline", b"x")]))
+    assert [one.name for one in top(found).children] == ["section .cmdline (2)"]
+
+
+@pytest.mark.parametrize("hostile", [b"", b"MZ", b"MZ" * 500, build_uki()[:300], b"\0" * 5000, build_uki(sections=[])])
+def test_what_is_no_uki_is_compared_all_the_same(tmp_path: Path, hostile: bytes) -> None:
+    """One build may have made rubbish; that they differ must be said all the same."""
+    for one, other in ((build_uki(), hostile), (hostile, build_uki())):
+        assert top(explained(tmp_path, one, other)).name == "image.efi"
+
+
+def test_another_compression_of_the_same_initrd(tmp_path: Path) -> None:
+    archive = build_cpio([*BYSTANDERS, Entry("big", b"abc" * 50_000)])
+    one, other = (uki_of(lzma.compress(archive, preset=preset)) for preset in (0, 9))
+    assert named(explained(tmp_path, one, other)) == [("section .initrd", ["compression"])]
+    found = explained(tmp_path, uki_of(packed(archive)), uki_of(packed(archive, "xz")))
+    (shape,) = top(found).children[0].children
+    assert (shape.name, shape.a, shape.b) == ("archives in a row", "zstd", "xz")
+
+
+def test_only_the_archive_that_differs_is_unpacked(tmp_path: Path) -> None:
+    """The first one cannot be unpacked at all, and is equal."""
+    frame = packed(build_cpio([Entry("a", b"1" * 3000)]))
+    broken = frame[:30] + bytes(8) + frame[38:]
+    one, other = (broken + packed(build_cpio([Entry("etc/motd", text)])) for text in (b"one\n", b"two\n"))
+    found = explained(tmp_path, uki_of(one), uki_of(other))
+    assert named(found) == [("etc/motd", [])]
+    assert found.notices == ()
+
+
+def test_a_damaged_initrd(tmp_path: Path) -> None:
+    found = explained(tmp_path, uki_of(INITRD), uki_of(INITRD[:-10]))
+    assert [one.name for one in top(found).children] == ["section .initrd"]
+    assert "not looked into: initrd (zstd): compressed data at offset" in found.notices[0]
+
+
+def test_files_inside_compressed_files(tmp_path: Path) -> None:
+    one, other = (gzip.compress(f"see /build/{name}/x\n".encode(), mtime=5) for name in ("a", "b"))
+    found = explained(tmp_path, one, other, name="changelog.gz")
+    assert named(found) == [("content", ["build path"])]
+    found = explained(tmp_path, gzip.compress(b"x" * 999, mtime=5), lzma.compress(b"x" * 999), name="x")
+    assert (top(found).what, top(found).a, top(found).b) == ("compressed in different ways", "gzip", "xz")
+    levels = [gzip.compress(bytes(range(256)) * 99, level, mtime=0)[:9] + b"\xff" for level in (1, 1)]
+    bodies = [gzip.compress(bytes(range(256)) * 99, level, mtime=0)[10:] for level in (1, 9)]
+    found = explained(tmp_path, levels[0] + bodies[0], levels[1] + bodies[1], name="x")
+    assert [cause.name for cause in top(found).causes] == ["compression"]
+
+
+def manifest(*packages: tuple[str, str], name: str = "image") -> bytes:
+    rows = [{"type": "deb", "name": one, "version": version, "architecture": "amd64"} for one, version in packages]
+    return json.dumps({"manifest_version": 1, "config": {"name": name}, "packages": rows}, indent=2).encode()
+
+
+def test_package_manifests(tmp_path: Path) -> None:
+    found = explained(
+        tmp_path,
+        manifest(("bash", "5.2-1"), ("tar", "1.35"), ("sed", "4")),
+        manifest(("bash", "5.2-2"), ("tar", "1.35"), ("zsh", "5"), name="other"),
+        name="image.manifest",
+    )
+    assert [(one.name, one.what, one.a, one.b) for one in top(found).children] == [
+        ("package bash (amd64)", "another version", "5.2-1", "5.2-2"),
+        ("package sed (amd64)", "only in A", "4", ""),
+        ("package zsh (amd64)", "only in B", "", "5"),
+        ("config name", "differs", '"image"', '"other"'),
+    ]
+    assert [cause.name for cause in top(found).children[0].causes] == ["package version"]
+    found = explained(tmp_path, manifest(("a", "1"), ("b", "1")), manifest(("b", "1"), ("a", "1")), name="m")
+    assert named(found) == [("order of the packages", ["file order"])]
+    found = explained(tmp_path, manifest(), manifest().replace(b": [", b":  ["), name="m")
+    assert top(found).what == "the same JSON, with its members in another order or laid out in another way"
+
+
+def test_json(tmp_path: Path) -> None:
+    found = explained(tmp_path, b'{"a": 1, "b": 2}', b'{"b": 2, "a": 3}', name="x.json")
+    assert top(found).excerpt == ('- "a": 1,', '+ "a": 3,')
+    found = explained(tmp_path, b'{"a": 1, "b": 2}', b'{"b": 2, "a": 1}', name="x.json")
+    assert (top(found).kind, [cause.name for cause in top(found).causes]) == (Kind.ORDER, ["file order"])
+    found = explained(tmp_path, b'{"a": 1', b'{"a": 2', name="x.json")
+    assert top(found).what == "text, 1 different line"

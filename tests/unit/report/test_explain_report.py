@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import io
+import json
+
+from teekit_verify.core.outcome import ExitStatus
+from teekit_verify.explanation.tree import Cause, Difference, Explanation, Kind
+from teekit_verify.report import layout
+from teekit_verify.report.explain_report import render_explanation, show_explanation
+
+CLOCK = Cause("time stamp", "a clock that was read", "Leave it out.")
+EVIL = Difference(
+    "etc/\x1b[31m\udcff",
+    Kind.CONTENT,
+    "text, 1 different line",
+    a="one\x07",
+    causes=(CLOCK,),
+    excerpt=("-on\x1be", "+two", "-three"),
+)
+
+
+def many(count: int) -> Explanation:
+    files = tuple(Difference(f"file{number}", Kind.CONTENT, "differs") for number in range(count))
+    return Explanation(
+        "a", "b", (Difference("x.efi", Kind.CONTENT, "UKI", children=(*files, EVIL)),), ("no\x1bte",) * 9
+    )
+
+
+def shown(explanation: Explanation) -> list[str]:
+    stream = io.StringIO()
+    show_explanation(explanation, layout.console(stream), more="report.json")
+    return stream.getvalue().splitlines()
+
+
+def test_equal_artifacts() -> None:
+    assert shown(Explanation("a", "b")) == ["IDENTICAL: every byte of A and B is equal"]
+
+
+def test_a_known_culprit_comes_first_and_nothing_foreign_reaches_the_terminal() -> None:
+    assert shown(many(1)) == [
+        r"  etc/\x1b[31m\udcff",
+        "      text, 1 different line",
+        "      usually time stamp: a clock that was read. Leave it out.",
+        r"      A one\x07",
+        "      B nothing",
+        r"      -on\x1be",
+        "      +two",
+        "  file0",
+        "      differs",
+        *[r"note: no\x1bte"] * 4,
+        "note: 5 more notes, in report.json",
+    ]
+
+
+def test_it_fits_a_screen_and_says_what_it_leaves_out() -> None:
+    lines = shown(many(5000))
+    assert len(lines) <= 24
+    assert "  … and 4994 more, in report.json" in lines
+
+
+def test_json_has_the_whole_tree() -> None:
+    document = json.loads(render_explanation(many(100), ExitStatus.DOES_NOT_HOLD))
+    assert (document["schema"], document["exit_status"]) == ("teekit-verify/explanation/v1", 1)
+    (top,) = document["differences"]
+    assert len(top["children"]) == 101
+    assert top["children"][100] == {
+        "name": "etc/\x1b[31m\\udcff",
+        "kind": "content",
+        "what": "text, 1 different line",
+        "a": "one\x07",
+        "b": "",
+        "causes": [{"name": "time stamp", "usually": "a clock that was read", "advice": "Leave it out."}],
+        "excerpt": ["-on\x1be", "+two", "-three"],
+        "diffoscope": [],
+        "children": [],
+    }
