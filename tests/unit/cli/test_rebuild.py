@@ -233,6 +233,75 @@ def test_control_c_in_the_middle(miniature: Miniature, tree: Path) -> None:
     assert report(miniature)["verdict"] == "UNREFERENCED"
 
 
+def test_clean_takes_nothing_from_an_earlier_run(miniature: Miniature, capsys: pytest.CaptureFixture[str]) -> None:
+    assert rebuild(miniature, "--keep") == 1
+    capsys.readouterr()
+    assert rebuild(miniature, "--clean") == 1
+    shown = capsys.readouterr().err
+    assert "taken as it is" not in shown
+    assert "build A: done in" in shown
+
+
+def test_side_by_side(miniature: Miniature, capsys: pytest.CaptureFixture[str]) -> None:
+    assert rebuild(miniature, "--parallel") == 1
+    assert report(miniature)["verdict"] == "UNREFERENCED"
+    assert "build A and B side by side: done in" in capsys.readouterr().err
+    assert {step["name"] for step in report(miniature)["steps"]} >= {"build A and B side by side"}
+
+
+@pytest.mark.parametrize("name", ["first", "second.example.org"])
+def test_side_by_side_one_that_fails_ends_both(
+    miniature: Miniature, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    miniature.build_with(f'if [ "$(hostname)" = {name} ]; then echo the reason; exit 9; fi; sleep 1')
+    assert rebuild(miniature, "--parallel") == 2
+    assert report(miniature)["verdict"] == "FAILED"
+    assert "the reason" in capsys.readouterr().err
+    rebuilds.no_processes_of(miniature.workspace)
+
+
+def test_what_was_not_varied_is_said(miniature: Miniature) -> None:
+    assert rebuild(miniature, "--vary", "none,+umask") == 1
+    rows = {row["name"]: row for row in report(miniature)["variations"]}
+    assert (rows["umask"]["value_a"], rows["umask"]["value_b"], rows["umask"]["reason"]) == ("0022", "0002", "")
+    assert rows["home"]["value_a"] == rows["home"]["value_b"]
+    assert rows["home"]["reason"] == "not asked for"
+    assert "no safe means" in rows["time"]["reason"]
+
+
+def test_all_that_the_builds_see_is_said(miniature: Miniature) -> None:
+    """The places a build sees, from the kernel's list of its mounts, are those of the report."""
+    miniature.build_with('cat /proc/self/mountinfo >"$output/mounts"; env >"$output/variables"')
+    assert rebuild(miniature, "--keep") == 1
+    for build in "AB":
+        said = {row["place"]: row["what"] for row in report(miniature)[f"seen_by_{build.lower()}"]}
+        output = miniature.workspace / build / "output"
+        places = {line.split()[4] for line in (output / "mounts").read_text().splitlines()}
+        assert {place for place in places if not place.startswith("/dev/")} - {"/"} <= said.keys()
+        assert {place for place in said if place.startswith("/")} - places == {"/source"}  # gone before the build
+        variables = (output / "variables").read_text().splitlines()
+        assert set(said["environment"].split()) == {
+            line for line in variables if not line.startswith(("PWD=", "OLDPWD="))
+        }
+        assert said["network"] == "none but a loopback device of its own"
+        assert str(miniature.folder) not in said["/work"]
+
+
+def test_an_older_report_is_not_taken_for_this_runs(
+    miniature: Miniature, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert rebuild(miniature) == 1
+    (miniature.report / "mark").touch()
+    monkeypatch.setattr(run, "NEEDED_BYTES", 1 << 60)
+    assert rebuild(miniature) == 2
+    assert not miniature.report.exists()
+    assert (miniature.folder / ".report.old" / "mark").exists()
+    assert f"the older report is {miniature.folder}/.report.old until there is a new one" in capsys.readouterr().err
+    monkeypatch.setattr(run, "NEEDED_BYTES", 1)
+    assert rebuild(miniature) == 1
+    assert not (miniature.folder / ".report.old").exists()
+
+
 def refused(miniature: Miniature, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     """A rebuild that ends before it begins; its message and hint."""
     assert rebuild(miniature, *arguments) == 2

@@ -9,11 +9,16 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from teekit_verify.core import process
 from teekit_verify.core.errors import ToolFailedError, ToolMissingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
 
 def sh(script: str, **options: object) -> process.Completed:
@@ -208,6 +213,37 @@ def test_a_long_lived_program_is_ended_with_its_children(tmp_path: Path) -> None
     assert started.returncode == -signal.SIGTERM
     with pytest.raises(ToolMissingError, match="'teekit-no-such-program' is not installed"):
         process.start(["teekit-no-such-program"], log=tmp_path / "log")
+
+
+def beside(script: str, log: Path, *, timeout_seconds: float = 20) -> AbstractContextManager[Callable[[], None]]:
+    return process.running(["sh", "-c", script], timeout_seconds=timeout_seconds, log=log, environment={"X": "y"})
+
+
+def test_a_program_beside_another(tmp_path: Path) -> None:
+    with beside(f"until [ -e {tmp_path}/go ]; do sleep 0.01; done; echo $X", tmp_path / "log") as wait:
+        (tmp_path / "go").touch()
+        wait()
+    assert (tmp_path / "log").read_text() == "y\n"
+
+
+def test_a_program_beside_another_that_fails(tmp_path: Path) -> None:
+    with pytest.raises(ToolFailedError) as caught, beside("echo why; exit 3", tmp_path / "log") as wait:
+        wait()
+    assert caught.value.message == (
+        f"sh failed with exit status 3; its last lines were:\n  | why; the whole log is {tmp_path / 'log'}"
+    )
+    with pytest.raises(ToolFailedError, match=r"did not finish within 0\.1 s"):  # noqa: SIM117 - the inner one raises
+        with beside(f"echo $$ >{tmp_path}/pid; sleep 60", tmp_path / "log", timeout_seconds=0.1) as wait:
+            wait()
+    with pytest.raises(ToolMissingError), process.running(["teekit-none"], timeout_seconds=1, log=tmp_path / "log"):
+        pass
+
+
+def test_a_program_beside_another_ends_with_it(tmp_path: Path) -> None:
+    with beside(f"sleep 60 & echo $! >{tmp_path}/pid; wait", tmp_path / "log"):
+        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+            time.sleep(0.01)
+    assert gone(tmp_path / "pid")
 
 
 def test_become_replaces_this_process() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from builders.standins import StandIns
+from teekit_verify.core.errors import TeekitError
 from teekit_verify.rebuild import host
 
 if TYPE_CHECKING:
@@ -127,3 +128,17 @@ def test_too_little_memory(stand_ins: StandIns, tmp_path: Path) -> None:
     found = finding("memory", tmp_path)
     assert not found.present
     assert found.detail == "1.0 GiB of memory, expected 3.0 GiB"
+
+
+def test_memory_is_asked_for_before_it_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "MEMINFO", tmp_path / "meminfo")
+    (tmp_path / "meminfo").write_text("MemTotal: 9000000 kB\nMemAvailable: 2097152 kB\n")
+    host.require_memory(1)
+    with pytest.raises(TeekitError) as caught:
+        host.require_memory(2)
+    assert caught.value.message == "2.0 GiB of memory are available, expected 3.0 GiB"
+    assert caught.value.hint == "End other programs, or build without --parallel."
+    (tmp_path / "meminfo").write_text("MemTotal: 9000000 kB\nMemAvailable: 10240 kB\n")
+    with pytest.raises(TeekitError) as caught:
+        host.require_memory(1)
+    assert caught.value.hint == "End other programs, or use a larger machine."
