@@ -65,7 +65,10 @@ def _without_reset_values(
         }
         platforms[platform] = {register: item for register, item in registers.items() if register not in idle}
         detail = "ignored: published as never extended, which an artifact does not decide"
-        checks += [Check(f"{platform} {register}", Outcome.NOT_CHECKED, detail=detail) for register in sorted(idle)]
+        checks += [
+            Check(f"{platform} {register}", Outcome.NOT_CHECKED, detail=detail)
+            for register in sorted(idle, key=lambda item: item.index)
+        ]
     return replace(values, platforms=platforms), tuple(checks)
 
 

@@ -24,7 +24,6 @@ class Message:
     """A message of the type `what`: for each field number its values in order, integers and bytes apart."""
 
     what: str
-    base: int
     integers: dict[int, list[int]] = field(default_factory=dict)
     chunks: dict[int, list[memoryview]] = field(default_factory=dict)
 
@@ -38,13 +37,14 @@ class Message:
 
 
 def parse_message(
-    data: memoryview, what: str, *, integers: Collection[int] = (), chunks: Collection[int] = (), base: int = 0
+    data: memoryview, what: str, *, integers: Collection[int] = (), chunks: Collection[int] = ()
 ) -> Message:
-    """`integers` and `chunks` are the numbers of the fields that a message of this type has. `base`: see `Reader`.
+    """`integers` and `chunks` are the numbers of the fields that a message of this type has.
 
-    Raises MalformedInputError for other fields, other wire types, and for what does not end where the bytes end.
+    Raises MalformedInputError, with offsets from the message's own first byte, for other fields and wire types, and for
+    what does not end where the bytes end.
     """
-    reader, message = Reader(data, what, base), Message(what, base)
+    reader, message = Reader(data, what), Message(what)
     for _ in range(_MAX_FIELDS):
         if not reader.remaining:
             return message
