@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from builders.standins import StandIns
+from builders.tools import require
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.rebuild import host
 
@@ -59,9 +60,11 @@ def test_a_host_that_has_everything(stand_ins: StandIns, tmp_path: Path) -> None
 def test_nix_and_bubblewrap_are_run_as_a_build_runs_them(stand_ins: StandIns, tmp_path: Path) -> None:
     host.examine([tmp_path])
     assert any(call.startswith("nix store add-path --name teekit-doctor ") for call in stand_ins.calls)
-    (sandboxed,) = [call for call in stand_ins.calls if "--unshare-net" in call]
-    assert sandboxed.startswith("bwrap ")
-    assert sandboxed.endswith(" true")
+    for sandboxed, end in zip(
+        [call for call in stand_ins.calls if "--unshare-net" in call], [" true", " overlay d && touch d/e"], strict=True
+    ):
+        assert sandboxed.startswith("bwrap ")
+        assert sandboxed.endswith(end)
 
 
 @pytest.mark.parametrize(
@@ -106,6 +109,22 @@ def test_a_sandbox_that_cannot_be_made(stand_ins: StandIns, tmp_path: Path) -> N
     assert "bwrap 1 cannot make a sandbox: bwrap failed with exit status 1" in found.detail
     assert "no namespaces" in found.detail
     assert "user namespaces" in found.hint
+
+
+def test_a_kernel_without_overlays_in_user_namespaces(stand_ins: StandIns, tmp_path: Path) -> None:
+    stand_ins.add("bwrap", 'case $* in *overlay*) echo "mount: permission denied" >&2; exit 1 ;; esac; echo "bwrap 1"')
+    found = finding("overlay", tmp_path / "not" / "yet")
+    assert (found.present, found.installable) == (False, False)
+    assert found.detail.startswith("no overlay can be mounted in a user namespace: bwrap failed with exit status 1")
+    assert "permission denied" in found.detail
+    assert "Linux 5.11" in found.hint
+    assert not [path for path in tmp_path.iterdir() if "doctor" in path.name]
+
+
+def test_this_host_has_overlays(tmp_path: Path) -> None:
+    require("bwrap")
+    assert finding("overlay", tmp_path).detail == "can be mounted in a user namespace"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_missing_keyring(stand_ins: StandIns, tmp_path: Path) -> None:

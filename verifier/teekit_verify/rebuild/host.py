@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,8 @@ from teekit_verify.core import process
 from teekit_verify.core.errors import TeekitError, ToolMissingError
 from teekit_verify.rebuild.archive import KEYRING
 from teekit_verify.rebuild.environment import nix_environment
-from teekit_verify.rebuild.sandbox import Sandbox
+from teekit_verify.rebuild.sandbox import FIRST_ID, Sandbox
+from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -101,14 +102,39 @@ def _bubblewrap(_: Folders) -> str:
     """Enters the very sandbox of a build, with the host's own root in place of the pinned environment."""
     version = process.run(["bwrap", "--version"], timeout_seconds=_PROBE_SECONDS).stdout.decode().strip()
     try:
-        Sandbox(Path("/")).run(["true"], timeout_seconds=_PROBE_SECONDS)
+        _sandbox().run(["true"], timeout_seconds=_PROBE_SECONDS)
     except TeekitError as error:
         raise TeekitError(
             f"{version} cannot make a sandbox: {error.message}",
-            hint="Run as root, or allow user namespaces "
-            "(on Ubuntu: sysctl kernel.apparmor_restrict_unprivileged_userns=0).",
+            hint="Allow user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone=1, "
+            "and on Ubuntu kernel.apparmor_restrict_unprivileged_userns=0), also in a container's settings.",
         ) from error
     return version
+
+
+def _overlay(folders: Folders) -> str:
+    """Mounts one inside the sandbox, on the disk that builds will use: mkosi needs them."""
+    with tempfile.TemporaryDirectory(prefix=".teekit-doctor-", dir=_existing(folders[0].absolute())) as folder:
+        place = Path(folder)
+        sandbox = replace(_sandbox(), binds={"/work": place}, working_directory="/work")
+        if sandbox.first_id is not None:
+            os.chown(place, sandbox.first_id, sandbox.first_id)
+        script = "mkdir a b c d && mount -t overlay -o userxattr,lowerdir=a,upperdir=b,workdir=c overlay d && touch d/e"
+        try:
+            sandbox.run(["sh", "-c", script], timeout_seconds=_PROBE_SECONDS)
+        except TeekitError as error:
+            raise TeekitError(
+                f"no overlay can be mounted in a user namespace: {error.message}",
+                hint="Use Linux 5.11 or later, and a disk that is not itself an overlay (in a container, a volume).",
+            ) from error
+        finally:
+            remove(place)
+            place.mkdir()
+    return "can be mounted in a user namespace"
+
+
+def _sandbox() -> Sandbox:
+    return Sandbox(Path("/"), first_id=FIRST_ID if os.geteuid() == 0 else None)
 
 
 def _keyring(_: Folders) -> str:
@@ -122,7 +148,7 @@ def _disk(folders: Folders) -> str:
 
 
 def _free_space(folder: Path) -> str:
-    existing = next(place for place in (folder, *folder.parents) if place.is_dir())
+    existing = _existing(folder)
     free = shutil.disk_usage(existing).free
     if free < FREE_BYTES:
         raise TeekitError(
@@ -130,6 +156,10 @@ def _free_space(folder: Path) -> str:
             hint=f"Free some space on the disk of {existing}.",
         )
     return f"{_gibibytes(free)} free in {existing}"
+
+
+def _existing(folder: Path) -> Path:
+    return next(place for place in (folder, *folder.parents) if place.is_dir())
 
 
 def _memory(_: Folders) -> str:
@@ -170,6 +200,7 @@ def _gibibytes(count: int) -> str:
 NEEDS: tuple[Need, ...] = (
     Need("nix", Purpose.REBUILD, _nix),
     Need("bubblewrap", Purpose.REBUILD, _bubblewrap),
+    Need("overlay", Purpose.REBUILD, _overlay),
     *(Need(name, Purpose.REBUILD, _program(name)) for name in ("apt-get", "apt-cache", "dpkg-deb", "tar", "git")),
     Need("archive keyring", Purpose.REBUILD, _keyring),
     Need("disk", Purpose.REBUILD, _disk),
