@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,8 +24,18 @@ from teekit_verify.cli.options import (
     SnapshotArchiveOption,
     SourceOption,
     command_line,
-    find_target,
     provision,
+)
+from teekit_verify.cli.subject import (
+    AllowDirtyOption,
+    Choice,
+    CommitOption,
+    MkosiArgsOption,
+    OfflineOption,
+    ReleaseOption,
+    RepositoryOption,
+    TagKeyOption,
+    find_subject,
 )
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
@@ -60,6 +71,13 @@ def rebuild(
     ] = "default",
     lock_file: LockOption = None,
     source: SourceOption = None,
+    release: ReleaseOption = None,
+    commit: CommitOption = None,
+    repository: RepositoryOption = None,
+    tag_key: TagKeyOption = None,
+    mkosi_args: MkosiArgsOption = None,
+    allow_dirty: AllowDirtyOption = False,
+    offline: OfflineOption = False,
     mirror: MirrorOption = None,
     snapshot_archive: SnapshotArchiveOption = SNAPSHOT_ARCHIVE,
     npm_registry: NpmRegistryOption = None,
@@ -72,19 +90,27 @@ def rebuild(
     from teekit_verify.report import directory, json_report, layout, rebuild_report
 
     varied = variation.conditions(vary)
-    bringing = provision(source, mirror, snapshot_archive, npm_registry)
-    target = find_target(image, kernel, profile)
-    published = _find_reference(reference, bringing.project.references / f"{target.key}.json")
-    require_apart(output, workspace, bringing.project.mkosi)
+    choice = Choice(
+        image, profile, kernel, source, release, commit, repository, tag_key, mkosi_args, allow_dirty=allow_dirty
+    )
+    own = source if mkosi_args is None else None  # a stranger's project is built with our environment
+    bringing = replace(provision(own, mirror, snapshot_archive, npm_registry), offline=offline)
+    require_apart(output, workspace, *([source] if source and mkosi_args is not None else [bringing.project.mkosi]))
     _require_elsewhere(output)
     directory.require_replaceable(output)
     place = Workspace(workspace.resolve())
     with place.locked():
         if clean:
             place.clear()
+        subject = find_subject(choice, bringing, place)
+        bringing, target = subject.bringing, subject.target
+        published = _find_reference(reference, subject.reference)
         if (older := directory.set_aside(output)) is not None:
             bringing.progress.note(f"the older report is {older} until there is a new one")
-        locked = lock.load(lock_file or bringing.project.image_lock)
+        if mkosi_args is not None and lock_file is None:
+            locked = bringing.new_image_lock((target,))
+        else:
+            locked = lock.load(lock_file or bringing.project.image_lock)
         plan = run.prepare(target, bringing, place, locked)
         facts: dict[str, Any] = {
             "tool_version": __version__,
@@ -92,6 +118,8 @@ def rebuild(
             "profiles": target.profiles,
             "directory": str(output),
             "command": command_line(context),
+            "origin": subject.origin,
+            "smells": subject.smells,
         }
         try:
             two = run.build_twice(plan, varied, place, bringing.progress, parallel=parallel)
@@ -110,14 +138,14 @@ def rebuild(
     return report.verdict.exit_status
 
 
-def _find_reference(named: Path | None, default: Path) -> tuple[Reference, ReferenceUsed] | None:
+def _find_reference(named: Path | None, default: Path | None) -> tuple[Reference, ReferenceUsed] | None:
     """Read before the builds, so that a wrong file is known at once; the builds never see it."""
     from teekit_verify.core.digest import Algorithm, Digest
     from teekit_verify.reference import documents, load
     from teekit_verify.report.document import ReferenceUsed
 
     path = named or default
-    if named is None and not default.exists():
+    if path is None or (named is None and not path.exists()):
         return None
     data = documents.read_bounded(path)
     reference = load.parse_reference(data, str(path))

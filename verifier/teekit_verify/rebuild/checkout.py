@@ -126,9 +126,20 @@ def origin_of(root: Path, *folders: str) -> Origin:
     return Origin(None, commit, changes=tuple(change for change in changes if change))
 
 
+def require_clean(origin: Origin) -> None:
+    """Raises GitError for changes that are in no commit: nobody else could get that source."""
+    if origin.changes:
+        more = f" (and {len(origin.changes) - 1} more)" if len(origin.changes) > 1 else ""
+        raise GitError(
+            f"the source has changes that are in no commit: {printable(origin.changes[0])}{more}",
+            hint="Commit them, or build them as they are with --allow-dirty: the report will say so.",
+        )
+
+
 def _walk(root: Path, folder: str) -> Iterator[str]:
     """Everything but folders, also what git is told to ignore: a build sees that too."""
     for place, folders, names in os.walk(root / folder):
+        folders[:] = [name for name in folders if name != ".git"]
         relative = PurePosixPath(os.path.relpath(place, root))
         for name in (*names, *(name for name in folders if os.path.islink(os.path.join(place, name)))):  # noqa: PTH114, PTH118
             yield str(relative / name)

@@ -27,10 +27,15 @@ if TYPE_CHECKING:
     from teekit_verify.rebuild.lock import LockedPackage, PackageLock
     from teekit_verify.rebuild.project import Project
 
+_SHOWN = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Provision:
-    """`cache` keeps downloads between runs; `mirror` is an address or None for the host's own, and so is `npm_registry`."""
+    """`cache` keeps downloads between runs; `mirror` is an address or None for the host's own, and so is `npm_registry`.
+
+    `offline`: what is not in the cache is not fetched but an error.
+    """
 
     project: Project
     cache: Path
@@ -38,6 +43,7 @@ class Provision:
     mirror: str | None
     snapshot_archive: str
     npm_registry: str | None = None
+    offline: bool = False
 
     @property
     def store(self) -> DownloadStore:
@@ -55,14 +61,14 @@ class Provision:
         resolved = self._index_lock(environment.tools(self.project))
         return resolved.with_environment(self._build_environment(resolved).identity)
 
-    def new_image_lock(self) -> PackageLock:
-        """Resolve what every image needs against today's archive, from mkosi's own view of its configuration."""
+    def new_image_lock(self, targets: Sequence[Target] = images.TARGETS) -> PackageLock:
+        """Resolve what the images need against today's archive, from mkosi's own view of its configuration."""
         sandbox = Sandbox(root=self.environment().root, read_only_binds={"/source": self.project.mkosi})
         needed: dict[str, tuple[LockedPackage, set[str]]] = {}
         resolved: dict[tuple[str, ...], list[LockedPackage]] = {}
         from_npm: dict[tuple[str, str, Digest], LockedPackage] = {}
         with self._index() as index:
-            for target in images.TARGETS:
+            for target in targets:
                 with self.progress.step(f"resolve the packages of {target.key}"):
                     requests = images.stage_requests(target, sandbox, "/source")
                     for request in set(map(tuple, requests)) - resolved.keys():
@@ -124,6 +130,11 @@ class Provision:
     @contextmanager
     def _index(self) -> Iterator[archive.Index]:
         """Today's signed package index, for one run at a time."""
+        if self.offline:
+            raise TeekitError(
+                "a new lock needs today's package index, which no cache has",
+                hint="Name a lock with --lock FILE, or leave out --offline.",
+            )
         root = self.cache / "apt"
         with exclusive(self.cache / "apt.lock"):
             remove(root)
@@ -142,7 +153,19 @@ class Provision:
         )
 
     def _files(self, locked: PackageLock, packages: Sequence[LockedPackage]) -> list[RemoteFile]:
+        if self.offline:
+            return self._stored(packages)
         bases: list[tuple[str, str]] = [*archive.sources(self.mirror, self.snapshot_archive, locked.snapshot)]
         if any(item.archive == "npm" and not self.store.path(item.digest).exists() for item in packages):
             bases.append(("npm", npm.registry(self.npm_registry)))
         return [package.remote_file(bases) for package in packages]
+
+    def _stored(self, packages: Sequence[LockedPackage]) -> list[RemoteFile]:
+        files = [package.remote_file(()) for package in packages]
+        if missing := self.store.missing(files):
+            names = ", ".join(file.name for file in missing[:_SHOWN]) + (", ..." if len(missing) > _SHOWN else "")
+            raise TeekitError(
+                f"{len(missing)} files are not in the download cache: {names}",
+                hint="Run the same command once without --offline.",
+            )
+        return files

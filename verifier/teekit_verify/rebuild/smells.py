@@ -1,8 +1,29 @@
-"""What an auditor should look at in the source of an image: places where something unpinned or unchecked can come in."""
+"""What an auditor should look at in the source of an image: places where something unpinned or unchecked can come in.
+
+Found by their looks, line by line: a warning is no proof, and no warning is none either. They never change a verdict.
+"""
 
 from __future__ import annotations
 
+import os
+import re
+import stat
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_MAX_FILES = 20_000
+_MAX_FILE_BYTES = 1 << 20
+_MAX_SMELLS = 200
+_MAX_LINE = 2000
+_SHOWN = 200
+_NEAR = 8  # lines: a check of what was downloaded stands close to it
+_GUEST = re.compile(r"(^|/)mkosi\.(extra|skeleton)/")  # scripts that run in the guest, not in the build
+LEFT_OUT = frozenset({".git", "mkosi.output", "mkosi.cache", "mkosi.builddir", "mkosi.workspace", "mkosi.pkgcache"})
+"""What git, or mkosi at its work, leaves in a project: no part of its source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,3 +35,149 @@ class Smell:
     line: int
     text: str
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """A line that matches `pattern` smells, unless `excuse` matches there or close by."""
+
+    name: str
+    pattern: re.Pattern[str]
+    why: str
+    excuse: re.Pattern[str] | None = None
+
+
+_CHECKED = re.compile(r"\b(sha(224|256|384|512)sum|shasum|b[23]sum|gpgv?|sqv|minisign|signify|cosign)\b|[0-9a-f]{64}")
+_COMMIT = re.compile(r"\b[0-9a-f]{40}\b|\b[0-9a-f]{64}\b")
+_WHO_SERVES = "whoever serves the address decides what goes into the image"
+_SCRIPT_RULES = (
+    _Rule(
+        "code from the network, run as it comes",
+        re.compile(
+            r"\b(curl|wget)\b[^#]*\|\s*(sudo\s+)?(/bin/|/usr/bin/)?(env\s+)?(ba|da|z)?sh\b"
+            r"|\b(ba|da|z)?sh\s+<\(\s*(curl|wget)\b|\b(ba|da|z)?sh\s+-c\s+[\"']?\$\(\s*(curl|wget)\b"
+        ),
+        _WHO_SERVES,
+    ),
+    _Rule("download without a digest", re.compile(r"\b(curl|wget|aria2c)\s+[-\"'$\\h]"), _WHO_SERVES, _CHECKED),
+    _Rule(
+        "git tag or branch, which may move",
+        re.compile(r"\bgit\s+(-\S+\s+\S*\s*)*(clone|pull|submodule\s+update)\b"),
+        "the same name may stand for other code tomorrow: check out a commit",
+        _COMMIT,
+    ),
+    _Rule(
+        "packages that no lock pins",
+        re.compile(r"\b(npm (install|i)|pip3? install|cargo install|go install|gem install)\b"),
+        "the newest version at the time of the build goes in",
+        re.compile(r"--require-hashes|--locked|--frozen|--offline"),
+    ),
+    _Rule(
+        "container image by a name that may move",
+        re.compile(r"\b(docker|podman|skopeo|buildah)\s+[^#]*\b(pull|run|copy|from)\b|^\s*FROM\s+\S+"),
+        "name it by its digest",
+        re.compile(r"@sha256:[0-9a-f]{64}"),
+    ),
+)
+_TEXT_RULES = (
+    _Rule(
+        "signature check switched off",
+        re.compile(
+            r"\btrusted\s*[:=]\s*yes\b|\ballow-?insecure\w*\s*[:=]\s*(yes|true|1)\b|AllowInsecureRepositories|"
+            r"AllowUnauthenticated|--allow-unauthenticated|--no-gpg-check|--no-check-certificate|"
+            r"\bcurl\b[^#]*\s(-k|--insecure)\b|^\s*RepositoryKeyCheck\s*=\s*(no|false|0)\b",
+            re.IGNORECASE,
+        ),
+        "what comes from there is not checked to be what its maker signed",
+    ),
+)
+_YES = r"\s*=\s*(yes|true|1|on|strict|always)\b"
+_CONF_RULES = (
+    _Rule(
+        "scripts with network",
+        re.compile(rf"^\s*WithNetwork{_YES}", re.IGNORECASE),
+        "what they fetch is no recorded input; here builds have no network",
+    ),
+    _Rule(
+        "tools from another tree",
+        re.compile(r"^\s*ToolsTree\s*=\s*(?!(no|false|0)?\s*$)", re.IGNORECASE),
+        "the tools that make the image are not those of the pinned environment",
+    ),
+    _Rule(
+        "incremental build",
+        re.compile(rf"^\s*Incremental{_YES}", re.IGNORECASE),
+        "an older cache can go into the image; here every build starts from nothing",
+    ),
+)
+_WANTED_SETTINGS = (
+    ("SourceDateEpoch", "files carry the time of the build"),
+    ("Seed", "identifiers of disks and file systems are random"),
+)
+_SNAPSHOT = ("Snapshot", "packages are whatever the mirror has on the day of the build")
+
+
+def find_smells(root: Path, folder: Path, *, has_lock: bool) -> tuple[Smell, ...]:
+    """Of the files in `folder`; paths are relative to `root`. A project with a lock of its packages needs no snapshot."""
+    found: list[Smell] = []
+    settings: set[str] = set()
+    for path in _files(folder):
+        lines = _lines(path)
+        name = path.relative_to(root).as_posix()
+        if path.suffix == ".conf" or path.name.endswith(".conf.d"):
+            settings |= {line.partition("=")[0].strip().lower() for line in lines if "=" in line}
+        found += _of_file(name, path, lines)
+        if len(found) >= _MAX_SMELLS:
+            break
+    wanted = _WANTED_SETTINGS if has_lock else (*_WANTED_SETTINGS, _SNAPSHOT)
+    main = (folder / "mkosi.conf").relative_to(root).as_posix()
+    lacking = [Smell(f"no {name}=", main, 0, "", why) for name, why in wanted if name.lower() not in settings]
+    return tuple(lacking + found[:_MAX_SMELLS])
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Plain files in the order of names, but not what mkosi or git left there."""
+    count = 0
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name not in LEFT_OUT)
+        for name in sorted(names):
+            count += 1
+            if count > _MAX_FILES:
+                return
+            path = folder / place / name
+            if stat.S_ISREG(path.lstat().st_mode) and path.stat().st_size <= _MAX_FILE_BYTES:
+                yield path
+
+
+def _lines(path: Path) -> list[str]:
+    """None of a file that is no text."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return []
+    return [] if b"\0" in data else [line[:_MAX_LINE] for line in data.decode(errors="replace").splitlines()]
+
+
+def _of_file(name: str, path: Path, lines: list[str]) -> Iterator[Smell]:
+    is_executable = bool(path.stat().st_mode & stat.S_IXUSR)
+    if path.name in {"mkosi.version", "mkosi.configure"} and is_executable:
+        yield Smell("program that mkosi runs to read its configuration", name, 0, "", "it can change what is built")
+    is_script = is_executable or bool(lines and lines[0].startswith("#!")) or path.suffix == ".sh"
+    rules: tuple[_Rule, ...] = _TEXT_RULES
+    if path.suffix == ".conf":
+        rules += _CONF_RULES
+    if _GUEST.search(name):
+        rules = _TEXT_RULES
+    elif is_script or path.name in {"Dockerfile", "Containerfile"}:
+        rules += _SCRIPT_RULES
+    yield from _of_lines(name, lines, rules)
+
+
+def _of_lines(name: str, lines: list[str], rules: tuple[_Rule, ...]) -> Iterator[Smell]:
+    """At most one for each line: the first rule that fits."""
+    for number, line in enumerate(lines, start=1):
+        if line.lstrip().startswith(("#", ";", "//")):
+            continue
+        rule = next((rule for rule in rules if rule.pattern.search(line)), None)
+        near = "\n".join(lines[number - 1 : number + _NEAR])
+        if rule is not None and not (rule.excuse and rule.excuse.search(near)):
+            yield Smell(rule.name, name, number, line.strip()[:_SHOWN], rule.why)

@@ -3,6 +3,7 @@
 report.json        the verdict and all that led to it
 report.html        the same for people
 measurements.json  the predicted registers with their event logs
+packages.lock.json the lock of the packages, if it was made for this run: for --lock
 inputs.json        what build A consumed (inputs-B.json, if B consumed something else)
 artifacts/         build A's files (artifacts/B/: those of build B that differ)
 logs/              the builds' logs
@@ -83,6 +84,8 @@ def write(directory: Path, report: RebuildReport, two: TwoBuilds) -> None:
         (folder / "inputs.json").write_bytes(dump_inputs(first.inputs))
         if first.inputs != second.inputs:
             (folder / "inputs-B.json").write_bytes(dump_inputs(second.inputs))
+        if not two.plan.project.image_lock.exists():  # made for this run
+            (folder / "packages.lock.json").write_bytes(two.plan.lock.dump())
         if report.measurements is not None:
             (folder / "measurements.json").write_bytes(dump_measurements(report.measurements))
         _write_report(report, folder)
