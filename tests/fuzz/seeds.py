@@ -171,6 +171,20 @@ def references() -> list[bytes]:
     return [create.dump_reference(documents.reference())]
 
 
+def published() -> list[bytes]:
+    """Reference values in every format. A signed one has no seed here: without its root, it is refused."""
+    found = [
+        path.read_bytes() for path in sorted((ASSETS / "formats").iterdir()) if path.suffix in {".json", ".pcrlock"}
+    ]
+    return [*found, *references(), *measurements()]
+
+
+def endorsements() -> list[bytes]:
+    """What Google's endorsement signs: the bytes of its first field, after the key and two bytes of length."""
+    data = (ASSETS / "formats" / "gce-endorsement.binarypb").read_bytes()
+    return [data[3 : 3 + (data[1] & 0x7F | data[2] << 7)]]
+
+
 def inputs() -> list[bytes]:
     return [create.dump_inputs(documents.inputs())]
 
