@@ -12,7 +12,7 @@ from http.client import HTTPConnection, HTTPException, HTTPMessage
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from .refusal import Refused, shown
+from .refusal import REASON_CHARACTERS, Refused, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -93,7 +93,7 @@ def get(url: str, *, seconds: float, most_bytes: int, headers: Mapping[str, str]
     except TimeoutError:
         raise Unreachable(f"{shown(url)} did not answer within {seconds:g} s") from None
     except (OSError, HTTPException) as error:
-        raise Unreachable(f"{shown(url)} did not answer: {shown(error)}") from None
+        raise Unreachable(f"{shown(url)} did not answer: {shown(error, REASON_CHARACTERS)}") from None
 
 
 def download(url: str, *, seconds: float, most_bytes: int) -> bytes:

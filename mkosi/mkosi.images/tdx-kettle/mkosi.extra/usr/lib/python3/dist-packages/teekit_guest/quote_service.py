@@ -41,7 +41,7 @@ class Answer:
 
 
 class Server(ThreadingHTTPServer):
-    """`quote` makes a quote; at most AT_ONCE questions are heard at once, and one quote is made at a time."""
+    """`quote` makes a quote, one at a time; at most AT_ONCE wait for it."""
 
     daemon_threads = True
     block_on_close = False
@@ -73,32 +73,28 @@ class Exchange(BaseHTTPRequestHandler):
     def _answer(self, path: str, question: Callable[[], bytes]) -> None:
         if path != "/quote":
             self._send(Answer(404, {"error": "not found"}))
-        elif not self.server.places.acquire(blocking=False):
-            self._send(Answer(503, {"error": "too many questions at once"}))
-        else:
-            try:
-                self._send(self._quoted(question))
-            finally:
-                self.server.places.release()
-
-    def _quoted(self, question: Callable[[], bytes]) -> Answer:
+            return
         try:
-            report_data = question()
+            self._send(self._quoted(question()))
+        except WrongQuestion as refusal:
+            self._send(Answer(400, {"error": str(refusal)}))
+
+    def _quoted(self, report_data: bytes) -> Answer:
+        if not self.server.places.acquire(blocking=False):
+            return Answer(503, {"error": "too many questions at once"})
+        try:
             with self.server.turn:
                 made = self.server.quote(report_data)
-        except WrongQuestion as refusal:
-            return Answer(400, {"error": str(refusal)})
         except Refused as refusal:
             self.server.logger.error("%s", refusal)
             return Answer(503, {"error": str(refusal)})
-        return Answer(
-            200,
-            {
-                "quote": base64.b64encode(made.content).decode(),
-                "tee_type": TEE_TYPES.get(made.provider, made.provider),
-                "report_data": report_data.hex(),
-            },
-        )
+        finally:
+            self.server.places.release()
+        fields = {
+            "quote": base64.b64encode(made.content).decode(),
+            "tee_type": TEE_TYPES.get(made.provider, made.provider),
+        }
+        return Answer(200, {**fields, "report_data": report_data.hex()})
 
     def _body(self) -> bytes:
         length = self.headers.get("Content-Length", "")

@@ -29,7 +29,7 @@ _numbers = itertools.count()
 
 
 class NoTsm(Refused):
-    """This machine gives no quotes."""
+    """Nothing here makes quotes: no configfs-tsm, or no driver behind it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,201 @@
+"""An app's bytes, from files and servers good and bad."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import ssl
+from typing import TYPE_CHECKING
+
+import pytest
+
+from builders.acme import self_signed
+from builders.http import Exchange, Server, serve
+from builders.metadata import always, respond
+from teekit_guest import app, fetch
+from teekit_guest.manifest import Manifest
+from teekit_guest.refusal import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+CONTENT = b"export default { fetch: () => new Response('hello') }"
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serve() as running:
+        running.files["/app.js"] = CONTENT
+        yield running
+
+
+def load(url: str) -> bytes:
+    return app.load(Manifest(url, SHA256), seconds=0.2, pause_seconds=0)
+
+
+def test_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "an app.js"
+    path.write_bytes(CONTENT)
+    assert load(path.as_uri()) == CONTENT
+    assert load(f"file://localhost{path}".replace(" ", "%20")) == CONTENT
+
+
+def test_other_bytes_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "app.js").write_bytes(CONTENT + b"\n")
+    found = hashlib.sha256(CONTENT + b"\n").hexdigest()
+    with pytest.raises(Refused, match=f"has SHA-256 {found}, the manifest says {SHA256}"):
+        load((tmp_path / "app.js").as_uri())
+
+
+def test_what_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in ("/dev/zero", str(tmp_path), f"{tmp_path}/pipe", f"{tmp_path}/missing"):
+        with pytest.raises(Refused, match="is no regular file"):
+            load(f"file://{path}")
+
+
+def test_a_file_nobody_may_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "app.js").write_bytes(CONTENT)
+    monkeypatch.setattr(type(tmp_path), "open", denied)
+    with pytest.raises(Refused, match="cannot be read: Permission denied"):
+        load((tmp_path / "app.js").as_uri())
+
+
+def test_a_download(server: Server) -> None:
+    assert load(server.address("/app.js")) == CONTENT
+
+
+def test_a_download_by_https_from_a_server_whose_certificate_is_trusted(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = self_signed(tmp_path, ["localhost"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    url = f"https://localhost:{server.server_address[1]}/app.js"
+    with pytest.raises(fetch.Unreachable, match="CERTIFICATE_VERIFY_FAILED"):
+        fetch.get(url, seconds=5, most_bytes=1000)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    assert load(url) == CONTENT
+    with pytest.raises(fetch.Unreachable, match="certificate is not valid for '127"):
+        fetch.get(url.replace("localhost", "127.0.0.1"), seconds=5, most_bytes=1000)
+
+
+def test_a_server_that_never_finishes_its_handshake_is_cut_off() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}/"
+        with pytest.raises(fetch.Unreachable, match=r"did not answer within 0\.1 s"):
+            fetch.get(url, seconds=0.1, most_bytes=1000)
+
+
+def test_redirects_on_the_way(server: Server) -> None:
+    server.answers["/first"] = lambda exchange: exchange.redirect("second?x=1")
+    server.answers["/second?x=1"] = lambda exchange: exchange.redirect(server.address("/app.js"))
+    assert load(server.address("/first")) == CONTENT
+
+
+@pytest.mark.parametrize("to", ["file:///etc/passwd", "ftp://127.0.0.1/", "data:,x", "javascript:1", "gopher://a/"])
+def test_redirects_to_other_schemes_are_refused(server: Server, to: str) -> None:
+    server.answers["/first"] = lambda exchange: exchange.redirect(to)
+    with pytest.raises(Refused, match="another scheme"):
+        load(server.address("/first"))
+
+
+def test_redirects_from_https_to_http_are_refused() -> None:
+    with pytest.raises(Refused, match=r"'https://a\.example/' redirects to 'http://a\.example/', another scheme"):
+        fetch._redirected("https://a.example/", "http://a.example/")
+    assert fetch._redirected("http://a.example/", "https://a.example/x") == "https://a.example/x"
+
+
+@pytest.mark.parametrize(
+    ("to", "reason"),
+    [
+        ("http://[", "which is no URL"),
+        ("http://me:secret@127.0.0.1/", "neither user nor fragment"),
+        ("/a b", "is no URL of at most 2048 printable ASCII characters"),
+    ],
+)
+def test_redirects_to_no_url_are_refused(server: Server, to: str, reason: str) -> None:
+    server.answers["/first"] = lambda exchange: exchange.redirect(to)
+    with pytest.raises(Refused, match=reason):
+        load(server.address("/first"))
+
+
+def test_redirects_in_a_circle_end(server: Server) -> None:
+    server.answers["/round"] = lambda exchange: exchange.redirect("/round")
+    with pytest.raises(Refused, match="more than 5 redirects"):
+        load(server.address("/round"))
+    assert len(server.requests) == 6
+
+
+@pytest.mark.parametrize("status", [204, 206, 304, 401, 404])
+def test_other_answers_are_refused_at_once(server: Server, status: int) -> None:
+    server.answers["/app.js"] = always(status, CONTENT)
+    with pytest.raises(Refused, match=f"answered {status}"):
+        load(server.address("/app.js"))
+    assert len(server.requests) == 1
+
+
+def test_a_server_in_trouble_is_asked_again(server: Server) -> None:
+    answers: list[Callable[[Exchange], None]] = [always(503), lambda exchange: exchange.cut(CONTENT, after=5)]
+
+    def answer(exchange: Exchange) -> None:
+        (answers.pop(0) if answers else always(200, CONTENT))(exchange)
+
+    server.answers["/app.js"] = answer
+    assert load(server.address("/app.js")) == CONTENT
+
+
+TROUBLE: dict[str, tuple[Callable[[Exchange], None], str]] = {
+    "status": (always(500), "answered 500"),
+    "broken off": (lambda exchange: exchange.cut(CONTENT, after=5), "broke off after 5 bytes"),
+    "stalled": (lambda exchange: exchange.stall(CONTENT, after=5), "did not answer within"),
+    "trickling": (lambda exchange: exchange.trickle(CONTENT, pause_seconds=0.05), "did not answer within"),
+    "no HTTP": (lambda exchange: exchange.wfile.writelines([b"\x00\x01\x02\r\n\r\n"]), "did not answer"),
+}
+
+
+@pytest.mark.parametrize(("trouble", "reason"), TROUBLE.values(), ids=TROUBLE.keys())
+def test_trouble_that_stays_is_reported(server: Server, trouble: Callable[[Exchange], None], reason: str) -> None:
+    server.answers["/app.js"] = trouble
+    with pytest.raises(fetch.Unreachable, match=reason):
+        load(server.address("/app.js"))
+    assert len(server.requests) == app.TRIES
+
+
+def test_more_than_the_limit_is_neither_kept_nor_read(
+    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(app, "MOST_BYTES", len(CONTENT) - 1)
+    with pytest.raises(Refused, match=f"is larger than {len(CONTENT) - 1} bytes"):
+        load(server.address("/app.js"))
+    (tmp_path / "app.js").write_bytes(CONTENT)
+    with pytest.raises(Refused, match=f"is larger than {len(CONTENT) - 1} bytes"):
+        load((tmp_path / "app.js").as_uri())
+
+
+def test_an_answer_without_a_length_ends_with_the_connection(server: Server) -> None:
+    def bare(exchange: Exchange) -> None:
+        exchange.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n" + CONTENT)
+
+    server.answers["/app.js"] = bare
+    assert load(server.address("/app.js")) == CONTENT
+
+
+def test_no_proxy_and_no_credentials(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, str] = {}
+
+    def answer(exchange: Exchange) -> None:
+        seen.update(exchange.headers.items())
+        respond(exchange, 200, CONTENT)
+
+    server.answers["/app.js"] = answer
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9/")
+    assert load(server.address("/app.js")) == CONTENT
+    assert seen.keys() <= {"Host", "Accept-Encoding"}
