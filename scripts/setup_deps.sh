@@ -19,6 +19,7 @@ zstd                                             zstd
 newuidmap                                        uidmap
 /etc/ssl/certs/ca-certificates.crt               ca-certificates
 /usr/share/keyrings/debian-archive-keyring.gpg   debian-archive-keyring
+diffoscope                                       diffoscope-minimal
 '
 for_tests='
 qemu-system-x86_64                               qemu-system-x86

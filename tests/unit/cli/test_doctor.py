@@ -15,6 +15,9 @@ NO_NIX = Finding("nix", Purpose.REBUILD, present=False, detail="the program 'nix
 NO_SWTPM = Finding(
     "swtpm", Purpose.BOOT, present=False, detail="the program 'swtpm' is not installed", installable=True
 )
+NO_DIFFOSCOPE = Finding(
+    "diffoscope", Purpose.EXPLAIN, present=False, detail="the program 'diffoscope' is not installed", installable=True
+)
 NO_DISK = Finding("disk", Purpose.REBUILD, present=False, detail="1.0 GiB\nfree", hint="Free some space.")
 
 
@@ -35,6 +38,8 @@ def test_all_there(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
     [
         ((NIX, NO_SWTPM), 0, "scripts/setup_deps.sh --tests"),
         ((NO_NIX,), 1, "scripts/setup_deps.sh"),
+        ((NIX, NO_DIFFOSCOPE), 0, "scripts/setup_deps.sh"),
+        ((NO_SWTPM, NO_DIFFOSCOPE), 0, "scripts/setup_deps.sh --tests"),
         ((NO_NIX, NO_SWTPM), 1, "scripts/setup_deps.sh"),
         ((NIX, NO_DISK), 1, None),
         ((NIX,), 0, None),

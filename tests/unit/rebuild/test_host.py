@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from teekit_verify.rebuild.host import Finding
 
-PROGRAMS = ["apt-get", "apt-cache", "dpkg-deb", "tar", "qemu-system-x86_64", "swtpm", "mcopy", "sfdisk"]
+PROGRAMS = ["apt-get", "apt-cache", "dpkg-deb", "tar", "qemu-system-x86_64", "swtpm", "mcopy", "sfdisk", "diffoscope"]
 
 
 @pytest.fixture

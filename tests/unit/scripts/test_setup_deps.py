@@ -9,7 +9,7 @@ import pytest
 from builders.standins import StandIns
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "setup_deps.sh"
-PRESENT = ["dpkg-deb", "python3", "tar", "xz", "zstd", "newuidmap"]
+PRESENT = ["dpkg-deb", "python3", "tar", "xz", "zstd", "newuidmap", "diffoscope"]
 INSTALLING = """
 [ "$DEBIAN_FRONTEND" = noninteractive ] || exit 7
 case " $* " in *" install "*)

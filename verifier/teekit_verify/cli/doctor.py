@@ -36,13 +36,13 @@ def doctor(json_output: JsonOption = False, debug: DebugOption = False) -> ExitS
 
 
 def _fixing_command(findings: list[Finding]) -> str | None:
-    """What a rebuild lacks comes first; --tests also brings what a boot needs."""
+    """What a boot needs, --tests brings."""
     from teekit_verify.rebuild.host import Purpose
 
     lacking = {finding.needed_for for finding in findings if finding.installable}
-    if Purpose.REBUILD in lacking:
-        return _SETUP
-    return f"{_SETUP} --tests" if lacking else None
+    if Purpose.BOOT in lacking and Purpose.REBUILD not in lacking:
+        return f"{_SETUP} --tests"
+    return _SETUP if lacking else None
 
 
 def _line(finding: Finding) -> str:

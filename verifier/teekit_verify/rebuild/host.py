@@ -35,6 +35,7 @@ _NIX_HINT = "Run as root, or scripts/setup_deps.sh to give /nix to this user, or
 class Purpose(Enum):
     REBUILD = "rebuild"
     BOOT = "boot"
+    EXPLAIN = "explain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,4 +208,5 @@ NEEDS: tuple[Need, ...] = (
     Need("memory", Purpose.REBUILD, _memory),
     *(Need(name, Purpose.BOOT, _program(name)) for name in ("qemu-system-x86_64", "swtpm", "mcopy", "sfdisk")),
     Need("OVMF", Purpose.BOOT, _firmware),
+    Need("diffoscope", Purpose.EXPLAIN, _program("diffoscope")),
 )
