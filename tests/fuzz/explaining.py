@@ -1,0 +1,155 @@
+"""Entry points for what `explain` reads: archives, compressed members, ELF files, kernels, manifests, and pairs of files."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import json
+import lzma
+import os
+import struct
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import IO, cast
+
+from builders.blobs import blob_of
+from builders.bzimage import build_bzimage
+from builders.cpio import DEVICE, SYMLINK, Entry, build_cpio
+from builders.explain import packed, uki_with
+from builders.tools import require
+from fuzz import seeds
+from teekit_verify.artifacts.blob import Blob
+from teekit_verify.artifacts.compressed import Budget, Decompressed, compression_of, zstd_frame_end
+from teekit_verify.artifacts.elf import parse_elf
+from teekit_verify.artifacts.initrd import equal_members_end, read_initrd
+from teekit_verify.artifacts.kernel import parse_bzimage
+from teekit_verify.artifacts.manifest import parse_manifest
+from teekit_verify.explanation.examination import SPOOL_BYTES, Examination, Pair, Spool
+from teekit_verify.explanation.explain import FORMATS
+
+_MAX_BYTES = 64 << 20
+
+
+def initrd(data: bytes) -> None:
+    with _Blob(data) as blob:
+        equal_members_end(blob, len(data))
+        for _, _, reader in read_initrd(blob, budget=Budget(_MAX_BYTES)):
+            for _ in reader.content():
+                pass
+
+
+def compressed(data: bytes) -> None:
+    compression = compression_of(data[:6])
+    if compression is not None:
+        with _Blob(data) as blob:
+            zstd_frame_end(blob, 0)
+            stream = Decompressed(blob, 0, compression, Budget(_MAX_BYTES), "input")
+            while stream.read(1 << 18):
+                pass
+
+
+def elf(data: bytes) -> None:
+    with _Blob(data) as blob:
+        _ = parse_elf(blob).build_id
+
+
+def bzimage(data: bytes) -> None:
+    with _Blob(data) as blob:
+        parse_bzimage(blob)
+
+
+def manifest(data: bytes) -> None:
+    parse_manifest(data)
+
+
+def pairs(data: bytes) -> None:
+    """The input against the well-formed one that it was perhaps made from."""
+    other = next((seed for seed in files() if seed[:4] == data[:4] and seed != data), files()[0])
+    with _Blob(other) as a, _Blob(data) as b, _InMemory(Path("/none"), FORMATS) as examination:
+        examination.compare(Pair(("input",), a, b))
+
+
+class _InMemory(Examination):
+    """Spools that are no files."""
+
+    def spool(self, limit_bytes: int = SPOOL_BYTES) -> Spool:
+        memory = _Memory(os.memfd_create("spool"))
+        self._files.callback(os.close, memory.descriptor)
+        return Spool(cast("IO[bytes]", memory), min(limit_bytes, _MAX_BYTES))
+
+
+class _Memory:
+    """What a spool asks of its file."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+
+    def fileno(self) -> int:
+        return self.descriptor
+
+    def tell(self) -> int:
+        return os.lseek(self.descriptor, 0, os.SEEK_CUR)
+
+    def write(self, data: bytes) -> int:
+        return os.write(self.descriptor, data)
+
+    def flush(self) -> None:
+        pass
+
+
+class _Blob:
+    def __init__(self, data: bytes) -> None:
+        self._blob = blob_of(data)
+
+    def __enter__(self) -> Blob:
+        return self._blob
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._blob.descriptor)
+
+
+def _cpio(text: bytes = b"one\n") -> bytes:
+    entries = [Entry("etc", mode=0o040755), Entry("etc/x", text), Entry("a/link", b"x", mode=SYMLINK | 0o777)]
+    return build_cpio([*entries, Entry("dev/null", mode=DEVICE | 0o666, device=(1, 3))], padding=20)
+
+
+def initrds() -> list[bytes]:
+    crc = build_cpio([Entry("a", b"xyz", check=sum(b"xyz"))], magic=b"070702")
+    return [_cpio(), crc, _cpio() + packed(_cpio()) + bytes(9) + packed(_cpio(), "gzip"), packed(_cpio() * 2, "xz")]
+
+
+def members() -> list[bytes]:
+    text = bytes(range(256)) * 40
+    return [packed(text), gzip.compress(text, mtime=0), lzma.compress(text), bz2.compress(text), packed(b"")]
+
+
+@cache
+def elfs() -> list[bytes]:
+    """A program of this host, with little in it."""
+    with tempfile.TemporaryDirectory() as name:
+        small = Path(name) / "small"
+        options = ["--only-section=.note*", "--only-section=.comment", "--only-section=.interp"]
+        subprocess.run([require("objcopy"), *options, Path(require("true")).resolve(), small], check=True)
+        return [small.read_bytes()]
+
+
+def kernels() -> list[bytes]:
+    made = [bytearray(build_bzimage()), bytearray(build_bzimage(setup_sectors=0))]
+    for kernel in made:
+        kernel[0x248:0x250] = struct.pack("<II", 0x100, 64)  # payload_offset, payload_length
+    return [bytes(kernel) for kernel in made]
+
+
+def manifests() -> list[bytes]:
+    package = {"type": "deb", "name": "bash", "version": "5.2", "architecture": "amd64"}
+    config = {"name": "image", "release": "trixie"}
+    return [json.dumps({"manifest_version": 1, "config": config, "packages": [package, package]}).encode()]
+
+
+@cache
+def files() -> list[bytes]:
+    """Two of each, so that either may be compared with the other."""
+    ukis = [uki_with(Entry("etc/x", text), Entry("log", b"at 05:10\n" * 9)) for text in (b"1\n", b"2\n")]
+    return [*ukis, *initrds(), *members(), *elfs(), *kernels(), *manifests(), *seeds.ukis()[:2]]
