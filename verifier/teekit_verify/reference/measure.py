@@ -16,7 +16,7 @@ from teekit_verify.reference.create import register_value
 from teekit_verify.reference.machines import on_record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from teekit_verify.measurement.platforms import Subject
@@ -115,9 +115,23 @@ def measure_or_load(path: Path, published: PublishedFile) -> model.Measurements:
     """
     if _is_document(path):
         return load.load_measurements(path)
-    wanted = tuple(platform for platform in PLATFORMS if platform.name in published.platforms)
-    measured = measure_file(path, wanted, whole_disk=path.name in published.artifact_names)
-    machines = on_record(sorted(published.platforms))
+    return _measure_for(path, published.platforms, whole_disk=path.name in published.artifact_names)
+
+
+def measure_rebuilt(uki: Path, disk: Path | None, published: Collection[str] = ()) -> model.Measurements:
+    """What a rebuild measured: the UKI for every kind of machine, and for the other platforms that were published the disk,
+    if there is one: its partition table is measured too.
+    """
+    measured = measure_file(uki)
+    others = set(published) - measured.platforms.keys()
+    more = _measure_for(disk or uki, others).platforms if others else {}
+    return replace(measured, platforms={**measured.platforms, **more})
+
+
+def _measure_for(path: Path, names: Collection[str], *, whole_disk: bool = False) -> model.Measurements:
+    wanted = tuple(platform for platform in PLATFORMS if platform.name in names)
+    measured = measure_file(path, wanted, whole_disk=whole_disk)
+    machines = on_record(sorted(names))
     if machines is None:
         return measured
     of_machines = measure_file(path, (), machines=machines)
