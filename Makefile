@@ -1,16 +1,32 @@
 # Thin: every target is one call of a script. `make` or `make help` lists them.
-FILE ?= report/artifacts/tdx-debian-base.efi
+PROFILE ?=
+KERNEL ?= debian
+FILE ?= build/tdx-debian.efi
 
-.PHONY: help build measure test lint lock-python clean
+profiles = $(addprefix --profile=,$(PROFILE) $(if $(filter debian,$(KERNEL)),debian-kernel))
+
+.PHONY: help build build-all rebuild measure test-local test lint lock-python clean
 
 help:         ## this list
 	@sed -n 's/^\([a-z-]*:\) *##/\1/p' Makefile
 
-build:        ## build the base image twice, compare, measure, give a verdict
+build:        ## build the image with kettles into build/; PROFILE=gcp, azure or devtools; KERNEL=source
+	scripts/env_wrapper.sh mkosi --force $(profiles) -I tdx-kettle.conf
+
+build-all:    ## build it with every profile; no output overwrites another
+	$(MAKE) build PROFILE=
+	$(MAKE) build PROFILE=gcp
+	$(MAKE) build PROFILE=azure
+	$(MAKE) build PROFILE=devtools
+
+rebuild:      ## build the base image twice, compare, measure, give a verdict
 	scripts/teekit-verify rebuild
 
-measure:      ## predict the measurements of the rebuilt image, or of FILE=...
+measure:      ## predict the measurements of the image in build/, or of FILE=...
 	scripts/teekit-verify measure $(FILE)
+
+test-local:   ## boot the image in build/ with QEMU, with what it needs from a cloud
+	scripts/test_local.sh
 
 test:         ## every check and every test
 	scripts/test.sh

@@ -41,7 +41,7 @@ PROGRAMS = (
         "mkdir",
         "mknod",
     ),
-    *("mount", "nproc", "rm", "sleep", "sort", "stat", "tar", "touch", "umount", "wc"),
+    *("mount", "mv", "nproc", "rm", "sleep", "sort", "stat", "tar", "touch", "umount", "wc"),
 )
 MKOSI = """\
 #!/bin/sh

@@ -172,16 +172,3 @@ def test_the_hosts_packages_can_be_left_alone(checkout: Checkout) -> None:
     launcher = checkout.root / "scripts/teekit-verify"
     assert checkout.stand_ins.run(launcher, TEEKIT_NO_SETUP="1").returncode == 0
     assert "setup_deps.sh " not in checkout.stand_ins.calls
-
-
-def test_env_wrapper_enters_the_environment(checkout: Checkout) -> None:
-    wrapper = checkout.root / "scripts/env_wrapper.sh"
-    checkout.stand_ins.add_at(checkout.root / "scripts/teekit-verify")
-    assert checkout.stand_ins.run(wrapper, "mkosi", "--force", "-I", "x.conf").returncode == 0
-    assert checkout.stand_ins.calls[-1] == "teekit-verify env shell -- mkosi --force -I x.conf"
-
-
-def test_env_wrapper_needs_a_command(checkout: Checkout) -> None:
-    result = checkout.stand_ins.run(checkout.root / "scripts/env_wrapper.sh")
-    assert result.returncode == 2
-    assert "COMMAND" in result.stderr

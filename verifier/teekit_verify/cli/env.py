@@ -13,6 +13,7 @@ from teekit_verify.cli.options import (
     DebugOption,
     JsonOption,
     MirrorOption,
+    NpmRegistryOption,
     SnapshotArchiveOption,
     SourceOption,
     provision,
@@ -90,6 +91,21 @@ def shell(
     """Enter the environment, with the network; of the host's files only the working directory is there, writable."""
     bringing = provision(source, mirror, snapshot_archive)
     bringing.shell_sandbox(Path.cwd()).become(command or ["bash"])
+
+
+@env.command("mkosi", context_settings={"ignore_unknown_options": True, "help_option_names": []})
+def mkosi(
+    arguments: Annotated[list[str], typer.Argument(help="As for mkosi: --force --profile=gcp -I tdx-kettle.conf")],
+    source: SourceOption = None,
+    mirror: MirrorOption = None,
+    snapshot_archive: SnapshotArchiveOption = SNAPSHOT_ARCHIVE,
+    npm_registry: NpmRegistryOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Build an image once, as a rebuild would, by mkosi's own command line. Its files go to build/ in the checkout."""
+    from teekit_verify.rebuild.by_hand import become_mkosi
+
+    become_mkosi(provision(source, mirror, snapshot_archive, npm_registry), arguments)
 
 
 def _print_identity(identity: EnvironmentIdentity, *, json_output: bool) -> None:

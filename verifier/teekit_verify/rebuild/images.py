@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from teekit_verify.rebuild.sandbox import Sandbox
 
@@ -90,6 +91,8 @@ class Target:
 
     def uses(self, path: str) -> bool:
         """Whether a build sees a file of `mkosi/`, by its path in there: no other image, stage or profile may be its input."""
+        if "__pycache__" in path.split("/"):  # left behind by whoever imported a file of the image
+            return False
         folder, _, rest = path.partition("/")
         inner = rest.partition("/")[0]
         if folder == "mkosi.images":
@@ -117,6 +120,15 @@ def find_target(image: str, profiles: Iterable[str]) -> Target:
             return target
     known = ", ".join(target.key for target in TARGETS)
     raise TeekitError(f"there is no image {'+'.join((image, *wanted))!r}", hint=f"Choose one of: {known}.")
+
+
+def target_of(arguments: Sequence[str]) -> Target | None:
+    """What a mkosi command line builds (`-I NAME.conf`, `--profile NAME[,NAME]`); None if it names no image of ours."""
+    words = [word for argument in arguments for word in argument.split("=", 1)]
+    included = {after for word, after in pairwise(words) if word in {"-I", "--include"}}
+    profiles = [name for word, after in pairwise(words) if word == "--profile" for name in after.split(",")]
+    image = next((image.name for image in IMAGES if f"{image.name}.conf" in included), None)
+    return find_target(image, profiles) if image else None
 
 
 def stage_requests(target: Target, sandbox: Sandbox, directory: str) -> list[list[str]]:

@@ -1,0 +1,112 @@
+"""mkosi by hand: the same source, packages and environment as a rebuild, and its files in build/ of the checkout."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from builders import rebuilds
+from builders.rebuilds import Miniature
+from builders.tools import require
+from teekit_verify.cli.app import main
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.rebuild import archive
+from teekit_verify.rebuild.images import target_of
+from teekit_verify.rebuild.provision import Provision
+from teekit_verify.rebuild.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ARGUMENTS = ("--force", "--profile=debian-kernel", "-I", "base.conf")
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    require("bwrap")
+    return rebuilds.make_tree(tmp_path_factory.mktemp("environment") / "tree")
+
+
+@pytest.fixture
+def miniature(tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch) -> Miniature:
+    def stay(sandbox: Sandbox, command: list[str]) -> None:
+        """In place of becoming the command, which would be the end of the tests."""
+        print(sandbox.run(command, timeout_seconds=60).stdout.decode())  # noqa: T201
+
+    monkeypatch.setattr(Sandbox, "become", stay)
+    monkeypatch.setattr(archive, "host_mirrors", list)
+    monkeypatch.setattr(Provision, "environment", lambda _: rebuilds.environment(tree))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return Miniature.make(tmp_path)
+
+
+def build(miniature: Miniature, *arguments: str) -> int:
+    places = ("--source", str(miniature.project.root), "--mirror", miniature.mirror)
+    return int(main(["env", "mkosi", *places, "--", *arguments]))
+
+
+def test_the_image_is_in_the_build_folder(miniature: Miniature, capfd: pytest.CaptureFixture[str]) -> None:
+    miniature.write("tdx-kettle.conf", b"of another image")
+    miniature.build_with('ls . /packages; echo "of a stage" >$output/base.manifest; mkdir $output/base')
+    assert build(miniature, *ARGUMENTS) == 0
+    folder = miniature.project.root / "build"
+    assert (folder / "tdx-debian-base.efi").read_bytes() == (miniature.project.mkosi / "image.efi").read_bytes()
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "base.manifest",
+        "tdx-debian-base.efi",
+        "tdx-debian-base.manifest",
+    ]
+    shown = capfd.readouterr().out.split()
+    assert "hello_2.10-3_amd64.deb" in shown
+    assert "build.sh" in shown
+    assert "tdx-kettle.conf" not in shown
+
+
+def test_settings_of_the_image_are_passed_on_and_nothing_else(
+    miniature: Miniature, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AZURE_DISK_GIB", "30")
+    monkeypatch.setenv("SECRET", "x")
+    miniature.build_with("env")
+    assert build(miniature, *ARGUMENTS) == 0
+    shown = capfd.readouterr().out
+    assert "AZURE_DISK_GIB=30\n" in shown
+    assert "SECRET" not in shown
+
+
+def test_a_failed_build_leaves_no_files(miniature: Miniature, capfd: pytest.CaptureFixture[str]) -> None:
+    miniature.build_with("echo the reason >&2; exit 9")
+    assert build(miniature, *ARGUMENTS) == 2
+    assert "the reason" in capfd.readouterr().err
+    assert list((miniature.project.root / "build").iterdir()) == []
+
+
+def test_two_at_once_are_refused(miniature: Miniature, capfd: pytest.CaptureFixture[str]) -> None:
+    assert build(miniature, *ARGUMENTS) == 0  # and holds the folder, as the program it would have become does
+    assert build(miniature, *ARGUMENTS) == 2
+    assert f"error: another build is using {miniature.cache}/mkosi\nhint: Wait for it.\n" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key"),
+    [
+        (("--force", "--profile=gcp", "-I", "tdx-kettle.conf"), "tdx-kettle+gcp"),
+        (("--profile", "gcp,debian-kernel", "--include=tdx-kettle.conf", "build"), "tdx-kettle+debian-kernel+gcp"),
+        (
+            ("--profile=debian-kernel", "--profile=devtools", "-I", "tdx-kettle.conf"),
+            "tdx-kettle+debian-kernel+devtools",
+        ),
+        (("-I", "base.conf"), "base"),
+        (("--version",), None),
+        (("-I", "mine.conf"), None),
+    ],
+)
+def test_the_image_is_told_from_the_command_line(arguments: tuple[str, ...], key: str | None) -> None:
+    target = target_of(arguments)
+    assert (target.key if target else None) == key
+
+
+def test_a_profile_that_is_not_there_is_named() -> None:
+    with pytest.raises(TeekitError, match=r"there is no image 'base\+gcp'"):
+        target_of(("--profile=gcp", "-I", "base.conf"))

@@ -1,0 +1,79 @@
+"""mkosi as a user types it (`mkosi --force --profile=gcp -I tdx-kettle.conf`), with what a rebuild would give it.
+
+The same environment, source, packages and no network; one build, whose files go to `build/` of the checkout.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from typing import TYPE_CHECKING
+
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.rebuild import images, lock, source
+from teekit_verify.rebuild.sandbox import BASE_ENVIRONMENT, PACKAGES, Sandbox
+from teekit_verify.rebuild.workspace import remove
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from teekit_verify.rebuild.provision import Provision
+
+_SOURCE, _WORK, _BUILD = "/source", "/work", "/build"
+# Settings of the image's scripts that a user may give. Rebuilds use the defaults.
+_PASSED = ("AZURE_DISK_GIB", "SQLD_FROM")
+_SCRIPT = f"""\
+mkosi "$@" && find {_WORK}/output -maxdepth 1 -type f -exec mv -t {_BUILD} {{}} + &&
+    rm -rf {_WORK}/* && ls -l {_BUILD}
+"""
+
+
+def become_mkosi(provision: Provision, arguments: Sequence[str]) -> None:
+    """Replace this process by mkosi. Raises TeekitError if another one is at work, or a package cannot be had."""
+    folder = provision.cache / "mkosi"
+    _claim(folder)
+    target = images.target_of(arguments)
+    project, packages = provision.project, folder / "packages"
+    locked = lock.load(project.image_lock)
+    chosen = locked.for_target(target.key) if target else ()
+    provision.fetch(locked, chosen)
+    provision.package_folder(chosen, packages)
+    for name in ("source", "work"):
+        remove(folder / name)
+    source.copy_source(
+        project.root, project.mkosi, folder / "source", wanted=lambda path: target is None or target.uses(path)
+    )
+    for place in (*(folder / "work" / name for name in ("output", "scratch", "cache")), project.root / "build"):
+        place.mkdir(parents=True, exist_ok=True)
+    sandbox = Sandbox(
+        root=provision.environment().root,
+        binds={_WORK: folder / "work", _BUILD: project.root / "build"},
+        read_only_binds={PACKAGES: packages, _SOURCE: folder / "source"},
+        environment={**BASE_ENVIRONMENT, **{name: os.environ[name] for name in _PASSED if name in os.environ}},
+        terminal=True,
+    )
+    sandbox.become(["sh", "-c", _SCRIPT, "sh", *_settings(), *arguments])
+
+
+def _settings() -> list[str]:
+    return [
+        *("--directory", _SOURCE),
+        f"--output-directory={_WORK}/output",
+        f"--workspace-directory={_WORK}/scratch",
+        f"--cache-directory={_WORK}/cache",
+        f"--package-cache-dir={_WORK}/cache",
+        f"--package-directory={PACKAGES}",
+    ]
+
+
+def _claim(folder: Path) -> None:
+    """Hold the folder as long as this process lives, also as another program."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+    os.set_inheritable(descriptor, True)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise TeekitError(f"another build is using {folder}", hint="Wait for it.") from error
