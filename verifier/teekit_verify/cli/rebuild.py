@@ -179,12 +179,15 @@ def _judge(
     two: TwoBuilds, published: tuple[Reference, ReferenceUsed] | None, progress: Progress, facts: dict[str, Any]
 ) -> RebuildReport:
     from teekit_verify.appraisal.rebuild import appraise_rebuild
-    from teekit_verify.reference.measure import measure_file
+    from teekit_verify.reference.measure import measure_rebuilt
     from teekit_verify.report.document import RebuildReport, inputs_used, steps, variations
 
-    with progress.step("predict the measurements"):
-        measurements = measure_file(two.artifact(two.plan.target.artifacts[0]))
     reference, used = published or (None, None)
+    target = two.plan.target
+    with progress.step("predict the measurements"):
+        disk = two.artifact(target.artifacts[1]) if target.profile.disk else None
+        platforms = () if reference is None else reference.platforms
+        measurements = measure_rebuilt(two.artifact(target.artifacts[0]), disk, platforms)
     appraisal = appraise_rebuild(*two.builds, measurements, reference)
     seen_by_a, seen_by_b = (attempt.seen() for attempt in two.attempts)
     return RebuildReport(
