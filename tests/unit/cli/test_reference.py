@@ -11,6 +11,7 @@ import pytest
 from builders import documents, keys
 from teekit_verify.cli.app import main
 from teekit_verify.core.outcome import ExitStatus
+from teekit_verify.measurement.registers import pcr
 from teekit_verify.reference import create, dsse, model
 
 
@@ -250,3 +251,24 @@ def test_list_takes_every_format(ref: Path, capsys: pytest.CaptureFixture[str]) 
         "dstack-mr.json": "dstack-mr JSON",
         "gce-endorsement.binarypb": "launch endorsement of Google Compute Engine",
     }
+
+
+def test_add_writes_a_reference_that_accepts_both(
+    ref: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changed = documents.measurements(platforms={**documents.measurements().platforms})
+    pcr11 = documents.complete(documents.section_event(".linux", "as newer firmware measures it"))
+    changed.platforms["uefi-vtpm"] = {**changed.platforms["uefi-vtpm"], pcr(11): pcr11}
+    paths = [tmp_path / name for name in ("old.json", "new.json", "both.json")]
+    paths[0].write_bytes(create.dump_measurements(documents.measurements()))
+    paths[1].write_bytes(create.dump_measurements(changed))
+    assert main(["compare", str(ref), str(paths[1])]) == ExitStatus.DOES_NOT_HOLD
+    argv = ["reference", "add", str(ref), str(paths[1]), "--label", "newer firmware", "--output", str(paths[2])]
+    capsys.readouterr()
+    assert main(argv) == ExitStatus.HOLDS
+    assert capsys.readouterr().err == f"wrote {paths[2]}\n"
+    for path in paths[:2]:
+        assert main(["compare", str(paths[2]), str(path)]) == ExitStatus.HOLDS
+    fields = json.loads(paths[2].read_text())["platforms"]["uefi-vtpm"]
+    assert [item["label"] for item in fields["PCR11"]["acceptable"]] == ["rebuild", "newer firmware"]
+    assert fields["PCR4"]["policy"] == "match"

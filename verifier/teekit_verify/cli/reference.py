@@ -55,6 +55,29 @@ def create(
     return ExitStatus.HOLDS
 
 
+@reference.command("add")
+def add(
+    file: Annotated[Path, typer.Argument(help="A reference file of this project.")],
+    measurements: Annotated[Path, typer.Argument(help="A measurements.json of an artifact that the file lists.")],
+    label: Annotated[str, typer.Option(help="What tells these values from the others: 'firmware of 2026-06', say.")],
+    output: Annotated[Path, typer.Option(help="The file to write; it has to be signed again.")],
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Accept more values: the same artifact on machines with another firmware, or on more machines.
+
+    What belongs together stays together: a machine must match all the old values or all the new ones.
+    """
+    from teekit_verify.core.files import write_whole
+    from teekit_verify.reference.create import dump_reference
+    from teekit_verify.reference.extend import add_values
+    from teekit_verify.reference.load import load_measurements, load_reference
+
+    document = add_values(load_reference(file), load_measurements(measurements), label)
+    write_whole(output, dump_reference(document))
+    typer.echo(f"wrote {output}", err=True)
+    return ExitStatus.HOLDS
+
+
 FileArgument = Annotated[Path, typer.Argument(help="A file of reference values, of any known format.")]
 
 

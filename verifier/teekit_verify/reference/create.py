@@ -80,11 +80,11 @@ def published_platforms(
 
 
 def reference_register(value: model.RegisterValue) -> model.ReferenceRegister:
-    """Alternatives that are all known whole are any-of; what is not known is written out as ignored, with the reason."""
+    """Alternatives that are all known are any-of; what is not known is written out as ignored, with the reason."""
     if value.alternatives:
-        if all(item.register.values is not None for item in value.alternatives):
+        if all(item.register.banks for item in value.alternatives):
             return model.ReferenceRegister(model.Policy.ANY_OF, "", value.alternatives)
-        return model.ReferenceRegister(model.Policy.IGNORE, f"{value.missing}, not all of them known whole", ())
+        return model.ReferenceRegister(model.Policy.IGNORE, f"{value.missing}, not all of them known", ())
     if not value.banks:
         return model.ReferenceRegister(model.Policy.IGNORE, value.missing, ())
     return model.ReferenceRegister(model.Policy.MATCH, "", (model.AcceptableValue(LABEL, value),))
