@@ -94,6 +94,30 @@ def test_reproduced(miniature: Miniature, capsys: pytest.CaptureFixture[str]) ->
     assert "build A: done in" in shown.err
 
 
+def test_machine_types_that_the_reference_names_are_measured_too(miniature: Miniature) -> None:
+    reference, machine = publish(miniature), miniature.report.with_name("machine.json")
+    uki = miniature.report / "artifacts/tdx-debian-base.efi"
+    assert main(["measure", str(uki), "--machine", "c3-standard-4", "--output", str(machine)]) == 0
+    create = ["reference", "create", str(miniature.report), "--release", "r1", "--output", str(reference)]
+    assert main([*create, "--measurements", str(machine)]) == 0
+    assert rebuild(miniature) == 0
+    content = report(miniature)
+    assert (content["verdict"], content["reasons"]) == ("REPRODUCED", [])
+    names = {check["name"].split()[0] for check in content["checklist"]["checks"]}
+    assert "gcp/c3-standard-4" in names
+
+
+def test_measurements_of_another_image_make_no_reference(
+    miniature: Miniature, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reference, machine = publish(miniature), tmp_path / "machine.json"
+    (tmp_path / "other.efi").write_bytes(rebuilds.other_image())
+    assert main(["measure", str(tmp_path / "other.efi"), "--output", str(machine)]) == 0
+    create = ["reference", "create", str(miniature.report), "--release", "r1", "--output", str(reference)]
+    assert main([*create, "--measurements", str(machine)]) == 2
+    assert "the measurements of other.efi are not of a file that the rebuild made" in capsys.readouterr().err
+
+
 def test_json_is_the_report_and_nothing_else(miniature: Miniature, capsys: pytest.CaptureFixture[str]) -> None:
     assert rebuild(miniature, "--json") == 1
     assert capsys.readouterr().out.encode() == (miniature.report / "report.json").read_bytes()
