@@ -102,3 +102,16 @@ def test_damaged_files_of_a_known_kind_are_errors(tmp_path: Path, capsys: pytest
         assert captured.out == ""
         assert message in captured.err
         assert "internal error" not in captured.err
+
+
+def test_reference_values_in_other_formats(capsys: pytest.CaptureFixture[str]) -> None:
+    folder = Path(__file__).parents[2] / "assets" / "formats"
+    text = _run(capsys, folder / "flashbots-measurements.json")
+    assert "reference values: Flashbots measurements JSON (a list with attestation types)" in text
+    assert "dcap-tdx-example" in text
+    text = _run(capsys, folder / "gce-endorsement.binarypb")
+    assert "reference values: launch endorsement of Google Compute Engine" in text
+    assert "signed, not checked: `reference show --google-root` does" in text
+    fields = json.loads(_run(capsys, folder / "dstack-mr.json", "--json"))
+    assert (fields["schema"], fields["format"]) == ("teekit-verify/inspection/v1", "dstack-mr JSON")
+    assert (fields["signed"], fields["images"]) == (False, ["image of a dstack-mr file"])

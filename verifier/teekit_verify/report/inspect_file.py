@@ -17,6 +17,7 @@ from teekit_verify.report import (
     evidence_report,
     firmware_report,
     json_report,
+    published_inspection,
     terminal,
 )
 from teekit_verify.report.inspection import inspect_uki
@@ -55,6 +56,12 @@ def inspect_file(path: Path, *, events: bool = False) -> Inspected:
         return Inspected(
             partial(document_inspection.show_document, document), partial(document_inspection.render_document, document)
         )
+    if published_inspection.is_published(path):
+        published = published_inspection.inspect_published(path)
+        return Inspected(
+            partial(published_inspection.show_published_facts, published),
+            partial(published_inspection.render_published_facts, published),
+        )
     evidence = read_evidence(path)
     return Inspected(
         partial(evidence_report.show_evidence, evidence, events=events),
@@ -68,5 +75,7 @@ def _kind(path: Path) -> ArtifactKind | None:
         return recognise(path)
     except UnsupportedInputError:
         if is_tdvf(path) or document_inspection.is_document(path) or is_evidence(path):
+            return None
+        if published_inspection.is_published(path):
             return None
         raise
