@@ -131,7 +131,9 @@ def elfs() -> list[bytes]:
     with tempfile.TemporaryDirectory() as name:
         small = Path(name) / "small"
         options = ["--only-section=.note*", "--only-section=.comment", "--only-section=.interp"]
-        subprocess.run([require("objcopy"), *options, Path(require("true")).resolve(), small], check=True)
+        subprocess.run(
+            [require("objcopy"), *options, Path(require("true")).resolve(), small], check=True, capture_output=True
+        )
         return [small.read_bytes()]
 
 
