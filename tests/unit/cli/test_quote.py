@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+import struct
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,11 +13,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from builders import azure, docs, guests
 from builders import quotes as build
 from teekit_verify.cli.app import main
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.evidence import intel_root
+from teekit_verify.evidence.azure import read_vtpm
 from teekit_verify.evidence.quote import read_quote
+from teekit_verify.measurement.registers import pcr
+from teekit_verify.reference.model import RegisterValue
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -184,19 +190,35 @@ def test_a_certificate_without_its_extension_is_shown(tmp_path: Path, capsys: py
     assert json.loads(out)["fields"]["platform"].startswith("not known: SGX extension of the PCK certificate")
 
 
-DOCS = build.ASSETS.parents[1] / "docs" / "quotes.md"
+def _azure_parts(place: Path) -> None:
+    """The parts of Flashbots' document in files of their own."""
+    document = azure.document("flashbots")
+    quote = document["tpm_attestation"]["quote"]
+    signature = bytes(quote["signature"])
+    certificates = [document["tpm_attestation"]["ak_certificate_pem"]]
+    certificates += document["tpm_attestation"]["ak_intermediate_certificates_pem"]
+    (place / "quote.bin").write_bytes(base64.urlsafe_b64decode(document["tdx_quote_base64"]))
+    (place / "hcl.bin").write_bytes(base64.urlsafe_b64decode(document["hcl_report_base64"]))
+    (place / "quote.msg").write_bytes(bytes(quote["message"]))
+    (place / "quote.sig").write_bytes(struct.pack(">HHH", 0x14, 0xB, len(signature)) + signature)
+    (place / "pcrs.bin").write_bytes(b"".join(map(bytes, quote["pcrs"])))
+    (place / "ak.pem").write_text("".join(certificates))
 
 
-def test_the_commands_of_the_documentation(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.chdir(DOCS.parents[1])
-    commands = [line.split() for line in DOCS.read_text().splitlines() if line.startswith("teekit-verify ")]
-    assert len(commands) == 2
-    for _, *argv in commands:
-        assert main(argv) is ExitStatus.HOLDS
-    assert capsys.readouterr().out.count("authentic: YES") == len(commands)
+def test_the_commands_of_the_documentation(tmp_path: Path) -> None:
+    docs.install_program(tmp_path)
+    (tmp_path / "tests").symlink_to(build.ASSETS.parent)
+    (tmp_path / "release.json").write_bytes(guests.reference(gcp_c3=guests.published(*guests.cos())))
+    pcrs = read_vtpm([azure.REAL["flashbots"]]).pcrs
+    asked = {pcr(index): guests.only(RegisterValue((pcrs[pcr(index)],), "", ())) for index in (4, 9, 11)}
+    (tmp_path / "azure.json").write_bytes(guests.reference(azure=asked))
+    _azure_parts(tmp_path)
+    quotes = [docs.run(tmp_path, block)[0] for block in docs.blocks("quotes.md")]
+    assert [text.count("authentic: YES") for text in quotes] == [1, 1, 1, 2]
+    assert [text.count("MATCH: this guest has the registers that were published") for text in quotes] == [0, 0, 1, 2]
 
 
 def test_the_documentation_names_the_pinned_root() -> None:
     (root,) = x509.load_pem_x509_certificates(intel_root.PEM)
     assert root.fingerprint(SHA256()).hex() == intel_root.SHA256
-    assert intel_root.SHA256 in DOCS.read_text()
+    assert intel_root.SHA256 in (docs.DOCS / "quotes.md").read_text()
