@@ -116,7 +116,7 @@ def hosts_differ(a: str, b: str) -> bool:
     """user@host, with another host; or a name after a word for it."""
     if any(one != other for one, other in _parts_of_addresses(a, b, 1)):
         return True
-    return any(re.search(r"(?i)host", text) is not None for text in (a, b)) and bool(list(_changed(a, b)))
+    return any(re.search(r"(?i)\bhost(name)?[:= ]", text) is not None for text in (a, b)) and bool(list(_changed(a, b)))
 
 
 def _parts_of_addresses(a: str, b: str, part: int) -> Iterator[tuple[str, str]]:

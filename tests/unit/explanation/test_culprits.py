@@ -1,0 +1,77 @@
+"""The table of culprits as a whole: `test_planted.py` and its neighbours have an example of each."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from teekit_verify.explanation import kernel, marks
+from teekit_verify.explanation.culprits import CONTENTS, FIELDS, FILES, Sighting, causes_of
+
+TESTS = Path(__file__).parent
+DOCS = Path(__file__).parents[3] / "docs" / "explaining.md"
+CAUSES = {row.cause for table in (FIELDS, FILES, CONTENTS) for row in table} | {kernel._VERSION, kernel._NUMBER}
+
+
+def test_every_cause_is_documented_and_has_an_example() -> None:
+    documented = DOCS.read_text(encoding="utf-8")
+    examples = "".join(path.read_text(encoding="utf-8") for path in TESTS.glob("test_*.py") if path != Path(__file__))
+    for cause in CAUSES:
+        assert re.search(rf"[| ]{re.escape(cause.name)}[,| ]", documented), cause.name
+        assert f'"{cause.name}"' in examples, cause.name
+
+
+def test_causes_are_told_as_what_is_usual() -> None:
+    for cause in CAUSES:
+        assert cause.advice.endswith("."), cause
+        assert not cause.usually.endswith("."), cause
+
+
+@pytest.mark.parametrize(
+    ("recognise", "a", "b"),
+    [
+        (marks.only_times_differ, "v 1.2.3", "v 1.2.4"),
+        (marks.only_times_differ, "at 05:10 by a", "at 05:11 by b"),
+        (marks.paths_differ, "see /etc/x/a", "see README"),
+        (marks.users_differ, "a@host", "a@other"),
+        (marks.hosts_differ, "a@host", "b@host"),
+        (marks.job_counts_differ, "make -j4 all", "make -j4 some"),
+        (marks.job_counts_differ, "version 4", "version 5"),
+        (marks.umasks_differ, "umask 022", "umask unset"),
+        (marks.time_zones_differ, "in UTC", "in 2026"),
+        (marks.random_ids_differ, "commit", "commix"),
+        (marks.variables_differ, "name=1", "name=2"),
+        (marks.variables_differ, "A=1", "B=1"),
+    ],
+)
+def test_what_is_not_recognised(recognise: object, a: str, b: str) -> None:
+    assert callable(recognise)
+    assert not recognise(a, b)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (b"\x01\0\0\0", b"\x02\0\0\0"),  # the year 1970
+        (b"aaaa", b"aaab"),  # text
+        (b"\x11\x22\x33\x61", b"\x11\x22\x33\x41"),  # years apart
+        (b"\x11\x22\x33", b"\x12\x22\x33"),  # too short
+    ],
+)
+def test_bytes_that_are_no_times(a: bytes, b: bytes) -> None:
+    assert not marks.times_in_bytes_differ(a, b)
+
+
+def test_at_most_three_causes_each_once() -> None:
+    places = [("x", f"built by {user}@{host} at {time}") for user, host, time in (("a", "x", "05:10"),) * 3]
+    sightings = [Sighting((place,), a=text, b=text.replace("a@", "b@")) for place, text in places]
+    sightings += [Sighting(("x",), a=text, b=text.replace("@x", "@y")) for _, text in places]
+    sightings += [Sighting(("x",), a="05:10", b="05:11"), Sighting(("x",), a="-j1", b="-j2")]
+    assert [cause.name for cause in causes_of(sightings)] == ["user name", "host name", "time stamp"]
+
+
+def test_a_path_with_a_leading_dot_or_slash() -> None:
+    for path in ("./var/log/x", "/var/log/x", "var/log/x"):
+        assert [cause.name for cause in causes_of([Sighting((path,))])] == ["log file"]
