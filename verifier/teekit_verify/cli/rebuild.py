@@ -100,13 +100,13 @@ def rebuild(
     directory.require_replaceable(output)
     place = Workspace(workspace.resolve())
     with place.locked():
+        if (older := directory.set_aside(output)) is not None:
+            bringing.progress.note(f"the older report is {older} until there is a new one")
         if clean:
             place.clear()
         subject = find_subject(choice, bringing, place)
         bringing, target = subject.bringing, subject.target
         published = _find_reference(reference, subject.reference)
-        if (older := directory.set_aside(output)) is not None:
-            bringing.progress.note(f"the older report is {older} until there is a new one")
         if mkosi_args is not None and lock_file is None:
             locked = bringing.new_image_lock((target,))
         else:
