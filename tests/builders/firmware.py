@@ -6,6 +6,8 @@ import lzma
 import struct
 from uuid import UUID
 
+from builders import tdvf
+
 FFS2 = UUID("8c8ce578-8a3d-4f1c-9935-896185c32dd3")
 NVRAM = UUID("fff12b8d-7696-4c8b-a985-2747075b4f50")
 LZMA = UUID("ee4e5898-3914-4259-9d6e-dc7bd79403cf")
@@ -60,3 +62,17 @@ def variable_store(*variables: bytes, kind: UUID = STORE, size: int = 0x1000, st
     store = kind.bytes_le + struct.pack("<IBB6x", size, 0x5A, state) + b"".join(variables)
     head = bytes(16) + NVRAM.bytes_le + struct.pack("<Q4sIHHH2x", 72 + size, b"_FVH", 0, 72, 0, 0)
     return head.ljust(72, b"\0") + store.ljust(size, b"\xff")
+
+
+BDS = UUID("6d33944a-ec75-4855-a54d-809c75241f6c")
+DXEFV = UUID("7cb8bdc9-f8eb-4f34-aaea-3ee4af6516a1")
+
+
+def ovmf(*files: UUID, variables: bytes = b"") -> bytes:
+    """TDX firmware as `tdvf.build_tdvf` makes it, with edk2's boot manager and these files, and this variable store."""
+    inner = volume(*(file(name) for name in (BDS, *files)), name=DXEFV)
+    outer = volume(file(UUID(int=9), encoded(section(0x17, inner)), VOLUME_FILE))
+    code = bytearray(tdvf.FIRMWARE_BYTES)
+    code[: len(variables)] = variables
+    code[0x4000 : 0x4000 + len(outer)] = outer
+    return tdvf.build_tdvf(fill=bytes(code))

@@ -1,4 +1,6 @@
-"""The proof that generated ACPI tables are right: OVMF boots on machines with the same arguments, and measures these bytes."""
+"""The proof that generated ACPI tables and boot options are right: OVMF boots on machines with the same arguments, and
+measures these bytes.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,11 @@ import pytest
 from builders.debian import OVMF_TRIXIE, fetch_known_or_current
 from builders.machines import RealMachine
 from builders.tools import require
+from teekit_verify.artifacts.firmware_volume import read_volumes
 from teekit_verify.boot import acpi, qemu
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.measurement.events import EventType
+from teekit_verify.measurement.qemu_boot_options import OvmfFiles, boot_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,9 +27,11 @@ pytestmark = pytest.mark.slow
 
 DISK_BYTES = 1 << 20
 BOOT_SECONDS = 60
+TCG = acpi.OvmfSetup(mmio64_base=0xC000000000)
+"""QEMU's `-cpu max` without KVM: an AMD processor with 40 address bits, of which QEMU reserves the end."""
 MACHINES = {
     "one disk": (),
-    "more CPUs": ("-smp", "4", "-device", "virtio-rng-pci", "-device", "virtio-net-pci"),
+    "more CPUs": ("-smp", "4", "-device", "virtio-rng-pci", "-device", "virtio-net-pci,romfile="),
     "as TDX has it": ("-M", "q35,memory-backend=ram,pic=off,smm=off,hpet=off", "-device", "virtio-serial-pci"),
     "64-bit BARs of other sizes": (
         *("-object", "memory-backend-ram,id=shared,size=64M,share=on", "-device", "ivshmem-plain,memdev=shared"),
@@ -49,14 +55,22 @@ def test_the_firmware_measures_the_generated_tables(name: str, firmware: qemu.Fi
     disk.write_bytes(bytes(DISK_BYTES))
     machine = RealMachine(firmware, disk, MACHINES[name])
     with machine.prepared() as prepared:
-        view = acpi.generate(prepared.arguments)
+        view = acpi.generate(prepared.arguments, TCG)
     with machine.prepared() as prepared:
-        log = prepared.boot(_has_boot_variables, timeout_seconds=BOOT_SECONDS)
+        log = prepared.boot(_has_all_boot_variables, timeout_seconds=BOOT_SECONDS)
     measured = [event.digest(Algorithm.SHA384) for event in log.events if event.data == b"ACPI DATA"]
     assert [blob for blob, _ in view.acpi] == ["etc/table-loader", "etc/acpi/rsdp", "etc/tpm/log", "etc/acpi/tables"]
     assert [Digest.of(Algorithm.SHA384, data) for _, data in view.acpi] == measured
 
+    assert not isinstance(view.devices, str)
+    files = OvmfFiles.of(read_volumes(memoryview(firmware.code.read_bytes())))
+    predicted = boot_options(202502, files, view.devices)
+    options = [event.data for event in log.events if event.event_type == EventType.EV_EFI_VARIABLE_BOOT]
+    assert options[1:] == [option.event_data() for option in predicted]
+    assert len(options) > 3  # setup, disk, shell, and the order of them
 
-def _has_boot_variables(log: EventLog) -> bool:
-    """They come after the ACPI tables."""
-    return any(event.event_type == EventType.EV_EFI_VARIABLE_BOOT for event in log.events)
+
+def _has_all_boot_variables(log: EventLog) -> bool:
+    """They come after the ACPI tables, and before the boot."""
+    kinds = [event.event_type for event in log.events]
+    return EventType.EV_EFI_VARIABLE_BOOT in kinds and EventType.EV_EFI_ACTION in kinds

@@ -46,8 +46,8 @@ def _served(*answers: bytes) -> Iterator[QtestClient]:
 @pytest.fixture(scope="module")
 def real() -> Iterator[QtestClient]:
     with tempfile.TemporaryDirectory() as name:
-        path = Path(name) / "q"
-        process = start(acpi.argv(require("qemu-system-x86_64"), MACHINE, path), log=Path(name) / "log")
+        path = Path(name) / "qtest.sock"
+        process = start(acpi.argv(require("qemu-system-x86_64"), MACHINE, Path(name)), log=Path(name) / "log")
         try:
             deadline = time.monotonic() + 30
             while not path.exists():

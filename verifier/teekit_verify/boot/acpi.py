@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from teekit_verify.boot import qemu
+from teekit_verify.boot.devices import boot_devices
+from teekit_verify.boot.qmp import QmpClient
 from teekit_verify.boot.qtest import FwCfgItem, PciFunction, QtestClient, fw_cfg_directory, fw_cfg_read
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
 from teekit_verify.core.process import end_group, find_program, last_lines, start
@@ -23,6 +25,8 @@ from teekit_verify.measurement.qemu_rtmr0 import COMPUTED, MachineTables, Measur
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from teekit_verify.measurement.qemu_boot_options import BootDevice
 
 _CONNECT_SECONDS = 30
 _ABSENT = 0xFFFFFFFF
@@ -34,6 +38,8 @@ _LOADER = "etc/table-loader"
 _LOADER_ENTRY_BYTES = 128
 _ALLOCATE = 1
 _MAX_LOADER_BYTES = 1 << 20
+_QTEST, _QMP = "qtest.sock", "qmp.sock"
+_DECIDE_OPTIONS = ("bootorder", "opt/org.tianocore/EFIShellSupport", "opt/org.tianocore/FirmwareSetupSupport")
 _BOOT_MENU_NAME, _BOOT_MENU = "BootMenu", FwCfgItem(0x0E, 2)
 _MEASURED_ITEMS = (
     ("etc/extra-pci-roots", 8),
@@ -48,15 +54,16 @@ _MEASURED_ITEMS = (
 
 @dataclass(frozen=True, slots=True)
 class OvmfSetup:
-    """What OVMF sets up. `mmio64_base` is where it puts 64-bit BARs: it depends on the CPU's physical address width.
+    """What OVMF sets up. `mmio64_base` is where it puts 64-bit BARs: the last eighth of the physical address space
+    (edk2 OvmfPkg/Library/PlatformInitLib/MemDetect.c, PlatformDynamicMmioWindow()).
 
-    Defaults: what edk2-stable202502 does (seen in a booted Debian 2025.02-8), and QEMU's `-cpu max` without KVM, whose
-    addresses are 40 bits wide.
+    Defaults: what edk2-stable202502 does (seen in a booted Debian 2025.02-8), on a TDX guest: its CPUs have 46 address bits
+    or more, and edk2 since stable202308 uses at most 46 with four levels of page tables (PlatformAddressWidthFromCpuid()).
     """
 
     pci_config_address: int = 0xE0000000
     pm_base: int = 0x600
-    mmio64_base: int = 0xC000000000
+    mmio64_base: int = (1 << 46) - (1 << 43)
 
 
 class _Process(Protocol):
@@ -68,15 +75,16 @@ class _Process(Protocol):
 @dataclass(frozen=True, slots=True)
 class FirmwareView:
     """What the firmware gets of the machine, as (name, bytes): ACPI blobs in the order it loads them, fw_cfg items that
-    edk2 since stable202505 measures.
+    edk2 since stable202505 measures. `devices` is what it can boot from, or in words why that is not known.
     """
 
     acpi: tuple[tuple[str, bytes], ...]
     fw_cfg: tuple[tuple[str, bytes], ...]
+    devices: tuple[BootDevice, ...] | str
 
     def measured(self, qemu_version: str) -> MachineTables:
         cause = f"{COMPUTED} from: the arguments of QEMU, by QEMU {qemu_version} itself"
-        return MachineTables(cause, Measured.of(self.acpi), Measured.of(self.fw_cfg))
+        return MachineTables(cause, Measured.of(self.acpi), Measured.of(self.fw_cfg), self.devices)
 
 
 def generate(arguments: Sequence[str], setup: OvmfSetup | None = None) -> FirmwareView:
@@ -87,12 +95,12 @@ def generate(arguments: Sequence[str], setup: OvmfSetup | None = None) -> Firmwa
     Raises TeekitError, and UnsupportedInputError for a machine with PCI bridges: their windows are not predicted.
     """
     with tempfile.TemporaryDirectory(prefix="teekit-") as name:
-        path, log = Path(name) / "qtest.sock", Path(name) / "log"
-        process = start(argv(find_program(qemu.PROGRAM, hint=qemu.HINT), arguments, path), log=log)
+        log = Path(name) / "log"
+        process = start(argv(find_program(qemu.PROGRAM, hint=qemu.HINT), arguments, Path(name)), log=log)
         try:
-            with _connect(path, process, log) as qtest:
+            with _connect(Path(name) / _QTEST, process, log) as qtest, _monitor(Path(name), log) as qmp:
                 set_up(qtest, setup or OvmfSetup())
-                return _read_blobs(qtest)
+                return _view(qtest, qmp)
         finally:
             end_group(process)
 
@@ -105,13 +113,29 @@ def _connect(path: Path, process: _Process, log: Path) -> QtestClient:
             with suppress(TeekitError):  # not yet, or not any more
                 return QtestClient(path)
         time.sleep(0.05)
-    raise TeekitError("QEMU does not start; its last lines were:\n" + "\n".join(last_lines(log)))
+    raise _not_started(log)
 
 
-def argv(program: str, arguments: Sequence[str], socket: Path) -> tuple[str, ...]:
-    """Paused (-S), so that nothing but us touches the machine."""
-    qtest = ("-qtest", f"unix:{socket},server=on,wait=off", "-qtest-log", "none")
-    return (program, *arguments, "-accel", "tcg", "-S", *qtest)
+def _monitor(folder: Path, log: Path) -> QmpClient:
+    try:
+        return QmpClient(folder / _QMP)
+    except TeekitError as error:
+        raise _not_started(log) from error
+
+
+def _not_started(log: Path) -> TeekitError:
+    return TeekitError("QEMU does not start; its last lines were:\n" + "\n".join(last_lines(log)))
+
+
+def argv(program: str, arguments: Sequence[str], folder: Path) -> tuple[str, ...]:
+    """Paused (-S), so that nothing but us touches the machine. Its sockets are in `folder`."""
+    sockets = (
+        "-qmp",
+        f"unix:{folder / _QMP},server=on,wait=off",
+        "-qtest",
+        f"unix:{folder / _QTEST},server=on,wait=off",
+    )
+    return (program, *arguments, "-accel", "tcg", "-S", *sockets, "-qtest-log", "none")
 
 
 def set_up(qtest: QtestClient, setup: OvmfSetup) -> None:
@@ -162,7 +186,7 @@ def _wide_bars(function: PciFunction) -> Iterator[tuple[int, int]]:
         number += 2 if is_wide else 1
 
 
-def _read_blobs(qtest: QtestClient) -> FirmwareView:
+def _view(qtest: QtestClient, qmp: QmpClient) -> FirmwareView:
     directory = fw_cfg_directory(qtest)
     if _LOADER not in directory:
         raise UnsupportedInputError("this machine gives its firmware no ACPI tables")
@@ -171,7 +195,17 @@ def _read_blobs(qtest: QtestClient) -> FirmwareView:
     if missing := [name for name in names if name not in directory]:
         raise TeekitError(f"QEMU's table loader names an item that is not there: {missing[0][:60]!r}")
     rest = tuple((name, fw_cfg_read(qtest, directory[name])) for name in names)
-    return FirmwareView(((_LOADER, loader), *rest), tuple(_measured_items(qtest, directory)))
+    return FirmwareView(((_LOADER, loader), *rest), tuple(_measured_items(qtest, directory)), _devices(qmp, directory))
+
+
+def _devices(qmp: QmpClient, directory: Mapping[str, FwCfgItem]) -> tuple[BootDevice, ...] | str:
+    for name in _DECIDE_OPTIONS:
+        if name in directory and directory[name].size_bytes:
+            return f"boot options are not computed where the fw_cfg item {name} is given (bootindex, -fw_cfg)"
+    try:
+        return boot_devices(qmp)
+    except UnsupportedInputError as error:
+        return error.message
 
 
 def _measured_items(qtest: QtestClient, directory: Mapping[str, FwCfgItem]) -> Iterator[tuple[str, bytes]]:

@@ -92,15 +92,18 @@ class OvmfFiles:
         return _SECURE_BOOT in self.files
 
 
-def boot_options(release: int, files: OvmfFiles, devices: Sequence[BootDevice]) -> tuple[Variable, ...]:
-    """Boot0000 and on, which is also their order. `release` as in `qemu_rtmr0.Edk2`; `devices` in any order.
+def boot_options(release: int, files: OvmfFiles, devices: Sequence[BootDevice] | None) -> tuple[Variable, ...]:
+    """Boot0000 and on, which is also their order. `release` as in `qemu_rtmr0.Edk2`; `devices` in any order. None: QEMU hands
+    over a kernel, which is started before the firmware looks for more than its own options.
 
     Raises UnsupportedInputError for a device that the firmware has no driver for, and for firmware with a GRUB of its own.
     """
     if _GRUB in files.files:
         raise UnsupportedInputError("firmware: it boots the GRUB that is in it, and not the disk")
-    if len(devices) > _MOST_DEVICES:
-        raise UnsupportedInputError(f"a machine with {len(devices)} devices to boot from: at most {_MOST_DEVICES}")
+    if len(devices or ()) > _MOST_DEVICES:
+        raise UnsupportedInputError(
+            f"a machine with {len(devices or ())} devices to boot from: at most {_MOST_DEVICES}"
+        )
     new = release >= _NEW_MENU_FROM
     app = _ACTIVE | _APP
     rows: list[tuple[int, str, bytes, bytes]] = []
@@ -109,8 +112,9 @@ def boot_options(release: int, files: OvmfFiles, devices: Sequence[BootDevice]) 
         rows.append((app | _HIDDEN, name, _file_path(files, menu), b""))
     if new and _UI_APP in files.files:
         rows.append((app, "EFI Firmware Setup", _file_path(files, _UI_APP), b""))
-    rows += [(_ACTIVE, title, path, BDS_OPTION.bytes_le) for title, path in _numbered(_enumerated(files, devices))]
-    if _SHELL in files.files:
+    found = _numbered(_enumerated(files, devices or ()))
+    rows += [(_ACTIVE, title, path, BDS_OPTION.bytes_le) for title, path in found]
+    if devices is not None and _SHELL in files.files:
         rows.append((app if new else _ACTIVE, "EFI Internal Shell", _file_path(files, _SHELL), b""))
     return tuple(
         boot_option(number, attributes, title, path, optional)

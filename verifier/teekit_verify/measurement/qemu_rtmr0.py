@@ -15,33 +15,41 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from teekit_verify.artifacts.firmware_volume import read_volumes
 from teekit_verify.artifacts.tdvf import SectionType
+from teekit_verify.artifacts.varstore import read_variables
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import UnsupportedInputError
 from teekit_verify.measurement.boot import Prediction
 from teekit_verify.measurement.events import Event, EventType
+from teekit_verify.measurement.qemu_boot_options import OvmfFiles, boot_options
 from teekit_verify.measurement.registers import rtmr
 from teekit_verify.measurement.tdhob import MemoryRange, qemu_td_hob
-from teekit_verify.measurement.variables import SecureBootVariables, Variable, boot_order, ui_app_option
+from teekit_verify.measurement.variables import SecureBootVariables, Variable, boot_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from teekit_verify.artifacts.tdvf import TdxFirmware
+    from teekit_verify.measurement.qemu_boot_options import BootDevice
 
 COMPUTED, CAPTURED = "computed", "captured"
 """How the cause of every event begins."""
 NO_KEYS = SecureBootVariables(b"", b"", b"", b"", b"")
 """A blank variable store: the variables do not exist, SecureBoot included."""
-FIRST_RELEASE, LAST_RELEASE = 202208, 202605
-"""edk2-stable202208 is the first with TDX measurement as OVMF has it now; what comes after the last was not read."""
+FIRST_RELEASE, LAST_RELEASE = 202308, 202605
+"""Before 935343cf16 (stable202302) ACPI tables were not measured, and before stable202308 64-bit BARs had other places;
+what comes after the last was not read.
+"""
 
 _RTMR0 = rtmr(0)
 _HOB_TABLE_GUID = UUID("93bb96af-b9f2-4eb8-9462-e0ba74564236")
 _FW_CFG_NAME_BYTES = 56
 _MIB = 1 << 20
 _MAX_MEMORY_BYTES = 1 << 46
-_SECOND_SEPARATOR_UNTIL, _FW_CFG_FROM, _NEW_BOOT_MENU_FROM = 202411, 202505, 202505
+_SECOND_SEPARATOR_UNTIL, _FW_CFG_FROM, _SMBIOS_FROM = 202411, 202505, 202505
+_SMBIOS_MEASUREMENT = UUID("d27fed59-abb4-4fed-bead-2a878c7e4a7e")
+"""SmbiosMeasurementDxe, in OVMF since cd76265f1a (stable202505)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +84,13 @@ class Edk2:
         """Since be529ef3c9 (stable202505): OvmfPkg/Library/QemuFwCfgLib/QemuFwCfgCacheInit.c, mCacheFwCfgList."""
         return self.release >= _FW_CFG_FROM
 
-    @property
-    def has_only_ui_app(self) -> bool:
-        """Before stable202505, without a disk, the one boot option is the firmware's setup."""
-        return self.release < _NEW_BOOT_MENU_FROM
-
 
 @dataclass(frozen=True, slots=True)
 class QemuFirmware:
     """What RTMR0 needs of an OVMF. `sections` are those of type TD_HOB and TEMP_MEM; `hob` is where the TD HOB lies.
 
-    `cfv_digest` is over the configuration volume (PcdCfvRawDataSize bytes); `cause` says where these are from.
+    `cfv_digest` is over the configuration volume (PcdCfvRawDataSize bytes); `cause` says where these are from. `files` are
+    those that decide boot options, or in words why they are not known; `keys` what the firmware comes with.
     """
 
     edk2: Edk2
@@ -94,11 +98,14 @@ class QemuFirmware:
     hob: MemoryRange
     cfv_digest: Digest
     cause: str
+    files: OvmfFiles | str = "the firmware is not at hand"
+    keys: SecureBootVariables = NO_KEYS
 
 
 def firmware_of_file(firmware: TdxFirmware, edk2: Edk2) -> QemuFirmware:
     """Raises UnsupportedInputError for firmware without exactly one configuration volume and one TD HOB."""
     cfv, hob = firmware.only(SectionType.CFV), firmware.only(SectionType.TD_HOB)
+    files, keys = _files(firmware)
     accepted = (SectionType.TD_HOB, SectionType.TEMP_MEM)
     return QemuFirmware(
         edk2,
@@ -110,7 +117,26 @@ def firmware_of_file(firmware: TdxFirmware, edk2: Edk2) -> QemuFirmware:
         MemoryRange(hob.memory_address, hob.memory_size),
         Digest.of(Algorithm.SHA384, firmware.content(cfv)),
         f"{COMPUTED} from: the firmware",
+        files,
+        keys,
     )
+
+
+def _files(firmware: TdxFirmware) -> tuple[OvmfFiles | str, SecureBootVariables]:
+    """Firmware without Secure Boot starts with no variables at all (NvVars on the disk left aside), and with it with those
+    of its configuration volume: OvmfPkg/Library/PlatformInitLib/Platform.c, PlatformInitEmuVariableNvStore().
+    """
+    try:
+        files = OvmfFiles.of(read_volumes(firmware.content(firmware.only(SectionType.BFV))))
+    except UnsupportedInputError as error:
+        return error.message, NO_KEYS
+    if not files.has_secure_boot:
+        return files, NO_KEYS
+    found = read_variables(firmware.content(firmware.only(SectionType.CFV)))
+    keys = SecureBootVariables.found_in(found)
+    if any(name.startswith(("Boot", "Driver", "SysPrep", "PlatformRecovery")) for _, name in found):
+        return "its variable store has boot options already", keys
+    return files, keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +156,14 @@ class MachineTables:
     """What QEMU hands its firmware over fw_cfg. `cause` begins with COMPUTED or CAPTURED, and goes on with the source.
 
     `acpi`: in the order in which the firmware loads them, the table loader first. `fw_cfg`: the items that edk2 since
-    stable202505 measures, in the order of its list; None where they are not known.
+    stable202505 measures, in the order of its list; None where they are not known. `devices`: what can be booted from, or in
+    words why that is not known.
     """
 
     cause: str
     acpi: tuple[Measured, ...]
     fw_cfg: tuple[Measured, ...] | None = None
+    devices: tuple[BootDevice, ...] | str = "the devices of the machine are not known, give --qemu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,51 +180,65 @@ def predict_rtmr0(
     *,
     tables: MachineTables | None = None,
     boot: BootVariables | None = None,
-    keys: SecureBootVariables = NO_KEYS,
+    keys: SecureBootVariables | None = None,
+    direct: bool = False,
 ) -> Prediction:
-    """The event log of RTMR0 up to the start of the first boot option or kernel.
+    """The event log of RTMR0 up to the start of the first boot option, or (`direct`) of the kernel that QEMU hands over.
 
-    What is not given and cannot be computed is named in `missing`. Without `boot`, the options are those of a machine
-    without disks, where the release of edk2 tells them. Raises UnsupportedInputError with Secure Boot on.
+    What is not given and cannot be computed is named in `missing`. Without `boot`, the options are computed from the
+    firmware's files and the machine's devices; without `keys`, they are the firmware's own. Raises UnsupportedInputError
+    with Secure Boot on.
     """
-    if keys.on:
+    if (keys or firmware.keys).on:
         raise UnsupportedInputError(
             "RTMR0 with Secure Boot on is not predicted: it holds the certificates that verified each image",
             hint="Predict for a machine without Secure Boot.",
         )
-    options = boot or _default_options(firmware.edk2)
-    missing = list(_missing(firmware.edk2, tables, options))
+    options = boot or _options(firmware, tables, direct=direct)
+    missing = list(_missing(firmware, tables, options))
     events = [
         ev_efi_handoff_tables2(memory_bytes, firmware),
         ev_efi_platform_firmware_blob2(firmware),
         *(ev_fw_cfg_item(item, tables) for item in _fw_cfg(firmware.edk2, tables) if tables),
-        *(ev_efi_variable_driver_config(variable) for variable in keys.variables()),
+        *(ev_efi_variable_driver_config(variable) for variable in (keys or firmware.keys).variables()),
         ev_separator(),
         *(ev_acpi_data(blob, tables) for blob in (tables.acpi if tables else ()) if tables),
-        *(_boot_events(options) if options else ()),
+        *(_boot_events(options) if isinstance(options, BootVariables) else ()),
     ]
     if firmware.edk2.has_second_separator:
         events.append(ev_separator())
     return Prediction(_RTMR0, tuple(events), tuple(missing))
 
 
-def _missing(edk2: Edk2, tables: MachineTables | None, options: BootVariables | None) -> Iterable[str]:
+def _missing(firmware: QemuFirmware, tables: MachineTables | None, options: BootVariables | str) -> Iterable[str]:
     if tables is None:
         yield "EV_PLATFORM_CONFIG_FLAGS: give ACPI tables, captured or generated by QEMU"
-    elif edk2.measures_fw_cfg and tables.fw_cfg is None:
+    elif firmware.edk2.measures_fw_cfg and tables.fw_cfg is None:
         yield "EV_PLATFORM_CONFIG_FLAGS: this edk2 measures fw_cfg items, which are not among the inputs"
-    if options is None:
-        yield "EV_EFI_VARIABLE_BOOT: the boot options of this edk2 are not computed, give those of a machine like it"
+    if firmware.edk2.release >= _SMBIOS_FROM and (
+        isinstance(firmware.files, str) or _SMBIOS_MEASUREMENT in firmware.files.files
+    ):
+        yield "EV_EFI_HANDOFF_TABLES: this edk2 measures SMBIOS tables, which are not computed"
+    if isinstance(options, str):
+        yield f"EV_EFI_VARIABLE_BOOT: {options}"
 
 
 def _fw_cfg(edk2: Edk2, tables: MachineTables | None) -> tuple[Measured, ...]:
     return (tables.fw_cfg or ()) if tables and edk2.measures_fw_cfg else ()
 
 
-def _default_options(edk2: Edk2) -> BootVariables | None:
-    if not edk2.has_only_ui_app:
-        return None
-    return BootVariables(f"{COMPUTED} from: the release of edk2, for a machine without disks", (ui_app_option(),))
+def _options(firmware: QemuFirmware, tables: MachineTables | None, *, direct: bool) -> BootVariables | str:
+    """The boot options, or in words why they are not known."""
+    if isinstance(firmware.files, str):
+        return firmware.files
+    devices = None if direct else tables.devices if tables else MachineTables("", ()).devices
+    if isinstance(devices, str):
+        return devices
+    try:
+        options = boot_options(firmware.edk2.release, firmware.files, devices)
+    except UnsupportedInputError as error:
+        return error.message
+    return BootVariables(f"{COMPUTED} from: the firmware's files" + ("" if direct else " and the devices"), options)
 
 
 def ev_efi_handoff_tables2(memory_bytes: int, firmware: QemuFirmware) -> Event:

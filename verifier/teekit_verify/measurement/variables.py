@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from uuid import UUID
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 GLOBAL_VARIABLE = UUID("8be4df61-93ca-11d2-aa0d-00e098032b8c")
 IMAGE_SECURITY_DATABASE = UUID("d719b2cb-3d3a-4596-a3bc-dad00e67656f")
+_SECURE_BOOT_ENABLE = UUID("f0a30bc7-af08-4556-99c4-001009c93a44")
 _END_OF_PATH = bytes.fromhex("7fff0400")
 _ACTIVE = 0x1
 _ACTIVE_HIDDEN_APP = 0x109
@@ -44,6 +49,16 @@ class SecureBootVariables:
     kek: bytes
     db: bytes
     dbx: bytes
+
+    @classmethod
+    def found_in(cls, store: Mapping[tuple[UUID, str], bytes]) -> SecureBootVariables:
+        """What firmware with Secure Boot makes of its variable store: with a PK it is on, unless switched off there
+        (SecurityPkg/Library/AuthVariableLib/AuthVariableLib.c, AuthVariableLibInitialize() at edk2-stable202502).
+        """
+        pk, kek = (store.get((GLOBAL_VARIABLE, name), b"") for name in ("PK", "KEK"))
+        db, dbx = (store.get((IMAGE_SECURITY_DATABASE, name), b"") for name in ("db", "dbx"))
+        switch = store.get((_SECURE_BOOT_ENABLE, "SecureBootEnable"), b"\x01")
+        return cls(b"\x01" if pk and any(switch) else b"\0", pk, kek, db, dbx)
 
     @property
     def on(self) -> bool:

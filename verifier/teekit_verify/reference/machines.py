@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from teekit_verify.artifacts.tdvf import open_tdvf
-from teekit_verify.core.digest import Algorithm
 from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.measurement import qemu_rtmr0
-from teekit_verify.measurement.events import EventType
 from teekit_verify.measurement.platforms.gcp import GCP
 from teekit_verify.measurement.platforms.qemu import QEMU
 from teekit_verify.measurement.registers import MRTD, Register, rtmr
@@ -96,25 +94,13 @@ class QemuMachine:
         yield QEMU.name, {MRTD: one_of(values, "the page order of QEMU and KVM"), rtmr(0): self._rtmr0()}
 
     def _rtmr0(self) -> model.RegisterValue:
-        """Which boot options the firmware makes for disks is not predicted. Without disks a value is at best a candidate:
-        tables that QEMU makes here were not seen in the log of a TDX guest.
-        """
         if self.memory_bytes is None or self.edk2 is None:
             wanted = "the guest's memory and the release of edk2 that its firmware was built from"
             return model.RegisterValue(None, f"depends on {wanted}: give --memory and --edk2", ())
         with open_tdvf(self.firmware) as firmware:
             known = qemu_rtmr0.firmware_of_file(firmware, self.edk2)
-        prediction = qemu_rtmr0.predict_rtmr0(self.memory_bytes, known, tables=self.tables)
-        missing = list(prediction.missing)
-        events = list(prediction.events)
-        if self.has_disks:
-            events = [event for event in events if event.event_type != EventType.EV_EFI_VARIABLE_BOOT]
-            missing = [reason for reason in missing if not reason.startswith("EV_EFI_VARIABLE_BOOT")]
-            missing.append("EV_EFI_VARIABLE_BOOT: the boot options of a machine with disks are not computed")
-        elif not missing:
-            value = prediction.value(Algorithm.SHA384)
-            missing = [f"ACPI tables made here were not compared with a TDX guest's; the candidate is {value}"]
-        return register_value(rtmr(0), events, missing="; ".join(missing))
+        found = qemu_rtmr0.predict_rtmr0(self.memory_bytes, known, tables=self.tables, direct=not self.has_disks)
+        return register_value(rtmr(0), found.events, missing="; ".join(found.missing))
 
 
 def parse_memory(text: str) -> int:
