@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builders import quotes
-from fuzz import seeds, signed
+from fuzz import explaining, seeds, signed
 from teekit_verify.artifacts.fat import open_fat
 from teekit_verify.artifacts.gpt import read_gpt
 from teekit_verify.artifacts.pe import parse_pe
@@ -37,8 +37,10 @@ from teekit_verify.measurement.mrtd import PageOrder, mrtd
 from teekit_verify.measurement.platforms import PLATFORMS
 from teekit_verify.measurement.replay import replay
 from teekit_verify.rebuild import lock
-from teekit_verify.reference import documents, model
+from teekit_verify.reference import documents, formats, model
+from teekit_verify.reference.formats import gce_endorsement
 from teekit_verify.reference.measure import measure_file
+from teekit_verify.report import published_report
 from teekit_verify.report.disk_inspection import inspect_disk, render_disk
 
 _READ_BYTES = 1 << 20
@@ -163,6 +165,18 @@ def reference(data: bytes) -> None:
     documents.parse(model.Reference, model.REFERENCE_SCHEMA, data, "input")
 
 
+def published(data: bytes) -> None:
+    """Of a signed file, what is before its signature; `endorsement` is behind it."""
+    with _file(data) as path:
+        file = formats.load_published(path)
+    published_report.summary(file)
+    published_report.render_published(file)
+
+
+def endorsement(data: bytes) -> None:
+    gce_endorsement.endorsed(gce_endorsement.parse_golden(memoryview(data), "endorsement"))
+
+
 def inputs(data: bytes) -> None:
     documents.parse(model.InputsDocument, model.INPUTS_SCHEMA, data, "input")
 
@@ -246,6 +260,12 @@ TARGETS = {
     "vhd": Target(vhd, seeds.vhds, _vhd_sum),
     "targz": Target(targz, seeds.archives, _tar_sum),
     "disk": Target(disk, seeds.any_disks, _disk_sums),
+    "initrd": Target(explaining.initrd, explaining.initrds),
+    "compressed": Target(explaining.compressed, explaining.members),
+    "elf": Target(explaining.elf, explaining.elfs),
+    "bzimage": Target(explaining.bzimage, explaining.kernels),
+    "manifest": Target(explaining.manifest, explaining.manifests),
+    "explain": Target(explaining.pairs, explaining.files),
     "tdvf": Target(tdvf, seeds.firmwares),
     "tpm-log": Target(tpm_log, seeds.event_logs),
     "ccel": Target(ccel, seeds.ccels, _ccel_sum),
@@ -257,6 +277,8 @@ TARGETS = {
     "evidence": Target(evidence, seeds.evidence),
     "measurements": Target(measurements, seeds.measurements),
     "reference": Target(reference, seeds.references),
+    "published": Target(published, seeds.published),
+    "endorsement": Target(endorsement, seeds.endorsements),
     "inputs": Target(inputs, seeds.inputs),
     "lock": Target(package_lock, seeds.locks),
     "signature": Target(signed.quote_signature, signed.quote_seeds),
