@@ -61,7 +61,8 @@ def vhd_footer(disk_bytes: int) -> bytes:
 
     def packed(checksum: int) -> bytes:
         sizes = (disk_bytes, disk_bytes, cylinders, heads, sectors)
-        about = (b"conectix", 2, 0x10000, _NO_MORE_HEADERS, 0, b"teek", 0x10000, b"Wi2k")
+        # "qem2" is how qemu-img marks disks whose size is what counts, and not the geometry, which cannot express it.
+        about = (b"conectix", 2, 0x10000, _NO_MORE_HEADERS, 0, b"qem2", 0x10000, b"Wi2k")
         return struct.pack(_VHD_FOOTER, *about, *sizes, 2, checksum, UUID(layout.DISK_GUID).bytes, 0)
 
     return packed(~sum(packed(0)) & 0xFFFFFFFF)
