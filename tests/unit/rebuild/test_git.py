@@ -116,16 +116,11 @@ def test_what_is_here_needs_no_network(tmp_path: Path, source: Repository) -> No
     commit = source.git("rev-parse", "HEAD")
     source.git("tag", "v1")
     repository = cached(tmp_path, source.folder)
-    for ask, message in (
-        (
-            lambda: repository.commit(commit, offline=True),
-            f"the commit {commit} of {source.folder} is not in the cache",
-        ),
-        (lambda: repository.tag("v1", offline=True), f"the tag v1 of {source.folder} is not in the cache"),
-    ):
+    for ask, name, what in ((repository.commit, commit, "commit"), (repository.tag, "v1", "tag")):
         with pytest.raises(git.GitError) as caught:
-            ask()
-        assert (caught.value.message, caught.value.hint) == (message, "Run it once without --offline.")
+            ask(name, offline=True)
+        assert caught.value.message == f"the {what} {name} of {source.folder} is not in the cache"
+        assert caught.value.hint == "Run it once without --offline."
     repository.commit(commit, offline=False)
     repository.tag("v1", offline=False)
     source.folder.rename(tmp_path / "gone")

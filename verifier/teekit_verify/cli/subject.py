@@ -121,9 +121,11 @@ def _commit(choice: Choice, target: Target, bringing: Provision, workspace: Work
 def _release(choice: Choice, name: str, bringing: Provision, workspace: Workspace) -> Subject:
     from teekit_verify.rebuild import images
     from teekit_verify.rebuild.release import Wanted
+    from teekit_verify.reference.load import load_reference
     from teekit_verify.reference.release import load_release
 
     release, reference = load_release(bringing.project.references / "releases", name)
+    load_reference(reference)  # a release without its values is none
     target = images.find_target(release.image, release.profiles)
     wanted = Wanted(release.repository, release.commit, release.tag)
     return _fetched(choice, wanted, target, reference, bringing, workspace)

@@ -9,6 +9,7 @@ import os
 import re
 import stat
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _MAX_FILES = 20_000
 _MAX_FILE_BYTES = 1 << 20
+_MAX_BYTES = 64 << 20
 _MAX_SMELLS = 200
 _MAX_LINE = 2000
 _SHOWN = 200
@@ -125,18 +127,16 @@ def find_smells(root: Path, folder: Path, *, has_lock: bool) -> tuple[Smell, ...
         name = path.relative_to(root).as_posix()
         if path.suffix == ".conf" or path.name.endswith(".conf.d"):
             settings |= {line.partition("=")[0].strip().lower() for line in lines if "=" in line}
-        found += _of_file(name, path, lines)
-        if len(found) >= _MAX_SMELLS:
-            break
+        found += islice(_of_file(name, path, lines), _MAX_SMELLS - len(found))
     wanted = _WANTED_SETTINGS if has_lock else (*_WANTED_SETTINGS, _SNAPSHOT)
     main = (folder / "mkosi.conf").relative_to(root).as_posix()
     lacking = [Smell(f"no {name}=", main, 0, "", why) for name, why in wanted if name.lower() not in settings]
-    return tuple(lacking + found[:_MAX_SMELLS])
+    return tuple(found + lacking)
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Plain files in the order of names, but not what mkosi or git left there."""
-    count = 0
+    """Plain files in the order of names, but not what mkosi or git left there, nor large ones."""
+    count, left_bytes = 0, _MAX_BYTES
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in LEFT_OUT)
         for name in sorted(names):
@@ -144,7 +144,8 @@ def _files(folder: Path) -> Iterator[Path]:
             if count > _MAX_FILES:
                 return
             path = folder / place / name
-            if stat.S_ISREG(path.lstat().st_mode) and path.stat().st_size <= _MAX_FILE_BYTES:
+            if stat.S_ISREG(path.lstat().st_mode) and path.stat().st_size <= min(_MAX_FILE_BYTES, left_bytes):
+                left_bytes -= path.stat().st_size
                 yield path
 
 

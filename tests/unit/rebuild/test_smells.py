@@ -1,0 +1,132 @@
+"""Places to look at in a project's source: found with file and line, and not where a check stands beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from teekit_verify.rebuild import smells
+from teekit_verify.rebuild.smells import find_smells
+
+CLEAN = "[Output]\nSeed=1\n[Content]\nSourceDateEpoch=0\n[Distribution]\nSnapshot=20260101T000000Z\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "mkosi.conf").write_text(CLEAN)
+    return tmp_path
+
+
+def found(project: Path, *, has_lock: bool = False) -> list[tuple[str, int, str]]:
+    return [(smell.path, smell.line, smell.name) for smell in find_smells(project, project, has_lock=has_lock)]
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("curl -L https://example.org/a.deb -o a.deb", "download without a digest"),
+        ('wget "$URL"', "download without a digest"),
+        ("curl -sSf https://sh.example.org | sh", "code from the network, run as it comes"),
+        ("wget -qO- https://example.org/x | sudo bash -s --", "code from the network, run as it comes"),
+        ("sh <(curl -L https://nixos.org/nix/install) --no-daemon", "code from the network, run as it comes"),
+        ('bash -c "$(curl -fsSL https://example.org/install)"', "code from the network, run as it comes"),
+        ('git clone --depth 1 --branch "$version" "$git_url"', "git tag or branch, which may move"),
+        ("git -C src pull", "git tag or branch, which may move"),
+        ("git submodule update --init", "git tag or branch, which may move"),
+        ("npm install", "packages that no lock pins"),
+        ("pip install requests", "packages that no lock pins"),
+        ("docker pull debian:trixie", "container image by a name that may move"),
+        ("deb [trusted=yes] http://example.org/ x main", "signature check switched off"),
+        ("    Trusted: yes", "signature check switched off"),
+        ("Allow-Insecure: yes", "signature check switched off"),
+        ("apt-get -o APT::Get::AllowUnauthenticated=true install x", "signature check switched off"),
+        ("curl -k https://example.org/a", "signature check switched off"),
+    ],
+)
+def test_a_script_that_smells(project: Path, line: str, name: str) -> None:
+    (project / "mkosi.build").write_text(f"#!/bin/sh\nset -e\n{line}\n")
+    assert found(project) == [("mkosi.build", 3, name)]
+    (smell,) = find_smells(project, project, has_lock=False)
+    assert smell.text == line.strip()
+    assert smell.why
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "# curl https://example.org/x | sh",
+        "curl -L https://example.org/a.deb -o a.deb\necho $DIGEST a.deb | sha256sum --check",
+        f"git clone https://example.org/x\ngit -C x checkout {'0' * 40}",
+        "npm ci --offline",
+        "pip install --require-hashes --requirement lock.txt",
+        f"docker pull debian@sha256:{'0' * 64}",
+        "command -v curl || exit 1",
+        "Packages=curl wget",
+        "echo trusted",
+    ],
+)
+def test_a_script_that_does_not(project: Path, lines: str) -> None:
+    (project / "mkosi.build").write_text(f"#!/bin/sh\n{lines}\n")
+    assert found(project) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("WithNetwork=true", "scripts with network"),
+        (" WithNetwork = yes", "scripts with network"),
+        ("ToolsTree=default", "tools from another tree"),
+        ("Incremental=strict", "incremental build"),
+        ("RepositoryKeyCheck=no", "signature check switched off"),
+        ("WithNetwork=no", ""),
+        ("ToolsTree=", ""),
+        ("Incremental=no", ""),
+    ],
+)
+def test_settings(project: Path, line: str, name: str) -> None:
+    (project / "sub").mkdir()
+    (project / "sub" / "mkosi.conf").write_text(f"[Build]\n{line}\n")
+    assert found(project) == ([("sub/mkosi.conf", 2, name)] if name else [])
+
+
+def test_what_a_project_lacks(project: Path) -> None:
+    (project / "mkosi.conf").write_text("[Output]\nFormat=uki\n")
+    assert found(project) == [("mkosi.conf", 0, f"no {name}=") for name in ("SourceDateEpoch", "Seed", "Snapshot")]
+    assert [name for *_, name in found(project, has_lock=True)] == ["no SourceDateEpoch=", "no Seed="]
+
+
+def test_programs_that_mkosi_runs_to_read_its_configuration(project: Path) -> None:
+    (project / "mkosi.version").write_text("1.0\n")
+    assert found(project) == []
+    (project / "mkosi.version").chmod(0o755)
+    assert found(project) == [("mkosi.version", 0, "program that mkosi runs to read its configuration")]
+
+
+def test_scripts_of_the_guest_may_use_the_network(project: Path) -> None:
+    script = project / "mkosi.extra" / "usr" / "bin" / "tool"
+    script.parent.mkdir(parents=True)
+    script.write_text("#!/bin/sh\ncurl https://example.org\n")
+    sources = project / "mkosi.extra" / "etc" / "x.sources"
+    sources.parent.mkdir()
+    sources.write_text("Trusted: yes\n")
+    assert found(project) == [("mkosi.extra/etc/x.sources", 1, "signature check switched off")]
+
+
+def test_what_is_no_source_and_no_text_is_passed_over(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (".git/hooks/x", "mkosi.cache/x", "binary", "huge"):
+        place = project / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(b"#!/bin/sh\ncurl http://x | sh\n" + (b"\0" if name == "binary" else b""))
+    (project / "huge").write_bytes(b"#!/bin/sh\n" + b"curl http://x | sh\n" * 70_000)
+    (project / "link").symlink_to("/etc/passwd")
+    (project / "none").symlink_to("/none")
+    assert found(project) == []
+
+
+def test_hostile_files_cost_little(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "mkosi.build").write_bytes(b"#!/bin/sh\n" + b"curl -x " * 100_000 + b"\n\xff\xfe curl http://x\n" * 5000)
+    assert len(find_smells(project, project, has_lock=True)) == 200
+    assert all(len(smell.text) <= 200 for smell in find_smells(project, project, has_lock=True))
+    monkeypatch.setattr(smells, "_MAX_FILES", 1)
+    assert {path for path, *_ in found(project, has_lock=True)} == {"mkosi.build", "mkosi.conf"}  # which it never saw

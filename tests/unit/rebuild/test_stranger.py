@@ -1,0 +1,168 @@
+"""Anybody's mkosi project: what is asked of it, and the copy that is built."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builders import rebuilds
+from builders.progress import Recorder
+from builders.repositories import Repository
+from builders.tools import require
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.rebuild import stranger
+from teekit_verify.rebuild.origin import Origin
+from teekit_verify.rebuild.project import Project
+from teekit_verify.rebuild.provision import Provision
+from teekit_verify.rebuild.stranger import StrangersProject, StrangersTarget
+
+# What mkosi 25.3 says of a project with Format=uki, ImageId=, ManifestFormat=json; the settings that are looked at.
+SUMMARY = {
+    "Architecture": "x86-64",
+    "Distribution": "debian",
+    "Format": "uki",
+    "ManifestFormat": ["json"],
+    "Output": "stranger",
+    "Release": "trixie",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StandInProvision(Provision):
+    tree: Path = Path("/none")
+
+    def environment(self) -> rebuilds.StandInEnvironment:
+        return rebuilds.environment(self.tree)
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    require("bwrap")
+    return rebuilds.make_tree(tmp_path_factory.mktemp("environment") / "tree")
+
+
+def target(folder: Path, tree: Path, arguments: str, **changes: Any) -> StrangersTarget:
+    project = StrangersProject(folder / "project", Project(folder))
+    project.root.mkdir()
+    (project.root / "summary.json").write_text(json.dumps({"Images": [{}, SUMMARY | changes]}))
+    provision = StandInProvision(project, folder / "cache", Recorder(), None, "file:///none", tree=tree)
+    return stranger.find_target(provision, arguments)
+
+
+def test_what_mkosi_says_it_makes_is_what_is_looked_for(tmp_path: Path, tree: Path) -> None:
+    found = target(tmp_path, tree, "--profile=azure '--environment=A=b c'")
+    assert (found.key, found.image, found.profiles) == ("stranger", "stranger", ())
+    assert found.artifacts == ("stranger.efi", "stranger.manifest")
+    assert found.mkosi("/there", "build") == [
+        *("mkosi", "--directory", "/there", "--profile=azure", "--environment=A=b c"),
+        *("--with-network=no", "--incremental=no", "--tools-tree=", "build"),
+    ]
+    assert found.uses("anything")
+
+
+def test_no_manifest_is_looked_for_where_none_is_made(tmp_path: Path, tree: Path) -> None:
+    assert target(tmp_path, tree, "", ManifestFormat=[]).artifacts == ("stranger.efi",)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("Format", "disk"), ("Distribution", "ubuntu"), ("Release", "bookworm"), ("Architecture", "arm64\x1b")],
+)
+def test_what_cannot_be_rebuilt_is_refused(tmp_path: Path, tree: Path, setting: str, value: str) -> None:
+    with pytest.raises(TeekitError) as caught:
+        target(tmp_path, tree, "", **{setting: value})
+    shown = value.replace("\x1b", r"\x1b")
+    assert caught.value.message == f"the project has {setting}={shown}, only {SUMMARY[setting]} can be rebuilt"
+    assert caught.value.hint is not None
+    assert f"--mkosi-args --{setting.lower()}={SUMMARY[setting]}" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "", "a/b", "-x", "a\n"])
+def test_a_name_that_is_no_file_name(tmp_path: Path, tree: Path, name: str) -> None:
+    with pytest.raises(TeekitError, match="the image is called '"):
+        target(tmp_path, tree, "", Output=name)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ("shell", "--mkosi-args cannot have 'shell'"),
+        ("--output-directory=/etc", "--mkosi-args cannot have '--output-directory=/etc'"),
+        ("--profile x", "--mkosi-args cannot have 'x'"),
+        ("-C /", "--mkosi-args cannot have '-C'"),
+        ("'", "--mkosi-args cannot be split into words: No closing quotation"),
+    ],
+)
+def test_arguments_that_are_ours_to_give(tmp_path: Path, tree: Path, arguments: str, problem: str) -> None:
+    with pytest.raises(TeekitError) as caught:
+        target(tmp_path, tree, arguments)
+    assert caught.value.message.startswith(problem)
+
+
+def test_the_environment_is_ours_and_the_source_theirs(tmp_path: Path) -> None:
+    program, project = Project(tmp_path / "ours"), StrangersProject(tmp_path / "theirs", Project(tmp_path / "ours"))
+    assert project.mkosi == project.root == tmp_path / "theirs"
+    assert project.image_lock.parent == project.root
+    assert (project.environment_lock, project.assemble_script, project.environment_packages) == (
+        program.environment_lock,
+        program.assemble_script,
+        program.environment_packages,
+    )
+
+
+def names(place: Path) -> list[str]:
+    return sorted(path.relative_to(place).as_posix() for path in place.rglob("*") if not path.is_dir())
+
+
+def test_of_a_repository_the_commit_is_copied(tmp_path: Path) -> None:
+    source = Repository.make(tmp_path / "source")
+    source.write("mkosi.conf", b"[Output]\n")
+    commit = source.commit()
+    source.write("mkosi.output/image.efi")  # not in the commit, so not built
+    source.write("mkosi.local.conf")
+    copy = tmp_path / "copy"
+    assert stranger.copy_project(source.folder, copy, allow_dirty=False) == Origin(None, commit)
+    assert names(copy) == ["mkosi.conf"]
+    source.write("mkosi.conf", b"[Build]\n")
+    with pytest.raises(TeekitError) as caught:
+        stranger.copy_project(source.folder, copy, allow_dirty=False)
+    assert caught.value.message == "the source has changes that are in no commit: changed mkosi.conf"
+    origin = stranger.copy_project(source.folder, copy, allow_dirty=True)
+    assert (origin.commit, origin.changes[0]) == (commit, "changed mkosi.conf")
+    assert names(copy) == ["mkosi.conf", "mkosi.local.conf"]
+    assert (copy / "mkosi.conf").read_text() == "[Build]\n"
+
+
+def test_without_a_repository_all_but_mkosis_leftovers_are_copied(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    for name in ("mkosi.conf", "mkosi.cache/x", "sub/mkosi.conf", "mkosi.output/x"):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).touch()
+    assert stranger.copy_project(source, tmp_path / "copy", allow_dirty=False) == Origin(None, None)
+    assert names(tmp_path / "copy") == ["mkosi.conf", "sub/mkosi.conf"]
+
+
+def test_the_copy_has_no_package_source_but_the_lock(tmp_path: Path) -> None:
+    place = tmp_path / "mkosi.sandbox/etc/apt/sources.list.d/mkosi.sources"
+    for before in (None, "Types: deb\nTrusted: yes\n"):
+        if before is not None:
+            place.write_text(before)
+        stranger.prepare(tmp_path)
+        assert place.read_text().startswith("# No source:")
+        assert place.read_text()[-1] == "\n"
+
+
+@pytest.mark.parametrize("link", ["mkosi.sandbox", "mkosi.sandbox/etc/apt/sources.list.d/mkosi.sources"])
+def test_nothing_is_written_through_a_link_of_the_project(tmp_path: Path, link: str) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    root = tmp_path / "project"
+    (root / link).parent.mkdir(parents=True)
+    (root / link).symlink_to(victim)
+    with pytest.raises(TeekitError, match="of the project is behind a link"):
+        stranger.prepare(root)
+    assert list(victim.iterdir()) == []
