@@ -43,6 +43,12 @@ shellcheck                                       shellcheck
 make                                             make
 apt-ftparchive                                   apt-utils
 gpg                                              gnupg
+nginx                                            nginx
+certbot                                          certbot
+pebble                                           pebble
+nft                                              nftables
+ip                                               iproute2
+unshare                                          util-linux
 '
 
 say() { printf 'setup: %s\n' "$*" >&2; }
