@@ -20,12 +20,13 @@ from teekit_verify.cli.options import SNAPSHOT_ARCHIVE, cache_directory
 from teekit_verify.core.download import DownloadError
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.rebuild import lock
-from teekit_verify.rebuild.images import TARGETS
+from teekit_verify.rebuild.images import DEBIAN_KERNEL, TARGETS, find_target
 from teekit_verify.rebuild.project import Project
 from teekit_verify.rebuild.provision import Provision
 from teekit_verify.report.progress import StderrProgress
 
 CHECKOUT = Path(__file__).parents[2]
+KETTLES = find_target("tdx-kettle", ["gcp", DEBIAN_KERNEL])
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ def usable_project(tmp_path_factory: pytest.TempPathFactory) -> UsableProject:
         relocked = True
     locked = lock.load(project.image_lock)
     try:
-        provision.fetch(locked, locked.for_target(TARGETS[0].key))
+        for target in (TARGETS[0], KETTLES):
+            provision.fetch(locked, locked.for_target(target.key))
     except DownloadError as error:
         say(f"the image's committed lock cannot be fetched any more, this run uses a fresh one: {error}")
         provision.new_image_lock().write(project.image_lock)
@@ -72,6 +74,13 @@ def finished_rebuild(usable_project: UsableProject, tmp_path_factory: pytest.Tem
     """The main job, run once as a user runs it."""
     directory = tmp_path_factory.mktemp("rebuild")
     return run_rebuild(usable_project.project.root, directory)
+
+
+@pytest.fixture(scope="session")
+def kettle_rebuild(usable_project: UsableProject, tmp_path_factory: pytest.TempPathFactory) -> FinishedRebuild:
+    """The image with kettles for Google Cloud, with Debian's kernel."""
+    directory = tmp_path_factory.mktemp("kettles")
+    return run_rebuild(usable_project.project.root, directory, "--image", KETTLES.image, "--profile", "gcp")
 
 
 @pytest.fixture(scope="session")
