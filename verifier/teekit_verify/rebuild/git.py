@@ -1,7 +1,7 @@
 """Git, told nothing by the host or by the repository: fetches a commit, reads objects. The one network use outside core.download.
 
 A repository is never checked out by git: files are written from its objects (`rebuild.checkout`), so that hooks, filters,
-attributes and submodules of strangers have nothing to act on. docs/adr/0006-git-reads-objects-only.md
+attributes and submodules of strangers have nothing to act on. docs/adr/0005-git-reads-objects-only.md
 """
 
 from __future__ import annotations
