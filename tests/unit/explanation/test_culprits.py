@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from teekit_verify.explanation import kernel, marks
-from teekit_verify.explanation.culprits import CONTENTS, FIELDS, FILES, Sighting, causes_of
+from teekit_verify.explanation.culprits import BYTES, FIELDS, FILES, TEXTS, Sighting, causes_of
 
 TESTS = Path(__file__).parent
 DOCS = Path(__file__).parents[3] / "docs" / "explaining.md"
-CAUSES = {row.cause for table in (FIELDS, FILES, CONTENTS) for row in table} | {kernel._VERSION, kernel._NUMBER}
+CAUSES = {row.cause for table in (FIELDS, FILES, TEXTS, BYTES) for row in table} | {kernel._VERSION, kernel._NUMBER}
 
 
 def test_every_cause_is_documented_and_has_an_example() -> None:

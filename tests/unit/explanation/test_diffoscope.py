@@ -77,7 +77,7 @@ def test_how_it_is_called(pair: tuple[Path, Path], stand_ins: StandIns) -> None:
     bubblewrap(stand_ins, "{}")
     run(pair)
     (call,) = stand_ins.calls
-    for part in ("--unshare-all", "--clearenv", "--cap-drop ALL", "--as=2147483648", "--cpu=30", "--max-report-size"):
+    for part in ("--unshare-all", "--clearenv", "--cap-drop ALL", "--as=2147483648", "--cpu=20", "--max-report-size"):
         assert part in call
     assert call.endswith("/compared/a/odd___31mname.bin /compared/b/odd___31mname.bin")
     assert f"--ro-bind {stand_ins.folder.parent} {stand_ins.folder.parent}" in call  # where this diffoscope lives
@@ -129,8 +129,16 @@ def test_only_so_many_files(pair: tuple[Path, Path], stand_ins: StandIns) -> Non
     bubblewrap(stand_ins, "{}")
     for path, byte in zip(pair, b"\1\2", strict=True):
         path.write_bytes(uki_with(*(Entry(f"f{number}", bytes([0, byte])) for number in range(12))))
-    assert run(pair).notices == ("diffoscope was run on 8 files; 4 more, or too large, were not",)
+    assert run(pair).notices == ("diffoscope was run on 8 of 12 files: the others are too large or many",)
     assert len(stand_ins.calls) == 8
+
+
+def test_it_is_not_asked_again_and_again_when_it_fails(pair: tuple[Path, Path], stand_ins: StandIns) -> None:
+    stand_ins.add("bwrap", "exit 2")
+    for path, byte in zip(pair, b"\1\2", strict=True):
+        path.write_bytes(uki_with(*(Entry(f"f{number}", bytes([0, byte])) for number in range(5))))
+    assert len(run(pair).notices) == 3
+    assert len(stand_ins.calls) == 2
 
 
 def test_text_that_is_shown_whole_needs_no_second_look(pair: tuple[Path, Path], stand_ins: StandIns) -> None:

@@ -1,11 +1,12 @@
 """Known culprits: what a difference usually comes from, recognised by where it is and by what changed.
 
-Each row of CULPRITS is one cause with its recogniser. They are rules of thumb, so a cause is worded as "usually". Where
+Each row of the tables below is one cause with its recogniser. They are rules of thumb, so a cause is worded as "usually". Where
 the conditions of two builds are known (hostnames, paths, ...), what shows up in the artifacts is named after them.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -63,18 +64,27 @@ class Culprit:
 def causes_of(sightings: Iterable[Sighting], conditions: Sequence[Condition] = ()) -> tuple[Cause, ...]:
     """What the sightings in one place usually come from, the most telling first; empty if that is not known.
 
-    For each sighting, what its file or field is known for, and what changed in it.
+    For each sighting, what its file or field is known for, and what changed in it. Changed bytes alone say little: what
+    they look like must be so in half of the sightings.
     """
+    seen = list(sightings)
     found: dict[Cause, None] = {}
-    for sighting in sightings:
-        rows = [next((row.cause for row in table if row.recognise(sighting)), None) for table in (FIELDS, FILES)]
+    looks: Counter[Cause] = Counter()
+    for sighting in seen:
+        field, file = (_first(table, sighting) for table in (FIELDS, FILES))
         varied = _varied(sighting, conditions)
-        told = rows[0] is not None or varied
-        content = None if told else next((row.cause for row in CONTENTS if row.recognise(sighting)), None)
-        for cause in (*rows, *varied, content):
+        text = None if field or varied else _first(TEXTS, sighting)
+        for cause in (field, file, *varied, text):
             if cause is not None and all(cause.name != other.name for other in found):
                 found[cause] = None
+        if not text and (look := _first(BYTES, sighting)):
+            looks[look] += 1
+    found |= {cause: None for cause, count in looks.items() if 2 * count >= len(seen)}
     return tuple(found)[:_MAX_CAUSES]
+
+
+def _first(table: tuple[Culprit, ...], sighting: Sighting) -> Cause | None:
+    return next((row.cause for row in table if row.recognise(sighting)), None)
 
 
 def _varied(sighting: Sighting, conditions: Sequence[Condition]) -> list[Cause]:
@@ -286,7 +296,7 @@ FILES: tuple[Culprit, ...] = (
     ),
 )
 
-CONTENTS: tuple[Culprit, ...] = (
+TEXTS: tuple[Culprit, ...] = (
     Culprit(TIME, _texts(marks.only_times_differ)),
     Culprit(
         Cause("home directory", "the path of the home directory of whoever builds", "Give the build a fixed home."),
@@ -315,6 +325,9 @@ CONTENTS: tuple[Culprit, ...] = (
         Cause("environment value", "a variable of the build's environment that is recorded", "Clear the environment."),
         _texts(marks.variables_differ),
     ),
+)
+
+BYTES: tuple[Culprit, ...] = (
     Culprit(
         TIME,
         lambda sighting: (

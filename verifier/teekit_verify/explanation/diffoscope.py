@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from teekit_verify.explanation.examination import Examination, Pair
 
 _MAX_PAIRS = 8
-_MAX_FILE_BYTES = 32 << 20
+_MAX_FAILURES = 2
+_MAX_FILE_BYTES = 8 << 20
 _MAX_LINES = 40
 _MAX_LINE = 160
 _MAX_REPORT_BYTES = 4 << 20
 _MAX_DEPTH = 20
-_SECONDS = 30
+_SECONDS = 20
 _MEMORY_BYTES = 2 << 30
 _SCRATCH_BYTES = 512 << 20
 _HINT = "Run scripts/setup_deps.sh, or give --no-diffoscope."
@@ -43,20 +44,21 @@ def deepen(examination: Examination) -> dict[tuple[str, ...], tuple[str, ...]]:
     """What diffoscope says of the leaves, by their path. Whatever keeps it from saying anything becomes a notice."""
     found: dict[tuple[str, ...], tuple[str, ...]] = {}
     fit = [pair for pair in examination.leaves if max(pair.a.size_bytes, pair.b.size_bytes) <= _MAX_FILE_BYTES]
-    for pair in fit[:_MAX_PAIRS]:
+    asked = failures = 0
+    for asked, pair in enumerate(fit[:_MAX_PAIRS], start=1):
         try:
-            lines = _compared(examination, pair)
+            found[pair.path] = _compared(examination, pair)
         except ToolMissingError as error:
             examination.note(f"diffoscope was not run: {error.message}. {_HINT}")
             return found
         except TeekitError as error:
             examination.note(f"diffoscope gave up on {pair.name}: {error.message.splitlines()[0]}")
-            continue
-        if lines:
-            found[pair.path] = lines
-    if left_out := len(examination.leaves) - min(len(fit), _MAX_PAIRS):
+            failures += 1
+            if failures == _MAX_FAILURES:
+                break
+    if asked < len(examination.leaves):
         examination.note(
-            f"diffoscope was run on {min(len(fit), _MAX_PAIRS)} files; {left_out} more, or too large, were not"
+            f"diffoscope was run on {asked} of {len(examination.leaves)} files: the others are too large or many"
         )
     return found
 

@@ -194,20 +194,24 @@ def times_in_bytes_differ(a: bytes, b: bytes) -> bool:
     """
     changed = [pair for pair in _words(a, b, _TIME_BYTES) if pair[0] != pair[1]]
     return bool(changed) and all(
-        all(_EARLIEST < _number(word) < _LATEST and not word.isalnum() for word in pair)
+        all(_EARLIEST < _number(word) < _LATEST and not _is_text(word) for word in pair)
         and abs(_number(pair[0]) - _number(pair[1])) < _FAR_SECONDS
         for pair in changed
     )
 
 
+def _is_text(word: bytes) -> bool:
+    return all(32 <= byte < 127 for byte in word)  # noqa: PLR2004
+
+
 def pointers_differ(a: bytes, b: bytes) -> bool:
-    """64-bit numbers that are addresses of a process (0x55..., 0x7f...) or of the kernel in both."""
+    """64-bit numbers that are addresses of a process (0x55..., 0x7f...) in both; the kernel is linked at its own."""
     changed = [pair for pair in _words(a, b, _WORD_BYTES) if pair[0] != pair[1]]
     return bool(changed) and all(map(_is_pointer, changed[0]))
 
 
 def _is_pointer(word: bytes) -> bool:
-    return (word[6:] == b"\0\0" and (word[5] == 0x7F or word[5] in {0x55, 0x56})) or word[5:] == b"\xff\xff\xff"  # noqa: PLR2004
+    return word[6:] == b"\0\0" and word[5] in {0x55, 0x56, 0x7F}
 
 
 def one_side_is_clear(a: bytes, b: bytes, changed_bytes: int) -> bool:
