@@ -15,21 +15,23 @@ def blocks(name: str) -> list[str]:
     return re.findall(r"^```sh\n(.*?)^```$", (DOCS / name).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
-def install_program(place: Path) -> None:
-    """`teekit-verify` in the folder `bin` of `place`, of this checkout and this Python."""
+def install_program(place: Path, code: str = "") -> None:
+    """`teekit-verify` in the folder `bin` of `place`, of this checkout and this Python; `code` is another way to start it."""
     program = place / "bin/teekit-verify"
     program.parent.mkdir()
-    code = f"import sys; sys.path[:0] = {sys.path!r}; from teekit_verify.cli.app import entry_point; entry_point()"
+    code = (
+        code or f"import sys\nsys.path[:0] = {sys.path!r}\nfrom teekit_verify.cli.app import entry_point\nentry_point()"
+    )
     program.write_text(f"#!{sys.executable}\n{code}\n")
     program.chmod(0o755)
 
 
-def run(place: Path, script: str, *, status: int = 0) -> tuple[str, str]:
+def run(place: Path, script: str, *, status: int = 0, **environment: str) -> tuple[str, str]:
     """Standard output and standard error; any failure in the script, but the expected exit status, is one of the test."""
     done = subprocess.run(
         ["/bin/bash", "-euo", "pipefail", "-c", script],
         cwd=place,
-        env={"PATH": f"{place}/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": str(place)},
+        env={"PATH": f"{place}/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": str(place), **environment},
         capture_output=True,
         text=True,
         check=False,
