@@ -307,7 +307,7 @@ def test_all_that_the_builds_see_is_said(miniature: Miniature) -> None:
         assert set(said["environment"].split()) == {
             line for line in variables if not line.startswith(("PWD=", "OLDPWD="))
         }
-        assert said["network"] == "none but a loopback device of its own"
+        assert said["network"] == "none but a loopback device of its own; no sockets to a hypervisor"
         assert str(miniature.folder) not in said["/work"]
 
 

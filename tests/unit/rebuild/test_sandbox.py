@@ -30,12 +30,14 @@ def test_the_command_line_of_one_case() -> None:
     )
     argv = sandbox.argv(["mkosi", "build"])
     end = argv.index("--")
-    assert " ".join(argv[:end]) == (
+    with_filter = ["sh", "-c", 'exec "$@" 9<"$0"', str(Path(sandbox_module.__file__).with_name("seccomp.bpf"))]
+    assert argv[:4] == with_filter
+    assert " ".join(argv[4:end]) == (
         "bwrap --tmpfs / --ro-bind /nix/store/x/usr /usr --ro-bind /nix/store/x/etc /etc --ro-bind /nix/store/x/var /var "
         "--symlink usr/bin /bin --symlink usr/lib /lib --symlink usr/lib64 /lib64 --symlink usr/sbin /sbin "
         "--proc /proc --dev /dev --tmpfs /home --tmpfs /root --tmpfs /run --tmpfs /tmp --tmpfs /var/tmp "
         "--ro-bind /w/packages /packages --bind /w/A /work "
-        "--unshare-uts --hostname first --unshare-ipc --unshare-pid --unshare-cgroup-try --unshare-net "
+        "--unshare-uts --hostname first --unshare-ipc --unshare-pid --unshare-cgroup-try --unshare-net --seccomp 9 "
         "--cap-add ALL --die-with-parent --new-session "
         "--clearenv --setenv HOME /home/first --setenv PATH /usr/bin --chdir /work"
     )
@@ -55,7 +57,8 @@ def test_with_ids_of_its_own_it_starts_from_a_stage() -> None:
         f"bwrap --dev-bind / / --tmpfs /mnt --ro-bind {ids} /etc/subuid --ro-bind {ids} /etc/subgid "
         "--ro-bind /x /mnt/root --ro-bind /p /mnt/read-only-0 --bind /root/A /mnt/writable-0 --cap-add ALL --die-with-parent"
     )
-    assert " ".join(unshare) == (
+    assert unshare[2:4] == ['exec "$@" 9<"$0"', str(ids.with_name("seccomp.bpf"))]
+    assert " ".join(unshare[4:]) == (
         "unshare --user --map-users=500000,0,65536 --map-groups=500000,0,65536 --setuid 0 --setgid 0"
     )
     text = " ".join(inner)
@@ -67,7 +70,8 @@ def test_with_ids_of_its_own_it_starts_from_a_stage() -> None:
 def test_a_terminal_and_the_network_are_asked_for() -> None:
     plain = Sandbox(root=Path("/x")).argv(["true"])
     open_one = Sandbox(root=Path("/x"), network=True, terminal=True).argv(["true"])
-    assert set(plain) - set(open_one) == {"--unshare-net", "--new-session"}
+    assert plain[4:5] == open_one[:1] == ["bwrap"]
+    assert set(plain[4:]) - set(open_one) == {"--unshare-net", "--seccomp", "9", "--new-session"}
     assert "taskset" not in plain
 
 
