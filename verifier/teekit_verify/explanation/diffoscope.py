@@ -45,7 +45,8 @@ def deepen(examination: Examination) -> dict[tuple[str, ...], tuple[str, ...]]:
     found: dict[tuple[str, ...], tuple[str, ...]] = {}
     fit = [pair for pair in examination.leaves if max(pair.a.size_bytes, pair.b.size_bytes) <= _MAX_FILE_BYTES]
     asked = failures = 0
-    for asked, pair in enumerate(fit[:_MAX_PAIRS], start=1):
+    for pair in fit[:_MAX_PAIRS]:
+        asked += 1
         try:
             found[pair.path] = _compared(examination, pair)
         except ToolMissingError as error:
