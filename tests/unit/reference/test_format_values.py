@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from builders import documents as sample
 from builders.uki import build_uki, default_sections
 from teekit_verify.appraisal.compare import compare_with_published
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.core.outcome import ExitStatus
+from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.measurement.platforms import PLATFORMS
 from teekit_verify.measurement.registers import MRTD, pcr, rtmr
+from teekit_verify.reference import create, model
 from teekit_verify.reference.formats import load_published
 from teekit_verify.reference.groups import reference_groups
 from teekit_verify.reference.measure import measure_file
@@ -161,6 +164,53 @@ def test_flashbots_values_of_which_any_is_acceptable() -> None:
     values = load_published(FOLDER / "flashbots-buildernet.json").values
     several = [item for each in values for platform in each.platforms.values() for item in platform.values()]
     assert {item.policy for item in several} == {Policy.MATCH, Policy.ANY_OF}
+
+
+def _azure_record(name: str, measured: Measurements, **changes: str) -> dict[str, object]:
+    registers = {
+        str(register.index): {"expected": value.values[0].hex}
+        for register, value in measured.platforms["azure"].items()
+        if value.values is not None
+    }
+    registers |= {index: {"expected": value} for index, value in changes.items()}
+    return {"measurement_id": name, "attestation_type": "azure-tdx", "measurements": registers}
+
+
+def test_one_of_several_images_has_to_match_in_every_register(tmp_path: Path) -> None:
+    measured = _uki(tmp_path)
+    others = json.loads((FOLDER / "flashbots-buildernet.json").read_text())
+    path = tmp_path / "list.json"
+    path.write_text(json.dumps([*others, _azure_record("ours", measured)]))
+    values, _, conclusion = compare_with_published(load_published(path).values, measured)
+    assert (values.name, conclusion.status) == ("ours", ExitStatus.HOLDS)
+    mixed = [_azure_record("half", measured, **{"4": "00" * 32}), _azure_record("rest", measured, **{"9": "11" * 32})]
+    path.write_text(json.dumps([*others, *mixed]))
+    values, checklist, conclusion = compare_with_published(load_published(path).values, measured)
+    assert conclusion.status is ExitStatus.DOES_NOT_HOLD
+    assert conclusion.reasons[0] == "of 25 published images none matches; 'half' comes closest"
+    assert [check.name for check in checklist.of(Outcome.MISMATCH)] == ["azure PCR4 sha256"]
+
+
+def test_images_of_other_platforms_give_no_verdict(tmp_path: Path) -> None:
+    values = load_published(FOLDER / "dstack-mr-gcp.json").values
+    azure = _uki(tmp_path)
+    only_azure = replace(azure, platforms={"azure": azure.platforms["azure"]})
+    _, _, conclusion = compare_with_published(values, only_azure)
+    assert conclusion.status is ExitStatus.NO_VERDICT
+    assert "published, but not among the measurements" in conclusion.reasons[0]
+
+
+def test_measurements_publish_their_artifact_and_its_disk(tmp_path: Path) -> None:
+    disk = model.Disk("disk.raw", model.DiskFormat.RAW, 7, sample.sha256("disk"))
+    path = tmp_path / "measurements.json"
+    path.write_bytes(create.dump_measurements(sample.measurements(disk=disk)))
+    published = load_published(path)
+    assert published.artifact_names == {"tdx-debian.efi", "disk.raw"}
+    assert published.platforms == {"uefi-vtpm", "tdx"}
+    (values,) = published.values
+    _, checklist, conclusion = compare_with_published((values,), sample.measurements(disk=disk))
+    assert conclusion.status is ExitStatus.HOLDS
+    assert [check.name for check in checklist.checks][:2] == ["artifact disk.raw", "artifact tdx-debian.efi"]
 
 
 def _record(**fields: object) -> list[dict[str, object]]:

@@ -85,6 +85,7 @@ def not_compared(values: ReferenceValues) -> tuple[Check, ...]:
     )
 
 
-def _distance(compared: Compared) -> tuple[int, int]:
+def _distance(compared: Compared) -> tuple[int, int, int]:
     _, checklist, conclusion = compared
-    return _BEST_FIRST.index(conclusion.status), len(checklist.of(Outcome.MISMATCH))
+    unclear = checklist.of(Outcome.NOT_CHECKED, Outcome.ERROR)
+    return _BEST_FIRST.index(conclusion.status), len(checklist.of(Outcome.MISMATCH)), len(unclear)

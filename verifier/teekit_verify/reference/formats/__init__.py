@@ -44,10 +44,7 @@ def load_published(path: Path, root: TrustedRoot | None = None) -> PublishedFile
     """
     source = read_source(path, root)
     found = recognise(source)
-    values = tuple(found.read(source))
-    if not values:
-        raise TeekitError(f"{path}: publishes nothing")
-    return PublishedFile(found.name, Digest.of(Algorithm.SHA256, source.data), values)
+    return PublishedFile(found.name, Digest.of(Algorithm.SHA256, source.data), tuple(found.read(source)))
 
 
 def read_source(path: Path, root: TrustedRoot | None = None) -> Source:
