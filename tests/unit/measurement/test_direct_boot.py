@@ -47,14 +47,14 @@ def _of_qemu(kernel: bytes, initrd: bytes | None, memory_mib: int) -> bytes:
         if initrd is not None:
             (folder / "initrd").write_bytes(initrd)
             options += ["-initrd", str(folder / "initrd")]
-        process = start(argv(require("qemu-system-x86_64"), options, folder / "q"), log=folder / "log")
+        process = start(argv(require("qemu-system-x86_64"), options, folder), log=folder / "log")
         try:
             deadline = time.monotonic() + 30
-            while not (folder / "q").exists():
+            while not (folder / "qtest.sock").exists():
                 assert process.poll() is None, (folder / "log").read_text()
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
-            with QtestClient(folder / "q") as qtest:
+            with QtestClient(folder / "qtest.sock") as qtest:
                 return b"".join(
                     fw_cfg_read(qtest, FwCfgItem(data, struct.unpack("<I", fw_cfg_read(qtest, FwCfgItem(size, 4)))[0]))
                     for size, data in ((SETUP_SIZE, SETUP_DATA), (KERNEL_SIZE, KERNEL_DATA))

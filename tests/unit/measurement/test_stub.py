@@ -42,7 +42,7 @@ def initrd(seen: StubView) -> bytes | None:
     return b"".join(bytes(data[part.start : part.stop]) if isinstance(part, Span) else part for part in message)
 
 
-@pytest.mark.parametrize("version", ["253", "256.4", "258", "260", "261.3", "999", "9999", "258~rc1", "257-rc1"])
+@pytest.mark.parametrize("version", ["251", "261.3", "262.1-1", "999", "9999", "258~rc1", "257-rc1"])
 def test_versions_nobody_looked_into_are_refused(version: str) -> None:
     with pytest.raises(
         UnsupportedInputError, match=rf"systemd-stub {version}: what this version measures is not known"
@@ -61,14 +61,36 @@ def test_measured_sections_come_in_the_order_of_the_source_and_not_of_the_file(m
     names = [".pcrsig", ".hwids", ".ucode", ".sbat", ".uname", ".splash", ".initrd", ".dtb", ".osrel", ".cmdline"]
     seen = view(str(major), *((name, b"x") for name in names))
     common = [".linux", ".osrel", ".cmdline", ".initrd"]
-    expected = {
-        252: [*common, ".splash", ".dtb"],
-        254: [*common, ".splash", ".dtb", ".uname", ".sbat"],
-        255: [*common, ".splash", ".dtb", ".uname", ".sbat"],
-        257: [*common, ".ucode", ".splash", ".dtb", ".uname", ".sbat", ".hwids"],
-        259: [*common, ".ucode", ".splash", ".dtb", ".uname", ".sbat", ".hwids"],
-    }
-    assert [section.name for section in seen.measured] == expected[major]
+    old = [*common, ".splash", ".dtb"]
+    middle = [*old, ".uname", ".sbat"]
+    new = [*common, ".ucode", ".splash", ".dtb", ".uname", ".sbat"]
+    expected = {252: old, 253: old, 254: middle, 255: middle, 256: new}
+    assert [section.name for section in seen.measured] == expected.get(major, [*new, ".hwids"])
+
+
+@pytest.mark.parametrize(
+    ("major", "measures_to_cc", "firmware_loads_kernel"),
+    [
+        (253, False, True),
+        (255, False, True),
+        (256, True, True),
+        (257, True, True),
+        (258, True, False),
+        (260, True, False),
+    ],
+)
+def test_what_changed_when(major: int, measures_to_cc: bool, firmware_loads_kernel: bool) -> None:  # noqa: FBT001
+    """Systemd NEWS: 256 (CC measurement besides the TPM); pull request 37372 (the kernel without LoadImage) is in 258."""
+    found = BEHAVIOURS[major]
+    assert (found.measures_to_cc, found.firmware_loads_kernel) == (measures_to_cc, firmware_loads_kernel)
+
+
+def test_stub_256_packs_microcode_and_signatures_and_nothing_else() -> None:
+    """combine_initrds() of v256: all parts are padded, also a single .ucode; os-release and profiles came with 257."""
+    sections = ((".osrel", b"ID=x\n"), (".initrd", b"12345"), (".ucode", b"uc"), (".pcrsig", b"{}"))
+    assert initrd(view("256.4", *sections)) == b"uc\0\0" + b"12345\0\0\0" + archive("tpm2-pcr-signature.json", b"{}")
+    assert initrd(view("256.4", (".ucode", b"uc"))) == b"uc\0\0"
+    assert initrd(view("256.4", (".initrd", b"12345"))) == b"12345"
 
 
 def test_empty_sections_do_not_exist() -> None:
@@ -100,7 +122,9 @@ def test_ambiguous_names_are_refused_before_257(name: str, counts_as: str) -> No
         view("255", (".cmdline", b"a"), (name, b"b"))
 
 
-@pytest.mark.parametrize(("version", "name"), [("257", ".dtbauto"), ("259", ".dtbauto"), ("259", ".efifw")])
+@pytest.mark.parametrize(
+    ("version", "name"), [("257", ".dtbauto"), ("258", ".efifw"), ("259", ".dtbauto"), ("260", ".efifw")]
+)
 def test_sections_chosen_by_hardware_are_refused(version: str, name: str) -> None:
     with pytest.raises(UnsupportedInputError, match=f"a {name} section: whether it is used and measured depends on"):
         view(version, (name, b"x"))

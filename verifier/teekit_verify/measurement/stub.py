@@ -1,9 +1,10 @@
 """What each systemd-stub measures, and what it hands to the kernel: one table, read from systemd's sources.
 
-Read in the release tarballs 252.39, 254.26, 255.4, 257.13 and 259.5, and each booted under OVMF with a software TPM: src/fundamental/tpm-pcr.h or uki.h (order of the
-sections), src/boot/stub.c (initrds, profiles), pe.c (which section wins), cpio.c, linux.c, measure.c, util.c
-(src/boot/efi/ up to 256). A version that is not in the table is refused: the next release may measure something else.
-261, for one, appends a console= argument that depends on the machine, and a secret from a firmware variable.
+Read in 252.39, 253, 254.26, 255.4, 256, 257.13, 258.10, 259.5 and 260.4: src/fundamental/tpm-pcr.h or uki.h (order of
+the sections), src/boot/stub.c (initrds, profiles), pe.c (which section wins), cpio.c, linux.c, measure.c, util.c
+(src/boot/efi/ up to 256). 252, 254, 255, 257 and 259 were also booted under OVMF with a software TPM (tests/assets/boots).
+A version that is not in the table is refused: the next release may measure something else. 261, for one, appends a
+console= argument that depends on the machine, and a secret from a firmware variable, and measures SMBIOS data.
 """
 
 from __future__ import annotations
@@ -62,23 +63,38 @@ _V254 = replace(
     sections=(".linux", ".osrel", ".cmdline", ".initrd", ".splash", ".dtb", ".uname", ".sbat", ".pcrsig", ".pcrpkey"),
 )
 _V255 = replace(_V254, skips_leading_space=True)
-_V257 = StubBehaviour(
+_V256 = replace(
+    _V255,
     sections=(
         *(".linux", ".osrel", ".cmdline", ".initrd", ".ucode", ".splash", ".dtb", ".uname", ".sbat"),
-        *(".pcrsig", ".pcrpkey", ".profile", ".dtbauto", ".hwids"),
+        *(".pcrsig", ".pcrpkey"),
     ),
+    measures_to_cc=True,
+)
+_V257 = StubBehaviour(
+    sections=(*_V256.sections, ".profile", ".dtbauto", ".hwids"),
     packed=(*_SIGNATURE_FILES, (".osrel", "os-release"), (".profile", "profile")),
     profiles=True,
     measures_to_cc=True,
     firmware_loads_kernel=True,
     skips_leading_space=True,
 )
-_V259 = replace(_V257, sections=(*_V257.sections, ".efifw"), firmware_loads_kernel=False)
+_V258 = replace(_V257, sections=(*_V257.sections, ".efifw"), firmware_loads_kernel=False)
 
 _CHANGED_BUILDS = re.compile(r"rc\d|\.el\d")
 """Release candidates, and Red Hat Enterprise Linux: its 252 measures .uname and .sbat, which upstream's does not."""
 
-BEHAVIOURS = {252: _V252, 254: _V254, 255: _V255, 257: _V257, 259: _V259}
+BEHAVIOURS = {
+    252: _V252,
+    253: _V252,
+    254: _V254,
+    255: _V255,
+    256: _V256,
+    257: _V257,
+    258: _V258,
+    259: _V258,
+    260: _V258,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +124,8 @@ class StubView:
         """The initrd as the kernel receives it; None if there is none.
 
         "If there is more then 1 initrd we need to combine them" (stub.c): each part is padded with zeros to 4 bytes;
-        a single part is handed over as it is. Order: .ucode, .initrd, then the generated cpio archives.
+        a single part is handed over as it is (256 pads a lone .ucode as well). Order: .ucode, .initrd, then the
+        generated cpio archives.
         """
         parts: list[Message] = [
             (section.content,) for name in (".ucode", ".initrd") if (section := self.get(name)) is not None
@@ -117,7 +134,8 @@ class StubView:
             if (section := self.get(name)) is not None:
                 before, after = extra_file(filename, section.virtual_size)
                 parts.append((before, section.content, after))
-        if len(parts) < 2:  # noqa: PLR2004 - see above
+        pads_one = self.behaviour is _V256 and self.get(".ucode") is not None
+        if len(parts) < 2 and not pads_one:  # noqa: PLR2004 - see above
             return parts[0] if parts else None
         return tuple(piece for part in parts for piece in _padded(part))
 
