@@ -60,19 +60,14 @@ def run(
     Raises ToolMissingError, or ToolFailedError for an exit status outside `accept`, a signal, or the timeout.
     """
     with _LogFile(log) as stream, _DelayedInterrupt() as interrupt:
-        try:
-            process = subprocess.Popen(  # noqa: S603
-                list(argv),
-                stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
-                stdout=stream or subprocess.PIPE,
-                stderr=stream or subprocess.PIPE,
-                env=None if environment is None else dict(environment),
-                cwd=cwd,
-                start_new_session=True,
-                pass_fds=pass_fds,
-            )
-        except OSError as error:
-            raise _not_started(argv, error) from error
+        process = _popen(
+            argv,
+            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+            output=stream or subprocess.PIPE,
+            environment=environment,
+            cwd=cwd,
+            pass_fds=pass_fds,
+        )
         with process:  # closes its pipes
             try:
                 interrupt.let_through()
@@ -98,17 +93,7 @@ def running(
     That raises ToolFailedError as `run` does. Output is appended to `log`.
     """
     with _LogFile(log) as stream, _DelayedInterrupt() as interrupt:
-        try:
-            process = subprocess.Popen(  # noqa: S603
-                list(argv),
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=stream,
-                env=None if environment is None else dict(environment),
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise _not_started(argv, error) from error
+        process = _popen(argv, output=stream, environment=environment)
 
         def wait() -> None:
             try:
@@ -129,12 +114,32 @@ def running(
 def start(argv: Sequence[str], *, log: Path) -> subprocess.Popen[bytes]:
     """Start a long-lived program (QEMU, swtpm) in a process group of its own; the caller ends it with `end_group`."""
     with log.open("ab") as stream:
-        try:
-            return subprocess.Popen(  # noqa: S603
-                list(argv), stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, start_new_session=True
-            )
-        except OSError as error:
-            raise _not_started(argv, error) from error
+        return _popen(argv, output=stream)
+
+
+def _popen(
+    argv: Sequence[str],
+    *,
+    output: IO[bytes] | int | None,
+    stdin: int = subprocess.DEVNULL,
+    environment: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    pass_fds: tuple[int, ...] = (),
+) -> subprocess.Popen[bytes]:
+    """Start a program in a session, and so a process group, of its own; both its outputs go to `output`."""
+    try:
+        return subprocess.Popen(  # noqa: S603
+            list(argv),
+            stdin=stdin,
+            stdout=output,
+            stderr=output,
+            env=None if environment is None else dict(environment),
+            cwd=cwd,
+            start_new_session=True,
+            pass_fds=pass_fds,
+        )
+    except OSError as error:
+        raise _not_started(argv, error) from error
 
 
 def _not_started(argv: Sequence[str], error: OSError) -> ToolMissingError | ToolFailedError:
