@@ -272,3 +272,7 @@ def test_add_writes_a_reference_that_accepts_both(
     fields = json.loads(paths[2].read_text())["platforms"]["uefi-vtpm"]
     assert [item["label"] for item in fields["PCR11"]["acceptable"]] == ["rebuild", "newer firmware"]
     assert fields["PCR4"]["policy"] == "match"
+    assert main(["reference", "add", str(paths[2]), str(paths[1]), "--label", "x", "--output", str(paths[2])]) == 0
+    capsys.readouterr()
+    assert main(["reference", "show", str(FORMATS / "dstack-mr-gcp.json")]) == ExitStatus.HOLDS
+    assert "firmware 3, machine 8 (in firmware 3)" in capsys.readouterr().out

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from teekit_verify.core.digest import Digest
     from teekit_verify.reference.formats.base import TrustedRoot
-    from teekit_verify.reference.model import Reference, ReferenceRegister
+    from teekit_verify.reference.model import AcceptableValue, Reference, ReferenceRegister
 
 LIST_SCHEMA = "teekit-verify/reference-list/v1"
 _SUFFIXES = (".json", ".pcrlock", ".binarypb")
@@ -52,7 +52,12 @@ def register_rows(name: str, register: ReferenceRegister) -> Iterator[tuple[Text
         banks = [(bank.value, value.register.value(bank)) for bank in value.register.banks]
         for bank, digest in banks or [("", None)]:
             content = digest.hex if digest else f"not known: {value.register.missing}"
-            yield styled(name), styled(policy), styled(value.label), styled(bank), styled(content)
+            yield styled(name), styled(policy), styled(_label(value)), styled(bank), styled(content)
+
+
+def _label(value: AcceptableValue) -> str:
+    """With the groups of values that it belongs to, unless these say no more."""
+    return value.label if value.groups in {(), (value.label,)} else f"{value.label} (in {', '.join(value.groups)})"
 
 
 @dataclass(frozen=True, slots=True)
