@@ -59,15 +59,11 @@ def appraise_platform(
     `unmentioned` also covers the events that stand between those that a reference names: see `_settled`.
     """
     candidates = [
-        (_appraise_registers(platform, registers, values, group), group)
+        _appraise_registers(platform, registers, values, group)
         for group, registers in reference_groups(published)
         for _, values in measured_groups(measured, published)
     ]
-    checklist, group = min(candidates, key=lambda candidate: _distance(candidate[0]))
-    if group and checklist.of(Outcome.MISMATCH):
-        note = f"no group of values matches; against '{group}': "
-        checks = (replace(check, detail=note + check.detail) if check.detail else check for check in checklist.checks)
-        checklist = Checklist(tuple(checks), checklist.ignored, checklist.differences)
+    checklist = min(candidates, key=_distance)
     if unmentioned:
         checklist = replace(
             checklist, checks=tuple(_settled(check, platform, published, measured) for check in checklist.checks)
@@ -123,12 +119,23 @@ def _appraise_registers(
         if reference.policy is Policy.IGNORE:
             checklist += Checklist((), (_ignored(name, reference, value),))
         elif not reference.acceptable:
-            checklist += Checklist((Check(name, Outcome.MISMATCH, detail=f"no acceptable value in '{group}'"),))
+            checklist += Checklist((Check(name, Outcome.MISMATCH, detail=f"the group '{group}' has no value for it"),))
         elif value is None:
             checklist += _not_measured(name, reference)
         else:
-            checklist += _appraise_register(platform, register, reference.acceptable, value)
+            found = _appraise_register(platform, register, reference.acceptable, value)
+            tied = any(item.groups for item in reference.acceptable)
+            checklist += _noted(found, f"no group of values matches; against '{group}': ") if tied else found
     return checklist
+
+
+def _noted(checklist: Checklist, note: str) -> Checklist:
+    """`note` before what is said of mismatches."""
+    checks = (
+        replace(check, detail=note + check.detail) if check.outcome is Outcome.MISMATCH else check
+        for check in checklist.checks
+    )
+    return replace(checklist, checks=tuple(checks))
 
 
 def _ignored(name: str, reference: ReferenceRegister, value: RegisterValue | None) -> Check:
