@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from builders import documents as sample
-from builders import tdvf
+from builders import eventlog, tdvf
 from builders.mrtd import mrtd_of_rows
 from builders.uki import build_uki
 from teekit_verify.appraisal.appraise import appraise
@@ -78,8 +78,21 @@ def test_several_machines_at_once_for_people(uki: Path, capsys: pytest.CaptureFi
     assert any("RTMR3: zero, nothing of the image extends it" in line for line in lines)
     assert main(["measure", str(uki), *machines, "--events"]) == ExitStatus.HOLDS
     text = capsys.readouterr().out
-    assert "gcp/c3-standard-8 RTMR0 (firmware of 2026-06, PCI device 5, ACPI tables of 2026-04)" in text
+    assert "gcp/c3-standard-8 RTMR0 (firmware of 2026-04, PCI device 5, ACPI tables of 2026-04)" in text
     assert "recorded: ACPI tables of 2026-04" in text
+
+
+def test_a_machine_without_vtpm(uki: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The machine of the quote has none: its RTMR2 holds command line and initrd."""
+    argv = (uki, "--machine", "c3-standard-4", "--disks", 2)
+    platforms = _measured(capsys, *argv, "--no-vtpm")["platforms"]
+    assert list(platforms) == ["gcp-no-vtpm/c3-standard-4"]
+    found = platforms["gcp-no-vtpm/c3-standard-4"]
+    assert QUOTED_RTMR0 in _alternatives(found["RTMR0"]).values()
+    assert list(found) == ["MRTD", "RTMR0", "RTMR1", "RTMR2", "RTMR3"]
+    plain = _measured(capsys, uki, "--platform", "gcp", "--no-vtpm")["platforms"]["gcp-no-vtpm"]
+    assert found["RTMR2"] == plain["RTMR2"]
+    assert found["RTMR2"] != _measured(capsys, *argv)["platforms"][NAME]["RTMR2"]
 
 
 def test_a_firmware_file_leaves_one_mrtd(uki: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -95,8 +108,7 @@ def test_a_firmware_file_leaves_one_mrtd(uki: Path, tmp_path: Path, capsys: pyte
     ("options", "message"),
     [
         (["--machine", "n2d-standard-2"], "the machine type 'n2d-standard-2' is not on record"),
-        (["--machine", "c3-standard-4", "--platform", "qemu"], "machine types are known for Google Cloud, with a vTPM"),
-        (["--machine", "c3-standard-4", "--no-vtpm"], "machine types are known for Google Cloud, with a vTPM"),
+        (["--machine", "c3-standard-4", "--platform", "qemu"], "machine types are known for Google Cloud"),
         (["--machine", "c3-standard-4", "--disks", "0"], "a machine has 1 to 128 disks, not 0"),
         (["--disks", "2"], "these options do not describe a machine together"),
         (["--machine", "c3-standard-4", "--memory", "2G"], "these options do not describe a machine together"),
@@ -115,18 +127,20 @@ def _value(hexadecimal: str) -> model.RegisterValue:
     return model.RegisterValue((Digest.from_hex(Algorithm.SHA384, hexadecimal),), "", ())
 
 
-def _reference(*values: tuple[str, str], name: str = NAME, others: bool = True) -> model.Reference:
-    """One acceptable RTMR0 for each value; the registers of the image are ignored."""
+def _reference(
+    *values: tuple[str, str], name: str = NAME, others: bool = True, compared: str = "RTMR0"
+) -> model.Reference:
+    """One acceptable RTMR0 (or other register) for each value; the registers of the image are ignored."""
     acceptable = tuple(model.AcceptableValue(label, _value(value)) for label, value in values)
     ignored = model.ReferenceRegister(model.Policy.IGNORE, "not of interest here", ())
-    registers = ["MRTD", "PCR2", "PCR4", "PCR5", "PCR9", "PCR11", "RTMR1", "RTMR2", "RTMR3"] if others else []
+    registers = ["MRTD", "RTMR0", "PCR2", "PCR4", "PCR5", "PCR9", "PCR11", "RTMR1", "RTMR2", "RTMR3"] if others else []
     return replace(
         sample.reference(),
         artifacts=(),
         platforms={
             name: {
                 **{Register(register): ignored for register in registers},
-                rtmr(0): model.ReferenceRegister(model.Policy.ANY_OF, "", acceptable),
+                Register(compared): model.ReferenceRegister(model.Policy.ANY_OF, "", acceptable),
             }
         },
     )
@@ -160,17 +174,17 @@ def test_compare_measures_the_machines_of_the_reference(
 ) -> None:
     data = uki.read_bytes()
     artifact = model.Artifact(uki.name, len(data), Digest.of(Algorithm.SHA256, data))
-    # Whether the value is right is for the tests above: here it counts that compare predicts for the machine at all.
-    (label, value), *_ = _alternatives(
-        _measured(capsys, uki, "--machine", "c3-standard-4")["platforms"][NAME]["RTMR0"]
-    ).items()
+    # MRTD in the quote of a real c3-standard-4 (tests/assets/eventlogs): 48 bytes of header, then 136 into the TD report.
+    value = (eventlog.ASSETS / "gcp-cos113-quote.bin").read_bytes()[48 + 136 :][:48].hex()
     path = tmp_path / "reference.json"
     for text, status in ((value, ExitStatus.HOLDS), ("22" * 48, ExitStatus.DOES_NOT_HOLD)):
-        path.write_bytes(create.dump_reference(replace(_reference((label, text)), artifacts=(artifact,))))
+        path.write_bytes(
+            create.dump_reference(replace(_reference(("quoted", text), compared="MRTD"), artifacts=(artifact,)))
+        )
         assert main(["compare", str(path), str(uki)]) == status
         assert main(["compare", str(path), str(uki), "--events"]) == status
         capsys.readouterr()
-    unknown = replace(_reference(("a", value), name="gcp/no-such-machine"), artifacts=(artifact,))
+    unknown = replace(_reference(("a", value), name="gcp/no-such-machine", compared="MRTD"), artifacts=(artifact,))
     path.write_bytes(create.dump_reference(unknown))
     assert main(["compare", str(path), str(uki)]) == ExitStatus.NO_VERDICT
     assert "published, but not among the measurements" in capsys.readouterr().out

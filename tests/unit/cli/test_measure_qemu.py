@@ -159,6 +159,20 @@ def test_shapes_that_are_not_covered(
     assert rtmr0["missing"].startswith(message)
 
 
+@pytest.mark.parametrize(("edk2", "separators"), [("2024.08", 0), ("2024.11", 1)])
+def test_the_release_of_edk2_decides_where_the_separator_is(
+    base: list[str], edk2: str, separators: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Tianocore/edk2 efaf8931bb, first in edk2-stable202411: one separator each for RTMR0 and RTMR1, before two for RTMR0."""
+    found = _qemu(capsys, [*base, "--memory", "2G", "--edk2", edk2])
+    count = {
+        name: sum(event["digests"]["sha384"] == SEPARATOR for event in found[name]["events"])
+        for name in ("RTMR0", "RTMR1")
+    }
+    assert count == {"RTMR0": 2 - separators, "RTMR1": separators}
+    assert found["RTMR1"]["missing"].startswith("EV_EFI_GPT_EVENT")
+
+
 GLOBAL = UUID("8be4df61-93ca-11d2-aa0d-00e098032b8c")
 
 

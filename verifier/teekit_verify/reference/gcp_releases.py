@@ -92,16 +92,18 @@ def _rtmr0s(
 
 
 def rtmr1s(known: Sequence[GcpRelease], of_image: model.RegisterValue) -> tuple[model.AcceptableValue, ...]:
-    """`of_image` has the separator. Firmware that measures it to RTMR0 (`second_separator`) leaves it out here."""
-    without = [event for event in of_image.events if event.type != EventType.EV_SEPARATOR]
-    bare = register_value(
-        rtmr(1), replace(of_image, events=tuple(without)).as_events(rtmr(1)), missing=of_image.missing
-    )
+    """RTMR1 with the separator, as `of_image` has it, and without, each for the releases that measure so."""
     values = (
         model.AcceptableValue("separator in RTMR1", of_image, _labels(known, second_separator=False)),
-        model.AcceptableValue("separator in RTMR0", bare, _labels(known, second_separator=True)),
+        model.AcceptableValue("separator in RTMR0", without_separator(of_image), _labels(known, second_separator=True)),
     )
     return tuple(value for value in values if value.groups)
+
+
+def without_separator(of_image: model.RegisterValue) -> model.RegisterValue:
+    """RTMR1 of firmware that measures the separator to RTMR0 (edk2 before efaf8931bb, stable202411)."""
+    events = tuple(event for event in of_image.events if event.type != EventType.EV_SEPARATOR)
+    return register_value(rtmr(1), replace(of_image, events=events).as_events(rtmr(1)), missing=of_image.missing)
 
 
 def _labels(known: Sequence[GcpRelease], *, second_separator: bool) -> tuple[str, ...]:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Protocol
 from teekit_verify.artifacts.tdvf import open_tdvf
 from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.measurement import qemu_rtmr0
-from teekit_verify.measurement.platforms.gcp import GCP
+from teekit_verify.measurement.platforms.gcp import GCP, GCP_NO_VTPM
 from teekit_verify.measurement.platforms.qemu import QEMU
 from teekit_verify.measurement.registers import MRTD, Register, rtmr
 from teekit_verify.reference import model
 from teekit_verify.reference.create import register_value
-from teekit_verify.reference.gcp_releases import mrtds, releases, rtmr0s, rtmr1s
+from teekit_verify.reference.gcp_releases import mrtds, releases, rtmr0s, rtmr1s, without_separator
 from teekit_verify.reference.measure_firmware import measure_firmware
 from teekit_verify.reference.platform_facts import load_gcp
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 Registers = Mapping[Register, model.RegisterValue]
 
-_PREFIX = f"{GCP.name}/"
 _UNITS = {"M": 20, "G": 30}
 
 
@@ -46,24 +45,25 @@ class Machines(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GcpMachines:
-    """Machine types by name. Without `firmware`, every one on record counts; `disks` counts the boot disk too."""
+    """Machine types by name. Without `firmware`, every one on record counts; `disks` counts the boot disk too.
+
+    That a vTPM changes nothing in MRTD, RTMR0 and RTMR1 is assumed: the machines whose values are known to follow from
+    what is on record had none, as their RTMR2 shows.
+    """
 
     names: tuple[str, ...]
     firmware: Path | None = None
     disks: int = 1
-
-    @property
-    def platform(self) -> Platform:
-        return GCP
+    platform: Platform = GCP
 
     def registers(self, of_image: Registers) -> Iterator[tuple[str, dict[Register, model.RegisterValue]]]:
-        """(`gcp/<machine>`, MRTD, RTMR0 and RTMR1). Raises UnsupportedInputError for a machine that is not on record."""
+        """(`gcp/<machine>` or so, MRTD, RTMR0 and RTMR1). Raises UnsupportedInputError for a machine that is not on record."""
         facts = load_gcp()
         known = releases(facts, self.firmware)
         for name in dict.fromkeys(self.names):
             found = rtmr0s(known, facts, facts.machine(name), disks=self.disks)
             yield (
-                _PREFIX + name,
+                f"{self.platform.name}/{name}",
                 {
                     MRTD: one_of(mrtds(known), "the firmware"),
                     rtmr(0): one_of(found, "the firmware and machine"),
@@ -86,12 +86,15 @@ class QemuMachine:
     def platform(self) -> Platform:
         return QEMU
 
-    def registers(self, _of_image: Registers) -> Iterator[tuple[str, dict[Register, model.RegisterValue]]]:
+    def registers(self, of_image: Registers) -> Iterator[tuple[str, dict[Register, model.RegisterValue]]]:
         values = tuple(
             model.AcceptableValue(f"page order {order.value}", model.RegisterValue((value,), "", ()))
             for order, value in measure_firmware(self.firmware).mrtd.items()
         )
-        yield QEMU.name, {MRTD: one_of(values, "the page order of QEMU and KVM"), rtmr(0): self._rtmr0()}
+        found = {MRTD: one_of(values, "the page order of QEMU and KVM"), rtmr(0): self._rtmr0()}
+        if self.has_disks and self.edk2 is not None and self.edk2.has_second_separator:
+            found[rtmr(1)] = without_separator(of_image[rtmr(1)])
+        yield QEMU.name, found
 
     def _rtmr0(self) -> model.RegisterValue:
         if self.memory_bytes is None or self.edk2 is None:
@@ -122,18 +125,24 @@ def one_of(values: Sequence[model.AcceptableValue], decides: str) -> model.Regis
 def gcp_machines(
     platforms: Sequence[Platform], names: Sequence[str], *, firmware: Path | None = None, disks: int | None = None
 ) -> GcpMachines:
-    """The machines that a user asked for. Raises TeekitError where Google Cloud is not among the platforms."""
-    if GCP not in platforms:
-        raise TeekitError(
-            "machine types are known for Google Cloud, with a vTPM",
-            hint="Leave out --machine, or give --platform gcp without --no-vtpm.",
-        )
-    return GcpMachines(tuple(names), firmware, 1 if disks is None else disks)
+    """The machines that a user asked for: with a vTPM, if that is left open. Raises TeekitError where Google Cloud is not
+    among the platforms.
+    """
+    for platform in (GCP, GCP_NO_VTPM):
+        if platform in platforms:
+            return GcpMachines(tuple(names), firmware, 1 if disks is None else disks, platform)
+    raise TeekitError(
+        "machine types are known for Google Cloud", hint="Leave out --machine, or give --platform gcp with it."
+    )
 
 
-def on_record(platform_names: Iterable[str]) -> GcpMachines | None:
-    """The machine types of documents' platforms, as far as there are facts about them; None if there are none."""
-    wanted = [name.removeprefix(_PREFIX) for name in platform_names if name.startswith(_PREFIX)]
+def on_record(platform_names: Iterable[str]) -> tuple[GcpMachines, ...]:
+    """The machine types of documents' platforms, as far as there are facts about them, for each kind of platform."""
+    wanted = [name.partition("/") for name in platform_names if "/" in name]
     known = {fact.name for fact in load_gcp().machines} if wanted else set()
-    names = tuple(name for name in wanted if name in known)
-    return GcpMachines(names) if names else None
+    found = []
+    for platform in (GCP, GCP_NO_VTPM):
+        names = tuple(name for kind, _, name in wanted if kind == platform.name and name in known)
+        if names:
+            found.append(GcpMachines(names, platform=platform))
+    return tuple(found)

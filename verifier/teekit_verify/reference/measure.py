@@ -131,11 +131,10 @@ def measure_rebuilt(uki: Path, disk: Path | None, published: Collection[str] = (
 def _measure_for(path: Path, names: Collection[str], *, whole_disk: bool = False) -> model.Measurements:
     wanted = tuple(platform for platform in PLATFORMS if platform.name in names)
     measured = measure_file(path, wanted, whole_disk=whole_disk)
-    machines = on_record(sorted(names))
-    if machines is None:
-        return measured
-    of_machines = measure_file(path, (), machines=machines)
-    return replace(measured, platforms={**measured.platforms, **of_machines.platforms})
+    platforms = dict(measured.platforms)
+    for machines in on_record(sorted(names)):
+        platforms |= measure_file(path, (), machines=machines).platforms
+    return replace(measured, platforms=platforms)
 
 
 def _is_document(path: Path) -> bool:
