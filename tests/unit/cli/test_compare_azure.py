@@ -77,6 +77,24 @@ def test_a_real_guest(run: Run) -> None:
     ]
 
 
+def test_reference_values_as_flashbots_publish_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """PCRs alone; the paravisor is shown, and Microsoft vouches for its vTPM. Of two images one matches."""
+    images = [
+        {
+            "measurement_id": name,
+            "attestation_type": "azure-tdx",
+            "measurements": {str(index): {"expected": REAL.pcrs[pcr(index + more)].hex} for index in (4, 9)},
+        }
+        for name, more in (("another", 1), ("this", 0))
+    ]
+    (tmp_path / "measurements.json").write_text(json.dumps(images))
+    status = main(["compare", str(tmp_path / "measurements.json"), *QUOTE])
+    out = capsys.readouterr().out
+    assert status is ExitStatus.HOLDS
+    assert out.startswith("quote flashbots.json against this (")
+    assert "azure MRTD: the paravisor's, not mentioned" in out.splitlines()
+
+
 def test_another_image(run: Run) -> None:
     values = {**REAL.pcrs, pcr(9): sample.sha256("another initrd")}
     status, out, _ = run(registers(values, 4, 9, 11), *QUOTE)
@@ -240,3 +258,20 @@ def test_a_log_that_leads_to_the_quoted_pcrs(changed: bool, run: Run, tmp_path: 
     assert "event log PCR9" in out
     words = "azure PCR9 sha256: mismatch: first difference at event 1: "
     assert (words in out and "the kernel command line differs; look at: UKI section .cmdline" in out) == changed
+
+
+def test_inspect_recognises_the_paravisors_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In a file of its own, and beside a quote."""
+    (tmp_path / "hcl").write_bytes(build.hcl_report(build.claims(build.tpm_key())))
+    assert main(["inspect", str(tmp_path / "hcl"), "--json"]) is ExitStatus.HOLDS
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert document["hcl_report"]["signature"] == "not verified"
+    assert document["hcl_report"]["fields"]["secure-boot"] == "False"
+    assert "quote" not in document
+    assert main(["inspect", str(build.REAL["coco-v1"])]) is ExitStatus.HOLDS
+    lines = capsys.readouterr().out.splitlines()
+    assert "HCL report of an Azure guest's paravisor: not verified" in lines
+    assert any(line.split() == ["REPORTDATA", REAL_REPORT_DATA] for line in lines)
+
+
+REAL_REPORT_DATA = read_quote(build.REAL["coco-v1"]).report.report_data.hex()

@@ -173,8 +173,10 @@ def _compare(
     values: ReferenceValues, platform: str, presented: Presented, registers: Mapping[Register, RegisterValue]
 ) -> Checklist:
     published = values.platforms[platform]
+    unasked: tuple[Check, ...] = ()
     if presented.measured_into is RegisterKind.PCR:
         registers = {register: value for register, value in registers.items() if register in published}
+        unasked = _unasked_paravisor(platform, presented) if MRTD not in published else ()
     asked = {
         register: item
         for register, item in published.items()
@@ -187,8 +189,13 @@ def _compare(
     )
     checklist = appraise_platform(platform, asked, registers, unmentioned=values.unmentioned)
     checklist = _without_other_banks(checklist, platform, registers)
-    checklist += Checklist(_open_questions(platform, checklist, presented), elsewhere + not_compared(values))
+    checklist += Checklist(_open_questions(platform, checklist, presented), unasked + elsewhere + not_compared(values))
     return _check_log(presented, asked) + checklist
+
+
+def _unasked_paravisor(platform: str, presented: Presented) -> tuple[Check, ...]:
+    found = presented.registers[MRTD].hex
+    return (Check(f"{platform} {MRTD}", Outcome.NOT_CHECKED, found=found, detail="the paravisor's, not mentioned"),)
 
 
 def _open_questions(platform: str, checklist: Checklist, presented: Presented) -> tuple[Check, ...]:
