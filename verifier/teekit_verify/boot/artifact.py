@@ -1,23 +1,24 @@
-"""What is booted: a UKI on a disk made for it, or a raw disk with the UKI in its ESP."""
+"""What is booted: a UKI on a disk made for it, or a disk image with the UKI in its ESP, as QEMU takes it."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import UUID
 
-from teekit_verify.artifacts.gpt import GuidPartitionTable, read_gpt
-from teekit_verify.boot import disk, layout
-from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
-from teekit_verify.core.process import find_program, run
+from teekit_verify.artifacts.disk import ArtifactKind, DiskImage, open_boot_file, open_disk, recognise
+from teekit_verify.boot import disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_COPY_TIMEOUT_SECONDS = 600
+    from teekit_verify.artifacts.gpt import GuidPartitionTable
+
+_CHUNK_BYTES = 1 << 20
+_ZEROS = bytes(_CHUNK_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,43 +32,62 @@ class Bootable:
 
 @contextlib.contextmanager
 def bootable(artifact: Path) -> Iterator[Bootable]:
-    """A UKI (a PE file) or a raw disk with a GPT. What had to be made for it is removed in the end. Raises TeekitError."""
-    try:
-        with artifact.open("rb") as stream:
-            is_pe = stream.read(2) == b"MZ"
-    except OSError as error:
-        raise TeekitError(f"cannot read {artifact}: {error.strerror}") from error
+    """A UKI, or a disk: raw, a fixed VHD, or a .tar.gz of a raw one. What had to be made for it is removed in the end.
+
+    Raises TeekitError. An archive is unpacked, and a VHD copied, as a sparse file.
+    """
     with tempfile.TemporaryDirectory(prefix="teekit-") as name:
-        if is_pe:
-            image = Path(name) / "disk.raw"
-            disk.make_disk(artifact, image, disk.geometry(artifact.stat().st_size))
-            yield Bootable(artifact, image, _table(image))
-        else:
-            table = _table(artifact)
-            uki = Path(name) / "uki.efi"
-            _copy_boot_file(artifact, table, uki)
-            yield Bootable(uki, artifact, table)
+        folder = Path(name)
+        uki, image = folder / "uki.efi", folder / "disk.raw"
+        match recognise(artifact):
+            case ArtifactKind.UKI:
+                uki = artifact
+                disk.make_disk(artifact, image, disk.geometry(artifact.stat().st_size))
+                table = _table(image)
+            case ArtifactKind.RAW:
+                image, table = artifact, _copy_boot_file(artifact, uki)
+            case ArtifactKind.VHD | ArtifactKind.TAR_GZ:
+                _copy_disk(artifact, image)
+                table = _copy_boot_file(image, uki)
+        yield Bootable(uki, image, table)
 
 
 def _table(image: Path) -> GuidPartitionTable:
-    try:
-        with image.open("rb") as stream:
-            return read_gpt(stream)
-    except MalformedInputError as error:
-        raise UnsupportedInputError(
-            f"{image} is neither a UKI nor a raw disk with a GPT ({error.message})",
-            hint="Give the UKI (.efi) or the raw disk; unpack a .tar.gz first.",
-        ) from error
+    with open_disk(image) as opened:
+        table = opened.gpt
+    return table
 
 
-def _copy_boot_file(image: Path, table: GuidPartitionTable, target: Path) -> None:
-    offsets = [
-        entry.first_lba * layout.SECTOR_BYTES
-        for entry in table.entries
-        if entry.type_guid == UUID(layout.ESP_TYPE_GUID)
-    ]
-    if len(offsets) != 1:
-        raise UnsupportedInputError(f"{image}: expected one EFI system partition, found {len(offsets)}")
-    mcopy = find_program("mcopy", hint=disk.HINT)
-    source = ("-i", f"{image.absolute()}@@{offsets[0]}", f"::{layout.BOOT_FILE}")
-    run((mcopy, *source, str(target)), timeout_seconds=_COPY_TIMEOUT_SECONDS)
+def _copy_boot_file(image: Path, target: Path) -> GuidPartitionTable:
+    with open_disk(image) as opened, open_boot_file(opened) as uki:
+        target.write_bytes(uki.data)
+        table = opened.gpt
+    return table
+
+
+def _copy_disk(source: Path, target: Path) -> None:
+    """The raw disk, without the zeros."""
+    with open_disk(source) as opened, target.open("xb") as stream:
+        stream.truncate(opened.size_bytes)
+        for start, stop in _pieces(opened):
+            opened.stream.seek(start)
+            for place in range(start, stop, _CHUNK_BYTES):
+                piece = opened.stream.read(min(_CHUNK_BYTES, stop - place))
+                if piece != _ZEROS[: len(piece)]:
+                    stream.seek(place)
+                    stream.write(piece)
+
+
+def _pieces(opened: DiskImage) -> list[tuple[int, int]]:
+    """Where the disk may hold something else than zeros, as (start, stop). The holes of a file are passed over."""
+    if opened.kind is ArtifactKind.TAR_GZ:
+        return [(0, opened.size_bytes)]
+    file = opened.stream.fileno()
+    before, stop, found = os.lseek(file, 0, os.SEEK_CUR), 0, []
+    with contextlib.suppress(OSError):  # raised where nothing but a hole is left
+        while stop < opened.size_bytes:
+            start = os.lseek(file, stop, os.SEEK_DATA)
+            stop = os.lseek(file, start, os.SEEK_HOLE)
+            found.append((start, min(stop, opened.size_bytes)))
+    os.lseek(file, before, os.SEEK_SET)  # the stream's buffer counts on it
+    return found

@@ -14,7 +14,12 @@ from teekit_verify.core.outcome import ExitStatus
 
 def boot(
     artifact: Annotated[
-        Path, typer.Argument(metavar="ARTIFACT", help="A UKI, or a raw disk with a UKI in its ESP.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="ARTIFACT",
+            help="A UKI, or a disk with a UKI in its ESP: raw, a fixed .vhd, or a .tar.gz of disk.raw.",
+            show_default=False,
+        ),
     ],
     serial_line: Annotated[
         str | None,
