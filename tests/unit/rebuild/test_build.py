@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import signal
 import subprocess
 from dataclasses import replace
@@ -12,14 +14,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from builders import rebuilds
+from builders.progress import Recorder
 from builders.tools import require
 from teekit_verify.core.digest import Algorithm, Digest
-from teekit_verify.core.errors import ToolFailedError
-from teekit_verify.rebuild import record
+from teekit_verify.core.errors import TeekitError, ToolFailedError
+from teekit_verify.rebuild import record, run
 from teekit_verify.rebuild.build import Attempt, BuildError, Plan
 from teekit_verify.rebuild.images import find_target
 from teekit_verify.rebuild.lock import EnvironmentIdentity
 from teekit_verify.rebuild.variation import conditions
+from teekit_verify.rebuild.workspace import Workspace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -264,3 +268,20 @@ def test_a_record_of_another_kind_is_not_trusted(attempt: Attempt) -> None:
     path.unlink()
     path.mkdir()
     assert record.load(attempt.folder) is None
+
+
+@pytest.mark.parametrize(("number", "expected"), [(errno.ENOSPC, TeekitError), (errno.EIO, OSError)])
+def test_a_full_disk_is_told_in_words(
+    attempt: Attempt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, expected: type[Exception]
+) -> None:
+    def full(path: Path) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr("teekit_verify.rebuild.build.remove", full)
+    with pytest.raises(expected) as caught:
+        run.build_twice(attempt.plan, conditions(), Workspace(tmp_path / "workspace"), Recorder())
+    if isinstance(caught.value, TeekitError):
+        assert caught.value.message == f"{tmp_path / 'workspace' / 'A'}: No space left on device"
+        assert caught.value.hint == (
+            "Free some space, or name a folder elsewhere with --workspace DIR, and run it again."
+        )
