@@ -37,32 +37,27 @@ def bootable(artifact: Path) -> Iterator[Bootable]:
     Raises TeekitError. An archive is unpacked, and a VHD copied, as a sparse file.
     """
     with tempfile.TemporaryDirectory(prefix="teekit-") as name:
-        folder = Path(name)
-        uki, image = folder / "uki.efi", folder / "disk.raw"
-        match recognise(artifact):
-            case ArtifactKind.UKI:
-                uki = artifact
-                disk.make_disk(artifact, image, disk.geometry(artifact.stat().st_size))
-                table = _table(image)
-            case ArtifactKind.RAW:
-                image, table = artifact, _copy_boot_file(artifact, uki)
-            case ArtifactKind.VHD | ArtifactKind.TAR_GZ:
-                _copy_disk(artifact, image)
-                table = _copy_boot_file(image, uki)
-        yield Bootable(uki, image, table)
+        yield _prepared(artifact, Path(name))
 
 
-def _table(image: Path) -> GuidPartitionTable:
-    with open_disk(image) as opened:
-        table = opened.gpt
-    return table
+def _prepared(artifact: Path, folder: Path) -> Bootable:
+    uki, image = folder / "uki.efi", folder / "disk.raw"
+    match recognise(artifact):
+        case ArtifactKind.UKI:
+            disk.make_disk(artifact, image, disk.geometry(artifact.stat().st_size))
+            with open_disk(image) as opened:
+                return Bootable(artifact, image, opened.gpt)
+        case ArtifactKind.RAW:
+            return Bootable(uki, artifact, _copy_boot_file(artifact, uki))
+        case ArtifactKind.VHD | ArtifactKind.TAR_GZ:
+            _copy_disk(artifact, image)
+            return Bootable(uki, image, _copy_boot_file(image, uki))
 
 
 def _copy_boot_file(image: Path, target: Path) -> GuidPartitionTable:
     with open_disk(image) as opened, open_boot_file(opened) as uki:
         target.write_bytes(uki.data)
-        table = opened.gpt
-    return table
+        return opened.gpt
 
 
 def _copy_disk(source: Path, target: Path) -> None:
