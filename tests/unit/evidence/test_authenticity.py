@@ -26,6 +26,8 @@ from teekit_verify.evidence.quote import parse_quote, read_quote
 from teekit_verify.evidence.sgx_extension import read_platform
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from teekit_verify.evidence.quote import Quote
 
 ROOT = read_root(None)
@@ -137,6 +139,30 @@ def test_go_tdx_guest_says_the_same_of_the_v5_sample() -> None:
     assert [check.detail for check in early.authentic if check.outcome is Outcome.MISMATCH] == [
         "the PCK certificate is valid from 2026-01-27 14:36:27 UTC only"
     ]
+
+
+QUOTES = [
+    *build.REAL.values(),
+    *(build.ASSETS / "azure" / f"{name}.json" for name in ("coco-v1", "flashbots")),
+    *(build.ASSETS / "quotes" / f"{name}.bin" for name in ("go-tdx-guest-spr-e4", "dcap-qvl-outdated")),
+]
+
+
+@pytest.mark.parametrize("path", QUOTES, ids=lambda path: path.name)
+def test_dcap_qvl_reads_the_same_fields(path: Path) -> None:
+    """Also of the quote with something behind it."""
+    quote = read_quote(path)
+    report, peer = quote.report, dcap_qvl.parse_quote(raw(quote) + quote.extra_bytes).report
+    assert report.mrtd.value == peer.mr_td
+    assert [item.value for item in report.rtmrs] == [peer.rt_mr0, peer.rt_mr1, peer.rt_mr2, peer.rt_mr3]
+    assert (report.report_data, report.td_attributes, report.xfam) == (peer.report_data, peer.td_attributes, peer.xfam)
+    assert (report.mrseam.value, report.mrsignerseam.value) == (peer.mr_seam, peer.mr_signer_seam)
+    assert (report.mrconfigid, report.mrowner, report.mrownerconfig) == (
+        peer.mr_config_id,
+        peer.mr_owner,
+        peer.mr_owner_config,
+    )
+    assert (report.tee_tcb_svn, report.seam_attributes) == (peer.tee_tcb_svn, peer.seam_attributes)
 
 
 def test_the_platform_that_dcap_qvl_reads_from_the_same_quote() -> None:

@@ -80,8 +80,9 @@ def test_the_reference_data_of_a_gcp_nonce() -> None:
         lambda data: data + bytes(3000),
     ],
 )
-def test_forms(wrap: Callable[[bytes], bytes]) -> None:
-    assert parse_quote(wrap(V4)) == parse_quote(V4)
+@pytest.mark.parametrize("data", [V4, V5], ids=["v4", "v5"])
+def test_forms(wrap: Callable[[bytes], bytes], data: bytes) -> None:
+    assert parse_quote(wrap(data)) == parse_quote(data)
 
 
 def test_what_follows_a_quote_is_kept_apart() -> None:

@@ -13,40 +13,24 @@ if TYPE_CHECKING:
 
 ReportDataOption = Annotated[
     str | None,
-    typer.Option(
-        metavar="HEX",
-        help="What REPORTDATA must be; zeros follow if it is shorter.",
-    ),
+    typer.Option(metavar="HEX", help="What REPORTDATA must be; zeros follow if it is shorter."),
 ]
 NonceOption = Annotated[
     Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="A file with what REPORTDATA must be, of 1 to 64 bytes; zeros follow.",
-    ),
+    typer.Option(metavar="FILE", help="A file with what REPORTDATA must be, of 1 to 64 bytes; zeros follow."),
 ]
 PublicKeyOption = Annotated[
     Path | None,
-    typer.Option(
-        metavar="PEM",
-        help="REPORTDATA must be the SHA-256, SHA-384 or SHA-512 of this key (DER, SPKI).",
-    ),
+    typer.Option(metavar="PEM", help="REPORTDATA must be the SHA-256, SHA-384 or SHA-512 of this key (DER, SPKI)."),
 ]
 AllowDebugOption = Annotated[bool, typer.Option("--allow-debug", help="Do not refuse a debug TD.")]
 CollateralOption = Annotated[
     Path | None,
-    typer.Option(
-        metavar="DIR",
-        help="Revocation lists, TCB info and QE identity that Intel published.",
-        exists=True,
-    ),
+    typer.Option(metavar="DIR", help="Revocation lists, TCB info and QE identity that Intel published.", exists=True),
 ]
 AtOption = Annotated[
     str | None,
-    typer.Option(
-        metavar="TIME",
-        help="The time to check at, as 2026-02-03T04:05:06Z. [default: now]",
-    ),
+    typer.Option(metavar="TIME", help="The time to check at, as 2026-02-03T04:05:06Z. [default: now]"),
 ]
 TrustedRootOption = Annotated[
     Path | None,
