@@ -43,6 +43,7 @@ shellcheck                                       shellcheck
 make                                             make
 apt-ftparchive                                   apt-utils
 gpg                                              gnupg
+ssh-keygen                                       openssh-client
 nginx                                            nginx
 certbot                                          certbot
 pebble                                           pebble
