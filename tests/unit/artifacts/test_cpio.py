@@ -118,9 +118,12 @@ def test_damaged_archives(archive: bytes, message: str) -> None:
 
 
 def test_too_many_entries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cpio, "_MAX_ENTRIES", 2)
-    with pytest.raises(UnsupportedInputError, match="initrd: more than 2 entries, which is no initrd"):
-        read(build_cpio([Entry(str(number)) for number in range(3)]))
+    archive = build_cpio([Entry(f"{number}") for number in range(3)])
+    for limit in ("_MAX_ENTRIES", "_MAX_NAMES_BYTES"):
+        with monkeypatch.context() as patch:
+            patch.setattr(cpio, limit, 2)
+            with pytest.raises(UnsupportedInputError, match="initrd: has 3 entries or more, which is no initrd"):
+                read(archive)
 
 
 def test_a_name_in_no_encoding() -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from teekit_verify.explanation import kernel, marks
-from teekit_verify.explanation.culprits import BYTES, FIELDS, FILES, TEXTS, Sighting, causes_of
+from teekit_verify.explanation.culprits import causes_of
+from teekit_verify.explanation.known import BYTES, FIELDS, FILES, TEXTS
+from teekit_verify.explanation.sighting import Sighting
 
 TESTS = Path(__file__).parent
 DOCS = Path(__file__).parents[3] / "docs" / "explaining.md"

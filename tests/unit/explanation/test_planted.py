@@ -37,6 +37,10 @@ def _pyc(time: int) -> bytes:
 NOW = 1_763_874_000
 PLANTS = (
     Plant("etc/build-info", b"built: Mon Nov 23 05:01:12 UTC 2026\n", b"built: Mon Nov 23 05:17:43 UTC 2026\n", "time stamp"),
+    Plant("etc/date", b"packed 23.11.2026\n", b"packed 24.11.2026\n", "time stamp"),
+    Plant("usr/share/duration", b"built in 3.25 s\n", b"built in 41 s\n", "time stamp"),
+    Plant("usr/share/journal", b"05:01:12 sh[417]: done\n", b"05:02:09 sh[92]: done\n", "process ID"),
+    Plant("var/tmp/left", b"1", b"2", "temporary file"),
     Plant("usr/share/stamp", b"v=1 at 1763874000\n", b"v=1 at 1763874917\n", "time stamp"),
     Plant("usr/lib/stamped.bin", bytes(16) + struct.pack("<I", NOW) + bytes(16),
           bytes(16) + struct.pack("<I", NOW + 917) + bytes(16), "time stamp"),

@@ -20,7 +20,9 @@ _HEADER_BYTES = 110
 _HEX = re.compile(rb"[0-9A-Fa-f]{104}")
 _MAX_NAME_BYTES = 4096
 """PATH_MAX; Linux leaves out entries with longer names."""
-_MAX_ENTRIES = 1_000_000
+_MAX_ENTRIES = 500_000
+_MAX_NAMES_BYTES = 64 << 20
+"""Of all entries: whoever reads them keeps them."""
 _CHUNK_BYTES = 1 << 18
 
 
@@ -61,12 +63,12 @@ class CpioReader:
 
         Raises MalformedInputError with offset and field.
         """
-        archive = count = 0
+        archive = count = names = 0
         while self._stream.peek(1)[:1] == b"0":
             while (entry := self._entry(archive)).name != TRAILER:
-                count += 1
-                if count > _MAX_ENTRIES:
-                    raise UnsupportedInputError(f"{self._what}: more than {_MAX_ENTRIES} entries, which is no initrd")
+                count, names = count + 1, names + len(entry.name)
+                if count > _MAX_ENTRIES or names > _MAX_NAMES_BYTES:
+                    raise UnsupportedInputError(f"{self._what}: has {count} entries or more, which is no initrd")
                 self._left, self._padding = entry.size_bytes, -entry.size_bytes % 4
                 yield entry
                 self._finish_content()

@@ -18,7 +18,8 @@ from teekit_verify.artifacts.blob import Blob, first_difference
 from teekit_verify.artifacts.compressed import MAGIC_BYTES, compression_of
 from teekit_verify.artifacts.cpio import MAGIC, CpioEntry
 from teekit_verify.artifacts.initrd import Member, equal_members_end, holds_archive, read_initrd
-from teekit_verify.explanation.culprits import Sighting, causes_of
+from teekit_verify.explanation.culprits import causes_of
+from teekit_verify.explanation.sighting import Sighting
 from teekit_verify.explanation.tree import Difference, Kind
 
 if TYPE_CHECKING:

@@ -21,7 +21,8 @@ from teekit_verify.artifacts.targz import GZIP_MAGIC, MEMBER
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.explanation import fat
 from teekit_verify.explanation.compressed import gzip_header
-from teekit_verify.explanation.culprits import Sighting, causes_of
+from teekit_verify.explanation.culprits import causes_of
+from teekit_verify.explanation.sighting import Sighting
 from teekit_verify.explanation.tree import Difference, Kind
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.manifest import MAX_BYTES, Manifest, ManifestPackage, parse_manifest
 from teekit_verify.explanation import raw
-from teekit_verify.explanation.culprits import Sighting, causes_of
+from teekit_verify.explanation.culprits import causes_of
+from teekit_verify.explanation.sighting import Sighting
 from teekit_verify.explanation.tree import Cause, Difference, Kind
 
 if TYPE_CHECKING:

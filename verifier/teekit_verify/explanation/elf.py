@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from teekit_verify.artifacts.blob import first_difference
 from teekit_verify.artifacts.elf import MAGIC, ElfFile, ElfSection, parse_elf
 from teekit_verify.explanation import raw
-from teekit_verify.explanation.culprits import Sighting, causes_of
+from teekit_verify.explanation.culprits import causes_of
+from teekit_verify.explanation.sighting import Sighting
 from teekit_verify.explanation.tree import Difference, Kind
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from teekit_verify.artifacts.compressed import (
     require_readable,
 )
 from teekit_verify.artifacts.kernel import parse_bzimage
-from teekit_verify.explanation.culprits import Sighting, causes_of
+from teekit_verify.explanation.culprits import causes_of
+from teekit_verify.explanation.sighting import Sighting
 from teekit_verify.explanation.tree import Cause, Difference, Kind
 
 if TYPE_CHECKING:

@@ -16,8 +16,11 @@ _TIMES = re.compile(
     r"|\b\d{1,2}:\d{2}(?::\d{2})?(?:\.\d+)?\b"
     r"|\b20\d{6}(?:T?\d{4,6}Z?)?\b"
     r"|\b(?:1[0-9]|2[0-9])\d{8}(?:\d{3}|\d{6}|\d{9})?(?:\.\d+)?\b"
+    r"|\b\d{1,2}[./]\d{1,2}[./](?:19|20)\d{2}\b"
+    r"|\b\d+(?:\.\d+)?\s?(?:ms|s|secs?|seconds?|min|minutes?)\b"
     r"|(?<=\s)(?:19|20)\d{2}\b"
 )
+_PROCESS = re.compile(r"\[\d{1,7}\]|\bpid[ =:]+\d{1,7}\b", re.IGNORECASE)
 _ZONE = re.compile(
     r"[+-]\d{2}:?\d{2}|UTC|Z|(?:Etc/)?GMT[+-]?\d{0,2}|<[+-]\d+>[+-]?\d*|[A-Z][a-z]+/[A-Z][A-Za-z_]+|[A-Z]{3,4}"
 )
@@ -80,6 +83,12 @@ def only_times_differ(a: str, b: str) -> bool:
     """Whether nothing is left of the difference when everything that looks like a time is taken out."""
     a, b = a[:_MAX_TEXT], b[:_MAX_TEXT]
     return a != b and _TIMES.sub("", a) == _TIMES.sub("", b)
+
+
+def only_processes_differ(a: str, b: str) -> bool:
+    """Whether nothing is left when times and process numbers are taken out, as in "systemd[17]: ..."."""
+    a, b = (_PROCESS.sub("", _TIMES.sub("", text[:_MAX_TEXT])) for text in (a, b))
+    return a == b
 
 
 def home_paths_differ(a: str, b: str) -> bool:

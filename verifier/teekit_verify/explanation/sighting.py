@@ -1,0 +1,30 @@
+"""One place where two artifacts differ, as the tables of known culprits look at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One place where A and B differ.
+
+    `path` leads there; `where` names a field or section, empty for the content itself. `a` and `b` are the text there: a
+    line, a value, or the printable text around changed bytes. `raw_a`, `raw_b` are the bytes from an 8-byte boundary on.
+    """
+
+    path: tuple[str, ...]
+    where: str = ""
+    a: str = ""
+    b: str = ""
+    is_text: bool = False
+    raw_a: bytes = b""
+    raw_b: bytes = b""
+    changed_bytes: int = 0
+    ordered_a: tuple[str, ...] = ()
+    ordered_b: tuple[str, ...] = ()
+
+    @property
+    def file(self) -> str:
+        """The path of the file inside the archive or image."""
+        return self.path[-1] if self.path else ""
