@@ -25,9 +25,7 @@ PACKAGE_LOCK = "package-lock.json"
 _TIMEOUT_SECONDS = 600
 _PLACE = "node_modules/"
 _INTEGRITY = "sha512-"
-_HINT = (
-    "Make it anew with `npm install --package-lock-only --ignore-scripts`, with omit-lockfile-registry-resolved=true."
-)
+_HINT = "Make it anew: npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved"
 
 
 class NpmError(TeekitError):

@@ -6,6 +6,7 @@ import os
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from teekit_verify.core.download import DownloadStore
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import exclusive
 from teekit_verify.rebuild import archive, environment, images, lock, npm
-from teekit_verify.rebuild.sandbox import Sandbox
+from teekit_verify.rebuild.sandbox import Sandbox, own_first_id
 from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
@@ -63,23 +64,19 @@ class Provision:
 
     def new_image_lock(self, targets: Sequence[Target] = images.TARGETS) -> PackageLock:
         """Resolve what the images need against today's archive, from mkosi's own view of its configuration."""
-        sandbox = Sandbox(root=self.environment().root, read_only_binds={"/source": self.project.mkosi})
+        sandbox = Sandbox(
+            root=self.environment().root, read_only_binds={"/source": self.project.mkosi}, first_id=own_first_id()
+        )
+        resolve, lock_npm = cache(archive.Index.resolve), cache(npm.lock_package)
         needed: dict[str, tuple[LockedPackage, set[str]]] = {}
-        resolved: dict[tuple[str, ...], list[LockedPackage]] = {}
-        from_npm: dict[tuple[str, str, Digest], LockedPackage] = {}
         with self._index() as index:
             for target in targets:
                 with self.progress.step(f"resolve the packages of {target.key}"):
                     requests = images.stage_requests(target, sandbox, "/source")
-                    for request in set(map(tuple, requests)) - resolved.keys():
-                        resolved[request] = index.resolve(request)
-                    packages = [package for request in requests for package in resolved[tuple(request)]]
-                    for named in self._npm_packages(target):
-                        if named not in from_npm:
-                            from_npm[named] = npm.lock_package(*named)
-                        packages.append(from_npm[named])
-                    for package in packages:
-                        needed.setdefault(package.path, (package, set()))[1].add(target.key)
+                    packages = [package for request in requests for package in resolve(index, tuple(request))]
+                    packages += [lock_npm(*named) for named in self._npm_packages(target)]
+                for package in packages:
+                    needed.setdefault(package.path, (package, set()))[1].add(target.key)
         return archive.make_lock(
             index,
             [
