@@ -14,7 +14,7 @@ from teekit_verify.core import process
 from teekit_verify.core.errors import TeekitError, ToolMissingError
 from teekit_verify.rebuild.archive import KEYRING
 from teekit_verify.rebuild.environment import nix_environment
-from teekit_verify.rebuild.sandbox import FIRST_ID, Sandbox
+from teekit_verify.rebuild.sandbox import Sandbox, own_first_id
 from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _overlay(folders: Folders) -> str:
 
 
 def _sandbox() -> Sandbox:
-    return Sandbox(Path("/"), first_id=FIRST_ID if os.geteuid() == 0 else None)
+    return Sandbox(Path("/"), first_id=own_first_id())
 
 
 def _keyring(_: Folders) -> str:

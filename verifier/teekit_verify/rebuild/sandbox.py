@@ -194,6 +194,11 @@ def _map_ids(first: int) -> list[str]:
     return ["unshare", "--user", f"--map-users={ids}", f"--map-groups={ids}", "--setuid", "0", "--setgid", "0", "--"]
 
 
+def own_first_id() -> int | None:
+    """The `first_id` for a sandbox that need not be the host's root: None for users who have subordinate ids anyway."""
+    return FIRST_ID if os.geteuid() == 0 else None
+
+
 def become_root() -> tuple[str, ...]:
     """For other users than root: a user namespace with all of their subordinate ids (subuid(5)), as mkosi wants root."""
     return () if os.geteuid() == 0 else ("unshare", "--user", "--map-root-user", "--map-auto")

@@ -17,7 +17,7 @@ from teekit_verify.rebuild import archive, checkout, images, source
 from teekit_verify.rebuild.images import Image, Target
 from teekit_verify.rebuild.origin import Origin
 from teekit_verify.rebuild.project import Project
-from teekit_verify.rebuild.sandbox import Sandbox
+from teekit_verify.rebuild.sandbox import Sandbox, own_first_id
 from teekit_verify.rebuild.smells import LEFT_OUT
 from teekit_verify.rebuild.workspace import remove
 
@@ -113,7 +113,9 @@ def find_target(provision: Provision, arguments: str) -> StrangersTarget:
     """What mkosi says it will make of the project. Raises TeekitError for anything but a UKI of the suite we have."""
     words = _words(arguments)
     unknown = StrangersTarget(Image("stranger", "image", (), ()), images.PLAIN, "", words)
-    sandbox = Sandbox(root=provision.environment().root, read_only_binds={"/source": provision.project.mkosi})
+    sandbox = Sandbox(
+        root=provision.environment().root, read_only_binds={"/source": provision.project.mkosi}, first_id=own_first_id()
+    )
     argv = unknown.mkosi("/source", "--json", "summary")
     main = json.loads(sandbox.run(argv, timeout_seconds=_SUMMARY_SECONDS).stdout)["Images"][-1]
     _require_supported(main)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError, printable
-from teekit_verify.rebuild.sandbox import FIRST_ID, ID_COUNT
+from teekit_verify.rebuild.sandbox import FIRST_ID, ID_COUNT, own_first_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,7 +114,7 @@ def _first() -> Conditions:
         environment=(),
         aslr=False,
         fileordering=False,
-        user_group=FIRST_ID if os.geteuid() == 0 else None,
+        user_group=own_first_id(),
     )
 
 
