@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from builders import documents as sample
-from builders import guests, quotes
+from builders import guests, quotes, released
 from teekit_verify.cli.app import main
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.measurement.registers import MRTD, pcr, rtmr
-from teekit_verify.reference import model
+from teekit_verify.reference import create, model
+from teekit_verify.reference.load import load_measurements
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -195,7 +196,7 @@ def test_one_of_several_values(run: Any) -> None:
     only = replace(either, acceptable=(other, replace(other, label="another")))
     status, out, _ = run(guests.reference(gcp_c3={**cos(), MRTD: only}), *QUOTE)
     assert status is ExitStatus.DOES_NOT_HOLD
-    assert "gcp/c3 MRTD sha384: mismatch: none of 2 acceptable values; against 'other'" in out
+    assert "gcp/c3 MRTD sha384: mismatch: none of 2 acceptable values; against 'other': another firmware" in out
 
 
 def test_the_platform_that_fits_is_taken(run: Any) -> None:
@@ -230,7 +231,10 @@ def test_a_quote_that_is_not_authentic_proves_nothing(run: Any) -> None:
     assert status is ExitStatus.DOES_NOT_HOLD
     assert "authentic: NO" in out
     assert "the PCK certificate expired at 2031-07-02 12:07:37 UTC" in out
-    assert out.splitlines()[-1] == "  the quote is not authentic: its registers prove nothing"
+    assert out.splitlines()[-2:] == [
+        "REFUSED: the quote cannot be relied on",
+        "  the quote is not authentic: its registers prove nothing",
+    ]
     status, out, _ = run(guests.reference(gcp_c3=cos()), *options, "--json")
     assert json.loads(out)["checklist"]["checks"] == []
 
@@ -241,6 +245,7 @@ def test_a_quote_that_is_not_acceptable_is_compared_all_the_same(run: Any) -> No
     lines = out.splitlines()
     assert "acceptable: NO" in lines
     assert sum(line.startswith("gcp/c3 ") and line.rstrip().endswith(" match") for line in lines) == 5
+    assert "REFUSED: the quote cannot be relied on" in lines
     assert lines[-1].startswith("  the quote is not acceptable: REPORTDATA: mismatch: it is not what was asked for")
 
 
@@ -259,3 +264,27 @@ def test_either_a_file_or_a_quote(options: tuple[str, ...], run: Any) -> None:
     status, out, err = run(guests.reference(gcp_c3=cos()), *options)
     assert (status, out) == (ExitStatus.NO_VERDICT, "")
     assert "expected either FILE, or --quote and what is asked of it" in err
+
+
+def test_firmware_and_machine_as_predicted(run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A real c3-standard-4 with two disks, against what is predicted for that machine type; its image is somebody else's."""
+    reference = released.write_report(tmp_path / "report")
+    uki, machine = tmp_path / "report/artifacts" / released.UKI, tmp_path / "machine.json"
+    options = ["--machine", "c3-standard-4", "--disks", "2", "--output", str(machine)]
+    assert main(["measure", str(uki), *options]) is ExitStatus.HOLDS
+    capsys.readouterr()
+    platforms = create.create_reference(
+        release="r", commit=None, build=sample.build(), measurements=[load_measurements(machine)]
+    ).platforms
+    quote = quotes.ASSETS / "quotes" / "gcp-c3-standard-4.bin"
+    published = create.dump_reference(replace(reference, platforms=platforms))
+    status, out, _ = run(published, "--quote", str(quote), "--at", "2026-06-30", "--json")
+    outcomes = {check["name"]: check["outcome"] for check in json.loads(out)["checklist"]["checks"]}
+    assert status is ExitStatus.DOES_NOT_HOLD
+    assert outcomes == {
+        "gcp/c3-standard-4 MRTD sha384": "match",
+        "gcp/c3-standard-4 RTMR0 sha384": "match",
+        "gcp/c3-standard-4 RTMR1 sha384": "not checked",
+        "gcp/c3-standard-4 RTMR2 sha384": "mismatch",
+        "gcp/c3-standard-4 RTMR3 sha384": "match",
+    }

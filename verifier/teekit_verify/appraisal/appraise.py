@@ -9,6 +9,7 @@ from teekit_verify.appraisal.checklist import Checklist, EventDifference
 from teekit_verify.appraisal.explain import event_differences
 from teekit_verify.core.digest import Digest
 from teekit_verify.core.outcome import Check, Outcome
+from teekit_verify.measurement.registers import MRTD
 from teekit_verify.reference.groups import measured_groups, reference_groups
 from teekit_verify.reference.model import Policy
 
@@ -227,7 +228,8 @@ def _appraise_bank(
     elif want == have:
         return replace(check, outcome=Outcome.MATCH), ()
     elif not all(side.events or _is_zero(side, bank) for side in (expected, found)):
-        return replace(check, outcome=Outcome.MISMATCH, detail="one side has no event log to explain it"), ()
+        words = "another firmware" if register == MRTD else "one side has no event log to explain it"
+        return replace(check, outcome=Outcome.MISMATCH, detail=words), ()
     differences = event_differences(platform, bank, expected.as_events(register), found.as_events(register))
     if want is None and not differences:
         return replace(check, outcome=Outcome.MATCH), ()

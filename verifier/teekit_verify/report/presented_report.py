@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teekit_verify.core.outcome import ExitStatus
+from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.report.json_report import plain
 from teekit_verify.report.layout import STATUS_STYLES, show_line, show_lines, styled
 from teekit_verify.report.quote_report import show_answers
@@ -20,9 +20,11 @@ SCHEMA = "teekit-verify/presented/v1"
 
 _STATUS_WORDS = {
     ExitStatus.HOLDS: "MATCH: this guest has the registers that were published",
-    ExitStatus.DOES_NOT_HOLD: "MISMATCH: this guest is not what was published, or its quote cannot be relied on",
+    ExitStatus.DOES_NOT_HOLD: "MISMATCH: this guest is not what was published",
     ExitStatus.NO_VERDICT: "NO VERDICT: not everything that speaks for this guest could be compared",
 }
+
+_REFUSED = "REFUSED: the quote cannot be relied on"
 
 
 def show_presented(
@@ -41,7 +43,8 @@ def show_presented(
     out.print()
     show_answers(appraisal.quote, out)
     status = appraisal.conclusion.status
-    show_line(out, styled(_STATUS_WORDS[status], STATUS_STYLES[status]))
+    refused = status is ExitStatus.DOES_NOT_HOLD and not appraisal.checklist.of(Outcome.MISMATCH)
+    show_line(out, styled(_REFUSED if refused else _STATUS_WORDS[status], STATUS_STYLES[status]))
     show_causes(appraisal.checklist, out)
     show_lines(appraisal.conclusion.reasons, out)
 
