@@ -120,19 +120,43 @@ def sqld_build(tmp_path: Path, **environment: str) -> subprocess.CompletedProces
 def test_sqld_from_source_says_what_it_needs(tmp_path: Path) -> None:
     result = sqld_build(tmp_path, SQLD_FROM="source")
     assert result.returncode == 1
-    for name in ("Cargo.lock", ".cargo/config.toml", "vendor"):
-        assert f"mkosi/mkosi.images/sqld/source/{name}" in result.stderr
-    assert "hint: put a checkout of libsql at the tag libsql-server-v0.24.32 there" in result.stderr
+    assert "sqld: SQLD_FROM=source, but there is no mkosi/mkosi.images/sqld/source.tar.xz\n" in result.stderr
+    assert "hint: make it of a checkout of libsql at the tag libsql-server-v0.24.32; its crates" in result.stderr
 
 
 def test_sqld_from_source_needs_a_toolchain(tmp_path: Path) -> None:
-    source = tmp_path / "source/mkosi.images/sqld/source"
-    for name in ("Cargo.lock", ".cargo/config.toml", "vendor/x"):
-        (source / name).parent.mkdir(parents=True, exist_ok=True)
-        (source / name).touch()
+    folder = tmp_path / "source/mkosi.images/sqld"
+    folder.mkdir(parents=True)
+    (folder / "source.tar.xz").touch()
     result = sqld_build(tmp_path, SQLD_FROM="source")
     assert result.returncode == 1
     assert "sqld: SQLD_FROM=source, but the stage has no cargo\nhint: build with --profile=sqld-source" in result.stderr
+
+
+def test_sqld_from_source_is_built_without_network(tmp_path: Path) -> None:
+    """With a stand-in for cargo: a source that is a makefile of one line."""
+    libsql = tmp_path / "libsql"
+    libsql.mkdir()
+    (libsql / "Cargo.lock").touch()
+    folder = tmp_path / "source/mkosi.images/sqld"
+    folder.mkdir(parents=True)
+    subprocess.run(["tar", "-cJf", folder / "source.tar.xz", "-C", tmp_path, "libsql"], check=True)
+    programs = tmp_path / "buildroot/usr/bin"
+    programs.mkdir(parents=True)
+    for name in ("cargo", "clang", "cmake", "protoc"):
+        (programs / name).touch(mode=0o755)
+    record = tmp_path / "record"
+    chroot = tmp_path / "bin/mkosi-chroot"
+    chroot.parent.mkdir()
+    made = tmp_path / "buildroot/usr/src/libsql/target/release"
+    chroot.write_text(f'#!/bin/sh\necho "$@" >{record}\nmkdir -p {made} && cp /bin/true {made}/sqld\n')
+    chroot.chmod(0o755)
+    result = sqld_build(tmp_path, SQLD_FROM="source", PATH=f"{chroot.parent}:/usr/bin:/bin")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "cargo build --frozen --release --package libsql-server --bin sqld" in record.read_text()
+    assert (tmp_path / "dest/usr/bin/sqld").stat().st_mode & 0o777 == 0o755
+    note = json.loads((tmp_path / "dest/usr/share/teekit/sqld.component.json").read_text())
+    assert (note["type"], note["name"], note["version"]) == ("source", "libsql-server", "0.24.32")
 
 
 def test_sqld_from_elsewhere_is_refused(tmp_path: Path) -> None:

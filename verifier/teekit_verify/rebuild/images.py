@@ -55,6 +55,7 @@ IMAGES = (
             Profile("gcp", disk=".tar.gz", folders=("gcp", "disk")),
             Profile("azure", suffix="-azure", disk=".vhd", folders=("azure", "disk")),
             Profile("devtools", suffix="-devtools", folders=("devtools",)),
+            Profile("sqld-source", suffix="-sqld-source", folders=("sqld-source",)),
         ),
     ),
 )
