@@ -28,10 +28,6 @@ class BzImage:
     payload: Span
 
 
-def is_bzimage(blob: Blob) -> bool:
-    return blob.read(0x202, 4) == b"HdrS"
-
-
 def parse_bzimage(blob: Blob) -> BzImage:
     """Raises MalformedInputError with offset and field."""
     head = blob.read(0, _MAX_HEADER_BYTES)

@@ -18,6 +18,7 @@ from teekit_verify.artifacts.blob import Blob, first_difference
 from teekit_verify.artifacts.compressed import MAGIC_BYTES, compression_of
 from teekit_verify.artifacts.cpio import MAGIC, CpioEntry
 from teekit_verify.artifacts.initrd import Member, equal_members_end, holds_archive, read_initrd
+from teekit_verify.explanation.compressed import recompressed
 from teekit_verify.explanation.culprits import causes_of
 from teekit_verify.explanation.sighting import Sighting
 from teekit_verify.explanation.tree import Difference, Kind
@@ -68,9 +69,7 @@ def compare_archives(examination: Examination, pair: Pair) -> Difference | None:
     if not children:
         children = list(_unseen(pair, common))
     if not children:
-        sighting = Sighting(pair.path, where="compression")
-        what = "the compressed bytes differ, what they unpack to is equal"
-        return Difference(pair.name, Kind.CONTENT, what, causes=causes_of([sighting]))
+        return recompressed(pair, pair.name)
     count = f"{len(one)} entries" if len(one) == len(other) else f"{len(one)} and {len(other)} entries"
     return Difference(pair.name, Kind.CONTENT, f"archive, {count}", children=tuple(children))
 

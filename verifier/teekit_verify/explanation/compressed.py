@@ -6,7 +6,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import first_difference
-from teekit_verify.artifacts.compressed import MAGIC_BYTES, Budget, Compression, Decompressed, compression_of
+from teekit_verify.artifacts.compressed import (
+    MAGIC_BYTES,
+    Budget,
+    Compression,
+    Decompressed,
+    compression_of,
+    require_readable,
+)
 from teekit_verify.explanation.culprits import causes_of
 from teekit_verify.explanation.sighting import Sighting
 from teekit_verify.explanation.tree import Difference, Kind
@@ -33,14 +40,18 @@ def compare_compressed(examination: Examination, pair: Pair) -> Difference | Non
         names = [form.value for form in forms if form]
         return Difference(pair.name, Kind.CONTENT, "compressed in different ways", names[0], names[1])
     children = list(gzip_header(pair)) if forms[0] is Compression.GZIP else []
-    unpacked = [_unpacked(examination, blob) for blob in (pair.a, pair.b)]
-    if first_difference(*unpacked) is not None:
-        children.append(examination.compare(pair.inner("content", *unpacked)))
+    contents = [unpacked(examination, blob, "file") for blob in (pair.a, pair.b)]
+    if first_difference(*contents) is not None:
+        children.append(examination.compare(pair.inner("content", *contents)))
     if not children:
-        sighting = Sighting(pair.path, where="compression")
-        what = "the compressed bytes differ, what they unpack to is equal"
-        return Difference(pair.name, Kind.CONTENT, what, causes=causes_of([sighting]))
+        return recompressed(pair, pair.name)
     return Difference(pair.name, Kind.CONTENT, "compressed file", children=tuple(children))
+
+
+def recompressed(pair: Pair, name: str) -> Difference:
+    """What `name` in the pair packs is equal, and only packed in another way."""
+    causes = causes_of([Sighting(pair.path, where="compression")])
+    return Difference(name, Kind.CONTENT, "the compressed bytes differ, what they unpack to is equal", causes=causes)
 
 
 def gzip_header(pair: Pair) -> Iterator[Difference]:
@@ -65,9 +76,13 @@ def _name(header: bytes) -> str:
     return header[10:].split(b"\0", 1)[0].decode("latin-1") if header[3] & _NAME_FLAG else ""
 
 
-def _unpacked(examination: Examination, blob: Blob) -> Blob:
-    form = compression_of(blob.read(0, MAGIC_BYTES))
-    assert form is not None  # noqa: S101 - it was recognised
+def unpacked(examination: Examination, blob: Blob, what: str) -> Blob:
+    """What the member at the beginning unpacks to; a blob that is not compressed, as it is. Raises TeekitError."""
+    beginning = blob.read(0, MAGIC_BYTES)
+    form = compression_of(beginning)
+    if form is None:
+        require_readable(beginning, what)
+        return blob
     spool = examination.spool()
-    stream = Decompressed(blob, 0, form, Budget(spool.left_bytes), "file")
+    stream = Decompressed(blob, 0, form, Budget(spool.left_bytes), what)
     return spool.keep(iter(lambda: stream.read(_READ_BYTES), b""))

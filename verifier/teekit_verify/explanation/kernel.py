@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import re
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import first_difference
-from teekit_verify.artifacts.compressed import (
-    MAGIC_BYTES,
-    Budget,
-    Decompressed,
-    compression_of,
-    require_readable,
-)
 from teekit_verify.artifacts.kernel import parse_bzimage
+from teekit_verify.explanation.compressed import recompressed, unpacked
 from teekit_verify.explanation.culprits import causes_of
 from teekit_verify.explanation.sighting import Sighting
 from teekit_verify.explanation.tree import Cause, Difference, Kind
@@ -22,11 +15,9 @@ from teekit_verify.explanation.tree import Cause, Difference, Kind
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from teekit_verify.artifacts.blob import Blob
     from teekit_verify.artifacts.kernel import BzImage
     from teekit_verify.explanation.examination import Examination, Pair
 
-_MAX_KERNEL_BYTES = 1 << 30
 _VERSION = Cause("kernel version", "another kernel source or package: an input that is not pinned", "Pin the kernel.")
 _NUMBER = Cause("kernel build number", "the count of builds in one folder", "Set KBUILD_BUILD_VERSION.")
 _BANNER = re.compile(r"(?P<release>\S+) \((?P<user>[^@)]*)@?(?P<host>[^)]*)\) #(?P<number>\d+)(?P<rest>.*)", re.DOTALL)
@@ -68,20 +59,8 @@ def _payload(examination: Examination, pair: Pair, one: BzImage, other: BzImage)
     right = pair.b.part(other.payload.start, other.payload.size_bytes)
     if first_difference(left, right) is None:
         return
-    unpacked = [_unpacked(examination, blob) for blob in (left, right)]
-    if first_difference(*unpacked) is None:
-        causes = causes_of([Sighting(pair.path, where="compression")])
-        what = "the compressed bytes differ, what they unpack to is equal"
-        yield Difference("kernel payload", Kind.CONTENT, what, causes=causes)
+    contents = [unpacked(examination, blob, "kernel payload") for blob in (left, right)]
+    if first_difference(*contents) is None:
+        yield recompressed(pair, "kernel payload")
     else:
-        yield examination.compare(pair.inner("kernel payload (vmlinux)", *unpacked))
-
-
-def _unpacked(examination: Examination, blob: Blob) -> Blob:
-    beginning = blob.read(0, MAGIC_BYTES)
-    compression = compression_of(beginning)
-    if compression is None:
-        require_readable(beginning, "kernel payload")
-        return blob
-    stream = Decompressed(blob, 0, compression, Budget(_MAX_KERNEL_BYTES), "kernel payload")
-    return examination.spool().keep(iter(lambda: stream.read(io.DEFAULT_BUFFER_SIZE * 16), b""))
+        yield examination.compare(pair.inner("kernel payload (vmlinux)", *contents))
