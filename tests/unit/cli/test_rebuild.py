@@ -18,7 +18,7 @@ from builders import rebuilds
 from builders.rebuilds import Miniature
 from builders.tools import require
 from teekit_verify.cli.app import main
-from teekit_verify.rebuild import archive, provision, run
+from teekit_verify.rebuild import archive, host, provision, run
 from teekit_verify.rebuild.workspace import Workspace
 
 
@@ -343,6 +343,14 @@ def test_no_disk_space(
     assert refused(miniature, capsys) == (
         f"error: {miniature.workspace} has 0.0 GB free, the builds need 0.0 GB\n"
         "hint: Free some space, or name a folder elsewhere with --workspace DIR."
+    )
+
+
+def test_no_memory(miniature: Miniature, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    (miniature.folder / "meminfo").write_text("MemTotal: 4000000 kB\nMemAvailable: 1048576 kB\n")
+    monkeypatch.setattr(host, "MEMINFO", miniature.folder / "meminfo")
+    assert refused(miniature, capsys) == (
+        "error: 1.0 GiB of memory are available, expected 1.5 GiB\nhint: End other programs, or use a larger machine."
     )
 
 

@@ -47,11 +47,12 @@ class TwoBuilds:
 
 
 def prepare(target: Target, provision: Provision, workspace: Workspace, locked: PackageLock) -> Plan:
-    """Everything before the builds: space, environment, packages. `workspace` must be locked."""
+    """Everything before the builds: space, memory, environment, packages. `workspace` must be locked."""
     for name in BUILDS:
         if record.load(workspace.build(name)) is None:  # an interrupted build takes space, and is of no use
             remove(workspace.build(name))
     workspace.require_space(NEEDED_BYTES)
+    host.require_memory(1)
     environment = provision.environment()
     hold(environment, workspace.environment)
     packages = locked.for_target(target.key)
