@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders.pe import CERTIFICATE_ENTRY_OFFSET, CHECKSUM_OFFSET, Row, build_pe, section_table_offset
-from builders.uki import build_uki, stub_rows
+from builders.uki import build_uki, default_sections, stub_rows
 from teekit_verify.artifacts.pe import Span
 from teekit_verify.artifacts.uki import parse_uki
 from teekit_verify.core.errors import TeekitError
@@ -17,7 +17,39 @@ from teekit_verify.measurement.boot import predict_uki
 from teekit_verify.measurement.coverage import unmeasured
 
 SIGNED = build_uki(trailing=b"overlay!", certificate=b"c" * 24)
-LISTED = {n for part in unmeasured(parse_uki(SIGNED)) for n in range(part.span.start, part.span.stop)}
+_RICH = [
+    *default_sections(),
+    *(
+        (".ucode", b"microcode"),
+        (".hwids", b"h" * 33),
+        (".pcrpkey", b"key"),
+        (".pcrsig", b"{}"),
+        (".sbat", b"sbat,1\n"),
+    ),
+]
+_PROFILES = [
+    *((".profile", b"ID=main\n"), (".cmdline", b"main"), (".profile", b"ID=debug\n"), (".cmdline", b"debug")),
+    (".initrd", b"of another profile"),
+]
+UKIS = {
+    "common": SIGNED,
+    "256, microcode and signatures": build_uki("256.4", [*_RICH], certificate=b"c" * 8),
+    "257, profiles": build_uki("257.13", [*_RICH, *_PROFILES], certificate=b"c" * 8),
+    "260, profiles": build_uki("260.4", [*_RICH, *_PROFILES], trailing=b"overlay!"),
+}
+REFUSED = {
+    "257, device tree for some machines": build_uki("257.13", [*_RICH, (".dtbauto", b"dtb")]),
+    "256, the same counts as .dtb": build_uki("256.4", [*_RICH, (".dtbauto", b"dtb")]),
+    "260, firmware for some machines": build_uki("260.4", [*_RICH, (".efifw", b"fw")]),
+}
+
+
+def listed(data: bytes) -> set[int]:
+    """The offsets of bytes that are listed as unmeasured."""
+    return {n for part in unmeasured(parse_uki(data)) for n in range(part.span.start, part.span.stop)}
+
+
+LISTED = {name: listed(data) for name, data in UKIS.items()}
 
 
 def fingerprint(data: bytes) -> object:
@@ -29,17 +61,25 @@ def fingerprint(data: bytes) -> object:
     return [(found.register, [event.digests for event in found.events], found.missing) for found in predictions]
 
 
-REFERENCE = fingerprint(SIGNED)
+REFERENCE = {name: fingerprint(data) for name, data in UKIS.items()}
 
 
-def flipped(offset: int, mask: int) -> bytes:
-    data = bytearray(SIGNED)
-    data[offset] ^= mask
-    return bytes(data)
+def flipped(data: bytes, offset: int, mask: int) -> bytes:
+    changed = bytearray(data)
+    changed[offset] ^= mask
+    return bytes(changed)
 
 
-def test_the_reference_is_a_prediction() -> None:
-    assert isinstance(REFERENCE, list)
+@pytest.mark.parametrize("name", UKIS)
+def test_the_reference_is_a_prediction(name: str) -> None:
+    assert isinstance(REFERENCE[name], list)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_depends_on_the_machine_is_refused(name: str) -> None:
+    message = fingerprint(REFUSED[name])
+    assert isinstance(message, str)
+    assert "whether it is used and measured depends on the machine" in message or "also counts as .dtb" in message
 
 
 def test_unmeasured_ranges_and_reasons() -> None:
@@ -53,13 +93,24 @@ def test_unmeasured_ranges_and_reasons() -> None:
 
 @pytest.mark.parametrize("offset", range(0, 1024, 3))
 def test_header_bytes(offset: int) -> None:
-    assert (fingerprint(flipped(offset, 0x01)) == REFERENCE) <= (offset in LISTED)
+    assert (fingerprint(flipped(SIGNED, offset, 0x01)) == REFERENCE["common"]) <= (offset in LISTED["common"])
 
 
-@given(offset=st.integers(0, len(SIGNED) - 1), mask=st.integers(1, 255))
-@settings(max_examples=400, deadline=2000)
-def test_any_flipped_byte_changes_a_register_or_is_listed(offset: int, mask: int) -> None:
-    assert (fingerprint(flipped(offset, mask)) == REFERENCE) <= (offset in LISTED)
+@given(name=st.sampled_from(sorted(UKIS)), place=st.floats(0, 1, exclude_max=True), mask=st.integers(1, 255))
+@settings(max_examples=600, deadline=2000)
+def test_any_flipped_byte_changes_a_register_or_is_listed(name: str, place: float, mask: int) -> None:
+    offset = int(place * len(UKIS[name]))
+    assert (fingerprint(flipped(UKIS[name], offset, mask)) == REFERENCE[name]) <= (offset in LISTED[name])
+
+
+@pytest.mark.parametrize("name", UKIS)
+def test_each_byte_of_each_section(name: str) -> None:
+    """Every eleventh byte of what was put into the UKI, the stub and sections that this boot does not use included."""
+    uki = parse_uki(UKIS[name])
+    offsets = [n for row in uki.sections for n in range(row.content.start, row.content.stop, 11)]
+    unchanged = [n for n in offsets if fingerprint(flipped(UKIS[name], n, 0x80)) == REFERENCE[name]]
+    assert set(unchanged) <= LISTED[name]
+    assert len(offsets) > 100
 
 
 def test_a_gap_between_headers_and_sections_is_listed() -> None:
