@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import groupby
 from typing import TYPE_CHECKING, TextIO
 
@@ -61,12 +62,9 @@ def show_table(out: Console, headings: Iterable[str], rows: Iterable[Iterable[Te
     out.print(table)
 
 
-def shortened(digest: str) -> str:
-    return digest[:_SHORT] + ("..." if len(digest) > _SHORT else "") if _is_hex(digest) else digest
-
-
-def _is_hex(text: str) -> bool:
-    return bool(text) and set(text) <= set("0123456789abcdef")
+def shortened(text: str) -> str:
+    """With the beginning of each digest in it only."""
+    return re.sub(rf"\b([0-9a-f]{{{_SHORT}}})[0-9a-f]+\b", r"\1...", text)
 
 
 def show_lines(lines: Iterable[str], out: Console) -> None:
