@@ -8,12 +8,13 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from builders import azure, documents, eventlog, tdvf, vhd
+from builders import azure, documents, eventlog, reports, tdvf, vhd
 from builders.fat import put, run
 from builders.gpt import sfdisk_disk
 from builders.tools import require
 from builders.uki import build_uki, default_sections, kernel
 from teekit_verify.reference import create
+from teekit_verify.report import json_report
 
 PROJECT = Path(__file__).parents[2]
 ASSETS = PROJECT / "tests" / "assets"
@@ -169,6 +170,10 @@ def measurements() -> list[bytes]:
 
 def references() -> list[bytes]:
     return [create.dump_reference(documents.reference())]
+
+
+def reports_of_rebuilds() -> list[bytes]:
+    return [json_report.render_rebuild(report) for report in reports.REBUILDS.values()]
 
 
 def published() -> list[bytes]:

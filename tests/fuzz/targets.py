@@ -40,7 +40,7 @@ from teekit_verify.rebuild import lock
 from teekit_verify.reference import documents, formats, model
 from teekit_verify.reference.formats import gce_endorsement
 from teekit_verify.reference.measure import measure_file
-from teekit_verify.report import published_report
+from teekit_verify.report import html_report, layout, published_report, read, rebuild_report
 from teekit_verify.report.disk_inspection import inspect_disk, render_disk
 
 _READ_BYTES = 1 << 20
@@ -165,6 +165,13 @@ def reference(data: bytes) -> None:
     documents.parse(model.Reference, model.REFERENCE_SCHEMA, data, "input")
 
 
+def report(data: bytes) -> None:
+    """What `report` does with it, on the terminal and as a page."""
+    parsed = read.parse_rebuild(data, "input")
+    rebuild_report.show(parsed, layout.console(io.StringIO()))
+    html_report.render(parsed)
+
+
 def published(data: bytes) -> None:
     """Of a signed file, what is before its signature; `endorsement` is behind it."""
     with _file(data) as path:
@@ -277,6 +284,7 @@ TARGETS = {
     "evidence": Target(evidence, seeds.evidence),
     "measurements": Target(measurements, seeds.measurements),
     "reference": Target(reference, seeds.references),
+    "report": Target(report, seeds.reports_of_rebuilds),
     "published": Target(published, seeds.published),
     "endorsement": Target(endorsement, seeds.endorsements),
     "inputs": Target(inputs, seeds.inputs),
