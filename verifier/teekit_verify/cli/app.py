@@ -20,6 +20,7 @@ from teekit_verify.cli.doctor import doctor
 from teekit_verify.cli.env import env
 from teekit_verify.cli.explain import explain
 from teekit_verify.cli.inspect import inspect
+from teekit_verify.cli.local import local
 from teekit_verify.cli.lock import fetch, lock
 from teekit_verify.cli.measure import measure
 from teekit_verify.cli.quote import quote
@@ -64,6 +65,7 @@ app.command()(inspect)
 app.command()(rebuild)
 app.command()(report)
 app.command()(boot)
+app.command()(local)
 app.command()(replay)
 app.command()(quote)
 app.command()(lock)

@@ -1,0 +1,104 @@
+"""`teekit-verify local`: runs an image on this machine, with what it needs from a cloud."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from teekit_verify.cli.options import DebugOption, JsonOption
+from teekit_verify.core.outcome import ExitStatus
+
+if TYPE_CHECKING:
+    from teekit_verify.local.run import Ready
+    from teekit_verify.local.servers import Metadata
+
+_IMAGE = Path("build/tdx-debian.efi")
+_MANIFEST = Path("kettle-artifacts/manifest.json")
+
+
+def local(
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A UKI, or a disk with one.")] = _IMAGE,
+    manifest: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help=f"The manifest of a kettle; several for several kettles. [default: {_MANIFEST}, if it is there]",
+            show_default=False,
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    app: Annotated[
+        Path | None,
+        typer.Option(
+            help="Run this app instead: serve it, with a manifest.", show_default=False, exists=True, dir_okay=False
+        ),
+    ] = None,
+    hostname: Annotated[str | None, typer.Option(help="Host names, with commas between.", show_default=False)] = None,
+    timeout_seconds: Annotated[float, typer.Option("--timeout", help="How long kettles may take, in seconds.")] = 900,
+    accelerator: Annotated[
+        Literal["kvm", "tcg"] | None,
+        typer.Option(help="[default: KVM where it runs the guest, else TCG]", show_default=False),
+    ] = None,
+    json_output: JsonOption = False,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Run IMAGE in QEMU with a metadata service, dummy TDX quotes, and its kettles on ports of this machine, until Ctrl-C.
+
+    Nothing is verified. Exit status: 0 it was ended with Ctrl-C while its kettles answered; 2 anything else.
+    """
+    from teekit_verify.local.run import Options, run_local
+    from teekit_verify.report.progress import StderrProgress
+
+    metadata = _metadata(manifest, app, hostname)
+    options = Options(
+        metadata=metadata,
+        kettles=max(1, len(metadata.manifests)),
+        seconds=timeout_seconds,
+        accelerators=None if accelerator is None else (accelerator,),
+    )
+    answered = False
+
+    def when_ready(ready: Ready) -> None:
+        nonlocal answered
+        answered = True
+        typer.echo(json.dumps(asdict(ready), default=str) if json_output else _in_words(ready))
+
+    try:
+        run_local(image, options, datetime.now(UTC), StderrProgress(), when_ready)
+    except KeyboardInterrupt:
+        if not answered:
+            raise
+    return ExitStatus.HOLDS
+
+
+def _metadata(manifests: list[Path] | None, app: Path | None, hostname: str | None) -> Metadata:
+    from teekit_verify.local.servers import METADATA_PORT, Metadata
+
+    if app is not None:
+        if manifests:
+            raise typer.BadParameter("--app makes its own manifest", param_hint="--manifest")
+        content = app.read_bytes()
+        fields = {"app": f"http://10.0.2.2:{METADATA_PORT}/app.js", "sha256": hashlib.sha256(content).hexdigest()}
+        return Metadata((json.dumps(fields).encode(),), hostname, content)
+    paths = manifests or ([_MANIFEST] if _MANIFEST.exists() else [])
+    return Metadata(tuple(path.read_bytes() for path in paths), hostname)
+
+
+def _in_words(ready: Ready) -> str:
+    """Plain `label: value` lines."""
+    lines = [f"kettle {number}:          {url}" for number, url in enumerate(ready.kettles)]
+    return "\n".join(
+        [
+            *lines,
+            f"metadata service:  {ready.metadata}/manifest/decoded",
+            f"dummy TDX quotes:  {ready.quotes}/attest/HEX (64 bytes)",
+            f"serial console:    socat - UNIX-CONNECT:{ready.console}",
+            "Ctrl-C ends it.",
+        ]
+    )

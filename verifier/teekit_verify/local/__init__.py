@@ -1,0 +1,1 @@
+"""What an image needs from a cloud, on one machine: QEMU, a metadata service, and dummy quotes."""

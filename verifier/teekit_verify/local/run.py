@@ -1,0 +1,184 @@
+"""Runs an image on this machine until it is interrupted, with all that it would find in a cloud."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from teekit_verify.artifacts.uki import open_uki
+from teekit_verify.boot import qemu
+from teekit_verify.boot.artifact import Bootable, bootable
+from teekit_verify.boot.capture import MachineEndedError
+from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.process import end_group, find_program, last_lines, start
+from teekit_verify.local.dummy_quote import DummySigner
+from teekit_verify.local.machine import KETTLE_PORT, LocalMachine
+from teekit_verify.local.servers import METADATA_PORT, QUOTE_PORT, DummyQuotes, Metadata, serving
+from teekit_verify.measurement.boot import predict_uki
+from teekit_verify.measurement.registers import Register, RegisterKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
+
+    from teekit_verify.core.progress import Progress
+
+_POLL_SECONDS = 0.5
+_SERIAL_LINES = 12
+_ANSWERS = re.compile(rb"teekit: kettle (\d+) answers on port \d+")
+
+
+class _Program(Protocol):
+    """What is asked of a running QEMU."""
+
+    def poll(self) -> int | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`kettle_port` is where this host's loopback has the first kettle; `seconds` is how long the kettles may take."""
+
+    metadata: Metadata
+    kettles: int = 1
+    kettle_port: int = KETTLE_PORT
+    seconds: float = 900
+    accelerators: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Everything answers. `console` is a Unix socket."""
+
+    kettles: tuple[str, ...]
+    metadata: str
+    quotes: str
+    console: Path
+    accelerator: str
+    seconds: float
+
+
+def run_local(
+    artifact: Path, options: Options, now: datetime, progress: Progress, when_ready: Callable[[Ready], None]
+) -> None:
+    """Boot `artifact` (UKI or disk), call `when_ready` once its kettles answer, and go on until the guest ends.
+
+    Ctrl-C goes through, and whatever was started or made is gone then. Raises TeekitError when a port is taken, when
+    the kettles do not answer in time, and when the guest ends.
+    """
+    with bootable(artifact) as booted, contextlib.ExitStack() as beside:
+        signer, values = DummySigner.create(now), _predicted(booted)
+        beside.enter_context(serving(METADATA_PORT, options.metadata.answer))
+        beside.enter_context(serving(QUOTE_PORT, DummyQuotes(lambda data: signer.quote(data, values)).answer))
+        names = options.accelerators or qemu.accelerators()
+        for name in names[:-1]:
+            try:
+                return _boot(booted, options, name, progress, when_ready)
+            except MachineEndedError as error:
+                progress.note(f"{name} cannot run this guest ({error.message.splitlines()[0]}), trying {names[-1]}")
+        return _boot(booted, options, names[-1], progress, when_ready)
+
+
+def _predicted(booted: Bootable) -> Mapping[Register, Digest]:
+    """The RTMRs that a TDX machine without vTPM would have with this image and disk; those that cannot be told are left out."""
+    with open_uki(booted.uki) as uki:
+        predictions = predict_uki(uki, booted.gpt, vtpm=False)
+    return {
+        prediction.register: prediction.value(Algorithm.SHA384)
+        for prediction in predictions
+        if prediction.register.kind is RegisterKind.RTMR and not prediction.missing
+    }
+
+
+def _boot(
+    booted: Bootable, options: Options, accelerator: str, progress: Progress, when_ready: Callable[[Ready], None]
+) -> None:
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="teekit-") as name:
+        machine = _machine(Path(name), booted, options, accelerator)
+        with _running(machine, log=Path(name, "log")) as process:
+            with progress.step(f"boot in QEMU ({accelerator}) until {_kettles(options.kettles)} answer"):
+                _wait(process, machine, options, progress)
+            when_ready(_ready(machine, time.monotonic() - started))
+            while process.poll() is None:
+                time.sleep(_POLL_SECONDS)
+            raise TeekitError(f"the guest ended{_console(machine)}")
+
+
+def _machine(folder: Path, booted: Bootable, options: Options, accelerator: str) -> LocalMachine:
+    firmware = qemu.find_firmware()
+    variables = folder / "variables.fd"
+    shutil.copyfile(firmware.variables, variables)
+    return LocalMachine(
+        accelerator=accelerator,
+        processors=min(2, os.cpu_count() or 1),
+        memory_bytes=qemu.memory_for(booted.uki.stat().st_size),
+        firmware=qemu.Firmware(firmware.code, variables),
+        disk=booted.disk.absolute(),
+        console=folder / "console.sock",
+        console_log=folder / "console.log",
+        forwards=tuple((options.kettle_port + i, KETTLE_PORT + i) for i in range(options.kettles)),
+    )
+
+
+@contextlib.contextmanager
+def _running(machine: LocalMachine, *, log: Path) -> Iterator[_Program]:
+    process = start(machine.argv(find_program(qemu.PROGRAM, hint=qemu.HINT)), log=log)
+    try:
+        yield process
+    except MachineEndedError as error:
+        said = last_lines(log)
+        raise MachineEndedError(f"{error.message}; QEMU says: {' / '.join(said)}") if said else error from None
+    finally:
+        end_group(process)
+
+
+def _wait(process: _Program, machine: LocalMachine, options: Options, progress: Progress) -> None:
+    until, answering = time.monotonic() + options.seconds, set[int]()
+    while len(answering) < options.kettles:
+        if process.poll() is not None:
+            raise MachineEndedError(f"QEMU ended{_console(machine)}")
+        if time.monotonic() > until:
+            raise TeekitError(
+                f"{len(answering)} of {_kettles(options.kettles)} answered within {options.seconds:.0f} s"
+                f"{_console(machine)}",
+                hint="Allow more time with --timeout, or look at the image with profile devtools.",
+            )
+        time.sleep(_POLL_SECONDS)
+        for number in _answering(machine.console_log) - answering:
+            answering.add(number)
+            progress.note(f"kettle {number} answers")
+
+
+def _answering(console_log: Path) -> set[int]:
+    printed = console_log.read_bytes() if console_log.exists() else b""
+    return {int(match[1]) for match in _ANSWERS.finditer(printed)}
+
+
+def _ready(machine: LocalMachine, seconds: float) -> Ready:
+    return Ready(
+        kettles=tuple(f"http://localhost:{host}" for host, _ in machine.forwards),
+        metadata=f"http://localhost:{METADATA_PORT}",
+        quotes=f"http://localhost:{QUOTE_PORT}",
+        console=machine.console,
+        accelerator=machine.accelerator,
+        seconds=seconds,
+    )
+
+
+def _kettles(count: int) -> str:
+    return "1 kettle" if count == 1 else f"{count} kettles"
+
+
+def _console(machine: LocalMachine) -> str:
+    lines = last_lines(machine.console_log, _SERIAL_LINES)
+    return (
+        "; its console ends with:\n" + "\n".join(f"  | {line}" for line in lines) if lines else "; it printed nothing"
+    )
