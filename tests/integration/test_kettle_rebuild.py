@@ -33,11 +33,10 @@ def disk(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def files(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """The paths of everything in the initrd, as objcopy, zstd and cpio see it."""
-    initrd = tmp_path_factory.mktemp("initrd") / "initrd"
+    folder = tmp_path_factory.mktemp("initrd")
+    initrd, copy = folder / "initrd", folder / "copy"
     uki = artifacts / "tdx-debian.efi"
-    subprocess.run(
-        [require("objcopy"), "--dump-section", f".initrd={initrd}", uki, "/dev/null"], check=True, capture_output=True
-    )
+    subprocess.run([require("objcopy"), "--dump-section", f".initrd={initrd}", uki, copy], check=True)
     plain = subprocess.run([require("zstd"), "-dc", initrd], check=True, capture_output=True).stdout
     names = subprocess.run([require("cpio"), "-t", "--quiet"], input=plain, check=True, capture_output=True).stdout
     return set(names.decode().splitlines())
@@ -91,7 +90,7 @@ def test_nothing_of_the_build_tools_is_in_the_image(files: set[str]) -> None:
     tools = ("esbuild", "unpack-npm", "build-tools", "node_modules", "npm", ".tgz", ".component.json", "__pycache__")
     assert [path for path in sorted(files) if any(tool in path for tool in tools)] == []
     programs = {path.rpartition("/")[2] for path in files if "/bin/" in path or "/sbin/" in path}
-    assert not programs & {"node", "npm", "apt", "apt-get", "dpkg", "perl", "gcc", "strip", "agetty", "sshd"}
+    assert not programs & {"node", "npm", "apt", "apt-get", "dpkg", "perl", "gcc", "strip", "sshd"}
 
 
 def test_the_manifest_names_packages_of_every_kind(artifacts: Path, usable_project: UsableProject) -> None:
