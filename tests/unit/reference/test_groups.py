@@ -217,3 +217,16 @@ def test_the_disk_may_be_what_the_reference_lists() -> None:
     disk = model.Disk("disk.raw", model.DiskFormat.RAW, sample.UKI.size_bytes, sample.UKI.sha256)
     found = replace(_other_artifact(), disk=disk)
     assert add_values(reference(), found, "unused") == reference()
+
+
+@pytest.mark.parametrize("each", [1, 51])
+def test_the_number_of_groups_is_bounded(each: int) -> None:
+    """101 in all, on 101 or on 2 values: each group is compared by itself."""
+    names = [f"group {number}" for number in range(101)]
+    parts = [names[begin : begin + each] for begin in range(0, len(names), each)]
+    many = measured(alternatives(*(of(part[0], part[0], *part) for part in parts)), value("rtmr0"))
+    message = rf"platforms\.{NAME}: has 101 groups of values, more than 100"
+    with pytest.raises(TeekitError, match=message):
+        create.dump_measurements(many)
+    with pytest.raises(TeekitError, match=message):
+        create.dump_reference(reference(many))

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MAX_ITEMS = 20_000
 """Packages or files in one list: a full image has some hundreds of each."""
+MAX_GROUPS = 100
+"""Groups of values that belong together, on one platform: each is compared by itself."""
 
 Item = TypeVar("Item")
 

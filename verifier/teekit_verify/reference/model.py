@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 
@@ -17,6 +17,9 @@ from teekit_verify.measurement.events import Event
 from teekit_verify.measurement.registers import Register
 from teekit_verify.measurement.replay import replay
 from teekit_verify.reference import fields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MEASUREMENTS_SCHEMA: Literal["teekit-verify/measurements/v1"] = "teekit-verify/measurements/v1"
 REFERENCE_SCHEMA: Literal["teekit-verify/reference/v1"] = "teekit-verify/reference/v1"
@@ -196,7 +199,9 @@ class AcceptableValue:
     __pydantic_config__: ClassVar = _STRICT
     label: fields.Name
     register: CheckedRegisterValue
-    groups: Annotated[tuple[fields.Name, ...], Field(max_length=1000), fields.unique(lambda name: name, "group")] = ()
+    groups: Annotated[
+        tuple[fields.Name, ...], Field(max_length=fields.MAX_GROUPS), fields.unique(lambda name: name, "group")
+    ] = ()
 
 
 Alternatives = Annotated[
@@ -204,7 +209,26 @@ Alternatives = Annotated[
     Field(max_length=1000),
     fields.unique(lambda value: value.label, "label"),
 ]
-_Registers = Annotated[dict[fields.RegisterName, CheckedRegisterValue], Field(max_length=64), fields.SORTED]
+
+
+def _few_groups(values_of: Callable[[Any], Alternatives]) -> AfterValidator:
+    """For registers by name, of a reference or of measurements."""
+
+    def check(registers: dict[Register, Any]) -> dict[Register, Any]:
+        names = {name for item in registers.values() for value in values_of(item) for name in value.groups}
+        if len(names) > fields.MAX_GROUPS:
+            raise ValueError(f"has {len(names)} groups of values, more than {fields.MAX_GROUPS}")
+        return registers
+
+    return AfterValidator(check)
+
+
+_Registers = Annotated[
+    dict[fields.RegisterName, CheckedRegisterValue],
+    Field(max_length=64),
+    _few_groups(lambda value: value.alternatives),
+    fields.SORTED,
+]
 
 
 class DiskFormat(Enum):
@@ -281,6 +305,7 @@ def _fits_policy(register: ReferenceRegister) -> ReferenceRegister:
 _ReferenceRegisters = Annotated[
     dict[fields.RegisterName, Annotated[ReferenceRegister, AfterValidator(_fits_policy)]],
     Field(max_length=64),
+    _few_groups(lambda register: register.acceptable),
     fields.SORTED,
 ]
 

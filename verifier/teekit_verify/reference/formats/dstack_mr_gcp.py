@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 NAME = "dstack-mr-gcp"
-_Values = Annotated[tuple[fields.Sha384, ...], Field(min_length=1, max_length=1000)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +31,8 @@ class _Fields:
     rtmr1: fields.Sha384
     rtmr2: fields.Sha384
     rtmr3: fields.Sha384
-    rtmr0: _Values
-    mrtd: _Values
+    rtmr0: Annotated[tuple[fields.Sha384, ...], Field(min_length=1, max_length=1000)]
+    mrtd: Annotated[tuple[fields.Sha384, ...], Field(min_length=1, max_length=fields.MAX_GROUPS)]
     mrconfigid: fields.Sha384
     xfam: Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
     tdattributes: Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
