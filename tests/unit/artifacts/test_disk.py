@@ -177,6 +177,12 @@ def test_what_the_stub_would_take_up_is_refused(tmp_path: Path, beside: str) -> 
         _booted(path)
 
 
+def test_a_disk_that_firmware_keeps_its_variables_on_is_refused(tmp_path: Path) -> None:
+    path = made.make_disk(tmp_path / "disk.raw", {BOOT: UKI, "NvVars": b"x"})
+    with pytest.raises(UnsupportedInputError, match="NvVars in the EFI system partition: firmware takes its variables"):
+        _booted(path)
+
+
 def test_a_disk_without_a_uki(tmp_path: Path) -> None:
     path = made.make_disk(tmp_path / "disk.raw", {"EFI/BOOT/GRUBX64.EFI": b"MZ"})
     with pytest.raises(

@@ -56,6 +56,8 @@ _BESIDE = (
     ("loader", "extensions"),
 )
 """Folders from which systemd-stub takes addons, credentials and extensions (systemd-stub(7), "Companion Files")."""
+_VARIABLES = "NvVars"
+"""Where OVMF without flash keeps its variables, boot options too (edk2 OvmfPkg/Library/NvVarsFileLib)."""
 
 
 class ArtifactKind(Enum):
@@ -222,6 +224,11 @@ def open_boot_file(disk: DiskImage) -> Iterator[UnifiedKernelImage]:
 
 
 def _require_nothing_beside(disk: DiskImage) -> None:
+    if disk.volume.find((_VARIABLES,)) is not None:
+        raise UnsupportedInputError(
+            f"{disk.name}: {_VARIABLES} in the EFI system partition: firmware takes its variables from there",
+            hint="Give the disk as it was before it was booted.",
+        )
     for path in _BESIDE:
         folder = disk.volume.find(path)
         if folder is not None and folder.is_directory:
