@@ -12,6 +12,7 @@ import pytest
 from builders.cpio import DEVICE, SYMLINK, Entry
 from builders.explain import explained, named, uki_with
 from teekit_verify.explanation.culprits import Condition
+from teekit_verify.explanation.tree import culprits
 
 UUIDS = "0b1e4a52-33c1-4e0e-9b0f-3d5c6f1b7a11", "9f86d081-884c-4d63-a1b2-0c3d4e5f6a7b"
 
@@ -143,6 +144,17 @@ def test_presence_and_duplicates(tmp_path: Path) -> None:
     ]
     found = explained(tmp_path, uki_with(inside, inside), uki_with(inside)).differences[0].children[0]
     assert [(one.name, one.what) for one in found.children] == [("opt/x/y", "only in A, as entry 2 of that name")]
+
+
+def test_names_and_texts_in_no_encoding_can_be_written(tmp_path: Path) -> None:
+    one, other = (uki_with(Entry("caf\udce9\n", text)) for text in (b"\xe9\n", b"\xe8\n"))
+    (leaf,) = culprits(explained(tmp_path, one, other).differences)
+    assert leaf.path[-1] == "caf\\udce9\n"
+    sides = (
+        f'{{"manifest_version": 1, "packages": [], "config": {{"\\ud800": {number}}}}}'.encode() for number in (1, 2)
+    )
+    (leaf,) = culprits(explained(tmp_path, *sides, name="m").differences)
+    assert leaf.path[-1] == "config \\ud800"
 
 
 def test_inode_numbers_are_named_when_nothing_else_differs(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.artifacts.blob import first_difference
 from teekit_verify.explanation import archive, compressed, diffoscope, disk, documents, elf, kernel, pe
 from teekit_verify.explanation.examination import Examination, Format, Pair
-from teekit_verify.explanation.tree import Explanation, attached
+from teekit_verify.explanation.tree import Explanation, attached, in_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,4 +52,4 @@ def explain(
             if with_diffoscope:
                 differences = attached(differences, diffoscope.deepen(examination))
         one, other = names or (str(a), str(b))
-        return Explanation(one, other, differences, tuple(examination.notices))
+        return Explanation(one, other, in_unicode(differences), tuple(examination.notices))

@@ -85,6 +85,27 @@ def leaves(differences: Iterable[Difference], path: tuple[str, ...] = ()) -> Ite
             yield Leaf(here, difference)
 
 
+def in_unicode(differences: Iterable[Difference]) -> tuple[Difference, ...]:
+    r"""The same tree with bytes that are no UTF-8, and half surrogate pairs, written as ``\udcff``: JSON has no place for them."""
+    return tuple(
+        replace(
+            difference,
+            name=_clean(difference.name),
+            what=_clean(difference.what),
+            a=_clean(difference.a),
+            b=_clean(difference.b),
+            excerpt=tuple(map(_clean, difference.excerpt)),
+            diffoscope=tuple(map(_clean, difference.diffoscope)),
+            children=in_unicode(difference.children),
+        )
+        for difference in differences
+    )
+
+
+def _clean(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def attached(
     differences: Iterable[Difference], lines: Mapping[tuple[str, ...], tuple[str, ...]], path: tuple[str, ...] = ()
 ) -> tuple[Difference, ...]:
