@@ -12,6 +12,7 @@ import pytest
 from builders import documents as sample
 from builders.uki import build_uki, default_sections
 from teekit_verify.appraisal.compare import compare_with_published
+from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.measurement.platforms import PLATFORMS
@@ -198,6 +199,27 @@ def test_images_of_other_platforms_give_no_verdict(tmp_path: Path) -> None:
     _, _, conclusion = compare_with_published(values, only_azure)
     assert conclusion.status is ExitStatus.NO_VERDICT
     assert "published, but not among the measurements" in conclusion.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("rtmr0", "status"),
+    [
+        ("e1d0235496f93f9475bf0b26d33da5c15831cfc94104d6bea7ab82db027c5f1e917d47dda6953eefae7dcb20ab6f75c4", "HOLDS"),
+        (
+            "c07820997dc2a5e1cc67b05e89852c1a72289e0ec82034bee5b3605cd759328853a758a346522651956afe9222914235",
+            "DOES_NOT_HOLD",
+        ),
+    ],
+)
+def test_what_is_published_of_a_cloud_is_said_of_its_machine_types(rtmr0: str, status: str) -> None:
+    """The MRTD of the third firmware, with the last RTMR0 (its own) and with the first (another firmware's)."""
+    (values,) = load_published(FOLDER / "dstack-mr-gcp.json").values
+    machine = {register: item.acceptable[-1].register for register, item in values.platforms["gcp-no-vtpm"].items()}
+    machine[rtmr(0)] = model.RegisterValue((Digest.from_hex(Algorithm.SHA384, rtmr0),), "", ())
+    measured = sample.measurements(platforms={"gcp-no-vtpm/c3-standard-4": machine})
+    _, checklist, conclusion = compare_with_published((values,), measured)
+    assert conclusion.status is ExitStatus[status]
+    assert {check.name.split()[0] for check in checklist.checks} == {"gcp-no-vtpm/c3-standard-4"}
 
 
 def test_measurements_publish_their_artifact_and_its_disk(tmp_path: Path) -> None:

@@ -33,13 +33,26 @@ def compare_with_published(published: Sequence[ReferenceValues], measurements: M
 
     Values about other platforms than the measured ones are asked only if there are no others.
     """
-    about = [values for values in published if values.platforms.keys() & measurements.platforms.keys()]
-    compared = [_compare(values, measurements) for values in about or published]
+    candidates = [item for values in published for item in _on_machines(values, measurements)]
+    about = [values for values in candidates if values.platforms.keys() & measurements.platforms.keys()]
+    compared = [_compare(values, measurements) for values in about or candidates]
     values, checklist, conclusion = min(compared, key=_distance)
     if len(published) > 1 and conclusion.status is not ExitStatus.HOLDS:
         reason = f"of {len(published)} published images none matches; '{values.name}' comes closest"
         conclusion = replace(conclusion, reasons=(reason, *conclusion.reasons))
     return values, checklist, conclusion
+
+
+def _on_machines(values: ReferenceValues, measurements: Measurements) -> Sequence[ReferenceValues]:
+    """Other formats do not name machine types: what they say of `gcp` is said of `gcp/c3-standard-4` too."""
+    if not values.unmentioned:
+        return (values,)
+    families = [(name, name.partition("/")[0]) for name in measurements.platforms]
+    return [
+        replace(values, platforms={name: values.platforms[family]})
+        for name, family in families
+        if family in values.platforms
+    ] or [values]
 
 
 def _compare(values: ReferenceValues, measurements: Measurements) -> Compared:
