@@ -7,8 +7,9 @@ import subprocess
 import tempfile
 from functools import cache
 from pathlib import Path
+from uuid import UUID
 
-from builders import azure, documents, eventlog, reports, tdvf, vhd
+from builders import azure, documents, eventlog, firmware, reports, tdvf, vhd
 from builders.fat import put, run
 from builders.gpt import sfdisk_disk
 from builders.tools import require
@@ -111,6 +112,19 @@ def any_disks() -> list[bytes]:
 def firmwares() -> list[bytes]:
     rows = [tdvf.Row(0x1000 * index, 0x1000, 0x1000 * index, 0x2000, kind) for index, kind in enumerate((0, 1, 4))]
     return [tdvf.build_tdvf(), tdvf.build_tdvf(rows)]
+
+
+def firmware_volumes() -> list[bytes]:
+    inner = firmware.volume(firmware.file(UUID(int=1), b"code"), name=UUID(int=2))
+    held = firmware.sections(firmware.section(0x19, b"raw"), firmware.section(0x17, inner))
+    plain = firmware.file(UUID(int=3), firmware.encoded(held, UUID(int=4), 0), firmware.VOLUME_FILE)
+    packed = firmware.file(UUID(int=3), firmware.encoded(held), firmware.VOLUME_FILE)
+    return [firmware.volume(plain, name=UUID(int=5)) + inner, firmware.volume(packed)]
+
+
+def variable_stores() -> list[bytes]:
+    row = firmware.variable(UUID(int=1), "PK", b"key")
+    return [firmware.variable_store(row, firmware.variable(UUID(int=1), "Gone", b"x", 0x3C), size=512)]
 
 
 def event_logs() -> list[bytes]:

@@ -15,11 +15,13 @@ from pathlib import Path
 from builders import quotes
 from fuzz import explaining, seeds, signed
 from teekit_verify.artifacts.fat import open_fat
+from teekit_verify.artifacts.firmware_volume import read_volumes
 from teekit_verify.artifacts.gpt import read_gpt
 from teekit_verify.artifacts.pe import parse_pe
 from teekit_verify.artifacts.targz import GZIP_MAGIC, TarGzDisk
 from teekit_verify.artifacts.tdvf import parse_tdvf
 from teekit_verify.artifacts.uki import parse_uki
+from teekit_verify.artifacts.varstore import read_variables
 from teekit_verify.artifacts.vhd import FOOTER_BYTES, footer_checksum, geometry_of, parse_footer
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.evidence import ak_certificate, azure, tpm
@@ -110,6 +112,14 @@ def tdvf(data: bytes) -> None:
     firmware = parse_tdvf(data)
     for order in PageOrder:
         mrtd(firmware, order)
+
+
+def firmware_volume(data: bytes) -> None:
+    read_volumes(memoryview(data))
+
+
+def varstore(data: bytes) -> None:
+    read_variables(memoryview(data))
 
 
 def tpm_log(data: bytes) -> None:
@@ -274,6 +284,8 @@ TARGETS = {
     "manifest": Target(explaining.manifest, explaining.manifests),
     "explain": Target(explaining.pairs, explaining.files),
     "tdvf": Target(tdvf, seeds.firmwares),
+    "firmware-volume": Target(firmware_volume, seeds.firmware_volumes),
+    "varstore": Target(varstore, seeds.variable_stores),
     "tpm-log": Target(tpm_log, seeds.event_logs),
     "ccel": Target(ccel, seeds.ccels, _ccel_sum),
     "dstack": Target(dstack, seeds.dstack_logs),
