@@ -31,15 +31,22 @@ def disk(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def files(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """The paths of everything in the initrd, as objcopy, zstd and cpio see it."""
+def tree(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The initrd's files, as objcopy, zstd and cpio see them."""
     folder = tmp_path_factory.mktemp("initrd")
-    initrd, copy = folder / "initrd", folder / "copy"
+    initrd, copy, tree = folder / "initrd", folder / "copy", folder / "tree"
     uki = artifacts / "tdx-debian.efi"
     subprocess.run([require("objcopy"), "--dump-section", f".initrd={initrd}", uki, copy], check=True)
     plain = subprocess.run([require("zstd"), "-dc", initrd], check=True, capture_output=True).stdout
-    names = subprocess.run([require("cpio"), "-t", "--quiet"], input=plain, check=True, capture_output=True).stdout
-    return set(names.decode().splitlines())
+    tree.mkdir()
+    unpack = [require("cpio"), "--extract", "--make-directories", "--quiet", "--no-absolute-filenames"]
+    subprocess.run([*unpack, "--no-preserve-owner"], cwd=tree, input=plain, check=True)
+    return tree
+
+
+@pytest.fixture(scope="module")
+def files(tree: Path) -> set[str]:
+    return {path.relative_to(tree).as_posix() for path in tree.rglob("*")}
 
 
 def test_both_builds_are_the_same(kettle_rebuild: FinishedRebuild, usable_project: UsableProject) -> None:
@@ -84,6 +91,40 @@ def test_kettles_have_what_they_run_on(files: set[str]) -> None:
         "usr/lib/kettle/app.js",
         "usr/lib/kettle/manifest.json",
     } <= files
+
+
+@pytest.mark.parametrize(
+    ("command", "printed"),
+    [
+        ("workerd --version", "workerd 20"),
+        ("sqld --version", "sqld 0.24"),
+        ("certbot --version", "certbot "),
+        ("nginx -e stderr -v", "nginx version"),
+        (
+            "python3 -I -c 'import ssl, http.server, urllib.request, teekit_guest.launcher; print(ssl.OPENSSL_VERSION)'",
+            "OpenSSL",
+        ),
+    ],
+)
+def test_programs_have_all_they_need_to_start(tree: Path, command: str, printed: str) -> None:
+    """What is left out of the image is not something they miss."""
+    inside = [
+        "--bind",
+        str(tree),
+        "/",
+        "--proc",
+        "/proc",
+        "--dev",
+        "/dev",
+        "--tmpfs",
+        "/tmp",
+        "--unshare-net",
+        "--clearenv",
+    ]  # noqa: S108
+    argv = [require("bwrap"), *inside, "--setenv", "PATH", "/usr/bin:/usr/sbin", "sh", "-c", command]
+    result = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert printed in result.stdout + result.stderr
 
 
 def test_nothing_of_the_build_tools_is_in_the_image(files: set[str]) -> None:
