@@ -186,6 +186,8 @@ def test_failed(miniature: Miniature, capsys: pytest.CaptureFixture[str]) -> Non
     content = report(miniature)
     assert content["verdict"] == "FAILED"
     assert "the reason" in content["reasons"][0]
+    assert content["environment"]["store_path"] == rebuilds.IDENTITY.store_path
+    assert content["variations"]
     assert files(miniature.report) == [
         "logs/build-A.log",
         "report.html",

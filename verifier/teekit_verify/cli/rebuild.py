@@ -6,11 +6,11 @@ import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from teekit_verify import __version__
+from teekit_verify.cli import judging
 from teekit_verify.cli.options import (
     SNAPSHOT_ARCHIVE,
     DebugOption,
@@ -39,13 +39,6 @@ from teekit_verify.cli.subject import (
 )
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
-
-if TYPE_CHECKING:
-    from teekit_verify.core.progress import Progress
-    from teekit_verify.rebuild.run import TwoBuilds
-    from teekit_verify.rebuild.workspace import Workspace
-    from teekit_verify.reference.model import Reference
-    from teekit_verify.report.document import RebuildReport, ReferenceUsed
 
 
 def rebuild(
@@ -106,27 +99,19 @@ def rebuild(
             place.clear()
         subject = find_subject(choice, bringing, place)
         bringing, target = subject.bringing, subject.target
-        published = _find_reference(reference, subject.reference)
+        published = judging.find_reference(reference, subject.reference)
         if mkosi_args is not None and lock_file is None:
             locked = bringing.new_image_lock((target,))
         else:
             locked = lock.load(lock_file or bringing.project.image_lock)
         plan = run.prepare(target, bringing, place, locked)
-        facts: dict[str, Any] = {
-            "tool_version": __version__,
-            "image": target.image,
-            "profiles": target.profiles,
-            "directory": str(output),
-            "command": command_line(context),
-            "origin": subject.origin,
-            "smells": subject.smells,
-        }
+        known = judging.facts(command_line(context), subject, plan, varied, published, output)
         try:
             two = run.build_twice(plan, varied, place, bringing.progress, parallel=parallel)
-            report = _judge(two, published, bringing.progress, facts)
+            report = judging.judge(two, published, bringing.progress, known)
         except TeekitError as error:
             with suppress(TeekitError):  # the first error is the one to show
-                _report_failure(error, place, bringing.progress, output, facts)
+                judging.report_failure(error, place, bringing.progress, output, known)
             raise
         directory.write(output, report, two)
         if not keep:
@@ -138,73 +123,7 @@ def rebuild(
     return report.verdict.exit_status
 
 
-def _find_reference(named: Path | None, default: Path | None) -> tuple[Reference, ReferenceUsed] | None:
-    """Read before the builds, so that a wrong file is known at once; the builds never see it."""
-    from teekit_verify.core.digest import Algorithm, Digest
-    from teekit_verify.reference import documents, load
-    from teekit_verify.report.document import ReferenceUsed
-
-    path = named or default
-    if path is None or (named is None and not path.exists()):
-        return None
-    data = documents.read_bounded(path)
-    reference = load.parse_reference(data, str(path))
-    return reference, ReferenceUsed(str(path), reference.release, reference.commit, Digest.of(Algorithm.SHA256, data))
-
-
 def _require_elsewhere(output: Path) -> None:
     """The report takes its folder's place: whoever stood in the old one would stand nowhere."""
     if Path.cwd().is_relative_to(output.resolve()):
         raise TeekitError(f"{output} is the folder you are in", hint="Name another folder with --output DIR.")
-
-
-def _report_failure(
-    error: TeekitError, workspace: Workspace, progress: Progress, output: Path, facts: dict[str, Any]
-) -> None:
-    """An older report must not be taken for that of the rebuild which failed."""
-    from teekit_verify.appraisal.verdict import Verdict
-    from teekit_verify.report import directory
-    from teekit_verify.report.document import RebuildReport, steps
-
-    report = RebuildReport(
-        verdict=Verdict.FAILED,
-        reasons=(error.message,),
-        steps=steps(progress.timings),
-        **facts,
-    )
-    directory.write_failure(output, report, tuple(workspace.build(name) / "build.log" for name in "AB"))
-
-
-def _judge(
-    two: TwoBuilds, published: tuple[Reference, ReferenceUsed] | None, progress: Progress, facts: dict[str, Any]
-) -> RebuildReport:
-    from teekit_verify.appraisal.rebuild import appraise_rebuild
-    from teekit_verify.reference.measure import measure_rebuilt
-    from teekit_verify.report.document import RebuildReport, inputs_used, steps, variations
-
-    reference, used = published or (None, None)
-    target = two.plan.target
-    with progress.step("predict the measurements"):
-        disk = two.artifact(target.artifacts[1]) if target.profile.disk else None
-        platforms = () if reference is None else reference.platforms
-        measurements = measure_rebuilt(two.artifact(target.artifacts[0]), disk, platforms)
-    appraisal = appraise_rebuild(*two.builds, measurements, reference)
-    seen_by_a, seen_by_b = (attempt.seen() for attempt in two.attempts)
-    return RebuildReport(
-        verdict=appraisal.decision.verdict,
-        reasons=appraisal.decision.reasons,
-        reference=used,
-        environment=two.builds[0].inputs.environment,
-        inputs=inputs_used(*two.builds, reference, appraisal),
-        variations=variations(two.varied.first.described(), two.varied.second.described(), two.varied.off),
-        artifacts=appraisal.artifacts,
-        explanations=two.explanations,
-        measurements=measurements,
-        checklist=appraisal.checklist,
-        steps=steps(progress.timings),
-        consumed=two.builds[0].inputs,
-        published=reference,
-        seen_by_a=seen_by_a,
-        seen_by_b=seen_by_b,
-        **facts,
-    )

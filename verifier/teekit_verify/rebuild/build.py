@@ -12,7 +12,6 @@ from teekit_verify.rebuild import record, source
 from teekit_verify.rebuild.sandbox import PACKAGES, Sandbox, Seen
 from teekit_verify.rebuild.workspace import remove
 from teekit_verify.reference.model import Artifact, Build, Inputs, Package, SourceFile
-from teekit_verify.reference.model import Environment as EnvironmentRecord
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,11 +139,7 @@ class Attempt:
         return Inputs(
             image=plan.target.image,
             profiles=plan.target.profiles,
-            environment=EnvironmentRecord(
-                plan.environment.lock_sha256,
-                plan.environment.identity.nar_hash,
-                plan.environment.identity.store_path,
-            ),
+            environment=plan.environment.record,
             lock_sha256=plan.lock.digest_for(plan.target.key),
             packages=tuple(self._package(package) for package in plan.packages),
             source_files=files,

@@ -16,6 +16,7 @@ from teekit_verify.core.errors import TeekitError, ToolFailedError
 from teekit_verify.core.files import exclusive
 from teekit_verify.rebuild.lock import EnvironmentIdentity
 from teekit_verify.rebuild.workspace import remove
+from teekit_verify.reference.model import Environment as Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,6 +52,11 @@ class Environment:
     @property
     def root(self) -> Path:
         return Path(self.identity.store_path)
+
+    @property
+    def record(self) -> Record:
+        """How inputs and reports name it."""
+        return Record(self.lock_sha256, self.identity.nar_hash, self.identity.store_path)
 
 
 def existing(lock: PackageLock) -> Environment | None:
