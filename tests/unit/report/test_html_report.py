@@ -255,6 +255,13 @@ def test_the_run_can_be_repeated_from_what_the_page_says() -> None:
     assert f"source https://git.example.org/images commit {'c' * 40} tag v1, signed by alice@example.org" in words
 
 
+def test_the_commit_of_a_strangers_project_is_checked_out_there() -> None:
+    command = ("teekit-verify", "rebuild", "--source", "/their project", "--mkosi-args", "")
+    words = page(replace(reports.REBUILDS["unreferenced"], command=command)).words
+    assert f"repository: git -C '/their project' checkout {'b' * 40} ./scripts/teekit-verify rebuild --source" in words
+    assert "--mkosi-args '' The same" in words
+
+
 def test_uncommitted_changes_and_smells_are_warned_of() -> None:
     origin = Origin(None, "b" * 40, changes=("changed mkosi/base.conf",))
     words = page(replace(reports.REBUILDS["unreferenced"], origin=origin)).words

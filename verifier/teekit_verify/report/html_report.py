@@ -187,9 +187,11 @@ def _timeline(steps: tuple[Step, ...]) -> Iterator[Bar]:
 
 
 def _commands(report: RebuildReport) -> Iterator[str]:
-    """What to type to make this run again."""
-    origin = report.origin
-    if origin is not None and origin.commit is not None and "--release" not in report.command:
-        yield f"git checkout {origin.commit}" if origin.repository is None else f"git clone {origin.repository}"
-    if report.command:
-        yield shlex.join(("./scripts/teekit-verify", *report.command[1:]))
+    """What to type, in a clone of this repository, to make this run again."""
+    words, origin = report.command, report.origin
+    names_its_source = any(option in words for option in ("--release", "--commit"))
+    if origin is not None and origin.commit is not None and not names_its_source:
+        stranger = dict(zip(words, words[1:], strict=False)).get("--source") if "--mkosi-args" in words else None
+        yield shlex.join(("git", *(("-C", stranger) if stranger else ()), "checkout", origin.commit))
+    if words:
+        yield shlex.join(("./scripts/teekit-verify", *words[1:]))
