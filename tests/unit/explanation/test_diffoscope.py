@@ -145,3 +145,39 @@ def test_text_that_is_shown_whole_needs_no_second_look(pair: tuple[Path, Path], 
     for path, text in zip(pair, (b"one\n", b"two\n"), strict=True):
         path.write_bytes(uki_with(Entry("etc/x", text)))
     assert run(pair).notices == ()
+
+
+PRISONER = """\
+for option; do case $last in --json) report=$option ;; esac; last=$option; done
+seen() { printf '"%s", ' "$1"; }
+{
+    printf '{"comments": ['
+    [ ! -e /etc/passwd ] || seen "the host's /etc"
+    [ ! -e /home ] || seen "the host's /home"
+    [ ! -e /sys ] || seen "the host's /sys"
+    ! grep -q : /proc/net/route || seen "a route"
+    [ "$(grep -c : /proc/net/dev)" = 1 ] || seen "another network device than lo"
+    ! touch /compared/a/x 2>/dev/null || seen "its inputs, to write to"
+    [ -z "$SECRET" ] || seen "the environment"
+    [ "$(echo /proc/[0-9]* | wc -w)" -lt 9 ] || seen "the host's processes"
+    [ "$(ulimit -v)" = 2097152 ] || seen "all memory"
+    [ "$(ulimit -t)" = 20 ] || seen "all time"
+    printf '"it ran"]}'
+} >"$report"
+exit 1
+"""
+
+
+def test_what_runs_in_the_sandbox_sees_nothing_of_the_host(
+    pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = StandIns.make(tmp_path / "bin")
+    (made.folder / "bwrap").symlink_to(require("bwrap"))
+    (made.folder / "diffoscope").write_text(f"#!/bin/sh\n{PRISONER}")
+    (made.folder / "diffoscope").chmod(0o755)
+    monkeypatch.setenv("PATH", str(made.folder))
+    monkeypatch.setenv("SECRET", "x")
+    found = run(pair)
+    assert found.notices == ()
+    (leaf,) = culprits(found.differences)
+    assert leaf.difference.diffoscope == ("it ran",)
