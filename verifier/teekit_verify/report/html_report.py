@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -191,7 +192,7 @@ def _commands(report: RebuildReport) -> Iterator[str]:
     words, origin = report.command, report.origin
     names_its_source = any(option in words for option in ("--release", "--commit"))
     if origin is not None and origin.commit is not None and not names_its_source:
-        stranger = dict(zip(words, words[1:], strict=False)).get("--source") if "--mkosi-args" in words else None
+        stranger = dict(itertools.pairwise(words)).get("--source") if "--mkosi-args" in words else None
         yield shlex.join(("git", *(("-C", stranger) if stranger else ()), "checkout", origin.commit))
     if words:
         yield shlex.join(("./scripts/teekit-verify", *words[1:]))
