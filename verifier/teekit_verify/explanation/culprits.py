@@ -4,8 +4,10 @@ of the two builds where they are known: a host name or path of one build that sh
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from teekit_verify.explanation import marks
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 _MAX_CAUSES = 3
 _MIN_TEXT = 3
+_EPOCH = re.compile(r"\d{9,10}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,14 @@ def _is_own(value: str, text: str, other_text: str, other_values: Sequence[str])
     return value not in other_text or any(value in other and other in other_text for other in other_values)
 
 
+def _as_time(seconds: int) -> tuple[str, str]:
+    """SOURCE_DATE_EPOCH as date(1) shows it."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment:%Y-%m-%d}", f"{moment:%H:%M:%S}"
+
+
 def _values(words: set[str]) -> list[str]:
     """The words of a condition, and of NAME=value the value."""
     found = [word.partition("=")[2] or word for word in words]
+    found += [form for value in found if _EPOCH.fullmatch(value) for form in _as_time(int(value))]
     return [value for value in found if len(value) > _MIN_TEXT and value not in {"nothing", "added"}]

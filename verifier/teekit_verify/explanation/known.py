@@ -187,7 +187,14 @@ FILES: tuple[Culprit, ...] = (
     ),
 )
 
+_ZONE = Cause("time zone", "the time zone of the build", "Set TZ=UTC, and print times in UTC.")
+_ADDRESS = Cause(
+    "address", "an address in memory, which address space randomisation (ASLR) moves", "Do not store pointers."
+)
+
 TEXTS: tuple[Culprit, ...] = (
+    Culprit(_ZONE, _texts(marks.only_hours_differ)),
+    Culprit(_ADDRESS, _texts(marks.addresses_differ)),
     Culprit(TIME, _texts(marks.only_times_differ)),
     Culprit(
         Cause("process ID", "the number the system gave a process during the build", "Leave it out."),
@@ -211,10 +218,7 @@ TEXTS: tuple[Culprit, ...] = (
     ),
     Culprit(_PARALLEL, _texts(marks.job_counts_differ)),
     Culprit(_UMASK, _texts(marks.umasks_differ)),
-    Culprit(
-        Cause("time zone", "the time zone of the build", "Set TZ=UTC, and print times in UTC."),
-        _texts(marks.time_zones_differ),
-    ),
+    Culprit(_ZONE, _texts(marks.time_zones_differ)),
     Culprit(_RANDOM, _texts(marks.random_ids_differ)),
     Culprit(
         Cause("environment value", "a variable of the build's environment that is recorded", "Clear the environment."),
@@ -230,9 +234,7 @@ BYTES: tuple[Culprit, ...] = (
         ),
     ),
     Culprit(
-        Cause(
-            "address", "an address in memory, which address space randomisation (ASLR) moves", "Do not store pointers."
-        ),
+        _ADDRESS,
         lambda sighting: (
             sighting.changed_bytes <= _WORD_BYTES and marks.pointers_differ(sighting.raw_a, sighting.raw_b)
         ),

@@ -20,6 +20,8 @@ _TIMES = re.compile(
     r"|\b\d+(?:\.\d+)?\s?(?:ms|s|secs?|seconds?|min|minutes?)\b"
     r"|(?<=\s)(?:19|20)\d{2}\b"
 )
+_CLOCK = re.compile(r"\b(\d{1,2})(:\d{2}(?::\d{2})?)\b")
+_ADDRESS = re.compile(r"(?<![0-9a-f])(?:0x)?(?:0000)?(?:5[56]|7f)[0-9a-f]{10}(?![0-9a-f])")
 _PROCESS = re.compile(r"\[\d{1,7}\]|\bpid[ =:]+\d{1,7}\b", re.IGNORECASE)
 _ZONE = re.compile(
     r"[+-]\d{2}:?\d{2}|UTC|Z|(?:Etc/)?GMT[+-]?\d{0,2}|<[+-]\d+>[+-]?\d*|[A-Z][a-z]+/[A-Z][A-Za-z_]+|[A-Z]{3,4}"
@@ -146,11 +148,26 @@ def job_counts_differ(a: str, b: str) -> bool:
 
 
 def umasks_differ(a: str, b: str) -> bool:
-    return (
-        "umask" in a.lower()
-        and "umask" in b.lower()
-        and all(re.fullmatch(r"[0-7]{3,4}", token) for pair in _changed(a, b) for token in pair)
-    )
+    """Umasks by name, or modes of files that differ in what a umask takes away: 755 and 775."""
+    changed = list(_changed(a, b))
+    if not all(re.fullmatch(r"[0-7]{3,4}", token) for pair in changed for token in pair):
+        return False
+    if "umask" in a.lower() and "umask" in b.lower():
+        return bool(changed)
+    return bool(changed) and all(only_umask(*pair) and all(token[-3] in "4567" for token in pair) for pair in changed)
+
+
+def only_hours_differ(a: str, b: str) -> bool:
+    """Times with the same minutes and seconds at other hours: one moment in two time zones, most likely."""
+    if not only_times_differ(a, b):
+        return False
+    times = [_CLOCK.findall(text[:_MAX_TEXT]) for text in (a, b)]
+    return bool(times[0]) and times[0] != times[1] and [tail for _, tail in times[0]] == [tail for _, tail in times[1]]
+
+
+def addresses_differ(a: str, b: str) -> bool:
+    """Addresses of a process in hexadecimal digits, in both."""
+    return any(_ADDRESS.search(one) and _ADDRESS.search(other) for one, other in _changed(a, b))
 
 
 def time_zones_differ(a: str, b: str) -> bool:
