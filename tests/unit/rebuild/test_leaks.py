@@ -21,13 +21,18 @@ from teekit_verify.rebuild.variation import NAMES, conditions
 from teekit_verify.rebuild.workspace import Workspace
 
 LEAK = Path(__file__).parents[2] / "assets" / "images" / "small" / "leak.sh"
-# What `explain` calls the cause. A mode, an address and an order are not the values of the conditions that lead to them.
+# What `explain` calls the cause. One character more or less in another locale says nothing of it.
 CAUSES = {
     "build_path": "build path",
     "domain_host": "host name",
+    "timezone": "time zone",
+    "umask": "umask",
     "num_cpus": "number of CPUs",
     "home": "home directory",
     "exec_path": "search path",
+    "environment": "environment value",
+    "aslr": "address",
+    "fileordering": "file order",
     "user_group": "user name",
 }
 
