@@ -14,13 +14,18 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from builders.tools import require
 from builders.uki import build_uki, default_sections
 from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.rebuild import archive, provision, run
 from teekit_verify.rebuild.environment import Environment
 from teekit_verify.rebuild.lock import EnvironmentIdentity, LockedPackage, PackageLock
 from teekit_verify.rebuild.project import Project
+
+if TYPE_CHECKING:
+    import pytest
 
 PROGRAMS = (
     *(
@@ -198,6 +203,18 @@ class Miniature:
             "sys.exit(main(sys.argv[1:]))\n"
         )
         return [sys.executable, "-c", code, *self.argv(*arguments)]
+
+
+def isolated(folder: Path, tree: Path, monkeypatch: pytest.MonkeyPatch) -> Miniature:
+    """A miniature; commands see no cache, mirror, environment or lack of space but its own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    monkeypatch.delenv("TEEKIT_DEBIAN_MIRROR", raising=False)
+    monkeypatch.delenv("TEEKIT_SNAPSHOT_ARCHIVE", raising=False)
+    monkeypatch.setattr(archive, "host_mirrors", list)
+    monkeypatch.setattr(run, "NEEDED_BYTES", 1)
+    monkeypatch.setattr(provision.Provision, "environment", lambda _: environment(tree))
+    monkeypatch.setattr(run, "hold", lambda *_: None)  # that environment is no store path
+    return Miniature.make(folder)
 
 
 def other_image() -> bytes:

@@ -18,7 +18,7 @@ from builders import rebuilds
 from builders.rebuilds import Miniature
 from builders.tools import require
 from teekit_verify.cli.app import main
-from teekit_verify.rebuild import archive, host, provision, run
+from teekit_verify.rebuild import host, run
 from teekit_verify.rebuild.workspace import Workspace
 
 
@@ -30,14 +30,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def miniature(tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch) -> Miniature:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.delenv("TEEKIT_DEBIAN_MIRROR", raising=False)
-    monkeypatch.delenv("TEEKIT_SNAPSHOT_ARCHIVE", raising=False)
-    monkeypatch.setattr(archive, "host_mirrors", list)
-    monkeypatch.setattr(run, "NEEDED_BYTES", 1)
-    monkeypatch.setattr(provision.Provision, "environment", lambda _: rebuilds.environment(tree))
-    monkeypatch.setattr(run, "hold", lambda *_: None)  # that environment is no store path
-    return Miniature.make(tmp_path)
+    return rebuilds.isolated(tmp_path, tree, monkeypatch)
 
 
 def rebuild(miniature: Miniature, *arguments: str) -> int:

@@ -12,9 +12,7 @@ from builders import documents, rebuilds
 from builders.rebuilds import Miniature
 from builders.repositories import Repository
 from builders.tools import require
-from teekit_verify.cli import options
 from teekit_verify.cli.app import main
-from teekit_verify.rebuild import archive, provision, run
 from teekit_verify.rebuild.project import Project
 from teekit_verify.reference.create import dump_reference
 from teekit_verify.reference.release import schema_text
@@ -30,12 +28,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def miniature(tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch) -> Miniature:
-    monkeypatch.setattr(options, "cache_directory", lambda: tmp_path / "cache" / "teekit-verify")
-    monkeypatch.setattr(archive, "host_mirrors", list)
-    monkeypatch.setattr(run, "NEEDED_BYTES", 1)
-    monkeypatch.setattr(provision.Provision, "environment", lambda _: rebuilds.environment(tree))
-    monkeypatch.setattr(run, "hold", lambda *_: None)
-    return Miniature.make(tmp_path)
+    return rebuilds.isolated(tmp_path, tree, monkeypatch)
 
 
 @pytest.fixture
