@@ -55,7 +55,7 @@ def test_a_known_culprit_comes_first_and_nothing_foreign_reaches_the_terminal() 
 def test_it_fits_a_screen_and_says_what_it_leaves_out() -> None:
     lines = shown(many(5000))
     assert len(lines) <= 24
-    assert "  … and 4994 more, in report.json" in lines
+    assert "  ... and 4994 more, in report.json" in lines
 
 
 def test_json_has_the_whole_tree() -> None:

@@ -45,7 +45,7 @@ def show_explanation(explanation: Explanation, out: Console, *, more: str = "--j
             show_line(out, line, indent=indent)
         left, told = left - len(lines), told + 1
     if told < len(found):
-        show_line(out, f"… and {len(found) - told} more, in {more}", indent=2)
+        show_line(out, f"... and {len(found) - told} more, in {more}", indent=2)
     for notice in explanation.notices[:_MAX_NOTICES]:
         show_line(out, styled(f"note: {_cut(notice)}", "yellow"))
     if len(explanation.notices) > _MAX_NOTICES:
@@ -68,4 +68,4 @@ def _lines(leaf: Leaf) -> Iterator[tuple[Text, int]]:
 
 
 def _cut(line: str) -> str:
-    return line if len(line) <= _MAX_LINE else f"{line[: _MAX_LINE - 1]}…"
+    return line if len(line) <= _MAX_LINE else f"{line[: _MAX_LINE - 3]}..."
