@@ -74,6 +74,7 @@ KETTLE = Image(
         ("kettle.conf", "kettle cloud"),
         ("mkosi.sandbox/etc/apt/sources.list.d/mkosi.sources", "base kettle cloud"),
         ("mkosi.images/base/mkosi.conf", "base kettle cloud"),
+        ("mkosi.images/base/mkosi.extra/usr/__pycache__/x.pyc", ""),
         ("mkosi.images/kernel/mkosi.conf", "base"),
         ("mkosi.images/sqld/package.json", "kettle cloud"),
         ("mkosi.images/base-other/mkosi.conf", ""),
