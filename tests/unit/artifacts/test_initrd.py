@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 
 import pytest
@@ -85,6 +86,15 @@ def test_whole_members_in_an_equal_beginning() -> None:
     assert equal_members_end(blob, len(MICROCODE) + len(MAIN) + 5) == len(MICROCODE) + len(MAIN)
     gzipped = packed(build_cpio([Entry("a")]), "gzip")
     assert equal_members_end(blob_of(gzipped + MAIN), len(gzipped) + 5) == 0  # its end is not known without unpacking
+
+
+def test_what_everything_unpacks_to() -> None:
+    plain, both = build_cpio([Entry("a", b"1")], padding=12), build_cpio([Entry("b", b"2")], padding=3)
+    wanted = hashlib.sha256(plain + both + both).digest()
+    for gap in (b"", bytes(99)):
+        data = plain + packed(both, "xz") + gap + packed(both)
+        assert initrd.plain_digest(blob_of(data), 0) == wanted
+    assert initrd.plain_digest(blob_of(plain + both[:-3]), len(plain)) == hashlib.sha256(both[:-3]).digest()
 
 
 @pytest.mark.parametrize(

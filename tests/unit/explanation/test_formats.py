@@ -176,6 +176,15 @@ def test_another_compression_of_the_same_initrd(tmp_path: Path) -> None:
     assert (shape.name, shape.a, shape.b) == ("archives in a row", "zstd", "xz")
 
 
+def test_padding_after_the_trailer_is_not_taken_for_compression(tmp_path: Path) -> None:
+    archive = build_cpio([*BYSTANDERS])
+    found = explained(tmp_path, packed(archive + bytes(8)), packed(archive + bytes(16)), name="initrd")
+    assert top(found).causes == ()
+    assert [one.name for one in top(found).children] == ["content"]
+    found = explained(tmp_path, archive + bytes(8), archive + bytes(16), name="initrd")
+    assert top(found).what == f"differs from offset {len(archive) + 8:#x} on"
+
+
 def test_only_the_archive_that_differs_is_unpacked(tmp_path: Path) -> None:
     """The first one cannot be unpacked at all, and is equal."""
     frame = packed(build_cpio([Entry("a", b"1" * 3000)]))

@@ -4,6 +4,7 @@ with zeros between them. Microcode comes first, in a plain one.
 
 from __future__ import annotations
 
+import hashlib
 import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -97,6 +98,22 @@ def read_initrd(
     raise UnsupportedInputError(f"initrd: more than {_MAX_MEMBERS} archives in a row")
 
 
+def plain_digest(blob: Blob, start: int) -> bytes:
+    """SHA-256 of what the members from `start` on unpack to, trailers and padding included. They must have been read before."""
+    state, budget = hashlib.sha256(), Budget(MAX_UNPACKED_BYTES)
+    while member := member_at(blob, start):
+        if member.compression is None:
+            start = _plain_end(blob, member)
+            for piece in blob.part(member.start, start - member.start).pieces():
+                state.update(piece)
+        else:
+            unpacked = Decompressed(blob, member.start, member.compression, budget, "initrd")
+            while piece := unpacked.read(_BUFFER_BYTES):
+                state.update(piece)
+            start = unpacked.end
+    return state.digest()
+
+
 def equal_members_end(blob: Blob, equal_bytes: int) -> int:
     """The end of the whole members in the first `equal_bytes` bytes, as far as it is known without unpacking."""
     at = 0
@@ -110,9 +127,13 @@ def _quick_end(blob: Blob, member: Member) -> int | None:
         case Compression.ZSTD:
             return zstd_frame_end(blob, member.start)
         case None:
-            reader = cpio.CpioReader(blob.stream(member.start), "initrd")
-            for _ in reader:
-                pass
-            return member.start + reader.position
+            return _plain_end(blob, member)
         case _:
             return None
+
+
+def _plain_end(blob: Blob, member: Member) -> int:
+    reader = cpio.CpioReader(blob.stream(member.start), "initrd")
+    for _ in reader:
+        pass
+    return member.start + reader.position

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.artifacts.blob import Blob, first_difference
 from teekit_verify.artifacts.compressed import MAGIC_BYTES, compression_of
 from teekit_verify.artifacts.cpio import MAGIC, CpioEntry
-from teekit_verify.artifacts.initrd import Member, equal_members_end, holds_archive, read_initrd
+from teekit_verify.artifacts.initrd import Member, equal_members_end, holds_archive, plain_digest, read_initrd
 from teekit_verify.explanation.compressed import recompressed
 from teekit_verify.explanation.culprits import causes_of
 from teekit_verify.explanation.sighting import Sighting
@@ -69,9 +69,15 @@ def compare_archives(examination: Examination, pair: Pair) -> Difference | None:
     if not children:
         children = list(_unseen(pair, common))
     if not children:
-        return recompressed(pair, pair.name)
+        return _packing(pair, start) if any(member.compression for member in _members(one)) else None
     count = f"{len(one)} entries" if len(one) == len(other) else f"{len(one)} and {len(other)} entries"
     return Difference(pair.name, Kind.CONTENT, f"archive, {count}", children=tuple(children))
+
+
+def _packing(pair: Pair, start: int) -> Difference | None:
+    """No entry differs. None if that is not because of the compression: trailers, padding, what lies between archives."""
+    digests = [plain_digest(blob, start) for blob in (pair.a, pair.b)]
+    return recompressed(pair, pair.name) if digests[0] == digests[1] else None
 
 
 def _scan(blob: Blob, start: int) -> dict[Key, _Scanned]:

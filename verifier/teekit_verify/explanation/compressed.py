@@ -51,7 +51,7 @@ def compare_compressed(examination: Examination, pair: Pair) -> Difference | Non
 def recompressed(pair: Pair, name: str) -> Difference:
     """What `name` in the pair packs is equal, and only packed in another way."""
     causes = causes_of([Sighting(pair.path, where="compression")])
-    return Difference(name, Kind.CONTENT, "the compressed bytes differ, what they unpack to is equal", causes=causes)
+    return Difference(name, Kind.CONTENT, "packed in another way, what it unpacks to is equal", causes=causes)
 
 
 def gzip_header(pair: Pair) -> Iterator[Difference]:
