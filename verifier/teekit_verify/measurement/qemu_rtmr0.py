@@ -105,7 +105,7 @@ class QemuFirmware:
 def firmware_of_file(firmware: TdxFirmware, edk2: Edk2) -> QemuFirmware:
     """Raises UnsupportedInputError for firmware without exactly one configuration volume and one TD HOB."""
     cfv, hob = firmware.only(SectionType.CFV), firmware.only(SectionType.TD_HOB)
-    files, keys = _files(firmware)
+    files, keys = files_and_keys(firmware)
     accepted = (SectionType.TD_HOB, SectionType.TEMP_MEM)
     return QemuFirmware(
         edk2,
@@ -122,8 +122,10 @@ def firmware_of_file(firmware: TdxFirmware, edk2: Edk2) -> QemuFirmware:
     )
 
 
-def _files(firmware: TdxFirmware) -> tuple[OvmfFiles | str, SecureBootVariables]:
-    """Firmware without Secure Boot starts with no variables at all (NvVars on the disk left aside), and with it with those
+def files_and_keys(firmware: TdxFirmware) -> tuple[OvmfFiles | str, SecureBootVariables]:
+    """The files that decide boot options, or in words why they are not known, and the keys that it comes with.
+
+    Firmware without Secure Boot starts with no variables at all (NvVars on the disk left aside), and with it with those
     of its configuration volume: OvmfPkg/Library/PlatformInitLib/Platform.c, PlatformInitEmuVariableNvStore().
     """
     try:

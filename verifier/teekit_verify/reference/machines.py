@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 Registers = Mapping[Register, model.RegisterValue]
 
+_SECURE_BOOT = model.RegisterValue(
+    None, "the firmware has Secure Boot keys: a boot with Secure Boot on is not predicted", ()
+)
 _UNITS = {"M": 20, "G": 30}
 
 
@@ -91,9 +94,15 @@ class QemuMachine:
             model.AcceptableValue(f"page order {order.value}", model.RegisterValue((value,), "", ()))
             for order, value in measure_firmware(self.firmware).mrtd.items()
         )
-        found = {MRTD: one_of(values, "the page order of QEMU and KVM"), rtmr(0): self._rtmr0()}
-        if self.has_disks and self.edk2 is not None and self.edk2.has_second_separator:
-            found[rtmr(1)] = without_separator(of_image[rtmr(1)])
+        found = {MRTD: one_of(values, "the page order of QEMU and KVM")}
+        with open_tdvf(self.firmware) as firmware:
+            _, keys = qemu_rtmr0.files_and_keys(firmware)
+        if keys.on:
+            found |= {rtmr(0): _SECURE_BOOT, rtmr(1): _SECURE_BOOT}
+        else:
+            found[rtmr(0)] = self._rtmr0()
+            if self.has_disks and self.edk2 is not None and self.edk2.has_second_separator:
+                found[rtmr(1)] = without_separator(of_image[rtmr(1)])
         yield QEMU.name, found
 
     def _rtmr0(self) -> model.RegisterValue:
