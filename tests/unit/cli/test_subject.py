@@ -231,6 +231,7 @@ def test_a_commit_that_is_no_checkout_of_this_repository(
         (["--repository", "/x"], "--repository and --tag-key say nothing without a commit"),
         (["--commit", "v1"], " is not in a git repository: there are no commits to fetch from"),
         (["--commit", "a b"], "'a b' is no name of a tag"),
+        (["--snapshot", "20261121T081046Z"], "--snapshot says nothing where a lock names the packages"),
     ],
 )
 def test_options_that_do_not_fit(

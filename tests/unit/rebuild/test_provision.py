@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,25 @@ def test_a_shell_cannot_stand_where_the_environment_is(provision: Provision, wit
         provision.shell_sandbox(Path(place))
     assert caught.value.message == f"{Path(place).resolve()} would take the environment's place"
     assert caught.value.hint == "Change into another folder."
+
+
+def test_a_new_lock_may_be_of_the_archive_as_it_was(provision: Provision, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the snapshot archive alone: a mirror has today's packages."""
+    asked: list[object] = []
+
+    def download(_: Path, bases: list[tuple[str, str]]) -> None:
+        asked.append(bases)
+        raise TeekitError("far enough")
+
+    monkeypatch.setattr(archive.Index, "download", download)
+    monkeypatch.setattr(Provision, "environment", lambda _: rebuilds.environment(Path("/none")))
+    with pytest.raises(TeekitError, match="far enough"):
+        replace(provision, snapshot="20261121T081046Z").new_image_lock(())
+    assert asked == [
+        [
+            ("debian", f"{SNAPSHOT_ARCHIVE}/debian/20261121T081046Z"),
+            ("debian-security", f"{SNAPSHOT_ARCHIVE}/debian-security/20261121T081046Z"),
+        ]
+    ]
+    with pytest.raises(TeekitError, match="'2026-11-21' is no time of a snapshot"):
+        replace(provision, snapshot="2026-11-21").new_image_lock(())

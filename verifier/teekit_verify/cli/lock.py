@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from teekit_verify.cli.options import (
     NpmRegistryOption,
     ProfileOption,
     SnapshotArchiveOption,
+    SnapshotOption,
     SourceOption,
     find_target,
     provision,
@@ -30,12 +32,13 @@ def lock(
     output: Annotated[Path | None, typer.Option(help="Where to write it. [default: mkosi/packages.lock.json]")] = None,
     source: SourceOption = None,
     mirror: MirrorOption = None,
+    snapshot: SnapshotOption = None,
     snapshot_archive: SnapshotArchiveOption = SNAPSHOT_ARCHIVE,
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
     """Pin the packages of all images, as the signed index of today's Debian archive lists them."""
-    bringing = provision(source, mirror, snapshot_archive)
+    bringing = replace(provision(source, mirror, snapshot_archive), snapshot=snapshot)
     locked = bringing.new_image_lock()
     path = output or bringing.project.image_lock
     locked.write(path)

@@ -34,6 +34,10 @@ SnapshotArchiveOption = Annotated[
         envvar="TEEKIT_SNAPSHOT_ARCHIVE",
     ),
 ]
+SnapshotOption = Annotated[
+    str | None,
+    typer.Option(help="Lock packages as the snapshot archive had them at this time: 20261121T081046Z.", metavar="TIME"),
+]
 NpmRegistryOption = Annotated[
     str | None,
     typer.Option(

@@ -22,6 +22,7 @@ from teekit_verify.cli.options import (
     NpmRegistryOption,
     ProfileOption,
     SnapshotArchiveOption,
+    SnapshotOption,
     SourceOption,
     command_line,
     provision,
@@ -72,6 +73,7 @@ def rebuild(
     allow_dirty: AllowDirtyOption = False,
     offline: OfflineOption = False,
     mirror: MirrorOption = None,
+    snapshot: SnapshotOption = None,
     snapshot_archive: SnapshotArchiveOption = SNAPSHOT_ARCHIVE,
     npm_registry: NpmRegistryOption = None,
     json_output: JsonOption = False,
@@ -87,7 +89,10 @@ def rebuild(
         image, profile, kernel, source, release, commit, repository, tag_key, mkosi_args, allow_dirty=allow_dirty
     )
     own = source if mkosi_args is None else None  # a stranger's project is built with our environment
-    bringing = replace(provision(own, mirror, snapshot_archive, npm_registry), offline=offline)
+    bringing = replace(provision(own, mirror, snapshot_archive, npm_registry), offline=offline, snapshot=snapshot)
+    makes_lock = mkosi_args is not None and lock_file is None
+    if snapshot is not None and not makes_lock:
+        raise TeekitError("--snapshot says nothing where a lock names the packages", hint="Leave it out.")
     require_apart(output, workspace, *([source] if source and mkosi_args is not None else [bringing.project.mkosi]))
     _require_elsewhere(output)
     directory.require_replaceable(output)
@@ -100,7 +105,7 @@ def rebuild(
         subject = find_subject(choice, bringing, place)
         bringing, target = subject.bringing, subject.target
         published = judging.find_reference(reference, subject.reference)
-        if mkosi_args is not None and lock_file is None:
+        if makes_lock:
             locked = bringing.new_image_lock((target,))
         else:
             locked = lock.load(lock_file or bringing.project.image_lock)

@@ -67,11 +67,14 @@ def sources(mirror: str | None, snapshot_archive: str, snapshot: str | None) -> 
         bases += [(archive, f"{url.require_address(mirror, 'a mirror')}/{archive}") for archive in get_args(Archive)]
     bases += host_mirrors()
     if snapshot:
-        bases += [
-            (archive, f"{url.require_address(snapshot_archive, 'a snapshot archive')}/{archive}/{snapshot}")
-            for archive in get_args(Archive)
-        ]
+        bases += snapshot_sources(snapshot_archive, snapshot)
     return bases
+
+
+def snapshot_sources(snapshot_archive: str, snapshot: str) -> list[tuple[Archive, str]]:
+    """The snapshot archive at a time, and nothing else."""
+    address = url.require_address(snapshot_archive, "a snapshot archive")
+    return [(archive, f"{address}/{archive}/{snapshot}") for archive in get_args(Archive)]
 
 
 @dataclass(frozen=True, slots=True)

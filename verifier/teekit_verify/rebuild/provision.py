@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.download import DownloadStore
-from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.core.files import exclusive
 from teekit_verify.rebuild import archive, environment, images, lock, npm
 from teekit_verify.rebuild.sandbox import Sandbox, own_first_id
@@ -35,7 +36,8 @@ _SHOWN = 5
 class Provision:
     """`cache` keeps downloads between runs; `mirror` is an address or None for the host's own, and so is `npm_registry`.
 
-    `offline`: what is not in the cache is not fetched but an error.
+    `offline`: what is not in the cache is not fetched but an error. `snapshot`: new locks are of the archive as it was at that
+    time (YYYYMMDDTHHMMSSZ), not of today's.
     """
 
     project: Project
@@ -45,6 +47,7 @@ class Provision:
     snapshot_archive: str
     npm_registry: str | None = None
     offline: bool = False
+    snapshot: str | None = None
 
     @property
     def store(self) -> DownloadStore:
@@ -136,8 +139,17 @@ class Provision:
         with exclusive(self.cache / "apt.lock"):
             remove(root)
             with self.progress.step("fetch and check the package index"):
-                index = archive.Index.download(root, archive.sources(self.mirror, self.snapshot_archive, None))
+                index = archive.Index.download(root, self._archives())
             yield index
+
+    def _archives(self) -> list[tuple[lock.Archive, str]]:
+        if self.snapshot is None:
+            return archive.sources(self.mirror, self.snapshot_archive, None)
+        if not re.fullmatch(r"[0-9]{8}T[0-9]{6}Z", self.snapshot):
+            raise TeekitError(
+                f"'{printable(self.snapshot)}' is no time of a snapshot", hint="Write it as 20261121T081046Z."
+            )
+        return archive.snapshot_sources(self.snapshot_archive, self.snapshot)
 
     def _index_lock(self, requests: Sequence[str]) -> PackageLock:
         with self._index() as index:
