@@ -171,6 +171,7 @@ def authority(machine: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[acme.A
         yield running
 
 
+@pytest.mark.slow
 def test_one_certificate_for_all_names(
     machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
