@@ -15,10 +15,12 @@ from builders import tdvf as build
 from builders.mrtd import mrtd_of_rows
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.evidence.ccel import read_ccel
+from teekit_verify.evidence.eventlog import read_event_log
 from teekit_verify.measurement.events import Event, EventType
 from teekit_verify.measurement.registers import rtmr
+from teekit_verify.measurement.replay import replay
 from teekit_verify.reference import create, model
-from teekit_verify.reference.gcp_releases import mrtds, releases, rtmr0s, rtmr1s
+from teekit_verify.reference.gcp_releases import mrtds, releases, rtmr0s, rtmr1s, without_separator
 from teekit_verify.reference.platform_facts import FirmwareFact, GcpFacts, load_gcp
 
 FACTS = load_gcp()
@@ -132,6 +134,22 @@ def test_releases_that_measure_the_separator_elsewhere_have_another_rtmr1() -> N
     assert NEW in with_separator.groups
     assert without.groups == (OLD,)
     assert len(without.register.events) == len(log) - 1
+
+
+def test_rtmr1_without_separator_is_that_of_a_real_machine() -> None:
+    """The same image on the firmware before: its log has the separator in RTMR0."""
+    old = read_event_log(eventlog.ASSETS / "gcp-cos113-two-separators.bin").events
+    found = without_separator(create.register_value(rtmr(1), _real_rtmr1()))
+    assert found.values == (replay(old, Algorithm.SHA384)[rtmr(1)],)
+
+
+def test_the_firmware_of_that_log_is_on_record() -> None:
+    old = read_event_log(eventlog.ASSETS / "gcp-cos113-two-separators.bin").events
+    digests = [event.digests[0] for event in old if event.register == rtmr(0)]
+    release = next(fact for fact in FACTS.firmware if fact.label == OLD)
+    (acpi,) = FACTS.acpi_of("c3-standard-4", release.acpi)
+    assert (digests[1], digests[8:11]) == (release.cfv, [acpi.loader, acpi.rsdp, acpi.tables])
+    assert sum(event.event_type == EventType.EV_SEPARATOR for event in old if event.register == rtmr(0)) == 2
 
 
 def test_what_is_missing_of_the_image_stays_missing() -> None:
