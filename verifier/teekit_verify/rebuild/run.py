@@ -46,6 +46,20 @@ class TwoBuilds:
         return self.attempts[0].output / name
 
 
+@contextmanager
+def _full_disk_in_words() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        raise TeekitError(
+            f"{error.filename or 'the workspace'}: {error.strerror}",
+            hint="Free some space, or name a folder elsewhere with --workspace DIR, and run it again.",
+        ) from error
+
+
+@_full_disk_in_words()
 def prepare(target: Target, provision: Provision, workspace: Workspace, locked: PackageLock) -> Plan:
     """Everything before the builds: space, memory, environment, packages. `workspace` must be locked."""
     for name in BUILDS:
@@ -61,6 +75,7 @@ def prepare(target: Target, provision: Provision, workspace: Workspace, locked: 
     return Plan(provision.project, target, environment, locked, packages, workspace.packages)
 
 
+@_full_disk_in_words()
 def build_twice(
     plan: Plan, varied: Variations, workspace: Workspace, progress: Progress, *, parallel: bool = False
 ) -> TwoBuilds:
@@ -70,8 +85,7 @@ def build_twice(
     """
     first = Attempt(plan, workspace.build("A"), varied.first)
     second = Attempt(plan, workspace.build("B"), varied.second)
-    with _full_disk_in_words():
-        builds = _make(first, second, progress, parallel=parallel)
+    builds = _make(first, second, progress, parallel=parallel)
     with progress.step("compare the artifacts of A and B"):
         described = varied.first.described(), varied.second.described()
         explanations = explain_artifacts(
@@ -100,16 +114,3 @@ def _make_one(name: str, attempt: Attempt, progress: Progress) -> Build:
     host.require_memory(1)
     with progress.step(f"build {name}"):
         return attempt.make()
-
-
-@contextmanager
-def _full_disk_in_words() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
-            raise
-        raise TeekitError(
-            f"{error.filename}: {error.strerror}",
-            hint="Free some space, or name a folder elsewhere with --workspace DIR, and run it again.",
-        ) from error
