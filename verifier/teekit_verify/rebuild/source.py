@@ -33,7 +33,8 @@ def copy_source(
             os.chmod(directory, 0o755)  # noqa: PTH101, S103 - whatever the umask
     except OSError as error:
         raise TeekitError(
-            f"{printable(str(error.filename or folder))} cannot be copied: {error.strerror}", hint="Make it readable, and see that there is space."
+            f"{printable(str(error.filename or folder))} cannot be copied: {error.strerror}",
+            hint="Make it readable, and see that there is space.",
         ) from error
     if not files:
         raise TeekitError(f"{folder} has no files")
