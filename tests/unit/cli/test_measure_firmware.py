@@ -58,7 +58,7 @@ def test_firmware_of_google_is_named(firmware: Path) -> None:
     image = firmware.read_bytes()
     mrtd = Digest.from_hex(Algorithm.SHA384, mrtd_of_rows(image, tdvf.ROWS, "single"))
     fact = FirmwareFact(
-        "of the day", None, Digest(Algorithm.SHA384, hashlib.sha384(image).digest()), mrtd, None, False, "test"
+        "of the day", None, Digest(Algorithm.SHA384, hashlib.sha384(image).digest()), mrtd, None, False, (), "test"
     )
     report = firmware_report(measure_firmware(firmware), replace(load_gcp(), firmware=(fact,)))
     assert report.known_as == "of the day"
