@@ -5,28 +5,29 @@ The guest need not cooperate: its memory is read from outside until the log says
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from teekit_verify.boot import qemu
 from teekit_verify.boot.memory import FoundLog, find_logs
-from teekit_verify.boot.qmp import QmpClient
+from teekit_verify.boot.running import MachineEndedError, in_words, running_qemu
 from teekit_verify.boot.swtpm import BANKS, SoftwareTpm, running_tpm
 from teekit_verify.core.digest import Digest
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.core.process import end_group, find_program, last_lines, start
+from teekit_verify.core.process import find_program, last_lines
 from teekit_verify.measurement.events import EventType
 from teekit_verify.measurement.registers import pcr
 from teekit_verify.measurement.replay import replay
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from teekit_verify.boot.qmp import QmpClient
+    from teekit_verify.boot.running import Program
     from teekit_verify.core.digest import Algorithm
     from teekit_verify.core.progress import Progress
     from teekit_verify.evidence.eventlog import EventLog
@@ -35,26 +36,11 @@ if TYPE_CHECKING:
     Pcrs = Mapping[Algorithm, Mapping[Register, Digest]]
 
 _POLL_SECONDS = 1.0
-_CONNECT_SECONDS = 30
 _SERIAL_LINES = 12
 _BOOT_SERVICES_ENDED = b"Exit Boot Services Returned with Success"
 _PCRS_OF_THE_LOG = range(10)
 """PCR 0 to 9: nothing extends them after boot services end, so here log and TPM must agree (10 is Linux IMA's, 11 to
 15 are extended by systemd later)."""
-
-
-class MachineEndedError(TeekitError):
-    """QEMU ended or gave up before the wanted point: the accelerator cannot run this guest, or the guest ended itself."""
-
-
-class _Program(Protocol):
-    """What is asked of a running QEMU."""
-
-    def poll(self) -> int | None: ...
-
-    def kill(self) -> None: ...
-
-    def wait(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +87,8 @@ def _boot(disk: Path, options: BootOptions, accelerator: str, progress: Progress
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="teekit-") as name, running_tpm(Path(name), log=Path(name, "log")) as tpm:
         machine = _machine(Path(name), disk, options, accelerator, tpm)
-        with _running(machine, log=Path(name, "log")) as (process, qmp):
+        argv = qemu.argv(find_program(qemu.PROGRAM, hint=qemu.HINT), machine)
+        with running_qemu(argv, machine.qmp_socket, log=Path(name, "log")) as (process, qmp):
             with progress.step(f"boot in QEMU ({accelerator})"):
                 _wait(process, qmp, machine, options, progress)
             qmp.execute("stop")
@@ -154,23 +141,8 @@ def _machine(folder: Path, disk: Path, options: BootOptions, accelerator: str, t
     )
 
 
-@contextlib.contextmanager
-def _running(machine: qemu.Machine, *, log: Path) -> Iterator[tuple[_Program, QmpClient]]:
-    process = start(qemu.argv(find_program(qemu.PROGRAM, hint=qemu.HINT), machine), log=log)
-    try:
-        deadline = time.monotonic() + _CONNECT_SECONDS
-        while not machine.qmp_socket.exists():
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise MachineEndedError("QEMU does not start" + _quoted(last_lines(log)))
-            time.sleep(0.05)
-        with QmpClient(machine.qmp_socket) as qmp:
-            yield process, qmp
-    finally:
-        end_group(process)
-
-
 def _wait(
-    process: _Program,
+    process: Program,
     qmp: QmpClient,
     machine: qemu.Machine,
     options: BootOptions,
@@ -199,8 +171,4 @@ def _printed(serial_log: Path, line: str | None) -> bool:
 
 
 def _console(machine: qemu.Machine) -> str:
-    return _quoted(last_lines(machine.serial_log, _SERIAL_LINES))
-
-
-def _quoted(lines: Sequence[str]) -> str:
-    return "; the last lines were:\n" + "\n".join(f"  | {line}" for line in lines) if lines else "; it printed nothing"
+    return in_words(last_lines(machine.serial_log, _SERIAL_LINES))

@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 
 KETTLE_PORT = 3001
 """Of the first kettle (teekit_guest/layout.py); the next ones follow."""
+MOST_KETTLES = 16
 
 
 @dataclass(frozen=True, slots=True)
 class LocalMachine:
-    """`console` is a Unix socket with the guest's serial port, `console_log` a file with all it printed.
+    """`control` is QEMU's QMP socket, `console` a Unix socket with the guest's serial port, `console_log` a file with all it printed.
 
     `forwards` are pairs of a port on this host's loopback and a port of the guest. `firmware.variables` is written to.
     """
@@ -26,6 +27,7 @@ class LocalMachine:
     memory_bytes: int
     firmware: Firmware
     disk: Path
+    control: Path
     console: Path
     console_log: Path
     forwards: tuple[tuple[int, int], ...]
@@ -33,18 +35,25 @@ class LocalMachine:
     def argv(self, program: str) -> tuple[str, ...]:
         """The QEMU command line."""
         flash = "if=pflash,format=raw"
+        log = f"logfile={_value(self.console_log)}"
         forwards = "".join(f",hostfwd=tcp:127.0.0.1:{host}-:{guest}" for host, guest in self.forwards)
         return (
             program,
             *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
             *("-machine", "q35", "-accel", self.accelerator, "-cpu", "max"),
             *("-smp", str(self.processors), "-m", f"{self.memory_bytes}B"),
-            *("-drive", f"{flash},readonly=on,file={self.firmware.code}"),
-            *("-drive", f"{flash},file={self.firmware.variables}"),
-            *("-drive", f"if=none,id=disk,format=raw,snapshot=on,file={self.disk}"),
+            *("-drive", f"{flash},readonly=on,file={_value(self.firmware.code)}"),
+            *("-drive", f"{flash},file={_value(self.firmware.variables)}"),
+            *("-drive", f"if=none,id=disk,format=raw,snapshot=on,file={_value(self.disk)}"),
             *("-device", "virtio-blk-pci,drive=disk,bootindex=0"),
             # Without the card's boot ROM, the firmware does not try to boot from the network.
             *("-netdev", f"user,id=network{forwards}", "-device", "virtio-net-pci,netdev=network,romfile="),
-            *("-chardev", f"socket,id=console,path={self.console},server=on,wait=off,logfile={self.console_log}"),
+            *("-chardev", f"socket,id=console,path={_value(self.console)},server=on,wait=off,{log}"),
             *("-serial", "chardev:console"),
+            *("-qmp", f"unix:{_value(self.control)},server=on,wait=off"),
         )
+
+
+def _value(path: Path) -> str:
+    """In QEMU's options, a comma in a value is written twice (qemu(1), -drive)."""
+    return str(path).replace(",", ",,")

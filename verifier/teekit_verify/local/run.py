@@ -10,15 +10,15 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.uki import open_uki
 from teekit_verify.boot import qemu
 from teekit_verify.boot.artifact import Bootable, bootable
-from teekit_verify.boot.capture import MachineEndedError
+from teekit_verify.boot.running import MachineEndedError, in_words, running_qemu
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.core.process import end_group, find_program, last_lines, start
+from teekit_verify.core.process import find_program, last_lines
 from teekit_verify.local.dummy_quote import DummySigner
 from teekit_verify.local.machine import KETTLE_PORT, LocalMachine
 from teekit_verify.local.servers import METADATA_PORT, QUOTE_PORT, DummyQuotes, Metadata, serving
@@ -26,20 +26,16 @@ from teekit_verify.measurement.boot import predict_uki
 from teekit_verify.measurement.registers import Register, RegisterKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from teekit_verify.boot.qmp import QmpClient
+    from teekit_verify.boot.running import Program
     from teekit_verify.core.progress import Progress
 
 _POLL_SECONDS = 0.5
 _SERIAL_LINES = 12
 _ANSWERS = re.compile(rb"teekit: kettle (\d+) answers on port \d+")
-
-
-class _Program(Protocol):
-    """What is asked of a running QEMU."""
-
-    def poll(self) -> int | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +78,7 @@ def run_local(
             try:
                 return _boot(booted, options, name, progress, when_ready)
             except MachineEndedError as error:
-                progress.note(f"{name} cannot run this guest ({error.message.splitlines()[0]}), trying {names[-1]}")
+                progress.note(f"{name} cannot run this guest ({error.message.partition('; ')[0]}), trying {names[-1]}")
         return _boot(booted, options, names[-1], progress, when_ready)
 
 
@@ -103,9 +99,11 @@ def _boot(
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="teekit-") as name:
         machine = _machine(Path(name), booted, options, accelerator)
-        with _running(machine, log=Path(name, "log")) as process:
-            with progress.step(f"boot in QEMU ({accelerator}) until {_kettles(options.kettles)} answer"):
-                _wait(process, machine, options, progress)
+        log = Path(name, "log")
+        argv = machine.argv(find_program(qemu.PROGRAM, hint=qemu.HINT))
+        with running_qemu(argv, machine.control, log=log) as (process, qmp):
+            with progress.step(f"boot in QEMU ({accelerator}) until {_answer(options.kettles)}"):
+                _wait(process, qmp, machine, log, options, progress=progress)
             when_ready(_ready(machine, time.monotonic() - started))
             while process.poll() is None:
                 time.sleep(_POLL_SECONDS)
@@ -122,33 +120,25 @@ def _machine(folder: Path, booted: Bootable, options: Options, accelerator: str)
         memory_bytes=qemu.memory_for(booted.uki.stat().st_size),
         firmware=qemu.Firmware(firmware.code, variables),
         disk=booted.disk.absolute(),
+        control=folder / "qmp.sock",
         console=folder / "console.sock",
         console_log=folder / "console.log",
         forwards=tuple((options.kettle_port + i, KETTLE_PORT + i) for i in range(options.kettles)),
     )
 
 
-@contextlib.contextmanager
-def _running(machine: LocalMachine, *, log: Path) -> Iterator[_Program]:
-    process = start(machine.argv(find_program(qemu.PROGRAM, hint=qemu.HINT)), log=log)
-    try:
-        yield process
-    except MachineEndedError as error:
-        said = last_lines(log)
-        raise MachineEndedError(f"{error.message}; QEMU says: {' / '.join(said)}") if said else error from None
-    finally:
-        end_group(process)
-
-
-def _wait(process: _Program, machine: LocalMachine, options: Options, progress: Progress) -> None:
+def _wait(
+    process: Program, qmp: QmpClient, machine: LocalMachine, log: Path, options: Options, *, progress: Progress
+) -> None:
     until, answering = time.monotonic() + options.seconds, set[int]()
     while len(answering) < options.kettles:
-        if process.poll() is not None:
-            raise MachineEndedError(f"QEMU ended{_console(machine)}")
+        status = "ended" if process.poll() is not None else qmp.status()
+        if status != "running":
+            said = "".join(f": {line}" for line in last_lines(log))
+            raise MachineEndedError(f"QEMU is not running but {status!r}{said}{_console(machine)}")
         if time.monotonic() > until:
             raise TeekitError(
-                f"{len(answering)} of {_kettles(options.kettles)} answered within {options.seconds:.0f} s"
-                f"{_console(machine)}",
+                f"{len(answering)} of {options.kettles} kettles answered within {options.seconds:g} s{_console(machine)}",
                 hint="Allow more time with --timeout, or look at the image with profile devtools.",
             )
         time.sleep(_POLL_SECONDS)
@@ -173,12 +163,9 @@ def _ready(machine: LocalMachine, seconds: float) -> Ready:
     )
 
 
-def _kettles(count: int) -> str:
-    return "1 kettle" if count == 1 else f"{count} kettles"
+def _answer(kettles: int) -> str:
+    return "a kettle answers" if kettles == 1 else f"{kettles} kettles answer"
 
 
 def _console(machine: LocalMachine) -> str:
-    lines = last_lines(machine.console_log, _SERIAL_LINES)
-    return (
-        "; its console ends with:\n" + "\n".join(f"  | {line}" for line in lines) if lines else "; it printed nothing"
-    )
+    return in_words(last_lines(machine.console_log, _SERIAL_LINES))

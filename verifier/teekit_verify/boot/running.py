@@ -1,0 +1,52 @@
+"""A running QEMU: started, asked how it is, and ended with the block."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from teekit_verify.boot.qmp import QmpClient
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.process import end_group, last_lines, start
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+_CONNECT_SECONDS = 30
+
+
+class MachineEndedError(TeekitError):
+    """QEMU ended or gave up before the wanted point: the accelerator cannot run this guest, or the guest ended itself."""
+
+
+class Program(Protocol):
+    """What is asked of a running QEMU."""
+
+    def poll(self) -> int | None: ...
+
+    def kill(self) -> None: ...
+
+    def wait(self) -> int: ...
+
+
+@contextlib.contextmanager
+def running_qemu(argv: Sequence[str], control: Path, *, log: Path) -> Iterator[tuple[Program, QmpClient]]:
+    """Start QEMU, whose command line makes `control` its QMP socket. Raises MachineEndedError if it does not start."""
+    process = start(argv, log=log)
+    try:
+        deadline = time.monotonic() + _CONNECT_SECONDS
+        while not control.exists():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise MachineEndedError("QEMU does not start" + in_words(last_lines(log)))
+            time.sleep(0.05)
+        with QmpClient(control) as qmp:
+            yield process, qmp
+    finally:
+        end_group(process)
+
+
+def in_words(lines: Sequence[str]) -> str:
+    """The end of an error's message: the last lines of a log or console."""
+    return "; the last lines were:\n" + "\n".join(f"  | {line}" for line in lines) if lines else "; it printed nothing"
