@@ -163,7 +163,8 @@ def _connected(address: Address, seconds: float) -> Iterator[HTTPConnection]:
 def _cut(sock: socket.socket, late: threading.Event) -> None:
     late.set()
     try:
-        sock.shutdown(socket.SHUT_RDWR)
+        # Not SSLSocket.shutdown(): that drops the encryption under the feet of the thread that reads.
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
     except OSError:
         # The other side was faster.
         return
