@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from teekit_verify.local.run import Ready
     from teekit_verify.local.servers import Metadata
 
+_SCHEMA = "teekit-verify/local/v1"
 _IMAGE = Path("build/tdx-debian.efi")
 _MANIFEST = Path("kettle-artifacts/manifest.json")
 
@@ -67,7 +68,7 @@ def local(
     def when_ready(ready: Ready) -> None:
         nonlocal answered
         answered = True
-        typer.echo(json.dumps(asdict(ready), default=str) if json_output else _in_words(ready))
+        typer.echo(json.dumps({"schema": _SCHEMA, **asdict(ready)}, default=str) if json_output else _in_words(ready))
 
     try:
         run_local(image, options, datetime.now(UTC), StderrProgress(), when_ready)
@@ -78,6 +79,7 @@ def local(
 
 
 def _metadata(manifests: list[Path] | None, app: Path | None, hostname: str | None) -> Metadata:
+    from teekit_verify.local.machine import MOST_KETTLES
     from teekit_verify.local.servers import METADATA_PORT, Metadata
 
     if app is not None:
@@ -87,6 +89,8 @@ def _metadata(manifests: list[Path] | None, app: Path | None, hostname: str | No
         fields = {"app": f"http://10.0.2.2:{METADATA_PORT}/app.js", "sha256": hashlib.sha256(content).hexdigest()}
         return Metadata((json.dumps(fields).encode(),), hostname, content)
     paths = manifests or ([_MANIFEST] if _MANIFEST.exists() else [])
+    if len(paths) > MOST_KETTLES:
+        raise typer.BadParameter(f"{len(paths)} are too many, an image runs {MOST_KETTLES}", param_hint="--manifest")
     return Metadata(tuple(path.read_bytes() for path in paths), hostname)
 
 

@@ -132,7 +132,7 @@ def _wait(
 ) -> None:
     until, answering = time.monotonic() + options.seconds, set[int]()
     while len(answering) < options.kettles:
-        status = "ended" if process.poll() is not None else qmp.status()
+        status = _status(process, qmp)
         if status != "running":
             said = "".join(f": {line}" for line in last_lines(log))
             raise MachineEndedError(f"QEMU is not running but {status!r}{said}{_console(machine)}")
@@ -145,6 +145,14 @@ def _wait(
         for number in _answering(machine.console_log) - answering:
             answering.add(number)
             progress.note(f"kettle {number} answers")
+
+
+def _status(process: Program, qmp: QmpClient) -> str:
+    """QEMU's run state, or `ended` where nobody answers any more: its socket closes a moment before it ends."""
+    if process.poll() is None:
+        with contextlib.suppress(TeekitError):
+            return qmp.status()
+    return "ended"
 
 
 def _answering(console_log: Path) -> set[int]:
