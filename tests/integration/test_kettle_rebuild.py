@@ -108,7 +108,7 @@ def test_kettles_have_what_they_run_on(files: set[str]) -> None:
 )
 def test_programs_have_all_they_need_to_start(tree: Path, command: str, printed: str) -> None:
     """What is left out of the image is not something they miss."""
-    inside = f"--bind {tree} / --proc /proc --dev /dev --tmpfs /tmp --unshare-net --clearenv".split()
+    inside = f"--ro-bind {tree} / --proc /proc --dev /dev --tmpfs /tmp --unshare-net --clearenv".split()
     argv = [require("bwrap"), *inside, "--setenv", "PATH", "/usr/bin:/usr/sbin", "sh", "-c", command]
     result = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
