@@ -187,7 +187,7 @@ def test_qemu_does_not_start(place: Path) -> None:
 
 
 def test_a_guest_that_ends_early(place: Path) -> None:
-    local_qemu.install(place / "bin", "Kernel panic", "reboot: \033[31mnow", ends=True)
+    local_qemu.install(place / "bin", PAUSE, "Kernel panic", "reboot: \033[31mnow", ends=True)
     with pytest.raises(TeekitError) as caught:
         run_local(place / "image.efi", OPTIONS, NOW, Recorder(), never)
     assert (
