@@ -156,6 +156,7 @@ from teekit_verify.boot import qemu
 from teekit_verify.cli.app import entry_point
 from teekit_verify.local import run
 run.METADATA_PORT, run.QUOTE_PORT, run._POLL_SECONDS = {port}, {port} + 1, 0.05
+run.require_free = lambda port: None  # of kettles, which a stand-in has not
 firmware = Path({firmware!r})
 qemu.find_firmware = lambda: qemu.Firmware(firmware, firmware)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell starts in the background

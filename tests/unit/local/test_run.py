@@ -28,7 +28,7 @@ from teekit_verify.evidence.quote import parse_quote
 from teekit_verify.local import run
 from teekit_verify.local.dummy_quote import MARK
 from teekit_verify.local.run import Options, Ready, run_local
-from teekit_verify.local.servers import Metadata
+from teekit_verify.local.servers import Metadata, serving
 from teekit_verify.measurement.boot import predict_uki
 from teekit_verify.measurement.registers import rtmr
 
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
-OPTIONS = Options(Metadata((b"{}",)), seconds=20, accelerators=("tcg",))
-_FIRST_PORT = free_ports(2)
-PORTS = _FIRST_PORT, _FIRST_PORT + 1
+FIRST_PORT = free_ports(5)
+PORTS, KETTLE_PORT = (FIRST_PORT, FIRST_PORT + 1), FIRST_PORT + 2
+OPTIONS = Options(Metadata((b"{}",)), kettle_port=KETTLE_PORT, seconds=20, accelerators=("tcg",))
 
 
 class EnoughError(Exception):
@@ -101,7 +101,7 @@ def is_gone(pid: int | None) -> bool:
 def test_ready_when_its_kettle_answers(place: Path) -> None:
     fake = local_qemu.install(place / "bin", *answers(0))
     ready, said = start(place)
-    assert ready.kettles == ("http://localhost:3001",)
+    assert ready.kettles == (f"http://localhost:{KETTLE_PORT}",)
     assert ready.accelerator == "tcg"
     assert (ready.metadata, ready.quotes) == (
         f"http://localhost:{PORTS[0]}",
@@ -114,11 +114,11 @@ def test_ready_when_its_kettle_answers(place: Path) -> None:
 
 def test_ready_when_all_kettles_answer_in_any_order(place: Path) -> None:
     fake = local_qemu.install(place / "bin", *answers(2, 0), PAUSE, *answers(0, 1))
-    ready, said = start(place, replace(OPTIONS, kettles=3, kettle_port=9001))
-    assert ready.kettles == ("http://localhost:9001", "http://localhost:9002", "http://localhost:9003")
+    ready, said = start(place, replace(OPTIONS, kettles=3))
+    assert ready.kettles == tuple(f"http://localhost:{KETTLE_PORT + i}" for i in range(3))
     assert said[0] == "boot in QEMU (tcg) until 3 kettles answer"
     assert sorted(said[1:]) == ["kettle 0 answers", "kettle 1 answers", "kettle 2 answers"]
-    assert "hostfwd=tcp:127.0.0.1:9003-:3003" in fake.calls[-1]
+    assert f"hostfwd=tcp:127.0.0.1:{KETTLE_PORT + 2}-:3003" in fake.calls[-1]
 
 
 def test_the_guest_announces_kettles_in_these_words(capsys: pytest.CaptureFixture[str]) -> None:
@@ -223,11 +223,12 @@ def test_a_guest_that_prints_nothing(place: Path) -> None:
         run_local(place / "image.efi", replace(OPTIONS, seconds=0.1), NOW, Recorder(), never)
 
 
-def test_a_taken_port_ends_it_before_anything_starts(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("port", [*PORTS, KETTLE_PORT + 1])
+def test_a_taken_port_ends_it_before_anything_starts(place: Path, port: int) -> None:
     fake = local_qemu.install(place / "bin")
-    monkeypatch.setattr(run, "QUOTE_PORT", PORTS[0])
-    with pytest.raises(TeekitError, match=f"port {PORTS[0]} on 127.0.0.1 cannot be used"):
-        run_local(place / "image.efi", OPTIONS, NOW, Recorder(), never)
+    with serving(port, Metadata().answer), pytest.raises(TeekitError) as caught:
+        run_local(place / "image.efi", replace(OPTIONS, kettles=2), NOW, Recorder(), never)
+    assert caught.value.message == f"port {port} on 127.0.0.1 cannot be used: Address already in use"
     assert fake.calls == []
 
 

@@ -21,7 +21,7 @@ from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.process import find_program, last_lines
 from teekit_verify.local.dummy_quote import DummySigner
 from teekit_verify.local.machine import KETTLE_PORT, LocalMachine
-from teekit_verify.local.servers import METADATA_PORT, QUOTE_PORT, DummyQuotes, Metadata, serving
+from teekit_verify.local.servers import METADATA_PORT, QUOTE_PORT, DummyQuotes, Metadata, require_free, serving
 from teekit_verify.measurement.boot import predict_uki
 from teekit_verify.measurement.registers import Register, RegisterKind
 
@@ -71,6 +71,8 @@ def run_local(
     """
     with bootable(artifact) as booted, contextlib.ExitStack() as beside:
         signer, values = DummySigner.create(now), _predicted(booted)
+        for kettle in range(options.kettles):
+            require_free(options.kettle_port + kettle)
         beside.enter_context(serving(METADATA_PORT, options.metadata.answer))
         beside.enter_context(serving(QUOTE_PORT, DummyQuotes(lambda data: signer.quote(data, values)).answer))
         names = options.accelerators or qemu.accelerators()

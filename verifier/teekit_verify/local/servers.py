@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import socket
 import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -83,6 +84,22 @@ def _found(content: tuple[str, bytes] | None) -> Answer:
     return Answer(404, _TEXT, b"not found\n") if content is None else Answer(200, *content)
 
 
+def require_free(port: int) -> None:
+    """Raises TeekitError when somebody on loopback listens on this port, which QEMU will take later."""
+    try:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as QEMU: what has ended is no obstacle
+            probe.bind(("127.0.0.1", port))
+    except OSError as error:
+        raise _unusable(port, error) from error
+
+
+def _unusable(port: int, error: OSError) -> TeekitError:
+    return TeekitError(
+        f"port {port} on 127.0.0.1 cannot be used: {error.strerror}", hint="Stop what uses it, and run it again."
+    )
+
+
 @contextlib.contextmanager
 def serving(port: int, answer: Callable[[str], Answer]) -> Iterator[int]:
     """A server beside the block; gives its port, a free one for 0. Raises TeekitError when the port is taken."""
@@ -110,9 +127,7 @@ def serving(port: int, answer: Callable[[str], Answer]) -> Iterator[int]:
     try:
         server = ThreadingHTTPServer(("127.0.0.1", port), Exchange)
     except OSError as error:
-        raise TeekitError(
-            f"port {port} on 127.0.0.1 cannot be used: {error.strerror}", hint="Stop what uses it, and run it again."
-        ) from error
+        raise _unusable(port, error) from error
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)
     thread.start()
