@@ -50,6 +50,7 @@ pebble                                           pebble
 nft                                              nftables
 ip                                               iproute2
 unshare                                          util-linux
+npm                                              npm
 '
 
 say() { printf 'setup: %s\n' "$*" >&2; }
