@@ -14,8 +14,8 @@ from builders import eventlog as build
 from builders import fake_machine
 from builders.progress import Recorder
 from teekit_verify.boot.capture import BootOptions, boot_and_capture
-from teekit_verify.boot.running import MachineEndedError
 from teekit_verify.boot.qemu import Firmware
+from teekit_verify.boot.running import MachineEndedError
 from teekit_verify.core.errors import TeekitError, ToolMissingError
 from teekit_verify.measurement.registers import pcr
 

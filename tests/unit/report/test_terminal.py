@@ -10,6 +10,7 @@ from builders import documents as sample
 from builders import reports
 from teekit_verify.measurement.registers import pcr
 from teekit_verify.reference import model
+from teekit_verify.reference.published import values_of
 from teekit_verify.report import layout, terminal
 from teekit_verify.report.inspection import SectionFacts, UkiFacts
 
@@ -80,7 +81,9 @@ def test_ignored_registers_are_shown_with_the_reason() -> None:
 
 def test_events_side_by_side() -> None:
     reference = sample.reference()
-    text = _shown(lambda out: terminal.show_comparison(reports.comparison(reports.EVIL), out, reference=reference))
+    text = _shown(
+        lambda out: terminal.show_comparison(reports.comparison(reports.EVIL), out, reference=values_of(reference))
+    )
     marks = {line.split()[2]: line.split()[-1] for line in text.splitlines() if "UKI section" in line and "..." in line}
     assert marks == {".linux": "=", ".cmdline": "differs", ".initrd": "="}
 
@@ -90,7 +93,9 @@ def test_events_side_by_side_show_missing_and_additional_ones() -> None:
     longer = sample.complete(*sample.PCR4.events, sample.section_event(".new"))
     registers = {pcr(4): longer, pcr(11): pcr11}
     measured = sample.measurements(platforms={"uefi-vtpm": registers})
-    text = _shown(lambda out: terminal.show_comparison(reports.comparison(measured), out, reference=sample.reference()))
+    text = _shown(
+        lambda out: terminal.show_comparison(reports.comparison(measured), out, reference=values_of(sample.reference()))
+    )
     events = [line.split() for line in text.splitlines() if line[:1].isdigit()]
     rows = {words[2]: words[-3:] for words in events}
     # printf 'bytes of .new' | sha256sum; printf 'bytes of .cmdline' | sha256sum
