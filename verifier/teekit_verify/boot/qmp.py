@@ -25,10 +25,15 @@ class QmpClient:
         self._socket.settimeout(_ANSWER_TIMEOUT_SECONDS)
         try:
             self._socket.connect(str(path))
-            self._lines = self._socket.makefile("rb")
+        except OSError as error:
+            self._socket.close()
+            raise TeekitError(f"QEMU's control socket does not answer: {error}") from error
+        self._lines = self._socket.makefile("rb")
+        try:
             self._read()  # the greeting
             self.execute("qmp_capabilities")
         except (OSError, TeekitError) as error:
+            self._lines.close()
             self._socket.close()
             raise TeekitError(f"QEMU's control socket does not answer: {error}") from error
 

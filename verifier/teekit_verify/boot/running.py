@@ -41,10 +41,18 @@ def running_qemu(argv: Sequence[str], control: Path, *, log: Path) -> Iterator[t
             if process.poll() is not None or time.monotonic() > deadline:
                 raise MachineEndedError("QEMU does not start" + in_words(last_lines(log)))
             time.sleep(0.05)
-        with QmpClient(control) as qmp:
+        with _connected(control, log) as qmp:
             yield process, qmp
     finally:
         end_group(process)
+
+
+def _connected(control: Path, log: Path) -> QmpClient:
+    """QEMU makes its socket before it has taken its whole command line, and may still end."""
+    try:
+        return QmpClient(control)
+    except TeekitError as error:
+        raise MachineEndedError("QEMU does not start" + in_words(last_lines(log))) from error
 
 
 def in_words(lines: Sequence[str]) -> str:
