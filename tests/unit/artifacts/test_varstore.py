@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from uuid import UUID
 
@@ -34,7 +35,7 @@ def test_debians_store_as_virt_firmware_reads_it(tmp_path: Path) -> None:
     if not DEBIAN.exists():
         require("no-ovmf-package")
     output = tmp_path / "variables.json"
-    argv = [require("virt-fw-vars"), "--input", str(DEBIAN), "--output-json", str(output)]
+    argv = [str(Path(sys.executable).with_name("virt-fw-vars")), "--input", str(DEBIAN), "--output-json", str(output)]
     subprocess.run(argv, check=True, capture_output=True)
     theirs = {
         (UUID(row["guid"]), row["name"]): bytes.fromhex(row["data"])

@@ -11,6 +11,7 @@ import random
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -57,16 +58,26 @@ def nothing_is_left(miniature: Miniature) -> None:
     assert str(miniature.folder) not in Path("/proc/self/mounts").read_text()
 
 
+def seconds_of(argv: list[str]) -> float:
+    """How long a rebuild takes that nobody disturbs."""
+    begin = time.monotonic()
+    assert subprocess.run(argv, capture_output=True, check=False).returncode == 1
+    return time.monotonic() - begin
+
+
 @pytest.mark.parametrize("arguments", [(), ("--parallel",)])
 def test_killed_at_any_moment(miniature: Miniature, tree: Path, arguments: tuple[str, ...]) -> None:
     chance = random.Random(SEED)  # noqa: S311 - the moments are to be repeatable
     miniature.build_with(SLOWLY, before=True)
     argv = miniature.script(tree, *arguments)
+    whole_seconds = seconds_of(argv)
+    shutil.rmtree(miniature.report)
     seen = []
-    for _ in range(KILLS):
+    # The first one in the middle of a run, so that one at least is killed, however fast the machine is.
+    for part in [0.5, *(chance.uniform(0.05, 1.2) for _ in range(KILLS - 1))]:
         with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as started:
             try:
-                status = started.wait(chance.uniform(0.1, 1.6))
+                status = started.wait(part * whole_seconds)
                 assert status == 1
             except subprocess.TimeoutExpired:
                 started.send_signal(signal.SIGKILL)
