@@ -23,8 +23,9 @@ from teekit_verify.cli.app import main
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.measurement.platforms import PLATFORMS
+from teekit_verify.measurement.registers import rtmr
 from teekit_verify.reference import create, model
-from teekit_verify.reference.measure import measure_file
+from teekit_verify.reference.measure import measure_file, measure_rebuilt
 
 UKI = build_uki()
 BOOT = "EFI/BOOT/BOOTX64.EFI"
@@ -270,3 +271,13 @@ def _of_pcr(component: dict[str, Any], pcr: int) -> list[dict[str, str]]:
         for record in component["records"]
         if record["pcr"] == pcr
     ]
+
+
+def test_a_rebuild_with_a_disk_measures_the_disk(gcp: Path) -> None:
+    """Else RTMR1 would stay open for want of the partition table, and nobody's disk could match."""
+    uki = gcp.with_name("image.efi")
+    without, measured = measure_rebuilt(uki, None), measure_rebuilt(uki, gcp)
+    assert "GPT" in without.platforms["tdx"][rtmr(1)].missing
+    assert measured.platforms["tdx"][rtmr(1)] == measure_file(gcp).platforms["tdx"][rtmr(1)]
+    assert measured.platforms["tdx"][rtmr(1)].values
+    assert measured.artifact.sha256 == without.artifact.sha256

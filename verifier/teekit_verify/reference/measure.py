@@ -119,10 +119,10 @@ def measure_or_load(path: Path, published: PublishedFile) -> model.Measurements:
 
 
 def measure_rebuilt(uki: Path, disk: Path | None, published: Collection[str] = ()) -> model.Measurements:
-    """What a rebuild measured: the UKI for every kind of machine, and for the other platforms that were published the disk,
-    if there is one: its partition table is measured too.
+    """What a rebuild measured, for every kind of machine and for the other platforms that were published: of the disk, if
+    there is one, because its partition table is measured too.
     """
-    measured = measure_file(uki)
+    measured = measure_file(disk or uki)
     others = set(published) - measured.platforms.keys()
     more = _measure_for(disk or uki, others).platforms if others else {}
     return replace(measured, platforms={**measured.platforms, **more})
