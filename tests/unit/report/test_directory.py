@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from builders import reports
+from builders import released, reports
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.report import directory, json_report
 
@@ -159,3 +159,18 @@ def test_a_hostile_report_is_an_error_and_no_defect(tmp_path: Path, artifacts: o
     report_of(tmp_path, artifacts=artifacts)
     with pytest.raises(TeekitError):
         directory.load_reproduced(tmp_path)
+
+
+def test_measurements_of_the_uki_on_the_disk_are_of_this_rebuild_by_its_bytes(tmp_path: Path) -> None:
+    """On a disk the UKI is called BOOTX64.EFI; with other bytes it is another one, whatever its name."""
+    released.write_report(tmp_path / "report")
+    path = tmp_path / "report" / "measurements.json"
+    content = json.loads(path.read_text())
+    content["artifact"]["name"] = "BOOTX64.EFI"
+    path.write_text(json.dumps(content))
+    _, measurements = directory.load_reproduced(tmp_path / "report")
+    assert measurements.artifact.name == "BOOTX64.EFI"
+    content["artifact"]["sha256"] = "0" * 64
+    path.write_text(json.dumps(content))
+    with pytest.raises(TeekitError, match=r"measurements\.json is about another artifact"):
+        directory.load_reproduced(tmp_path / "report")

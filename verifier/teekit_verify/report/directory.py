@@ -158,7 +158,8 @@ def load_reproduced(directory: Path) -> tuple[Build, Measurements]:
         path = directory / "artifacts" / artifact.name
         if not path.is_file() or digest_file(path) != artifact.sha256:
             raise TeekitError(f"{path} is not the file the report is about", hint="Run the rebuild again.")
-    if measurements.artifact not in artifacts:
+    # By its bytes: on a disk the UKI has another name.
+    if measurements.artifact.sha256 not in {artifact.sha256 for artifact in artifacts}:
         raise TeekitError(f"{directory}: measurements.json is about another artifact", hint="Run the rebuild again.")
     return Build(inputs, artifacts), measurements
 
