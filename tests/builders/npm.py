@@ -22,7 +22,7 @@ PACKAGES = {
 def program(name: str) -> Path:
     """The program's path; unpacked once for each state of the lock. Without a registry: skipped, or failed under CI."""
     lock = (PROJECT / "mkosi/packages.lock.json").read_bytes()
-    path = PROJECT / "workspace/test-npm" / hashlib.sha256(lock).hexdigest()[:16] / name
+    path = PROJECT / ".pytest_cache/npm" / hashlib.sha256(lock).hexdigest()[:16] / name
     path.parent.mkdir(parents=True, exist_ok=True)
     with (path.parent / "lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
