@@ -29,11 +29,19 @@ root:x:0:
 nogroup:x:65534:
 GROUP
 
+# Build B runs under another locale than build A (the variation `locales`), one that sorts in another order. The tree's own
+# localedef makes it, so it is the same wherever the tree is made; LC_ALL=C keeps the host's locales out of it.
+if [ -d usr/share/i18n ]; then
+    mkdir -p usr/lib/locale
+    LC_ALL=C I18NPATH="$PWD/usr/share/i18n" usr/lib64/ld-linux-x86-64.so.2 --library-path "$PWD/usr/lib/x86_64-linux-gnu" \
+        usr/bin/localedef --no-archive --inputfile=et_EE --charmap=UTF-8 "$PWD/usr/lib/locale/et_EE.utf8"
+fi
+
 # Mount points: the tree is read-only when it is used.
 mkdir -p dev home mnt nix opt packages proc root run srv sys tmp var/tmp work
 
 # Nothing reads these, and they are a third of the tree.
-rm -rf usr/share/doc usr/share/man usr/share/info usr/share/locale usr/share/lintian
+rm -rf usr/share/doc usr/share/man usr/share/info usr/share/i18n usr/share/locale usr/share/lintian
 
 # Some folders are shipped closed; the store keeps no modes but executable or not, so they must be readable here.
 chmod -R u+rwX,go+rX,go-w .

@@ -51,6 +51,7 @@ nft                                              nftables
 ip                                               iproute2
 unshare                                          util-linux
 npm                                              npm
+/usr/share/i18n/locales/et_EE                    locales
 '
 
 say() { printf 'setup: %s\n' "$*" >&2; }

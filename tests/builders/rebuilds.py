@@ -91,6 +91,10 @@ def make_tree(tree: Path) -> Path:
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(library, place)
     shutil.copytree("/usr/lib/locale/C.utf8", tree / "usr/lib/locale/C.utf8")
+    estonian = tree / "usr/lib/locale/et_EE.utf8"  # as scripts/setup_deps.sh --tests brings its source
+    subprocess.run(
+        [require("localedef"), "--no-archive", "--inputfile=et_EE", "--charmap=UTF-8", str(estonian)], check=True
+    )
     (tree / "usr/bin/mkosi").write_text(MKOSI)
     (tree / "usr/bin/mkosi").chmod(0o755)
     return tree

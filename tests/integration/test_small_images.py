@@ -24,6 +24,7 @@ from teekit_verify.rebuild import lock, run
 from teekit_verify.rebuild.build import Plan
 from teekit_verify.rebuild.images import PLAIN, Image, Target
 from teekit_verify.rebuild.project import Project
+from teekit_verify.rebuild.sandbox import Sandbox
 from teekit_verify.rebuild.variation import NAMES, conditions
 from teekit_verify.rebuild.workspace import Workspace
 
@@ -151,3 +152,15 @@ def test_through_mkosi_the_cheat_gets_nothing_and_leaks_are_named(host: Host, en
     for archive in (first, second):
         argv = [require("cpio"), "--extract", "--quiet", "--to-stdout", "cheat.json"]
         assert subprocess.run(argv, input=archive.read_bytes(), capture_output=True, check=True).stdout == b"{}"
+
+
+def test_in_the_locale_of_build_b_letters_have_another_order(environment: Environment) -> None:
+    require("bwrap")
+    varied = conditions()
+    orders = [
+        Sandbox(root=environment.root, environment=one.variables())
+        .run(["sh", "-c", "printf 's\\nt\\nz\\n' | sort"], timeout_seconds=60)
+        .stdout.split()
+        for one in (varied.first, varied.second)
+    ]
+    assert orders == [[b"s", b"t", b"z"], [b"s", b"z", b"t"]]  # the Estonian alphabet has z after s

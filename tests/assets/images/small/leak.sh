@@ -5,7 +5,7 @@ case $1 in
     build_path) pwd ;;
     domain_host) hostname ;;
     timezone) date --date=@0 +%H:%M ;;
-    locales) printf '\303\251' | wc -m ;;
+    locales) printf 's\nt\nu\nz\n' | sort ;;
     umask)
         mkdir -p "${TMPDIR:-/tmp}/leak/made"
         stat --format=%a "${TMPDIR:-/tmp}/leak/made"
@@ -13,7 +13,7 @@ case $1 in
     num_cpus) nproc ;;
     home) echo ~ ;;
     exec_path) echo "$PATH" ;;
-    environment) date --utc --date="@${SOURCE_DATE_EPOCH-0}" ;;
+    environment) date --utc --date="@${SOURCE_DATE_EPOCH-0}" +%F ;;
     # Where the program lies in memory: what a table hashed by address, or bytes that were never set, give away.
     aslr) head -n 1 /proc/self/maps ;;
     # As a wildcard of make, readdir(3) or find give them.
