@@ -1,18 +1,110 @@
-"""Files that appear whole or not at all, and locks between processes."""
+"""Files that are read up to a limit and appear whole or not at all, and locks between processes."""
 
 from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING
+import time
+from pathlib import Path
 
 import pytest
 
 from teekit_verify.core import files
 from teekit_verify.core.errors import TeekitError
 
-if TYPE_CHECKING:
-    from pathlib import Path
+
+def _limited(path: Path, most_bytes: int = 8) -> bytes:
+    return files.read_bounded(path, most_bytes, "a key")
+
+
+def test_a_file_up_to_its_limit_is_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_bytes(b"12345678")
+    assert _limited(path) == b"12345678"
+    assert files.read_beginning(path, 3) == b"123"
+
+
+def test_a_huge_sparse_file_is_refused_without_being_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    with path.open("wb") as stream:
+        stream.truncate(1 << 40)
+    with pytest.raises(TeekitError) as caught:
+        _limited(path)
+    assert caught.value.message == f"{path}: has more than 8 bytes, too large for a key"
+    assert caught.value.hint == "Name a file with a key."
+
+
+@pytest.mark.parametrize(
+    ("most_bytes", "words"), [(1000, "1000 bytes"), (16 << 10, "16 KiB"), (1536 << 10, "1536 KiB"), (1 << 20, "1 MiB")]
+)
+def test_what_has_no_end_is_refused_at_the_limit(most_bytes: int, words: str) -> None:
+    with pytest.raises(TeekitError, match=f"^/dev/zero: has more than {words}, too large for a key$"):
+        _limited(Path("/dev/zero"), most_bytes)
+
+
+def test_the_limit_is_on_what_is_read_and_not_on_the_size_that_was_told() -> None:
+    """As of a file that grows: /proc says 0 bytes of what has more."""
+    path = Path("/proc/self/status")
+    assert path.stat().st_size == 0
+    with pytest.raises(TeekitError, match="has more than 8 bytes"):
+        _limited(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("none", "No such file or directory"), ("folder", "Is a directory"), ("file/x", "Not a directory")],
+)
+def test_what_cannot_be_read_is_an_error_naming_the_path(tmp_path: Path, name: str, reason: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(TeekitError) as caught:
+        _limited(tmp_path / name)
+    assert caught.value.message == f"{tmp_path / name}: cannot be read: {reason}"
+    assert caught.value.hint == "Name a readable file."
+
+
+def test_what_one_may_not_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests may run as root, whom no mode keeps out."""
+
+    def refuse(*_: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(TeekitError, match="key: cannot be read: Permission denied"):
+        _limited(tmp_path / "key")
+
+
+def test_a_pipe_that_nobody_writes_to_is_empty_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert _limited(tmp_path / "pipe") == b""
+
+
+def test_what_a_program_writes_into_a_pipe_is_waited_for(tmp_path: Path) -> None:
+    """As of `<(program)` in a shell."""
+    reading, writing = os.pipe()
+
+    def write_slowly() -> None:
+        for piece in (b"1234", b"5678"):
+            time.sleep(0.05)
+            os.write(writing, piece)
+        os.close(writing)
+
+    writer = threading.Thread(target=write_slowly)
+    writer.start()
+    try:
+        assert _limited(Path(f"/dev/fd/{reading}")) == b"12345678"
+    finally:
+        writer.join()
+        os.close(reading)
+
+
+def test_a_pipe_has_no_places_to_go_to(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with (
+        pytest.raises(TeekitError, match="pipe: cannot be read: File or stream is not seekable"),
+        files.opened(tmp_path / "pipe") as stream,
+    ):
+        stream.seek(0, os.SEEK_END)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-"""Files that other runs read: written whole or not at all, and folders that one run has for itself."""
+"""Files: read with a limit, written whole or not at all, and folders that one run has for itself."""
 
 from __future__ import annotations
 
@@ -12,8 +12,52 @@ from teekit_verify.core.errors import TeekitError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
 _HINT = "Name a writable place."
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """The file, open for reading. Raises TeekitError for what the system says while it is opened, and in the block.
+
+    A pipe that nobody writes to is empty: a folder of somebody else's files must not make us wait.
+    """
+    try:
+        with open(path, "rb", opener=_without_waiting) as stream:
+            yield stream
+    except OSError as error:
+        raise TeekitError(f"{path}: cannot be read: {error.strerror or error}", hint="Name a readable file.") from error
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    os.set_blocking(descriptor, True)  # once it is open, a writer is waited for
+    return descriptor
+
+
+def read_bounded(path: Path, most_bytes: int, what: str) -> bytes:
+    """The whole file. Raises TeekitError, also for more than `most_bytes`; `what` is what is expected: "a key"."""
+    data = read_beginning(path, most_bytes + 1)
+    if len(data) > most_bytes:
+        raise TeekitError(
+            f"{path}: has more than {_in_words(most_bytes)}, too large for {what}", hint=f"Name a file with {what}."
+        )
+    return data
+
+
+def read_beginning(path: Path, most_bytes: int) -> bytes:
+    """Up to `most_bytes` from the start of the file, to tell what it is. Raises TeekitError."""
+    with opened(path) as stream:
+        return stream.read(most_bytes)
+
+
+def _in_words(size_bytes: int) -> str:
+    """In the largest unit that it is a whole number of."""
+    for unit, unit_bytes in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if size_bytes % unit_bytes == 0:
+            return f"{size_bytes // unit_bytes} {unit}"
+    return f"{size_bytes} bytes"
 
 
 def write_whole(path: Path, data: bytes) -> None:
