@@ -24,7 +24,7 @@ if settings.get("exits"):
     print("fake: no such machine", file=sys.stderr)
     sys.exit(1)
 memory = re.search(r"mem-path=(\\S+)", words)[1]
-serial = re.search(r"-serial file:(\\S+)", words)[1]
+serial = re.search(r"id=serial,path=(\\S+)", words)[1]
 with open(memory, "wb") as stream:
     stream.seek(5 << 20)
     for log in settings["logs"]:

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from teekit_verify.boot.qemu import Firmware, Machine, accelerators, argv, find_firmware, memory_for
+from builders.tools import require
+from teekit_verify.boot.qemu import PROGRAM, Firmware, Machine, accelerators, argv, find_firmware, memory_for
+from teekit_verify.boot.running import running_qemu
+from teekit_verify.boot.swtpm import running_tpm
 from teekit_verify.core.errors import ToolMissingError
+from teekit_verify.local.machine import LocalMachine
 
 GIB = 1 << 30
 
@@ -58,3 +63,66 @@ def test_kvm_is_tried_only_where_it_opens(tmp_path: Path) -> None:
     assert accelerators(device) == ("tcg",)
     device.touch()
     assert accelerators(device) == ("kvm", "tcg")
+
+
+def opened_by(arguments: tuple[str, ...], control: Path, log: Path) -> set[str]:
+    """The files behind the drives of a real QEMU, whose guest does not start."""
+    with running_qemu((*arguments, "-S"), control, log=log) as (_, qmp):
+        devices = qmp.execute("query-block")
+    assert isinstance(devices, list)
+    inserted = [device["inserted"] for device in devices if "inserted" in device]
+    return {drive.get("backing_file", drive["file"]) for drive in inserted}
+
+
+def odd_folder(tmp_path: Path) -> tuple[Path, Firmware]:
+    """A folder whose name has what QEMU's options are made of, with firmware in it."""
+    folder = tmp_path / "a,b c,,d=e"
+    folder.mkdir()
+    installed, firmware = find_firmware(), Firmware(folder / "code.fd", folder / "variables.fd")
+    shutil.copyfile(installed.code, firmware.code)
+    shutil.copyfile(installed.variables, firmware.variables)
+    (folder / "disk.raw").write_bytes(bytes(1 << 20))
+    return folder, firmware
+
+
+def test_a_real_qemu_takes_commas_and_spaces_in_paths(tmp_path: Path) -> None:
+    program = require(PROGRAM)
+    folder, firmware = odd_folder(tmp_path)
+    require("swtpm")
+    require("swtpm_setup")
+    (tmp_path / "tpm").mkdir()
+    with running_tpm(tmp_path / "tpm", log=tmp_path / "log") as tpm:
+        (folder / "tpm.sock").symlink_to(tpm.control)
+        machine = Machine(
+            accelerator="tcg",
+            memory_bytes=64 << 20,
+            firmware=firmware,
+            disk=folder / "disk.raw",
+            memory_file=folder / "memory",
+            serial_log=folder / "serial",
+            qmp_socket=folder / "qmp.sock",
+            tpm_socket=folder / "tpm.sock",
+        )
+        opened = opened_by(argv(program, machine), machine.qmp_socket, tmp_path / "log")
+    assert opened == {str(path) for path in (firmware.code, firmware.variables, machine.disk)}
+    assert machine.memory_file.stat().st_size == machine.memory_bytes
+    assert machine.serial_log.exists()
+
+
+def test_a_real_qemu_takes_commas_and_spaces_in_paths_of_a_local_run(tmp_path: Path) -> None:
+    program = require(PROGRAM)
+    folder, firmware = odd_folder(tmp_path)
+    machine = LocalMachine(
+        accelerator="tcg",
+        processors=1,
+        memory_bytes=64 << 20,
+        firmware=firmware,
+        disk=folder / "disk.raw",
+        control=folder / "qmp.sock",
+        console=folder / "console.sock",
+        console_log=folder / "console.log",
+        forwards=(),
+    )
+    opened = opened_by(machine.argv(program), machine.control, tmp_path / "log")
+    assert opened == {str(path) for path in (firmware.code, firmware.variables, machine.disk)}
+    assert machine.console_log.exists()

@@ -43,21 +43,26 @@ class Machine:
 
 def argv(program: str, machine: Machine) -> tuple[str, ...]:
     """The QEMU command line. `machine.firmware.variables` is written to."""
-    memory = f"memory-backend-file,id=ram,share=on,size={machine.memory_bytes},mem-path={machine.memory_file}"
+    memory = f"memory-backend-file,id=ram,share=on,size={machine.memory_bytes},mem-path={value(machine.memory_file)}"
     flash = "if=pflash,format=raw"
     return (
         program,
         *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
         *("-accel", machine.accelerator, "-cpu", "max", "-smp", "1"),
         *("-machine", "q35,memory-backend=ram", "-m", f"{machine.memory_bytes}B", "-object", memory),
-        *("-drive", f"{flash},readonly=on,file={machine.firmware.code}"),
-        *("-drive", f"{flash},file={machine.firmware.variables}"),
-        *("-drive", f"if=virtio,format=raw,snapshot=on,file={machine.disk}"),
-        *("-chardev", f"socket,id=tpm,path={machine.tpm_socket}"),
+        *("-drive", f"{flash},readonly=on,file={value(machine.firmware.code)}"),
+        *("-drive", f"{flash},file={value(machine.firmware.variables)}"),
+        *("-drive", f"if=virtio,format=raw,snapshot=on,file={value(machine.disk)}"),
+        *("-chardev", f"socket,id=tpm,path={value(machine.tpm_socket)}"),
         *("-tpmdev", "emulator,id=tpm0,chardev=tpm", "-device", "tpm-crb,tpmdev=tpm0"),
-        *("-serial", f"file:{machine.serial_log}"),
-        *("-qmp", f"unix:{machine.qmp_socket},server=on,wait=off"),
+        *("-chardev", f"file,id=serial,path={value(machine.serial_log)}", "-serial", "chardev:serial"),
+        *("-qmp", f"unix:{value(machine.qmp_socket)},server=on,wait=off"),
     )
+
+
+def value(path: Path) -> str:
+    """A path in QEMU's options, where a comma in a value is written twice (qemu(1), -drive)."""
+    return str(path).replace(",", ",,")
 
 
 def memory_for(uki_bytes: int) -> int:

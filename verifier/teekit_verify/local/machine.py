@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from teekit_verify.boot.qemu import value
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -35,25 +37,20 @@ class LocalMachine:
     def argv(self, program: str) -> tuple[str, ...]:
         """The QEMU command line."""
         flash = "if=pflash,format=raw"
-        log = f"logfile={_value(self.console_log)}"
+        log = f"logfile={value(self.console_log)}"
         forwards = "".join(f",hostfwd=tcp:127.0.0.1:{host}-:{guest}" for host, guest in self.forwards)
         return (
             program,
             *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
             *("-machine", "q35", "-accel", self.accelerator, "-cpu", "max"),
             *("-smp", str(self.processors), "-m", f"{self.memory_bytes}B"),
-            *("-drive", f"{flash},readonly=on,file={_value(self.firmware.code)}"),
-            *("-drive", f"{flash},file={_value(self.firmware.variables)}"),
-            *("-drive", f"if=none,id=disk,format=raw,snapshot=on,file={_value(self.disk)}"),
+            *("-drive", f"{flash},readonly=on,file={value(self.firmware.code)}"),
+            *("-drive", f"{flash},file={value(self.firmware.variables)}"),
+            *("-drive", f"if=none,id=disk,format=raw,snapshot=on,file={value(self.disk)}"),
             *("-device", "virtio-blk-pci,drive=disk,bootindex=0"),
             # Without the card's boot ROM, the firmware does not try to boot from the network.
             *("-netdev", f"user,id=network{forwards}", "-device", "virtio-net-pci,netdev=network,romfile="),
-            *("-chardev", f"socket,id=console,path={_value(self.console)},server=on,wait=off,{log}"),
+            *("-chardev", f"socket,id=console,path={value(self.console)},server=on,wait=off,{log}"),
             *("-serial", "chardev:console"),
-            *("-qmp", f"unix:{_value(self.control)},server=on,wait=off"),
+            *("-qmp", f"unix:{value(self.control)},server=on,wait=off"),
         )
-
-
-def _value(path: Path) -> str:
-    """In QEMU's options, a comma in a value is written twice (qemu(1), -drive)."""
-    return str(path).replace(",", ",,")
