@@ -106,14 +106,14 @@ def test_kernel_release_comes_from_the_kernel_and_else_from_uname() -> None:
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with (
-        pytest.raises(TeekitError, match=r"cannot read the UKI .*/absent\.efi: No such file"),
+        pytest.raises(TeekitError, match=r"absent\.efi: cannot be read: No such file"),
         open_uki(tmp_path / "absent.efi"),
     ):
         pass
 
 
 def test_a_directory(tmp_path: Path) -> None:
-    with pytest.raises(TeekitError, match=r"cannot read the UKI .*: Is a directory"), open_uki(tmp_path):
+    with pytest.raises(TeekitError, match="cannot be read: Is a directory"), open_uki(tmp_path):
         pass
 
 

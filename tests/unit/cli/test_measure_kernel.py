@@ -112,7 +112,7 @@ def test_what_is_no_kernel_is_refused(
     assert "Linux kernel: boot sector" in capsys.readouterr().err
     monkeypatch.setattr(measure_kernel, "MAX_KERNEL_BYTES", 5)
     assert main(["measure", "--kernel", initrd, *EDK2]) == ExitStatus.NO_VERDICT
-    assert "too large for what QEMU loads directly" in capsys.readouterr().err
+    assert "has more than 5 bytes, too large for a kernel that QEMU starts" in capsys.readouterr().err
 
 
 def test_options_of_a_kernel_need_one(kernel: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,7 +31,7 @@ def test_a_huge_sparse_file_is_refused_without_being_read_whole(tmp_path: Path) 
     with pytest.raises(TeekitError) as caught:
         _limited(path)
     assert caught.value.message == f"{path}: has more than 8 bytes, too large for a key"
-    assert caught.value.hint == "Name a file with a key."
+    assert caught.value.hint == "Check that it is a key."
 
 
 @pytest.mark.parametrize(

@@ -200,10 +200,10 @@ def test_every_cut_of_a_real_log_parses_or_raises_our_error() -> None:
 
 
 def test_reading_a_file_that_is_missing_or_too_large(tmp_path: Path) -> None:
-    with pytest.raises(TeekitError, match=r"cannot read .*none: No such file"):
+    with pytest.raises(TeekitError, match="none: cannot be read: No such file"):
         read_event_log(tmp_path / "none")
     large = tmp_path / "large"
     with large.open("wb") as stream:
         stream.truncate((16 << 20) + 1)
-    with pytest.raises(TeekitError, match="larger than 16777216 bytes"):
+    with pytest.raises(TeekitError, match="large: has more than 16 MiB, too large for an event log"):
         read_event_log(large)

@@ -94,7 +94,7 @@ def test_an_encrypted_private_key_says_so(tmp_path: Path) -> None:
         (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "is not a private key in a PEM file"),
         (sample.private_pem("alice")[:-40], "is not a private key in a PEM file"),
         (sample.public_pem("alice"), "is a public key"),
-        (b"x" * 20_000, "has more than 16 KiB"),
+        (b"x" * 20_000, "has more than 16 KiB, too large for a key"),
     ],
 )
 def test_what_is_no_private_key_is_refused(tmp_path: Path, content: bytes, message: str) -> None:

@@ -11,9 +11,9 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.files import read_bounded
 from teekit_verify.evidence import intel_root
 from teekit_verify.evidence.certificates import load_certificates, reading
-from teekit_verify.evidence.plain_json import read_small
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
 REPORT_DATA_BYTES = 64
+_MAX_BYTES = 1 << 20
 
 
 def parse_time(text: str) -> datetime:
@@ -34,13 +35,17 @@ def parse_time(text: str) -> datetime:
 
 def read_root(path: Path | None) -> x509.Certificate:
     """One certificate in PEM; without a file Intel's. Raises TeekitError."""
-    data = intel_root.PEM if path is None else read_small(path)
+    data = intel_root.PEM if path is None else _read(path, "a certificate")
     what = "Intel SGX Root CA" if path is None else str(path)
     with reading("root certificate", what):
         found = load_certificates(data)
     if len(found) != 1:
         raise TeekitError(f"{what}: expected one certificate, found {len(found)}")
     return found[0]
+
+
+def _read(path: Path, what: str) -> bytes:
+    return read_bounded(path, _MAX_BYTES, what)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,7 @@ def requested_report_data(
     if report_data is not None:
         return ReportDataRequest((_padded(_from_hex(report_data), "--report-data"),), "what was asked for")
     if nonce is not None:
-        return ReportDataRequest((_padded(read_small(nonce), str(nonce)),), "the nonce")
+        return ReportDataRequest((_padded(_read(nonce, "a nonce"), str(nonce)),), "the nonce")
     if public_key is not None:
         return ReportDataRequest(_key_digests(public_key), "a digest of the public key")
     return None
@@ -84,7 +89,7 @@ def _padded(data: bytes, what: str) -> bytes:
 
 def _key_digests(path: Path) -> tuple[bytes, ...]:
     """SHA-256, SHA-384 and SHA-512 of the SubjectPublicKeyInfo in DER (RFC 5280, 4.1.2.7), the shorter ones with zeros after."""
-    data = read_small(path)
+    data = _read(path, "a public key")
     try:
         spki = load_pem_public_key(data).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import mmap
 import os
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from teekit_verify.artifacts.mapped import viewed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,21 +62,16 @@ class Blob:
         before = self.start % mmap.ALLOCATIONGRANULARITY
         length = self.size_bytes + before
         mapped = mmap.mmap(self.descriptor, length, access=mmap.ACCESS_READ, offset=self.start - before)
-        whole = memoryview(mapped)
-        view = whole[before:]
-        try:
+        with viewed(mapped, before) as view:
             yield view
-        finally:
-            view.release()
-            whole.release()
-            with suppress(BufferError):  # a caller still holds a piece; the map goes with its last piece
-                mapped.close()
 
 
-class _Raw(io.RawIOBase):
-    def __init__(self, blob: Blob) -> None:
+class SeekableRaw(io.RawIOBase):
+    """What read-only streams with a place share. `size_bytes` is the place of the end; the rest of a class is `readinto`."""
+
+    def __init__(self, size_bytes: int) -> None:
         super().__init__()
-        self._blob = blob
+        self.size_bytes = size_bytes
         self._position = 0
 
     def readable(self) -> bool:
@@ -87,9 +84,15 @@ class _Raw(io.RawIOBase):
         return self._position
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._blob.size_bytes}[whence]
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size_bytes}[whence]
         self._position = max(0, base + offset)
         return self._position
+
+
+class _Raw(SeekableRaw):
+    def __init__(self, blob: Blob) -> None:
+        super().__init__(blob.size_bytes)
+        self._blob = blob
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         target = memoryview(buffer).cast("B")

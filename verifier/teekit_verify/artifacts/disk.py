@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import io
 import mmap
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
@@ -23,10 +23,12 @@ from uuid import UUID
 
 from teekit_verify.artifacts.fat import FatVolume, open_fat
 from teekit_verify.artifacts.gpt import SECTOR_BYTES, GptEntry, GuidPartitionTable, read_gpt
+from teekit_verify.artifacts.mapped import viewed
 from teekit_verify.artifacts.targz import GZIP_MAGIC, TarGzDisk
 from teekit_verify.artifacts.uki import UnifiedKernelImage, open_uki, parse_uki
 from teekit_verify.artifacts.vhd import COOKIE, FOOTER_BYTES, VhdFooter, parse_footer
-from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError, printable
+from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
+from teekit_verify.core.files import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,14 +109,11 @@ def open_boot_artifact(path: Path) -> Iterator[BootArtifact]:
 
 def recognise(path: Path) -> ArtifactKind:
     """The kind of a file by its content. Raises UnsupportedInputError for all others, TeekitError if it cannot be read."""
-    try:
-        with path.open("rb") as stream:
-            beginning = stream.read(2 * SECTOR_BYTES)
-            size_bytes = stream.seek(0, 2)
-            stream.seek(max(0, size_bytes - FOOTER_BYTES))
-            end = stream.read(FOOTER_BYTES)
-    except OSError as error:
-        raise TeekitError(f"{path}: cannot be read: {error.strerror}", hint="Name a readable file.") from error
+    with opened(path) as stream:
+        beginning = stream.read(2 * SECTOR_BYTES)
+        size_bytes = stream.seek(0, 2)
+        stream.seek(max(0, size_bytes - FOOTER_BYTES))
+        end = stream.read(FOOTER_BYTES)
     if not beginning:
         raise UnsupportedInputError(f"{path} is empty", hint=_HINT)
     for magic, what in _FOREIGN.items():
@@ -140,24 +139,21 @@ def open_disk(path: Path) -> Iterator[DiskImage]:
     Raises MalformedInputError with offset and field, or UnsupportedInputError.
     """
     kind = recognise(path)
-    try:
-        with path.open("rb") as file:
-            file_bytes = file.seek(0, 2)
-            match kind:
-                case ArtifactKind.TAR_GZ:
-                    archive = TarGzDisk(file)
-                    yield _disk(path, kind, io.BufferedReader(archive, _BUFFER_BYTES), archive.size_bytes, None)
-                    archive.finish()
-                case ArtifactKind.VHD:
-                    file.seek(max(0, file_bytes - FOOTER_BYTES))
-                    footer = parse_footer(file.read(FOOTER_BYTES), file_bytes)
-                    yield _disk(path, kind, file, footer.size_bytes, footer)
-                case ArtifactKind.RAW:
-                    yield _disk(path, kind, file, file_bytes, None)
-                case ArtifactKind.UKI:
-                    raise UnsupportedInputError(f"{path} is a UKI, expected a disk image", hint=_HINT)
-    except OSError as error:
-        raise TeekitError(f"{path}: cannot be read: {error.strerror}", hint="Name a readable file.") from error
+    with opened(path) as file:
+        file_bytes = file.seek(0, 2)
+        match kind:
+            case ArtifactKind.TAR_GZ:
+                archive = TarGzDisk(file)
+                yield _disk(path, kind, io.BufferedReader(archive, _BUFFER_BYTES), archive.size_bytes, None)
+                archive.finish()
+            case ArtifactKind.VHD:
+                file.seek(max(0, file_bytes - FOOTER_BYTES))
+                footer = parse_footer(file.read(FOOTER_BYTES), file_bytes)
+                yield _disk(path, kind, file, footer.size_bytes, footer)
+            case ArtifactKind.RAW:
+                yield _disk(path, kind, file, file_bytes, None)
+            case ArtifactKind.UKI:
+                raise UnsupportedInputError(f"{path} is a UKI, expected a disk image", hint=_HINT)
 
 
 def _disk(path: Path, kind: ArtifactKind, stream: BinaryIO, size_bytes: int, footer: VhdFooter | None) -> DiskImage:
@@ -248,15 +244,8 @@ def _content(disk: DiskImage, extents: tuple[Span, ...], size_bytes: int, what: 
         mapped, place = _mapped(disk.stream, extents[0])
     else:
         mapped, place = _gathered(disk.stream, extents, size_bytes, what), 0
-    whole = memoryview(mapped)
-    view = whole[place : place + size_bytes]
-    try:
+    with viewed(mapped, place, place + size_bytes) as view:
         yield view
-    finally:
-        view.release()
-        whole.release()
-        with suppress(BufferError):  # a caller still holds a piece; the map goes with its last piece
-            mapped.close()
 
 
 def _mapped(file: BinaryIO, extent: Span) -> tuple[mmap.mmap, int]:

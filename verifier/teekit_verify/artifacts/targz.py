@@ -10,13 +10,13 @@ Google Cloud, "Manually import virtual disks": "The disk image filename must be 
 
 from __future__ import annotations
 
-import io
 import os
 import zlib
 from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
+from teekit_verify.artifacts.blob import SeekableRaw
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
 
 if TYPE_CHECKING:
@@ -50,32 +50,17 @@ class _Segment:
     packed: int
 
 
-class TarGzDisk(io.RawIOBase):
+class TarGzDisk(SeekableRaw):
     """The disk in an archive, as a read-only stream. `size_bytes` is that of the disk; holes read as zeros."""
 
     def __init__(self, archive: BinaryIO) -> None:
         """Reads up to the first byte of the disk. Raises MalformedInputError or UnsupportedInputError."""
-        super().__init__()
         self._archive = archive
         self._budget = _Budget(FREE_BYTES + MOST_INFLATION * archive.seek(0, os.SEEK_END))
         self._inflated = _Inflated(archive, self._budget)
-        self._position = 0
-        self.size_bytes, self._segments = _member(self._inflated)
+        size_bytes, self._segments = _member(self._inflated)
+        super().__init__(size_bytes)
         self._offsets = [segment.offset for segment in self._segments]
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size_bytes}[whence]
-        self._position = max(0, base + offset)
-        return self._position
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         """Up to the end of a segment or hole. Raises MalformedInputError for what gzip or tar cannot be."""

@@ -8,14 +8,16 @@ those of QEMU hw/i386/tdvf.c, tdvf_parse_and_check_section_entry(): firmware tha
 from __future__ import annotations
 
 import mmap
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from teekit_verify.artifacts.mapped import viewed
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
+from teekit_verify.core.files import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,30 +101,22 @@ class TdxFirmware:
 def is_tdvf(path: Path) -> bool:
     """Whether the file ends as OVMF does: with the GUIDed table's footer. False for what cannot be read."""
     try:
-        with path.open("rb") as stream:
+        with opened(path) as stream:
             size_bytes = stream.seek(0, 2)
             stream.seek(max(0, size_bytes - _BYTES_AFTER_TABLE - 16))
             return stream.read(16) == FOOTER_GUID.bytes_le
-    except OSError:
+    except TeekitError:
         return False
 
 
 @contextmanager
 def open_tdvf(path: Path) -> Iterator[TdxFirmware]:
     """Map a firmware file read-only; the value must not be used after the `with` block."""
-    try:
-        with path.open("rb") as stream:
-            _check_size(stream.seek(0, 2), str(path))
-            mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-    except OSError as error:
-        raise TeekitError(f"cannot read the firmware {path}: {error.strerror}", hint="Check the path.") from error
-    view = memoryview(mapped)
-    try:
+    with opened(path) as stream:
+        _check_size(stream.seek(0, 2), str(path))
+        mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    with viewed(mapped) as view:
         yield parse_tdvf(view, what=str(path))
-    finally:
-        view.release()
-        with suppress(BufferError):  # a caller still holds a piece; the map goes with its last piece
-            mapped.close()
 
 
 def parse_tdvf(data: bytes | memoryview, *, what: str = "firmware") -> TdxFirmware:

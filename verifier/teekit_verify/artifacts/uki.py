@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import mmap
 import re
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from teekit_verify.artifacts.mapped import viewed
 from teekit_verify.artifacts.pe import MACHINE_X86_64, PeImage, PeSection, Span, parse_pe
-from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError, printable
+from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
+from teekit_verify.core.files import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,23 +94,14 @@ def parse_uki(data: bytes | memoryview, *, what: str = "UKI") -> UnifiedKernelIm
 @contextmanager
 def open_uki(path: Path) -> Iterator[UnifiedKernelImage]:
     """Map a UKI file read-only; the image must not be used after the `with` block."""
-    try:
-        with path.open("rb") as stream:
-            size_bytes = stream.seek(0, 2)
-            if not 0 < size_bytes <= _MAX_UKI_BYTES:
-                raise MalformedInputError(
-                    str(path), field="file size", offset=0, problem=f"{size_bytes} bytes is not 1 byte to 4 GiB"
-                )
-            mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-    except OSError as error:
-        raise TeekitError(f"cannot read the UKI {path}: {error.strerror}", hint="Check the path.") from error
-    view = memoryview(mapped)
-    try:
+    with opened(path) as stream:
+        size_bytes = stream.seek(0, 2)
+        if not 0 < size_bytes <= _MAX_UKI_BYTES:
+            problem = f"{size_bytes} bytes is not 1 byte to 4 GiB"
+            raise MalformedInputError(str(path), field="file size", offset=0, problem=problem)
+        mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    with viewed(mapped) as view:
         yield parse_uki(view, what=str(path))
-    finally:
-        view.release()
-        with suppress(BufferError):  # a caller still holds a piece; the map goes with its last piece
-            mapped.close()
 
 
 def _stub_version(data: memoryview, image: PeImage, what: str) -> StubVersion:

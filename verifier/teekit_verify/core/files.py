@@ -41,7 +41,7 @@ def read_bounded(path: Path, most_bytes: int, what: str) -> bytes:
     data = read_beginning(path, most_bytes + 1)
     if len(data) > most_bytes:
         raise TeekitError(
-            f"{path}: has more than {_in_words(most_bytes)}, too large for {what}", hint=f"Name a file with {what}."
+            f"{path}: has more than {_in_words(most_bytes)}, too large for {what}", hint=f"Check that it is {what}."
         )
     return data
 

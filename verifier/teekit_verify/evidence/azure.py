@@ -15,11 +15,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from teekit_verify.core.errors import MalformedInputError, TeekitError
+from teekit_verify.core.files import read_bounded
 from teekit_verify.evidence import tpm
 from teekit_verify.evidence.certificates import load_certificates, reading
 from teekit_verify.evidence.encoded import decode_bytes
 from teekit_verify.evidence.hcl import SIGNATURE, HclReport, parse_hcl_report
-from teekit_verify.evidence.plain_json import is_text, parse_json, read_small
+from teekit_verify.evidence.plain_json import MAX_JSON_BYTES, is_text, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,7 +69,11 @@ _NAMES = {
 
 def is_azure_evidence(path: Path) -> bool:
     """Whether a file is a JSON document with an HCL report beside a TD quote. Raises TeekitError."""
-    return has_azure_evidence(read_small(path))
+    return has_azure_evidence(_read(path))
+
+
+def _read(path: Path) -> bytes:
+    return read_bounded(path, MAX_JSON_BYTES, "a guest's evidence")
 
 
 def has_azure_evidence(data: bytes) -> bool:
@@ -79,7 +84,7 @@ def read_vtpm(paths: Sequence[Path]) -> VtpmEvidence:
     """The parts in these files, told by their content. Raises TeekitError if one is missing, or there twice."""
     parts = _Parts()
     for path in paths:
-        parts = _add(parts, read_small(path), path.name)
+        parts = _add(parts, _read(path), path.name)
     return _whole(parts)
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import MalformedInputError
-from teekit_verify.evidence.eventlog import EventLog, LogKind, parse_event_log, read_bounded
+from teekit_verify.core.files import read_bounded
+from teekit_verify.evidence.eventlog import MAX_LOG_BYTES, EventLog, LogKind, parse_event_log
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +53,9 @@ def parse_table(data: bytes) -> CcelTable:
 
 def read_ccel(table: Path, data: Path) -> EventLog:
     """Parse the two files. Raises TeekitError if one cannot be read, MalformedInputError if it is not what it should be."""
-    return parse_ccel(read_bounded(table), read_bounded(data))
+    return parse_ccel(
+        read_bounded(table, MAX_LOG_BYTES, "an ACPI table"), read_bounded(data, MAX_LOG_BYTES, "an event log")
+    )
 
 
 def parse_ccel(table_data: bytes, log_data: bytes) -> EventLog:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
+from teekit_verify.core.files import read_bounded
 from teekit_verify.evidence.certificates import Role, common_name, load_certificates, load_revocations, reading
-from teekit_verify.evidence.plain_json import parse_json, read_small
+from teekit_verify.evidence.plain_json import MAX_JSON_BYTES, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,12 +55,12 @@ def read_collateral(directory: Path) -> Collateral:
     try:
         paths = sorted(directory.iterdir()) if directory.is_dir() else [directory]
     except OSError as error:
-        raise TeekitError(f"cannot read {directory}: {error.strerror}") from error
+        raise TeekitError(f"{directory}: cannot be read: {error.strerror}", hint="Name a readable folder.") from error
     if not paths or len(paths) > _MAX_FILES:
         raise TeekitError(f"{directory}: expected 1 to {_MAX_FILES} files, found {len(paths)}")
     collateral = Collateral()
     for path in paths:
-        collateral = add(collateral, read_small(path), path.name)
+        collateral = add(collateral, read_bounded(path, MAX_JSON_BYTES, "collateral"), path.name)
     return collateral
 
 

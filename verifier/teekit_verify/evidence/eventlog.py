@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import MalformedInputError, TeekitError
+from teekit_verify.core.files import read_bounded
 from teekit_verify.evidence.describe import describe
 from teekit_verify.measurement import registers
 from teekit_verify.measurement.events import Event, EventType
@@ -65,19 +66,7 @@ class _Record:
 
 def read_event_log(path: Path, kind: LogKind | None = None) -> EventLog:
     """Parse a log file of at most 16 MiB. Raises TeekitError if it cannot be read, MalformedInputError if it is no log."""
-    return parse_event_log(read_bounded(path), kind)
-
-
-def read_bounded(path: Path) -> bytes:
-    """A file of at most 16 MiB. Raises TeekitError."""
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_LOG_BYTES + 1)
-    except OSError as error:
-        raise TeekitError(f"cannot read {path}: {error.strerror}") from error
-    if len(data) > MAX_LOG_BYTES:
-        raise TeekitError(f"{path} is larger than {MAX_LOG_BYTES} bytes: this is no event log")
-    return data
+    return parse_event_log(read_bounded(path, MAX_LOG_BYTES, "an event log"), kind)
 
 
 def parse_event_log(

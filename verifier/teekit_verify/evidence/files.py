@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import Algorithm, Digest
-from teekit_verify.core.errors import TeekitError, UnsupportedInputError
+from teekit_verify.core.errors import UnsupportedInputError
+from teekit_verify.core.files import read_beginning, read_bounded
 from teekit_verify.evidence import hcl
 from teekit_verify.evidence.azure import has_azure_evidence, parse_vtpm
 from teekit_verify.evidence.ccel import CcelTable, parse_ccel, parse_table
 from teekit_verify.evidence.dstack import parse_dstack_log
 from teekit_verify.evidence.eventlog import (
+    MAX_LOG_BYTES,
     SIGNATURE,
     SIGNATURE_OFFSET,
     EventLog,
     LogKind,
     parse_event_log,
-    read_bounded,
 )
 from teekit_verify.evidence.plain_json import is_text, parse_json
 from teekit_verify.evidence.quote import Quote, parse_quote
@@ -50,9 +51,9 @@ class Evidence:
 
 def read_log(path: Path, *, table: Path | None = None, kind: LogKind | None = None) -> EventLog:
     """An event log as bytes (with or without the ACPI table of a CCEL), or dstack's JSON. Raises TeekitError."""
-    data = read_bounded(path)
+    data = read_bounded(path, MAX_LOG_BYTES, "an event log")
     if table is not None:
-        return parse_ccel(read_bounded(table), data)
+        return parse_ccel(read_bounded(table, MAX_LOG_BYTES, "an ACPI table"), data)
     if not data.lstrip().startswith(_LOG_TYPES) or not is_text(data):
         return parse_event_log(data, kind)
     if kind is LogKind.TPM:
@@ -62,11 +63,7 @@ def read_log(path: Path, *, table: Path | None = None, kind: LogKind | None = No
 
 def is_evidence(path: Path) -> bool:
     """Whether the first bytes look like a quote, an event log or a CCEL table; whether it is one, reading it shows."""
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(_SNIFFED_BYTES)
-    except OSError as error:
-        raise TeekitError(f"cannot read {path}: {error.strerror}") from error
+    head = read_beginning(path, _SNIFFED_BYTES)
     if head[:4] in (b"CCEL", hcl.SIGNATURE) or head[SIGNATURE_OFFSET:].startswith(SIGNATURE) or _is_quote(head):
         return True
     text = head.strip()
@@ -86,7 +83,7 @@ def _is_quote(head: bytes) -> bool:
 
 def read_evidence(path: Path) -> Evidence:
     """Whatever evidence the file holds. Raises TeekitError for what is none, and for what is malformed."""
-    data = read_bounded(path)
+    data = read_bounded(path, MAX_LOG_BYTES, "evidence")
     quote, log, table, report = None, None, None, None
     if data[:4] == b"CCEL":
         table = parse_table(data)

@@ -4,29 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
 
-from teekit_verify.core.errors import MalformedInputError, TeekitError, printable
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from teekit_verify.core.errors import MalformedInputError, printable
 
 MAX_JSON_BYTES = 4 << 20
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _MAX_VALUES = 100_000
 """Every value takes up to 1 KiB while it is parsed. An event of a log has 5."""
-
-
-def read_small(path: Path) -> bytes:
-    """A file of at most 4 MiB. Raises TeekitError."""
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_JSON_BYTES + 1)
-    except OSError as error:
-        raise TeekitError(f"cannot read {path}: {error.strerror}") from error
-    if len(data) > MAX_JSON_BYTES:
-        raise TeekitError(f"{path} is larger than {MAX_JSON_BYTES} bytes: this is no quote and no event log in JSON")
-    return data
 
 
 def is_text(data: bytes) -> bool:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
+from teekit_verify.core.files import read_bounded
 from teekit_verify.evidence.encoded import decode_bytes, decode_text
-from teekit_verify.evidence.plain_json import MAX_JSON_BYTES, is_text, parse_json, read_small
+from teekit_verify.evidence.plain_json import MAX_JSON_BYTES, is_text, parse_json
 from teekit_verify.measurement.registers import MRTD, RTMR_COUNT, Register, RegisterKind
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class Quote:
 
 def read_quote(path: Path) -> Quote:
     """A quote in a file of at most 4 MiB: as bytes, hexadecimal or base64 text, or in JSON. Raises TeekitError."""
-    return parse_quote(read_small(path))
+    return parse_quote(read_bounded(path, MAX_JSON_BYTES, "a quote"))
 
 
 def parse_quote(data: bytes) -> Quote:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from teekit_verify.core import files
 from teekit_verify.core.errors import TeekitError, printable
 
 if TYPE_CHECKING:
@@ -26,14 +27,7 @@ _SHOWN_ERRORS = 5
 
 def read_bounded(path: Path) -> bytes:
     """The file's bytes. Raises TeekitError if it cannot be read or has more than MAX_DOCUMENT_BYTES."""
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_DOCUMENT_BYTES + 1)
-    except OSError as error:
-        raise TeekitError(f"{path}: cannot be read: {error.strerror}", hint="Name a readable file.") from error
-    if len(data) > MAX_DOCUMENT_BYTES:
-        raise TeekitError(f"{path}: has more than {MAX_DOCUMENT_BYTES >> 20} MiB, too large for a JSON document")
-    return data
+    return files.read_bounded(path, MAX_DOCUMENT_BYTES, "a JSON document")
 
 
 def parse(kind: type[Document], schema: str, data: bytes, where: str) -> Document:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import ExtensionOID
 
 from teekit_verify.core.errors import NotAuthenticError, TeekitError
+from teekit_verify.core.files import read_bounded
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -28,11 +29,7 @@ _MAX_CERTIFICATE_BYTES = 1 << 16
 
 def load_certificate(path: Path) -> x509.Certificate:
     """One certificate, PEM or DER. Raises TeekitError."""
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(_MAX_CERTIFICATE_BYTES)
-    except OSError as error:
-        raise TeekitError(f"{path}: cannot be read: {error.strerror}", hint="Name a readable file.") from error
+    data = read_bounded(path, _MAX_CERTIFICATE_BYTES, "a certificate")
     try:
         if not data.lstrip().startswith(b"-----BEGIN"):
             return x509.load_der_x509_certificate(data)

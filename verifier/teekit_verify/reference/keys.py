@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.core.files import read_bounded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -188,11 +189,4 @@ def _other_kind(path: Path, key: object) -> TeekitError:
 
 
 def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(_MAX_KEY_BYTES + 1)
-    except OSError as error:
-        raise TeekitError(f"{path}: cannot be read: {error.strerror}", hint="Name a readable PEM file.") from error
-    if len(data) > _MAX_KEY_BYTES:
-        raise TeekitError(f"{path}: has more than {_MAX_KEY_BYTES >> 10} KiB, too large for a key")
-    return data
+    return read_bounded(path, _MAX_KEY_BYTES, "a key")

@@ -10,6 +10,7 @@ from teekit_verify import __version__
 from teekit_verify.artifacts.disk import ArtifactKind, open_boot_artifact, recognise
 from teekit_verify.core.digest import Algorithm, Digest, digest_file
 from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.core.files import read_beginning
 from teekit_verify.measurement.platforms import IMAGE_PLATFORMS, PLATFORMS, Platform, subject_of
 from teekit_verify.reference import load, model
 from teekit_verify.reference.create import register_value
@@ -138,8 +139,4 @@ def _measure_for(path: Path, names: Collection[str], *, whole_disk: bool = False
 
 
 def _is_document(path: Path) -> bool:
-    try:
-        with path.open("rb") as stream:
-            return stream.read(512).lstrip(b" \t\r\n")[:1] == b"{"
-    except OSError as error:
-        raise TeekitError(f"{path}: cannot be read: {error.strerror}", hint="Name a readable file.") from error
+    return read_beginning(path, 512).lstrip(b" \t\r\n")[:1] == b"{"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify import __version__
 from teekit_verify.core.digest import Algorithm, Digest
-from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.files import read_bounded
 from teekit_verify.measurement.direct_boot import DirectBoot, predict_direct_boot
 from teekit_verify.measurement.platforms.qemu import QEMU, UEFI_VTPM
 from teekit_verify.measurement.registers import MRTD, Register, pcr, rtmr
@@ -46,8 +46,8 @@ def measure_kernel(direct: DirectKernel, machine: QemuMachine | None = None) -> 
 
     Raises TeekitError for files that cannot be read, and for a kernel that QEMU would not start so or that is not known.
     """
-    kernel = _read(direct.kernel, MAX_KERNEL_BYTES)
-    initrd = None if direct.initrd is None else _read(direct.initrd, MAX_INITRD_BYTES)
+    kernel = read_bounded(direct.kernel, MAX_KERNEL_BYTES, "a kernel that QEMU starts")
+    initrd = None if direct.initrd is None else read_bounded(direct.initrd, MAX_INITRD_BYTES, "an initrd")
     found = _registers(direct, kernel, initrd)
     missing = "is decided by firmware and machine: give --firmware, --memory and --qemu"
     of_machine = {register: model.RegisterValue(None, f"{register} {missing}", ()) for register in (MRTD, rtmr(0))}
@@ -97,14 +97,3 @@ def _predicted(boot: DirectBoot, edk2: Edk2) -> dict[Register, model.RegisterVal
 
 def _value(prediction: Prediction) -> model.RegisterValue:
     return register_value(prediction.register, prediction.events, missing="; ".join(prediction.missing))
-
-
-def _read(path: Path, most_bytes: int) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(most_bytes + 1)
-    except OSError as error:
-        raise TeekitError(f"{path}: cannot be read: {error.strerror}", hint="Name a readable file.") from error
-    if len(data) > most_bytes:
-        raise TeekitError(f"{path}: has more than {most_bytes >> 20} MiB, too large for what QEMU loads directly")
-    return data
