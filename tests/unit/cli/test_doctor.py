@@ -72,3 +72,9 @@ def test_what_no_package_mends_has_its_own_advice(
         "to install what is missing: scripts/setup_deps.sh",
         "a rebuild cannot start yet",
     ]
+
+
+def test_the_same_advice_is_given_once(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    has(monkeypatch, NO_DISK, Finding("overlay", Purpose.REBUILD, present=False, detail="no", hint="Free some space."))
+    assert main(["doctor"]) == 1
+    assert capsys.readouterr().out.splitlines()[3:] == ["disk, overlay: Free some space.", "a rebuild cannot start yet"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import pytest
 from builders.standins import StandIns
 from builders.tools import require
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.rebuild import host
+from teekit_verify.rebuild import host, sandbox
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +29,7 @@ def stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIns:
         made.add(name)
     made.add("nix", 'case $1 in --version) echo "nix (Nix) 2.8.0" ;; *) dirname "$0" ;; esac')
     made.add("bwrap", 'case $1 in --version) echo "bubblewrap 0.8.0" ;; esac')
-    made.add("unshare", 'while [ "$1" != bwrap ]; do shift; done; exec "$@"')
+    made.add("unshare", 'while [ "$1" != bwrap ] && [ "$1" != true ]; do shift; done; exec "$@"')
     firmware = tmp_path / "OVMF"
     firmware.mkdir()
     (firmware / "OVMF_CODE_4M.fd").touch()
@@ -112,6 +113,26 @@ def test_a_sandbox_that_cannot_be_made(stand_ins: StandIns, tmp_path: Path) -> N
     assert re.match("bwrap 1 cannot make a sandbox: (bwrap|unshare) failed with exit status 1", found.detail)
     assert "no namespaces" in found.detail
     assert "user namespaces" in found.hint
+
+
+def test_root_of_a_container_with_few_ids(stand_ins: StandIns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each probe that would need them says so, in the same words."""
+    (tmp_path / "map").write_text("0 100000 65536\n")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(sandbox, "_ID_MAPS", (tmp_path / "map",))
+    lacking = [found for found in host.examine([tmp_path]) if not found.present]
+    assert [found.name for found in lacking] == ["user ids", "bubblewrap", "overlay"]
+    assert {found.detail[:44] for found in lacking} == {"root has not got the user and group ids 1878"}
+    assert {found.hint[:22] for found in lacking} == {"Rebuild outside of it,"}
+
+
+def test_a_user_without_subordinate_ids(stand_ins: StandIns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_ins.add("unshare", "echo 'no line matching user' >&2; exit 1")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    found = finding("user ids", tmp_path)
+    assert found.detail.startswith("this user cannot have the ids of builds: unshare failed with exit status 1")
+    assert "no line matching user" in found.detail
+    assert found.hint.startswith("Give the user subordinate ids: usermod --add-subuids ")
 
 
 def test_a_kernel_without_overlays_in_user_namespaces(stand_ins: StandIns, tmp_path: Path) -> None:

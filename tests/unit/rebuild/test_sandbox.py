@@ -12,7 +12,7 @@ import pytest
 
 from builders import rebuilds
 from builders.tools import require
-from teekit_verify.core.errors import ToolFailedError, ToolMissingError
+from teekit_verify.core.errors import TeekitError, ToolFailedError, ToolMissingError
 from teekit_verify.rebuild import sandbox as sandbox_module
 from teekit_verify.rebuild.sandbox import FIRST_ID, Sandbox
 
@@ -204,6 +204,36 @@ def test_what_only_the_hosts_root_may(own_ids: Sandbox, attempt: str) -> None:
 @needs_root
 def test_ids_do_not_reach_further_than_their_range(own_ids: Sandbox) -> None:
     assert output(own_ids, "cat /proc/self/uid_map /proc/self/gid_map").split() == 2 * ["0", str(FIRST_ID), "65536"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="other users have subordinate ids")
+@pytest.mark.parametrize(
+    ("id_map", "enough"),
+    [
+        ("         0          0 4294967295\n", True),  # Linux without containers
+        ("0 1000 1\n1 100000 1879048191\n", True),
+        ("         0     100000      65536\n", False),  # a container of podman or LXD
+        ("0 100000 1879048191\n", False),  # one less than enough
+        ("0 0 65536\n1878917121 0 200000\n", False),
+        ("", False),
+    ],
+)
+def test_a_root_that_has_not_got_the_ids_of_builds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, id_map: str, *, enough: bool
+) -> None:
+    (tmp_path / "all").write_text("0 0 4294967295\n")
+    (tmp_path / "map").write_text(id_map)
+    monkeypatch.setattr(sandbox_module, "_ID_MAPS", (tmp_path / "all", tmp_path / "map"))
+    if enough:
+        assert sandbox_module.own_first_id() == FIRST_ID
+        return
+    with pytest.raises(TeekitError) as caught:
+        sandbox_module.own_first_id()
+    assert caught.value.message == (
+        "root has not got the user and group ids 1878917120 to 1879048191 here: this is a container with few ids"
+    )
+    assert caught.value.hint is not None
+    assert "--userns=host" in caught.value.hint
 
 
 def test_addresses_are_random_unless_told_otherwise(tree: Path) -> None:

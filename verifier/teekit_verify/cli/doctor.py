@@ -51,7 +51,8 @@ def _line(finding: Finding) -> str:
 
 
 def _advice(findings: list[Finding], *, ready: bool, command: str | None) -> list[str]:
-    lines = [f"{finding.name}: {finding.hint}" for finding in findings if finding.hint]
+    hints = dict.fromkeys(finding.hint for finding in findings if finding.hint)
+    lines = [f"{', '.join(item.name for item in findings if item.hint == hint)}: {hint}" for hint in hints]
     if command is not None:
         lines.append(f"to install what is missing: {command}")
     lines.append("a rebuild can start" if ready else "a rebuild cannot start yet")

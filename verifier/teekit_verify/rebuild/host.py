@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teekit_verify.core import process
-from teekit_verify.core.errors import TeekitError, ToolMissingError
+from teekit_verify.core.errors import TeekitError, ToolFailedError, ToolMissingError
 from teekit_verify.rebuild.archive import KEYRING
 from teekit_verify.rebuild.environment import nix_environment
-from teekit_verify.rebuild.sandbox import Sandbox, own_first_id
+from teekit_verify.rebuild.sandbox import Sandbox, become_root, own_first_id
 from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ FIRMWARE = Path("/usr/share/OVMF")
 MEMINFO = Path("/proc/meminfo")
 _PROBE_SECONDS = 60
 _SETUP_HINT = "Run scripts/setup_deps.sh."
+_ALLOW_NAMESPACES = (
+    "Allow user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone=1, "
+    "and on Ubuntu kernel.apparmor_restrict_unprivileged_userns=0), also in a container's settings."
+)
 _NIX_HINT = "Run as root, or scripts/setup_deps.sh to give /nix to this user, or install Debian's nix-setup-systemd."
 
 
@@ -102,22 +106,23 @@ def _nix(_: Folders) -> str:
 def _bubblewrap(_: Folders) -> str:
     """Enters the very sandbox of a build, with the host's own root in place of the pinned environment."""
     version = process.run(["bwrap", "--version"], timeout_seconds=_PROBE_SECONDS).stdout.decode().strip()
+    sandbox = _sandbox()
     try:
-        _sandbox().run(["true"], timeout_seconds=_PROBE_SECONDS)
+        sandbox.run(["true"], timeout_seconds=_PROBE_SECONDS)
     except TeekitError as error:
         raise TeekitError(
             f"{version} cannot make a sandbox: {error.message}",
-            hint="Allow user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone=1, "
-            "and on Ubuntu kernel.apparmor_restrict_unprivileged_userns=0), also in a container's settings.",
+            hint=_ALLOW_NAMESPACES,
         ) from error
     return version
 
 
 def _overlay(folders: Folders) -> str:
     """Mounts one inside the sandbox, on the disk that builds will use: mkosi needs them."""
+    own = _sandbox()
     with tempfile.TemporaryDirectory(prefix=".teekit-doctor-", dir=_existing(folders[0].absolute())) as folder:
         place = Path(folder)
-        sandbox = replace(_sandbox(), binds={"/work": place}, working_directory="/work")
+        sandbox = replace(own, binds={"/work": place}, working_directory="/work")
         if sandbox.first_id is not None:
             os.chown(place, sandbox.first_id, sandbox.first_id)
         script = "mkdir a b c d && mount -t overlay -o userxattr,lowerdir=a,upperdir=b,workdir=c overlay d && touch d/e"
@@ -135,7 +140,27 @@ def _overlay(folders: Folders) -> str:
 
 
 def _sandbox() -> Sandbox:
-    return Sandbox(Path("/"), first_id=own_first_id())
+    return Sandbox(Path("/"), first_id=require_ids())
+
+
+def _ids(_: Folders) -> str:
+    first = require_ids()
+    return "subordinate ids of this user" if first is None else f"from {first} on"
+
+
+def require_ids() -> int | None:
+    """The first id of root's builds, see `own_first_id`. Raises TeekitError for a user who has no ids for builds."""
+    first = own_first_id()
+    if first is None:
+        try:
+            process.run([*become_root(), "true"], timeout_seconds=_PROBE_SECONDS)
+        except ToolFailedError as error:
+            raise TeekitError(
+                f"this user cannot have the ids of builds: {error.message}",
+                hint="Give the user subordinate ids: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME, "
+                f"as root. If there are some: {_ALLOW_NAMESPACES}",
+            ) from error
+    return first
 
 
 def _keyring(_: Folders) -> str:
@@ -200,6 +225,7 @@ def _gibibytes(count: int) -> str:
 
 NEEDS: tuple[Need, ...] = (
     Need("nix", Purpose.REBUILD, _nix),
+    Need("user ids", Purpose.REBUILD, _ids),
     Need("bubblewrap", Purpose.REBUILD, _bubblewrap),
     Need("overlay", Purpose.REBUILD, _overlay),
     *(Need(name, Purpose.REBUILD, _program(name)) for name in ("apt-get", "apt-cache", "dpkg-deb", "tar", "git")),

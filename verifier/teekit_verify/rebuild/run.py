@@ -67,6 +67,7 @@ def prepare(target: Target, provision: Provision, workspace: Workspace, locked: 
             remove(workspace.build(name))
     workspace.require_space(NEEDED_BYTES)
     host.require_memory(1)
+    host.require_ids()
     environment = provision.environment()
     hold(environment, workspace.environment)
     packages = locked.for_target(target.key)

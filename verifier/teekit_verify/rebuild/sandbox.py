@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teekit_verify.core import process
+from teekit_verify.core.errors import TeekitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,6 +26,7 @@ FIRST_ID = 0x6FFE0000
 ID_COUNT = 0x10000
 # What newuidmap(1) reads in place of the host's /etc/subuid, which usually gives root nothing to map.
 _SUBORDINATE_IDS = Path(__file__).with_name("subordinate-ids")
+_ID_MAPS = (Path("/proc/self/uid_map"), Path("/proc/self/gid_map"))
 _STAGE = "/mnt"
 # Sockets of the family AF_VSOCK reach the hypervisor of a virtual machine, whatever the network namespace. So this filter
 # (seccomp(2); tests/unit/rebuild/test_seccomp.py has it in words) refuses them, and what would make them in another way.
@@ -195,8 +197,25 @@ def _map_ids(first: int) -> list[str]:
 
 
 def own_first_id() -> int | None:
-    """The `first_id` for a sandbox that need not be the host's root: None for users who have subordinate ids anyway."""
-    return FIRST_ID if os.geteuid() == 0 else None
+    """The `first_id` for a sandbox that need not be the host's root: None for users who have subordinate ids anyway.
+
+    Raises TeekitError where root has not got the ids of two builds: in a container that was given some of them only.
+    """
+    if os.geteuid() != 0:
+        return None
+    last = FIRST_ID + 2 * ID_COUNT - 1
+    if not all(_covers(place.read_text(), FIRST_ID, last) for place in _ID_MAPS):
+        raise TeekitError(
+            f"root has not got the user and group ids {FIRST_ID} to {last} here: this is a container with few ids",
+            hint="Rebuild outside of it, or give it the host's ids: podman and docker, as the host's root, --userns=host.",
+        )
+    return FIRST_ID
+
+
+def _covers(id_map: str, first: int, last: int) -> bool:
+    """`id_map` has lines of first id inside, first id outside, count (user_namespaces(7))."""
+    ranges = [[int(word) for word in line.split()] for line in id_map.splitlines()]
+    return any(begin <= first and last < begin + count for begin, _, count in ranges)
 
 
 def become_root() -> tuple[str, ...]:
