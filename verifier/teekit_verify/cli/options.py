@@ -81,11 +81,17 @@ def provision(
     return Provision(Project.find(source), cache_directory(), StderrProgress(), mirror, snapshot_archive, npm_registry)
 
 
+def profiles_of(kernel: Kernel, profile: str | None) -> tuple[str, ...]:
+    from teekit_verify.rebuild.images import DEBIAN_KERNEL
+
+    return tuple(name for name in (profile, DEBIAN_KERNEL if kernel == "debian" else None) if name)
+
+
 def find_target(image: str, kernel: Kernel, profile: str | None) -> Target:
+    """Raises TeekitError for an image or a profile that there is not."""
     from teekit_verify.rebuild import images
 
-    kernel_profile = images.DEBIAN_KERNEL if kernel == "debian" else None
-    return images.find_target(image, [name for name in (profile, kernel_profile) if name])
+    return images.find_target(image, profiles_of(kernel, profile))
 
 
 def command_line(context: typer.Context) -> tuple[str, ...]:

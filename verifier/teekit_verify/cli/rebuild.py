@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from teekit_verify.cli import judging
 from teekit_verify.cli.options import (
     SNAPSHOT_ARCHIVE,
     DebugOption,
@@ -25,18 +24,17 @@ from teekit_verify.cli.options import (
     SnapshotOption,
     SourceOption,
     command_line,
+    profiles_of,
     provision,
 )
-from teekit_verify.cli.subject import (
+from teekit_verify.cli.subject_options import (
     AllowDirtyOption,
-    Choice,
     CommitOption,
     MkosiArgsOption,
     OfflineOption,
     ReleaseOption,
     RepositoryOption,
     TagKeyOption,
-    find_subject,
 )
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
@@ -81,12 +79,21 @@ def rebuild(
 ) -> ExitStatus:
     """Build an image twice under varied conditions; compare, measure, and compare with what was published."""
     from teekit_verify.rebuild import lock, run, variation
+    from teekit_verify.rebuild.subject import Choice, find_subject
     from teekit_verify.rebuild.workspace import Workspace, require_apart
-    from teekit_verify.report import directory, json_report, layout, rebuild_report
+    from teekit_verify.report import directory, json_report, judging, layout, rebuild_report
 
     varied = variation.conditions(vary)
     choice = Choice(
-        image, profile, kernel, source, release, commit, repository, tag_key, mkosi_args, allow_dirty=allow_dirty
+        image=image,
+        profiles=profiles_of(kernel, profile),
+        source=source,
+        release=release,
+        commit=commit,
+        repository=repository,
+        tag_key=tag_key,
+        mkosi_args=mkosi_args,
+        allow_dirty=allow_dirty,
     )
     own = source if mkosi_args is None else None  # a stranger's project is built with our environment
     bringing = replace(provision(own, mirror, snapshot_archive, npm_registry), offline=offline, snapshot=snapshot)
@@ -110,13 +117,13 @@ def rebuild(
         else:
             locked = lock.load(lock_file or bringing.project.image_lock)
         plan = run.prepare(target, bringing, place, locked)
-        known = judging.facts(command_line(context), subject, plan, varied, published, output)
+        known = judging.unfinished(subject, plan, varied, published, command=command_line(context), output=output)
         try:
             two = run.build_twice(plan, varied, place, bringing.progress, parallel=parallel)
-            report = judging.judge(two, published, bringing.progress, known)
+            report = judging.judge(known, two, bringing.progress)
         except TeekitError as error:
             with suppress(TeekitError):  # the first error is the one to show
-                judging.report_failure(error, place, bringing.progress, output, known)
+                judging.write_failure(known, error, place, bringing.progress)
             raise
         directory.write(output, report, two)
         if not keep:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from teekit_verify import __version__
+from teekit_verify.appraisal.rebuild import appraise_rebuild
+from teekit_verify.appraisal.verdict import Verdict
+from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.reference import documents, load
+from teekit_verify.reference.measure import measure_rebuilt
+from teekit_verify.report import directory
+from teekit_verify.report.document import RebuildReport, ReferenceUsed, inputs_used, steps, variations
 
 if TYPE_CHECKING:
-    from teekit_verify.cli.subject import Subject
     from teekit_verify.core.errors import TeekitError
     from teekit_verify.core.progress import Progress
     from teekit_verify.rebuild.build import Plan
     from teekit_verify.rebuild.run import TwoBuilds
+    from teekit_verify.rebuild.subject import Subject
     from teekit_verify.rebuild.variation import Variations
     from teekit_verify.rebuild.workspace import Workspace
     from teekit_verify.reference.model import Reference
-    from teekit_verify.report.document import RebuildReport, ReferenceUsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +36,6 @@ class Published:
 
 def find_reference(named: Path | None, default: Path | None) -> Published | None:
     """Read before the builds, so that a wrong file is known at once; the builds never see it."""
-    from teekit_verify.core.digest import Algorithm, Digest
-    from teekit_verify.reference import documents, load
-    from teekit_verify.report.document import ReferenceUsed
-
     path = named or default
     if path is None or (named is None and not path.exists()):
         return None
@@ -43,55 +45,43 @@ def find_reference(named: Path | None, default: Path | None) -> Published | None
     return Published(reference, ReferenceUsed(str(path), reference.release, reference.commit, digest))
 
 
-def facts(
-    command: tuple[str, ...],
+def unfinished(
     subject: Subject,
     plan: Plan,
     varied: Variations,
     published: Published | None,
+    *,
+    command: tuple[str, ...],
     output: Path,
-) -> dict[str, Any]:
-    """What every report of this run says, also that of a failure."""
-    from teekit_verify.report.document import variations
-
-    return {
-        "tool_version": __version__,
-        "image": plan.target.image,
-        "profiles": plan.target.profiles,
-        "directory": str(output),
-        "command": command,
-        "origin": subject.origin,
-        "smells": subject.smells,
-        "environment": plan.environment.record,
-        "variations": variations(varied.first.described(), varied.second.described(), varied.off),
-        "reference": None if published is None else published.used,
-        "published": None if published is None else published.reference,
-    }
-
-
-def report_failure(
-    error: TeekitError, workspace: Workspace, progress: Progress, output: Path, known: dict[str, Any]
-) -> None:
-    """An older report must not be taken for that of the rebuild which failed."""
-    from teekit_verify.appraisal.verdict import Verdict
-    from teekit_verify.report import directory
-    from teekit_verify.report.document import RebuildReport, steps
-
-    report = RebuildReport(
+) -> RebuildReport:
+    """What is known before the builds, and stays true whatever they end with."""
+    return RebuildReport(
         verdict=Verdict.FAILED,
-        reasons=(error.message,),
-        steps=steps(progress.timings),
-        **known,
+        reasons=(),
+        tool_version=__version__,
+        image=plan.target.image,
+        profiles=plan.target.profiles,
+        directory=str(output),
+        command=command,
+        origin=subject.origin,
+        smells=subject.smells,
+        environment=plan.environment.record,
+        variations=variations(varied.first.described(), varied.second.described(), varied.off),
+        reference=None if published is None else published.used,
+        published=None if published is None else published.reference,
     )
-    directory.write_failure(output, report, tuple(workspace.build(name) / "build.log" for name in "AB"))
 
 
-def judge(two: TwoBuilds, published: Published | None, progress: Progress, known: dict[str, Any]) -> RebuildReport:
-    from teekit_verify.appraisal.rebuild import appraise_rebuild
-    from teekit_verify.reference.measure import measure_rebuilt
-    from teekit_verify.report.document import RebuildReport, inputs_used, steps
+def write_failure(known: RebuildReport, error: TeekitError, workspace: Workspace, progress: Progress) -> None:
+    """An older report must not be taken for that of the rebuild which failed."""
+    report = replace(known, reasons=(error.message,), steps=steps(progress.timings))
+    logs = tuple(workspace.build(name) / "build.log" for name in "AB")
+    directory.write_failure(Path(known.directory), report, logs)
 
-    reference = None if published is None else published.reference
+
+def judge(known: RebuildReport, two: TwoBuilds, progress: Progress) -> RebuildReport:
+    """Predict what build A's artifacts measure, and decide. Raises TeekitError where they cannot be measured."""
+    reference = known.published
     target = two.plan.target
     with progress.step("predict the measurements"):
         disk = two.artifact(target.artifacts[1]) if target.profile.disk else None
@@ -99,7 +89,8 @@ def judge(two: TwoBuilds, published: Published | None, progress: Progress, known
         measurements = measure_rebuilt(two.artifact(target.artifacts[0]), disk, platforms)
     appraisal = appraise_rebuild(*two.builds, measurements, reference)
     seen_by_a, seen_by_b = (attempt.seen() for attempt in two.attempts)
-    return RebuildReport(
+    return replace(
+        known,
         verdict=appraisal.decision.verdict,
         reasons=appraisal.decision.reasons,
         inputs=inputs_used(*two.builds, reference, appraisal),
@@ -111,5 +102,4 @@ def judge(two: TwoBuilds, published: Published | None, progress: Progress, known
         consumed=two.builds[0].inputs,
         seen_by_a=seen_by_a,
         seen_by_b=seen_by_b,
-        **known,
     )
