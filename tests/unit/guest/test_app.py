@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 import socket
@@ -186,6 +187,54 @@ def test_an_answer_without_a_length_ends_with_the_connection(server: Server) -> 
 
     server.answers["/app.js"] = bare
     assert load(server.address("/app.js")) == CONTENT
+
+
+def chunked(*pieces: bytes) -> Callable[[Exchange], None]:
+    """An answer of `pieces` as they are, each a line of a chunked body (RFC 9112, section 7.1)."""
+
+    def answer(exchange: Exchange) -> None:
+        exchange.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"\r\n".join(pieces))
+
+    return answer
+
+
+def test_an_answer_in_chunks(server: Server) -> None:
+    server.answers["/app.js"] = chunked(
+        b"7", CONTENT[:7], f"{len(CONTENT) - 7:x}".encode(), CONTENT[7:], b"0", b"", b""
+    )
+    assert load(server.address("/app.js")) == CONTENT
+
+
+@pytest.mark.parametrize("size", [b"-1", b"-5", b"ffffffffffffffff"])
+def test_of_chunks_that_say_odd_sizes_no_more_is_read_than_the_limit(
+    server: Server, monkeypatch: pytest.MonkeyPatch, size: bytes
+) -> None:
+    monkeypatch.setattr(app, "MOST_BYTES", 1 << 20)
+    server.answers["/app.js"] = chunked(size, bytes(8 << 20))
+    found = fetch.get(server.address("/app.js"), seconds=20, most_bytes=app.MOST_BYTES)
+    assert len(found.body) == app.MOST_BYTES + 1
+    with pytest.raises(Refused, match="is larger than 1048576 bytes"):
+        app.load(Manifest(server.address("/app.js"), SHA256), seconds=20, pause_seconds=0)
+
+
+@pytest.mark.parametrize("size", [b"-1", b"-5", b"5", b"x", b""])
+def test_chunks_that_break_off_are_no_answer(server: Server, size: bytes) -> None:
+    server.answers["/app.js"] = chunked(size, b"abc")
+    with pytest.raises(fetch.Unreachable, match="did not answer"):
+        load(server.address("/app.js"))
+
+
+@pytest.mark.parametrize("host", ["a..example", ".example", "a" * 64 + ".example"])
+def test_a_host_that_is_no_name_is_no_answer(host: str) -> None:
+    with pytest.raises(fetch.Unreachable, match=r"did not answer: .*label"):
+        load(f"https://{host}/app.js")
+
+
+def test_a_compressed_answer_is_taken_as_it_is(server: Server) -> None:
+    bomb = gzip.compress(bytes(1 << 20))
+    server.answers["/app.js"] = always(200, bomb, **{"Content-Encoding": "gzip"})
+    with pytest.raises(Refused, match=f"has SHA-256 {hashlib.sha256(bomb).hexdigest()}, the manifest says"):
+        load(server.address("/app.js"))
 
 
 def test_no_proxy_and_no_credentials(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

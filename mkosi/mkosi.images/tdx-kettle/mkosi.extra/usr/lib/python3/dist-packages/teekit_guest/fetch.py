@@ -8,7 +8,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPMessage
+from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPResponse
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 REDIRECTS = 5
 REDIRECT_STATUSES = (301, 302, 303, 307, 308)
 OK = 200
+PIECE_BYTES = 64 * 1024
 URL_CHARACTERS = 2048
 PORTS = {"http": 80, "https": 443}
 
@@ -84,7 +85,7 @@ def get(url: str, *, seconds: float, most_bytes: int, headers: Mapping[str, str]
         with _connected(address, seconds) as connection:
             connection.request("GET", address.target, headers={"Host": address.authority, **(headers or {})})
             response = connection.getresponse()
-            body = response.read(most_bytes + 1)
+            body = _at_most(most_bytes + 1, response)
             if len(body) <= most_bytes and response.length:
                 raise Unreachable(f"{shown(url)} broke off after {len(body)} bytes")
             return Answer(response.status, response.headers, body)
@@ -92,8 +93,17 @@ def get(url: str, *, seconds: float, most_bytes: int, headers: Mapping[str, str]
         raise NobodyListens(f"{shown(url)}: nobody listens there") from None
     except TimeoutError:
         raise Unreachable(f"{shown(url)} did not answer within {seconds:g} s") from None
-    except (OSError, HTTPException) as error:
+    # ValueError: a host that is no name, and what http.client takes for no number.
+    except (OSError, HTTPException, ValueError) as error:
         raise Unreachable(f"{shown(url)} did not answer: {shown(error, REASON_CHARACTERS)}") from None
+
+
+def _at_most(count: int, response: HTTPResponse) -> bytes:
+    """Piece by piece: http.client's read() believes a chunk of a negative size, and would read to the end, whatever comes."""
+    body = bytearray()
+    while len(body) < count and (piece := response.read1(min(PIECE_BYTES, count - len(body)))):
+        body += piece
+    return bytes(body[:count])
 
 
 def download(url: str, *, seconds: float, most_bytes: int) -> bytes:
