@@ -137,6 +137,17 @@ def test_an_answer_that_is_refused_as_a_whole_starts_nothing(caplog: pytest.LogC
     assert "azure: refused: Azure's list of tags is not the JSON it should be; no kettle is started" in caplog.messages
 
 
+@pytest.mark.parametrize("size", [b"-1", b"-5", b"x"])
+def test_chunks_of_odd_sizes_do_not_end_the_service(size: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    def answer(exchange: Exchange) -> None:
+        exchange.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + size + b"\r\n" + EXAMPLE)
+
+    with serve() as server:
+        server.answers["/manifest"] = answer
+        assert discover([Service("qemu", (), server.address(), qemu)], LOG, Stopped().clock()) is None
+    assert "did not answer" in caplog.messages[0]
+
+
 def test_no_manifest_leaves_the_images_own(caplog: pytest.LogCaptureFixture) -> None:
     assert found() == {"CLOUD_PROVIDER": "gcp"}
     assert caplog.messages == ["no manifest set: the image's own is used"]
@@ -183,6 +194,12 @@ HOSTILE = {
     "a password": (fields(app="https://me:secret@a.example/"), "neither user nor fragment"),
     "no host": (fields(app="https:///app.js"), "must have a host"),
     "a port too high": (fields(app="https://a.example:65536/"), "is no URL"),
+    "a URL of ports": (fields(app="https://a.example:1e3/"), "is no URL"),
+    "a negative port": (fields(app="https://a.example:-1/"), "is no URL"),
+    "half a character": (b64('{"app": "\\ud800", "sha256": "' + SHA256 + '"}'), "is no URL of at most"),
+    "a huge number": (b64('{"app": ' + "9" * 4000 + ', "sha256": ""}'), "a manifest must have a field app, a string"),
+    "a name of half a character": (b64('{"\\udcff": 1}'), r"the unknown field '\udcff'"),
+    "letters of full width": (fields(sha256="\uff11" * 64), "a field sha256 of 64 hexadecimal digits"),
     "a broken address": (fields(app="https://[::1/"), "is no URL"),
     "a file elsewhere": (fields(app="file://a.example/app.js"), "must be file: and an absolute path"),
     "a relative file": (fields(app="file:app.js"), "must be file: and an absolute path"),
@@ -214,6 +231,15 @@ def test_what_is_written_means_nothing_to_a_shell_or_systemd() -> None:
     written = found(fields(app=odd))["MANIFEST"]
     assert not set(written) - set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=,")
     assert manifest.decode(written.encode()).app == odd
+
+
+def test_what_is_written_is_no_longer_than_what_was_set() -> None:
+    """Or it would be refused when it is read again."""
+    spare = 4096 - len(b'{"app":"https://a/","sha256":""}') - len(SHA256)
+    text = '{"app":"https://a/' + "\\\\" * (spare // 2) + f'","sha256":"{SHA256}"}}'
+    assert len(text) == 4096 - spare % 2
+    written = found(b64(text))["MANIFEST"]
+    assert manifest.decode(written.encode()).sha256 == SHA256
 
 
 @pytest.mark.parametrize(
@@ -264,6 +290,10 @@ def test_hostnames(value: bytes, expected: str) -> None:
         b"--server.example",
         b"$(id).example.com",
         "bücher.example".encode(),
+        "\u212aettle.example".encode(),  # the sign for kelvin, whose small letter is k
+        "example。com".encode(),
+        b"a.example{}",
+        b"a.example:1e3",
         b"\xff.example.com",
         b"a" * 64 + b".example.com",
         b".".join([b"a" * 60] * 5),

@@ -27,7 +27,8 @@ def parse(value: bytes) -> tuple[str, ...]:
 
 
 def _name(part: bytes) -> str:
-    text = part.decode(errors="replace").lower()
+    # ASCII: lower() makes such letters of others as well.
+    text = part.decode("ascii", errors="replace").lower()
     if len(text) > MOST_CHARACTERS or not NAME.fullmatch(text):
         raise Refused(f"{shown(part)} is no hostname")
     return text

@@ -63,7 +63,8 @@ def encode(manifests: Sequence[Manifest | None]) -> str:
 
 
 def _text(manifest: Manifest) -> bytes:
-    return json.dumps({"app": manifest.app, "sha256": manifest.sha256}).encode()
+    # Without spaces, so that it is never longer than what it was read from.
+    return json.dumps({"app": manifest.app, "sha256": manifest.sha256}, separators=(",", ":")).encode()
 
 
 def parse(text: bytes) -> Manifest:
