@@ -8,7 +8,8 @@ import re
 import socket
 import ssl
 import subprocess
-from contextlib import ExitStack, contextmanager
+import threading
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def https(folder: Path, names: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], bytes]]:
-    """nginx for `names`, with a certificate of its own; gives a function that sends a request to one of them."""
+def connections(
+    folder: Path, names: Sequence[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str], ssl.SSLSocket]]:
+    """nginx for `names`, with a certificate of its own; gives a function that connects to one of them."""
     monkeypatch.setattr(layout, "FIRST_PORT", guest.free_ports(10))
     port = layout.FIRST_PORT + 9
     certificate, key = acme.self_signed(folder, names)
@@ -40,15 +43,23 @@ def https(folder: Path, names: Sequence[str], monkeypatch: pytest.MonkeyPatch) -
     assert checked.returncode == 0, checked.stderr
     context = ssl.create_default_context(cafile=certificate)
 
-    def ask(name: str, request: str) -> bytes:
-        with (
-            socket.create_connection(("127.0.0.1", port), timeout=10) as plain,
-            context.wrap_socket(plain, server_hostname=name) as sock,
-        ):
-            sock.sendall(f"{request}\r\nHost: {name}\r\n\r\n".encode())
-            return b"".join(iter(lambda: sock.recv(65536), b""))
+    def connect(name: str) -> ssl.SSLSocket:
+        return context.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=10), server_hostname=name)
 
     with acme.running([require("nginx"), "-e", "stderr", "-c", str(conf)], folder, port):
+        yield connect
+
+
+@contextmanager
+def https(folder: Path, names: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], bytes]]:
+    """The same, with a function that sends a request to one of them."""
+    with connections(folder, names, monkeypatch) as connect:
+
+        def ask(name: str, request: str) -> bytes:
+            with connect(name) as sock:
+                sock.sendall(f"{request}\r\nHost: {name}\r\n\r\n".encode())
+                return b"".join(iter(lambda: sock.recv(65536), b""))
+
         yield ask
 
 
@@ -137,6 +148,40 @@ def test_websockets_get_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         answer = ask("h1.example", "GET /path?x=1 HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket")
     assert status(answer) == 101
     assert answer.endswith(b"frames")
+
+
+MIB = 1 << 20
+
+
+def test_an_upload_goes_on_to_the_kettle_as_it_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kept until it is whole, it would be kept in /run, which is memory, and little of it; without it systemd starts nothing."""
+    monkeypatch.setattr(Exchange, "do_POST", Exchange.do_GET, raising=False)
+    with connections(tmp_path, ["h1.example"], monkeypatch) as connect, kettles(0) as (server,):
+        server.answers["/upload"] = lambda exchange: exchange.serve(exchange.rfile.read(4))
+        with connect("h1.example") as sock:
+            sock.sendall(b"POST /upload HTTP/1.1\r\nHost: h1.example\r\nContent-Length: %d\r\n\r\nhalf" % MIB)
+            assert sock.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_download_waits_for_the_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not in a file, for the same reason."""
+    taken: list[int] = []
+    ended = threading.Event()
+
+    def answer(exchange: Exchange) -> None:
+        exchange.send_response(200)
+        exchange.end_headers()
+        exchange.connection.settimeout(0.5)
+        with suppress(TimeoutError):
+            taken.extend(exchange.connection.send(bytes(MIB)) for _ in range(40))
+        ended.set()
+
+    with connections(tmp_path, ["h1.example"], monkeypatch) as connect, kettles(0) as (server,):
+        server.answers["/large"] = answer
+        with connect("h1.example") as sock:
+            sock.sendall(b"GET /large HTTP/1.1\r\nHost: h1.example\r\n\r\n")
+            assert ended.wait(20)
+    assert sum(taken) < 20 * MIB
 
 
 def test_nginx_takes_as_many_and_as_long_names_as_there_can_be(tmp_path: Path) -> None:

@@ -45,6 +45,9 @@ http {{
     proxy_set_header X-Forwarded-For $remote_addr;
     proxy_set_header X-Forwarded-Proto https;
     proxy_read_timeout 1h;
+    # Nothing is kept in files: they would be in /run, which is memory, and clients could fill it.
+    proxy_request_buffering off;
+    proxy_max_temp_file_size 0;
 
     # No certificate for whoever asks for another name.
     server {{
