@@ -82,3 +82,23 @@ def test_units_read_and_write_where_services_do() -> None:
         assert f"LoadCredential={name}:{cert_nginx_setup.STATE}/config/live/kettle/{name}" in nginx
     assert all((UNITS / name).is_file() for name in cert_nginx_setup.UNITS)
     assert str(tsm.REPORTS).startswith("/sys/kernel/config/")
+
+
+STARTS = {
+    "cert-nginx-setup.service": cert_nginx_setup.UNITS,
+    "kettle-launcher.service": ("kettle@.service", "sqld@.service"),
+    "cert-renew.service": ("kettle-nginx.service",),
+}
+
+
+@pytest.mark.parametrize(("starter", "started"), STARTS.items())
+def test_no_unit_waits_for_the_service_that_starts_it_and_waits(starter: str, started: tuple[str, ...]) -> None:
+    for name in started:
+        after = re.findall(r"^(?:After|Requires|BindsTo)=(.*)$", (UNITS / name).read_text(), re.MULTILINE)
+        assert starter not in " ".join(after).split()
+
+
+def test_no_kettle_starts_where_what_is_wanted_could_not_be_asked() -> None:
+    unit = (UNITS / "kettle-launcher.service").read_text()
+    assert "\nRequires=cloud-config.service\n" in unit
+    assert re.search(r"^After=.*\bcloud-config\.service\b", unit, re.MULTILINE)
