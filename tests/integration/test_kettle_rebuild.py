@@ -122,6 +122,11 @@ def test_nothing_of_the_build_tools_is_in_the_image(files: set[str]) -> None:
     assert not programs & {"node", "npm", "apt", "apt-get", "dpkg", "perl", "gcc", "strip", "sshd"}
 
 
+def test_no_program_gives_its_user_other_rights(tree: Path) -> None:
+    """Neither setuid nor setgid: kettles have users of their own."""
+    assert [path for path in tree.rglob("*") if path.lstat().st_mode & 0o6000 and not path.is_dir()] == []
+
+
 def test_the_manifest_names_packages_of_every_kind(artifacts: Path, usable_project: UsableProject) -> None:
     manifest = json.loads((artifacts / "tdx-debian.manifest").read_text())
     installed = {(package["name"], package["version"]) for package in manifest["packages"]}
