@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from teekit_verify.cli import guest_options as given
 from teekit_verify.cli import quote_options as ask
 from teekit_verify.cli.google_root import GoogleRootOption, google_root_at
 from teekit_verify.cli.options import DebugOption, EventsOption, JsonOption
@@ -25,26 +26,10 @@ def compare(
             metavar="FILE", help="A UKI, a disk with one (raw, .vhd, .tar.gz), or a measurements.json. Or give --quote."
         ),
     ] = None,
-    quote: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A TDX quote of a running guest, as `quote` takes it.")
-    ] = None,
-    vtpm: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE",
-            help="Azure: HCL report, TPM quote, its signature, PCR values, certificates of the key; one each, in any order. "
-            "[default: as in --quote, if that is JSON with all of them]",
-        ),
-    ] = None,
-    eventlog: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The guest's event log, as `replay` takes it.")
-    ] = None,
-    platform: Annotated[
-        str | None,
-        typer.Option(
-            "--platform", "--machine", metavar="NAME", help="Of the reference. [default: the one that the quote fits]"
-        ),
-    ] = None,
+    quote: given.QuoteOption = None,
+    vtpm: given.VtpmOption = None,
+    eventlog: given.EventlogOption = None,
+    platform: given.PlatformOption = None,
     report_data: ask.ReportDataOption = None,
     nonce: ask.NonceOption = None,
     public_key: ask.PublicKeyOption = None,
@@ -62,9 +47,11 @@ def compare(
     Exit status: 0 everything the reference asks for was compared and is equal (and the quote is authentic and acceptable),
     1 something differs, or the quote is not; 2 no verdict.
     """
+    from teekit_verify.appraisal.guest import GuestFiles
     from teekit_verify.cli.comparing import compare_file, compare_quote
 
-    asked = (
+    root = google_root_at(google_root, at)
+    of_quotes = (
         vtpm,
         eventlog,
         platform,
@@ -73,19 +60,16 @@ def compare(
         public_key,
         allow_debug or None,
         collateral,
-        at if google_root is None else None,
         trusted_root,
     )
-    if (file is None) == (quote is None) or (quote is None and any(item is not None for item in asked)):
+    unasked = all(item is None for item in of_quotes) and (at is None or root is not None)
+    if file is not None and quote is None and unasked:
+        return compare_file(ref, root, file, events=events, json_output=json_output)
+    if quote is None or file is not None:
         raise TeekitError(
             "expected either FILE, or --quote and what is asked of it",
             hint="Give `compare REF FILE` or `compare REF --quote FILE`.",
         )
-    root = google_root_at(google_root, at)
-    if quote is None:
-        assert file is not None  # noqa: S101 - for the type checker
-        return compare_file(ref, file, root, events=events, json_output=json_output)
     policy = ask.quote_policy(report_data, nonce, public_key, collateral, at, trusted_root, allow_debug=allow_debug)
-    return compare_quote(
-        ref, quote, vtpm or [], eventlog, platform, policy, root, events=events, json_output=json_output
-    )
+    files = GuestFiles(quote, tuple(vtpm or ()), eventlog)
+    return compare_quote(ref, root, files, policy, platform, events=events, json_output=json_output)
