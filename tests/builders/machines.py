@@ -16,7 +16,7 @@ from builders.tools import require
 from teekit_verify.boot import qemu
 from teekit_verify.boot.memory import find_logs
 from teekit_verify.boot.swtpm import running_tpm
-from teekit_verify.core.process import end_group, last_lines, start
+from teekit_verify.core.process import last_lines, started
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,16 +36,13 @@ class PreparedMachine:
     def boot(self, is_wanted: Callable[[EventLog], bool], *, timeout_seconds: float) -> EventLog:
         """Boot it until its memory has a log that is wanted, and end it."""
         memory, output = self.folder / "memory", self.folder / "qemu"
-        process = start((require(qemu.PROGRAM), *self.arguments, "-accel", "tcg"), log=output)
-        try:
+        with started((require(qemu.PROGRAM), *self.arguments, "-accel", "tcg"), log=output) as process:
             deadline = time.monotonic() + timeout_seconds
             while time.monotonic() < deadline and process.poll() is None:
                 time.sleep(0.5)
                 for found in find_logs(memory) if memory.exists() else ():
                     if is_wanted(found.log):
                         return found.log
-        finally:
-            end_group(process)
         lines = [*last_lines(output), *last_lines(self.folder / "serial")]
         pytest.fail("the machine did not come to the wanted event:\n" + "\n".join(lines))
 

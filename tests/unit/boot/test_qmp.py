@@ -12,7 +12,7 @@ import pytest
 from builders.tools import require
 from teekit_verify.boot.qmp import QmpClient
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.core.process import end_group, start
+from teekit_verify.core.process import started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,8 +55,7 @@ def test_a_real_qemu_answers(short: Path) -> None:
         "-qmp",
         f"unix:{socket_path},server,nowait",
     )
-    process = start(argv, log=short / "log")
-    try:
+    with started(argv, log=short / "log") as process:
         while not socket_path.exists():
             time.sleep(0.05)
         with QmpClient(socket_path) as qmp:
@@ -67,8 +66,6 @@ def test_a_real_qemu_answers(short: Path) -> None:
                 qmp.execute("no-such-thing")
             qmp.execute("quit")
         assert process.wait(20) == 0
-    finally:
-        end_group(process)
 
 
 def test_events_in_between_are_dropped(short: Path) -> None:

@@ -15,7 +15,7 @@ from builders.tools import require
 from teekit_verify.boot import acpi
 from teekit_verify.boot.qtest import FwCfgItem, PciFunction, QtestClient, fw_cfg_directory, fw_cfg_read
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
-from teekit_verify.core.process import end_group, start
+from teekit_verify.core.process import started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,8 +47,8 @@ def _served(*answers: bytes) -> Iterator[QtestClient]:
 def real() -> Iterator[QtestClient]:
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "qtest.sock"
-        process = start(acpi.argv(require("qemu-system-x86_64"), MACHINE, Path(name)), log=Path(name) / "log")
-        try:
+        words = acpi.argv(require("qemu-system-x86_64"), MACHINE, Path(name))
+        with started(words, log=Path(name) / "log") as process:
             deadline = time.monotonic() + 30
             while not path.exists():
                 assert process.poll() is None
@@ -56,8 +56,6 @@ def real() -> Iterator[QtestClient]:
                 time.sleep(0.05)
             with QtestClient(path) as client:
                 yield client
-        finally:
-            end_group(process)
 
 
 def test_a_real_machine(real: QtestClient) -> None:

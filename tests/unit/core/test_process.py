@@ -133,7 +133,7 @@ def test_a_program_that_cannot_be_started(tmp_path: Path) -> None:
     assert caught.value.message == f"{script} cannot be started: Permission denied: {script}"
     script.chmod(0o755)
     with pytest.raises(ToolFailedError, match="cannot be started: Exec format error"):
-        process.start([str(script)], log=tmp_path / "log")
+        begin(script, tmp_path / "log")
 
 
 def test_a_working_directory_that_is_not_there_is_not_a_missing_program(tmp_path: Path) -> None:
@@ -176,8 +176,10 @@ def test_control_c_ends_the_program_and_is_passed_on(tmp_path: Path) -> None:
     assert gone(tmp_path / "pid")
 
 
-def test_control_c_while_a_program_starts_does_not_leave_it_running(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("kind", ["run", "long-lived"])
+def test_an_interruption_while_a_program_starts_does_not_leave_it_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, number: signal.Signals
 ) -> None:
     real = subprocess.Popen
 
@@ -185,14 +187,16 @@ def test_control_c_while_a_program_starts_does_not_leave_it_running(
         started = real(*arguments, **options)  # type: ignore[call-overload]
         while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
             time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), number)
         return started
 
     monkeypatch.setattr(subprocess, "Popen", interrupted_start)
+    before = signal.signal(number, signal.default_int_handler)
+    script = f"echo $$ >{tmp_path}/pid; sleep 60"
     with pytest.raises(KeyboardInterrupt):
-        sh(f"echo $$ >{tmp_path}/pid; sleep 60")
+        begin("sh", tmp_path / "log", "-c", script) if kind == "long-lived" else sh(script)
     assert gone(tmp_path / "pid")
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.signal(number, before) is signal.default_int_handler
 
 
 def test_programs_are_run_by_other_threads_too() -> None:
@@ -204,15 +208,20 @@ def test_programs_are_run_by_other_threads_too() -> None:
 
 
 def test_a_long_lived_program_is_ended_with_its_children(tmp_path: Path) -> None:
-    started = process.start(["sh", "-c", f"sleep 60 & echo $! >{tmp_path}/pid; echo up; wait"], log=tmp_path / "log")
-    while not (tmp_path / "log").read_text():
-        time.sleep(0.01)
-    process.end_group(started)
-    process.end_group(started)  # once more does no harm
+    script = f"sleep 60 & echo $! >{tmp_path}/pid; echo up; wait"
+    with process.started(["sh", "-c", script], log=tmp_path / "log") as started:
+        while not (tmp_path / "log").read_text():
+            time.sleep(0.01)
     assert gone(tmp_path / "pid")
     assert started.returncode == -signal.SIGTERM
+    process.end_group(started)  # once more does no harm
     with pytest.raises(ToolMissingError, match="'teekit-no-such-program' is not installed"):
-        process.start(["teekit-no-such-program"], log=tmp_path / "log")
+        begin("teekit-no-such-program", tmp_path / "log")
+
+
+def begin(program: str | Path, log: Path, *arguments: str) -> None:
+    with process.started([str(program), *arguments], log=log):
+        pass
 
 
 def beside(script: str, log: Path, *, timeout_seconds: float = 20) -> AbstractContextManager[Callable[[], None]]:

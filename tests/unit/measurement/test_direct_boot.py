@@ -19,7 +19,7 @@ from teekit_verify.boot.acpi import argv
 from teekit_verify.boot.qtest import FwCfgItem, QtestClient, fw_cfg_read
 from teekit_verify.core.digest import Algorithm
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
-from teekit_verify.core.process import end_group, start
+from teekit_verify.core.process import started
 from teekit_verify.evidence.dstack import parse_dstack_log
 from teekit_verify.measurement.direct_boot import (
     DirectBoot,
@@ -47,8 +47,8 @@ def _of_qemu(kernel: bytes, initrd: bytes | None, memory_mib: int) -> bytes:
         if initrd is not None:
             (folder / "initrd").write_bytes(initrd)
             options += ["-initrd", str(folder / "initrd")]
-        process = start(argv(require("qemu-system-x86_64"), options, folder), log=folder / "log")
-        try:
+        words = argv(require("qemu-system-x86_64"), options, folder)
+        with started(words, log=folder / "log") as process:
             deadline = time.monotonic() + 30
             while not (folder / "qtest.sock").exists():
                 assert process.poll() is None, (folder / "log").read_text()
@@ -59,8 +59,6 @@ def _of_qemu(kernel: bytes, initrd: bytes | None, memory_mib: int) -> bytes:
                     fw_cfg_read(qtest, FwCfgItem(data, struct.unpack("<I", fw_cfg_read(qtest, FwCfgItem(size, 4)))[0]))
                     for size, data in ((SETUP_SIZE, SETUP_DATA), (KERNEL_SIZE, KERNEL_DATA))
                 )
-        finally:
-            end_group(process)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from teekit_verify.boot.devices import boot_devices
 from teekit_verify.boot.qmp import QmpClient
 from teekit_verify.boot.qtest import FwCfgItem, PciFunction, QtestClient, fw_cfg_directory, fw_cfg_read
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
-from teekit_verify.core.process import end_group, find_program, last_lines, start
+from teekit_verify.core.process import find_program, last_lines, started
 from teekit_verify.measurement.qemu_rtmr0 import COMPUTED, MachineTables, Measured
 
 if TYPE_CHECKING:
@@ -96,13 +96,14 @@ def generate(arguments: Sequence[str], setup: OvmfSetup | None = None) -> Firmwa
     """
     with tempfile.TemporaryDirectory(prefix="teekit-") as name:
         log = Path(name) / "log"
-        process = start(argv(find_program(qemu.PROGRAM, hint=qemu.HINT), arguments, Path(name)), log=log)
-        try:
-            with _connect(Path(name) / _QTEST, process, log) as qtest, _monitor(Path(name), log) as qmp:
-                set_up(qtest, setup or OvmfSetup())
-                return _view(qtest, qmp)
-        finally:
-            end_group(process)
+        words = argv(find_program(qemu.PROGRAM, hint=qemu.HINT), arguments, Path(name))
+        with (
+            started(words, log=log) as process,
+            _connect(Path(name) / _QTEST, process, log) as qtest,
+            _monitor(Path(name), log) as qmp,
+        ):
+            set_up(qtest, setup or OvmfSetup())
+            return _view(qtest, qmp)
 
 
 def _connect(path: Path, process: _Process, log: Path) -> QtestClient:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from teekit_verify.boot.qmp import QmpClient
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.core.process import end_group, last_lines, start
+from teekit_verify.core.process import last_lines, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,8 +34,7 @@ class Program(Protocol):
 @contextlib.contextmanager
 def running_qemu(argv: Sequence[str], control: Path, *, log: Path) -> Iterator[tuple[Program, QmpClient]]:
     """Start QEMU, whose command line makes `control` its QMP socket. Raises MachineEndedError if it does not start."""
-    process = start(argv, log=log)
-    try:
+    with started(argv, log=log) as process:
         deadline = time.monotonic() + _CONNECT_SECONDS
         while not control.exists():
             if process.poll() is not None or time.monotonic() > deadline:
@@ -43,8 +42,6 @@ def running_qemu(argv: Sequence[str], control: Path, *, log: Path) -> Iterator[t
             time.sleep(0.05)
         with _connected(control, log) as qmp:
             yield process, qmp
-    finally:
-        end_group(process)
 
 
 def _connected(control: Path, log: Path) -> QmpClient:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.core.process import end_group, find_program, last_lines, run, start
+from teekit_verify.core.process import find_program, last_lines, run, started
 from teekit_verify.measurement.registers import PCR_COUNT, Register, pcr
 
 if TYPE_CHECKING:
@@ -77,16 +77,13 @@ def running_tpm(directory: Path, *, log: Path) -> Iterator[SoftwareTpm]:
         timeout_seconds=_SETUP_TIMEOUT_SECONDS,
         log=log,
     )
-    process = start(socket_argv(find_program("swtpm", hint=_HINT), state, control), log=log)
-    try:
+    with started(socket_argv(find_program("swtpm", hint=_HINT), state, control), log=log) as process:
         deadline = time.monotonic() + _ANSWER_TIMEOUT_SECONDS
         while not control.exists():
             if process.poll() is not None or time.monotonic() > deadline:
                 raise TeekitError("swtpm does not start: " + " / ".join(last_lines(log)))
             time.sleep(0.05)
         yield SoftwareTpm(control)
-    finally:
-        end_group(process)
 
 
 def _read_pcr(channel: socket.socket, bank: Algorithm, index: int) -> Digest:

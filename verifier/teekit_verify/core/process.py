@@ -24,6 +24,7 @@ _TAIL_LINES = 20
 _MAX_LINE = 240
 _TAIL_BYTES = 64 << 10
 _DOCTOR_HINT = "Run `teekit-verify doctor`."
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +112,16 @@ def running(
                 end_group(process)
 
 
-def start(argv: Sequence[str], *, log: Path) -> subprocess.Popen[bytes]:
-    """Start a long-lived program (QEMU, swtpm) in a process group of its own; the caller ends it with `end_group`."""
-    with log.open("ab") as stream:
-        return _popen(argv, output=stream)
+@contextmanager
+def started(argv: Sequence[str], *, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a long-lived program (QEMU, swtpm) in a process group of its own, and end it with the block."""
+    with log.open("ab") as stream, _DelayedInterrupt() as interrupt:
+        process = _popen(argv, output=stream)
+        try:
+            interrupt.let_through()
+            yield process
+        finally:
+            end_group(process)
 
 
 def _popen(
@@ -207,26 +214,29 @@ class _LogFile:
 
 
 class _DelayedInterrupt:
-    """Holds Ctrl-C back: between a program's start and the `try` that ends it, it would leave the program running."""
+    """Holds Ctrl-C back, and what else is to end us: between a program's start and the `try` that ends it, it would leave the program running."""
 
     def __init__(self) -> None:
         self._caught: list[tuple[int, FrameType | None]] = []
-        self._before: Callable[[int, FrameType | None], object] | None = None
+        self._before: dict[int, Callable[[int, FrameType | None], object]] = {}
 
     def __enter__(self) -> Self:
-        before = signal.getsignal(signal.SIGINT)
-        if threading.current_thread() is threading.main_thread() and callable(before):
-            self._before = before
-            signal.signal(signal.SIGINT, lambda number, frame: self._caught.append((number, frame)))
+        if threading.current_thread() is threading.main_thread():
+            for number in _INTERRUPTS:
+                before = signal.getsignal(number)
+                if callable(before):
+                    self._before[number] = before
+                    signal.signal(number, lambda number, frame: self._caught.append((number, frame)))
         return self
 
     def let_through(self) -> None:
         """Handle what was held back, and everything from now on."""
-        before, self._before = self._before, None
-        if before is not None:
-            signal.signal(signal.SIGINT, before)
-            for number, frame in self._caught:
-                before(number, frame)
+        before, self._before = self._before, {}
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        while before and self._caught:
+            number, frame = self._caught.pop()
+            before[number](number, frame)
 
     def __exit__(self, *_: object) -> None:
         self.let_through()
