@@ -14,6 +14,7 @@ from teekit_verify.measurement.registers import pcr
 from teekit_verify.rebuild.origin import Origin
 from teekit_verify.rebuild.smells import Smell
 from teekit_verify.reference import model
+from teekit_verify.reference.groups import reference_groups
 from teekit_verify.reference.load import load_reference
 from teekit_verify.report.document import (
     ComparisonReport,
@@ -25,7 +26,10 @@ from teekit_verify.report.document import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from teekit_verify.measurement.registers import Register
 
 USED = ReferenceUsed("reference/base.json", "base-1", "a" * 40, sample.sha256("reference"))
 _EVIL_PCR11 = sample.complete(
@@ -156,14 +160,17 @@ def of_reference(path: Path, **changes: Any) -> RebuildReport:
 
 
 def _as_published(reference: model.Reference) -> tuple[model.Build, model.Build, model.Measurements]:
-    platforms = {
-        platform: {
-            register: published.acceptable[0].register
-            for register, published in registers.items()
-            if published.policy is not model.Policy.IGNORE
-        }
-        for platform, registers in reference.platforms.items()
-    }
+    platforms = {platform: _one_group(registers) for platform, registers in reference.platforms.items()}
     build = model.Build(reference.inputs, reference.artifacts)
     uki = next(item for item in reference.artifacts if item.name.endswith(".efi"))
     return build, build, sample.measurements(artifact=uki, platforms=platforms)
+
+
+def _one_group(registers: Mapping[Register, model.ReferenceRegister]) -> dict[Register, model.RegisterValue]:
+    """What a machine of the first group that has a value for every register holds: values of one firmware."""
+    groups = [
+        {register: item for register, item in group.items() if item.policy is not model.Policy.IGNORE}
+        for _, group in reference_groups(registers)
+    ]
+    whole = next(group for group in groups if all(item.acceptable for item in group.values()))
+    return {register: item.acceptable[0].register for register, item in whole.items()}

@@ -11,6 +11,7 @@ import pytest
 
 from builders import documents as sample
 from builders import reports
+from teekit_verify.appraisal.verdict import Verdict
 from teekit_verify.rebuild.origin import Origin
 from teekit_verify.reference import model
 from teekit_verify.report import layout, rebuild_report
@@ -19,7 +20,10 @@ from teekit_verify.report.document import Step, Variation
 if TYPE_CHECKING:
     from teekit_verify.report.document import RebuildReport
 
-REFERENCES = sorted((Path(__file__).parents[3] / "reference").glob("*.json"))
+REFERENCE = Path(__file__).parents[3] / "reference"
+REFERENCES = sorted(
+    path for path in (*REFERENCE.glob("*.json"), *REFERENCE.glob("releases/*/*.json")) if path.name != "release.json"
+)
 HOSTILE = "evil\x1b]0;title\x07\x1b[2J\r\n\u202e[red]"
 
 
@@ -38,12 +42,22 @@ def test_it_fits_a_screen_and_ends_with_the_verdict(name: str) -> None:
     lines = named(name).splitlines()
     assert len(lines) <= 24
     report = reports.REBUILDS[name]
-    verdict = next(line for line in lines if line.startswith(f"{report.verdict.value}: "))
-    after = [line for line in lines[lines.index(verdict) + 1 :] if not line.startswith("  differs: ")]
-    assert len(after) == len(report.reasons)
+    verdict = lines.index(f"{report.verdict.value}: {report.verdict.meaning}")
+    assert lines[verdict - 1] == ""
+    assert all(line.startswith("  ") for line in lines[verdict + 1 :])
+    assert lines[-1].startswith("  next: ")
 
 
-@pytest.mark.parametrize("path", REFERENCES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", REFERENCES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_a_rebuild_of_what_was_published_is_reproduced(path: Path) -> None:
+    """The sample is no mixture of values that do not belong together."""
+    assert reports.of_reference(path).verdict is Verdict.REPRODUCED
+    text = shown(reports.of_reference(path))
+    assert "REPRODUCED: A and B are equal, and what was published\n" in text
+    assert "not as published" not in text
+
+
+@pytest.mark.parametrize("path", REFERENCES, ids=lambda path: f"{path.parent.name}/{path.name}")
 @pytest.mark.parametrize("compared", [True, False])
 def test_a_rebuild_of_full_size_fits_a_screen(path: Path, *, compared: bool) -> None:
     changes: dict[str, Any] = {} if compared else {"checklist": None, "published": None, "reference": None}
@@ -61,35 +75,47 @@ def test_a_reproduced_rebuild_shows_what_it_rests_on() -> None:
         "environment  /nix/store/00000000000000000000000000000000-teekit-build-env",
         f"inputs       {reports.REBUILDS['reproduced'].inputs.sha256_a.hex}",  # type: ignore[union-attr]
         "varied       umask",
-        "             not: num_cpus",
+        "             not varied: num_cpus",
         # printf uki | sha256sum; printf manifest | sha256sum
-        "artifacts    tdx-debian.efi, 1000 bytes, sha256 80fb8ca44e023de8... A and B are equal, as published",
-        "             tdx-debian.manifest, 20 bytes, sha256 05b3abf2579a5eb6... A and B are equal, as published",
+        "artifacts    tdx-debian.efi: A and B are equal, as published (sha256 80fb8ca44e023de8...)",
+        "             tdx-debian.manifest: A and B are equal, as published (sha256 05b3abf2579a5eb6...)",
         "registers    uefi-vtpm: PCR11, PCR4 as published",
         "             tdx: RTMR1 as published",
         "time         build A 61.2 s, build B 60.0 s, 121.3 s in all",
-        "report       report",
+        "report       report (report.html has the whole)",
         "",
         "REPRODUCED: A and B are equal, and what was published",
+        "  next: to stand by this in public, sign it: `teekit-verify attest create report --key FILE --name YOU`",
     ]
 
 
 def test_what_differs_from_the_reference_is_named() -> None:
     text = named("mismatch")
-    assert "registers    uefi-vtpm: PCR4 as published; PCR11 not as published" in text
-    assert "MISMATCH: A and B are equal, but not what was published\n  differs: UKI section .cmdline (seen in" in text
+    assert "registers    uefi-vtpm: PCR11 not as published; PCR4 as published\n" in text
+    assert text.splitlines()[-3:-1] == [
+        "MISMATCH: A and B are equal, but not what was published",
+        "  differs: UKI section .cmdline (seen in uefi-vtpm PCR11)",
+    ]
+    assert text.endswith(": `teekit-verify explain PUBLISHED report/artifacts/FILE`\n")
 
 
 def test_a_file_that_is_not_the_published_one() -> None:
     other = sample.build(artifacts=(replace(sample.UKI, sha256=sample.sha256("x")), sample.MANIFEST))
     text = shown(reports.rebuild(other, other, sample.measurements(), sample.reference()))
-    assert "A and B are equal, not as published\n" in text
+    assert "artifacts    tdx-debian.efi: A and B are equal, not as published (sha256 " in text
+    assert "\n  artifact tdx-debian.efi: same size, other bytes\n" in text
 
 
 def test_differing_builds_show_where_and_what_usually_causes_it() -> None:
     text = named("nondeterministic")
-    assert "tdx-debian.efi, 1000 bytes, sha256 80fb8ca44e023de8... A and B differ" in text
-    assert "where A and B differ\n  UKI section .initrd: etc/build-info: line 2 differs (usually: time stamp)\n" in text
+    assert "tdx-debian.efi: A and B differ (sha256 80fb8ca44e023de8...)" in text
+    assert text.splitlines()[-6:-1] == [
+        "NONDETERMINISTIC: builds A and B differ",
+        "  UKI section .initrd: etc/build-info: line 2 differs (usually: time stamp)",
+        "  UKI section .initrd: var/log/alternatives.log: in B only",
+        "  UKI section .initrd: usr/bin/tool: mode",
+        "  tdx-debian.efi: same size, other bytes",
+    ]
 
 
 def test_without_a_reference_the_measured_registers_are_shown() -> None:
@@ -109,19 +135,31 @@ def test_alternatives_are_counted() -> None:
 
 
 def test_a_failed_build_shows_the_reason_line_by_line() -> None:
-    assert named("failed").splitlines()[-3:] == [
+    assert named("failed").splitlines()[-4:] == [
         "FAILED: there is no result to judge",
         "  mkosi failed; its last lines were:",
         r"    | bad\x07",
+        "  next: `teekit-verify doctor` says what this host lacks; whole logs are in report/logs; then run this again",
     ]
 
 
+def test_of_a_long_log_the_end_is_shown() -> None:
+    log = "\n".join(f"line {number}" for number in range(50))
+    lines = shown(replace(reports.REBUILDS["failed"], reasons=(f"its last lines were:\n{log}",))).splitlines()
+    assert len(lines) == 24
+    assert lines[4:6] == ["  its last lines were:", "  and 33 more lines: see the report"]
+    assert lines[-3:-1] == ["  line 48", "  line 49"]
+
+
 def test_long_lists_of_reasons_are_cut_with_a_count() -> None:
-    many = replace(reports.REBUILDS["failed"], reasons=tuple(f"reason {number}" for number in range(50)))
-    text = shown(many)
-    assert "reason 11" in text
-    assert "reason 12" not in text
-    assert text.splitlines()[-1] == "  and 38 more: see report.json or --json"
+    reasons = tuple(f"not the reference's input: package {number}" for number in range(50))
+    lines = shown(replace(reports.REBUILDS["input drift"], reasons=reasons)).splitlines()
+    assert len(lines) == 24
+    verdict = lines.index("INPUT_DRIFT: the builds did not consume what they should have")
+    assert lines[verdict + 1] == "  not the reference's input: package 0"
+    shown_here = len(lines) - verdict - 3  # beside the count and the next step
+    assert lines[-2] == f"  and {50 - shown_here} more reasons: see the report"
+    assert "report       report (report.html has the whole, also environment, inputs, varied, time)" in lines
 
 
 @pytest.mark.parametrize(
@@ -149,7 +187,7 @@ def test_the_source_is_named(origin: Origin, lines: list[str]) -> None:
 def test_warnings_are_few() -> None:
     text = shown(replace(reports.REBUILDS["unreferenced"], smells=(reports.SMELL,) * 5))
     assert text.count("mkosi.postinst:7: download without a digest") == 3
-    assert "             and 2 more: see the report" in text
+    assert "             and 2 more warnings: see the report" in text
 
 
 def test_foreign_text_is_escaped_and_is_no_markup() -> None:

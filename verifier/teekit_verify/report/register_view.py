@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from teekit_verify.report.document import RebuildReport
 
 _MAX_EVENTS = 200  # a boot has some dozens; aligning takes the square of it
-_WORST_FIRST = (Outcome.MISMATCH, Outcome.ERROR, Outcome.NOT_CHECKED, Outcome.MATCH)
+WORST_FIRST = (Outcome.MISMATCH, Outcome.ERROR, Outcome.NOT_CHECKED, Outcome.MATCH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,9 @@ def register_state(report: RebuildReport, name: str) -> tuple[str, str]:
     """The worst outcome of a register's checks and what it says; `predicted` where nothing was compared."""
     if report.checklist is None:
         return "predicted", ""
-    own = [check for check in report.checklist.checks if check.name == name or check.name.startswith(f"{name} ")]
-    for outcome in _WORST_FIRST:
+    begin = f"{name} "
+    own = [check for check in report.checklist.checks if check.name == name or check.name.startswith(begin)]
+    for outcome in WORST_FIRST:
         for check in own:
             if check.outcome is outcome:
                 return outcome.value, check.detail
