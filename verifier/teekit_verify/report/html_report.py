@@ -10,38 +10,44 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from teekit_verify.appraisal.explain import causes
 from teekit_verify.core.errors import printable
-from teekit_verify.core.outcome import Outcome
-from teekit_verify.explanation.tree import culprits
+from teekit_verify.report import glossary, why
 from teekit_verify.report.register_view import register_views
 from teekit_verify.report.verdict_words import LIMITS, WORDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from teekit_verify.explanation.tree import Difference
     from teekit_verify.report.document import RebuildReport, Step
+    from teekit_verify.report.register_view import RegisterView
 
 _CHUNK = 8
 _FEW_DIFFERENCES = 40
-_FEW_REASONS = 6
+_FEW_FINDINGS = 12
 
 
 def render(report: RebuildReport) -> bytes:
     """The same report gives the same bytes: there is no time of day, no address and no folder of this host in it."""
     page = _templates().get_template("report.html.j2")
+    registers = register_views(report)
+    found = why.findings(report)
     return page.render(
         report=report,
         words=WORDS[report.verdict],
-        links=_chain(report),
-        highlights=_highlights(report),
-        registers=register_views(report),
-        other_checks=_other_checks(report),
+        links=why.chain(report, registers),
+        findings=found[:_FEW_FINDINGS],
+        left_out=len(found[_FEW_FINDINGS:]),
+        some=why.some,
+        counted=why.counted,
+        registers=registers,
+        overview=_overview(registers),
+        other_checks=_other_checks(report, registers),
         published={item.name: item for item in report.published.artifacts} if report.published is not None else {},
         trees=[(one, list(_tokens(one.differences))) for one in report.explanations],
         timeline=list(_timeline(report.steps)),
         commands=list(_commands(report)),
+        glossary=glossary,
         limits=LIMITS,
     ).encode()
 
@@ -78,67 +84,19 @@ def _with_code(text: str) -> Markup:
     )
 
 
-def _highlights(report: RebuildReport) -> list[tuple[str, str]]:
-    """What to know first, as (name in bold, text): the culprits by name, else the first of many reasons."""
-    found: list[tuple[str, str]] = []
-    for one in report.explanations:
-        for leaf in culprits(one.differences)[:_FEW_REASONS]:
-            usually = "; ".join(f"{cause.name}: {cause.usually}" for cause in leaf.difference.causes)
-            found.append((": ".join(leaf.path), f": {leaf.difference.what}" + (f" ({usually})" if usually else "")))
-    if report.checklist is not None:
-        for cause, places in causes(report.checklist.differences):
-            found.append((cause, f" is not what was published. It shows in {', '.join(places)}."))
-    lines = [line for reason in report.reasons for line in reason.splitlines()]
-    if not found and len(lines) > 2 * _FEW_REASONS:
-        found = [("", line) for line in lines[:_FEW_REASONS]] + [("", f"and {len(lines) - _FEW_REASONS} more.")]
-    return found
+def _overview(registers: Sequence[RegisterView]) -> dict[str, dict[str, tuple[int, RegisterView]]]:
+    """Platform -> register -> (number of its place on the page, register). Alternatives have one state: the first stands for all."""
+    table: dict[str, dict[str, tuple[int, RegisterView]]] = {}
+    for number, view in enumerate(registers, start=1):
+        table.setdefault(view.platform, {}).setdefault(view.register, (number, view))
+    return table
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
-    """One link of the chain from source to published measurements. `state` is good, bad or open."""
-
-    title: str
-    state: str
-    text: str
-
-
-def _chain(report: RebuildReport) -> Iterator[Link]:
-    inputs, checklist = report.inputs, report.checklist
-    if inputs is None:
-        yield Link("Same inputs", "open", "not known")
-    elif inputs.drift_between_builds or inputs.drift_from_reference:
-        yield Link("Same inputs", "bad", "other inputs than expected")
-    elif inputs.sha256_reference is None:
-        yield Link("Same inputs", "good", "A and B consumed the same; nothing published to compare with")
-    else:
-        yield Link("Same inputs", "good", "A, B and the publisher consumed the same")
-    if not report.artifacts:
-        yield Link("A = B", "open", "not compared")
-    elif all(pair.same for pair in report.artifacts):
-        yield Link("A = B", "good", f"{len(report.artifacts)} files, bit for bit the same")
-    else:
-        yield Link("A = B", "bad", "the two builds differ")
-    checks = checklist.checks if checklist is not None else ()
-    files = [check.outcome for check in checks if check.name.startswith("artifact ")]
-    registers = [check.outcome for check in checks if not check.name.startswith("artifact ")]
-    yield _compared("Published files", files, "build A is bit for bit as published", "not the published bytes")
-    yield _compared("Published measurements", registers, "every compared register", "a register differs")
-
-
-def _compared(title: str, outcomes: list[Outcome], equal: str, different: str) -> Link:
-    if Outcome.MISMATCH in outcomes:
-        return Link(title, "bad", different)
-    if outcomes and set(outcomes) == {Outcome.MATCH}:
-        return Link(title, "good", equal)
-    return Link(title, "open", "not compared" if not outcomes else "not everything could be compared")
-
-
-def _other_checks(report: RebuildReport) -> list[tuple[str, str, str]]:
+def _other_checks(report: RebuildReport, registers: Sequence[RegisterView]) -> list[tuple[str, str, str]]:
     """(name, outcome, detail) of checks and ignored ones that belong to no artifact and no register of the page."""
     if report.checklist is None:
         return []
-    shown = {f"{view.platform} {view.register}" for view in register_views(report)}
+    shown = {f"{view.platform} {view.register}" for view in registers}
     left = [check for check in report.checklist.checks if not check.name.startswith("artifact ")]
     return [
         (check.name, outcome, check.detail)

@@ -48,7 +48,10 @@ WORDS = {
         (
             "Do not trust machines that boot the published image until this is explained.",
             "Look at the first event that differs, under Registers: it names the part of the image.",
-            "If you can get the published file, name the culprit inside: `teekit-verify explain PUBLISHED REBUILT`.",
+            (
+                "If you can get the published file, name the culprit inside: `teekit-verify explain PUBLISHED REBUILT`. "
+                "The rebuilt files are in the folder `artifacts` beside this report."
+            ),
             "Send this report to the publisher.",
         ),
     ),
@@ -75,7 +78,7 @@ WORDS = {
         "No answer: there is no result to judge.",
         "The rebuild ended before it could compare everything that has to be compared. This says nothing about the image.",
         (
-            "Read the reason below; the whole logs are in the folder `logs` beside this report.",
+            "Read the reason; the whole logs are in the folder `logs` beside this report.",
             "Run `teekit-verify doctor`, which says what this host lacks.",
             "Run the same command again: it goes on where it can.",
         ),
