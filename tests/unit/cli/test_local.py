@@ -21,6 +21,7 @@ from builders.local_qemu import answers
 from builders.tools import require
 from builders.uki import build_uki
 from teekit_verify.cli.app import main
+from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.local import run
 from teekit_verify.local.machine import KETTLE_PORT
@@ -43,8 +44,9 @@ READY = Ready(
 class Asked:
     """In place of run_local: keeps what it is asked, says that all is ready, and is interrupted."""
 
-    def __init__(self, *, ready: bool = True) -> None:
+    def __init__(self, *, ready: bool = True, error: BaseException | None = None) -> None:
         self.ready = ready
+        self.error = error or KeyboardInterrupt()
         self.image = Path()
         self.options = Options(Metadata())
 
@@ -52,7 +54,7 @@ class Asked:
         self.image, self.options = image, options
         if self.ready:
             when_ready(READY)
-        raise KeyboardInterrupt
+        raise self.error
 
 
 @pytest.fixture
@@ -89,6 +91,19 @@ def test_for_programs(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
         "accelerator": "tcg",
         "seconds": 61.5,
     }
+
+
+@pytest.mark.parametrize("when", ["ready", "before"])
+def test_for_programs_there_is_one_document_whatever_comes(
+    asked: Asked, capsys: pytest.CaptureFixture[str], when: str
+) -> None:
+    ready = when == "ready"
+    asked.ready, asked.error = ready, TeekitError("the guest ended", hint="Look at it.")
+    assert main(["local", "--json"]) is ExitStatus.NO_VERDICT
+    said = capsys.readouterr()
+    assert said.err == "error: the guest ended\nhint: Look at it.\n"
+    document = json.loads(said.out)
+    assert ("kettles" in document, "error" in document) == (ready, not ready)
 
 
 def test_interrupted_before_anything_answers(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:

@@ -108,9 +108,7 @@ def _report(argv: list[str], message: str, hint: str | None, error: BaseExceptio
         traceback.print_exception(error)
     if "--json" in argv:
         typer.echo(json.dumps({"error": {"message": message, "hint": hint}}, indent=2))
-    typer.echo(f"error: {message}", err=True)
-    if hint:
-        typer.echo(f"hint: {hint}", err=True)
+    options.say_error(message, hint)
     return ExitStatus.NO_VERDICT
 
 

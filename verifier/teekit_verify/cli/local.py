@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from teekit_verify.cli.options import DebugOption, JsonOption
+from teekit_verify.cli.options import DebugOption, JsonOption, say_error
+from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
 if TYPE_CHECKING:
@@ -75,6 +76,12 @@ def local(
     except KeyboardInterrupt:
         if not answered:
             raise
+    except TeekitError as error:
+        if not answered:
+            raise
+        # Not as JSON: standard output has had its document.
+        say_error(error.message, error.hint)
+        return ExitStatus.NO_VERDICT
     return ExitStatus.HOLDS
 
 

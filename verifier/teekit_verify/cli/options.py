@@ -81,6 +81,13 @@ def provision(
     return Provision(Project.find(source), cache_directory(), StderrProgress(), mirror, snapshot_archive, npm_registry)
 
 
+def say_error(message: str, hint: str | None) -> None:
+    """On standard error, as every command says what went wrong."""
+    typer.echo(f"error: {message}", err=True)
+    if hint:
+        typer.echo(f"hint: {hint}", err=True)
+
+
 def profiles_of(kernel: Kernel, profile: str | None) -> tuple[str, ...]:
     from teekit_verify.rebuild.images import DEBIAN_KERNEL
 
