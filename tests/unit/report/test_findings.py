@@ -108,3 +108,8 @@ def test_the_next_step_after_a_drift_is_the_one_that_helps() -> None:
     assert findings.next_step(same).startswith("rebuild with the files, the lock and the options that")
     between = replace(drifted, inputs=replace(drifted.inputs, drift_between_builds=("package bash",)))
     assert findings.next_step(between).startswith("run this again")
+
+
+def test_the_next_step_after_a_mismatch_without_files_names_none() -> None:
+    step = findings.next_step(replace(reports.REBUILDS["mismatch"], artifacts=()))
+    assert step.endswith(": `teekit-verify explain PUBLISHED report/artifacts/FILE`")

@@ -96,7 +96,9 @@ def test_what_differs_from_the_reference_is_named() -> None:
         "MISMATCH: A and B are equal, but not what was published",
         "  differs: UKI section .cmdline (seen in uefi-vtpm PCR11)",
     ]
-    assert text.endswith(": `teekit-verify explain PUBLISHED report/artifacts/FILE`\n")
+    assert text.endswith(
+        "  next: the files are as published, their registers are not: send the report to whoever published the reference\n"
+    )
 
 
 def test_a_file_that_is_not_the_published_one() -> None:
@@ -104,6 +106,7 @@ def test_a_file_that_is_not_the_published_one() -> None:
     text = shown(reports.rebuild(other, other, sample.measurements(), sample.reference()))
     assert "artifacts    tdx-debian.efi: A and B are equal, not as published (sha256 " in text
     assert "\n  artifact tdx-debian.efi: same size, other bytes\n" in text
+    assert text.endswith(": `teekit-verify explain PUBLISHED report/artifacts/tdx-debian.efi`\n")
 
 
 def test_differing_builds_show_where_and_what_usually_causes_it() -> None:

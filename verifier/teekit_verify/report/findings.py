@@ -115,8 +115,7 @@ def next_step(report: RebuildReport) -> str:
         case Verdict.UNREFERENCED:
             return f"compare it with what was published: `--reference FILE`; or publish it: `{command} reference create {folder}`"
         case Verdict.MISMATCH:
-            words = "explain it before you trust a machine that boots the published image"
-            return f"{words}: `{command} explain PUBLISHED {folder}/artifacts/FILE`"
+            return _to_explain(report, f"{command} explain PUBLISHED {folder}/artifacts")
         case Verdict.NONDETERMINISTIC:
             return (
                 "mend in the image's source what makes A and B differ, and rebuild; report.html shows each difference"
@@ -125,6 +124,15 @@ def next_step(report: RebuildReport) -> str:
             return _to_the_same_inputs(report)
         case Verdict.FAILED:
             return f"`{command} doctor` says what this host lacks; whole logs are in {folder}/logs; then run this again"
+
+
+def _to_explain(report: RebuildReport, command: str) -> str:
+    published = report.published.artifacts if report.published is not None else ()
+    names = [pair.name for pair in report.artifacts if pair.a is not None and pair.a not in published]
+    if report.artifacts and not names:
+        return "the files are as published, their registers are not: send the report to whoever published the reference"
+    words = "explain it before you trust a machine that boots the published image"
+    return f"{words}: `{command}/{brief(names[0], 40) if names else 'FILE'}`"
 
 
 def _to_the_same_inputs(report: RebuildReport) -> str:
