@@ -3,6 +3,9 @@ PROFILE ?=
 KERNEL ?= debian
 FILE ?= build/tdx-debian.efi
 
+ifeq ($(filter $(KERNEL),debian source),)
+$(error KERNEL is $(KERNEL), expected debian or source)
+endif
 profiles = $(addprefix --profile=,$(PROFILE) $(if $(filter debian,$(KERNEL)),debian-kernel))
 
 .PHONY: help build build-all rebuild measure test-local test lint lock-python clean

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Checks that the files of mkosi/ have the modes git gives them (0644, or 0755 for executables and folders): mkosi copies
-# modes into the image, so a umask of 0002 or a lost x bit would change it. --fix sets them.
+# Checks that the files of mkosi/ have the modes git gives them: 0644, or 0755 for executables and folders. Builds see no
+# others, so a lost x bit would change the image, and any other mode would not get there. --fix sets them.
 # Exit status: 0 they are right (now), 1 they are not, 2 no answer.
 set -eu
 cd -- "$(dirname -- "$(dirname -- "$(readlink -f -- "$0")")")"
@@ -9,7 +9,7 @@ case ${1-} in
     *) printf 'usage: %s [--fix]\n' "$0" >&2 && exit 2 ;;
 esac
 
-tracked=$(git -c core.quotePath=off ls-files --stage -- mkosi 2>/dev/null) || tracked=
+tracked=$(git -c core.quotePath=off ls-files --stage -- mkosi) || tracked=
 [ -n "$tracked" ] || { printf 'error: git tracks no files in mkosi/\nhint: run this in a clone\n' >&2 && exit 2; }
 
 # Lines "MODE PATH": what every tracked file and every folder should have.
@@ -19,6 +19,11 @@ expected_modes() {
             100755) printf '755 %s\n' "$path" ;;
             100644) printf '644 %s\n' "$path" ;;
         esac
+    done
+    # What git has not been told of yet is executable or not as it lies there.
+    git -c core.quotePath=off ls-files --others --exclude-standard -- mkosi | while read -r path; do
+        if [ -h "$path" ]; then continue; fi
+        if [ -x "$path" ]; then printf '755 %s\n' "$path"; else printf '644 %s\n' "$path"; fi
     done
     find mkosi -type d -printf '755 %p\n'
 }

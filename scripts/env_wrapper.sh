@@ -5,6 +5,12 @@
 # On macOS, and with FORCE_LIMA=1, in a virtual machine made of lima.template.yaml. LIMA_INSTANCE names it.
 set -eu
 [ $# -gt 0 ] || { printf 'usage: %s COMMAND [ARGUMENT...]\n' "$0" >&2 && exit 2; }
+# Known only at the end of a build, so looked at before it.
+case ${AZURE_DISK_GIB-} in *[!0-9]* | 0*)
+    printf 'error: AZURE_DISK_GIB is %s, no whole number of GiB\nhint: set it like this: AZURE_DISK_GIB=30\n' "$AZURE_DISK_GIB" >&2
+    exit 2
+    ;;
+esac
 root=$(dirname -- "$(dirname -- "$(readlink -f -- "$0")")")
 
 in_lima() {

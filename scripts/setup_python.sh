@@ -70,6 +70,8 @@ esac
 
 if is_complete "$lock" ${also:+"$also"}; then exit 0; fi
 [ -z "$check_only" ] || exit 1
+(: >"$venv.lock") 2>/dev/null || die "$root cannot be written to, and .venv belongs there" \
+    "make it writable for $(id -un), or use a clone of your own"
 exec 9>"$venv.lock"
 flock 9 # another first use may be at work
 is_complete "$lock" ${also:+"$also"} || make_environment "$lock"

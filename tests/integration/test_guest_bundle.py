@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from builders import guest, npm
+from teekit_guest import app as guest_app
 
 ROOT = Path(__file__).parents[2]
 KETTLE = guest.IMAGE / "kettle"
@@ -114,6 +115,16 @@ def test_the_script_makes_what_the_image_has(checkout: Path, tmp_path: Path) -> 
     assert json.loads((artifacts / "manifest.json").read_text()) == manifest
 
 
+def test_a_folder_that_cannot_be_written_is_an_error(checkout: Path) -> None:
+    stand_ins = checkout / "bin"
+    stand_ins.mkdir()
+    (stand_ins / "rm").write_text('#!/bin/sh\ncase $2 in */kettle-artifacts) exit 1 ;; esac\nexec /bin/rm "$@"\n')
+    (stand_ins / "rm").chmod(0o755)
+    made = run_script(checkout, PATH=f"{stand_ins}:{os.environ['PATH']}", TMPDIR=str(checkout))
+    assert made.returncode == 2
+    assert "error: kettle-artifacts/ could not be written\nhint: see that" in made.stderr
+
+
 def test_the_script_bundles_somebodys_own_app_and_leaves_the_last_one_when_it_cannot(
     checkout: Path, tmp_path: Path
 ) -> None:
@@ -123,8 +134,12 @@ def test_the_script_bundles_somebodys_own_app_and_leaves_the_last_one_when_it_ca
     assert run_script(checkout, KETTLE_SRC=str(own)).returncode == 0
     artifacts = contents(checkout / "kettle-artifacts")
     assert b"mine" in artifacts["app.js"][1]
-    (own / "app.js").write_text("export default (")
-    failed = run_script(checkout, KETTLE_SRC=str(own))
-    assert failed.returncode == 2
-    assert "Unexpected end of file" in failed.stderr
+    for content, message in (
+        ("export default (", "Unexpected end of file"),
+        (f"export default {{ text: '{'x' * guest_app.MOST_BYTES}' }}", "error: the bundled app is larger than 64 MiB"),
+    ):
+        (own / "app.js").write_text(content)
+        failed = run_script(checkout, KETTLE_SRC=str(own))
+        assert failed.returncode == 2
+        assert message in failed.stderr
     assert contents(checkout / "kettle-artifacts") == artifacts

@@ -56,6 +56,25 @@ def test_wrong_modes_are_named_and_fixed(clone: Path, path: str, wrong: int, rig
     assert check(clone).returncode == 0
 
 
+def test_files_that_git_does_not_know_yet_are_checked_too(clone: Path) -> None:
+    for name, mode in (("new.conf", 0o666), ("new.sh", 0o775)):
+        (clone / "mkosi" / name).touch()
+        (clone / "mkosi" / name).chmod(mode)
+    (clone / "mkosi/link").symlink_to("nowhere")
+    assert check(clone).stdout == "mkosi/new.conf is 666, expected 644\nmkosi/new.sh is 775, expected 755\n"
+    assert check(clone, "--fix").returncode == 0
+    assert check(clone).returncode == 0
+
+
+def test_what_git_says_is_shown(clone: Path) -> None:
+    """That a folder is somebody else's, for example."""
+    (clone / ".git/config").write_text("[broken")
+    result = check(clone)
+    assert result.returncode == 2
+    assert "fatal: bad config line" in result.stderr
+    assert result.stderr.endswith("error: git tracks no files in mkosi/\nhint: run this in a clone\n")
+
+
 def test_outside_a_clone_there_is_no_answer(clone: Path) -> None:
     shutil.rmtree(clone / ".git")
     result = check(clone)

@@ -51,6 +51,15 @@ def test_other_commands_run_in_the_environment(wrapper: Wrapper) -> None:
     assert wrapper.stand_ins.calls[-1] == "teekit-verify env shell -- ls -l"
 
 
+@pytest.mark.parametrize("size", ["x", "1.5", "-1", "0", "30G"])
+def test_a_wrong_size_of_the_disk_is_known_before_the_build(wrapper: Wrapper, size: str) -> None:
+    status, error = wrapper.run(*SEEDS, AZURE_DISK_GIB=size)
+    assert (status, wrapper.stand_ins.calls) == (2, [])
+    said = f"error: AZURE_DISK_GIB is {size}, no whole number of GiB\nhint: set it like this: AZURE_DISK_GIB=30\n"
+    assert error == said
+    assert wrapper.run(*SEEDS, AZURE_DISK_GIB="30") == wrapper.run(*SEEDS, AZURE_DISK_GIB="") == (0, "")
+
+
 def test_a_command_is_needed(wrapper: Wrapper) -> None:
     status, error = wrapper.run()
     assert status == 2

@@ -130,6 +130,16 @@ def test_an_environment_interrupted_in_the_making_is_made_again(checkout: Checko
     assert checkout.is_complete()
 
 
+def test_a_checkout_that_cannot_be_written_to(checkout: Checkout) -> None:
+    (checkout.root / ".venv.lock").mkdir()  # root may write everywhere else
+    result = checkout.stand_ins.run(checkout.root / "scripts/setup_python.sh")
+    assert result.returncode == 2
+    assert result.stderr == (
+        f"error: {checkout.root} cannot be written to, and .venv belongs there\n"
+        "hint: make it writable for somebody, or use a clone of your own\n"
+    )
+
+
 def test_no_python_that_is_new_enough(checkout: Checkout) -> None:
     checkout.stand_ins.add("python3", "exit 1")
     script = checkout.root / "scripts/setup_python.sh"
