@@ -218,8 +218,12 @@ def test_finished_builds_are_taken_and_half_finished_ones_are_not(
     assert rebuild(miniature) == 1
     assert report(miniature)["verdict"] == "UNREFERENCED"
     shown = capsys.readouterr().err
-    assert "build A was finished by an earlier, interrupted run with the same inputs: taken as it is" in shown
+    assert "build A of an earlier run, taken as it is" in shown
     assert "build B: done in" in shown
+    assert [step["name"] for step in report(miniature)["steps"] if step["name"].startswith("build ")] == [
+        "build A of an earlier run, taken as it is",
+        "build B",
+    ]
 
 
 def test_control_c_in_the_middle(miniature: Miniature, tree: Path) -> None:
@@ -246,10 +250,33 @@ def test_control_c_in_the_middle(miniature: Miniature, tree: Path) -> None:
         rebuilds.wait_for(miniature.workspace / "B/work/output/go", again)
         again.send_signal(signal.SIGINT)
         _, err = again.communicate(timeout=30)
-    assert "build A was finished by an earlier, interrupted run" in err.decode()
+    assert "build A of an earlier run, taken as it is" in err.decode()
     miniature.build_with("")
     assert rebuild(miniature) == 1
     assert report(miniature)["verdict"] == "UNREFERENCED"
+
+
+def test_a_workspace_that_was_not_made_here_is_built_again(
+    miniature: Miniature, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Artifacts and records that fit each other can come with a repository or an archive, and would be believed."""
+    assert rebuild(miniature, "--keep") == 1
+    shutil.copytree(miniature.workspace, miniature.folder / "copy")
+    shutil.rmtree(miniature.workspace)
+    (miniature.folder / "copy").rename(miniature.workspace)
+    capsys.readouterr()
+    assert rebuild(miniature) == 1
+    shown = capsys.readouterr().err
+    assert "taken as it is" not in shown
+    assert "build A: done in" in shown
+
+
+def test_a_workspace_may_be_moved(miniature: Miniature, capsys: pytest.CaptureFixture[str]) -> None:
+    assert rebuild(miniature, "--keep") == 1
+    miniature.workspace.rename(miniature.folder / "elsewhere")
+    capsys.readouterr()
+    assert rebuild(miniature, "--workspace", str(miniature.folder / "elsewhere")) == 1
+    assert "build A of an earlier run, taken as it is" in capsys.readouterr().err
 
 
 def test_clean_takes_nothing_from_an_earlier_run(miniature: Miniature, capsys: pytest.CaptureFixture[str]) -> None:
@@ -387,6 +414,16 @@ def test_places_that_are_in_each_others_way(
     message = refused(miniature, capsys, *arguments)
     assert message.endswith("\nhint: Name folders that are not in each other, with --output and --workspace.")
     assert "in each other's way" in message
+
+
+@pytest.mark.parametrize("option", ["--output", "--workspace"])
+def test_a_link_that_leads_back_to_itself(
+    miniature: Miniature, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    (miniature.folder / "loop").symlink_to("loop")
+    assert refused(miniature, capsys, option, f"{miniature.folder}/loop") == (
+        f"error: {miniature.folder}/loop is a link that leads back to itself\nhint: Name another folder."
+    )
 
 
 def test_a_package_no_source_has(miniature: Miniature, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 from dataclasses import replace
@@ -144,15 +145,15 @@ def test_a_changed_byte_of_the_record_changes_nothing_that_is_believed(attempt: 
     build = attempt.make()
     path = attempt.folder / "finished.json"
     original = path.read_bytes()
-    inputs, artifacts = build.inputs, build.artifacts
+    places = record.places(attempt.output, build.artifacts)
     trusted = 0
     for position in range(0, len(original), 11):
         flip(path, position)
         recorded = record.load(attempt.folder)
-        if recorded is not None and (recorded.conditions, recorded.build.inputs, recorded.build.artifacts) == (
+        if recorded is not None and (recorded.conditions, recorded.build, recorded.places) == (
             attempt.conditions.described(),
-            inputs,
-            artifacts,
+            build,
+            places,
         ):
             trusted += 1
             assert original[position : position + 1] in b" \n"
@@ -191,6 +192,15 @@ def test_another_environment_lock_or_image_is_another_build(attempt: Attempt) ->
         replace(plan, packages=()),
     ):
         assert replace(attempt, plan=other).finished() is None
+
+
+def test_a_record_and_artifacts_that_fit_each_other_are_not_trusted_if_they_were_brought_along(
+    attempt: Attempt, miniature: rebuilds.Miniature
+) -> None:
+    attempt.make()
+    brought = miniature.folder / "brought"
+    shutil.copytree(attempt.folder, brought)
+    assert replace(attempt, folder=brought).finished() is None
 
 
 def test_a_missing_artifact_is_not_trusted(attempt: Attempt) -> None:

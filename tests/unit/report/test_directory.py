@@ -72,7 +72,7 @@ def test_a_full_disk_is_said_and_leaves_the_older_report(tmp_path: Path, monkeyp
     with pytest.raises(TeekitError) as caught:
         write(tmp_path / "report", tmp_path / "build.log")
     assert caught.value.message == f"{tmp_path / 'report'} cannot be written: No space left on device"
-    assert caught.value.hint == "Name another with --output DIR."
+    assert caught.value.hint == "Name another folder with --output DIR."
     assert names(tmp_path / "report") == ["logs", "report.html", "report.json"]
     assert not (tmp_path / ".report.new").exists()
 
@@ -110,6 +110,39 @@ def test_a_place_that_cannot_be_written_is_known_before_the_builds(
         directory.require_replaceable(tmp_path / "new" / "report")
     assert caught.value.message == f"{tmp_path} cannot be written"
     assert caught.value.hint == "Name another folder with --output DIR."
+
+
+def test_a_place_below_a_file_is_known_before_the_builds(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(TeekitError) as caught:
+        directory.require_replaceable(tmp_path / "file" / "new" / "report")
+    assert caught.value.message == f"{tmp_path / 'file'} cannot be written"
+
+
+@pytest.mark.parametrize("has_report", [False, True])
+def test_a_folder_that_cannot_give_way_is_known_before_the_builds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, has_report: bool
+) -> None:
+    """A mount point: what a container is given for its results, say. The kernel answers like this."""
+
+    def busy(*_: object) -> None:
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+    if has_report:
+        (tmp_path / "report.json").touch()
+    monkeypatch.setattr(Path, "rename", busy)
+    monkeypatch.setattr(Path, "rmdir", busy)
+    with pytest.raises(TeekitError) as caught:
+        directory.set_aside(tmp_path)
+    assert caught.value.message == f"{tmp_path} cannot be replaced: Device or resource busy"
+    assert caught.value.hint == "Name a folder in it, or another one, with --output DIR."
+
+
+def test_an_empty_folder_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "report").mkdir()
+    assert directory.set_aside(tmp_path / "report") is None
+    write(tmp_path / "report")
+    assert names(tmp_path / "report") == ["logs", "report.html", "report.json"]
 
 
 def report_of(place: Path, **changes: Any) -> None:

@@ -53,7 +53,9 @@ def rebuild(
         "workspace"
     ),
     keep: Annotated[bool, typer.Option("--keep", help="Keep the workspace when there is a verdict.")] = False,
-    clean: Annotated[bool, typer.Option("--clean", help="Take nothing from an earlier, interrupted run.")] = False,
+    clean: Annotated[
+        bool, typer.Option("--clean", help="Take no build of an earlier run that was interrupted or kept.")
+    ] = False,
     parallel: Annotated[bool, typer.Option("--parallel", help="Make both builds at the same time.")] = False,
     vary: Annotated[
         str,

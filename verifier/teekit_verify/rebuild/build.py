@@ -81,13 +81,15 @@ class Attempt:
         return self._sandbox().seen(self.folder.parent)
 
     def finished(self) -> Build | None:
-        """The build, if an earlier run finished it with the same inputs and conditions and its artifacts are unchanged."""
+        """The build, if an earlier run finished it here with the same inputs and conditions, and its artifacts are unchanged."""
         recorded = record.load(self.folder)
         if recorded is None or recorded.conditions != self.conditions.described():
             return None
         if recorded.build.inputs != self._inputs(self._copy_source("source.check")):
             return None
-        return recorded.build if self._artifacts_or_none() == recorded.build.artifacts else None
+        if self._artifacts_or_none() != recorded.build.artifacts:
+            return None
+        return recorded.build if record.places(self.output, recorded.build.artifacts) == recorded.places else None
 
     def make(self) -> Build:
         """Build from nothing. Raises ToolFailedError if mkosi fails, BuildError if an artifact is missing or empty."""
@@ -121,7 +123,7 @@ class Attempt:
         remove(self._work)
         remove(self._home)
         build = Build(inputs, self._artifacts())
-        record.save(self.folder, self.conditions.described(), build)
+        record.save(self.folder, self.conditions.described(), build, self.output)
         return build
 
     def _copy_source(self, name: str) -> tuple[SourceFile, ...]:

@@ -80,7 +80,7 @@ def prepare(target: Target, provision: Provision, workspace: Workspace, locked: 
 def build_twice(
     plan: Plan, varied: Variations, workspace: Workspace, progress: Progress, *, parallel: bool = False
 ) -> TwoBuilds:
-    """Make build A and build B, or find them finished by an interrupted run, and compare their artifacts.
+    """Make build A and build B, or find them finished by an earlier run, and compare their artifacts.
 
     With `parallel` both are made at the same time, if memory allows; else TeekitError.
     """
@@ -107,7 +107,8 @@ def _make(first: Attempt, second: Attempt, progress: Progress, *, parallel: bool
 def _find(name: str, attempt: Attempt, progress: Progress) -> Build | None:
     finished = attempt.finished()
     if finished is not None:
-        progress.note(f"build {name} was finished by an earlier, interrupted run with the same inputs: taken as it is")
+        with progress.step(f"build {name} of an earlier run, taken as it is"):  # a step, so that the report says it too
+            pass
     return finished
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from contextlib import contextmanager
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from teekit_verify.report.document import RebuildReport
 
 _REPORT = "report.json"
+_HINT = "Name another folder with --output DIR."
 _ARTIFACT = TypeAdapter(Artifact)
 
 
@@ -45,9 +47,9 @@ def require_replaceable(directory: Path) -> None:
     """A report replaces an older one, and nothing else. Raises TeekitError for a folder with other things in it, or one that
     cannot be made: better before the builds than after them.
     """
-    parent = next(place for place in directory.resolve().parents if place.is_dir())
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise TeekitError(f"{parent} cannot be written", hint="Name another folder with --output DIR.")
+    parent = next(place for place in directory.resolve().parents if place.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise TeekitError(f"{parent} cannot be written", hint=_HINT)
     if directory.exists() and not directory.is_dir():
         raise TeekitError(f"{directory} is not a folder", hint="Name a new folder with --output DIR.")
     if directory.is_dir() and any(directory.iterdir()) and not (directory / _REPORT).is_file():
@@ -55,12 +57,24 @@ def require_replaceable(directory: Path) -> None:
 
 
 def set_aside(directory: Path) -> Path | None:
-    """Hide an older report while a new one is being made, and say where: a run that ends early must not seem to have made it."""
-    if not (directory / _REPORT).is_file():
-        return None
-    old = _old(directory.resolve())
-    shutil.rmtree(old, ignore_errors=True)
-    directory.resolve().rename(old)
+    """Hide an older report while a new one is being made, and say where: a run that ends early must not seem to have made it.
+
+    An empty folder is removed. Raises TeekitError for one that cannot give way, such as a mount point.
+    """
+    place = directory.resolve()
+    try:
+        if not (place / _REPORT).is_file():
+            if place.is_dir():
+                place.rmdir()
+            return None
+        old = _old(place)
+        shutil.rmtree(old, ignore_errors=True)
+        place.rename(old)
+    except OSError as error:
+        raise TeekitError(
+            f"{directory} cannot be replaced: {error.strerror}",
+            hint="Name a folder in it, or another one, with --output DIR.",
+        ) from error
     return old
 
 
@@ -70,14 +84,14 @@ def _old(directory: Path) -> Path:
 
 def write_failure(directory: Path, report: RebuildReport, logs: tuple[Path, ...]) -> None:
     """A rebuild that failed leaves its report and whatever logs there are."""
-    with _Replacement(directory) as folder:
+    with _replacement(directory) as folder:
         _copy_logs(logs, folder)
         _write_report(report, folder)
 
 
 def write(directory: Path, report: RebuildReport, two: TwoBuilds) -> None:
     """Write the report directory whole, or leave what was there."""
-    with _Replacement(directory) as folder:
+    with _replacement(directory) as folder:
         _copy_logs(tuple(attempt.log for attempt in two.attempts), folder)
         _copy_artifacts(two, folder)
         first, second = two.builds
@@ -116,33 +130,25 @@ def _copy_artifacts(two: TwoBuilds, folder: Path) -> None:
             shutil.copyfile(two.attempts[1].output / name, artifacts / "B" / name)
 
 
-class _Replacement:
+@contextmanager
+def _replacement(directory: Path) -> Iterator[Path]:
     """A new folder that takes the place of `directory` when the block ends well."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory.resolve()
-        self._new = self._directory.with_name(f".{self._directory.name}.new")
-        self._old = _old(self._directory)
-
-    def __enter__(self) -> Path:
-        require_replaceable(self._directory)
-        shutil.rmtree(self._new, ignore_errors=True)
-        self._new.mkdir(parents=True)
-        return self._new
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if kind is not None:
-            shutil.rmtree(self._new, ignore_errors=True)
-            if isinstance(error, OSError):
-                raise TeekitError(
-                    f"{self._directory} cannot be written: {error.strerror}", hint="Name another with --output DIR."
-                ) from error
-            return
-        shutil.rmtree(self._old, ignore_errors=True)
-        if self._directory.exists():
-            self._directory.rename(self._old)
-        self._new.rename(self._directory)
-        shutil.rmtree(self._old, ignore_errors=True)
+    require_replaceable(directory)
+    place = directory.resolve()
+    new, old = place.with_name(f".{place.name}.new"), _old(place)
+    shutil.rmtree(new, ignore_errors=True)
+    try:
+        new.mkdir(parents=True)
+        yield new
+        shutil.rmtree(old, ignore_errors=True)
+        if place.exists():
+            place.rename(old)
+        new.rename(place)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise TeekitError(f"{place} cannot be written: {error.strerror}", hint=_HINT) from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)  # there if something went wrong
 
 
 def load_reproduced(directory: Path) -> tuple[Build, Measurements]:
