@@ -1,73 +1,32 @@
-"""Options that say on which machine an image is booted, and what they mean together."""
+"""On which machine a guest is to be measured: what the options of `measure` mean together."""
 
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-import typer
+from teekit_verify.boot.acpi import generate
+from teekit_verify.boot.qemu import version
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.measurement.platforms.qemu import QEMU
+from teekit_verify.measurement.qemu_rtmr0 import Edk2
+from teekit_verify.reference.machines import QemuMachine, gcp_machines, parse_memory
+from teekit_verify.reference.measure_kernel import DirectKernel, measure_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from teekit_verify.measurement.platforms import Platform
     from teekit_verify.measurement.qemu_rtmr0 import MachineTables
-    from teekit_verify.reference.machines import Machines, QemuMachine
+    from teekit_verify.reference.machines import Machines
     from teekit_verify.reference.model import Measurements
-
-KernelOption = Annotated[
-    Path | None,
-    typer.Option(help="Instead of FILE: a Linux kernel that QEMU starts directly (-kernel).", show_default=False),
-]
-InitrdOption = Annotated[Path | None, typer.Option(help="With --kernel: its initrd (-initrd).", show_default=False)]
-CmdlineOption = Annotated[
-    str | None, typer.Option(help="With --kernel: its command line (-append).", show_default=False)
-]
-MrtdOrder = Literal["single", "two", "both"]
-MrtdOrderOption = Annotated[
-    MrtdOrder,
-    typer.Option(help="Of firmware: how pages are added and measured, page by page or in two passes (QEMU 8)."),
-]
-MachineOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="A machine type of Google Cloud (c3-standard-4): MRTD and RTMR0 as well. May be repeated.",
-        show_default=False,
-    ),
-]
-FirmwareOption = Annotated[
-    Path | None,
-    typer.Option(
-        help="The machine's firmware (a TDVF file). [default, on Google Cloud: every release on record]",
-        show_default=False,
-    ),
-]
-DisksOption = Annotated[
-    int | None,
-    typer.Option(help="On Google Cloud: the machine's disks, with the boot disk. [default: 1]", show_default=False),
-]
-MemoryOption = Annotated[str | None, typer.Option(help="On QEMU: the guest's memory, such as 2G.", show_default=False)]
-Edk2Option = Annotated[
-    str | None,
-    typer.Option(help="On QEMU: the release of edk2 the firmware was built from (2025.02-8).", show_default=False),
-]
-CpusOption = Annotated[int | None, typer.Option(help="On QEMU: its number of CPUs, for --qemu.", show_default=False)]
-QemuOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="ARGUMENTS",
-        help="On QEMU: the machine's other arguments; the QEMU that is installed makes its ACPI tables. For TDX: "
-        "-M q35,pic=off,smm=off,hpet=off and its devices.",
-        show_default=False,
-    ),
-]
 
 
 @dataclass(frozen=True, slots=True)
-class MachineOptions:
-    """As given on the command line."""
+class MachineRequest:
+    """In the words of a command line; None is what was not said. `memory` is a size as QEMU takes it, `qemu` its other arguments."""
 
     machine: Sequence[str]
     firmware: Path | None
@@ -85,10 +44,6 @@ class MachineOptions:
 
     def machines(self, platforms: Sequence[Platform]) -> Machines | None:
         """None if no machine is described. Raises TeekitError for what does not go together."""
-        from teekit_verify.core.errors import TeekitError
-        from teekit_verify.measurement.platforms.qemu import QEMU
-        from teekit_verify.reference.machines import gcp_machines
-
         of_qemu = any(value is not None for value in (self.memory, self.cpus, self.edk2, self.qemu))
         if self.machine and not of_qemu:
             return gcp_machines(platforms, self.machine, firmware=self.firmware, disks=self.disks)
@@ -104,13 +59,6 @@ class MachineOptions:
 
     def measure_kernel(self, kernel: Path, initrd: Path | None, cmdline: str | None) -> Measurements:
         """A direct boot on a machine without disks. Raises TeekitError without the release of edk2."""
-        from dataclasses import replace
-
-        from teekit_verify.core.errors import TeekitError
-        from teekit_verify.measurement.qemu_rtmr0 import Edk2
-        from teekit_verify.reference.machines import parse_memory
-        from teekit_verify.reference.measure_kernel import DirectKernel, measure_kernel
-
         if self.edk2 is None or self.machine or self.disks is not None:
             raise TeekitError(
                 "a kernel is started by QEMU's firmware, without disks", hint="Give --edk2 with --kernel."
@@ -122,10 +70,6 @@ class MachineOptions:
         return measure_kernel(DirectKernel(kernel, Edk2.parse(self.edk2), cmdline or "", initrd, memory_bytes), machine)
 
     def _qemu(self, firmware: Path) -> QemuMachine:
-        from teekit_verify.core.errors import TeekitError
-        from teekit_verify.measurement.qemu_rtmr0 import Edk2
-        from teekit_verify.reference.machines import QemuMachine, parse_memory
-
         if (self.qemu is not None and self.memory is None) or (self.cpus is not None and self.qemu is None):
             raise TeekitError("ACPI tables are made from all of a machine", hint="Give --qemu, --memory and --cpus.")
         memory_bytes = None if self.memory is None else parse_memory(self.memory)
@@ -134,8 +78,5 @@ class MachineOptions:
         return QemuMachine(firmware, memory_bytes, edk2, tables)
 
     def _tables(self, memory_bytes: int, arguments: str) -> MachineTables:
-        from teekit_verify.boot.acpi import generate
-        from teekit_verify.boot.qemu import version
-
         size = ("-m", f"{memory_bytes}B", "-smp", str(self.cpus or 1))
         return generate((*shlex.split(arguments), *size)).measured(version())
