@@ -113,3 +113,9 @@ def test_the_next_step_after_a_drift_is_the_one_that_helps() -> None:
 def test_the_next_step_after_a_mismatch_without_files_names_none() -> None:
     step = findings.next_step(replace(reports.REBUILDS["mismatch"], artifacts=()))
     assert step.endswith(": `teekit-verify explain PUBLISHED report/artifacts/FILE`")
+
+
+def test_a_long_name_does_not_push_out_what_is_said_of_it() -> None:
+    check = Check(f"artifact {'x' * 250}", Outcome.MISMATCH, detail="same size, other bytes")
+    report = replace(reports.REBUILDS["mismatch"], checklist=Checklist((check,)))
+    assert checks(report) == [f"artifact {'x' * 16}...{'x' * 16}: same size, other bytes"]

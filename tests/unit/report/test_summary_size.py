@@ -112,6 +112,7 @@ def test_too_much_of_everything(verdict: Verdict, name: str) -> None:
     assert any(line.startswith("  differs: cause 0 ") for line in after)
     assert block(lines, "registers")[0].startswith("p4")
     assert block(lines, "registers")[-1] == "and 11 more platforms, 3 of them different: see the report"
+    assert "A and B differ" in block(lines, "artifacts")[0]
     assert block(lines, "artifacts")[-1] == "and 19 more artifacts, 9 of them different: see the report"
     assert block(lines, "warnings") == ["120 warnings: see the report"]
     assert any(line.startswith("  and 59 more parts that differ: see the report") for line in after)
