@@ -52,11 +52,7 @@ def test_the_image_is_in_the_build_folder(miniature: Miniature, capfd: pytest.Ca
     assert build(miniature, *ARGUMENTS) == 0
     folder = miniature.project.root / "build"
     assert (folder / "tdx-debian-base.efi").read_bytes() == (miniature.project.mkosi / "image.efi").read_bytes()
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "base.manifest",
-        "tdx-debian-base.efi",
-        "tdx-debian-base.manifest",
-    ]
+    assert sorted(path.name for path in folder.iterdir()) == ["tdx-debian-base.efi", "tdx-debian-base.manifest"]
     shown = capfd.readouterr().out.split()
     assert "hello_2.10-3_amd64.deb" in shown
     assert "build.sh" in shown
@@ -82,6 +78,18 @@ def test_a_failed_build_leaves_no_files(miniature: Miniature, capfd: pytest.Capt
     assert list((miniature.project.root / "build").iterdir()) == []
 
 
+def test_a_build_folder_that_cannot_be_made_is_known_before_the_build(
+    miniature: Miniature, capfd: pytest.CaptureFixture[str]
+) -> None:
+    miniature.build_with("echo built")
+    folder = miniature.project.root / "build"
+    folder.touch()  # root may write everywhere else
+    assert build(miniature, *ARGUMENTS) == 2
+    shown = capfd.readouterr()
+    assert f"error: {folder} cannot be written to: " in shown.err
+    assert "built" not in shown.out
+
+
 def test_two_at_once_are_refused(miniature: Miniature, capfd: pytest.CaptureFixture[str]) -> None:
     assert build(miniature, *ARGUMENTS) == 0  # and holds the folder, as the program it would have become does
     assert build(miniature, *ARGUMENTS) == 2
@@ -98,8 +106,11 @@ def test_two_at_once_are_refused(miniature: Miniature, capfd: pytest.CaptureFixt
             "tdx-kettle+debian-kernel+devtools",
         ),
         (("-I", "base.conf"), "base"),
+        (("-I", "./base.conf"), "base"),
+        (("-Ibase.conf",), "base"),
         (("--version",), None),
         (("-I", "mine.conf"), None),
+        (("-I", "../base.conf"), None),
     ],
 )
 def test_the_image_is_told_from_the_command_line(arguments: tuple[str, ...], key: str | None) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import tempfile
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError
@@ -23,9 +24,13 @@ if TYPE_CHECKING:
 _SOURCE, _WORK, _BUILD = "/source", "/work", "/build"
 # Settings of the image's scripts that a user may give. Rebuilds use the defaults.
 _PASSED = ("AZURE_DISK_GIB", "SQLD_FROM")
+# What belongs to a stage, which is a folder, is left out: the next build's stages have the same names.
 _SCRIPT = f"""\
-mkosi "$@" && find {_WORK}/output -maxdepth 1 -type f -exec mv -t {_BUILD} {{}} + &&
-    rm -rf {_WORK}/* && ls -l {_BUILD}
+mkosi "$@" || exit
+for file in {_WORK}/output/*; do
+    [ ! -f "$file" ] || [ -d "${{file%.manifest}}" ] || mv "$file" {_BUILD} || exit
+done
+rm -rf {_WORK}/* && ls -l {_BUILD}
 """
 
 
@@ -35,6 +40,8 @@ def become_mkosi(provision: Provision, arguments: Sequence[str]) -> None:
     _claim(folder)
     target = images.target_of(arguments)
     project, packages = provision.project, folder / "packages"
+    build = project.root / "build"
+    _make_writable(build)
     locked = lock.load(project.image_lock)
     chosen = locked.for_target(target.key) if target else ()
     provision.fetch(locked, chosen)
@@ -44,11 +51,11 @@ def become_mkosi(provision: Provision, arguments: Sequence[str]) -> None:
     source.copy_source(
         project.root, project.mkosi, folder / "source", wanted=lambda path: target is None or target.uses(path)
     )
-    for place in (*(folder / "work" / name for name in ("output", "scratch", "cache")), project.root / "build"):
-        place.mkdir(parents=True, exist_ok=True)
+    for name in ("output", "scratch", "cache"):
+        (folder / "work" / name).mkdir(parents=True)
     sandbox = Sandbox(
         root=provision.environment().root,
-        binds={_WORK: folder / "work", _BUILD: project.root / "build"},
+        binds={_WORK: folder / "work", _BUILD: build},
         read_only_binds={PACKAGES: packages, _SOURCE: folder / "source"},
         environment={**BASE_ENVIRONMENT, **{name: os.environ[name] for name in _PASSED if name in os.environ}},
         terminal=True,
@@ -65,6 +72,18 @@ def _settings() -> list[str]:
         f"--package-cache-dir={_WORK}/cache",
         f"--package-directory={PACKAGES}",
     ]
+
+
+def _make_writable(folder: Path) -> None:
+    """Nobody wants to hear of it when the image is built."""
+    try:
+        folder.mkdir(exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise TeekitError(
+            f"{folder} cannot be written to: {error.strerror}", hint="Make it writable, or build in your own clone."
+        ) from error
 
 
 def _claim(folder: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from posixpath import normpath
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError
@@ -125,8 +127,8 @@ def find_target(image: str, profiles: Iterable[str]) -> Target:
 
 def target_of(arguments: Sequence[str]) -> Target | None:
     """What a mkosi command line builds (`-I NAME.conf`, `--profile NAME[,NAME]`); None if it names no image of ours."""
-    words = [word for argument in arguments for word in argument.split("=", 1)]
-    included = {after for word, after in pairwise(words) if word in {"-I", "--include"}}
+    words = [word for argument in arguments for word in re.sub(r"^-I=?(?=.)", "-I=", argument).split("=", 1)]
+    included = {normpath(after) for word, after in pairwise(words) if word in {"-I", "--include"}}
     profiles = [name for word, after in pairwise(words) if word == "--profile" for name in after.split(",")]
     image = next((image.name for image in IMAGES if f"{image.name}.conf" in included), None)
     return find_target(image, profiles) if image else None
