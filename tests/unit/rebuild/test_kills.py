@@ -118,7 +118,7 @@ def test_a_disk_that_is_full(miniature: Miniature, tree: Path, kilobytes: int) -
     assert [line for line in completed.stdout.splitlines() if line.startswith("ended")] == [
         "ended with 2",
         "ended with 1",
-    ]
+    ], completed.stderr
     assert "internal error" not in completed.stderr
     assert "No space left on device" in completed.stderr or ": failed in" in completed.stderr
     assert verdict(miniature) == "UNREFERENCED"
