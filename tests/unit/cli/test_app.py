@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -138,6 +139,15 @@ def test_the_module_ends_with_the_status_of_main() -> None:
     command = [sys.executable, "-m", "teekit_verify"]
     assert subprocess.run([*command, "--version"], check=False, capture_output=True).returncode == 0
     assert subprocess.run([*command, "--wrong"], check=False, capture_output=True).returncode == 2
+
+
+def test_letters_that_the_locale_does_not_have_are_shown_escaped() -> None:
+    code = "from teekit_verify.cli import app; app.main = lambda argv: print('a\\u2023\\udcff'); app.entry_point()"
+    ascii_only = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    for environment in (ascii_only, {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}):
+        completed = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, env=environment)
+        assert completed.returncode == 0, completed.stderr
+        assert completed.stdout in {b"a\\u2023\\udcff\n", b"a\xe2\x80\xa3\\udcff\n"}
 
 
 def test_a_damaged_installation_is_no_verdict() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import sys
@@ -58,22 +59,22 @@ def _common(
     pass
 
 
+app.command()(rebuild)
 app.command()(compare)
-app.command()(explain)
 app.command()(measure)
 app.command()(inspect)
-app.command()(rebuild)
+app.command()(explain)
 app.command()(report)
 app.command()(boot)
 app.command()(local)
 app.command()(replay)
 app.command()(quote)
-app.command()(lock)
-app.command()(fetch)
-app.add_typer(env, name="env")
 app.add_typer(reference, name="reference")
 app.add_typer(attest, name="attest")
 app.command()(doctor)
+app.command()(lock)
+app.command()(fetch)
+app.add_typer(env, name="env")
 
 
 def main(argv: list[str]) -> ExitStatus:
@@ -117,6 +118,9 @@ def _interrupt(_signal: int, _frame: object) -> None:
 
 
 def entry_point() -> None:
+    for stream in (sys.stdout, sys.stderr):  # names that the locale has no letters for are shown escaped, not an error
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     # Asked to end (by a service manager, timeout(1), a closing session) as by Ctrl-C: what was started is ended too.
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
