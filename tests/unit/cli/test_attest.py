@@ -267,7 +267,7 @@ def test_wrong_usage_gives_no_verdict(
 def test_no_statements_give_no_verdict(trusted: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--threshold", "1", "--trusted-keys", str(trusted)]
     assert main(["attest", "verify", *arguments]) == ExitStatus.NO_VERDICT
-    assert "Missing argument 'FILES...'" in capsys.readouterr().err
+    assert "Missing argument 'FILE'" in capsys.readouterr().err
 
 
 def test_a_name_that_is_no_file_name_is_refused(

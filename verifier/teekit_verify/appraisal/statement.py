@@ -139,6 +139,17 @@ def require_attestable(verdict: Verdict, where: str) -> None:
         )
 
 
+def source_commit(rebuilt: Rebuilt, named: str | None) -> str | None:
+    """The commit that an auditor names, else the reference's. Raises TeekitError if they are not the same."""
+    published = rebuilt.reference.commit if rebuilt.reference else None
+    if named and published and named != published:
+        raise TeekitError(
+            f"--commit {named} is not the reference's {published}",
+            hint="Leave --commit out, or use the right reference.",
+        )
+    return named or published
+
+
 def attest(rebuilt: Rebuilt, auditor: str, commit: str | None, key: SigningKey) -> bytes:
     """The auditor's file: the provenance and the verdict, each in a signed envelope. Deterministic bytes.
 

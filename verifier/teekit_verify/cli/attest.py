@@ -10,28 +10,31 @@ import typer
 
 from teekit_verify.cli.options import DebugOption, JsonOption
 from teekit_verify.cli.trust import AtOption, KeyOption, TrustedKeysOption, day, signing_key
-from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
 attest = typer.Typer(
-    help="Statements of auditors: sign the verdict of a rebuild, count the statements that agree.",
+    help="Sign the verdict of a rebuild, count those that agree.",
     rich_markup_mode=None,
 )
 
 
 @attest.command("create")
 def create(
-    report: Annotated[Path, typer.Argument(help="The report folder of your rebuild.", exists=True, file_okay=False)],
+    report: Annotated[
+        Path, typer.Argument(metavar="REPORT", help="The report folder of your rebuild.", exists=True, file_okay=False)
+    ],
     key: KeyOption,
-    name: Annotated[str, typer.Option(help="Your name as an auditor: letters, digits, '-' and '_'.")],
-    output: Annotated[Path, typer.Option(help="The folder for NAME.intoto.jsonl.")] = Path(),
+    name: Annotated[str, typer.Option(metavar="NAME", help="Your name as an auditor: letters, digits, '-' and '_'.")],
+    output: Annotated[Path, typer.Option(metavar="DIR", help="The folder for NAME.intoto.jsonl.")] = Path(),
     commit: Annotated[
-        str | None, typer.Option(help="The source commit. [default: what the reference says, if there is one]")
+        str | None,
+        typer.Option(metavar="COMMIT", help="The source commit. [default: what the reference says, if there is one]"),
     ] = None,
     debug: DebugOption = False,
 ) -> ExitStatus:
-    """Write a signed statement of what your rebuild found: its verdict, artifacts, inputs and predicted registers.
+    """Write a signed statement of what your rebuild found.
 
+    It says the verdict, the artifacts, the inputs and the predicted registers.
     REPRODUCED and UNREFERENCED count in `attest verify`; MISMATCH is shown there. Other verdicts cannot be attested.
     """
     from teekit_verify.appraisal import statement
@@ -39,13 +42,7 @@ def create(
     from teekit_verify.report.finished import load_rebuilt
 
     private, rebuilt = signing_key(key), load_rebuilt(report)
-    published = rebuilt.reference.commit if rebuilt.reference else None
-    if commit and published and commit != published:
-        raise TeekitError(
-            f"--commit {commit} is not the reference's {published}",
-            hint="Leave --commit out, or use the right reference.",
-        )
-    data = statement.attest(rebuilt, name, commit or published, private)
+    data = statement.attest(rebuilt, name, statement.source_commit(rebuilt, commit), private)
     output.mkdir(parents=True, exist_ok=True)
     write_whole(output / f"{name}.intoto.jsonl", data)
     typer.echo(f"wrote {output / name}.intoto.jsonl: {rebuilt.verdict.value}, signed by key {private.id}", err=True)
@@ -54,17 +51,20 @@ def create(
 
 @attest.command("verify")
 def verify(
-    files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="The auditors' statements.")],
-    threshold: Annotated[int, typer.Option(min=1, help="How many auditors must agree.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="The auditors' statements.")],
+    threshold: Annotated[int, typer.Option(metavar="N", min=1, help="How many auditors must agree.")],
     trusted_keys: TrustedKeysOption,
     artifact: Annotated[
-        Path | None, typer.Option(help="A file that the statements must be about.", exists=True, dir_okay=False)
+        Path | None,
+        typer.Option(metavar="FILE", help="A file that the statements must be about.", exists=True, dir_okay=False),
     ] = None,
     at: AtOption = None,
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
-    """Count the auditors who state the same: equal artifacts, source commit and inputs. One vote for each owner of keys.
+    """Count the auditors who state the same.
+
+    The same is: equal artifacts, source commit and inputs. Each owner of keys has one vote.
 
     Exit status: 0 the threshold is reached, 1 it is not, 2 a statement could not be read.
     """

@@ -23,20 +23,29 @@ def boot(
     ],
     serial_line: Annotated[
         str | None,
-        typer.Option(help="Also wait until the guest prints this on its serial console.", show_default=False),
+        typer.Option(
+            metavar="TEXT", help="Also wait until the guest prints this on its serial console.", show_default=False
+        ),
     ] = None,
-    timeout_seconds: Annotated[float, typer.Option("--timeout", help="How long a boot may take, in seconds.")] = 900,
+    timeout_seconds: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", help="How long a boot may take.")
+    ] = 900,
     accelerator: Annotated[
         Literal["kvm", "tcg"] | None,
-        typer.Option(help="[default: KVM where it runs the guest, else TCG]", show_default=False),
+        typer.Option(
+            help="How QEMU runs the guest. [default: KVM where it runs the guest, else TCG]", show_default=False
+        ),
     ] = None,
     save_log: Annotated[
-        Path | None, typer.Option(help="Write the event log of the boot to this file.", show_default=False)
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the event log of the boot to this file.", show_default=False),
     ] = None,
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
-    """Boot ARTIFACT in QEMU with OVMF and a software TPM, and compare the real event log with the prediction.
+    """Boot ARTIFACT in QEMU; compare its log with the predicted one.
+
+    It has OVMF as firmware, and a software TPM.
 
     Exit status: 0 every predicted event of PCR 4, 5, 9 and 11 equals the real one in both banks, and the TPM holds the
     predicted values; 1 something differs; 2 it could not be predicted or booted.

@@ -42,7 +42,9 @@ def compare(
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
-    """Compare FILE, or a guest's quote, with the reference values in REF, and name the first event that differs.
+    """Compare FILE, or a guest's quote, with published values in REF.
+
+    Where they differ, the first event that does is named.
 
     Exit status: 0 everything the reference asks for was compared and is equal (and the quote is authentic and acceptable),
     1 something differs, or the quote is not; 2 no verdict.

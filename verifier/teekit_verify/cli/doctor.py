@@ -18,7 +18,9 @@ _SETUP = "scripts/setup_deps.sh"
 
 
 def doctor(json_output: JsonOption = False, debug: DebugOption = False) -> ExitStatus:
-    """Say what this host lacks for a rebuild or a boot, and the one command that installs it.
+    """Say what this host lacks, and the command that installs it.
+
+    What is looked for is what a rebuild needs, and what a boot does.
 
     Exit status: 0 a rebuild can start, 1 something it needs is missing.
     """

@@ -23,7 +23,7 @@ from teekit_verify.core.outcome import ExitStatus
 if TYPE_CHECKING:
     from teekit_verify.rebuild.lock import EnvironmentIdentity
 
-env = typer.Typer(help="The pinned environment: build it, show it, lock it anew, enter it.", rich_markup_mode=None)
+env = typer.Typer(help="The pinned environment: build, show, lock or enter it.", rich_markup_mode=None)
 
 
 @env.command("build")
@@ -34,7 +34,10 @@ def build(
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
-    """Make the environment that the lock names, or find it in the Nix store, and check it."""
+    """Make or find the environment that the lock names; check it.
+
+    It is in the Nix store.
+    """
     environment = provision(source, mirror, snapshot_archive).environment()
     _print_identity(environment.identity, json_output=json_output)
     return ExitStatus.HOLDS
@@ -63,13 +66,18 @@ def show(source: SourceOption = None, json_output: JsonOption = False, debug: De
 @env.command("lock")
 def lock_(
     source: SourceOption = None,
-    output: Annotated[Path | None, typer.Option(help="Where to write it. [default: nix/build-env.lock.json]")] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to write it. [default: nix/build-env.lock.json]")
+    ] = None,
     mirror: MirrorOption = None,
     snapshot_archive: SnapshotArchiveOption = SNAPSHOT_ARCHIVE,
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
-    """Resolve the environment against today's Debian archive, build it, and write its lock."""
+    """Lock the environment anew: resolve, build, write its lock.
+
+    Its packages are those of today's Debian archive.
+    """
     bringing = provision(source, mirror, snapshot_archive)
     locked = bringing.new_environment_lock()
     lock_path = output or bringing.project.environment_lock
@@ -82,13 +90,18 @@ def lock_(
 
 @env.command("shell", context_settings={"ignore_unknown_options": True})
 def shell(
-    command: Annotated[list[str] | None, typer.Argument(help="A command and its arguments. [default: bash]")] = None,
+    command: Annotated[
+        list[str] | None, typer.Argument(metavar="COMMAND", help="A command and its arguments. [default: bash]")
+    ] = None,
     source: SourceOption = None,
     mirror: MirrorOption = None,
     snapshot_archive: SnapshotArchiveOption = SNAPSHOT_ARCHIVE,
     debug: DebugOption = False,
 ) -> None:
-    """Enter the environment, with the network; of the host's files only the working directory is there, writable."""
+    """Run a command, or a shell, in the environment.
+
+    The network is there; of the host's files only the working directory is, and it is writable.
+    """
     bringing = provision(source, mirror, snapshot_archive)
     bringing.shell_sandbox(Path.cwd()).become(command or ["bash"])
 
@@ -102,7 +115,10 @@ def mkosi(
     npm_registry: NpmRegistryOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Build an image once, as a rebuild would, by mkosi's own command line. Its files go to build/ in the checkout."""
+    """Build an image once, by mkosi's own command line.
+
+    It is built as a rebuild would. Its files go to build/ in the checkout.
+    """
     from teekit_verify.rebuild.by_hand import become_mkosi
 
     become_mkosi(provision(source, mirror, snapshot_archive, npm_registry), arguments)

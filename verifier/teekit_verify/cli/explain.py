@@ -26,7 +26,9 @@ def explain(
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
-    """Say why A and B differ: down to the file in the initrd, the section of an ELF file, and the usual cause.
+    """Say why A and B differ, and what usually causes that.
+
+    It goes down to the file in the initrd and the section of an ELF file.
 
     Exit status: 0 every byte is equal, 1 A and B differ, 2 one of them cannot be read.
     """

@@ -26,8 +26,10 @@ def inspect(
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
-    """Show what is in FILE: the sections of a UKI or of firmware with sizes and digests; of a disk its partitions, the
-    files in its EFI system partition and its UKI; the fields of a quote; the registers (and events) of an event log.
+    """Show what is in FILE: image, firmware, quote or event log.
+
+    Of a UKI or of firmware: the sections with sizes and digests. Of a disk: its partitions, the files in its EFI system
+    partition and its UKI. Of a quote: the fields. Of an event log: the registers (and events).
 
     Exit status: 0 the file was read; that says nothing about whether it is authentic or acceptable.
     """

@@ -29,6 +29,7 @@ def local(
     manifest: Annotated[
         list[Path] | None,
         typer.Option(
+            metavar="FILE",
             help=f"The manifest of a kettle; several for several kettles. [default: {_MANIFEST}, if it is there]",
             show_default=False,
             exists=True,
@@ -38,21 +39,33 @@ def local(
     app: Annotated[
         Path | None,
         typer.Option(
-            help="Run this app instead: serve it, with a manifest.", show_default=False, exists=True, dir_okay=False
+            metavar="FILE",
+            help="Run this app instead: serve it, with a manifest.",
+            show_default=False,
+            exists=True,
+            dir_okay=False,
         ),
     ] = None,
-    hostname: Annotated[str | None, typer.Option(help="Host names, with commas between.", show_default=False)] = None,
-    timeout_seconds: Annotated[float, typer.Option("--timeout", help="How long kettles may take, in seconds.")] = 900,
+    hostname: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="Host names, with commas between.", show_default=False)
+    ] = None,
+    timeout_seconds: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", help="How long kettles may take.")
+    ] = 900,
     accelerator: Annotated[
         Literal["kvm", "tcg"] | None,
-        typer.Option(help="[default: KVM where it runs the guest, else TCG]", show_default=False),
+        typer.Option(
+            help="How QEMU runs the guest. [default: KVM where it runs the guest, else TCG]", show_default=False
+        ),
     ] = None,
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
-    """Run IMAGE in QEMU with a metadata service, dummy TDX quotes, and its kettles on ports of this machine, until Ctrl-C.
+    """Run IMAGE in QEMU with dummy TDX quotes, until Ctrl-C.
 
-    Nothing is verified. Exit status: 0 it was ended with Ctrl-C while its kettles answered; 2 anything else.
+    A metadata service answers it, and its kettles answer on ports of this machine. Nothing is verified.
+
+    Exit status: 0 it was ended with Ctrl-C while its kettles answered; 2 anything else.
     """
     from teekit_verify.local.run import Options, run_local
     from teekit_verify.report.progress import StderrProgress

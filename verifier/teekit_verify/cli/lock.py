@@ -29,7 +29,9 @@ from teekit_verify.core.outcome import ExitStatus
 
 
 def lock(
-    output: Annotated[Path | None, typer.Option(help="Where to write it. [default: mkosi/packages.lock.json]")] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to write it. [default: mkosi/packages.lock.json]")
+    ] = None,
     source: SourceOption = None,
     mirror: MirrorOption = None,
     snapshot: SnapshotOption = None,
@@ -37,7 +39,10 @@ def lock(
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
-    """Pin the packages of all images, as the signed index of today's Debian archive lists them."""
+    """Pin the packages of all images.
+
+    They are locked as the signed index of today's Debian archive lists them.
+    """
     bringing = replace(provision(source, mirror, snapshot_archive), snapshot=snapshot)
     locked = bringing.new_image_lock()
     path = output or bringing.project.image_lock
@@ -62,7 +67,7 @@ def fetch(
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
-    """Bring the locked packages of an image into the download store and check each one's digest."""
+    """Download the locked packages of an image; check their digests."""
     from teekit_verify.rebuild import lock as locks
 
     bringing = provision(source, mirror, snapshot_archive, npm_registry)

@@ -23,6 +23,7 @@ EventsOption = Annotated[bool, typer.Option("--events", help="Also show the even
 MirrorOption = Annotated[
     str | None,
     typer.Option(
+        metavar="URL",
         help="A Debian mirror: the address of the folder that holds `debian` and `debian-security`.",
         envvar="TEEKIT_DEBIAN_MIRROR",
     ),
@@ -30,6 +31,7 @@ MirrorOption = Annotated[
 SnapshotArchiveOption = Annotated[
     str,
     typer.Option(
+        metavar="URL",
         help="The snapshot archive to ask for packages that no mirror carries any more.",
         envvar="TEEKIT_SNAPSHOT_ARCHIVE",
     ),
@@ -41,6 +43,7 @@ SnapshotOption = Annotated[
 NpmRegistryOption = Annotated[
     str | None,
     typer.Option(
+        metavar="URL",
         help="The registry of npm packages. [default: the one that npm is configured for]",
         envvar="TEEKIT_NPM_REGISTRY",
         show_default=False,
@@ -49,18 +52,26 @@ NpmRegistryOption = Annotated[
 SourceOption = Annotated[
     Path | None,
     typer.Option(
-        "--source", help="A checkout of this repository. [default: the one you are in]", exists=True, file_okay=False
+        "--source",
+        metavar="DIR",
+        help="A checkout of this repository. [default: the one you are in]",
+        exists=True,
+        file_okay=False,
     ),
 ]
-ImageOption = Annotated[str, typer.Option(help="The image to build.")]
+ImageOption = Annotated[str, typer.Option(metavar="NAME", help="Which image: base or tdx-kettle.")]
 ProfileOption = Annotated[
-    str | None, typer.Option(help="What the image is for: gcp, azure, devtools. [default: just the UKI]")
+    str | None,
+    typer.Option(metavar="NAME", help="What the image is for: gcp, azure, devtools. [default: just the UKI]"),
 ]
 KernelOption = Annotated[
     Kernel, typer.Option(help="Debian's prebuilt kernel (minutes), or one built from Debian's kernel source.")
 ]
 LockOption = Annotated[
-    Path | None, typer.Option("--lock", help="The lock of the image's packages. [default: mkosi/packages.lock.json]")
+    Path | None,
+    typer.Option(
+        "--lock", metavar="FILE", help="The lock of the image's packages. [default: mkosi/packages.lock.json]"
+    ),
 ]
 
 

@@ -38,10 +38,12 @@ def quote(
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
-    """Verify FILE's signatures up to Intel's root, and what the quote says about its TD. Nothing is fetched.
+    """Verify a TDX quote: its signatures, and what it says of its TD.
+
+    The signatures must lead to Intel's root. Nothing is fetched. Registers are shown, not compared: `compare` does that.
 
     Exit status: 0 authentic, and acceptable as far as was asked (what was not checked is listed: revocation and TCB status
-    without --collateral, REPORTDATA unless asked for); 1 not; 2 no verdict: unreadable. Registers are shown, not compared.
+    without --collateral, REPORTDATA unless asked for); 1 not; 2 no verdict: unreadable.
     """
     from teekit_verify.appraisal.policy import appraise_quote
     from teekit_verify.evidence.authenticity import parse_signature

@@ -46,12 +46,15 @@ def rebuild(
     profile: ProfileOption = None,
     kernel: KernelOption = "debian",
     reference: Annotated[
-        Path | None, typer.Option(help="What was published. [default: the image's file in reference/, if there is one]")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="What was published. [default: the image's file in reference/, if there is one]"
+        ),
     ] = None,
-    output: Annotated[Path, typer.Option(help="The folder for the report.")] = Path("report"),
-    workspace: Annotated[Path, typer.Option(help="The folder to build in; it survives an interruption.")] = Path(
-        "workspace"
-    ),
+    output: Annotated[Path, typer.Option(metavar="DIR", help="The folder for the report.")] = Path("report"),
+    workspace: Annotated[
+        Path, typer.Option(metavar="DIR", help="The folder to build in; it survives an interruption.")
+    ] = Path("workspace"),
     keep: Annotated[bool, typer.Option("--keep", help="Keep the workspace when there is a verdict.")] = False,
     clean: Annotated[
         bool, typer.Option("--clean", help="Take no build of an earlier run that was interrupted or kept.")
@@ -60,7 +63,8 @@ def rebuild(
     vary: Annotated[
         str,
         typer.Option(
-            help="What to vary: none, default or all, and +NAME or -NAME, with commas. docs/what-a-pass-means.md"
+            metavar="NAMES",
+            help="What to vary: none, default or all, and +NAME or -NAME, with commas. docs/what-a-pass-means.md",
         ),
     ] = "default",
     lock_file: LockOption = None,
@@ -79,7 +83,12 @@ def rebuild(
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
-    """Build an image twice under varied conditions; compare, measure, and compare with what was published."""
+    """Build an image twice; compare the builds with published values.
+
+    The conditions of the builds differ (--vary). The measurements of the image are predicted, and compared too.
+
+    Exit status: 0 REPRODUCED, 1 another verdict, 2 none: wrong usage, or a build failed.
+    """
     from teekit_verify.rebuild import lock, run, variation
     from teekit_verify.rebuild.subject import Choice, find_subject
     from teekit_verify.rebuild.workspace import Workspace, require_apart

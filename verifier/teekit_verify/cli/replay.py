@@ -25,7 +25,9 @@ def replay(
     ],
     table: Annotated[
         Path | None,
-        typer.Option(help="The ACPI table of the CCEL (/sys/firmware/acpi/tables/CCEL).", show_default=False),
+        typer.Option(
+            metavar="FILE", help="The ACPI table of the CCEL (/sys/firmware/acpi/tables/CCEL).", show_default=False
+        ),
     ] = None,
     kind: Annotated[
         Literal["ccel", "tpm"] | None,
@@ -34,6 +36,7 @@ def replay(
     quote: Annotated[
         Path | None,
         typer.Option(
+            metavar="FILE",
             help="A TDX quote of the same guest, as bytes, hexadecimal, base64 or JSON: compare its RTMRs. "
             "Its signature is not verified.",
             show_default=False,
@@ -49,7 +52,9 @@ def replay(
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
-    """Replay EVENTLOG into RTMRs or PCRs, and compare them with a quote or with another log.
+    """Replay EVENTLOG into RTMRs or PCRs; compare them with others.
+
+    The others are those of a quote, or of another log.
 
     Exit status: 0 every compared register is equal, or nothing was to be compared and the log was replayed; 1 one differs
     (with a quote: also one that the log does not extend and that is not zero in the quote). That says nothing about

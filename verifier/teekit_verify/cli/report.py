@@ -13,14 +13,21 @@ from teekit_verify.core.outcome import ExitStatus
 
 
 def report(
-    file: Annotated[Path, typer.Argument(help="A report.json, or the report folder of a rebuild.", exists=True)],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A report.json, or the report folder of a rebuild.", exists=True)
+    ],
     html: Annotated[bool, typer.Option("--html", help="Write a page that needs nothing else to be read.")] = False,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where to write the page. [default: report.html beside FILE]")
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Where to write the page. [default: report.html beside FILE]"
+        ),
     ] = None,
     debug: DebugOption = False,
 ) -> ExitStatus:
-    """Show the report of a rebuild: the summary, or with --html the whole of it as a page.
+    """Show the report of a rebuild, or make a page of it.
+
+    Shown is a summary; with --html, the page has the whole of it.
 
     The report is shown, not checked: exit status 0 says that it is a report, whatever its verdict.
     """

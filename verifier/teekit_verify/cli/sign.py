@@ -18,9 +18,14 @@ def _signature_of(file: Path) -> Path:
 
 
 def sign(
-    file: Annotated[Path, typer.Argument(help="A reference file.")], key: KeyOption, debug: DebugOption = False
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A reference file.")],
+    key: KeyOption,
+    debug: DebugOption = False,
 ) -> ExitStatus:
-    """Write FILE.sig, a signature of exactly these bytes. Signatures of others over the same bytes stay in it."""
+    """Write FILE.sig, a signature of exactly these bytes.
+
+    Signatures of others over the same bytes stay in it.
+    """
     from teekit_verify.core.files import write_whole
     from teekit_verify.reference import documents, dsse
     from teekit_verify.reference.sign import sign_reference
@@ -34,9 +39,9 @@ def sign(
 
 
 def verify(
-    file: Annotated[Path, typer.Argument(help="A reference file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A reference file.")],
     trusted_keys: TrustedKeysOption,
-    signature: Annotated[Path | None, typer.Option(help="Its signature. [default: FILE.sig]")] = None,
+    signature: Annotated[Path | None, typer.Option(metavar="FILE", help="Its signature. [default: FILE.sig]")] = None,
     at: AtOption = None,
     json_output: JsonOption = False,
     debug: DebugOption = False,

@@ -14,7 +14,10 @@ ReleaseOption = Annotated[
     ),
 ]
 CommitOption = Annotated[
-    str | None, typer.Option(help="Rebuild this commit, or tag, of the repository instead of the files as they are.")
+    str | None,
+    typer.Option(
+        metavar="COMMIT", help="Rebuild this commit, or tag, of the repository instead of the files as they are."
+    ),
 ]
 RepositoryOption = Annotated[
     str | None, typer.Option(help="Another place to fetch the commit from.", metavar="URL", show_default=False)
@@ -22,6 +25,7 @@ RepositoryOption = Annotated[
 TagKeyOption = Annotated[
     Path | None,
     typer.Option(
+        metavar="FILE",
         help="The key that must have signed the tag: an OpenPGP public key, or ssh's allowed signers.",
         exists=True,
         dir_okay=False,
@@ -30,7 +34,9 @@ TagKeyOption = Annotated[
 MkosiArgsOption = Annotated[
     str | None,
     typer.Option(
-        "--mkosi-args", help="--source is anybody's mkosi project that makes a UKI; these are its mkosi options, or ''."
+        "--mkosi-args",
+        metavar="ARGUMENTS",
+        help="--source is anybody's mkosi project that makes a UKI; these are its mkosi options, or ''.",
     ),
 ]
 AllowDirtyOption = Annotated[

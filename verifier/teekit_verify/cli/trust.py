@@ -11,13 +11,23 @@ import typer
 if TYPE_CHECKING:
     from teekit_verify.reference.keys import SigningKey
 
-KeyOption = Annotated[Path, typer.Option("--key", help="Your private key: a PEM file, Ed25519 or ECDSA P-256.")]
+KeyOption = Annotated[
+    Path, typer.Option("--key", metavar="FILE", help="Your private key: a PEM file, Ed25519 or ECDSA P-256.")
+]
 TrustedKeysOption = Annotated[
-    Path, typer.Option("--trusted-keys", help="The folder of the public keys you trust: OWNER.pem. None is built in.")
+    Path,
+    typer.Option(
+        "--trusted-keys", metavar="DIR", help="The folder of the public keys you trust: OWNER.pem. None is built in."
+    ),
 ]
 AtOption = Annotated[
     datetime | None,
-    typer.Option("--at", formats=["%Y-%m-%d"], help="The day on which keys must not have expired. [default: today]"),
+    typer.Option(
+        "--at",
+        metavar="DATE",
+        formats=["%Y-%m-%d"],
+        help="The day on which keys must not have expired, as 2026-02-03. [default: today]",
+    ),
 ]
 
 
