@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import pytest
 
 from builders import released, reports
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.report import directory, json_report
+from teekit_verify.explanation.tree import Difference, Explanation, Kind
+from teekit_verify.report import directory, json_report, read
 
 FAILED = reports.REBUILDS["failed"]
 
@@ -207,3 +209,19 @@ def test_measurements_of_the_uki_on_the_disk_are_of_this_rebuild_by_its_bytes(tm
     path.write_text(json.dumps(content))
     with pytest.raises(TeekitError, match=r"measurements\.json is about another artifact"):
         directory.load_reproduced(tmp_path / "report")
+
+
+def test_differences_that_no_reader_would_take_are_left_out_and_counted(tmp_path: Path) -> None:
+    """Of archives inside archives there may be any number: the verdict of two long builds must not be lost to them."""
+    leaf = Difference("x" * 200, Kind.CONTENT, "differs", excerpt=("-a", "+b"))
+    many = tuple(replace(leaf, children=(leaf,) * 9) for _ in range(2000))
+    report = replace(
+        reports.REBUILDS["nondeterministic"], explanations=(Explanation("A", "B", many), Explanation("C", "D", (leaf,)))
+    )
+    directory.write_failure(tmp_path / "report", report, ())
+    one, other = read.load_rebuild(tmp_path / "report" / "report.json").explanations
+    assert 1000 <= len(one.differences) < 2000
+    assert one.differences[:1000] == many[:1000]
+    assert one.notices == ("only the first 10000 of 20000 differences are shown: `teekit-verify explain` has them all",)
+    assert other == Explanation("C", "D", (leaf,))
+    assert "only the first 10000 of 20000 differences are shown" in (tmp_path / "report" / "report.html").read_text()

@@ -28,6 +28,7 @@ from teekit_verify.reference.load import load_inputs, load_measurements
 from teekit_verify.reference.model import Artifact, Build, Measurements
 from teekit_verify.report import html_report
 from teekit_verify.report.document import REBUILD_SCHEMA
+from teekit_verify.report.fitting import fitting
 from teekit_verify.report.json_report import render_rebuild
 from teekit_verify.report.read import parse_rebuild
 
@@ -107,7 +108,7 @@ def write(directory: Path, report: RebuildReport, two: TwoBuilds) -> None:
 
 def _write_report(report: RebuildReport, folder: Path) -> None:
     """The page is made of the very bytes of report.json, so that anybody can make it again."""
-    data = render_rebuild(report)
+    data = render_rebuild(fitting(report))
     (folder / "report.html").write_bytes(html_report.render(parse_rebuild(data, _REPORT)))
     (folder / _REPORT).write_bytes(data)
 
