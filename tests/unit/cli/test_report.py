@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from builders import reports
 from teekit_verify.cli.app import main
 from teekit_verify.report import html_report, json_report, read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.fixture
@@ -37,6 +41,11 @@ def test_the_page_lies_beside_the_report_or_where_it_is_asked_for(
     assert (tmp_path / "report.html").read_bytes() == (tmp_path / "other.html").read_bytes() == page
 
 
+def test_a_place_for_the_page_asks_for_the_page(report: Path, tmp_path: Path) -> None:
+    assert main(["report", str(report), "-o", str(tmp_path / "page.html")]) == 0
+    assert (tmp_path / "page.html").read_bytes() == html_report.render(read.load_rebuild(report))
+
+
 def test_what_is_no_report_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "report.json"
     path.write_text("{}")
@@ -46,3 +55,26 @@ def test_what_is_no_report_is_an_error(tmp_path: Path, capsys: pytest.CaptureFix
     path.unlink()
     assert main(["report", str(tmp_path)]) == 2
     assert f"error: {path}: cannot be read: No such file or directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [
+        (lambda data: data[: len(data) // 2], "is not JSON: "),
+        (
+            lambda data: data.replace(b"report/v1", b"report/v0"),
+            "expected 'teekit-verify/report/v1', found 'teekit-verify/report/v0'",
+        ),
+        (lambda _: b"\x7fELF" + bytes(range(256)), "is not JSON: "),
+        (lambda data: data + b" " * (8 << 20), "has more than 8 MiB"),
+    ],
+)
+def test_what_is_broken_old_or_huge_is_an_error_in_one_line(
+    report: Path, spoil: Callable[[bytes], bytes], problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report.write_bytes(spoil(report.read_bytes()))
+    assert main(["report", str(report), "--html"]) == 2
+    (line, *_) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {report}: ")
+    assert problem in line
+    assert not report.with_name("report.html").exists()

@@ -36,7 +36,7 @@ def report(
 
     path = file / "report.json" if file.is_dir() else file
     shown = read.load_rebuild(path)
-    if not html:
+    if not html and output is None:
         rebuild_report.show(shown, layout.console(sys.stdout))
         return ExitStatus.HOLDS
     page = output or path.with_name("report.html")
