@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +87,16 @@ def kettle_rebuild(usable_project: UsableProject, tmp_path_factory: pytest.TempP
 @pytest.fixture(scope="session")
 def built_uki(finished_rebuild: FinishedRebuild) -> Path:
     return finished_rebuild.directory / "artifacts" / "tdx-debian-base.efi"
+
+
+@pytest.fixture(scope="session")
+def devtools_image(usable_project: UsableProject) -> Path:
+    """The image with kettles and a shell: one build, by the command line that the seed gives."""
+    root = usable_project.project.root
+    command = ["-c", "import sys; from teekit_verify.cli.app import main; sys.exit(main(sys.argv[1:]))", "env", "mkosi"]
+    options = ["--force", "--profile=devtools", "--profile=debian-kernel", "-I", "tdx-kettle.conf"]
+    subprocess.run([sys.executable, *command, "--", *options], cwd=root, check=True, timeout=1200)
+    return root / "build" / "tdx-debian-devtools.efi"
 
 
 def run_rebuild(source: Path, directory: Path, *arguments: str) -> FinishedRebuild:
