@@ -9,6 +9,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPResponse
+from io import BytesIO
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -100,10 +101,11 @@ def get(url: str, *, seconds: float, most_bytes: int, headers: Mapping[str, str]
 
 def _at_most(count: int, response: HTTPResponse) -> bytes:
     """Piece by piece: http.client's read() believes a chunk of a negative size, and would read to the end, whatever comes."""
-    body = bytearray()
-    while len(body) < count and (piece := response.read1(min(PIECE_BYTES, count - len(body)))):
-        body += piece
-    return bytes(body[:count])
+    body = BytesIO()
+    while body.tell() < count and (piece := response.read1(min(PIECE_BYTES, count - body.tell()))):
+        body.write(piece)
+    body.truncate(count)
+    return body.getvalue()
 
 
 def download(url: str, *, seconds: float, most_bytes: int) -> bytes:
