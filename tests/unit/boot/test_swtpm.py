@@ -94,3 +94,10 @@ def test_pcr_read_command_is_the_specification_s() -> None:
 def test_a_tpm_without_an_answer(response: str, message: str) -> None:
     with pytest.raises(TeekitError, match=message):
         parse_pcr_read_response(bytes.fromhex(response), Algorithm.SHA256)
+
+
+def test_a_folder_that_swtpm_would_take_apart_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TeekitError) as caught, running_tpm(tmp_path / "a,b", log=tmp_path / "log"):
+        pass
+    assert caught.value.message == f"swtpm takes no commas in paths: {tmp_path}/a,b"
+    assert caught.value.hint == "Set TMPDIR to another folder."

@@ -70,6 +70,8 @@ class SoftwareTpm:
 @contextlib.contextmanager
 def running_tpm(directory: Path, *, log: Path) -> Iterator[SoftwareTpm]:
     """A fresh TPM with its state and socket in `directory`, which must be private and its path short (Unix sockets)."""
+    if "," in str(directory):
+        raise TeekitError(f"swtpm takes no commas in paths: {directory}", hint="Set TMPDIR to another folder.")
     state, control = directory / "tpm", directory / "tpm.sock"
     state.mkdir(mode=0o700)
     run(
