@@ -41,4 +41,4 @@ lock-python:  ## resolve the Python packages anew, with digests
 	scripts/lock_python.sh
 
 clean:        ## remove what builds and tests left in the checkout
-	git clean -d -X --force --exclude='!/.venv'
+	git clean -d -X --force --exclude='!/.venv' --exclude='!/.venv/**'

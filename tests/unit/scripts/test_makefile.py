@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -35,3 +36,17 @@ def test_a_kernel_that_there_is_not_is_an_error_and_not_half_an_hour_of_compilin
     result = make("build", f"KERNEL={kernel}")
     assert (result.returncode, result.stdout) == (2, "")
     assert f"KERNEL is {kernel}, expected debian or source." in result.stderr
+
+
+def test_clean_leaves_the_source_and_the_whole_virtual_environment(tmp_path: Path) -> None:
+    for name in ("Makefile", ".gitignore"):
+        shutil.copy(CHECKOUT / name, tmp_path)
+    kept = {"Makefile", ".gitignore", "new.conf", ".venv/lib/__pycache__/a.pyc"}
+    for name in kept | {"build/a.efi", "kettle-artifacts/app.js", "report/report.json", "verifier/__pycache__/a.pyc"}:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    for _ in range(2):
+        subprocess.run([require("make"), "--directory", tmp_path, "clean"], check=True, capture_output=True)
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert {name for name in left if not name.startswith(".git/")} == kept
