@@ -58,7 +58,7 @@ def checkout(tmp_path: Path, tree: Path) -> Checkout:
 
 def publish(run: Callable[[str], tuple[str, str]]) -> None:
     """Everything in publishing.md behind the rebuild."""
-    making, showing, key, signing, verifying, publishing = PUBLISHING[1:]
+    making, showing, key, signing, verifying, publishing, extending = PUBLISHING[1:]
     made, _ = run(making)
     assert "well formed" in made
     assert "MATCH: everything the reference asks for was compared, and is equal" in made
@@ -67,6 +67,11 @@ def publish(run: Callable[[str], tuple[str, str]]) -> None:
     run(signing)
     assert "SIGNED: by a trusted key: base.json" in run(verifying)[0]
     run(publishing)
+    run(extending)
+    assert (
+        "SIGNED: by a trusted key: reference/releases/2026.11/base.json"
+        in run(verifying.replace("mkdir", "mkdir -p").replace("base.json", "reference/releases/2026.11/base.json"))[0]
+    )
 
 
 @pytest.mark.slow
@@ -87,7 +92,7 @@ def test_publishing_and_auditing(checkout: Checkout) -> None:
     reference, commit = load_reference(path), checkout.run("git rev-parse HEAD")[0].strip()
     assert (release.commit, reference.commit) == (commit, commit)
     assert (release.image, release.profiles) == (reference.inputs.image, reference.inputs.profiles)
-    assert set(reference.platforms) >= {"tdx", "uefi-vtpm", "gcp/c3-standard-4"}
+    assert set(reference.platforms) >= {"tdx", "uefi-vtpm", "gcp/c3-standard-4", "gcp/c3-standard-8"}
     shutil.rmtree(checkout.place / "report")
     shutil.rmtree(checkout.place / "trusted-keys")
     (checkout.place / "downloaded.efi").write_bytes(build_uki().replace(b"stub code", b"evil code"))
