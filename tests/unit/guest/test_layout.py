@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from teekit_guest import cert_nginx_setup, cloud_config, launcher, layout, quote_service, tsm, wait_for_port
+from teekit_guest.nginx import HTTPS_PORT
 
 IMAGE = Path(__file__).parents[3] / "mkosi/mkosi.images/tdx-kettle"
 EXTRA = IMAGE / "mkosi.extra"
@@ -77,6 +78,7 @@ def test_units_read_and_write_where_services_do() -> None:
     assert f"EnvironmentFile={layout.KETTLE_FOLDERS}/%i/environment" in kettle
     nginx = (UNITS / "kettle-nginx.service").read_text()
     assert f"-c {cert_nginx_setup.CONFIGURATION}\n" in nginx
+    assert f"wait_for_port {HTTPS_PORT}\n" in nginx
     assert f"RuntimeDirectory={cert_nginx_setup.NGINX_FOLDER.name}" in nginx
     for name in ("fullchain.pem", "privkey.pem"):
         assert f"LoadCredential={name}:{cert_nginx_setup.STATE}/config/live/kettle/{name}" in nginx
