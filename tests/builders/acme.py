@@ -16,19 +16,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+VALID_SECONDS = 3600  # certbot renews in the last 30 days, so at any time
+
+
 @dataclass(frozen=True)
 class Authority:
-    """Challenges are asked for on `http_port`. Programs must trust the certificate `trusted` to talk to `directory`."""
+    """Challenges are asked for on `http_port`. Programs must trust the certificate `trusted` to talk to `directory`.
+
+    `roots` is where the certificate is that those it gives lead to (PEM).
+    """
 
     directory: str
     http_port: int
     trusted: Path
+    roots: str
 
 
 @contextmanager
-def authority(folder: Path) -> Iterator[Authority]:
+def authority(folder: Path, host: str = "localhost") -> Iterator[Authority]:
+    """It runs on this host's loopback; `host` is what its clients call that. Its certificates are good for an hour."""
     folder.mkdir()
-    certificate, key = self_signed(folder, ["localhost"])
+    certificate, key = self_signed(folder, ["localhost", host])
     first = free_ports(6)
     server, management, dns, dns_management, http_port, tls_port = range(first, first + 6)
     settings = {
@@ -38,6 +46,7 @@ def authority(folder: Path) -> Iterator[Authority]:
         "privateKey": str(key),
         "httpPort": http_port,
         "tlsPort": tls_port,
+        "certificateValidityPeriod": VALID_SECONDS,
     }
     config = folder / "pebble.json"
     config.write_text(json.dumps({"pebble": settings}))
@@ -48,7 +57,8 @@ def authority(folder: Path) -> Iterator[Authority]:
     with ExitStack() as stack:
         stack.enter_context(running(names, folder, dns_management))
         stack.enter_context(running(pebble, folder, server, PEBBLE_VA_NOSLEEP="1", PEBBLE_WFE_NONCEREJECT="0"))
-        yield Authority(f"https://localhost:{server}/dir", http_port, certificate)
+        roots = f"https://localhost:{management}/roots/0"
+        yield Authority(f"https://{host}:{server}/dir", http_port, certificate, roots)
 
 
 @contextmanager
@@ -66,10 +76,11 @@ def running(argv: Sequence[str], folder: Path, port: int, **environment: str) ->
 
 
 def self_signed(folder: Path, names: Sequence[str]) -> tuple[Path, Path]:
-    """A certificate for `names`, and its key."""
+    """A certificate for `names`, which may be IPv4 addresses, and its key."""
+    alternatives = ",".join(f"{'IP' if name[-1].isdigit() else 'DNS'}:{name}" for name in names)
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     argv = [require("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    argv += ["-subj", f"/CN={names[0]}", "-addext", f"subjectAltName={','.join(f'DNS:{name}' for name in names)}"]
+    argv += ["-subj", f"/CN={names[0]}", "-addext", f"subjectAltName={alternatives}"]
     argv += ["-days", "2", "-keyout", str(key), "-out", str(certificate)]
     subprocess.run(argv, check=True, capture_output=True)
     return certificate, key

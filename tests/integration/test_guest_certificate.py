@@ -1,0 +1,170 @@
+"""A certificate inside the virtual machine: certbot, nginx and the renewal of the real image, with a test authority on the host.
+
+The image is the one as built, but for two files in /usr/lib/kettle that a further cpio archive behind its initrd brings: where the authority
+is, and whom to trust. Profile devtools, for the shell that starts the renewal, which else comes after half a day.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import socket
+import ssl
+import time
+import urllib.request
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography import x509
+
+from builders import acme
+from builders.cpio import DIRECTORY, Entry, build_cpio
+from builders.guest import free_ports
+from builders.tools import require
+from teekit_verify.artifacts.uki import open_uki
+from teekit_verify.boot import qemu
+from teekit_verify.boot.running import running_qemu
+from teekit_verify.local.machine import LocalMachine
+from teekit_verify.local.servers import METADATA_PORT, Metadata, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+
+NAMES = ("first.example", "second.example")
+KETTLE = "usr/lib/kettle"
+HOST = "10.0.2.2"  # as the guest calls it
+_BOOT_SECONDS, _ANSWER_SECONDS, _COMMAND_SECONDS = 600, 60, 300
+
+
+@dataclass(frozen=True)
+class Guest:
+    """`https_port` on this host's loopback is the guest's port 443; its certificates lead to `root`."""
+
+    https_port: int
+    root: str
+    console: Path
+
+    def certificate(self, name: str) -> x509.Certificate:
+        with self._connected(name) as sock:
+            return x509.load_der_x509_certificate(sock.getpeercert(binary_form=True) or b"")
+
+    def get(self, name: str) -> bytes:
+        """Status line, headers and body of the answer."""
+        with self._connected(name) as sock:
+            sock.sendall(f"GET / HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
+            return b"".join(iter(lambda: sock.recv(65536), b""))
+
+    def _connected(self, name: str) -> ssl.SSLSocket:
+        """Raises ssl.SSLError unless the certificate is for `name` and from the authority."""
+        context = ssl.create_default_context(cadata=self.root)
+        plain = socket.create_connection(("127.0.0.1", self.https_port), _ANSWER_SECONDS)
+        return context.wrap_socket(plain, server_hostname=name)
+
+    def run(self, command: str) -> int:
+        """A command in the root shell on the serial console; its exit status."""
+        with socket.socket(socket.AF_UNIX) as console:
+            console.settimeout(_COMMAND_SECONDS)
+            console.connect(str(self.console))
+            console.sendall(f"{command}; echo it ended with $?.\n".encode())
+            said = b""
+            while (found := re.search(rb"it ended with (\d+)\.", said)) is None:
+                said += console.recv(4096)
+        return int(found[1])
+
+
+@pytest.fixture(scope="module")
+def guest(devtools_image: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
+    program, folder = require(qemu.PROGRAM), tmp_path_factory.mktemp("guest")
+    with ExitStack() as stack:
+        authority = stack.enter_context(acme.authority(folder / "authority", HOST))
+        stack.enter_context(serving(METADATA_PORT, Metadata(hostname=",".join(NAMES)).answer))
+        https_port = free_ports(1)
+        machine = machine_in(folder, ((authority.http_port, 80), (https_port, 443)))
+        # A kernel that QEMU brings is what is booted first, so the disk cannot be.
+        words = [word.removesuffix(",bootindex=0") for word in machine.argv(program)]
+        argv = (*words, *direct_boot(devtools_image, folder, files_for_the_test(authority)))
+        stack.enter_context(running_qemu(argv, machine.control, log=folder / "log"))
+        wait_for_line(machine.console_log, f"teekit: HTTPS for {', '.join(NAMES)}")
+        wait_for_line(machine.console_log, "teekit: kettle 0 answers on port 3001")
+        wait_for_line(machine.console_log, "root@teekit:~# ")
+        yield Guest(https_port, root_of(authority), machine.console)
+
+
+def machine_in(folder: Path, forwards: tuple[tuple[int, int], ...]) -> LocalMachine:
+    firmware = qemu.find_firmware()
+    shutil.copyfile(firmware.variables, folder / "variables.fd")
+    (folder / "disk.raw").write_bytes(bytes(1 << 20))
+    return LocalMachine(
+        accelerator="tcg",
+        processors=2,
+        memory_bytes=2 << 30,
+        firmware=qemu.Firmware(firmware.code, folder / "variables.fd"),
+        disk=folder / "disk.raw",
+        control=folder / "qmp.sock",
+        console=folder / "console.sock",
+        console_log=folder / "console.log",
+        forwards=forwards,
+    )
+
+
+def files_for_the_test(authority: acme.Authority) -> bytes:
+    settings = f"ACME_DIRECTORY={authority.directory}\nREQUESTS_CA_BUNDLE=/{KETTLE}/trusted.pem\n"
+    return build_cpio(
+        [
+            Entry(KETTLE, mode=DIRECTORY | 0o755),
+            Entry(f"{KETTLE}/acme.env", settings.encode()),
+            Entry(f"{KETTLE}/trusted.pem", authority.trusted.read_bytes()),
+        ]
+    )
+
+
+def direct_boot(image: Path, folder: Path, more: bytes) -> list[str]:
+    """QEMU's arguments for kernel, initrd with `more` behind it, and command line of a UKI."""
+    with open_uki(image) as uki:
+        for name in ("linux", "initrd"):
+            (section,) = uki.named(f".{name}")
+            (folder / name).write_bytes(uki.content(section))
+        cmdline = uki.text(".cmdline") or ""
+    with (folder / "initrd").open("ab") as stream:
+        stream.write(bytes(-stream.tell() % 4) + more)
+    return ["-kernel", str(folder / "linux"), "-initrd", str(folder / "initrd"), "-append", cmdline.strip()]
+
+
+def wait_for_line(console_log: Path, line: str) -> None:
+    until = time.monotonic() + _BOOT_SECONDS
+    while line not in (said := console_log.read_text(errors="replace") if console_log.exists() else ""):
+        assert time.monotonic() < until, said[-4000:]
+        time.sleep(0.5)
+
+
+def root_of(authority: acme.Authority) -> str:
+    context = ssl.create_default_context(cafile=authority.trusted)
+    with urllib.request.urlopen(authority.roots, context=context, timeout=_ANSWER_SECONDS) as answer:  # noqa: S310 - loopback
+        return str(answer.read().decode())
+
+
+def test_the_demo_app_answers_over_https(guest: Guest) -> None:
+    head, body = guest.get(NAMES[0]).split(b"\r\n\r\n", 1)
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert json.loads(body)["app"] == "demo"
+    alternatives = guest.certificate(NAMES[0]).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert sorted(alternatives.get_values_for_type(x509.DNSName)) == sorted(NAMES)
+
+
+def test_a_name_without_a_kettle_answers_502(guest: Guest) -> None:
+    assert guest.get(NAMES[1]).startswith(b"HTTP/1.1 502 ")
+
+
+def test_a_certificate_is_renewed_and_nginx_shows_the_new_one(guest: Guest) -> None:
+    first = guest.certificate(NAMES[0])
+    assert guest.run("systemctl start cert-renew.service") == 0
+    second = guest.certificate(NAMES[0])
+    assert second.serial_number != first.serial_number
+    assert second.public_key() != first.public_key()
+    assert guest.get(NAMES[0]).startswith(b"HTTP/1.1 200 ")
