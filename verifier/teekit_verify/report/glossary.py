@@ -55,9 +55,9 @@ TERMS = (
     ),
     ("predicted", "Computed from the bytes of the image alone. No machine was booted for it."),
     (
-        "platform (tdx, uefi-vtpm, gcp/...)",
+        "kind of machine (tdx, uefi-vtpm, gcp/...)",
         (
-            "A kind of machine. The same image gives other registers on another kind. `tdx` has Intel TDX, `vtpm` says that "
+            "Also called platform. The same image gives other registers on another kind. `tdx` has Intel TDX, `vtpm` says that "
             "there is a virtual TPM, others are a cloud's machine types."
         ),
     ),

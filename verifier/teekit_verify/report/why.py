@@ -142,7 +142,7 @@ def _parts(report: RebuildReport) -> Iterator[Finding]:
         names = sorted({place.rpartition(" ")[2] for place in places}, key=fields.natural)
         words = gloss(cause)
         yield Finding(
-            cause,
+            "An unknown part" if cause == "unknown" else cause,
             (f" ({words})" if words else "") + f" is not what was published. It shows in {', '.join(names)}.",
         )
 
