@@ -80,7 +80,9 @@ def run_local(
             try:
                 return _boot(booted, options, name, progress, when_ready)
             except MachineEndedError as error:
-                progress.note(f"{name} cannot run this guest ({error.message.partition('; ')[0]}), trying {names[-1]}")
+                # Without QEMU's own words after it, which are all the processor's registers.
+                reason = re.split("[:;] ", error.message)[0]
+                progress.note(f"{name} cannot run this guest ({reason}), trying {names[-1]}")
         return _boot(booted, options, names[-1], progress, when_ready)
 
 
