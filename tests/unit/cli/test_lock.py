@@ -12,7 +12,6 @@ import pytest
 from builders import debian_archive, rebuilds
 from builders.debian_archive import DebianArchive
 from builders.rebuilds import Miniature
-from builders.tools import require
 from teekit_verify.cli.app import main
 from teekit_verify.rebuild import archive, lock
 from teekit_verify.rebuild.provision import Provision
@@ -29,12 +28,6 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DebianArchive]:
         made.add("kernel", "6.12")
         made.publish()
         yield made
-
-
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    require("bwrap")
-    return rebuilds.make_tree(tmp_path_factory.mktemp("environment") / "tree")
 
 
 @pytest.fixture

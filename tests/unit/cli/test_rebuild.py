@@ -16,16 +16,9 @@ import pytest
 
 from builders import rebuilds
 from builders.rebuilds import Miniature
-from builders.tools import require
 from teekit_verify.cli.app import main
 from teekit_verify.rebuild import host, run
 from teekit_verify.rebuild.workspace import Workspace
-
-
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    require("bwrap")
-    return rebuilds.make_tree(tmp_path_factory.mktemp("environment") / "tree")
 
 
 @pytest.fixture

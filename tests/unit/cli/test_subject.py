@@ -11,19 +11,12 @@ import pytest
 from builders import documents, rebuilds
 from builders.rebuilds import Miniature
 from builders.repositories import Repository
-from builders.tools import require
 from teekit_verify.cli.app import main
 from teekit_verify.rebuild.project import Project
 from teekit_verify.reference.create import dump_reference
 from teekit_verify.reference.release import schema_text
 
 COMMITTED_SCHEMA = Path(__file__).parents[3] / "reference/schema/release-v1.schema.json"
-
-
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    require("bwrap")
-    return rebuilds.make_tree(tmp_path_factory.mktemp("environment") / "tree")
 
 
 @pytest.fixture

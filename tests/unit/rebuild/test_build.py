@@ -16,7 +16,6 @@ import pytest
 
 from builders import rebuilds
 from builders.progress import Recorder
-from builders.tools import require
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, ToolFailedError
 from teekit_verify.rebuild import record, run
@@ -28,12 +27,6 @@ from teekit_verify.rebuild.workspace import Workspace
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    require("bwrap")
-    return rebuilds.make_tree(tmp_path_factory.mktemp("environment") / "tree")
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import pytest
 
 from builders import rebuilds
 from builders.rebuilds import Miniature
-from builders.tools import require
 from teekit_verify.cli.app import main
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.rebuild import archive
@@ -20,12 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ARGUMENTS = ("--force", "--profile=debian-kernel", "-I", "base.conf")
-
-
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    require("bwrap")
-    return rebuilds.make_tree(tmp_path_factory.mktemp("environment") / "tree")
 
 
 @pytest.fixture

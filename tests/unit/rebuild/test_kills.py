@@ -31,12 +31,6 @@ done
 """
 
 
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    require("bwrap")
-    return rebuilds.make_tree(tmp_path_factory.mktemp("environment") / "tree")
-
-
 @pytest.fixture
 def miniature(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Miniature:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

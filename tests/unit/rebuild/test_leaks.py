@@ -10,7 +10,6 @@ import pytest
 
 from builders import rebuilds
 from builders.progress import Recorder
-from builders.tools import require
 from teekit_verify.explanation.culprits import Condition
 from teekit_verify.explanation.explain import explain
 from teekit_verify.explanation.tree import culprits
@@ -36,12 +35,6 @@ CAUSES = {
     "fileordering": "file order",
     "user_group": "user name",
 }
-
-
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    require("bwrap")
-    return rebuilds.make_tree(tmp_path_factory.mktemp("environment") / "tree")
 
 
 def leaking(tmp_path: Path, tree: Path, name: str) -> Plan:

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from builders import rebuilds
-from builders.tools import require
 from teekit_verify.core.errors import TeekitError, ToolFailedError, ToolMissingError
 from teekit_verify.rebuild import sandbox as sandbox_module
 from teekit_verify.rebuild.sandbox import FIRST_ID, Sandbox
@@ -73,12 +71,6 @@ def test_a_terminal_and_the_network_are_asked_for() -> None:
     assert plain[4:5] == open_one[:1] == ["bwrap"]
     assert set(plain[4:]) - set(open_one) == {"--unshare-net", "--seccomp", "9", "--new-session"}
     assert "taskset" not in plain
-
-
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    require("bwrap")
-    return rebuilds.make_tree(tmp_path_factory.mktemp("environment") / "tree")
 
 
 def output(sandbox: Sandbox, script: str) -> str:

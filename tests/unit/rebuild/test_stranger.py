@@ -12,7 +12,6 @@ import pytest
 from builders import rebuilds
 from builders.progress import Recorder
 from builders.repositories import Repository
-from builders.tools import require
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.rebuild import stranger
 from teekit_verify.rebuild.origin import Origin
@@ -37,12 +36,6 @@ class StandInProvision(Provision):
 
     def environment(self) -> rebuilds.StandInEnvironment:
         return rebuilds.environment(self.tree)
-
-
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    require("bwrap")
-    return rebuilds.make_tree(tmp_path_factory.mktemp("environment") / "tree")
 
 
 def target(folder: Path, tree: Path, arguments: str, **changes: Any) -> StrangersTarget:
