@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from teekit_verify.cli.options import DebugOption, JsonOption
+from teekit_verify.cli.options import AcceleratorOption, DebugOption, JsonOption
 from teekit_verify.core.outcome import ExitStatus
 
 
@@ -30,12 +30,7 @@ def boot(
     timeout_seconds: Annotated[
         float, typer.Option("--timeout", metavar="SECONDS", help="How long a boot may take.")
     ] = 900,
-    accelerator: Annotated[
-        Literal["kvm", "tcg"] | None,
-        typer.Option(
-            help="How QEMU runs the guest. [default: KVM where it runs the guest, else TCG]", show_default=False
-        ),
-    ] = None,
+    accelerator: AcceleratorOption = None,
     save_log: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write the event log of the boot to this file.", show_default=False),

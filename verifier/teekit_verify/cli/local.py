@@ -7,11 +7,11 @@ import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from teekit_verify.cli.options import DebugOption, JsonOption, say_error
+from teekit_verify.cli.options import AcceleratorOption, DebugOption, JsonOption, say_error
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
@@ -52,12 +52,7 @@ def local(
     timeout_seconds: Annotated[
         float, typer.Option("--timeout", metavar="SECONDS", help="How long kettles may take.")
     ] = 900,
-    accelerator: Annotated[
-        Literal["kvm", "tcg"] | None,
-        typer.Option(
-            help="How QEMU runs the guest. [default: KVM where it runs the guest, else TCG]", show_default=False
-        ),
-    ] = None,
+    accelerator: AcceleratorOption = None,
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:

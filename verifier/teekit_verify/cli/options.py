@@ -19,6 +19,10 @@ _SHOWING = frozenset({"json_output", "debug"})
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 DebugOption = Annotated[bool, typer.Option(DEBUG_FLAG, help="Show a traceback when something goes wrong.")]
+AcceleratorOption = Annotated[
+    Literal["kvm", "tcg"] | None,
+    typer.Option(help="How QEMU runs the guest. [default: KVM where it runs the guest, else TCG]", show_default=False),
+]
 EventsOption = Annotated[bool, typer.Option("--events", help="Also show the event logs.")]
 MirrorOption = Annotated[
     str | None,

@@ -6,6 +6,7 @@ import json
 import re
 
 from teekit_verify.core.errors import MalformedInputError, printable
+from teekit_verify.core.plain_json import load_plain
 
 MAX_JSON_BYTES = 4 << 20
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
@@ -27,17 +28,8 @@ def parse_json(data: bytes, what: str) -> object:
     if sum(map(data.count, (b",", b"[", b"{", b":"))) > _MAX_VALUES:
         raise MalformedInputError(what, field="JSON", offset=0, problem=f"more than {_MAX_VALUES} values")
     try:
-        return json.loads(data.decode("utf-8"), object_pairs_hook=_no_duplicates)
-    except RecursionError as error:
-        raise MalformedInputError(what, field="JSON", offset=0, problem="nested too deeply") from error
+        return load_plain(data)
     except ValueError as error:
         offset = error.pos if isinstance(error, json.JSONDecodeError) else 0
         problem = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
         raise MalformedInputError(what, field="JSON", offset=offset, problem=printable(problem)) from error
-
-
-def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return fields

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from teekit_verify.core import files
 from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.core.plain_json import load_plain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,23 +77,9 @@ def require_schema(data: bytes, schema: str, where: str) -> None:
 def plain_json(data: bytes, where: str) -> object:
     """JSON to plain values; refuses duplicate keys, on which parsers disagree."""
     try:
-        return json.loads(data.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        problem = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise TeekitError(f"{where}: is not JSON: {printable(problem)}") from error
-
-
-def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    fields: dict[str, object] = {}
-    for name, value in pairs:
-        if name in fields:
-            raise ValueError(f"the key {name[:80]!r} stands twice in one object")
-        fields[name] = value
-    return fields
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(f"{name} is not a JSON number")
+        return load_plain(data)
+    except ValueError as error:
+        raise TeekitError(f"{where}: is not JSON: {printable(str(error))}") from error
 
 
 def _in_words(error: ValidationError, where: str) -> TeekitError:

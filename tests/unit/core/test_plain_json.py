@@ -1,0 +1,42 @@
+"""JSON that parsers disagree about."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from teekit_verify.core.plain_json import load_plain
+
+
+def test_what_json_has() -> None:
+    assert load_plain(b' {"a": [1, -2.5, "\xc3\xa9", true, null, {"a": 1}]} ') == {
+        "a": [1, -2.5, "\u00e9", True, None, {"a": 1}]
+    }
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b'{"a": 1, "b": 2, "a": 1}', "^the key 'a' stands twice in one object$"),
+        (b'[{"a": {"b": 1, "b": 2}}]', "^the key 'b' stands twice in one object$"),
+        (b'{"' + b"k" * 200 + b'": 1, "' + b"k" * 200 + b'": 1}', f"^the key '{'k' * 80}' stands"),
+        (b"[NaN]", "^NaN is not a JSON number$"),
+        (b"-Infinity", "^-Infinity is not a JSON number$"),
+        (b"[" * 100_000, "^nested too deeply$"),
+        (b'"\xff"', "can't decode byte 0xff"),
+        ('"a"'.encode("utf-16"), "can't decode byte"),
+        (b"\xef\xbb\xbf1", "BOM"),
+        (b"9" * 5000, "Exceeds the limit"),
+        (b"", "^Expecting value: line 1 column 1"),
+    ],
+)
+def test_what_is_refused(data: bytes, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        load_plain(data)
+
+
+def test_the_place_is_told_where_it_is_known() -> None:
+    with pytest.raises(json.JSONDecodeError) as caught:
+        load_plain(b"[1, 2,]")
+    assert caught.value.pos == 6
