@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from builders import documents as sample
-from teekit_verify.appraisal.compare import compare_with_reference
+from teekit_verify.appraisal.compare import compare_with_published
 from teekit_verify.appraisal.rebuild import appraise_rebuild
 from teekit_verify.appraisal.verdict import Verdict
 from teekit_verify.explanation.tree import Cause, Difference, Explanation, Kind
@@ -16,6 +16,7 @@ from teekit_verify.rebuild.smells import Smell
 from teekit_verify.reference import model
 from teekit_verify.reference.groups import reference_groups
 from teekit_verify.reference.load import load_reference
+from teekit_verify.reference.published import values_of
 from teekit_verify.report.document import (
     ComparisonReport,
     RebuildReport,
@@ -42,7 +43,7 @@ EVIL = sample.measurements(
 
 
 def comparison(measured: model.Measurements, reference: model.Reference | None = None) -> ComparisonReport:
-    checklist, conclusion = compare_with_reference(reference or sample.reference(), measured)
+    _, checklist, conclusion = compare_with_published((values_of(reference or sample.reference()),), measured)
     return ComparisonReport(USED, measured, checklist, conclusion, "0.1.0")
 
 

@@ -20,7 +20,7 @@ from builders.uki import kernel
 from teekit_verify.cli.app import main
 from teekit_verify.core.digest import Algorithm
 from teekit_verify.core.outcome import ExitStatus
-from teekit_verify.evidence.eventlog import read_event_log
+from teekit_verify.evidence.files import read_log
 from teekit_verify.measurement.replay import replay
 
 BOOTS = sorted((Path(__file__).parents[1] / "assets" / "boots").glob("*.bin"))
@@ -145,7 +145,7 @@ def _printed(*arguments: str) -> str:
 @pytest.mark.parametrize("path", BOOTS, ids=lambda path: path.stem)
 def test_logs_of_real_boots_replay_as_tpm2_eventlog_says(path: Path) -> None:
     registers = _run("tpm2_eventlog", path).partition("\npcrs:\n")[2]
-    log = read_event_log(path)
+    log = read_log(path)
     for algorithm in (Algorithm.SHA256, Algorithm.SHA384):
         bank = re.search(rf"  {algorithm.value}:\n((?:    .*\n)+)", registers)
         assert bank is not None

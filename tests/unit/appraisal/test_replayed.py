@@ -9,7 +9,7 @@ from teekit_verify.appraisal.replayed import compare_logs, compare_with_quote
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
 from teekit_verify.core.outcome import ExitStatus, Outcome
-from teekit_verify.evidence.eventlog import EventLog, LogKind, parse_event_log, read_event_log
+from teekit_verify.evidence.eventlog import EventLog, LogKind, parse_event_log
 from teekit_verify.evidence.files import read_log
 from teekit_verify.evidence.quote import Quote, read_quote
 from teekit_verify.measurement.events import Event, EventType
@@ -19,7 +19,7 @@ COS = read_log(build.ASSETS / "gcp-cos113-ccel-data.bin")
 COS_QUOTE = read_quote(build.ASSETS / "gcp-cos113-quote.bin")
 DSTACK = read_log(build.ASSETS / "dstack-quote-report.json")
 DSTACK_QUOTE = read_quote(build.ASSETS / "dstack-quote-report.json")
-TPM = read_event_log(build.ASSETS / "ovmf-swtpm-uki.bin")
+TPM = read_log(build.ASSETS / "ovmf-swtpm-uki.bin")
 OTHER = Event(rtmr(3), 0x77, (Digest(Algorithm.SHA384, b"\1" * 48),), "other")
 
 

@@ -11,13 +11,13 @@ from teekit_verify.boot.proof import PROVEN, BootProof, compare
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus, Outcome
-from teekit_verify.evidence.eventlog import read_event_log
+from teekit_verify.evidence.files import read_log
 from teekit_verify.measurement.boot import Prediction
 from teekit_verify.measurement.events import Event
 from teekit_verify.measurement.registers import Register, pcr
 from teekit_verify.measurement.replay import extend
 
-LOG = read_event_log(RECORDED_LOG)
+LOG = read_log(RECORDED_LOG)
 BANKS = (Algorithm.SHA256, Algorithm.SHA384)
 WRONG = tuple(Digest.of(bank, b"wrong") for bank in BANKS)
 

@@ -14,7 +14,7 @@ from builders.uki import build_uki
 from teekit_verify.boot import proof, qemu
 from teekit_verify.cli.app import main
 from teekit_verify.core.outcome import ExitStatus
-from teekit_verify.evidence.eventlog import read_event_log
+from teekit_verify.evidence.files import read_log
 from teekit_verify.measurement.boot import Prediction
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def uki(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def right(monkeypatch: pytest.MonkeyPatch) -> None:
     """Predict what the recorded boot measured, whatever the UKI."""
-    events = read_event_log(fake_machine.RECORDED_LOG).events
+    events = read_log(fake_machine.RECORDED_LOG).events
     predictions = [
         Prediction(register, tuple(event for event in events if event.register == register))
         for register in proof.PROVEN

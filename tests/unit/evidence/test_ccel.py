@@ -5,8 +5,9 @@ import pytest
 from builders import eventlog as build
 from teekit_verify.core.digest import Algorithm
 from teekit_verify.core.errors import MalformedInputError
-from teekit_verify.evidence.ccel import CcelTable, parse_ccel, parse_table, read_ccel
+from teekit_verify.evidence.ccel import CcelTable, parse_ccel, parse_table
 from teekit_verify.evidence.eventlog import LogKind
+from teekit_verify.evidence.files import read_log
 from teekit_verify.measurement.registers import rtmr
 from teekit_verify.measurement.replay import replay
 
@@ -53,7 +54,7 @@ def test_malformed_table(table: bytes, message: str) -> None:
 
 
 def test_reading_both_files() -> None:
-    log = read_ccel(build.ASSETS / "gcp-cos113-ccel-table.bin", build.ASSETS / "gcp-cos113-ccel-data.bin")
+    log = read_log(build.ASSETS / "gcp-cos113-ccel-data.bin", table=build.ASSETS / "gcp-cos113-ccel-table.bin")
     assert log.size_bytes == LOG_BYTES
 
 

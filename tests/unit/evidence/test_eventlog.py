@@ -13,7 +13,8 @@ from builders import eventlog as build
 from builders.tools import require
 from teekit_verify.core.digest import Algorithm
 from teekit_verify.core.errors import MalformedInputError, TeekitError
-from teekit_verify.evidence.eventlog import LogKind, parse_event_log, read_event_log
+from teekit_verify.evidence.eventlog import LogKind, parse_event_log
+from teekit_verify.evidence.files import read_log
 from teekit_verify.measurement.events import EventType
 from teekit_verify.measurement.registers import pcr, rtmr
 from teekit_verify.measurement.replay import replay
@@ -31,7 +32,7 @@ NO_DIGESTS = {build.SHA256: bytes(32), build.SHA384: bytes(48)}
 
 
 def test_ccel_of_a_gcp_machine_replays_to_its_quote() -> None:
-    log = read_event_log(COS_CCEL)
+    log = read_log(COS_CCEL)
     quoted = build.quote_rtmrs((build.ASSETS / "gcp-cos113-quote.bin").read_bytes())
     values = replay(log.events, Algorithm.SHA384)
     assert [values[rtmr(index)].value for index in range(3)] == list(quoted[:3])
@@ -51,7 +52,7 @@ def test_tpm2_eventlog_agrees(data: bytes, tmp_path: Path) -> None:
     path.write_bytes(data)
     output = subprocess.run([require("tpm2_eventlog"), path], capture_output=True, text=True, check=True).stdout
     listed, _, registers = output.partition("\npcrs:\n")
-    log = read_event_log(path)
+    log = read_log(path)
     for algorithm in (Algorithm.SHA256, Algorithm.SHA384):
         ours = {(register.index, value.hex) for register, value in replay(log.events, algorithm).items()}
         assert ours == _registers(registers, algorithm)
@@ -201,9 +202,9 @@ def test_every_cut_of_a_real_log_parses_or_raises_our_error() -> None:
 
 def test_reading_a_file_that_is_missing_or_too_large(tmp_path: Path) -> None:
     with pytest.raises(TeekitError, match="none: cannot be read: No such file"):
-        read_event_log(tmp_path / "none")
+        read_log(tmp_path / "none")
     large = tmp_path / "large"
     with large.open("wb") as stream:
         stream.truncate((16 << 20) + 1)
     with pytest.raises(TeekitError, match="large: has more than 16 MiB, too large for an event log"):
-        read_event_log(large)
+        read_log(large)

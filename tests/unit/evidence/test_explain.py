@@ -14,8 +14,8 @@ from builders import eventlog as build
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.evidence.describe import DSTACK_RUNTIME_EVENT, describe
 from teekit_verify.evidence.dstack import parse_dstack_log
-from teekit_verify.evidence.eventlog import read_event_log
 from teekit_verify.evidence.explain import explain
+from teekit_verify.evidence.files import read_log
 from teekit_verify.evidence.loadoption import boot_order, load_option, variable_of
 from teekit_verify.measurement.align import first_divergence
 from teekit_verify.measurement.events import Event, EventType
@@ -24,7 +24,7 @@ from teekit_verify.measurement.registers import rtmr
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COS = read_event_log(build.ASSETS / "gcp-cos113-ccel-data.bin").events
+COS = read_log(build.ASSETS / "gcp-cos113-ccel-data.bin").events
 DSTACK = parse_dstack_log((build.ASSETS / "dstack-quote-report.json").read_bytes()).events
 OTHER = (Digest(Algorithm.SHA384, b"\x11" * 48),)
 

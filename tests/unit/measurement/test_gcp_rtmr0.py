@@ -9,7 +9,7 @@ import pytest
 from builders import eventlog
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
-from teekit_verify.evidence.ccel import read_ccel
+from teekit_verify.evidence.files import read_log
 from teekit_verify.measurement.events import Event, EventType
 from teekit_verify.measurement.gcp_rtmr0 import (
     CUSTOM_IMAGE,
@@ -46,7 +46,7 @@ def firmware(cfv: Digest | None) -> GcpFirmware:
 
 
 def cos_events() -> list[Event]:
-    log = read_ccel(eventlog.ASSETS / "gcp-cos113-ccel-table.bin", eventlog.ASSETS / "gcp-cos113-ccel-data.bin")
+    log = read_log(eventlog.ASSETS / "gcp-cos113-ccel-data.bin", table=eventlog.ASSETS / "gcp-cos113-ccel-table.bin")
     return [event for event in log.events if event.register == rtmr(0)]
 
 

@@ -14,7 +14,6 @@ from teekit_verify.measurement.registers import (
     from_cc_mr_index,
     pcr,
     rtmr,
-    rtmr_of_pcr,
 )
 from teekit_verify.measurement.replay import replay
 
@@ -37,13 +36,6 @@ def test_cc_measurement_register_indexes() -> None:
     assert [from_cc_mr_index(index) for index in range(5)] == [MRTD, rtmr(0), rtmr(1), rtmr(2), rtmr(3)]
     with pytest.raises(TeekitError, match="no such measurement register: 'RTMR4'"):
         from_cc_mr_index(5)
-
-
-def test_pcrs_on_a_tdx_machine() -> None:
-    expected = [MRTD, rtmr(0), *[rtmr(1)] * 5, rtmr(0), *[rtmr(2)] * 8]
-    assert [rtmr_of_pcr(index) for index in range(16)] == expected
-    with pytest.raises(TeekitError, match="PCR 16 has no TDX register"):
-        rtmr_of_pcr(16)
 
 
 def test_names_of_event_types() -> None:

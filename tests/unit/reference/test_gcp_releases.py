@@ -14,8 +14,7 @@ from builders import eventlog
 from builders import tdvf as build
 from builders.mrtd import mrtd_of_rows
 from teekit_verify.core.digest import Algorithm, Digest
-from teekit_verify.evidence.ccel import read_ccel
-from teekit_verify.evidence.eventlog import read_event_log
+from teekit_verify.evidence.files import read_log
 from teekit_verify.measurement.events import Event, EventType
 from teekit_verify.measurement.registers import rtmr
 from teekit_verify.measurement.replay import replay
@@ -97,7 +96,7 @@ def test_a_known_file_decides_where_the_separators_are(file: Path, second: bool)
 
 
 def _real_rtmr1() -> list[Event]:
-    log = read_ccel(eventlog.ASSETS / "gcp-cos113-ccel-table.bin", eventlog.ASSETS / "gcp-cos113-ccel-data.bin")
+    log = read_log(eventlog.ASSETS / "gcp-cos113-ccel-data.bin", table=eventlog.ASSETS / "gcp-cos113-ccel-table.bin")
     return [event for event in log.events if event.register == rtmr(1)]
 
 
@@ -138,13 +137,13 @@ def test_releases_that_measure_the_separator_elsewhere_have_another_rtmr1() -> N
 
 def test_rtmr1_without_separator_is_that_of_a_real_machine() -> None:
     """The same image on the firmware before: its log has the separator in RTMR0."""
-    old = read_event_log(eventlog.ASSETS / "gcp-cos113-two-separators.bin").events
+    old = read_log(eventlog.ASSETS / "gcp-cos113-two-separators.bin").events
     found = without_separator(create.register_value(rtmr(1), _real_rtmr1()))
     assert found.values == (replay(old, Algorithm.SHA384)[rtmr(1)],)
 
 
 def test_the_firmware_of_that_log_is_on_record() -> None:
-    old = read_event_log(eventlog.ASSETS / "gcp-cos113-two-separators.bin").events
+    old = read_log(eventlog.ASSETS / "gcp-cos113-two-separators.bin").events
     digests = [event.digests[0] for event in old if event.register == rtmr(0)]
     release = next(fact for fact in FACTS.firmware if fact.label == OLD)
     (acpi,) = FACTS.acpi_of("c3-standard-4", release.acpi)

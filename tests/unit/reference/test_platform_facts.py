@@ -11,7 +11,7 @@ import pytest
 from builders import eventlog
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
-from teekit_verify.evidence.ccel import read_ccel
+from teekit_verify.evidence.files import read_log
 from teekit_verify.measurement.registers import rtmr
 from teekit_verify.measurement.tdhob import GIB
 from teekit_verify.reference.platform_facts import load_gcp
@@ -32,7 +32,7 @@ def test_every_acpi_set_is_of_a_machine_on_record() -> None:
 
 def test_the_machine_of_a_real_log_is_on_record() -> None:
     """A c3-standard-4 of 2024: its log has the recorded ACPI digests and configuration volume, its quote the MRTD."""
-    log = read_ccel(eventlog.ASSETS / "gcp-cos113-ccel-table.bin", eventlog.ASSETS / "gcp-cos113-ccel-data.bin")
+    log = read_log(eventlog.ASSETS / "gcp-cos113-ccel-data.bin", table=eventlog.ASSETS / "gcp-cos113-ccel-table.bin")
     digests = [event.digests[0] for event in log.events if event.register == rtmr(0)]
     quote = (eventlog.ASSETS / "gcp-cos113-quote.bin").read_bytes()
     release = FACTS.by_mrtd(Digest(Algorithm.SHA384, quote[48 + 136 :][:48]))

@@ -9,23 +9,16 @@ from teekit_verify.appraisal.appraise import appraise
 from teekit_verify.appraisal.artifacts import check_boot_file
 from teekit_verify.appraisal.checklist import Checklist, Conclusion, conclude
 from teekit_verify.core.outcome import Check, ExitStatus, Outcome
-from teekit_verify.reference.published import values_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from teekit_verify.reference.model import Measurements, Reference, ReferenceRegister
+    from teekit_verify.reference.model import Measurements, ReferenceRegister
     from teekit_verify.reference.published import ReferenceValues
 
     Compared = tuple[ReferenceValues, Checklist, Conclusion]
 
 _BEST_FIRST = (ExitStatus.HOLDS, ExitStatus.NO_VERDICT, ExitStatus.DOES_NOT_HOLD)
-
-
-def compare_with_reference(reference: Reference, measurements: Measurements) -> tuple[Checklist, Conclusion]:
-    """The measured file's own digest, and every register. Other files of the reference are not asked for."""
-    _, checklist, conclusion = compare_with_published((values_of(reference),), measurements)
-    return checklist, conclusion
 
 
 def compare_with_published(published: Sequence[ReferenceValues], measurements: Measurements) -> Compared:

@@ -7,15 +7,10 @@ Layout: EFI_CC_EVENTLOG_ACPI_TABLE in edk2's MdePkg/Include/Protocol/CcMeasureme
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import MalformedInputError
-from teekit_verify.core.files import read_bounded
-from teekit_verify.evidence.eventlog import MAX_LOG_BYTES, EventLog, LogKind, parse_event_log
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from teekit_verify.evidence.eventlog import EventLog, LogKind, parse_event_log
 
 TABLE_BYTES = 56
 _WHAT = "CCEL table"
@@ -49,13 +44,6 @@ def parse_table(data: bytes) -> CcelTable:
     if cc_type != _CC_TYPE_TDX:
         raise MalformedInputError(_WHAT, field="CC type", offset=36, problem=f"expected 2 (TDX), found {cc_type}")
     return CcelTable(cc_type, cc_subtype, log_bytes, address)
-
-
-def read_ccel(table: Path, data: Path) -> EventLog:
-    """Parse the two files. Raises TeekitError if one cannot be read, MalformedInputError if it is not what it should be."""
-    return parse_ccel(
-        read_bounded(table, MAX_LOG_BYTES, "an ACPI table"), read_bounded(data, MAX_LOG_BYTES, "an event log")
-    )
 
 
 def parse_ccel(table_data: bytes, log_data: bytes) -> EventLog:

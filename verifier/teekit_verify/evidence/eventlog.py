@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import MalformedInputError, TeekitError
-from teekit_verify.core.files import read_bounded
 from teekit_verify.evidence.describe import describe
 from teekit_verify.measurement import registers
 from teekit_verify.measurement.events import Event, EventType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from teekit_verify.measurement.registers import Register
 
@@ -62,11 +60,6 @@ class _Record:
     event_type: int
     digests: tuple[Digest, ...]
     data: bytes
-
-
-def read_event_log(path: Path, kind: LogKind | None = None) -> EventLog:
-    """Parse a log file of at most 16 MiB. Raises TeekitError if it cannot be read, MalformedInputError if it is no log."""
-    return parse_event_log(read_bounded(path, MAX_LOG_BYTES, "an event log"), kind)
 
 
 def parse_event_log(

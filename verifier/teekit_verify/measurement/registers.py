@@ -68,20 +68,3 @@ def from_cc_mr_index(index: int) -> Register:
     if index == 0:
         return MRTD
     return rtmr(index - 1)
-
-
-def rtmr_of_pcr(index: int) -> Register:
-    """Where TDVF measures what a TPM platform measures into PCR `index` (UEFI 2.10, 38.4.1; TDVF design guide 8.1).
-
-    PCR 0 -> MRTD, PCR 1 and 7 -> RTMR0, PCR 2..6 -> RTMR1, PCR 8..15 -> RTMR2.
-    Raises TeekitError for PCR 16 and above, which have no counterpart.
-    """
-    if index == 0:
-        return MRTD
-    if index in (1, 7):
-        return rtmr(0)
-    if 2 <= index <= 6:  # noqa: PLR2004 - the table above
-        return rtmr(1)
-    if 8 <= index <= 15:  # noqa: PLR2004
-        return rtmr(2)
-    raise TeekitError(f"PCR {index} has no TDX register")
