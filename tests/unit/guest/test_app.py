@@ -58,6 +58,14 @@ def test_what_is_no_file(tmp_path: Path) -> None:
             load(f"file://{path}")
 
 
+@pytest.mark.parametrize(
+    "path", ["/proc/self/mem", "/usr/../proc/self/mem", "/usr/%2e%2e/proc/self/mem", "/" + "a" * 300]
+)
+def test_a_file_that_gives_nothing(path: str) -> None:
+    with pytest.raises(Refused, match=r"cannot be read: (Input/output error|File name too long)"):
+        load(f"file://{path}")
+
+
 def test_a_file_nobody_may_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def denied(*_: object) -> None:
         raise PermissionError(13, "Permission denied")

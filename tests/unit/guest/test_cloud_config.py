@@ -5,9 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import re
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from builders import metadata as fake
 from builders.http import Exchange, serve
@@ -305,6 +308,22 @@ def test_one_bad_hostname_refuses_them_all(bad: bytes, caplog: pytest.LogCapture
     assert line.message.startswith("hostname refused: ")
     assert line.message.endswith(" is no hostname; no HTTPS")
     assert line.message.isprintable()
+
+
+ODD = st.binary(max_size=40) | st.text("aK.-,;{}*_ \n\t\\\"'$\u212a\u3002", max_size=40).map(str.encode)
+MANIFESTS = ODD | st.fixed_dictionaries({"app": ODD.map(lambda odd: "https://a/" + odd.decode(errors="replace"))}).map(
+    lambda given: fields(**given)
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(MANIFESTS).map(b",".join), st.lists(ODD).map(b",".join))
+def test_whatever_is_set_only_plain_letters_are_written(value: bytes, hostname: bytes) -> None:
+    text = environment(Metadata("gcp", value, hostname), LOG)
+    plain = (
+        r"CLOUD_PROVIDER=gcp\nMANIFEST=[A-Za-z0-9+/=,]*\n(HOSTNAME_CONFIG=[a-z0-9-]+(\.[a-z0-9-]+)+(,[a-z0-9.-]+)*\n)?"
+    )
+    assert re.fullmatch(plain, text)
 
 
 @pytest.mark.parametrize(
