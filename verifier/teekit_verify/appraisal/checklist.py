@@ -37,6 +37,7 @@ class Checklist:
         raise TypeError("a Checklist has no truth value: ask for its conclusion")
 
     def of(self, *outcomes: Outcome) -> tuple[Check, ...]:
+        """The checks with one of these outcomes, in order."""
         return tuple(check for check in self.checks if check.outcome in outcomes)
 
     def __add__(self, other: Checklist) -> Checklist:
@@ -45,6 +46,8 @@ class Checklist:
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
+    """The exit status, and in words why it is not HOLDS."""
+
     status: ExitStatus
     reasons: tuple[str, ...]
 

@@ -32,6 +32,8 @@ class GuestFiles:
 
 @dataclass(frozen=True, slots=True)
 class AppraisedGuest:
+    """What was read, and what is thought of it."""
+
     quote: Quote
     signature: QuoteSignature
     appraisal: PresentedAppraisal

@@ -57,6 +57,7 @@ class QuoteAppraisal:
 
     @property
     def is_authentic(self) -> bool:
+        """Whether nothing speaks against where the quote comes from, and something for it."""
         return _holds(self.authentic)
 
     @property
@@ -66,10 +67,12 @@ class QuoteAppraisal:
 
     @property
     def not_checked(self) -> tuple[Check, ...]:
+        """The checks that decide nothing, in order."""
         return tuple(check for check in self.authentic + self.acceptable if check.outcome is Outcome.NOT_CHECKED)
 
     @property
     def status(self) -> ExitStatus:
+        """HOLDS if the quote is authentic and acceptable."""
         return ExitStatus.HOLDS if self.is_acceptable else ExitStatus.DOES_NOT_HOLD
 
 
@@ -80,6 +83,7 @@ def _holds(checks: tuple[Check, ...]) -> bool:
 
 
 def appraise_quote(quote: Quote, signature: QuoteSignature, policy: QuotePolicy) -> QuoteAppraisal:
+    """Every fact about the quote as a check; `signature` is that of the quote, already parsed. Raises nothing of its own."""
     return QuoteAppraisal(_authentic(quote, signature, policy), _acceptable(quote, signature, policy))
 
 

@@ -35,6 +35,7 @@ class LogComparison:
 
     @property
     def status(self) -> ExitStatus:
+        """HOLDS if every register was compared and is equal."""
         holds = all(check.outcome is Outcome.MATCH for check in self.checks)
         return ExitStatus.HOLDS if holds else ExitStatus.DOES_NOT_HOLD
 

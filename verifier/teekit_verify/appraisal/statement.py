@@ -42,6 +42,8 @@ AuditorName = Annotated[str, Field(pattern="^[A-Za-z0-9_-]{1,64}$")]
 
 @dataclass(frozen=True, slots=True)
 class SubjectDigest:
+    """The only algorithm of subjects here."""
+
     __pydantic_config__: ClassVar = _STRICT
     sha256: fields.Sha256
 
@@ -132,6 +134,7 @@ class Rebuilt:
 
 
 def require_attestable(verdict: Verdict, where: str) -> None:
+    """Raises TeekitError for a verdict that no statement can have; `where` names the report."""
     if verdict not in ATTESTABLE:
         raise TeekitError(
             f"{where}: a rebuild with the verdict {verdict.value} cannot be attested: {verdict.meaning}",
@@ -193,6 +196,7 @@ def _statement(rebuilt: Rebuilt, auditor: str, commit: str | None) -> Statement:
 
 
 def subjects(artifacts: tuple[model.Artifact, ...]) -> tuple[Subject, ...]:
+    """In the order of their names, so that the same artifacts give the same statement."""
     ordered = sorted(artifacts, key=lambda artifact: artifact.name)
     return tuple(Subject(artifact.name, SubjectDigest(artifact.sha256)) for artifact in ordered)
 

@@ -34,6 +34,7 @@ class Claim:
 
     @classmethod
     def of(cls, statement: Statement) -> Claim:
+        """What a statement claims."""
         artifacts = sorted((subject.name, subject.digest.sha256) for subject in statement.subject)
         return cls(tuple(artifacts), statement.predicate.commit, statement.predicate.inputs_sha256)
 
@@ -78,6 +79,7 @@ class Tally:
 
     @property
     def status(self) -> ExitStatus:
+        """HOLDS if enough auditors agree."""
         return ExitStatus.DOES_NOT_HOLD if self.problem else ExitStatus.HOLDS
 
 

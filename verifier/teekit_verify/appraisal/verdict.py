@@ -37,6 +37,7 @@ class Verdict(Enum):
 
     @property
     def meaning(self) -> str:
+        """The verdict in one sentence."""
         return _MEANING[self]
 
 

@@ -46,6 +46,7 @@ def appraise_azure(quote: Quote, signature: QuoteSignature, vtpm: VtpmEvidence, 
 
 
 def is_certified(appraisal: QuoteAppraisal) -> bool:
+    """Whether Microsoft vouches for the key that signed the PCRs."""
     return any(check.name == CERTIFIED and check.outcome is Outcome.MATCH for check in appraisal.authentic)
 
 

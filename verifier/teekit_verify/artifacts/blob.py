@@ -43,6 +43,7 @@ class Blob:
         return os.pread(self.descriptor, wanted, self.start + offset) if wanted > 0 else b""
 
     def pieces(self, start: int = 0) -> Iterator[bytes]:
+        """The bytes from `start` to the end, in pieces of at most PIECE_BYTES."""
         while piece := self.read(start, PIECE_BYTES):
             yield piece
             start += len(piece)

@@ -45,6 +45,8 @@ class ElfSection:
 
 @dataclass(frozen=True, slots=True)
 class ElfNote:
+    """One note (ELF specification, "Note Section"): who defined it, its number with them, and its content."""
+
     owner: str
     type: int
     description: bytes

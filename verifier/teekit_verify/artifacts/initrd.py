@@ -41,6 +41,7 @@ class Member:
 
     @property
     def form(self) -> str:
+        """How it is compressed, for people."""
         return self.compression.value if self.compression else "plain"
 
 

@@ -13,6 +13,8 @@ _MAX_PACKAGES = 100_000
 
 @dataclass(frozen=True, slots=True, order=True)
 class ManifestPackage:
+    """One row of the manifest; `type` is the kind of package, such as deb."""
+
     type: str
     name: str
     architecture: str

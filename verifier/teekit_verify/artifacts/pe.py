@@ -46,6 +46,7 @@ class Span:
         return self.stop - self.start
 
     def shifted(self, by_bytes: int) -> Span:
+        """The same span of something that begins `by_bytes` later."""
         return Span(self.start + by_bytes, self.stop + by_bytes)
 
 
@@ -173,6 +174,7 @@ class _Window:
 
 class _Headers(pefile.PE):  # type: ignore[misc]  # pefile has no types
     def is_driver(self) -> bool:
+        """Pefile would read the import table to know, which is not ours to trust."""
         return False
 
 

@@ -19,6 +19,7 @@ class Reader:
 
     @property
     def remaining(self) -> int:
+        """Bytes from the position to the end."""
         return len(self.data) - self.position
 
     def fail(self, field: str, problem: str) -> MalformedInputError:
@@ -26,6 +27,7 @@ class Reader:
         return MalformedInputError(self.what, field=field, offset=self.base + self.position, problem=problem)
 
     def take(self, size_bytes: int, field: str) -> memoryview:
+        """The next `size_bytes` bytes, without copying them. Raises MalformedInputError if fewer are left."""
         if size_bytes < 0 or size_bytes > self.remaining:
             raise self.fail(field, f"needs {size_bytes} bytes, {self.remaining} are left")
         start = self.position
@@ -33,6 +35,7 @@ class Reader:
         return self.data[start : self.position]
 
     def u8(self, field: str) -> int:
+        """The next byte. All of these raise MalformedInputError as `take` does."""
         return self.take(1, field)[0]
 
     def u16(self, field: str) -> int:

@@ -26,6 +26,7 @@ class Algorithm(Enum):
 
     @property
     def size_bytes(self) -> int:
+        """The length of a digest: 20, 32, 48 or 64."""
         return hashlib.new(self.value, usedforsecurity=False).digest_size
 
     @property
@@ -49,6 +50,7 @@ class Digest:
 
     @classmethod
     def of(cls, algorithm: Algorithm, data: bytes | memoryview) -> Digest:
+        """The digest of bytes in memory."""
         return cls(algorithm, hashlib.new(algorithm.value, data, usedforsecurity=False).digest())
 
     @classmethod
@@ -61,6 +63,7 @@ class Digest:
 
     @classmethod
     def from_hex(cls, algorithm: Algorithm, text: str) -> Digest:
+        """Raises TeekitError for what is not hexadecimal, or has another length than the algorithm's digests."""
         try:
             return cls(algorithm, bytes.fromhex(text))
         except ValueError as error:
@@ -88,5 +91,6 @@ def digest_stream(algorithm: Algorithm, stream: BinaryIO) -> Digest:
 
 
 def digest_file(path: Path, algorithm: Algorithm = Algorithm.SHA256) -> Digest:
+    """The digest of a file of any size. Raises OSError: a file that somebody else named is opened with `core.files`."""
     with path.open("rb") as stream:
         return digest_stream(algorithm, stream)

@@ -52,6 +52,7 @@ class DownloadStore:
         self._root = root
 
     def path(self, digest: Digest) -> Path:
+        """Where a file with this digest is, or would be."""
         return self._root / digest.algorithm.value / digest.hex
 
     def verified(self, file: RemoteFile) -> Path | None:
@@ -65,6 +66,7 @@ class DownloadStore:
         return None
 
     def missing(self, files: Iterable[RemoteFile]) -> list[RemoteFile]:
+        """Those that are not there whole; every one that is gets hashed."""
         return [file for file in files if self.verified(file) is None]
 
     def fetch(self, files: Iterable[RemoteFile], *, progress: Callable[[int, int], None] | None = None) -> None:

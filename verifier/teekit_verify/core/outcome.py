@@ -15,6 +15,8 @@ class ExitStatus(IntEnum):
 
 
 class Outcome(Enum):
+    """What comparing one fact came to. NOT_CHECKED and ERROR are never a pass."""
+
     MATCH = "match"
     MISMATCH = "mismatch"
     NOT_CHECKED = "not checked"

@@ -22,7 +22,8 @@ class Timing:
 class Progress(Protocol):
     """Steps may nest; a step that ends by an exception is reported as failed."""
 
-    def step(self, name: str) -> AbstractContextManager[None]: ...
+    def step(self, name: str) -> AbstractContextManager[None]:
+        """One step, from entering the block to leaving it; `name` is told to the user."""
 
     def count(self, done: int, total: int) -> None:
         """How far the innermost step is."""

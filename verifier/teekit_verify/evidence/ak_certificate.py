@@ -83,6 +83,7 @@ def _require_chain(
 
 
 def common_name_of_issuer(certificate: x509.Certificate) -> str:
+    """As the certificate has it; empty if it names none."""
     names = certificate.issuer.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
     return str(names[0].value) if names else ""
 

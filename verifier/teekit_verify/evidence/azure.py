@@ -77,6 +77,7 @@ def _read(path: Path) -> bytes:
 
 
 def has_azure_evidence(data: bytes) -> bool:
+    """Whether this is text that looks like JSON with an HCL report; whether it is, parsing shows."""
     return is_text(data) and data.lstrip().startswith(b"{") and b'"hcl_report' in data
 
 

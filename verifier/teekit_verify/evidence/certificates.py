@@ -50,6 +50,7 @@ class Role(Enum):
 
     @property
     def in_words(self) -> str:
+        """The role as messages call it."""
         return {Role.PCK: "PCK certificate", Role.INTERMEDIATE: "PCK CA", Role.ROOT: "root"}[self]
 
 
@@ -139,6 +140,7 @@ def common_name(certificate: x509.Certificate | x509.CertificateRevocationList) 
 
 
 def require_order(chain: PckChain) -> None:
+    """The roles are in the order of `Role`. Raises NotAuthenticError."""
     if chain.order != tuple(Role):
         found = ", ".join(role.in_words for role in chain.order)
         raise NotAuthenticError(
@@ -147,6 +149,7 @@ def require_order(chain: PckChain) -> None:
 
 
 def require_names(chain: PckChain) -> None:
+    """Each certificate has the common name of its role and names the next one as its issuer. Raises NotAuthenticError."""
     for role, certificate, issuer in chain.links:
         found = common_name(certificate)
         if found not in role.value:
@@ -157,11 +160,13 @@ def require_names(chain: PckChain) -> None:
 
 
 def require_signatures(chain: PckChain) -> None:
+    """Each certificate is signed by the next one, the root by itself. Raises NotAuthenticError."""
     for role, certificate, issuer in chain.links:
         require_issued_by(certificate, issuer, role.in_words)
 
 
 def require_issued_by(certificate: x509.Certificate, issuer: x509.Certificate, words: str) -> None:
+    """ECDSA on P-256 with SHA-256 by the key of `issuer`; `words` name the certificate. Raises NotAuthenticError."""
     algorithm = certificate.signature_hash_algorithm
     if not isinstance(algorithm, SHA256):
         raise NotAuthenticError(f"the {words} is not signed with SHA-256")
@@ -190,6 +195,7 @@ def require_root(chain: PckChain, trusted: x509.Certificate) -> None:
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
+    """SHA-256 of the DER form, as `openssl x509 -fingerprint -sha256` has it."""
     return f"sha256:{certificate.fingerprint(SHA256()).hex()}"
 
 
@@ -226,6 +232,7 @@ def _require_known(extensions: x509.Extensions, words: str) -> None:
 
 
 def require_validity(chain: PckChain, at: datetime) -> None:
+    """Every certificate is valid at this time (aware). Raises NotAuthenticError."""
     for role, certificate, _ in chain.links:
         first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
         if at < first:

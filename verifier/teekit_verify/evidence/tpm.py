@@ -134,6 +134,7 @@ def is_signature(data: bytes) -> bool:
 
 
 def require_signed(attest: TpmAttest, signature: TpmSignature, key: rsa.RSAPublicKey) -> None:
+    """RSASSA-PKCS1-v1_5 or RSASSA-PSS (RFC 8017, 8) over the attestation. Raises NotAuthenticError."""
     algorithm = _HASHES[signature.algorithm]()
     scheme: padding.PSS | padding.PKCS1v15 = padding.PKCS1v15()
     if signature.is_pss:

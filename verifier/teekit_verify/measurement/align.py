@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 
 class DivergenceKind(Enum):
+    """What is wrong where two sequences part."""
+
     MISSING = "missing event"
     EXTRA = "extra event"
     DIFFERENT = "digest differs"

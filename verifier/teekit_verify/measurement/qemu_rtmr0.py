@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from teekit_verify.artifacts.tdvf import TdxFirmware
     from teekit_verify.measurement.qemu_boot_options import BootDevice
 
-COMPUTED, CAPTURED = "computed", "captured"
+COMPUTED = "computed"
 """How the cause of every event begins."""
 NO_KEYS = SecureBootVariables(b"", b"", b"", b"", b"")
 """A blank variable store: the variables do not exist, SecureBoot included."""
@@ -155,7 +155,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class MachineTables:
-    """What QEMU hands its firmware over fw_cfg. `cause` begins with COMPUTED or CAPTURED, and goes on with the source.
+    """What QEMU hands its firmware over fw_cfg. `cause` begins with COMPUTED, and goes on with the source.
 
     `acpi`: in the order in which the firmware loads them, the table loader first. `fw_cfg`: the items that edk2 since
     stable202505 measures, in the order of its list; None where they are not known. `devices`: what can be booted from, or in

@@ -14,6 +14,8 @@ RTMR_COUNT = 4
 
 
 class RegisterKind(Enum):
+    """The kinds of registers, by the names that they begin with."""
+
     PCR = "PCR"
     MRTD = "MRTD"
     RTMR = "RTMR"
@@ -56,10 +58,12 @@ MRTD = Register("MRTD")
 
 
 def pcr(index: int) -> Register:
+    """PCR `index`. Raises TeekitError unless it is 0 to 23."""
     return Register(f"PCR{index}")
 
 
 def rtmr(index: int) -> Register:
+    """RTMR `index`. Raises TeekitError unless it is 0 to 3."""
     return Register(f"RTMR{index}")
 
 

@@ -107,14 +107,17 @@ class StubView:
     """The sections it uses, one for each name, in the order of `behaviour.sections`."""
 
     def get(self, name: str) -> PeSection | None:
+        """The section of this name that the stub uses, None if there is none."""
         return next((section for section in self.chosen if section.name == name), None)
 
     @property
     def measured(self) -> tuple[PeSection, ...]:
+        """The sections that it measures, in its order."""
         return tuple(section for section in self.chosen if section.name != _UNMEASURED)
 
     @property
     def linux(self) -> PeSection:
+        """The kernel. Raises UnsupportedInputError if there is none."""
         section = self.get(".linux")
         if section is None:
             raise UnsupportedInputError("the UKI has no .linux section for its default profile")

@@ -36,6 +36,7 @@ class MemoryRange:
 
     @property
     def stop(self) -> int:
+        """The first address behind it."""
         return self.start + self.size_bytes
 
 

@@ -62,6 +62,7 @@ class SecureBootVariables:
 
     @property
     def on(self) -> bool:
+        """Whether Secure Boot is enforced."""
         return any(self.secure_boot)
 
     def variables(self) -> tuple[Variable, ...]:
@@ -76,6 +77,7 @@ class SecureBootVariables:
 
 
 def boot_order(numbers: tuple[int, ...]) -> Variable:
+    """`numbers` are those of Boot#### variables, in order (UEFI 2.10, 3.3)."""
     return Variable(GLOBAL_VARIABLE, "BootOrder", struct.pack(f"<{len(numbers)}H", *numbers))
 
 

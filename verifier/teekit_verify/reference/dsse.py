@@ -38,12 +38,15 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
+    """A payload and who signed it; that the signatures are good is for `judge` to say."""
+
     payload_type: str
     payload: bytes
     signatures: tuple[Signature, ...]
 
     @property
     def signed_bytes(self) -> bytes:
+        """What a signature in here is over."""
         return pre_authentication_encoding(self.payload_type, self.payload)
 
     def dump(self) -> bytes:
@@ -80,6 +83,7 @@ def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
 
 
 def sign(payload_type: str, payload: bytes, key: SigningKey) -> Envelope:
+    """An envelope with one signature. The same key and payload give the same bytes."""
     signature = key.sign(pre_authentication_encoding(payload_type, payload))
     return Envelope(payload_type, payload, (Signature(key.id, signature),))
 

@@ -75,6 +75,7 @@ class TrustedKey:
         return True
 
     def expired(self, on: date) -> bool:
+        """Whether `on` is after the last day of the key; never if it has none."""
         return self.expires is not None and on > self.expires
 
 

@@ -23,6 +23,7 @@ def load_reference_file(path: Path) -> tuple[model.Reference, Digest]:
 
 
 def parse_reference(data: bytes, where: str) -> model.Reference:
+    """`where` names the file in errors. Raises TeekitError with the JSON path of each offending field."""
     return documents.parse(model.Reference, model.REFERENCE_SCHEMA, data, where)
 
 
@@ -32,6 +33,7 @@ def load_measurements(path: Path) -> model.Measurements:
 
 
 def parse_measurements(data: bytes, where: str) -> model.Measurements:
+    """As `parse_reference`."""
     return documents.parse(model.Measurements, model.MEASUREMENTS_SCHEMA, data, where)
 
 

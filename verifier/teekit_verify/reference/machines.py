@@ -90,6 +90,7 @@ class QemuMachine:
         return QEMU
 
     def registers(self, of_image: Registers) -> Iterator[tuple[str, dict[Register, model.RegisterValue]]]:
+        """(`qemu`, MRTD, RTMR0 and what the firmware adds to RTMR1). Raises TeekitError for what is not TDX firmware."""
         values = tuple(
             model.AcceptableValue(f"page order {order.value}", model.RegisterValue((value,), "", ()))
             for order, value in measure_firmware(self.firmware).mrtd.items()

@@ -43,6 +43,8 @@ Artifacts = Annotated[tuple[Artifact, ...], _MANY, fields.unique(lambda artifact
 
 
 class SourceKind(Enum):
+    """What a source file is, as git tells its kinds apart."""
+
     FILE = "file"
     EXECUTABLE = "executable"
     SYMLINK = "symlink"
@@ -127,6 +129,7 @@ class PredictedEvent:
     cause: fields.Text
 
     def digest(self, bank: Algorithm) -> Digest | None:
+        """The digest in this bank, None if the event has none."""
         return next((digest for digest in self.digests if digest.algorithm is bank), None)
 
 
@@ -149,6 +152,7 @@ class RegisterValue:
     alternatives: Alternatives = ()
 
     def value(self, bank: Algorithm) -> Digest | None:
+        """The value in this bank, None if it is not known."""
         return next((digest for digest in self.values or () if digest.algorithm is bank), None)
 
     @property
@@ -158,6 +162,7 @@ class RegisterValue:
         return tuple(digest.algorithm for digest in digests)
 
     def as_events(self, register: Register) -> tuple[Event, ...]:
+        """The events as measured ones, which can be replayed and aligned; their data is not in a document."""
         return tuple(
             Event(register, event.type, event.digests, event.description, event.cause) for event in self.events
         )

@@ -34,6 +34,8 @@ Day = Annotated[dt.date, Field(strict=False)]
 
 @dataclass(frozen=True, slots=True)
 class SectionFact:
+    """Guest physical addresses of a TDVF section, in bytes."""
+
     __pydantic_config__: ClassVar = _STRICT
     address: fields.Size
     size_bytes: fields.Size
@@ -133,6 +135,7 @@ class GcpFacts:
         return next((fact for fact in self.firmware if fact.firmware == digest), None)
 
     def by_mrtd(self, mrtd: Digest) -> FirmwareFact | None:
+        """The release of firmware with this MRTD."""
         return next((fact for fact in self.firmware if fact.mrtd == mrtd), None)
 
     def recorded(self, fact: FirmwareFact | None) -> GcpFirmware:

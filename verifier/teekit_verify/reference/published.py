@@ -57,6 +57,7 @@ class PublishedFile:
 
     @property
     def artifact_names(self) -> frozenset[str]:
+        """The names of all files that it has digests of."""
         return frozenset(artifact.name for values in self.values for artifact in values.artifacts)
 
 

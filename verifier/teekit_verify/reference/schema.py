@@ -44,10 +44,12 @@ def _tidy(node: object) -> None:
 
 
 def schema_text() -> str:
+    """The committed file: reference/schema/reference-v1.schema.json."""
     return as_text(reference_schema())
 
 
 def as_text(schema: dict[str, Any]) -> str:
+    """A schema as it is committed."""
     return json.dumps(schema, indent=2) + "\n"
 
 

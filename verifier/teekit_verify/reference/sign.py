@@ -46,6 +46,7 @@ class Verification:
 
     @property
     def status(self) -> ExitStatus:
+        """HOLDS if at least one trusted key signed exactly these bytes."""
         good = any(judgement.standing is Standing.GOOD for judgement in self.judgements)
         return ExitStatus.HOLDS if good and not self.problem else ExitStatus.DOES_NOT_HOLD
 

@@ -38,6 +38,7 @@ class Platform:
     note: str = ""
 
     def predict(self, subject: Subject) -> tuple[Prediction, ...]:
+        """One prediction for each register that machines of this kind have."""
         return tuple(rule(register, subject) for register, rule in self.rules.items())
 
     def is_called(self, name: str) -> bool:

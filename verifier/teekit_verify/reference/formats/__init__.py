@@ -48,6 +48,7 @@ def load_published(path: Path, root: TrustedRoot | None = None) -> PublishedFile
 
 
 def read_source(path: Path, root: TrustedRoot | None = None) -> Source:
+    """The bytes, and their JSON if they begin like some. Raises TeekitError for what cannot be read or is no JSON then."""
     data = documents.read_bounded(path)
     json = documents.bounded_json(data, str(path)) if data.lstrip()[:1] in {b"{", b"["} else None
     return Source(str(path), data, json, root)

@@ -69,8 +69,10 @@ def acceptable(label: str, digest: Digest, *groups: str) -> AcceptableValue:
 
 
 def one_of(values: Sequence[AcceptableValue]) -> ReferenceRegister:
+    """Any of these values is acceptable; of a single one the policy is `match`."""
     return ReferenceRegister(Policy.MATCH if len(values) == 1 else Policy.ANY_OF, "", tuple(values))
 
 
 def match(label: str, value: Digest) -> ReferenceRegister:
+    """Only one value is acceptable, and its events were not published."""
     return one_of([acceptable(label, value)])
