@@ -99,10 +99,19 @@ def test_another_partition(tmp_path: Path) -> None:
 
 
 def test_what_lies_nowhere(tmp_path: Path, disk: bytes) -> None:
-    """Bytes that no structure covers are told by their offset."""
+    """Bytes that no file covers are told by their place."""
     found = explained(tmp_path, disk, patched(disk, 600_000, b"\xde\xad\xbe\xef\x99"), name="disk.raw")
-    assert named(found) == [("disk.raw", ["uninitialised bytes"])]
-    assert found.differences[0].what == f"differs from offset {600_000:#x} on"
+    assert named(found) == [("space before the EFI system partition", ["uninitialised bytes"])]
+    for offset, place in (
+        (100, "boot code"),
+        (440, "protective MBR"),
+        (ESP_START + 512, "boot sectors and allocation tables of the EFI system partition"),
+        (ESP_START + 5 * MIB, "deleted files and free space of the EFI system partition"),
+        (len(disk) - 600, "backup of the partition table"),
+    ):
+        assert [name for name, _ in named(explained(tmp_path, disk, patched(disk, offset, b"\xde\xad"), name="d"))] == [
+            place
+        ]
 
 
 def test_the_footer_of_a_vhd(tmp_path: Path, disk: bytes) -> None:

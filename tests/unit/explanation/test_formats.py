@@ -118,6 +118,52 @@ def test_parallel_work_shows_in_btf(tmp_path: Path) -> None:
     assert [(one.name, one.causes[0].name) for one in elf.children] == [("ELF section .BTF", "number of CPUs")]
 
 
+def test_a_build_id_alone(tmp_path: Path) -> None:
+    sides = []
+    for number in (1, 2):
+        note = tmp_path / f"note{number}"
+        note.write_bytes(struct.pack("<III", 4, 20, 3) + b"GNU\0" + bytes([number]) * 20)
+        sides.append(variant(tmp_path, f"id{number}", "--update-section", f".note.gnu.build-id={note}"))
+    elf = top(explained(tmp_path, *sides, name="true"))
+    assert [one.name for one in elf.children] == ["ELF section .note.gnu.build-id"]
+    assert elf.children[0].causes[0].usually.startswith("a number drawn at random (--build-id=uuid)")
+
+
+@pytest.mark.parametrize(
+    ("section", "a", "b", "cause"),
+    [
+        (".comment", b"GCC: (Debian 12.2.0-14) 12.2.0\0", b"GCC: (Debian 12.2.0-15) 12.2.0\0", ["compiler version"]),
+        (".gnu_debuglink", b"a.debug\0\x94\xbe\x3d\xdf", b"a.debug\0\xcb\x1b\x04\xe7", ["debug information"]),
+        (".modinfo", b"vermagic=6.1.0 SMP\0", b"vermagic=6.1.1 SMP\0", ["kernel version"]),
+        (".data.x", struct.pack("<I", 1_763_874_000), struct.pack("<I", 1_763_874_917), ["time stamp"]),
+        (".text.x", struct.pack("<I", 1_763_874_000), struct.pack("<I", 1_763_874_917), []),
+    ],
+)
+def test_a_section_with_its_cause(tmp_path: Path, section: str, a: bytes, b: bytes, cause: list[str]) -> None:
+    """Numbers in code are no times."""
+    sides = []
+    for number, content in enumerate((a, b)):
+        (tmp_path / "made").write_bytes(content)
+        removed = ("--remove-section", section)
+        sides.append(variant(tmp_path, f"s{number}", *removed, "--add-section", f"{section}={tmp_path / 'made'}"))
+    assert named(explained(tmp_path, *sides, name="true")) == [(f"ELF section {section}", cause)]
+
+
+def test_the_signature_of_a_kernel_module(tmp_path: Path) -> None:
+    """Linux scripts/sign-file.c: the signature, struct module_signature, and a magic string."""
+    module = variant(tmp_path, "module.ko")
+    signed = [
+        module + bytes([number]) * 300 + struct.pack(">8xI", 300) + b"~Module signature appended~\n"
+        for number in (7, 9)
+    ]
+    for sides in (signed, [module, signed[0]]):
+        found = explained(tmp_path, *map(packed, sides, ("zstd", "zstd")), name="m.ko.zst")
+        assert named(found) == [("module signature", ["module signature"])]
+        assert [one.name for one in top(found).children[0].children] == ["module signature"]
+    absurd = module + struct.pack(">8xI", 0xFFFFFFFF) + b"~Module signature appended~\n"
+    assert named(explained(tmp_path, module, absurd, name="m.ko"))[0][0] == "module signature"
+
+
 def test_a_damaged_elf_file_is_compared_byte_by_byte(tmp_path: Path) -> None:
     one, other = (b"\x7fELF\2\1\1" + bytes(9) + bytes([number]) * 10 for number in (1, 2))
     found = explained(tmp_path, one, other, name="x")
@@ -138,6 +184,8 @@ def test_other_headers_padding_and_signatures(tmp_path: Path) -> None:
     headers, padding = bytearray(plain), bytearray(plain)
     headers[NT_OFFSET + 24 + 64] ^= 1  # CheckSum
     padding[-5:] = b"\xde\xad\xbe\xef\x55"
+    assert named(explained(tmp_path, plain, bytes(headers)))[0][0] == "PE checksum"
+    headers[NT_OFFSET + 24 + 70] ^= 1  # DllCharacteristics
     assert named(explained(tmp_path, plain, bytes(headers)))[0][0] == "PE headers"
     found = explained(tmp_path, plain, bytes(padding))
     assert named(found) == [("padding of section .initrd", ["uninitialised bytes"])]
@@ -145,6 +193,24 @@ def test_other_headers_padding_and_signatures(tmp_path: Path) -> None:
     assert [one.name for one in top(found).children] == ["padding and what follows the sections"]
     signed = [build_uki(certificate=bytes([number]) * 16) for number in (1, 2)]
     assert [one.name for one in top(explained(tmp_path, *signed)).children] == ["signature"]
+
+
+@pytest.mark.parametrize(
+    ("section", "cause"),
+    [
+        (".sbat", "boot stub version"),
+        (".sdmagic", "boot stub version"),
+        (".uname", "kernel version"),
+        (".pcrsig", "signature"),
+        (".pcrpkey", "signature"),
+    ],
+)
+def test_a_section_of_a_uki_that_is_known_for_its_cause(tmp_path: Path, section: str, cause: str) -> None:
+    rest = [one for one in default_sections() if one[0] != section]
+    sides = (build_uki(sections=[*rest, (section, content)]) for content in (b"1.2.3", b"1.2.4"))
+    ((name, causes),) = named(explained(tmp_path, *sides))
+    assert name in {f"section {section}", f"section {section} (2)"}
+    assert causes == [cause]
 
 
 def test_sections_that_came_went_or_moved(tmp_path: Path) -> None:
@@ -174,6 +240,7 @@ def test_another_compression_of_the_same_initrd(tmp_path: Path) -> None:
     found = explained(tmp_path, uki_of(packed(archive)), uki_of(packed(archive, "xz")))
     (shape,) = top(found).children[0].children
     assert (shape.name, shape.a, shape.b) == ("archives in a row", "zstd", "xz")
+    assert [cause.name for cause in shape.causes] == ["compression"]
 
 
 def test_padding_after_the_trailer_is_not_taken_for_compression(tmp_path: Path) -> None:
@@ -182,7 +249,19 @@ def test_padding_after_the_trailer_is_not_taken_for_compression(tmp_path: Path) 
     assert top(found).causes == ()
     assert [one.name for one in top(found).children] == ["content"]
     found = explained(tmp_path, archive + bytes(8), archive + bytes(16), name="initrd")
-    assert top(found).what == f"differs from offset {len(archive) + 8:#x} on"
+    assert (top(found).what, top(found).causes) == ("the same archives, with another number of zeros after them", ())
+    assert (top(found).a, top(found).b) == ("0 bytes more", "8 bytes more")
+    front = build_cpio([Entry("kernel/x86/microcode/GenuineIntel.bin", b"1")])
+    found = explained(tmp_path, front + packed(archive), front + bytes(512) + packed(archive), name="initrd")
+    assert named(found) == [("padding before the archives", [])]
+    found = explained(tmp_path, packed(archive, "gzip"), packed(archive, "gzip") + bytes(3), name="initrd")
+    assert named(found) == [("padding after archive 1", [])]
+    stamped = bytearray(packed(archive, "gzip"))
+    stamped[4:8] = struct.pack("<I", 1_763_874_000)
+    found = explained(tmp_path, packed(archive, "gzip"), bytes(stamped), name="initrd")
+    assert named(found) == [("gzip time stamp", ["gzip time stamp"])]
+    found = explained(tmp_path, front + packed(archive), packed(archive) + front, name="initrd")
+    assert named(found) == [("order of the entries", ["file order"]), ("archives in a row", [])]
 
 
 def test_only_the_archive_that_differs_is_unpacked(tmp_path: Path) -> None:
@@ -206,7 +285,9 @@ def test_files_inside_compressed_files(tmp_path: Path) -> None:
     found = explained(tmp_path, one, other, name="changelog.gz")
     assert named(found) == [("content", ["build path"])]
     found = explained(tmp_path, gzip.compress(b"x" * 999, mtime=5), lzma.compress(b"x" * 999), name="x")
-    assert (top(found).what, top(found).a, top(found).b) == ("compressed in different ways", "gzip", "xz")
+    (form,) = top(found).children
+    assert (form.what, form.a, form.b) == ("compressed in different ways", "gzip", "xz")
+    assert [cause.name for cause in form.causes] == ["compression"]
     levels = [gzip.compress(bytes(range(256)) * 99, level, mtime=0)[:9] + b"\xff" for level in (1, 1)]
     bodies = [gzip.compress(bytes(range(256)) * 99, level, mtime=0)[10:] for level in (1, 9)]
     found = explained(tmp_path, levels[0] + bodies[0], levels[1] + bodies[1], name="x")
@@ -242,6 +323,6 @@ def test_json(tmp_path: Path) -> None:
     found = explained(tmp_path, b'{"a": 1, "b": 2}', b'{"b": 2, "a": 3}', name="x.json")
     assert top(found).excerpt == ('- "a": 1,', '+ "a": 3,')
     found = explained(tmp_path, b'{"a": 1, "b": 2}', b'{"b": 2, "a": 1}', name="x.json")
-    assert (top(found).kind, [cause.name for cause in top(found).causes]) == (Kind.ORDER, ["file order"])
+    assert (top(found).kind, [cause.name for cause in top(found).causes]) == (Kind.ORDER, ["hash order"])
     found = explained(tmp_path, b'{"a": 1', b'{"a": 2', name="x.json")
     assert top(found).what == "text, 1 different line"

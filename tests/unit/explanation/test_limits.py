@@ -12,7 +12,7 @@ from builders.blobs import blob_of
 from builders.cpio import DIRECTORY, Entry, build_cpio
 from builders.explain import explained, packed, uki_of, uki_with
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
-from teekit_verify.explanation import archive, examination, raw
+from teekit_verify.explanation import archive, examination, presence, raw
 from teekit_verify.explanation.examination import Examination, Pair, Spool
 from teekit_verify.explanation.explain import FORMATS
 
@@ -42,7 +42,7 @@ def test_large_files_are_not_looked_into(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_what_only_one_side_has_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "_MAX_SHOWN", 2)
+    monkeypatch.setattr(presence, "_MAX_SHOWN", 2)
     found = explained(tmp_path, uki_with(), files(b"x", 5)).differences[0].children[0].children
     assert [one.name for one in found] == ["f00", "f01", "3 more entries"]
 
@@ -79,7 +79,7 @@ def test_a_full_disk_is_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     with pytest.raises(TeekitError, match="a temporary file cannot be written: No space left on device"):
         Spool(Full(), 5).keep([b"123"])
-    monkeypatch.setattr(Examination, "spool", lambda _: Spool(Full(), 5))
+    monkeypatch.setattr(Examination, "spool", lambda *_: Spool(Full(), 5))
     found = explained(tmp_path, files(b"a"), files(b"b"))
     assert [one.name for one in found.differences[0].children] == ["section .initrd"]
     assert "not looked into: a temporary file cannot be written: No space left on device" in found.notices[0]

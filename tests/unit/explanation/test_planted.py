@@ -62,23 +62,61 @@ PLANTS = (
     Plant("usr/lib/app/env", b"CFLAGS=-O2 -g\n", b"CFLAGS=-O3\n", "environment value"),
     Plant("usr/lib/app/list", b"Zebra\nant\nbee\n", b"ant\nbee\nZebra\n", "locale or sort order"),
     Plant("usr/lib/app/et", b"s\nt\nu\nz\n", b"s\nz\nt\nu\n", "locale or sort order"),
-    Plant("usr/lib/app/order", b"c\na\nd\nb\n", b"b\nd\na\nc\n", "file order"),
+    Plant("usr/lib/app/order", b"c\na\nd\nb\n", b"b\nd\na\nc\n", "file or hash order"),
     Plant("usr/lib/app/table", bytes(8) + struct.pack("<Q", 0x7F31_2233_4450) + bytes(8),
           bytes(8) + struct.pack("<Q", 0x7FA9_8811_2250) + bytes(8), "address"),
     Plant("usr/lib/app/pad", b"\1\0" * 8 + bytes(24) + b"end", b"\1\0" * 8 + b"\xde\xad\xbe\xef" * 6 + b"end",
           "uninitialised bytes"),
-    Plant("var/cache/ldconfig/aux-cache", _cache(NOW), _cache(NOW + 60), "ld cache"),
+    Plant("var/cache/ldconfig/aux-cache", _cache(NOW), _cache(NOW + 60), "ld cache, time stamp"),
     Plant("etc/ld.so.cache", _cache(1), _cache(2), "ld cache"),
     Plant("etc/machine-id", b"0123456789abcdef0123456789abcdef\n", b"fedcba9876543210fedcba9876543210\n", "machine ID"),
-    Plant("var/lib/systemd/random-seed", bytes(32), bytes(range(32)), "random seed"),
-    Plant("var/log/alternatives.log", b"update 2026-11-23 01:00:00\n", b"update 2026-11-23 01:00:09\n", "log file"),
-    Plant("usr/lib/python3/x/__pycache__/m.cpython-313.pyc", _pyc(NOW), _pyc(NOW + 5), "Python byte code"),
+    Plant("var/lib/systemd/random-seed", bytes(range(1, 33)), bytes(range(2, 34)), "random seed"),
+    Plant("var/log/alternatives.log", b"update 2026-11-23 01:00:00\n", b"update 2026-11-23 01:00:09\n", "log file, time stamp"),
+    Plant("usr/lib/python3/x/__pycache__/m.cpython-313.pyc", _pyc(NOW), _pyc(NOW + 5), "Python byte code, time stamp"),
     Plant("etc/ssh/ssh_host_ed25519_key", b"one", b"two", "SSH host key"),
     Plant("etc/shadow", b"root:*:20415:0:99999:7:::\n", b"root:*:20416:0:99999:7:::\n", "password file"),
     Plant("etc/passwd-", b"root:x\n", b"root:x\nnew:x\n", "backup file"),
     Plant("var/cache/man/index.db", b"\0\1", b"\0\2", "generated cache"),
     Plant("var/lib/dpkg/status", b"Package: a\n", b"Package: b\n", "package manager state"),
     Plant("usr/share/doc/x.gz", gzip.compress(b"text", mtime=1), gzip.compress(b"text", mtime=2), "gzip time stamp"),
+    Plant("etc/t/slashes", b"built on 2026/11/23\n", b"built on 2026/11/24\n", "time stamp"),
+    Plant("etc/t/named", b"built 23-Nov-2026\n", b"built 24-Nov-2026\n", "time stamp"),
+    Plant("etc/t/noon", b"Nov 23, 2026 8:13:00 AM\n", b"Nov 23, 2026 1:26:39 PM\n", "time stamp"),
+    Plant("etc/t/short", b"Built: 11/23/26\n", b"Built: 11/24/26\n", "time stamp"),
+    Plant("etc/t/suffix", b"VERSION=1.0+git20261123\n", b"VERSION=1.0+git20261124\n", "time stamp"),
+    Plant("etc/t/name", b"image_20261123_081300\n", b"image_20261123_092639\n", "time stamp"),
+    Plant("etc/t/dots", b"snapshot 2026.11.23\n", b"snapshot 2026.11.24\n", "time stamp"),
+    Plant("etc/t/hex", b"stamp=0x6b03f58c\n", b"stamp=0x6b0406cf\n", "time stamp"),
+    Plant("etc/t/boot", b"[    1.234567] init\n", b"[    1.234999] init\n", "time stamp"),
+    Plant("etc/t/day", b"day: Monday\n", b"day: Tuesday\n", "time stamp"),
+    Plant("etc/t/week", b"2026-W48-1\n", b"2026-W48-2\n", "time stamp"),
+    Plant("usr/share/man/x.1", b'.TH X 1 "November 2026"\n', b'.TH X 1 "December 2026"\n', "time stamp"),
+    Plant("etc/t/zoned", b"Mon Nov 23 08:13:00 UTC 2026\n", b"Mon Nov 23 22:13:00 +14 2026\n", "time zone"),
+    Plant("usr/lib/fine.bin", struct.pack("<QQ", 7, NOW * 10**9), struct.pack("<QQ", 7, (NOW + 917) * 10**9 + 5),
+          "time stamp"),
+    Plant("etc/h/path", b"PATH=/usr/bin:/bin\n", b"PATH=/usr/bin:/bin:/opt/x/bin\n", "search path"),
+    Plant("etc/h/uname", b"Linux box 6.1.0-18-amd64 #1 SMP\n", b"Linux box 6.5.0-2-amd64 #1 SMP\n", "host kernel"),
+    Plant("etc/h/node", b"Linux build-a 6.1.0-18 #1 SMP\n", b"Linux runner-b 6.1.0-18 #1 SMP\n", "host name"),
+    Plant("etc/h/after", b"host: build-a\n", b"host: runner-17\n", "host name"),
+    Plant("etc/h/flags", b"flags: sse4_2 avx2\n", b"flags: sse4_2 avx2 avx512f\n", "CPU features"),
+    Plant("etc/h/listed", b"-rw-r--r-- 1 root root 10 x\n", b"-rw-rw-r-- 1 root root 10 x\n", "umask"),
+    Plant("etc/h/process", b"Process 1234 exited\n", b"Process 4321 exited\n", "process ID"),
+    Plant("etc/o/files", b"lib/a.so\nlib/b.so\nlib/c.so\n", b"lib/c.so\nlib/a.so\nlib/b.so\n", "file order"),
+    Plant("etc/o/set", b"{'red', 'green', 'blue'}\n", b"{'blue', 'red', 'green'}\n", "hash order"),
+    Plant("etc/o/members.json", b'{"a": 1, "b": 2}', b'{"b": 2, "a": 1}', "hash order"),
+    Plant("etc/o/items.json", b'["a", "b", "c"]', b'["c", "a", "b"]', "file or hash order"),
+    Plant("usr/share/SHA256SUMS", b"ab" * 32 + b"  foo.bin\n", b"cd" * 32 + b"  foo.bin\n", "digest"),
+    Plant("usr/share/lock", b"x sha512-" + b"A1b2" * 20 + b"==\n", b"x sha512-" + b"Z9y8" * 20 + b"==\n", "digest"),
+    Plant("usr/share/commit", b"commit 1f2e3d4c5b6a\n", b"commit 9f8e7d6c5b4a\n", "source revision"),
+    Plant("var/lib/systemd/credential.secret", bytes(range(99)), bytes(range(1, 100)), "generated key or certificate"),
+    Plant("etc/ssl/certs/snakeoil.pem", b"MIIB9DCCAV2gAwIBAgIUNuL4\n", b"MIIB9DCCAV2gAwIBAgIUalfh\n",
+          "generated key or certificate"),
+    Plant("usr/share/ca-certificates/x.crt", b"one", b"two", ""),
+    Plant("root/.bash_history", b"ls\n", b"ls\ncd\n", "log file"),
+    Plant("etc/resolv.conf", b"nameserver 10.0.0.2\n", b"nameserver 192.168.1.1\n", "host network"),
+    Plant("usr/lib/udev/hwdb.bin", b"\0\1", b"\0\2", "generated cache"),
+    Plant("lib/modules/6.1/modules.dep.bin", b"\0\1", b"\0\2", "generated cache"),
+    Plant("usr/share/config", b"MaxSessions=4\n", b"MaxSessions=8\n", ""),
 )  # fmt: skip
 
 
@@ -90,7 +128,7 @@ def test_a_planted_file_is_named_with_its_cause(plant: Plant, tmp_path: Path) ->
     (file,) = difference.children[0].children
     assert file.name == plant.name
     leaf = file.children[0] if file.children else file  # the header of a gzip file is a level of its own
-    assert plant.cause in [cause.name for cause in leaf.causes]
+    assert ", ".join(cause.name for cause in leaf.causes) == plant.cause
     assert found.notices == ()
 
 
@@ -147,6 +185,46 @@ def test_presence_and_duplicates(tmp_path: Path) -> None:
     ]
     found = explained(tmp_path, uki_with(inside, inside), uki_with(inside)).differences[0].children[0]
     assert [(one.name, one.what) for one in found.children] == [("opt/x/y", "only in A, as entry 2 of that name")]
+
+
+def test_what_only_one_side_has_is_named_with_what_is_below_it(tmp_path: Path) -> None:
+    cache = [Entry("tmp", mode=0o040755), Entry("tmp/tmp.Xa1b2c3d4e", b"x"), Entry("tmp/tmp.Zz9y8x7w6v", b"y")]
+    (difference,) = explained(tmp_path, uki_with(), uki_with(*cache)).differences[0].children[0].children
+    assert (difference.name, difference.excerpt) == ("tmp", ("+tmp/tmp.Xa1b2c3d4e", "+tmp/tmp.Zz9y8x7w6v"))
+    assert [cause.name for cause in difference.causes] == ["temporary file"]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "cause"),
+    [
+        ("usr/share/conf.aB3dE6fG", "usr/share/conf.Zz9Yy8Xx", ["random id"]),
+        ("usr/lib/libfoo.so.1.2.3", "usr/lib/libfoo.so.1.2.4", ["package version"]),
+        ("lib/modules/6.1.0-18", "lib/modules/6.1.0-20", ["kernel version"]),
+        ("var/backup-2026-11-23", "var/backup-2026-11-24", ["time stamp"]),
+        ("usr/bin/one", "usr/bin/two", []),
+    ],
+)
+def test_the_same_thing_under_another_name(tmp_path: Path, a: str, b: str, cause: list[str]) -> None:
+    found = explained(tmp_path, uki_with(Entry(a, b"1")), uki_with(Entry(b, b"1")))
+    assert named(found) == [(a, cause), (b, cause)]
+    (leaf, _) = culprits(found.differences)
+    assert leaf.difference.what == f"only in A; B alone has {b}"
+
+
+def test_hard_links_are_compared_by_the_content_they_share(tmp_path: Path) -> None:
+    """newc stores it with the last name: Linux init/initramfs.c, maybe_link()."""
+    copies = [Entry("bin/a", b"1\n"), Entry("bin/b", b"1\n")]
+    linked = [Entry("bin/a", inode=9, links=2), Entry("bin/b", b"1\n", inode=9, links=2)]
+    found = explained(tmp_path, uki_with(*copies), uki_with(*linked)).differences[0].children[0]
+    assert [(one.name, one.what, one.a, one.b) for one in found.children] == [
+        ("bin/a", "number of hard links", "1", "2"),
+        ("bin/b", "number of hard links", "1", "2"),
+    ]
+    assert [cause.name for cause in found.children[0].causes] == ["hard links"]
+    changed = [linked[0], replace(linked[1], content=b"2\n")]
+    assert named(explained(tmp_path, uki_with(*linked), uki_with(*changed))) == [("bin/b", [])]
+    found = explained(tmp_path, uki_with(*copies), uki_with(*changed)).differences[0].children[0]
+    assert [(one.name, one.excerpt) for one in found.children[:2]] == [("bin/a", ("-1", "+2")), ("bin/b", ("-1", "+2"))]
 
 
 def test_names_and_texts_in_no_encoding_can_be_written(tmp_path: Path) -> None:

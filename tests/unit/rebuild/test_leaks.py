@@ -32,7 +32,7 @@ CAUSES = {
     "exec_path": "search path",
     "environment": "environment value",
     "aslr": "address",
-    "fileordering": "file order",
+    "fileordering": "file or hash order",
     "user_group": "user name",
 }
 

@@ -10,16 +10,18 @@ import hashlib
 import stat
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import Blob, first_difference
 from teekit_verify.artifacts.compressed import MAGIC_BYTES, compression_of
 from teekit_verify.artifacts.cpio import MAGIC, CpioEntry
-from teekit_verify.artifacts.initrd import Member, equal_members_end, holds_archive, plain_digest, read_initrd
-from teekit_verify.explanation.compressed import recompressed
+from teekit_verify.artifacts.initrd import Member, equal_members_end, holds_archive, read_initrd
 from teekit_verify.explanation.culprits import causes_of
+from teekit_verify.explanation.fields import compare_field
+from teekit_verify.explanation.packing import compare_packing
+from teekit_verify.explanation.presence import compare_presence, kind_of
 from teekit_verify.explanation.sighting import Sighting
 from teekit_verify.explanation.tree import Difference, Kind
 
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
 _MAX_LOOKED_INTO = 200
 _MAX_LOOKED_INTO_BYTES = 512 << 20
 _MAX_SHOWN = 500
-_MANY = 8
-_EXAMPLES = 5
 _MAX_TARGET_BYTES = 4096
 
 Key = tuple[str, int]
@@ -40,13 +40,17 @@ Key = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class _Scanned:
-    """An entry, the digest of its content, and its place among all entries that were read."""
+class Scanned:
+    """An entry, the digest of its content, its member, and its place among all entries that were read.
+
+    Of files with hard links, the content is that of the last one, at `content_place`.
+    """
 
     entry: CpioEntry
     digest: bytes
     member: Member
     place: int
+    content_place: int
 
 
 def is_archive(beginning: bytes) -> bool:
@@ -61,7 +65,7 @@ def compare_archives(examination: Examination, pair: Pair) -> Difference | None:
     start = equal_members_end(pair.a, first_difference(pair.a, pair.b) or 0)
     with ThreadPoolExecutor(2) as pool:
         one, other = pool.map(_scan, (pair.a, pair.b), (start, start))
-    children = [*_shape(one, other), *_presence(pair, one, other)]
+    children = [*_shape(pair, one, other), *compare_presence(pair, one, other)]
     common = [(key, one[key], other[key]) for key in one if key in other]
     children += _contents(examination, pair, start, common)
     children += _metadata(pair, common)
@@ -69,92 +73,70 @@ def compare_archives(examination: Examination, pair: Pair) -> Difference | None:
     if not children:
         children = list(_unseen(pair, common))
     if not children:
-        return _packing(pair, start) if any(member.compression for member in _members(one)) else None
+        return compare_packing(pair, start, _members(one), _members(other))
     count = f"{len(one)} entries" if len(one) == len(other) else f"{len(one)} and {len(other)} entries"
     return Difference(pair.name, Kind.CONTENT, f"archive, {count}", children=tuple(children))
 
 
-def _packing(pair: Pair, start: int) -> Difference | None:
-    """No entry differs. None if that is not because of the compression: trailers, padding, what lies between archives."""
-    digests = [plain_digest(blob, start) for blob in (pair.a, pair.b)]
-    return recompressed(pair, pair.name) if digests[0] == digests[1] else None
-
-
-def _scan(blob: Blob, start: int) -> dict[Key, _Scanned]:
+def _scan(blob: Blob, start: int) -> dict[Key, Scanned]:
     seen: Counter[str] = Counter()
     found = {}
     for place, (member, entry, reader) in enumerate(read_initrd(blob, start=start)):
         state = hashlib.sha256()
         for piece in reader.content():
             state.update(piece)
-        found[entry.name, seen[entry.name]] = _Scanned(entry, state.digest(), member, place)
+        found[entry.name, seen[entry.name]] = Scanned(entry, state.digest(), member, place, place)
         seen[entry.name] += 1
+    return _linked(found)
+
+
+def _linked(found: dict[Key, Scanned]) -> dict[Key, Scanned]:
+    """With the contents of files that share one: newc stores it with the last of their names."""
+    contents = {_file_number(row): row for row in found.values() if _is_shared(row) and row.entry.size_bytes}
+    for key, row in found.items():
+        if _is_shared(row) and not row.entry.size_bytes and (last := contents.get(_file_number(row))):
+            found[key] = replace(row, digest=last.digest, content_place=last.place)
     return found
 
 
-def _shape(one: dict[Key, _Scanned], other: dict[Key, _Scanned]) -> Iterator[Difference]:
+def _is_shared(row: Scanned) -> bool:
+    return row.entry.links > 1 and stat.S_ISREG(row.entry.mode)
+
+
+def _file_number(row: Scanned) -> tuple[object, ...]:
+    return row.member, row.entry.archive, row.entry.filesystem, row.entry.inode
+
+
+def _shape(pair: Pair, one: dict[Key, Scanned], other: dict[Key, Scanned]) -> Iterator[Difference]:
     """How many archives there are, and how they are compressed."""
-    shapes = [", ".join(member.form for member in _members(side)) for side in (one, other)]
-    if shapes[0] != shapes[1]:
-        yield Difference(
-            "archives in a row", Kind.CONTENT, "number or compression of the archives", shapes[0], shapes[1]
-        )
+    forms = [", ".join(member.form for member in _members(side)) for side in (one, other)]
+    if forms[0] != forms[1]:
+        packings = [sorted(member.form for member in _members(side)) for side in (one, other)]
+        is_repacked = len(packings[0]) == len(packings[1]) and packings[0] != packings[1]
+        causes = causes_of([Sighting(pair.path, where="compression" if is_repacked else "")])
+        what = "number or compression of the archives"
+        yield Difference("archives in a row", Kind.CONTENT, what, forms[0], forms[1], causes)
 
 
-def _members(side: dict[Key, _Scanned]) -> list[Member]:
+def _members(side: dict[Key, Scanned]) -> list[Member]:
     return list(dict.fromkeys(scanned.member for scanned in side.values()))
 
 
-def _presence(pair: Pair, one: dict[Key, _Scanned], other: dict[Key, _Scanned]) -> Iterator[Difference]:
-    """What only one side has; of a directory with all that is in it, the directory alone."""
-    for side, entries in (
-        ("A", {key: scanned.entry for key, scanned in one.items() if key not in other}),
-        ("B", {key: scanned.entry for key, scanned in other.items() if key not in one}),
-    ):
-        tops = [key for key in entries if (key[0].rpartition("/")[0], 0) not in entries]
-        below = Counter(_top(key, entries) for key in entries)
-        for key in tops[:_MAX_SHOWN]:
-            name, number = key
-            what = f"only in {side}"
-            what += f", as entry {number + 1} of that name" if number else ""
-            what += f", with {below[key] - 1} entries below it" if below[key] > 1 else ""
-            told = _described(entries[key])
-            causes = causes_of([Sighting((*pair.path, name), where="presence")])
-            a, b = (told, "") if side == "A" else ("", told)
-            yield Difference(name, Kind.PRESENCE, what, a, b, causes)
-        if len(tops) > _MAX_SHOWN:
-            yield Difference(f"{len(tops) - _MAX_SHOWN} more entries", Kind.PRESENCE, f"only in {side}")
-
-
-def _top(key: Key, entries: dict[Key, CpioEntry]) -> Key:
-    """The highest of the directories above it that are all among the entries; a path has fewer than 4096 of them."""
-    while (parent := (key[0].rpartition("/")[0], 0)) in entries and parent != key:
-        key = parent
-    return key
-
-
-def _described(entry: CpioEntry) -> str:
-    return f"{_kind_of(entry.mode)}, {entry.size_bytes} bytes, mode {entry.mode & 0o7777:04o}"
-
-
-def _kind_of(mode: int) -> str:
-    kinds = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "symlink", stat.S_IFIFO: "pipe"}
-    return kinds.get(stat.S_IFMT(mode), "device or socket")
-
-
 def _contents(
-    examination: Examination, pair: Pair, start: int, common: Sequence[tuple[Key, _Scanned, _Scanned]]
+    examination: Examination, pair: Pair, start: int, common: Sequence[tuple[Key, Scanned, Scanned]]
 ) -> Iterator[Difference]:
-    changed = [row for row in common if row[1].digest != row[2].digest]
+    changed = [row for row in common if row[1].digest != row[2].digest and not _is_told_elsewhere(row)]
     chosen = _chosen(changed)
-    sides = ({row[1].place for row in chosen}, {row[2].place for row in chosen})
+    sides = ({row[1].content_place for row in chosen}, {row[2].content_place for row in chosen})
     with ThreadPoolExecutor(2) as pool:
-        spools = examination.spool(), examination.spool()
+        spools = examination.spool(), examination.spool(1)
         kept_a, kept_b = pool.map(_kept, (pair.a, pair.b), (start, start), sides, spools)
     looked_into = {row[0] for row in chosen}
     for key, one, other in changed[:_MAX_SHOWN]:
         if key in looked_into:
-            yield _content(examination, pair.inner(key[0], kept_a[one.place], kept_b[other.place]), one, other)
+            yield _content(
+                examination, pair.inner(key[0], kept_a[one.content_place], kept_b[other.content_place]), one, other
+            )
         else:
             sizes = [f"{side.entry.size_bytes} bytes" for side in (one, other)]
             yield Difference(
@@ -169,7 +151,12 @@ def _contents(
         yield Difference(f"{len(changed) - _MAX_SHOWN} more files", Kind.CONTENT, "differ")
 
 
-def _chosen(changed: Sequence[tuple[Key, _Scanned, _Scanned]]) -> list[tuple[Key, _Scanned, _Scanned]]:
+def _is_told_elsewhere(row: tuple[Key, Scanned, Scanned]) -> bool:
+    """A name of a file with hard links in both, whose content is stored with another name."""
+    return all(side.content_place != side.place for side in row[1:])
+
+
+def _chosen(changed: Sequence[tuple[Key, Scanned, Scanned]]) -> list[tuple[Key, Scanned, Scanned]]:
     """Small files first: they are more, and say more."""
     chosen, total = [], 0
     for row in sorted(changed, key=lambda row: row[1].entry.size_bytes + row[2].entry.size_bytes)[:_MAX_LOOKED_INTO]:
@@ -190,7 +177,7 @@ def _kept(blob: Blob, start: int, places: set[int], spool: Spool) -> dict[int, B
     return kept
 
 
-def _content(examination: Examination, pair: Pair, one: _Scanned, other: _Scanned) -> Difference:
+def _content(examination: Examination, pair: Pair, one: Scanned, other: Scanned) -> Difference:
     if stat.S_ISLNK(one.entry.mode) and stat.S_ISLNK(other.entry.mode):
         targets = [blob.read(0, _MAX_TARGET_BYTES).decode("utf-8", "surrogateescape") for blob in (pair.a, pair.b)]
         causes = causes_of([Sighting(pair.path, a=targets[0], b=targets[1])], examination.conditions)
@@ -200,49 +187,37 @@ def _content(examination: Examination, pair: Pair, one: _Scanned, other: _Scanne
 
 _Field = tuple[str, str, "Callable[[CpioEntry], str]"]
 _METADATA: tuple[_Field, ...] = (
-    ("type", "is another kind of file", lambda entry: _kind_of(entry.mode)),
+    ("type", "is another kind of file", lambda entry: kind_of(entry.mode)),
     ("mode", "mode", lambda entry: f"{entry.mode & 0o7777:04o}"),
     ("owner", "owner and group", lambda entry: f"{entry.uid}:{entry.gid}"),
     ("mtime", "modification time", lambda entry: f"{datetime.fromtimestamp(entry.mtime, UTC):%Y-%m-%d %H:%M:%S} UTC"),
     ("device", "device numbers", lambda entry: "{}:{}".format(*entry.device)),
+    ("links", "number of hard links", lambda entry: str(entry.links) if stat.S_ISREG(entry.mode) else ""),
 )
 _UNSEEN: tuple[_Field, ...] = (
     ("inode", "inode number", lambda entry: str(entry.inode)),
-    ("links", "number of links", lambda entry: str(entry.links)),
+    ("folder links", "number of links", lambda entry: str(entry.links)),
     ("filesystem", "numbers of the file system", lambda entry: "{}:{}".format(*entry.filesystem)),
     ("check", "checksum field", lambda entry: f"{entry.check:#x}"),
 )
 """What an unpacked file shows, and what only the archive shows."""
 
 
-def _metadata(pair: Pair, common: Sequence[tuple[Key, _Scanned, _Scanned]]) -> Iterator[Difference]:
+def _metadata(pair: Pair, common: Sequence[tuple[Key, Scanned, Scanned]]) -> Iterator[Difference]:
     for field in _METADATA:
         yield from _by_field(pair, field, common)
 
 
-def _unseen(pair: Pair, common: Sequence[tuple[Key, _Scanned, _Scanned]]) -> Iterator[Difference]:
+def _unseen(pair: Pair, common: Sequence[tuple[Key, Scanned, Scanned]]) -> Iterator[Difference]:
     for field in _UNSEEN:
         yield from _by_field(pair, field, common)
 
 
-def _by_field(pair: Pair, field: _Field, common: Sequence[tuple[Key, _Scanned, _Scanned]]) -> Iterator[Difference]:
-    """One difference for each entry, or if there are many, one for the field with a few examples."""
+def _by_field(pair: Pair, field: _Field, common: Sequence[tuple[Key, Scanned, Scanned]]) -> Iterator[Difference]:
     where, what, value = field
-    changed = [
-        (key[0], value(one.entry), value(other.entry))
-        for key, one, other in common
-        if value(one.entry) != value(other.entry)
-    ]
-    few = [
-        Difference(name, Kind.METADATA, what, a, b, causes_of([Sighting((*pair.path, name), where=where, a=a, b=b)]))
-        for name, a, b in (changed if len(changed) <= _MANY else changed[:_EXAMPLES])
-    ]
-    if len(changed) <= _MANY:
-        yield from few
-    else:
-        yield Difference(
-            f"{what} of {len(changed)} entries", Kind.METADATA, "differs", causes=few[0].causes, children=tuple(few)
-        )
+    yield from compare_field(
+        pair, where, what, ((key[0], value(one.entry), value(other.entry)) for key, one, other in common)
+    )
 
 
 def _order(pair: Pair, one: list[Key], other: list[Key]) -> Iterator[Difference]:

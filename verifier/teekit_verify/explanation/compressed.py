@@ -36,10 +36,13 @@ def is_compressed(beginning: bytes) -> bool:
 def compare_compressed(examination: Examination, pair: Pair) -> Difference | None:
     """Raises TeekitError if one of them is damaged."""
     forms = [compression_of(blob.read(0, MAGIC_BYTES)) for blob in (pair.a, pair.b)]
+    children = list(gzip_header(pair)) if forms[0] is forms[1] is Compression.GZIP else []
     if forms[0] != forms[1]:
         names = [form.value for form in forms if form]
-        return Difference(pair.name, Kind.CONTENT, "compressed in different ways", names[0], names[1])
-    children = list(gzip_header(pair)) if forms[0] is Compression.GZIP else []
+        causes = causes_of([Sighting(pair.path, where="compression")])
+        children.append(
+            Difference("compression", Kind.METADATA, "compressed in different ways", names[0], names[1], causes)
+        )
     contents = [unpacked(examination, blob, "file") for blob in (pair.a, pair.b)]
     if first_difference(*contents) is not None:
         children.append(examination.compare(pair.inner("content", *contents)))

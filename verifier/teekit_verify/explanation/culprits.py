@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from teekit_verify.explanation import marks
-from teekit_verify.explanation.known import BYTES, FIELDS, FILES, TEXTS
+from teekit_verify.explanation.known import BYTES, FIELDS, RANDOM, TEXTS
+from teekit_verify.explanation.known_files import FILES
+from teekit_verify.explanation.tokens import changed_tokens
 from teekit_verify.explanation.tree import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from teekit_verify.explanation.known import Culprit
-    from teekit_verify.explanation.sighting import Sighting
+    from teekit_verify.explanation.sighting import Culprit, Sighting
 
 _MAX_CAUSES = 3
 _MIN_TEXT = 3
@@ -47,6 +47,8 @@ def causes_of(sightings: Iterable[Sighting], conditions: Sequence[Condition] = (
         field, file = (_first(table, sighting) for table in (FIELDS, FILES))
         varied = _varied(sighting, conditions)
         text = None if field or varied else _first(TEXTS, sighting)
+        if file and text is RANDOM:  # the file says what it is that was drawn at random
+            text = None
         for cause in (field, file, *varied, text):
             if cause is not None and all(cause.name != other.name for other in found):
                 found[cause] = None
@@ -91,7 +93,7 @@ def _shows(condition: Condition, sighting: Sighting) -> bool:
     if condition.name not in _VARIED or condition.a == condition.b:
         return False
     if condition.name == "num_cpus":
-        return marks.changed_tokens(sighting.a, sighting.b) == (condition.a, condition.b)
+        return list(changed_tokens(sighting.a, sighting.b)) == [(condition.a, condition.b)]
     values_a, values_b = set(condition.a.split()), set(condition.b.split())
     own_a, own_b = _values(values_a - values_b), _values(values_b - values_a)
     seen_a = any(_is_own(value, sighting.a, sighting.b, own_b) for value in own_a)

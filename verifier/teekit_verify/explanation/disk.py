@@ -19,7 +19,7 @@ from teekit_verify.artifacts.gpt import SECTOR_BYTES
 from teekit_verify.artifacts.pe import Span
 from teekit_verify.artifacts.targz import GZIP_MAGIC, MEMBER
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.explanation import fat
+from teekit_verify.explanation import fat, outside
 from teekit_verify.explanation.compressed import gzip_header
 from teekit_verify.explanation.culprits import causes_of
 from teekit_verify.explanation.sighting import Sighting
@@ -75,6 +75,7 @@ def compare_disks(examination: Examination, pair: Pair) -> Difference | None:
             one, other = pool.map(_read, disks)
         children += [*_fields(pair, one.disk, other.disk), *fat.compare_entries(pair, one.files, other.files)]
         children += _contents(examination, pair, one, other)
+        children = children or list(outside.compare_outside(examination, pair, one.disk, other.disk))
     if not children:
         return None
     return Difference(pair.name, Kind.CONTENT, kinds[0].value, *pair.sizes, children=tuple(children))

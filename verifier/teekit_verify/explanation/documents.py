@@ -82,7 +82,7 @@ def compare_jsons(examination: Examination, pair: Pair) -> Difference | None:
         return None
     if sides[0] == sides[1]:
         what = "the same JSON, with its members in another order or laid out in another way"
-        causes = causes_of([Sighting(pair.path, where="order")])
+        causes = causes_of([Sighting(pair.path, where="member order")])
         return Difference(pair.name, Kind.ORDER, what, causes=causes)
     return raw.compare_lines(pair, sides[0], sides[1], examination.conditions)
 

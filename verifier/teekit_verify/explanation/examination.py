@@ -70,6 +70,7 @@ class Examination:
     """Pairs of files that no format went further into: what another tool may look at."""
     _files: ExitStack = field(default_factory=ExitStack)
     _paths: dict[int, Path] = field(default_factory=dict)
+    _spools: dict[int, IO[bytes]] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         return self
@@ -91,10 +92,12 @@ class Examination:
         path = self._paths.get(blob.descriptor)
         return path if blob == Blob.of(blob.descriptor) else None
 
-    def spool(self, limit_bytes: int = SPOOL_BYTES) -> Spool:
-        """A new, empty spool file."""
-        file = self._files.enter_context(tempfile.TemporaryFile(dir=self.folder))  # noqa: SIM115 - the stack closes it
-        return Spool(file, limit_bytes)
+    def spool(self, number: int = 0, limit_bytes: int = SPOOL_BYTES) -> Spool:
+        """A spool that adds to temporary file `number`: threads take one each, all others may share the first."""
+        if number not in self._spools:
+            file = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115 - the stack closes it
+            self._spools[number] = self._files.enter_context(file)
+        return Spool(self._spools[number], limit_bytes)
 
     def note(self, text: str) -> None:
         text = printable(text)
@@ -121,7 +124,7 @@ class Examination:
 
 @dataclass(slots=True)
 class Spool:
-    """A nameless temporary file that contents are put into, one after another."""
+    """Puts contents at the end of a nameless temporary file, one after another, up to a number of bytes."""
 
     file: IO[bytes]
     left_bytes: int

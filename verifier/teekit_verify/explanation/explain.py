@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import first_difference
-from teekit_verify.explanation import archive, compressed, diffoscope, disk, documents, elf, kernel, pe
+from teekit_verify.explanation import (
+    archive,
+    bundles,
+    compressed,
+    diffoscope,
+    disk,
+    documents,
+    elf,
+    kernel,
+    pe,
+    superblock,
+)
 from teekit_verify.explanation.examination import Examination, Format, Pair
 from teekit_verify.explanation.tree import Explanation, attached, in_unicode
 
@@ -23,6 +34,8 @@ FORMATS: tuple[Format, ...] = (
     Format(disk.is_disk, disk.compare_disks),
     Format(archive.is_archive, archive.compare_archives),
     Format(compressed.is_compressed, compressed.compare_compressed),
+    Format(bundles.is_bundle, bundles.compare_bundles),
+    Format(superblock.is_file_system, superblock.compare_file_systems),
     Format(documents.is_manifest, documents.compare_manifests),
     Format(documents.is_json, documents.compare_jsons),
 )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.fat import FatEntry, FatKind, FatVolume
 from teekit_verify.explanation.culprits import causes_of
+from teekit_verify.explanation.fields import compare_field
 from teekit_verify.explanation.sighting import Sighting
 from teekit_verify.explanation.tree import Difference, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from teekit_verify.explanation.examination import Pair
 
@@ -72,24 +74,36 @@ def boot_sector(volume: FatVolume) -> dict[str, str]:
     }
 
 
+_FIELDS: tuple[tuple[str, str, Callable[[Found], str]], ...] = (
+    ("times of the file", "FAT time", lambda found: found.times),
+    ("attributes", "FAT attributes", lambda found: found.attributes),
+    ("short name", "FAT name", lambda found: found.entry.short_name),
+    ("place on the disk", "FAT place", lambda found: str(found.entry.first_cluster)),
+)
+
+
 def compare_entries(pair: Pair, one: dict[str, Found], other: dict[str, Found]) -> Iterator[Difference]:
     """Presence, names, times and order; contents are compared elsewhere."""
     for path in dict.fromkeys([*one, *other]):
-        left, right = one.get(path), other.get(path)
-        if left is None or right is None:
-            yield Difference(path, Kind.PRESENCE, f"only in {'B' if left is None else 'A'}")
-            continue
-        for what, where, a, b in (
-            ("times of the file", "FAT time", left.times, right.times),
-            ("attributes", "FAT attributes", left.attributes, right.attributes),
-            ("short name", "FAT name", left.entry.short_name, right.entry.short_name),
-            ("place on the disk", "FAT place", str(left.entry.first_cluster), str(right.entry.first_cluster)),
-        ):
-            if a != b:
-                causes = causes_of([Sighting((*pair.path, path), where=where, a=a, b=b)])
-                yield Difference(path, Kind.METADATA, what, a, b, causes)
-    common = [[path for path in side if path in one and path in other] for side in (one, other)]
-    if common[0] != common[1]:
-        orders = [tuple(order) for order in common]
-        causes = causes_of([Sighting(pair.path, where="order", ordered_a=orders[0], ordered_b=orders[1])])
-        yield Difference("order of the files", Kind.ORDER, "the same files in another order", causes=causes)
+        if path not in one or path not in other:
+            causes = causes_of([Sighting((*pair.path, path), where="presence")])
+            yield Difference(path, Kind.PRESENCE, f"only in {'A' if path in one else 'B'}", causes=causes)
+    common = [path for path in one if path in other]
+    for what, where, value in _FIELDS:
+        yield from compare_field(pair, where, what, ((path, value(one[path]), value(other[path])) for path in common))
+    for name, place in (("order of the files", _row), ("order in which the files were written", _cluster)):
+        orders = [
+            tuple(sorted((path for path in side if path in one and path in other), key=partial(place, side)))
+            for side in (one, other)
+        ]
+        if orders[0] != orders[1]:
+            causes = causes_of([Sighting(pair.path, where="order", ordered_a=orders[0], ordered_b=orders[1])])
+            yield Difference(name, Kind.ORDER, "the same files in another order", causes=causes)
+
+
+def _row(found: dict[str, Found], path: str) -> int:
+    return found[path].entry.offset
+
+
+def _cluster(found: dict[str, Found], path: str) -> int:
+    return found[path].entry.first_cluster

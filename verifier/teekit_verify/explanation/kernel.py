@@ -9,6 +9,7 @@ from teekit_verify.artifacts.blob import first_difference
 from teekit_verify.artifacts.kernel import parse_bzimage
 from teekit_verify.explanation.compressed import recompressed, unpacked
 from teekit_verify.explanation.culprits import causes_of
+from teekit_verify.explanation.known_files import KERNEL_VERSION
 from teekit_verify.explanation.sighting import Sighting
 from teekit_verify.explanation.tree import Cause, Difference, Kind
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from teekit_verify.artifacts.kernel import BzImage
     from teekit_verify.explanation.examination import Examination, Pair
 
-_VERSION = Cause("kernel version", "another kernel source or package: an input that is not pinned", "Pin the kernel.")
 _NUMBER = Cause("kernel build number", "the count of builds in one folder", "Set KBUILD_BUILD_VERSION.")
 _BANNER = re.compile(r"(?P<release>\S+) \((?P<user>[^@)]*)@?(?P<host>[^)]*)\) #(?P<number>\d+)(?P<rest>.*)", re.DOTALL)
 
@@ -48,7 +48,7 @@ def _banner(examination: Examination, pair: Pair, one: BzImage, other: BzImage) 
             for name, before in (("user", ("", "@-")), ("host", ("-@", "")), ("rest", ("", "")))
             if left[name] != right[name]
         ]
-        first = (_VERSION,) if left["release"] != right["release"] else ()
+        first = (KERNEL_VERSION,) if left["release"] != right["release"] else ()
         number = (_NUMBER,) if left["number"] != right["number"] else ()
         causes = (*first, *causes_of(sightings, examination.conditions), *number)
     yield Difference("kernel banner", Kind.CONTENT, "the kernels call themselves", one.banner, other.banner, causes)

@@ -6,10 +6,11 @@ is worded as what it usually is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from teekit_verify.explanation import marks
+from teekit_verify.explanation import clocks, identifiers, marks, orders
+from teekit_verify.explanation.known_files import KERNEL_VERSION
+from teekit_verify.explanation.sighting import Culprit
 from teekit_verify.explanation.tree import Cause
 
 if TYPE_CHECKING:
@@ -20,18 +21,8 @@ if TYPE_CHECKING:
 _WORD_BYTES = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Culprit:
-    cause: Cause
-    recognise: Callable[[Sighting], bool]
-
-
 def _field(*names: str) -> Callable[[Sighting], bool]:
     return lambda sighting: sighting.where in names
-
-
-def _file(pattern: str) -> Callable[[Sighting], bool]:
-    return lambda sighting: marks.is_file(sighting.file, pattern)
 
 
 def _texts(recognise: Callable[[str, str], bool]) -> Callable[[Sighting], bool]:
@@ -43,7 +34,7 @@ TIME = Cause(
     "a clock that was read during the build",
     "Take the time from SOURCE_DATE_EPOCH, or leave it out.",
 )
-_RANDOM = Cause(
+RANDOM = Cause(
     "random id",
     "an identifier drawn at random during the build",
     "Derive it from a fixed seed, or remove it at the end.",
@@ -52,6 +43,24 @@ _ORDER = Cause(
     "file order",
     "a directory read in the order of its file system, or files added in parallel",
     "Sort the names before they are used.",
+)
+_HASH_ORDER = Cause(
+    "hash order",
+    "a set or dictionary in the order of its hashes, which many languages seed at random",
+    "Sort before writing (PYTHONHASHSEED=0 or PERL_HASH_SEED=0 only hide it).",
+)
+_ANY_ORDER = Cause(
+    "file or hash order",
+    "a directory or a hash table read in the order it happens to have, or work done in parallel",
+    "Sort before writing.",
+)
+_PACKAGE = Cause(
+    "package version", "other packages than in the other build: an input that is not pinned", "Pin the packages."
+)
+_COMPRESSION = Cause(
+    "compression",
+    "another compressor, or another version, level or number of threads of it",
+    "Fix the compressor and its options.",
 )
 _LOCALE = Cause(
     "locale or sort order", "a sort that follows the locale of the build", "Sort with LC_ALL=C, or by a complete key."
@@ -63,9 +72,22 @@ _BUILD_ID = Cause(
     "a digest over the linked file: it changes with any other difference in the file or in its debug information",
     "Look at the other differences of the file first.",
 )
+_LONE_BUILD_ID = Cause(
+    "build ID",
+    "a number drawn at random (--build-id=uuid), or a digest over debug information that was stripped off since",
+    "Link with --build-id=sha1; compare the debug files.",
+)
 _PARALLEL = Cause(
     "number of CPUs", "work split over as many jobs as there are processors", "Fix the number of jobs of that step."
 )
+
+_ZONE = Cause("time zone", "the time zone of the build", "Set TZ=UTC, and print times in UTC.")
+
+
+def _versions_differ(sighting: Sighting) -> bool:
+    texts = sighting.a, sighting.b
+    return marks.versions_differ(*texts) and not clocks.only_times_differ(*texts)
+
 
 FIELDS: tuple[Culprit, ...] = (
     Culprit(TIME, _field("mtime", "PE time stamp", "tar mtime", "VHD time stamp")),
@@ -73,6 +95,7 @@ FIELDS: tuple[Culprit, ...] = (
         Cause("gzip time stamp", "gzip, which stores the time or the file's", "Compress with gzip -n."),
         _field("gzip mtime"),
     ),
+    Culprit(_ZONE, lambda sighting: sighting.where == "FAT time" and clocks.only_hours_differ(sighting.a, sighting.b)),
     Culprit(
         Cause(
             "FAT time stamp", "files copied to the ESP with the time of the build", "Copy with SOURCE_DATE_EPOCH set."
@@ -95,107 +118,76 @@ FIELDS: tuple[Culprit, ...] = (
         ),
         _field("VHD unique ID"),
     ),
-    Culprit(_BUILD_ID, lambda sighting: sighting.where == ".note.gnu.build-id"),
-    Culprit(_PARALLEL, lambda sighting: sighting.where in {".BTF", ".BTF_ids"}),
+    Culprit(RANDOM, _field("random ID")),
+    Culprit(_BUILD_ID, _field(".note.gnu.build-id")),
+    Culprit(_LONE_BUILD_ID, _field("lone build ID")),
+    Culprit(_PARALLEL, _field(".BTF", ".BTF_ids")),
     Culprit(_UMASK, lambda sighting: sighting.where == "mode" and marks.only_umask(sighting.a, sighting.b)),
     Culprit(_OWNER, _field("owner", "tar owner")),
     Culprit(
-        Cause("inode numbers", "an archiver that stores them as they are", "Use cpio --renumber-inodes."),
-        _field("inode", "filesystem"),
+        Cause("inode numbers", "an archiver that stores what the file system has", "Use cpio --reproducible."),
+        _field("inode", "filesystem", "folder links"),
     ),
     Culprit(
         _LOCALE,
         lambda sighting: (
-            sighting.where in {"order", "line order"} and marks.sorted_by_locale(sighting.ordered_a, sighting.ordered_b)
+            sighting.where in {"order", "line order"}
+            and orders.sorted_by_locale(sighting.ordered_a, sighting.ordered_b)
         ),
     ),
-    Culprit(_ORDER, _field("order", "line order")),
+    Culprit(
+        _ORDER,
+        lambda sighting: sighting.where == "line order" and all(map(orders.names_a_file, sighting.ordered_a)),
+    ),
+    Culprit(_ANY_ORDER, _field("line order")),
+    Culprit(_ORDER, _field("order")),
+    Culprit(_HASH_ORDER, _field("member order")),
+    Culprit(
+        KERNEL_VERSION,
+        lambda sighting: sighting.where == "name" and "lib/modules/" in sighting.file and _versions_differ(sighting),
+    ),
+    Culprit(_PACKAGE, _field("package")),
+    Culprit(_PACKAGE, lambda sighting: sighting.where == "name" and _versions_differ(sighting)),
+    Culprit(_COMPRESSION, _field("compression", "gzip system")),
     Culprit(
         Cause(
-            "package version",
-            "other packages than in the other build: an input that is not pinned",
-            "Pin the packages.",
+            "hard links",
+            "names that share one file in one build, and are copies in the other: its content is stored with the last one",
+            "Copy with links kept, or without links, in both.",
         ),
-        _field("package"),
+        _field("links"),
+    ),
+    Culprit(
+        Cause("compiler version", "another compiler package: an input that is not pinned", "Pin the compiler."),
+        _field(".comment"),
     ),
     Culprit(
         Cause(
-            "compression",
-            "another version, level or number of threads of the compressor: what is inside is equal",
-            "Fix the compressor and its options.",
+            "debug information",
+            "a checksum over the debug file that was split off, which differs: often by the build path",
+            "Compare the debug files.",
         ),
-        _field("compression"),
+        _field(".gnu_debuglink"),
+    ),
+    Culprit(
+        Cause(
+            "module signature",
+            "a kernel that was built with a signing key of its own: each build makes another one",
+            "Take the kernel from one package, or build it without CONFIG_MODULE_SIG.",
+        ),
+        _field("module signature"),
     ),
 )
 
-FILES: tuple[Culprit, ...] = (
-    Culprit(
-        Cause(
-            "ld cache",
-            "ldconfig, which stores inode numbers and times of the libraries",
-            "Remove var/cache/ldconfig/aux-cache at the end of the build.",
-        ),
-        _file(r"var/cache/ldconfig/.*|etc/ld\.so\.cache"),
-    ),
-    Culprit(
-        Cause("machine ID", "systemd, which draws one for each installation", "Leave etc/machine-id empty."),
-        _file(r"(etc|var/lib/dbus)/machine-id"),
-    ),
-    Culprit(
-        Cause("random seed", "systemd-random-seed or the like", "Remove it: a published seed is of no use."),
-        _file(r".*random-seed|.*\.urandom"),
-    ),
-    Culprit(
-        Cause(
-            "log file", "a program that logs what it did during the build", "Remove the logs at the end of the build."
-        ),
-        _file(r"var/log/.*|.*\.log"),
-    ),
-    Culprit(
-        Cause("Python byte code", "Python, which stores the time of the source in it", "Remove *.pyc at the end."),
-        _file(r".*\.py[co]"),
-    ),
-    Culprit(
-        Cause(
-            "SSH host key", "a key generated during the build, which everyone then has", "Make keys at the first boot."
-        ),
-        _file(r"etc/ssh/ssh_host_.*|.*dropbear.*_key"),
-    ),
-    Culprit(
-        Cause("password file", "adduser or chpasswd: a day, a salt, or the order of accounts", "Fix salt and day."),
-        _file(r"etc/g?shadow-?"),
-    ),
-    Culprit(
-        Cause("backup file", "a tool that keeps the file's last version", "Remove the files that end in - or ~."),
-        _file(r"etc/(passwd|group|subuid|subgid)-|.*(~|\.bak|-old)"),
-    ),
-    Culprit(
-        Cause("generated cache", "a cache rebuilt during the build, often with times in it", "Remove it at the end."),
-        _file(r"var/cache/.*|.*/icon-theme\.cache|.*/mimeinfo\.cache|.*/man/index\.db"),
-    ),
-    Culprit(
-        Cause("temporary file", "a file that was left behind, often with a random name", "Remove it at the end."),
-        _file(r"(var/)?tmp/.+|(.*/)?tmp[._]\w{6,}(/.*)?"),
-    ),
-    Culprit(
-        Cause("package manager state", "apt or dpkg, which record what they did and when", "Remove it at the end."),
-        _file(r"var/lib/(apt|dpkg)/.*"),
-    ),
-    Culprit(
-        Cause("host name", "the name of the machine that builds", "Write the file with a fixed content."),
-        _file(r"etc/(hostname|mailname|hosts)"),
-    ),
-)
-
-_ZONE = Cause("time zone", "the time zone of the build", "Set TZ=UTC, and print times in UTC.")
 _ADDRESS = Cause(
     "address", "an address in memory, which address space randomisation (ASLR) moves", "Do not store pointers."
 )
 
 TEXTS: tuple[Culprit, ...] = (
-    Culprit(_ZONE, _texts(marks.only_hours_differ)),
+    Culprit(KERNEL_VERSION, _texts(marks.module_kernels_differ)),
+    Culprit(_ZONE, _texts(clocks.only_hours_differ)),
     Culprit(_ADDRESS, _texts(marks.addresses_differ)),
-    Culprit(TIME, _texts(marks.only_times_differ)),
+    Culprit(TIME, _texts(clocks.only_times_differ)),
     Culprit(
         Cause("process ID", "the number the system gave a process during the build", "Leave it out."),
         _texts(marks.only_processes_differ),
@@ -203,6 +195,10 @@ TEXTS: tuple[Culprit, ...] = (
     Culprit(
         Cause("home directory", "the path of the home directory of whoever builds", "Give the build a fixed home."),
         _texts(marks.home_paths_differ),
+    ),
+    Culprit(
+        Cause("search path", "the PATH of whoever builds", "Clear the environment."),
+        _texts(marks.search_paths_differ),
     ),
     Culprit(
         Cause("build path", "the path the source was built in", "Map it away (-ffile-prefix-map=), or fix the path."),
@@ -216,21 +212,46 @@ TEXTS: tuple[Culprit, ...] = (
         Cause("host name", "the name of the machine that builds", "Set the name (KBUILD_BUILD_HOST for a kernel)."),
         _texts(marks.hosts_differ),
     ),
+    Culprit(
+        Cause("host kernel", "the kernel of the machine that builds, by uname", "Do not record what builds."),
+        _texts(marks.running_kernels_differ),
+    ),
+    Culprit(
+        Cause(
+            "CPU features",
+            "the processor of the machine that builds: -march=native, or a program that asks for it",
+            "Name the processor to build for.",
+        ),
+        _texts(marks.cpu_features_differ),
+    ),
     Culprit(_PARALLEL, _texts(marks.job_counts_differ)),
     Culprit(_UMASK, _texts(marks.umasks_differ)),
     Culprit(_ZONE, _texts(marks.time_zones_differ)),
-    Culprit(_RANDOM, _texts(marks.random_ids_differ)),
+    Culprit(
+        Cause(
+            "digest",
+            "a digest of something else that differs",
+            "Look at what it is a digest of, and not at the digest.",
+        ),
+        _texts(identifiers.digests_differ),
+    ),
+    Culprit(
+        Cause("source revision", "another commit of a source: an input that is not pinned", "Pin the commit."),
+        _texts(identifiers.revisions_differ),
+    ),
+    Culprit(RANDOM, _texts(identifiers.random_ids_differ)),
     Culprit(
         Cause("environment value", "a variable of the build's environment that is recorded", "Clear the environment."),
         _texts(marks.variables_differ),
     ),
+    Culprit(_HASH_ORDER, _texts(orders.words_moved)),
 )
 
 BYTES: tuple[Culprit, ...] = (
     Culprit(
         TIME,
         lambda sighting: (
-            sighting.changed_bytes <= _WORD_BYTES and marks.times_in_bytes_differ(sighting.raw_a, sighting.raw_b)
+            sighting.changed_bytes <= _WORD_BYTES and clocks.times_in_bytes_differ(sighting.raw_a, sighting.raw_b)
         ),
     ),
     Culprit(

@@ -74,10 +74,30 @@ def _headers(examination: Examination, pair: Pair, one: PeImage, other: PeImage)
         ("signature", _part(pair.a, one.certificates), _part(pair.b, other.certificates)),
     ]
     if times[0] == times[1] and same_shape:  # otherwise it follows from what was told
-        outside.append(("PE headers", pair.a.part(0, one.header_bytes), pair.b.part(0, other.header_bytes)))
+        outside += _other_headers(pair, one, other)
     for name, left, right in outside:
         if first_difference(left, right) is not None:
-            yield raw.compare_bytes(pair.inner(name, left, right), examination.conditions)
+            inner = pair.inner(name, left, right)
+            yield raw.compare_bytes(inner, examination.conditions, is_code=name == "PE headers")
+
+
+def _other_headers(pair: Pair, one: PeImage, other: PeImage) -> Iterator[tuple[str, Blob, Blob]]:
+    """Without the checksum: it follows from all other bytes, and is told where they are equal."""
+    sides = [(blob.part(0, image.header_bytes), image.checksum) for blob, image in ((pair.a, one), (pair.b, other))]
+    before, after = ([_around(blob, span)[part] for blob, span in sides] for part in (0, 1))
+    if first_difference(*before) is not None or first_difference(*after) is not None:
+        yield "PE headers", sides[0][0], sides[1][0]
+    elif pair.a.size_bytes == pair.b.size_bytes and _equal_after_headers(pair, one):
+        yield "PE checksum", _part(pair.a, one.checksum), _part(pair.b, other.checksum)
+
+
+def _around(blob: Blob, span: Span) -> tuple[Blob, Blob]:
+    return blob.part(0, span.start), blob.part(span.stop, blob.size_bytes)
+
+
+def _equal_after_headers(pair: Pair, image: PeImage) -> bool:
+    rest = [blob.part(image.header_bytes, blob.size_bytes) for blob in (pair.a, pair.b)]
+    return first_difference(*rest) is None
 
 
 def _time_stamp(blob: Blob) -> int:

@@ -30,10 +30,11 @@ _ROW_BYTES = 16
 _CONTROL = set(range(32)) - set(b"\t\n\r\f\x1b")
 
 
-def compare_bytes(pair: Pair, conditions: Sequence[Condition]) -> Difference:
-    """Two contents that differ somewhere."""
-    compare = _compare_texts if is_text(pair.a) and is_text(pair.b) else _compare_binaries
-    return compare(pair, conditions)
+def compare_bytes(pair: Pair, conditions: Sequence[Condition], *, is_code: bool = False) -> Difference:
+    """Two contents that differ somewhere. Numbers in code and in packed data are no times and no addresses."""
+    if is_text(pair.a) and is_text(pair.b):
+        return _compare_texts(pair, conditions)
+    return _compare_binaries(pair, conditions, is_code=is_code)
 
 
 def is_told_whole(difference: Difference) -> bool:
@@ -55,7 +56,7 @@ def is_text(blob: Blob) -> bool:
 def compare_lines(pair: Pair, one: list[str], other: list[str], conditions: Sequence[Condition]) -> Difference:
     """Two lists of lines that differ."""
     path = pair.path
-    if len(one) == len(other) > 1 and sorted(one) == sorted(other):
+    if len(one) == len(other) > 1 and _without_commas(one) == _without_commas(other):
         moved = [(left, right) for left, right in zip(one, other, strict=True) if left != right]
         first = moved[0]
         orders = [tuple(side) for side in zip(*moved, strict=True)]
@@ -68,6 +69,11 @@ def compare_lines(pair: Pair, one: list[str], other: list[str], conditions: Sequ
     count = min(len(pairs), _MAX_SIGHTINGS)
     what = f"text, {count}{more} different {'line' if count == 1 and not more else 'lines'}"
     return Difference(pair.name, Kind.CONTENT, what, causes=causes_of(sightings, conditions), excerpt=_excerpt(pairs))
+
+
+def _without_commas(lines: list[str]) -> list[str]:
+    """In their order; the last one of a list in JSON has no comma."""
+    return sorted(line.rstrip(",") for line in lines)
 
 
 def _compare_texts(pair: Pair, conditions: Sequence[Condition]) -> Difference:
@@ -110,13 +116,14 @@ def _cut(line: str) -> str:
     return line if len(line) <= _MAX_LINE else f"{line[:_MAX_LINE]}..."
 
 
-def _compare_binaries(pair: Pair, conditions: Sequence[Condition]) -> Difference:
+def _compare_binaries(pair: Pair, conditions: Sequence[Condition], *, is_code: bool) -> Difference:
     sizes = pair.a.size_bytes, pair.b.size_bytes
     regions = list(_regions(pair.a, pair.b))
     first = regions[0][0]
     # After bytes that came or went, all that follows is shifted: only text still says something.
     told = regions if sizes[0] == sizes[1] else regions[:1]
-    sightings = [_sighting(pair, start, stop, with_bytes=sizes[0] == sizes[1]) for start, stop in told]
+    with_bytes = sizes[0] == sizes[1] and not is_code
+    sightings = [_sighting(pair, start, stop, with_bytes=with_bytes) for start, stop in told]
     places = f"{len(told)}{' or more' if len(told) == _MAX_SIGHTINGS else ''} places, the first at offset {first:#x}"
     what = f"differs in {places}" if sizes[0] == sizes[1] and len(told) > 1 else f"differs from offset {first:#x} on"
     rows = [line for start, _ in told[: _MAX_EXCERPT // 2] for line in _rows(pair, start)]

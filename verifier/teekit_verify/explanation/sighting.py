@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from teekit_verify.explanation.tree import Cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +34,11 @@ class Sighting:
     def file(self) -> str:
         """The path of the file inside the archive or image."""
         return self.path[-1] if self.path else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Culprit:
+    """A row of a table of known culprits."""
+
+    cause: Cause
+    recognise: Callable[[Sighting], bool]

@@ -1,0 +1,56 @@
+"""File systems by their superblocks: made by mke2fs, or patched at the offsets the kernel's headers give."""
+
+from __future__ import annotations
+
+import os
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from builders.explain import explained, named
+from builders.tools import require
+
+IDS = "4f8c2a1e-1111-4222-8333-abcdefabcdef", "9a7b6c5d-9999-4888-8777-0123456789ab"
+TIME = 1_763_874_000
+
+
+def ext4(folder: Path, uuid: str, time: int) -> bytes:
+    path = folder / "x.ext4"
+    path.unlink(missing_ok=True)
+    argv = [require("mke2fs"), "-q", "-t", "ext4", "-U", uuid, "-E", f"hash_seed={IDS[0]}", str(path), "1M"]
+    subprocess.run(argv, check=True, capture_output=True, env={**os.environ, "E2FSPROGS_FAKE_TIME": str(time)})
+    return path.read_bytes()
+
+
+def test_ext4(tmp_path: Path) -> None:
+    found = explained(tmp_path, ext4(tmp_path, IDS[0], TIME), ext4(tmp_path, IDS[0], TIME + 917), name="root")
+    assert ("time of making", ["time stamp"]) in named(found)
+    found = explained(tmp_path, ext4(tmp_path, IDS[0], TIME), ext4(tmp_path, IDS[1], TIME), name="root")
+    (uuid,) = [one for one in found.differences[0].children if one.name == "UUID"]
+    assert (uuid.a, uuid.b, [cause.name for cause in uuid.causes]) == (*IDS, ["random id"])
+    assert found.notices == ("root: the files in a ext4 are not compared one by one",)
+
+
+@pytest.mark.parametrize(
+    ("magic", "magic_offset", "time_offset"), [(b"hsqs", 0, 8), (b"\xe2\xe1\xf5\xe0", 1024, 1024 + 24)]
+)
+def test_the_time_a_file_system_was_made(tmp_path: Path, magic: bytes, magic_offset: int, time_offset: int) -> None:
+    sides = []
+    for time in (TIME, TIME + 917):
+        image = bytearray(b"\x11" * 8192)
+        image[magic_offset : magic_offset + 4] = magic
+        image[time_offset : time_offset + 8] = struct.pack("<Q", time)
+        sides.append(bytes(image))
+    found = explained(tmp_path, *sides, name="root")
+    assert named(found) == [("time of making", ["time stamp"])]
+    # date --utc --date=@1763874000
+    assert found.differences[0].children[0].a == "2025-11-23 05:00:00 UTC"
+    found = explained(tmp_path, sides[0], sides[0][:-1] + b"x", name="root")
+    assert [one.name for one in found.differences[0].children] == ["content"]
+
+
+def test_two_kinds_are_compared_byte_by_byte(tmp_path: Path) -> None:
+    found = explained(tmp_path, b"hsqs" + bytes(5000), b"XFSB" + bytes(5000), name="root")
+    assert found.differences[0].what == "differs from offset 0x0 on"

@@ -1,0 +1,188 @@
+"""Files that hold other files, as packages and libraries do: tar, ar (.a, .deb) and zip (.jar), each member by its header.
+
+Sources: POSIX.1-2017, pax, "ustar Interchange Format"; ar(5); APPNOTE.TXT 6.3.10 (zip).
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from teekit_verify.artifacts.blob import Blob
+
+AR_MAGIC = b"!<arch>\n"
+ZIP_MAGIC = b"PK\x03\x04"
+SYMBOL_TABLE = "symbol table"
+"""Of ar: it follows from the other members."""
+_MAX_MEMBERS = 100_000
+_AR_HEADER_BYTES = 60
+_TAR_BLOCK_BYTES = 512
+_LONG_NAME = b"L"
+_ZIP_END, _ZIP_END_BYTES = b"PK\x05\x06", 22
+_ZIP_ENTRY, _ZIP_ENTRY_BYTES, _ZIP_LOCAL_BYTES = b"PK\x01\x02", 46, 30
+_MAX_DIRECTORY_BYTES = 16 << 20
+_STORED, _DEFLATED = 0, 8
+_OUTPUT_BYTES = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class BundleMember:
+    """One member; `stored` is its content in the file, deflated or as it is. Texts are empty where a format has none."""
+
+    name: str
+    stored: Blob
+    is_deflated: bool = False
+    mode: str = ""
+    owner: str = ""
+    mtime: str = ""
+    target: str = ""
+
+    def content(self) -> Iterator[bytes]:
+        """In pieces. Raises MalformedInputError for damaged data."""
+        if not self.is_deflated:
+            yield from self.stored.pieces()
+            return
+        state = zlib.decompressobj(-zlib.MAX_WBITS)
+        try:
+            for piece in self.stored.pieces():
+                yield state.decompress(piece, _OUTPUT_BYTES)
+                while state.unconsumed_tail:
+                    yield state.decompress(state.unconsumed_tail, _OUTPUT_BYTES)
+        except zlib.error as error:
+            problem = f"cannot be unpacked: {error}"
+            raise MalformedInputError("zip", field=self.name, offset=0, problem=problem) from error
+
+
+def members_of(blob: Blob) -> Iterator[BundleMember]:
+    """In order. Raises MalformedInputError, or UnsupportedInputError for too many members and another format."""
+    read = reader_of(blob.read(0, _TAR_BLOCK_BYTES))
+    if read is None:
+        raise UnsupportedInputError("bundle: no tar, ar or zip file")
+    for count, member in enumerate(read(blob)):
+        if count == _MAX_MEMBERS:
+            raise UnsupportedInputError(f"bundle: more than {_MAX_MEMBERS} members")
+        yield member
+
+
+def reader_of(beginning: bytes) -> Callable[[Blob], Iterator[BundleMember]] | None:
+    if beginning.startswith(AR_MAGIC):
+        return _ar
+    if beginning.startswith(ZIP_MAGIC):
+        return _zip
+    return _tar if beginning[257:262] == b"ustar" else None
+
+
+def _ar(blob: Blob) -> Iterator[BundleMember]:
+    at, names = len(AR_MAGIC), b""
+    while header := blob.read(at, _AR_HEADER_BYTES):
+        if len(header) < _AR_HEADER_BYTES or header[58:] != b"`\n":
+            raise _bad("ar", "member header", at, "is cut off, or does not end as one")
+        size_bytes = _number(header[48:58], 10, "ar", at + 48)
+        content = blob.part(at + _AR_HEADER_BYTES, size_bytes)
+        name = header[:16].rstrip(b" ")
+        if name == b"//":
+            names = content.read(0, _MAX_DIRECTORY_BYTES)
+        elif long := re.fullmatch(rb"/(\d+)", name):
+            name = names[int(long[1]) :].split(b"\n", 1)[0]
+        seconds = _number(header[16:28], 10, "ar", at + 16)
+        owner = f"{_text(header[28:34])}:{_text(header[34:40])}"
+        label = SYMBOL_TABLE if name == b"/" else _text(name.removesuffix(b"/") or name)
+        yield BundleMember(label, content, mode=_mode(header[40:48], "ar", at + 40), owner=owner, mtime=_time(seconds))
+        at += _AR_HEADER_BYTES + size_bytes + size_bytes % 2
+
+
+def _tar(blob: Blob) -> Iterator[BundleMember]:
+    """GNU's long names are joined to their members; headers of pax are members of their own."""
+    at, long_name = 0, b""
+    while (header := blob.read(at, _TAR_BLOCK_BYTES)).strip(b"\0"):
+        if len(header) < _TAR_BLOCK_BYTES or header[257:262] != b"ustar":
+            raise _bad("tar", "member header", at, "is cut off, or is none")
+        size_bytes = _number(header[124:136], 8, "tar", at + 124)
+        content = blob.part(at + _TAR_BLOCK_BYTES, size_bytes)
+        at += _TAR_BLOCK_BYTES + -(-size_bytes // _TAR_BLOCK_BYTES) * _TAR_BLOCK_BYTES
+        if header[156:157] == _LONG_NAME:
+            long_name = content.read(0, _TAR_BLOCK_BYTES * 8)
+            continue
+        prefix = header[345:500].split(b"\0", 1)[0] if header[262:263] == b"\0" else b""
+        short = b"/".join(part for part in (prefix, header[:100].split(b"\0", 1)[0]) if part)
+        owner = [_text(header[start:stop]) for start, stop in ((108, 116), (116, 124), (265, 297), (297, 329))]
+        yield BundleMember(
+            _text(long_name or short),
+            content,
+            mode=_mode(header[100:108], "tar", at),
+            owner=f"{owner[0].lstrip('0') or 0}:{owner[1].lstrip('0') or 0} {owner[2]}:{owner[3]}",
+            mtime=_time(_number(header[136:148], 8, "tar", at)),
+            target=_text(header[157:257]),
+        )
+        long_name = b""
+
+
+def _zip(blob: Blob) -> Iterator[BundleMember]:
+    """By the central directory."""
+    tail_start = max(0, blob.size_bytes - _ZIP_END_BYTES - (1 << 16))
+    tail = blob.read(tail_start, blob.size_bytes - tail_start)
+    end = tail.rfind(_ZIP_END)
+    if end < 0 or len(tail) < end + _ZIP_END_BYTES:
+        raise _bad("zip", "end of the directory", tail_start, "is missing")
+    size_bytes, at = (int.from_bytes(tail[end + start : end + start + 4], "little") for start in (12, 16))
+    directory = blob.read(at, min(size_bytes, _MAX_DIRECTORY_BYTES))
+    place = 0
+    while place < len(directory):
+        entry = directory[place : place + _ZIP_ENTRY_BYTES]
+        if len(entry) < _ZIP_ENTRY_BYTES or not entry.startswith(_ZIP_ENTRY):
+            raise _bad("zip", "directory entry", at + place, "is cut off, or is none")
+        method, clock, day = (int.from_bytes(entry[start : start + 2], "little") for start in (10, 12, 14))
+        packed, offset = (int.from_bytes(entry[start : start + 4], "little") for start in (20, 42))
+        name_bytes, *others = (int.from_bytes(entry[start : start + 2], "little") for start in (28, 30, 32))
+        local = blob.read(offset, _ZIP_LOCAL_BYTES)
+        skip = sum(int.from_bytes(local[start : start + 2], "little") for start in (26, 28))
+        yield BundleMember(
+            _text(directory[place + _ZIP_ENTRY_BYTES : place + _ZIP_ENTRY_BYTES + name_bytes]),
+            blob.part(offset + _ZIP_LOCAL_BYTES + skip, packed),
+            is_deflated=method == _DEFLATED,
+            mode=f"{int.from_bytes(entry[40:42], 'little') & 0o7777:04o}",
+            mtime=_dos_time(day, clock),
+            target="" if method in {_STORED, _DEFLATED} else f"packed by method {method}",
+        )
+        place += _ZIP_ENTRY_BYTES + name_bytes + sum(others)
+
+
+def _number(field: bytes, base: int, what: str, offset: int) -> int:
+    """Digits with spaces or NUL around; GNU tar's binary numbers have the highest bit set."""
+    if base == 8 and field[:1] >= b"\x80":  # noqa: PLR2004
+        return int.from_bytes(field[-8:], "big")
+    digits = field.strip(b" \0") or b"0"
+    if not re.fullmatch(rb"[0-7]{1,12}" if base == 8 else rb"[0-9]{1,12}", digits):  # noqa: PLR2004
+        raise _bad(what, "number", offset, f"{digits!r} has other characters than digits")
+    return int(digits, base)
+
+
+def _mode(field: bytes, what: str, offset: int) -> str:
+    return f"{_number(field, 8, what, offset) & 0o7777:04o}"
+
+
+def _text(raw: bytes) -> str:
+    return raw.split(b"\0", 1)[0].decode("utf-8", "surrogateescape").strip(" ")
+
+
+def _time(seconds: int) -> str:
+    if seconds >= 1 << 36:
+        return f"{seconds} s"
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _dos_time(day: int, clock: int) -> str:
+    date = f"{1980 + (day >> 9)}-{day >> 5 & 15:02}-{day & 31:02}"
+    return f"{date} {clock >> 11:02}:{clock >> 5 & 63:02}:{2 * (clock & 31):02}"
+
+
+def _bad(what: str, field: str, offset: int, problem: str) -> MalformedInputError:
+    return MalformedInputError(what, field=field, offset=offset, problem=problem)
