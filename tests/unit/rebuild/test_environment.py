@@ -218,7 +218,7 @@ def test_a_store_that_is_somewhere_else(bench: Workbench, monkeypatch: pytest.Mo
     path = "/nix/store/" + "0" * 32 + "-teekit-build-env"
     stand_ins.add("nix", f"case $1 in hash) echo sha256-{'A' * 43}= ;; *) echo {path} ;; esac")
     stand_ins.add("nix-store")
-    for name in ("dpkg-deb", "tar"):
+    for name in ("bwrap", "dpkg-deb", "tar"):
         (stand_ins.folder / name).symlink_to(require(name))
     monkeypatch.setenv("PATH", f"{stand_ins.folder}")
     with pytest.raises(PinnedEnvironmentError) as caught:

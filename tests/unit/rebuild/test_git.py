@@ -136,6 +136,18 @@ def test_a_tag_that_moved_names_the_new_commit(tmp_path: Path, source: Repositor
     assert repository.tag("v1", offline=False) == moved != before
 
 
+def test_what_a_killed_fetch_left_is_in_nobodys_way(tmp_path: Path, source: Repository) -> None:
+    """Git, killed, leaves lock files, and refuses to work while there are some."""
+    commit = source.git("rev-parse", "HEAD")
+    source.git("tag", "v1")
+    repository = cached(tmp_path, source.folder)
+    repository.tag("v1", offline=False)
+    source.git("tag", "--force", "v1", source.commit("another"))
+    for name in ("shallow.lock", "config.lock", "packed-refs.lock", "HEAD.lock", "refs/tags/v1.lock"):
+        (repository.folder / name).touch()
+    assert repository.tag("v1", offline=False) != commit
+
+
 def test_what_is_not_there_is_said(tmp_path: Path, source: Repository) -> None:
     repository = cached(tmp_path, source.folder)
     with pytest.raises(git.GitError) as caught:
@@ -274,7 +286,7 @@ def test_too_many_or_too_large_files_are_refused(
         checkout.list_files(source.folder, commit)
     source.write("huge", bytes(range(256)) * 2000)
     commit = source.commit()
-    monkeypatch.setattr(git, "_MAX_FETCH_BYTES", 1000)
+    monkeypatch.setattr(git, "_BOUNDED", ("prlimit", "--fsize=1000"))
     with pytest.raises(git.GitError, match="could not be fetched"):
         cached(tmp_path, source.folder).commit(commit, offline=False)
 

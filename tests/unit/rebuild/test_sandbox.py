@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
 import pytest
 
+from builders import rebuilds
+from builders.tools import require
 from teekit_verify.core.errors import TeekitError, ToolFailedError, ToolMissingError
 from teekit_verify.rebuild import sandbox as sandbox_module
 from teekit_verify.rebuild.sandbox import FIRST_ID, Sandbox
@@ -241,6 +245,22 @@ def test_a_failing_command_is_told_with_its_log(tree: Path, tmp_path: Path) -> N
     with pytest.raises(ToolFailedError, match=r"failed with exit status 3; its last lines were:\n  \| the reason"):
         Sandbox(root=tree).run(["sh", "-c", "echo the reason >&2; exit 3"], timeout_seconds=20, log=log)
     assert log.read_text() == "the reason\n"
+
+
+def test_what_a_killed_run_started_ends_with_it(tmp_path: Path) -> None:
+    """The grandchild too: what outlives a run would write into the files of the next one."""
+    require("bwrap")
+    script = f"sleep 60 & echo started >{tmp_path}/started; wait; echo late >{tmp_path}/late"
+    code = (
+        f"import sys; sys.path[:0] = {sys.path!r}\n"
+        "from teekit_verify.rebuild.sandbox import run_ending_with_us\n"
+        f"run_ending_with_us(['sh', '-c', {script!r}, {str(tmp_path)!r}], timeout_seconds=60, environment=dict(PATH='/usr/bin:/bin'))"
+    )
+    with subprocess.Popen([sys.executable, "-c", code]) as killed:
+        rebuilds.wait_for(tmp_path / "started", killed)
+        killed.kill()
+    rebuilds.no_processes_of(tmp_path)
+    assert not (tmp_path / "late").exists()
 
 
 def test_without_bubblewrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

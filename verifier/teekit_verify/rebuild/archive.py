@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, get_args
 from teekit_verify.core import process, url
 from teekit_verify.core.errors import TeekitError, ToolFailedError
 from teekit_verify.rebuild.lock import Archive, LockedPackage, PackageLock
+from teekit_verify.rebuild.sandbox import run_ending_with_us
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -199,7 +200,7 @@ Acquire::Check-Valid-Until "false";
 
 def _apt(root: Path, *argv: str) -> str:
     """What a program of apt prints, with the private root as its only configuration."""
-    completed = process.run(argv, timeout_seconds=_APT_TIMEOUT_SECONDS, environment=_apt_environment(root))
+    completed = run_ending_with_us(argv, timeout_seconds=_APT_TIMEOUT_SECONDS, environment=_apt_environment(root))
     return completed.stdout.decode()
 
 

@@ -15,6 +15,7 @@ from teekit_verify.core import process
 from teekit_verify.core.errors import TeekitError, ToolFailedError
 from teekit_verify.core.files import exclusive
 from teekit_verify.rebuild.lock import EnvironmentIdentity
+from teekit_verify.rebuild.sandbox import run_ending_with_us
 from teekit_verify.rebuild.workspace import remove
 from teekit_verify.reference.model import Environment as Record
 
@@ -111,7 +112,7 @@ def _assemble(project: Project, debs: Sequence[Path], scratch: Path) -> Environm
     scratch.mkdir(parents=True)
     listing = "".join(f"{deb}\n" for deb in debs).encode()
     try:
-        process.run(
+        run_ending_with_us(
             ["sh", str(project.assemble_script), str(tree)],
             timeout_seconds=_TIMEOUT_SECONDS,
             stdin=listing,

@@ -15,6 +15,7 @@ from teekit_verify.core import process
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, ToolFailedError, printable
 from teekit_verify.core.files import exclusive
+from teekit_verify.rebuild.sandbox import run_ending_with_us
 from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _FETCH_SECONDS = 900
 _READ_SECONDS = 120
 _MAX_FETCH_BYTES = 1 << 30  # of one file: of the pack
+_BOUNDED = ("prlimit", f"--fsize={_MAX_FETCH_BYTES}", "--core=0")
 _KEPT = ("PATH", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _SETTINGS = {
     "core.hooksPath": "/dev/null",
@@ -133,13 +135,15 @@ class Repository:
         """Shallow first, for a server that can."""
         with exclusive(self.folder.with_suffix(".lock")):
             self._make()
+            for left in self.folder.rglob("*.lock"):  # of a git that was killed; nobody else is at work here
+                left.unlink()
             argv = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-gc"]
             try:
                 shallow = ["--depth=1"] if depth else []
-                self._git(*argv, *shallow, "--", self.address, *references, seconds=_FETCH_SECONDS)
+                self._write(*argv, *shallow, "--", self.address, *references)
             except ToolFailedError as error:
                 if depth and "dumb http transport" in error.message:
-                    self._git(*argv, "--", self.address, *references, seconds=_FETCH_SECONDS)
+                    self._write(*argv, "--", self.address, *references)
                     return
                 raise GitError(
                     f"{what} of {self.address} could not be fetched: {error.message.replace('prlimit', 'git', 1)}",
@@ -171,11 +175,12 @@ class Repository:
         if offline:
             raise GitError(f"{what} of {self.address} is not in the cache", hint="Run it once without --offline.")
 
-    def _git(self, *arguments: str, seconds: float, stdin: bytes | None = None) -> bytes:
-        return _run("git", f"--git-dir={self.folder}", *arguments, seconds=seconds, stdin=stdin)
+    def _write(self, *arguments: str) -> None:
+        argv = [*_BOUNDED, "git", f"--git-dir={self.folder}", *arguments]
+        run_ending_with_us(argv, timeout_seconds=_FETCH_SECONDS, environment=_environment())
 
     def _read(self, *arguments: str) -> bytes:
-        return self._git(*arguments, seconds=_READ_SECONDS)
+        return _run("git", f"--git-dir={self.folder}", *arguments, seconds=_READ_SECONDS)
 
 
 def read(folder: Path, *arguments: str, stdin: bytes | None = None) -> bytes:
@@ -185,8 +190,7 @@ def read(folder: Path, *arguments: str, stdin: bytes | None = None) -> bytes:
 
 def _run(*argv: str, seconds: float, stdin: bytes | None = None) -> bytes:
     """Bounded in time and in the size of any file it writes."""
-    bounded = ["prlimit", f"--fsize={_MAX_FETCH_BYTES}", "--core=0", *argv]
-    return process.run(bounded, timeout_seconds=seconds, environment=_environment(), stdin=stdin).stdout
+    return process.run([*_BOUNDED, *argv], timeout_seconds=seconds, environment=_environment(), stdin=stdin).stdout
 
 
 def _environment() -> dict[str, str]:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teekit_verify.core import process
-from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.errors import TeekitError, ToolFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
 PACKAGES = "/packages"  # where builds find the image's packages (mkosi.conf: PackageDirectories=)
@@ -221,6 +221,22 @@ def _covers(id_map: str, first: int, last: int) -> bool:
 def become_root() -> tuple[str, ...]:
     """For other users than root: a user namespace with all of their subordinate ids (subuid(5)), as mkosi wants root."""
     return () if os.geteuid() == 0 else ("unshare", "--user", "--map-root-user", "--map-auto")
+
+
+def run_ending_with_us(
+    argv: Sequence[str], *, timeout_seconds: float, environment: Mapping[str, str], stdin: bytes | None = None
+) -> process.Completed:
+    """Run a program as `process.run` does, on the host's files, but however we end, all that it started ends too.
+
+    What outlives a run that was killed would write into the files of the next one.
+    """
+    process.find_program("bwrap", hint=_HINT)
+    rights = ("--cap-add", "ALL") if os.geteuid() == 0 else ()
+    own = ["bwrap", "--dev-bind", "/", "/", "--unshare-pid", "--proc", "/proc", *rights, "--die-with-parent", "--"]
+    try:
+        return process.run([*own, *argv], timeout_seconds=timeout_seconds, environment=environment, stdin=stdin)
+    except ToolFailedError as error:
+        raise ToolFailedError(error.message.replace("bwrap", argv[0], 1), hint=error.hint) from error
 
 
 def _host_environment() -> dict[str, str]:
