@@ -1,4 +1,4 @@
-"""`teekit-verify env`: make, show, re-lock and enter the pinned environment."""
+"""`teekit-verify env`: make, show and re-lock the pinned environment."""
 
 from __future__ import annotations
 
@@ -8,16 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from teekit_verify.cli.options import (
-    SNAPSHOT_ARCHIVE,
-    DebugOption,
-    JsonOption,
-    MirrorOption,
-    NpmRegistryOption,
-    SnapshotArchiveOption,
-    SourceOption,
-    provision,
-)
+from teekit_verify.cli import options
+from teekit_verify.cli.enter import mkosi, shell
 from teekit_verify.core.outcome import ExitStatus
 
 if TYPE_CHECKING:
@@ -28,23 +20,25 @@ env = typer.Typer(help="The pinned environment: build, show, lock or enter it.",
 
 @env.command("build")
 def build(
-    source: SourceOption = None,
-    mirror: MirrorOption = None,
-    snapshot_archive: SnapshotArchiveOption = SNAPSHOT_ARCHIVE,
-    json_output: JsonOption = False,
-    debug: DebugOption = False,
+    source: options.SourceOption = None,
+    mirror: options.MirrorOption = None,
+    snapshot_archive: options.SnapshotArchiveOption = options.SNAPSHOT_ARCHIVE,
+    json_output: options.JsonOption = False,
+    debug: options.DebugOption = False,
 ) -> ExitStatus:
     """Make or find the environment that the lock names; check it.
 
     It is in the Nix store.
     """
-    environment = provision(source, mirror, snapshot_archive).environment()
+    environment = options.provision(source, mirror, snapshot_archive).environment()
     _print_identity(environment.identity, json_output=json_output)
     return ExitStatus.HOLDS
 
 
 @env.command("show")
-def show(source: SourceOption = None, json_output: JsonOption = False, debug: DebugOption = False) -> ExitStatus:
+def show(
+    source: options.SourceOption = None, json_output: options.JsonOption = False, debug: options.DebugOption = False
+) -> ExitStatus:
     """Show what the lock names: store path, NAR hash and packages."""
     from teekit_verify.rebuild import lock
     from teekit_verify.rebuild.project import Project
@@ -65,20 +59,20 @@ def show(source: SourceOption = None, json_output: JsonOption = False, debug: De
 
 @env.command("lock")
 def lock_(
-    source: SourceOption = None,
+    source: options.SourceOption = None,
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where to write it. [default: nix/build-env.lock.json]")
     ] = None,
-    mirror: MirrorOption = None,
-    snapshot_archive: SnapshotArchiveOption = SNAPSHOT_ARCHIVE,
-    json_output: JsonOption = False,
-    debug: DebugOption = False,
+    mirror: options.MirrorOption = None,
+    snapshot_archive: options.SnapshotArchiveOption = options.SNAPSHOT_ARCHIVE,
+    json_output: options.JsonOption = False,
+    debug: options.DebugOption = False,
 ) -> ExitStatus:
     """Lock the environment anew: resolve, build, write its lock.
 
     Its packages are those of today's Debian archive.
     """
-    bringing = provision(source, mirror, snapshot_archive)
+    bringing = options.provision(source, mirror, snapshot_archive)
     locked = bringing.new_environment_lock()
     lock_path = output or bringing.project.environment_lock
     locked.write(lock_path)
@@ -88,44 +82,12 @@ def lock_(
     return ExitStatus.HOLDS
 
 
-@env.command("shell", context_settings={"ignore_unknown_options": True})
-def shell(
-    command: Annotated[
-        list[str] | None, typer.Argument(metavar="COMMAND", help="A command and its arguments. [default: bash]")
-    ] = None,
-    source: SourceOption = None,
-    mirror: MirrorOption = None,
-    snapshot_archive: SnapshotArchiveOption = SNAPSHOT_ARCHIVE,
-    debug: DebugOption = False,
-) -> None:
-    """Run a command, or a shell, in the environment.
-
-    The network is there; of the host's files only the working directory is, and it is writable.
-    """
-    bringing = provision(source, mirror, snapshot_archive)
-    bringing.shell_sandbox(Path.cwd()).become(command or ["bash"])
-
-
-@env.command("mkosi", context_settings={"ignore_unknown_options": True, "help_option_names": []})
-def mkosi(
-    arguments: Annotated[list[str], typer.Argument(help="As for mkosi: --force --profile=gcp -I tdx-kettle.conf")],
-    source: SourceOption = None,
-    mirror: MirrorOption = None,
-    snapshot_archive: SnapshotArchiveOption = SNAPSHOT_ARCHIVE,
-    npm_registry: NpmRegistryOption = None,
-    debug: DebugOption = False,
-) -> None:
-    """Build an image once, by mkosi's own command line.
-
-    It is built as a rebuild would. Its files go to build/ in the checkout.
-    """
-    from teekit_verify.rebuild.by_hand import become_mkosi
-
-    become_mkosi(provision(source, mirror, snapshot_archive, npm_registry), arguments)
-
-
 def _print_identity(identity: EnvironmentIdentity, *, json_output: bool) -> None:
     if json_output:
         typer.echo(json.dumps(identity.model_dump(), indent=2))
     else:
         typer.echo(f"store path {identity.store_path}\nNAR hash   {identity.nar_hash}")
+
+
+env.command("shell", context_settings={"ignore_unknown_options": True})(shell)
+env.command("mkosi", context_settings={"ignore_unknown_options": True, "help_option_names": []})(mkosi)

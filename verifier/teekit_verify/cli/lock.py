@@ -9,22 +9,7 @@ from typing import Annotated
 
 import typer
 
-from teekit_verify.cli.options import (
-    SNAPSHOT_ARCHIVE,
-    DebugOption,
-    ImageOption,
-    JsonOption,
-    KernelOption,
-    LockOption,
-    MirrorOption,
-    NpmRegistryOption,
-    ProfileOption,
-    SnapshotArchiveOption,
-    SnapshotOption,
-    SourceOption,
-    find_target,
-    provision,
-)
+from teekit_verify.cli import options
 from teekit_verify.core.outcome import ExitStatus
 
 
@@ -32,18 +17,18 @@ def lock(
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where to write it. [default: mkosi/packages.lock.json]")
     ] = None,
-    source: SourceOption = None,
-    mirror: MirrorOption = None,
-    snapshot: SnapshotOption = None,
-    snapshot_archive: SnapshotArchiveOption = SNAPSHOT_ARCHIVE,
-    json_output: JsonOption = False,
-    debug: DebugOption = False,
+    source: options.SourceOption = None,
+    mirror: options.MirrorOption = None,
+    snapshot: options.SnapshotOption = None,
+    snapshot_archive: options.SnapshotArchiveOption = options.SNAPSHOT_ARCHIVE,
+    json_output: options.JsonOption = False,
+    debug: options.DebugOption = False,
 ) -> ExitStatus:
     """Pin the packages of all images.
 
     They are locked as the signed index of today's Debian archive lists them.
     """
-    bringing = replace(provision(source, mirror, snapshot_archive), snapshot=snapshot)
+    bringing = replace(options.provision(source, mirror, snapshot_archive), snapshot=snapshot)
     locked = bringing.new_image_lock()
     path = output or bringing.project.image_lock
     locked.write(path)
@@ -56,23 +41,23 @@ def lock(
 
 
 def fetch(
-    image: ImageOption = "base",
-    profile: ProfileOption = None,
-    kernel: KernelOption = "debian",
-    lock_file: LockOption = None,
-    source: SourceOption = None,
-    mirror: MirrorOption = None,
-    snapshot_archive: SnapshotArchiveOption = SNAPSHOT_ARCHIVE,
-    npm_registry: NpmRegistryOption = None,
-    json_output: JsonOption = False,
-    debug: DebugOption = False,
+    image: options.ImageOption = "base",
+    profile: options.ProfileOption = None,
+    kernel: options.KernelOption = "debian",
+    lock_file: options.LockOption = None,
+    source: options.SourceOption = None,
+    mirror: options.MirrorOption = None,
+    snapshot_archive: options.SnapshotArchiveOption = options.SNAPSHOT_ARCHIVE,
+    npm_registry: options.NpmRegistryOption = None,
+    json_output: options.JsonOption = False,
+    debug: options.DebugOption = False,
 ) -> ExitStatus:
     """Download the locked packages of an image; check their digests."""
     from teekit_verify.rebuild import lock as locks
 
-    bringing = provision(source, mirror, snapshot_archive, npm_registry)
+    bringing = options.provision(source, mirror, snapshot_archive, npm_registry)
     locked = locks.load(lock_file or bringing.project.image_lock)
-    key = find_target(image, kernel, profile).key
+    key = options.find_target(image, kernel, profile).key
     packages = locked.for_target(key)
     bringing.fetch(locked, packages)
     size_bytes = sum(package.size_bytes for package in packages)

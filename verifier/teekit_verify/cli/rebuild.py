@@ -6,82 +6,42 @@ import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import typer  # noqa: TC002 - it reads annotations at run time
 
-from teekit_verify.cli.options import (
-    SNAPSHOT_ARCHIVE,
-    DebugOption,
-    ImageOption,
-    JsonOption,
-    KernelOption,
-    LockOption,
-    MirrorOption,
-    NpmRegistryOption,
-    ProfileOption,
-    SnapshotArchiveOption,
-    SnapshotOption,
-    SourceOption,
-    command_line,
-    profiles_of,
-    provision,
-)
-from teekit_verify.cli.subject_options import (
-    AllowDirtyOption,
-    CommitOption,
-    MkosiArgsOption,
-    OfflineOption,
-    ReleaseOption,
-    RepositoryOption,
-    TagKeyOption,
-)
+from teekit_verify.cli import options
+from teekit_verify.cli import rebuild_options as given
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
 
 def rebuild(
     context: typer.Context,
-    image: ImageOption = "base",
-    profile: ProfileOption = None,
-    kernel: KernelOption = "debian",
-    reference: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="What was published. [default: the image's file in reference/, if there is one]"
-        ),
-    ] = None,
-    output: Annotated[Path, typer.Option(metavar="DIR", help="The folder for the report.")] = Path("report"),
-    workspace: Annotated[
-        Path, typer.Option(metavar="DIR", help="The folder to build in; it survives an interruption.")
-    ] = Path("workspace"),
-    keep: Annotated[bool, typer.Option("--keep", help="Keep the workspace when there is a verdict.")] = False,
-    clean: Annotated[
-        bool, typer.Option("--clean", help="Take no build of an earlier run that was interrupted or kept.")
-    ] = False,
-    parallel: Annotated[bool, typer.Option("--parallel", help="Make both builds at the same time.")] = False,
-    vary: Annotated[
-        str,
-        typer.Option(
-            metavar="NAMES",
-            help="What to vary: none, default or all, and +NAME or -NAME, with commas. docs/what-a-pass-means.md",
-        ),
-    ] = "default",
-    lock_file: LockOption = None,
-    source: SourceOption = None,
-    release: ReleaseOption = None,
-    commit: CommitOption = None,
-    repository: RepositoryOption = None,
-    tag_key: TagKeyOption = None,
-    mkosi_args: MkosiArgsOption = None,
-    allow_dirty: AllowDirtyOption = False,
-    offline: OfflineOption = False,
-    mirror: MirrorOption = None,
-    snapshot: SnapshotOption = None,
-    snapshot_archive: SnapshotArchiveOption = SNAPSHOT_ARCHIVE,
-    npm_registry: NpmRegistryOption = None,
-    json_output: JsonOption = False,
-    debug: DebugOption = False,
+    image: options.ImageOption = "base",
+    profile: options.ProfileOption = None,
+    kernel: options.KernelOption = "debian",
+    reference: given.ReferenceOption = None,
+    output: given.OutputOption = Path("report"),
+    workspace: given.WorkspaceOption = Path("workspace"),
+    keep: given.KeepOption = False,
+    clean: given.CleanOption = False,
+    parallel: given.ParallelOption = False,
+    vary: given.VaryOption = "default",
+    lock_file: options.LockOption = None,
+    source: options.SourceOption = None,
+    release: given.ReleaseOption = None,
+    commit: given.CommitOption = None,
+    repository: given.RepositoryOption = None,
+    tag_key: given.TagKeyOption = None,
+    mkosi_args: given.MkosiArgsOption = None,
+    allow_dirty: given.AllowDirtyOption = False,
+    offline: given.OfflineOption = False,
+    mirror: options.MirrorOption = None,
+    snapshot: options.SnapshotOption = None,
+    snapshot_archive: options.SnapshotArchiveOption = options.SNAPSHOT_ARCHIVE,
+    npm_registry: options.NpmRegistryOption = None,
+    json_output: options.JsonOption = False,
+    debug: options.DebugOption = False,
 ) -> ExitStatus:
     """Build an image twice; compare the builds with published values.
 
@@ -97,7 +57,7 @@ def rebuild(
     varied = variation.conditions(vary)
     choice = Choice(
         image=image,
-        profiles=profiles_of(kernel, profile),
+        profiles=options.profiles_of(kernel, profile),
         source=source,
         release=release,
         commit=commit,
@@ -107,7 +67,9 @@ def rebuild(
         allow_dirty=allow_dirty,
     )
     own = source if mkosi_args is None else None  # a stranger's project is built with our environment
-    bringing = replace(provision(own, mirror, snapshot_archive, npm_registry), offline=offline, snapshot=snapshot)
+    bringing = replace(
+        options.provision(own, mirror, snapshot_archive, npm_registry), offline=offline, snapshot=snapshot
+    )
     makes_lock = mkosi_args is not None and lock_file is None
     if snapshot is not None and not makes_lock:
         raise TeekitError("--snapshot says nothing where a lock names the packages", hint="Leave it out.")
@@ -128,7 +90,9 @@ def rebuild(
         else:
             locked = lock.load(lock_file or bringing.project.image_lock)
         plan = run.prepare(target, bringing, place, locked)
-        known = judging.unfinished(subject, plan, varied, published, command=command_line(context), output=output)
+        known = judging.unfinished(
+            subject, plan, varied, published, command=options.command_line(context), output=output
+        )
         try:
             two = run.build_twice(plan, varied, place, bringing.progress, parallel=parallel)
             report = judging.judge(known, two, bringing.progress)

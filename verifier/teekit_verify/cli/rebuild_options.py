@@ -1,4 +1,4 @@
-"""What `rebuild` is to rebuild, as options."""
+"""Options of `rebuild`: what is rebuilt, how, and where."""
 
 from __future__ import annotations
 
@@ -43,3 +43,23 @@ AllowDirtyOption = Annotated[
     bool, typer.Option("--allow-dirty", help="Build files that are in no commit; the report says so.")
 ]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Use only what is in the cache already.")]
+ReferenceOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="What was published. [default: the image's file in reference/, if there is one]"),
+]
+OutputOption = Annotated[Path, typer.Option(metavar="DIR", help="The folder for the report.")]
+WorkspaceOption = Annotated[
+    Path, typer.Option(metavar="DIR", help="The folder to build in; it survives an interruption.")
+]
+KeepOption = Annotated[bool, typer.Option("--keep", help="Keep the workspace when there is a verdict.")]
+CleanOption = Annotated[
+    bool, typer.Option("--clean", help="Take no build of an earlier run that was interrupted or kept.")
+]
+ParallelOption = Annotated[bool, typer.Option("--parallel", help="Make both builds at the same time.")]
+VaryOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAMES",
+        help="What to vary: none, default or all, and +NAME or -NAME, with commas. docs/what-a-pass-means.md",
+    ),
+]
