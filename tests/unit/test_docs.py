@@ -62,6 +62,12 @@ def test_options_that_are_spoken_of_exist(document: Path) -> None:
     assert {option for span in spans for option in re.findall(OPTION, span)} <= OPTIONS | OF_OTHER_PROGRAMS
 
 
+def test_commands_in_blocks_marked_sh_are_run() -> None:
+    marked = {path.name for path in DOCUMENTS if "\n```sh\n" in path.read_text(encoding="utf-8")}
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    assert marked == set(re.findall(r'docs\.blocks\("([^"]+)"\)', tests))
+
+
 def test_the_checks_see_something() -> None:
     assert "local-run" in anchors(ROOT / "docs/image.md")
     assert "--vary" in options_of(COMMANDS["rebuild",])
