@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import subprocess
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -148,6 +150,53 @@ def test_what_a_killed_fetch_left_is_in_nobodys_way(tmp_path: Path, source: Repo
     assert repository.tag("v1", offline=False) != commit
 
 
+@pytest.mark.parametrize("damage", ["HEAD", "objects", "pack", "a blob", "a folder"])
+def test_a_damaged_cache_is_fetched_again(tmp_path: Path, source: Repository, damage: str) -> None:
+    commit = source.git("rev-parse", "HEAD")
+    repository = cached(tmp_path, source.folder)
+    repository.commit(commit, offline=False)
+    spoil(repository.folder, damage, source.git("rev-parse", f"{commit}:{'nix/lock' if damage == 'a blob' else 'nix'}"))
+    with pytest.raises(git.GitError, match=f"the commit {commit} of {source.folder} is not in the cache"):
+        repository.commit(commit, offline=True)
+    repository.commit(commit, offline=False)
+    assert written(repository, commit, tmp_path / "out")["nix/lock"] == "{}"
+
+
+def spoil(folder: Path, damage: str, object_id: str) -> None:
+    """As a disk does, or somebody who wants other files under the commit's name."""
+    (pack,) = folder.glob("objects/pack/*.pack")
+    if damage in {"HEAD", "pack"}:
+        place = pack if damage == "pack" else folder / "HEAD"
+        place.chmod(0o644)
+        place.write_bytes(b"")
+        return
+    content = pack.read_bytes()
+    shutil.rmtree(folder / "objects")
+    if damage == "objects":
+        return
+    (folder / "objects").mkdir()
+    subprocess.run(["git", f"--git-dir={folder}", "unpack-objects", "-q"], input=content, check=True)
+    replace_object(folder / "objects", object_id)
+
+
+def replace_object(objects: Path, object_id: str) -> None:
+    """Another content of the same kind and size, which git itself takes for the object."""
+    place = objects / object_id[:2] / object_id[2:]
+    content = zlib.decompress(place.read_bytes())
+    place.chmod(0o644)
+    place.write_bytes(zlib.compress(content.replace(b"lock", b"loch").replace(b"{}", b"[]")))
+
+
+@pytest.mark.parametrize("name", ["nix/lock", "nix"])
+def test_a_repository_that_lies_about_a_commit_is_refused(tmp_path: Path, source: Repository, name: str) -> None:
+    """A checkout in an archive, say, with other files under the name of a commit that everybody knows."""
+    commit = source.git("rev-parse", "HEAD")
+    changed = source.git("rev-parse", f"{commit}:{name}")
+    replace_object(source.folder / ".git/objects", changed)
+    with pytest.raises(git.GitError, match=f"is damaged: it has no object {changed}, or another one under its name"):
+        written(git.Repository(source.folder, ""), commit, tmp_path / "out")
+
+
 def test_what_is_not_there_is_said(tmp_path: Path, source: Repository) -> None:
     repository = cached(tmp_path, source.folder)
     with pytest.raises(git.GitError) as caught:
@@ -178,6 +227,7 @@ def test_what_is_not_there_is_said(tmp_path: Path, source: Repository) -> None:
                 "host:x",
                 "relative",
                 "https://a b",
+                "https://user:password@host/x",
                 "/a\n",
             )
         ),
@@ -229,6 +279,13 @@ def _submodule(source: Repository) -> str:
     return source.commit_tree(f"100644 blob {settings}\t.gitmodules", f"160000 commit {'1' * 40}\tx")
 
 
+def _deep(source: Repository) -> str:
+    line = f"100644 blob {source.blob(b'x')}\tfile"
+    for _ in range(70):
+        line = f"040000 tree {source.git('mktree', stdin=line.encode())}\td"
+    return source.commit_tree(line)
+
+
 def _tree_with(name: str, mode: str = "100644") -> object:
     def make(source: Repository) -> str:
         return source.commit_tree(f"{mode} blob {source.blob(b'x')}\t{name}")
@@ -244,6 +301,7 @@ def _tree_with(name: str, mode: str = "100644") -> object:
         (_tree_with(".GIT"), "'.GIT' is no name of a file to write|could not be fetched"),
         (_tree_with(".."), "'..' is no name of a file to write|could not be fetched"),
         (_tree_with("a\x1b"), "is no name of a file to write"),
+        (_deep, "is no name of a file to write"),
     ],
 )
 def test_hostile_trees_are_refused(tmp_path: Path, source: Repository, make: object, problem: str) -> None:
@@ -271,6 +329,12 @@ def test_links_lead_nothing_out_of_the_tree(tmp_path: Path, source: Repository) 
     with pytest.raises(git.GitError, match="cannot be written"):
         checkout.write_files(source.folder, entries, tmp_path / "out")
     assert list((tmp_path / "victim").iterdir()) == []
+
+
+def test_a_link_to_no_name_is_refused(tmp_path: Path, source: Repository) -> None:
+    commit = source.commit_tree(f"120000 blob {source.blob(bytes(2))}\tlink")
+    with pytest.raises(git.GitError, match=r"cannot be written to .*: embedded null byte"):
+        checkout.write_files(source.folder, checkout.list_files(source.folder, commit), tmp_path / "out")
 
 
 def test_too_many_or_too_large_files_are_refused(

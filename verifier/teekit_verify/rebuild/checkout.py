@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FILE, _EXECUTABLE, _SYMLINK, _SUBMODULE = "100644", "100755", "120000", "160000"
+_FOLDER = b"040000 tree "
 _MAX_FILES = 20_000
 _MAX_BYTES = 256 << 20
 _BATCH_BYTES = 16 << 20
+_MAX_DEPTH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,15 @@ class Entry:
 
 
 def list_files(folder: Path, commit: str, *paths: str) -> list[Entry]:
-    """The files of a commit, below `paths`. Raises GitError for what is not plain files, symlinks and folders, or too much."""
-    output = git.read(folder, "ls-tree", "-r", "-z", "-l", git.require_commit(commit), "--", *paths)
-    entries = [_entry(line) for line in output.split(b"\0") if line]
+    """The files of a commit, below `paths`. Raises GitError for what is not plain files, symlinks and folders, or too much.
+
+    The commit and its folders are hashed: git itself believes what lies under an object's name in the repository.
+    """
+    output = git.read(folder, "ls-tree", "-r", "-t", "-z", "-l", git.require_commit(commit), "--", *paths)
+    lines = [line for line in output.split(b"\0") if line]
+    entries = [_entry(line) for line in lines if not line.startswith(_FOLDER)]
+    root = git.read(folder, "rev-parse", f"{commit}^{{tree}}").decode().strip()
+    _objects(folder, [commit, root, *(line.split()[2].decode() for line in lines if line.startswith(_FOLDER))])
     if len(entries) > _MAX_FILES:
         raise GitError(f"the commit {commit} has {len(entries)} files, at most {_MAX_FILES} are expected")
     if (size := sum(entry.size_bytes for entry in entries)) > _MAX_BYTES:
@@ -63,7 +71,7 @@ def _entry(line: bytes) -> Entry:
 
 def _is_inside(path: str) -> bool:
     parts = path.split("/")
-    return all(part not in {"", ".", ".."} and part.lower() != ".git" for part in parts)
+    return len(parts) <= _MAX_DEPTH and all(part not in {"", ".", ".."} and part.lower() != ".git" for part in parts)
 
 
 def write_files(folder: Path, entries: Sequence[Entry], destination: Path) -> None:
@@ -79,8 +87,9 @@ def write_files(folder: Path, entries: Sequence[Entry], destination: Path) -> No
             place = destination / entry.path
             place.parent.mkdir(parents=True, exist_ok=True)
             place.symlink_to(os.fsdecode(content))
-    except OSError as error:
-        raise GitError(f"the files of the commit cannot be written to {destination}: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # ValueError: a link to a name with a zero byte
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise GitError(f"the files of the commit cannot be written to {destination}: {reason}") from error
 
 
 def _write(place: Path, content: bytes, *, executable: bool) -> None:
@@ -101,17 +110,31 @@ def _batches(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
 
 
 def _contents(folder: Path, entries: Sequence[Entry]) -> list[bytes]:
-    """The bytes of each entry: `object type size<LF>content<LF>`, see git-cat-file(1)."""
-    asked = "".join(f"{entry.object_id}\n" for entry in entries).encode()
+    return _objects(folder, [entry.object_id for entry in entries])
+
+
+def _objects(folder: Path, object_ids: Sequence[str]) -> list[bytes]:
+    """The bytes of each object, hashed: `object type size<LF>content<LF>`, see git-cat-file(1)."""
+    asked = "".join(f"{object_id}\n" for object_id in object_ids).encode()
     output = git.read(folder, "cat-file", "--batch", stdin=asked)
     contents, at = [], 0
-    for entry in entries:
+    for object_id in object_ids:
         end = output.index(b"\n", at)
-        if output[at:end] != f"{entry.object_id} blob {entry.size_bytes}".encode():
-            raise GitError(f"{entry.path}: git has no such file in the commit")
-        contents.append(output[end + 1 : end + 1 + entry.size_bytes])
-        at = end + 2 + entry.size_bytes
+        _, kind, *size = output[at:end].decode().split()
+        content = output[end + 1 : end + 1 + int(size[0])] if size else b""
+        if _object_id(kind, content, len(object_id)) != object_id:
+            raise GitError(f"{folder} is damaged: it has no object {object_id}, or another one under its name")
+        contents.append(content)
+        at = end + 2 + len(content)
     return contents
+
+
+def _object_id(kind: str, content: bytes, digits: int) -> str:
+    """Git's name of an object, in the repository's hash (told by its digits)."""
+    state = hashlib.new("sha1" if digits == 40 else "sha256", usedforsecurity=False)  # noqa: PLR2004
+    state.update(b"%s %d\0" % (kind.encode(), len(content)))
+    state.update(content)
+    return state.hexdigest()
 
 
 def origin_of(root: Path, *folders: str) -> Origin:
@@ -157,7 +180,4 @@ def _mode_and_object(path: Path, digits: int) -> tuple[str, str]:
     mode = path.lstat().st_mode
     is_link = stat.S_ISLNK(mode)
     content = os.fsencode(os.readlink(path)) if is_link else path.read_bytes()  # noqa: PTH115
-    state = hashlib.new("sha1" if digits == 40 else "sha256", usedforsecurity=False)  # noqa: PLR2004
-    state.update(b"blob %d\0" % len(content))
-    state.update(content)
-    return (_SYMLINK if is_link else _EXECUTABLE if mode & stat.S_IXUSR else _FILE), state.hexdigest()
+    return (_SYMLINK if is_link else _EXECUTABLE if mode & stat.S_IXUSR else _FILE), _object_id("blob", content, digits)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from teekit_verify.rebuild.sandbox import run_ending_with_us
 from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _FETCH_SECONDS = 900
@@ -75,6 +77,11 @@ def require_repository(text: str) -> str:
         raise GitError(
             f"a repository is an https, http, git or file address, found '{printable(text[:_SHOWN])}'",
             hint="Write it like https://git.example.org/images.git.",
+        )
+    if "@" in text.partition("://")[2].partition("/")[0]:
+        raise GitError(
+            "the address of the repository has a user in it, who would stand in the report",
+            hint="Clone a private repository by hand, and give the folder.",
         )
     return text
 
@@ -134,7 +141,7 @@ class Repository:
     def _fetch(self, *references: str, what: str, depth: bool = True) -> None:
         """Shallow first, for a server that can."""
         with exclusive(self.folder.with_suffix(".lock")):
-            self._make()
+            self._require_whole()
             for left in self.folder.rglob("*.lock"):  # of a git that was killed; nobody else is at work here
                 left.unlink()
             argv = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-gc"]
@@ -146,27 +153,35 @@ class Repository:
                     self._write(*argv, "--", self.address, *references)
                     return
                 raise GitError(
-                    f"{what} of {self.address} could not be fetched: {error.message.replace('prlimit', 'git', 1)}",
+                    f"{what} of {self.address} could not be fetched: {error.message}",
                     hint="Check the network and the address; a private repository has to be cloned by hand first.",
                 ) from error
 
-    def _make(self) -> None:
-        if (self.folder / "HEAD").is_file():
+    def _require_whole(self) -> None:
+        """Begin anew where there is nothing, or what a power failure or a bad disk left."""
+        if self._is_whole():
             return
         remove(self.folder)
         self.folder.mkdir(parents=True)
         _run("git", "init", "--quiet", "--bare", "--template=", str(self.folder), seconds=_READ_SECONDS)
 
+    def _is_whole(self) -> bool:
+        """Whether every object here has the bytes that its name says, and none that another one names is missing."""
+        try:
+            self._read("fsck", "--no-dangling", "--no-progress")
+        except ToolFailedError:
+            return False
+        return True
+
     def _has(self, commit: str) -> bool:
         return self._resolved(commit) == commit
 
     def _resolved(self, name: str) -> str | None:
-        """The commit of a name, if its whole tree is here too."""
-        if not self.folder.is_dir():
+        """The commit of a name, if it is here."""
+        if not self.folder.is_dir() or not self._is_whole():
             return None
         try:
             found = self._read("rev-parse", "--quiet", "--verify", "--end-of-options", f"{name}^{{commit}}")
-            self._read("ls-tree", "-r", "-l", found.decode().strip())
         except ToolFailedError:
             return None
         return found.decode().strip()
@@ -177,7 +192,8 @@ class Repository:
 
     def _write(self, *arguments: str) -> None:
         argv = [*_BOUNDED, "git", f"--git-dir={self.folder}", *arguments]
-        run_ending_with_us(argv, timeout_seconds=_FETCH_SECONDS, environment=_environment())
+        with _of_git():
+            run_ending_with_us(argv, timeout_seconds=_FETCH_SECONDS, environment=_environment())
 
     def _read(self, *arguments: str) -> bytes:
         return _run("git", f"--git-dir={self.folder}", *arguments, seconds=_READ_SECONDS)
@@ -190,7 +206,17 @@ def read(folder: Path, *arguments: str, stdin: bytes | None = None) -> bytes:
 
 def _run(*argv: str, seconds: float, stdin: bytes | None = None) -> bytes:
     """Bounded in time and in the size of any file it writes."""
-    return process.run([*_BOUNDED, *argv], timeout_seconds=seconds, environment=_environment(), stdin=stdin).stdout
+    with _of_git():
+        return process.run([*_BOUNDED, *argv], timeout_seconds=seconds, environment=_environment(), stdin=stdin).stdout
+
+
+@contextmanager
+def _of_git() -> Iterator[None]:
+    """What failed is git, for those who read it."""
+    try:
+        yield
+    except ToolFailedError as error:
+        raise ToolFailedError(error.message.replace("prlimit", "git", 1), hint=error.hint) from error
 
 
 def _environment() -> dict[str, str]:
