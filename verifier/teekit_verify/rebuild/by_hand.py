@@ -28,7 +28,7 @@ _PASSED = ("AZURE_DISK_GIB", "SQLD_FROM")
 _SCRIPT = f"""\
 mkosi "$@" || exit
 for file in {_WORK}/output/*; do
-    [ ! -f "$file" ] || [ -d "${{file%.manifest}}" ] || mv "$file" {_BUILD} || exit
+    [ ! -f "$file" ] || [ -h "$file" ] || [ -d "${{file%.manifest}}" ] || mv "$file" {_BUILD} || exit
 done
 rm -rf {_WORK}/* && ls -l {_BUILD}
 """
