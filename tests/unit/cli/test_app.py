@@ -166,16 +166,26 @@ def test_starting_up_imports_nothing_heavy() -> None:
     assert imported.isdisjoint({"pefile", "elftools", "cryptography", "pydantic", "jsonschema", "http", "ssl"})
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_request_to_end_is_an_interruption(number: signal.Signals) -> None:
-    """A process that sends itself the signal in the middle of a command ends like one that was interrupted."""
+def sends_itself(number: signal.Signals, *, ignored: bool) -> subprocess.CompletedProcess[bytes]:
+    """A process that gets the signal in the middle of a command."""
     code = (
-        "import os, sys\n"
+        "import os, signal, sys\n"
+        f"{f'signal.signal({int(number)}, signal.SIG_IGN)' if ignored else ''}\n"
         "from teekit_verify.cli import app\n"
         f"app.app = lambda *_, **__: os.kill(os.getpid(), {int(number)})\n"
         "sys.argv = ['teekit-verify', 'x']\n"
         "app.entry_point()\n"
     )
-    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_request_to_end_is_an_interruption(number: signal.Signals) -> None:
+    completed = sends_itself(number, ignored=False)
     assert completed.returncode == ExitStatus.NO_VERDICT
     assert b"error: interrupted" in completed.stderr
+
+
+def test_with_nohup_a_closing_session_ends_nothing() -> None:
+    completed = sends_itself(signal.SIGHUP, ignored=True)
+    assert (completed.returncode, completed.stderr) == (0, b"")

@@ -19,6 +19,7 @@ from builders.rebuilds import Miniature
 from teekit_verify.cli.app import main
 from teekit_verify.rebuild import host, run
 from teekit_verify.rebuild.workspace import Workspace
+from teekit_verify.report import judging
 
 
 @pytest.fixture
@@ -183,6 +184,19 @@ def test_failed(miniature: Miniature, capsys: pytest.CaptureFixture[str]) -> Non
     shown = capsys.readouterr().err
     assert "build A: failed in" in shown
     assert "hint: To run just this step again: bwrap " in shown
+
+
+def test_what_failed_is_said_even_if_its_report_cannot_be_made(
+    miniature: Miniature, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def defect(*_: object) -> None:
+        raise ValueError("a defect of the report")
+
+    monkeypatch.setattr(judging, "write_failure", defect)
+    miniature.build_with("echo the reason >&2; exit 9")
+    assert rebuild(miniature) == 2
+    assert "the reason" in capsys.readouterr().err
+    assert not miniature.report.exists()
 
 
 def test_an_image_that_cannot_be_measured_is_no_verdict(

@@ -122,6 +122,7 @@ def entry_point() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     # Asked to end (by a service manager, timeout(1), a closing session) as by Ctrl-C: what was started is ended too.
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1) has it ignored
+            signal.signal(number, _interrupt)
     sys.exit(main(sys.argv[1:]))

@@ -97,7 +97,7 @@ def rebuild(
             two = run.build_twice(plan, varied, place, bringing.progress, parallel=parallel)
             report = judging.judge(known, two, bringing.progress)
         except TeekitError as error:
-            with suppress(TeekitError):  # the first error is the one to show
+            with suppress(Exception):  # the first error is the one to show
                 judging.write_failure(known, error, place, bringing.progress)
             raise
         directory.write(output, report, two)
