@@ -41,7 +41,9 @@ def build(miniature: Miniature, *arguments: str) -> int:
 
 def test_the_image_is_in_the_build_folder(miniature: Miniature, capfd: pytest.CaptureFixture[str]) -> None:
     miniature.write("tdx-kettle.conf", b"of another image")
-    miniature.build_with('ls . /packages; echo "of a stage" >$output/base.manifest; mkdir $output/base; ln -s base.manifest $output/link')
+    miniature.build_with(
+        'ls . /packages; echo "of a stage" >$output/base.manifest; mkdir $output/base; ln -s base.manifest $output/link'
+    )
     assert build(miniature, *ARGUMENTS) == 0
     folder = miniature.project.root / "build"
     assert (folder / "tdx-debian-base.efi").read_bytes() == (miniature.project.mkosi / "image.efi").read_bytes()
