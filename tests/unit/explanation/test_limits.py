@@ -14,7 +14,7 @@ from builders.explain import explained, packed, uki_of, uki_with
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
 from teekit_verify.explanation import archive, examination, presence, raw
 from teekit_verify.explanation.examination import Examination, Pair, Spool
-from teekit_verify.explanation.explain import FORMATS
+from teekit_verify.explanation.explain import FORMATS, explain
 
 
 def files(side: bytes, count: int = 12) -> bytes:
@@ -136,3 +136,12 @@ def test_differences_in_far_places() -> None:
     for at in (5, 6, 1 << 20, (3 << 20) - 1):
         other[at] = 1
     assert compared(bytes(one), bytes(other))[0] == "differs in 3 places, the first at offset 0x5"
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    """A pipe would be waited for, and a device or a file of /proc, whose size is 0, would be IDENTICAL to any other."""
+    (tmp_path / "file").write_bytes(b"x")
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero"), Path("/proc/self/status"), tmp_path):
+        with pytest.raises(TeekitError, match=f"{path}: cannot be read: it is no file with a size"):
+            explain(path, tmp_path / "file", folder=tmp_path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -79,9 +81,16 @@ class Examination:
         self._files.close()
 
     def open(self, path: Path) -> Blob:
-        """Raises TeekitError if the file cannot be read."""
+        """Raises TeekitError if the file cannot be read, or is none: nothing could be said of a pipe or a device."""
         try:
-            blob = Blob.of(self._files.enter_context(path.open("rb")).fileno())
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe is not waited for
+            self._files.callback(os.close, descriptor)
+            blob = Blob.of(descriptor)
+            is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+            if not is_file or (not blob.size_bytes and os.pread(descriptor, 1, 0)):  # as files in /proc have it
+                raise TeekitError(
+                    f"{path}: cannot be read: it is no file with a size of its own", hint="Copy it to a file first."
+                )
         except OSError as error:
             raise TeekitError(f"{path}: cannot be read: {error.strerror}", hint="Name a readable file.") from error
         self._paths[blob.descriptor] = path
