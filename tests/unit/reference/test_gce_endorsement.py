@@ -20,8 +20,7 @@ from builders import tools
 from teekit_verify.core.errors import MalformedInputError, NotAuthenticError, TeekitError
 from teekit_verify.measurement.registers import MRTD
 from teekit_verify.reference.formats import load_published
-from teekit_verify.reference.formats.base import TrustedRoot
-from teekit_verify.reference.google_signature import load_certificate
+from teekit_verify.reference.google_signature import TrustedRoot, load_certificate
 from teekit_verify.reference.protobuf import parse_message
 
 if TYPE_CHECKING:

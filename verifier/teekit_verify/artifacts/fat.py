@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, BinaryIO
 
+from teekit_verify.artifacts.fat_directory import ENTRY_BYTES, FatEntry, parse_entries
 from teekit_verify.artifacts.pe import Span
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
@@ -26,12 +27,6 @@ _MAX_TABLE_BYTES = 32 << 20
 """8 Mi clusters of FAT32: 32 GiB in clusters of 4 KiB."""
 _MAX_DIRECTORY_BYTES = 2 << 20
 """fatgen103: a directory has at most 65,536 entries of 32 bytes."""
-_ENTRY_BYTES = 32
-_FREE, _DELETED, _KANJI_E5 = 0x00, 0xE5, 0x05
-_LONG_NAME, _VOLUME_ID, _DIRECTORY = 0x0F, 0x08, 0x10
-_LAST_LONG_ENTRY = 0x40
-_MAX_LONG_ENTRIES = 20
-_LOWER_STEM, _LOWER_EXTENSION = 0x08, 0x10
 _FIRST_CLUSTER = 2
 _MAX_DEPTH = 16
 _MAX_ENTRIES = 100_000
@@ -43,23 +38,6 @@ class FatKind(Enum):
     FAT12 = 12
     FAT16 = 16
     FAT32 = 32
-
-
-@dataclass(frozen=True, slots=True)
-class FatEntry:
-    """A file or directory. `name` is the long name if there is one; `short_name` is "BOOTX64.EFI", say."""
-
-    name: str
-    short_name: str
-    is_directory: bool
-    first_cluster: int
-    size_bytes: int
-    offset: int
-    """Where the directory entry lies in the stream, for errors."""
-
-    def is_called(self, name: str) -> bool:
-        """Both names count, and case does not (edk2 FatPkg: UnicodeCollation's StriColl)."""
-        return name.upper() in {self.name.upper(), self.short_name.upper()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +74,7 @@ class FatVolume:
             extents = self._chain(self.root, None, "root directory", self.start)
         else:
             extents = self._chain(directory.first_cluster, None, f"directory {directory.name}", directory.offset)
-        return tuple(_entries(_rows(self.stream, extents)))
+        return tuple(parse_entries(_rows(self.stream, extents)))
 
     def find(self, path: tuple[str, ...]) -> FatEntry | None:
         """The entry at a path such as ("EFI", "BOOT"), or None. Raises MalformedInputError if two entries have the name."""
@@ -220,7 +198,7 @@ def open_fat(stream: BinaryIO, start: int, size_bytes: int) -> FatVolume:
         (not is_fat32 or version == 0, "file system version", 42, version),
         (not is_fat32 or not flags & 0x80, "mirroring flags", 40, flags),
     )
-    root_sectors = 0 if is_fat32 else -(-root_entries * _ENTRY_BYTES // sector_bytes)
+    root_sectors = 0 if is_fat32 else -(-root_entries * ENTRY_BYTES // sector_bytes)
     root_sector = reserved + fats * fat_sectors
     clusters = (total - root_sector - root_sectors) // cluster_sectors
     kind = _kind(clusters, start, is_fat32=is_fat32)
@@ -239,7 +217,7 @@ def open_fat(stream: BinaryIO, start: int, size_bytes: int) -> FatVolume:
         cluster_bytes=cluster_sectors * sector_bytes,
         last_cluster=clusters + 1,
         table=memoryview(_read(stream, start + reserved * sector_bytes, table_bytes, "FAT")),
-        root=root_cluster if is_fat32 else Span(root_offset, root_offset + root_entries * _ENTRY_BYTES),
+        root=root_cluster if is_fat32 else Span(root_offset, root_offset + root_entries * ENTRY_BYTES),
         data_offset=root_offset + root_sectors * sector_bytes,
     )
 
@@ -265,67 +243,8 @@ def _rows(stream: BinaryIO, extents: tuple[Span, ...]) -> Iterator[tuple[int, by
     """The 32-byte rows of a directory, read in stream order: a stream may be quick in that direction only."""
     pieces = {span.start: _read(stream, span.start, span.size_bytes, "directory") for span in sorted(extents)}
     for span in extents:
-        for place in range(0, span.size_bytes, _ENTRY_BYTES):
-            yield span.start + place, pieces[span.start][place : place + _ENTRY_BYTES]
-
-
-def _entries(rows: Iterator[tuple[int, bytes]]) -> Iterator[FatEntry]:
-    long_rows: list[bytes] = []
-    for offset, row in rows:
-        if row[0] == _FREE:
-            return
-        attributes = row[11] & 0x3F
-        if row[0] == _DELETED:
-            long_rows = []
-        elif attributes == _LONG_NAME:
-            long_rows = [*long_rows[-_MAX_LONG_ENTRIES:], row]
-        else:
-            if not attributes & _VOLUME_ID and row[:2] not in {b". ", b".."}:
-                yield _entry(row, _long_name(long_rows, row[:11]), offset)
-            long_rows = []
-
-
-def _entry(row: bytes, long_name: str | None, offset: int) -> FatEntry:
-    short = _short_name(row)
-    return FatEntry(
-        name=short if long_name is None else long_name,
-        short_name=short,
-        is_directory=bool(row[11] & _DIRECTORY),
-        first_cluster=int.from_bytes(row[20:22], "little") << 16 | int.from_bytes(row[26:28], "little"),
-        size_bytes=int.from_bytes(row[28:32], "little"),
-        offset=offset,
-    )
-
-
-def _short_name(row: bytes) -> str:
-    """8.3 name; two bits of a reserved byte say that stem or extension are shown in lower case."""
-    first = bytes([_DELETED]) if row[0] == _KANJI_E5 else row[:1]
-    stem, extension = ((first + row[1:8]).rstrip(b" "), row[8:11].rstrip(b" "))
-    shown = [
-        (stem.lower() if row[12] & _LOWER_STEM else stem).decode("latin-1"),
-        (extension.lower() if row[12] & _LOWER_EXTENSION else extension).decode("latin-1"),
-    ]
-    return ".".join(part for part in shown if part)
-
-
-def _long_name(rows: list[bytes], short: bytes) -> str | None:
-    """The long name of the rows just before a short entry; None if they are not a whole set for it (fatgen103)."""
-    count = len(rows)
-    if not 0 < count <= _MAX_LONG_ENTRIES or rows[0][0] != count | _LAST_LONG_ENTRY:
-        return None
-    ordered = all(row[0] & ~_LAST_LONG_ENTRY == count - place for place, row in enumerate(rows))
-    if not ordered or any(row[13] != _checksum(short) for row in rows):
-        return None
-    text = b"".join(row[1:11] + row[14:26] + row[28:32] for row in reversed(rows))
-    return text.decode("utf-16-le", "surrogatepass").split("\0", 1)[0]
-
-
-def _checksum(short: bytes) -> int:
-    """fatgen103, ChkSum(): rotate right and add, over the 11 bytes of the short name."""
-    total = 0
-    for byte in short:
-        total = ((total & 1) << 7 | total >> 1) + byte & 0xFF
-    return total
+        for place in range(0, span.size_bytes, ENTRY_BYTES):
+            yield span.start + place, pieces[span.start][place : place + ENTRY_BYTES]
 
 
 def _read(stream: BinaryIO, offset: int, size_bytes: int, what: str) -> bytes:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from teekit_verify.appraisal.policy import QuotePolicy
     from teekit_verify.core.outcome import ExitStatus
-    from teekit_verify.reference.formats.base import TrustedRoot
+    from teekit_verify.reference.google_signature import TrustedRoot
     from teekit_verify.reference.published import PublishedFile, ReferenceValues
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from teekit_verify.reference.formats.base import TrustedRoot
+    from teekit_verify.reference.google_signature import TrustedRoot
 
 GoogleRootOption = Annotated[
     Path | None,
@@ -24,8 +24,7 @@ GoogleRootOption = Annotated[
 def google_root_at(path: Path | None, at: str | None = None) -> TrustedRoot | None:
     """`at` is a time as in `--at`; None is now. Raises TeekitError."""
     from teekit_verify.appraisal.quote_request import parse_time
-    from teekit_verify.reference.formats.base import TrustedRoot
-    from teekit_verify.reference.google_signature import load_certificate
+    from teekit_verify.reference.google_signature import TrustedRoot, load_certificate
 
     if path is None:
         return None

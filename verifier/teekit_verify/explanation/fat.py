@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from teekit_verify.artifacts.fat import FatEntry, FatKind, FatVolume
+from teekit_verify.artifacts.fat import FatKind, FatVolume
 from teekit_verify.explanation.culprits import causes_of
 from teekit_verify.explanation.fields import compare_field
 from teekit_verify.explanation.sighting import Sighting
@@ -15,6 +15,7 @@ from teekit_verify.explanation.tree import Difference, Kind
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from teekit_verify.artifacts.fat_directory import FatEntry
     from teekit_verify.explanation.examination import Pair
 
 _MAX_FILES = 10_000

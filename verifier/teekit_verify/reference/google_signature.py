@@ -5,6 +5,7 @@ Each fact is one check that returns nothing or raises NotAuthenticError.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -20,11 +21,17 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from teekit_verify.reference.formats.base import TrustedRoot
-
 _SALT_BYTES = 32
 _MIN_KEY_BITS = 2048
 _MAX_CERTIFICATE_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedRoot:
+    """The certificate that signed files must lead to, and the time at which certificates must be good."""
+
+    certificate: x509.Certificate
+    at: datetime
 
 
 def load_certificate(path: Path) -> x509.Certificate:

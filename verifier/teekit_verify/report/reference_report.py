@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from teekit_verify.core.digest import Digest
-    from teekit_verify.reference.formats.base import TrustedRoot
+    from teekit_verify.reference.google_signature import TrustedRoot
     from teekit_verify.reference.model import AcceptableValue, Reference, ReferenceRegister
 
 LIST_SCHEMA = "teekit-verify/reference-list/v1"

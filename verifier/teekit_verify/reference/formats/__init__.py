@@ -17,13 +17,15 @@ from teekit_verify.reference.formats import (
     native,
     pcrlock,
 )
-from teekit_verify.reference.formats.base import Format, Source, TrustedRoot
+from teekit_verify.reference.formats.base import Format, Source
 from teekit_verify.reference.model import MEASUREMENTS_SCHEMA, REFERENCE_SCHEMA
 from teekit_verify.reference.published import PublishedFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from teekit_verify.reference.google_signature import TrustedRoot
 
 FORMATS: tuple[Format, ...] = (
     native.FORMAT,

@@ -13,25 +13,15 @@ from teekit_verify.reference.model import AcceptableValue, Policy, ReferenceRegi
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
-
-    from cryptography import x509
 
     from teekit_verify.core.digest import Digest
+    from teekit_verify.reference.google_signature import TrustedRoot
     from teekit_verify.reference.published import ReferenceValues
 
 Fields = TypeVar("Fields")
 
 STRICT = ConfigDict(extra="forbid", strict=True)
 UNMENTIONED = "the published file says nothing about it"
-
-
-@dataclass(frozen=True, slots=True)
-class TrustedRoot:
-    """The certificate that signed files must lead to, and the time at which certificates must be good."""
-
-    certificate: x509.Certificate
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
