@@ -42,6 +42,18 @@ def found(project: Path, *, has_lock: bool = False) -> list[tuple[str, int, str]
         ("Allow-Insecure: yes", "signature check switched off"),
         ("apt-get -o APT::Get::AllowUnauthenticated=true install x", "signature check switched off"),
         ("curl -k https://example.org/a", "signature check switched off"),
+        ('Acquire::https::Verify-Peer "false";', "signature check switched off"),
+        ("git fetch origin main", "git tag or branch, which may move"),
+        ("npm i -g typescript", "packages that no lock pins"),
+        ("python3 -m pip install -r requirements.txt", "packages that no lock pins"),
+        ("pipx install x", "packages that no lock pins"),
+        ("yarn install", "packages that no lock pins"),
+        ("pnpm add x", "packages that no lock pins"),
+        ("npx esbuild x", "packages that no lock pins"),
+        ("go get example.org/x", "packages that no lock pins"),
+        ("uv sync", "packages that no lock pins"),
+        ("gpg --keyserver hkps://keys.example.org --recv-keys ABC", "signature keys from the network"),
+        ("urllib.request.urlretrieve('https://example.org/x', 'x')", "download without a digest"),
     ],
 )
 def test_a_script_that_smells(project: Path, line: str, name: str) -> None:
@@ -64,6 +76,11 @@ def test_a_script_that_smells(project: Path, line: str, name: str) -> None:
         "command -v curl || exit 1",
         "Packages=curl wget",
         "echo trusted",
+        "pip install --no-index --find-links wheels x",
+        "npm \\\n  install \\\n  --offline",
+        "yarn install --immutable",
+        "go build -mod=vendor ./...",
+        "git -C src rev-parse HEAD",
     ],
 )
 def test_a_script_that_does_not(project: Path, lines: str) -> None:
@@ -77,7 +94,14 @@ def test_a_script_that_does_not(project: Path, lines: str) -> None:
         ("WithNetwork=true", "scripts with network"),
         (" WithNetwork = yes", "scripts with network"),
         ("ToolsTree=default", "tools from another tree"),
-        ("Incremental=strict", "incremental build"),
+        ("Incremental=strict", "build from a cache"),
+        ("CacheOnly=metadata", "build from a cache"),
+        ("CacheOnly=auto", ""),
+        ("RepositoryKeyFetch=yes", "signature keys from the network"),
+        ("SecureBoot=yes", "signed with a key that others do not have"),
+        ("SignExpectedPcr=yes", "signed with a key that others do not have"),
+        ("SignExpectedPcr=auto", ""),
+        ("SecureBoot=no", ""),
         ("RepositoryKeyCheck=no", "signature check switched off"),
         ("WithNetwork=no", ""),
         ("ToolsTree=", ""),
@@ -94,6 +118,40 @@ def test_what_a_project_lacks(project: Path) -> None:
     (project / "mkosi.conf").write_text("[Output]\nFormat=uki\n")
     assert found(project) == [("mkosi.conf", 0, f"no {name}=") for name in ("SourceDateEpoch", "Seed", "Snapshot")]
     assert [name for *_, name in found(project, has_lock=True)] == ["no SourceDateEpoch=", "no Seed="]
+
+
+def test_a_check_of_something_else_is_no_excuse(project: Path) -> None:
+    """A lock is named in the same command, a container by its own digest."""
+    (project / "mkosi.build").write_text("#!/bin/sh\nnpm install\ncargo build --locked\n")
+    (project / "Dockerfile").write_text(f"FROM debian:trixie\nFROM debian@sha256:{'0' * 64}\n")
+    assert found(project) == [
+        ("Dockerfile", 1, "container image by a name that may move"),
+        ("mkosi.build", 2, "packages that no lock pins"),
+    ]
+
+
+def test_a_mirror_at_a_time_is_a_snapshot(project: Path) -> None:
+    mirror = "Mirror=https://snapshot.debian.org/archive/debian/20260101T000000Z"
+    (project / "mkosi.conf").write_text(CLEAN.replace("Snapshot=20260101T000000Z", mirror))
+    assert found(project) == []
+    (project / "mkosi.conf").write_text(CLEAN.replace("Snapshot=20260101T000000Z", "Mirror=https://deb.debian.org"))
+    assert found(project) == [("mkosi.conf", 0, "no Snapshot=")]
+
+
+def test_what_is_only_written_about(project: Path) -> None:
+    (project / "README.md").write_text("Never write `Trusted: yes`, nor `curl -k https://x`.\n")
+    assert found(project) == []
+
+
+def test_other_files_that_fetch(project: Path) -> None:
+    (project / "Makefile").write_text("all:\n\tcurl https://example.org/x -o x\n")
+    (project / "fetch.py").write_text("import urllib.request\nurllib.request.urlopen('https://example.org/x')\n")
+    (project / "mkosi.key").write_text("-----BEGIN PRIVATE KEY-----\n")
+    assert found(project) == [
+        ("Makefile", 2, "download without a digest"),
+        ("fetch.py", 2, "download without a digest"),
+        ("mkosi.key", 1, "private key in the source"),
+    ]
 
 
 def test_programs_that_mkosi_runs_to_read_its_configuration(project: Path) -> None:

@@ -24,6 +24,7 @@ _MAX_LINE = 2000
 _SHOWN = 200
 _NEAR = 8  # lines: a check of what was downloaded stands close to it
 _GUEST = re.compile(r"(^|/)mkosi\.(extra|skeleton)/")  # scripts that run in the guest, not in the build
+_PROSE = frozenset({".md", ".rst", ".adoc"})
 LEFT_OUT = frozenset({".git", "mkosi.output", "mkosi.cache", "mkosi.builddir", "mkosi.workspace", "mkosi.pkgcache"})
 """What git, or mkosi at its work, leaves in a project: no part of its source."""
 
@@ -41,12 +42,13 @@ class Smell:
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """A line that matches `pattern` smells, unless `excuse` matches there or close by."""
+    """A line that matches `pattern` smells, unless `excuse` matches there, or in one of `near` lines after it."""
 
     name: str
     pattern: re.Pattern[str]
     why: str
     excuse: re.Pattern[str] | None = None
+    near: int = 0
 
 
 _CHECKED = re.compile(r"\b(sha(224|256|384|512)sum|shasum|b[23]sum|gpgv?|sqv|minisign|signify|cosign)\b|[0-9a-f]{64}")
@@ -61,18 +63,33 @@ _SCRIPT_RULES = (
         ),
         _WHO_SERVES,
     ),
-    _Rule("download without a digest", re.compile(r"\b(curl|wget|aria2c)\s+[-\"'$\\h]"), _WHO_SERVES, _CHECKED),
+    _Rule(
+        "download without a digest",
+        re.compile(r"\b(curl|wget|aria2c)\s+[-\"'$\\h]|\b(urlretrieve|urlopen|requests\.get)\("),
+        _WHO_SERVES,
+        _CHECKED,
+        _NEAR,
+    ),
     _Rule(
         "git tag or branch, which may move",
-        re.compile(r"\bgit\s+(-\S+\s+\S*\s*)*(clone|pull|submodule\s+update)\b"),
+        re.compile(r"\bgit\s+(-\S+\s+\S*\s*)*(clone|pull|fetch|submodule\s+update)\b"),
         "the same name may stand for other code tomorrow: check out a commit",
         _COMMIT,
+        _NEAR,
     ),
     _Rule(
         "packages that no lock pins",
-        re.compile(r"\b(npm (install|i)|pip3? install|cargo install|go install|gem install)\b"),
+        re.compile(
+            r"\b(p?npm (install|i|add|update)|yarn (install|add)|(pip3?|pipx|cargo|go|gem|bundle) install|go get"
+            r"|uv (sync|add))\b|\bnpx\s"
+        ),
         "the newest version at the time of the build goes in",
-        re.compile(r"--require-hashes|--locked|--frozen|--offline"),
+        re.compile(r"--require-hashes|--locked|--frozen|--immutable|--offline|--no-index"),
+    ),
+    _Rule(
+        "signature keys from the network",
+        re.compile(r"--recv-keys?\b|--keyserver\b|\bapt-key\s+adv\b"),
+        "whoever answers decides whose signatures are good",
     ),
     _Rule(
         "container image by a name that may move",
@@ -87,10 +104,13 @@ _TEXT_RULES = (
         re.compile(
             r"\btrusted\s*[:=]\s*yes\b|\ballow-?insecure\w*\s*[:=]\s*(yes|true|1)\b|AllowInsecureRepositories|"
             r"AllowUnauthenticated|--allow-unauthenticated|--no-gpg-check|--no-check-certificate|"
-            r"\bcurl\b[^#]*\s(-k|--insecure)\b|^\s*RepositoryKeyCheck\s*=\s*(no|false|0)\b",
+            r"Verify-Peer\W+(false|no|0)\b|\bcurl\b[^#]*\s(-k|--insecure)\b|^\s*RepositoryKeyCheck\s*=\s*(no|false|0)\b",
             re.IGNORECASE,
         ),
         "what comes from there is not checked to be what its maker signed",
+    ),
+    _Rule(
+        "private key in the source", re.compile(r"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----"), "everybody can sign with it"
     ),
 )
 _YES = r"\s*=\s*(yes|true|1|on|strict|always)\b"
@@ -106,8 +126,18 @@ _CONF_RULES = (
         "the tools that make the image are not those of the pinned environment",
     ),
     _Rule(
-        "incremental build",
-        re.compile(rf"^\s*Incremental{_YES}", re.IGNORECASE),
+        "signature keys from the network",
+        re.compile(rf"^\s*RepositoryKeyFetch{_YES}", re.IGNORECASE),
+        "whoever answers decides whose signatures are good",
+    ),
+    _Rule(
+        "signed with a key that others do not have",
+        re.compile(rf"^\s*(SecureBoot|SignExpectedPcr){_YES}", re.IGNORECASE),
+        "nobody else can make the same bytes: publish the image without the signature too",
+    ),
+    _Rule(
+        "build from a cache",
+        re.compile(rf"^\s*(Incremental{_YES}|CacheOnly\s*=\s*(always|metadata)\b)", re.IGNORECASE),
         "an older cache can go into the image; here every build starts from nothing",
     ),
 )
@@ -115,6 +145,7 @@ _WANTED_SETTINGS = (
     ("SourceDateEpoch", "files carry the time of the build"),
     ("Seed", "identifiers of disks and file systems are random"),
 )
+_AT_A_TIME = re.compile(r"^\s*(Snapshot\s*=\s*\S|Mirror\s*=.*/[0-9]{8}T[0-9]{6}Z)", re.IGNORECASE)
 _SNAPSHOT = ("Snapshot", "packages are whatever the mirror has on the day of the build")
 
 
@@ -127,6 +158,8 @@ def find_smells(root: Path, folder: Path, *, has_lock: bool) -> tuple[Smell, ...
         name = path.relative_to(root).as_posix()
         if path.suffix == ".conf" or path.name.endswith(".conf.d"):
             settings |= {line.partition("=")[0].strip().lower() for line in lines if "=" in line}
+            if any(map(_AT_A_TIME.match, lines)):
+                settings.add("snapshot")
         found += islice(_of_file(name, path, lines), _MAX_SMELLS - len(found))
     wanted = _WANTED_SETTINGS if has_lock else (*_WANTED_SETTINGS, _SNAPSHOT)
     main = (folder / "mkosi.conf").relative_to(root).as_posix()
@@ -162,13 +195,15 @@ def _of_file(name: str, path: Path, lines: list[str]) -> Iterator[Smell]:
     is_executable = bool(path.stat().st_mode & stat.S_IXUSR)
     if path.name in {"mkosi.version", "mkosi.configure"} and is_executable:
         yield Smell("program that mkosi runs to read its configuration", name, 0, "", "it can change what is built")
-    is_script = is_executable or bool(lines and lines[0].startswith("#!")) or path.suffix == ".sh"
+    is_script = is_executable or bool(lines and lines[0].startswith("#!")) or path.suffix in {".sh", ".py", ".mk"}
     rules: tuple[_Rule, ...] = _TEXT_RULES
+    if path.suffix in _PROSE:
+        rules = ()
     if path.suffix == ".conf":
         rules += _CONF_RULES
     if _GUEST.search(name):
         rules = _TEXT_RULES
-    elif is_script or path.name in {"Dockerfile", "Containerfile"}:
+    elif is_script or path.name in {"Dockerfile", "Containerfile", "Makefile"}:
         rules += _SCRIPT_RULES
     yield from _of_lines(name, lines, rules)
 
@@ -179,6 +214,13 @@ def _of_lines(name: str, lines: list[str], rules: tuple[_Rule, ...]) -> Iterator
         if line.lstrip().startswith(("#", ";", "//")):
             continue
         rule = next((rule for rule in rules if rule.pattern.search(line)), None)
-        near = "\n".join(lines[number - 1 : number + _NEAR])
-        if rule is not None and not (rule.excuse and rule.excuse.search(near)):
+        if rule is not None and not (
+            rule.excuse and rule.excuse.search("\n".join(_statement(lines[number - 1 :], rule.near)))
+        ):
             yield Smell(rule.name, name, number, line.strip()[:_SHOWN], rule.why)
+
+
+def _statement(lines: list[str], near: int) -> list[str]:
+    """The first line with those that it goes on in, and `near` more."""
+    last = next((number for number, line in enumerate(lines) if not line.endswith("\\")), 0)
+    return lines[: min(last, _NEAR) + 1 + near]
