@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from builders import documents, keys, reports
-from teekit_verify.appraisal import statement
-from teekit_verify.appraisal.statement import Rebuilt, ReferenceNamed
+from teekit_verify.appraisal.attest import Rebuilt, signed_statement
+from teekit_verify.appraisal.statement import ReferenceNamed
 from teekit_verify.appraisal.verdict import Verdict
 from teekit_verify.reference import model
 from teekit_verify.reference.create import dump_inputs, dump_measurements
@@ -55,4 +55,4 @@ def statement_of(
     key: str = "",
 ) -> bytes:
     """The auditor's file, signed by the key of that name (or of `key`)."""
-    return statement.attest(rebuilt(verdict, build), auditor, commit, keys.signing_key(key or auditor))
+    return signed_statement(rebuilt(verdict, build), auditor, commit, keys.signing_key(key or auditor))

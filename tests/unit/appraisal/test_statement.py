@@ -13,6 +13,7 @@ from builders import documents, keys
 from builders import statements as sample
 from builders.tools import require
 from teekit_verify.appraisal import statement
+from teekit_verify.appraisal.attest import require_attestable
 from teekit_verify.appraisal.verdict import Verdict
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.reference import dsse
@@ -107,7 +108,7 @@ def test_what_has_no_result_cannot_be_attested(verdict: Verdict) -> None:
     with pytest.raises(TeekitError, match=f"the verdict {verdict.value} cannot be attested"):
         sample.statement_of("alice", verdict)
     with pytest.raises(TeekitError, match=f"^report: a rebuild with the verdict {verdict.value} cannot be attested: "):
-        statement.require_attestable(verdict, "report")
+        require_attestable(verdict, "report")
 
 
 @pytest.mark.parametrize("name", ["", "alice bob", "../alice", "alice\n", "a" * 65])

@@ -12,7 +12,8 @@ import pytest
 from builders import docs, released
 from builders.tools import require
 from builders.uki import build_uki
-from teekit_verify.appraisal.statement import BUILD_TYPE, BUILDER_ID, PROVENANCE_TYPE, SCOPE, VERDICT_TYPE, Predicate
+from teekit_verify.appraisal.attest import BUILD_TYPE, BUILDER_ID
+from teekit_verify.appraisal.statement import PROVENANCE_TYPE, SCOPE, VERDICT_TYPE, Predicate
 from teekit_verify.reference import create, sign
 from teekit_verify.reference.load import load_reference
 

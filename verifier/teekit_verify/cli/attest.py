@@ -37,12 +37,12 @@ def create(
     It says the verdict, the artifacts, the inputs and the predicted registers.
     REPRODUCED and UNREFERENCED count in `attest verify`; MISMATCH is shown there. Other verdicts cannot be attested.
     """
-    from teekit_verify.appraisal import statement
+    from teekit_verify.appraisal.attest import signed_statement, source_commit
     from teekit_verify.core.files import write_whole
     from teekit_verify.report.finished import load_rebuilt
 
     private, rebuilt = signing_key(key), load_rebuilt(report)
-    data = statement.attest(rebuilt, name, statement.source_commit(rebuilt, commit), private)
+    data = signed_statement(rebuilt, name, source_commit(rebuilt, commit), private)
     output.mkdir(parents=True, exist_ok=True)
     write_whole(output / f"{name}.intoto.jsonl", data)
     typer.echo(f"wrote {output / name}.intoto.jsonl: {rebuilt.verdict.value}, signed by key {private.id}", err=True)

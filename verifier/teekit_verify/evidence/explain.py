@@ -126,8 +126,6 @@ def _load_options(events: Sequence[Event]) -> dict[str, LoadOption]:
 
 
 def _disks(options: dict[str, LoadOption]) -> str:
-    if not options:
-        return ""
     count = sum("NVMe(" in option.path for option in options.values())
     words = _COUNTS[count] if count < len(_COUNTS) else f"{count} NVMe disks"
     return f"; the VM has {words}" if count else ""

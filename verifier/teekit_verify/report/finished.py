@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from teekit_verify.appraisal.statement import Rebuilt, ReferenceNamed, require_attestable
+from teekit_verify.appraisal.attest import Rebuilt, require_attestable
+from teekit_verify.appraisal.statement import ReferenceNamed
 from teekit_verify.appraisal.verdict import Verdict
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.reference import documents, fields, model
