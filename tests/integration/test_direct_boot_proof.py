@@ -12,7 +12,7 @@ from teekit_verify.boot.capture import is_complete
 from teekit_verify.boot.qemu import find_firmware
 from teekit_verify.measurement.align import first_divergence
 from teekit_verify.measurement.direct_boot import DirectBoot, predict_direct_boot
-from teekit_verify.measurement.qemu_rtmr0 import Edk2
+from teekit_verify.measurement.edk2 import Edk2
 from teekit_verify.measurement.registers import pcr
 
 if TYPE_CHECKING:

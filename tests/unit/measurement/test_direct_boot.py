@@ -28,7 +28,7 @@ from teekit_verify.measurement.direct_boot import (
     patched_kernel,
     predict_direct_boot,
 )
-from teekit_verify.measurement.qemu_rtmr0 import Edk2
+from teekit_verify.measurement.edk2 import Edk2
 from teekit_verify.measurement.registers import pcr, rtmr
 
 MIB = 1 << 20

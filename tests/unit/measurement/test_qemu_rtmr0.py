@@ -14,12 +14,11 @@ from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
 from teekit_verify.evidence.dstack import parse_dstack_log
 from teekit_verify.measurement.align import first_divergence
+from teekit_verify.measurement.edk2 import Edk2
 from teekit_verify.measurement.events import EventType
 from teekit_verify.measurement.qemu_boot_options import OvmfFiles
 from teekit_verify.measurement.qemu_rtmr0 import (
-    CAPTURED,
     BootVariables,
-    Edk2,
     MachineTables,
     Measured,
     QemuFirmware,
@@ -45,14 +44,14 @@ DSTACK_OVMF = QemuFirmware(
     ),
     hob=MemoryRange(0x809000, 0x2000),
     cfv_digest=RTMR0[1].digest(Algorithm.SHA384),
-    cause=f"{CAPTURED} from: the log",
+    cause="captured from: the log",
     files=OvmfFiles(
         UUID("7cb8bdc9-f8eb-4f34-aaea-3ee4af6516a1"), frozenset([UUID("462caa21-7614-4503-836e-8ab6f4662331")])
     ),
 )
 """The sections as edk2 had them for years (OvmfPkg/OvmfPkgDefines.fdf.inc); the log tells the digest of the CFV."""
 TABLES = MachineTables(
-    f"{CAPTURED} from: the log",
+    "captured from: the log",
     tuple(
         Measured(name, event.digest(Algorithm.SHA384))
         for name, event in zip(
@@ -121,7 +120,7 @@ def test_what_is_missing_is_named() -> None:
 
 def test_fw_cfg_items_since_stable202505() -> None:
     tables = MachineTables(TABLES.cause, TABLES.acpi, (ITEM,))
-    boot = BootVariables(f"{CAPTURED} from: a log", (ui_app_option(),))
+    boot = BootVariables("captured from: a log", (ui_app_option(),))
     new = predict_rtmr0(2 * GIB, replace(DSTACK_OVMF, edk2=Edk2(202505)), tables=tables, boot=boot)
     old = predict_rtmr0(2 * GIB, _firmware(202502), tables=tables, boot=boot)
     assert new.missing == old.missing == ()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from teekit_verify.boot.acpi import generate
 from teekit_verify.boot.qemu import version
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.measurement.edk2 import Edk2
 from teekit_verify.measurement.platforms.qemu import QEMU
-from teekit_verify.measurement.qemu_rtmr0 import Edk2
 from teekit_verify.reference.machines import QemuMachine, gcp_machines, parse_memory
 from teekit_verify.reference.measure_kernel import DirectKernel, measure_kernel
 

@@ -23,7 +23,7 @@ from teekit_verify.measurement.registers import Register, pcr, rtmr
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from teekit_verify.measurement.qemu_rtmr0 import Edk2
+    from teekit_verify.measurement.edk2 import Edk2
 
 _WHAT = "Linux kernel"
 _PROTOCOL, _OLDEST_PROTOCOL = 0x206, 0x20C

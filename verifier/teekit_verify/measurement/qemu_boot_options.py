@@ -93,7 +93,7 @@ class OvmfFiles:
 
 
 def boot_options(release: int, files: OvmfFiles, devices: Sequence[BootDevice] | None) -> tuple[Variable, ...]:
-    """Boot0000 and on, which is also their order. `release` as in `qemu_rtmr0.Edk2`; `devices` in any order. None: QEMU hands
+    """Boot0000 and on, which is also their order. `release` as in `edk2.Edk2`; `devices` in any order. None: QEMU hands
     over a kernel, which is started before the firmware looks for more than its own options.
 
     Raises UnsupportedInputError for a device that the firmware has no driver for, and for firmware with a GRUB of its own.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from teekit_verify.measurement.edk2 import Edk2
     from teekit_verify.measurement.platforms import Platform
 
 Registers = Mapping[Register, model.RegisterValue]
@@ -81,7 +82,7 @@ class QemuMachine:
 
     firmware: Path
     memory_bytes: int | None = None
-    edk2: qemu_rtmr0.Edk2 | None = None
+    edk2: Edk2 | None = None
     tables: qemu_rtmr0.MachineTables | None = None
     has_disks: bool = True
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from teekit_verify.measurement.boot import Prediction
-    from teekit_verify.measurement.qemu_rtmr0 import Edk2
+    from teekit_verify.measurement.edk2 import Edk2
     from teekit_verify.reference.machines import QemuMachine
 
 MAX_KERNEL_BYTES = 1 << 28
