@@ -54,6 +54,9 @@ def rebuild(
     from teekit_verify.rebuild.workspace import Workspace, require_apart
     from teekit_verify.report import directory, json_report, judging, layout, rebuild_report
 
+    command = options.command_line(context)
+    if release is not None or mkosi_args is not None:
+        _require_no_image(command)
     varied = variation.conditions(vary)
     choice = Choice(
         image=image,
@@ -90,9 +93,7 @@ def rebuild(
         else:
             locked = lock.load(lock_file or bringing.project.image_lock)
         plan = run.prepare(target, bringing, place, locked)
-        known = judging.unfinished(
-            subject, plan, varied, published, command=options.command_line(context), output=output
-        )
+        known = judging.unfinished(subject, plan, varied, published, command=command, output=output)
         try:
             two = run.build_twice(plan, varied, place, bringing.progress, parallel=parallel)
             report = judging.judge(known, two, bringing.progress)
@@ -108,6 +109,13 @@ def rebuild(
     else:
         rebuild_report.show(report, layout.console(sys.stdout))
     return report.verdict.exit_status
+
+
+def _require_no_image(command: tuple[str, ...]) -> None:
+    """A choice that would be passed over in silence."""
+    for option in ("--image", "--profile", "--kernel"):
+        if option in command:
+            raise TeekitError(f"{option} says nothing here: the release, or --mkosi-args, does", hint="Leave it out.")
 
 
 def _require_elsewhere(output: Path) -> None:

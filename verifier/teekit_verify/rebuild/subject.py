@@ -56,13 +56,16 @@ def find_subject(choice: Choice, bringing: Provision, workspace: Workspace) -> S
     named = [word for word, value in _exclusive(choice) if value is not None]
     if len(named) > 1:
         raise TeekitError(f"{' and '.join(named)} exclude each other", hint="Give one of them.")
+    fetches = choice.release is not None or choice.commit is not None
+    if not fetches and (choice.repository is not None or choice.tag_key is not None):
+        raise TeekitError("--repository and --tag-key say nothing without a commit", hint="Name one with --commit.")
     if choice.mkosi_args is not None:
         return _stranger(choice, choice.mkosi_args, bringing, workspace)
     if choice.release is not None:
         return _release(choice, choice.release, bringing, workspace)
     target = images.find_target(choice.image, choice.profiles)
-    if choice.commit is not None or choice.repository is not None or choice.tag_key is not None:
-        return _commit(choice, target, bringing, workspace)
+    if choice.commit is not None:
+        return _commit(choice, choice.commit, target, bringing, workspace)
     return _checkout(choice, target, bringing)
 
 
@@ -80,10 +83,8 @@ def _checkout(choice: Choice, target: Target, bringing: Provision) -> Subject:
     return _subject(bringing, target, project.references / f"{target.key}.json", origin)
 
 
-def _commit(choice: Choice, target: Target, bringing: Provision, workspace: Workspace) -> Subject:
-    if choice.commit is None:
-        raise TeekitError("--repository and --tag-key say nothing without a commit", hint="Name one with --commit.")
-    wanted = _as_chosen(commit_or_tag(choice.commit), choice)
+def _commit(choice: Choice, name: str, target: Target, bringing: Provision, workspace: Workspace) -> Subject:
+    wanted = _as_chosen(commit_or_tag(name), choice)
     return _fetched(wanted, target, bringing.project.references / f"{target.key}.json", bringing, workspace)
 
 
