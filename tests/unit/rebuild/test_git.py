@@ -331,6 +331,14 @@ def test_links_lead_nothing_out_of_the_tree(tmp_path: Path, source: Repository) 
     assert list((tmp_path / "victim").iterdir()) == []
 
 
+def test_a_file_that_is_elsewhere_is_refused(tmp_path: Path, source: Repository) -> None:
+    """What git-lfs leaves in the tree for a file."""
+    oid = "4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393"
+    source.write("big", f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize 12345\n".encode())
+    with pytest.raises(git.GitError, match="big is kept with Git LFS, which is not fetched"):
+        written(git.Repository(source.folder, ""), source.commit(), tmp_path / "out")
+
+
 def test_a_link_to_no_name_is_refused(tmp_path: Path, source: Repository) -> None:
     commit = source.commit_tree(f"120000 blob {source.blob(bytes(2))}\tlink")
     with pytest.raises(git.GitError, match=r"cannot be written to .*: embedded null byte"):

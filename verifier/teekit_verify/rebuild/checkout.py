@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _FILE, _EXECUTABLE, _SYMLINK, _SUBMODULE = "100644", "100755", "120000", "160000"
 _FOLDER = b"040000 tree "
+_LFS = b"version https://git-lfs.github.com/spec/"
 _MAX_FILES = 20_000
 _MAX_BYTES = 256 << 20
 _BATCH_BYTES = 16 << 20
@@ -93,6 +94,10 @@ def write_files(folder: Path, entries: Sequence[Entry], destination: Path) -> No
 
 
 def _write(place: Path, content: bytes, *, executable: bool) -> None:
+    if content.startswith(_LFS):
+        raise GitError(
+            f"{printable(place.name)} is kept with Git LFS, which is not fetched", hint="Put it in the tree."
+        )
     place.parent.mkdir(parents=True, exist_ok=True)
     with place.open("xb") as stream:
         stream.write(content)
