@@ -88,6 +88,11 @@ def test_a_path_with_a_leading_dot_or_slash() -> None:
         assert [cause.name for cause in causes_of([Sighting((path,))])] == ["log file"]
 
 
+def test_only_what_is_looked_at_has_a_cause() -> None:
+    """Texts are cut at 2000 characters: where they are equal up to there, nothing is known."""
+    assert causes_of([Sighting(("etc/x",), a="x " * 2000 + "1", b="x " * 2000 + "2", is_text=True)]) == ()
+
+
 @pytest.mark.parametrize(
     ("a", "b"),
     [

@@ -286,3 +286,16 @@ def test_a_condition_of_the_builds_that_shows_up_is_the_cause(tmp_path: Path, a:
 def test_words_that_only_look_like_a_condition_are_not_the_cause(tmp_path: Path, a: str, b: str) -> None:
     one, other = (uki_with(Entry("etc/leak", f"{text}\n".encode())) for text in (a, b))
     assert named(explained(tmp_path, one, other, conditions=CONDITIONS)) == [("etc/leak", [])]
+
+
+def test_a_change_in_a_long_line_is_shown_and_known(tmp_path: Path) -> None:
+    """As in minified scripts."""
+    one, other = (
+        uki_with(Entry("x.js", b"f(a);" * 999 + b"t='" + stamp + b"';" + b"g(b);" * 999))
+        for stamp in (b"2026-11-23T08:13:00Z", b"2026-11-23T09:26:39Z")
+    )
+    found = explained(tmp_path, one, other)
+    assert named(found) == [("x.js", ["time stamp"])]
+    (line, _) = culprits(found.differences)[0].difference.excerpt
+    assert line.startswith("-...")
+    assert "t='2026-11-23T08:13:00Z';g(b);" in line

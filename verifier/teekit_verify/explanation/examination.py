@@ -125,6 +125,10 @@ class Examination:
                     continue
                 if found is not None:
                     return found
+        return self.compare_bytes(pair)
+
+    def compare_bytes(self, pair: Pair) -> Difference:
+        """The same without looking for a format: byte by byte, or line by line."""
         found = raw.compare_bytes(pair, self.conditions)
         if not raw.is_told_whole(found):
             self.leaves.append(pair)

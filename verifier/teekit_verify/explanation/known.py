@@ -26,7 +26,11 @@ def _field(*names: str) -> Callable[[Sighting], bool]:
 
 
 def _texts(recognise: Callable[[str, str], bool]) -> Callable[[Sighting], bool]:
-    return lambda sighting: bool(sighting.a and sighting.b) and recognise(sighting.a, sighting.b)
+    def recognises(sighting: Sighting) -> bool:
+        a, b = sighting.a[: clocks.MAX_TEXT], sighting.b[: clocks.MAX_TEXT]
+        return bool(a and b) and a != b and recognise(a, b)
+
+    return recognises
 
 
 TIME = Cause(

@@ -63,7 +63,7 @@ def compare_lines(pair: Pair, one: list[str], other: list[str], conditions: Sequ
         sighting = Sighting(path, where="line order", a=first[0], b=first[1], ordered_a=orders[0], ordered_b=orders[1])
         causes, what = causes_of([sighting], conditions), "the same lines in another order"
         return Difference(pair.name, Kind.ORDER, what, causes=causes, excerpt=_excerpt([first]))
-    pairs = list(_line_pairs(one, other))
+    pairs = [_around_change(left, right) for left, right in _line_pairs(one, other)]
     sightings = [Sighting(path, a=left or "", b=right or "", is_text=True) for left, right in pairs[:_MAX_SIGHTINGS]]
     more = " or more" if len(pairs) > _MAX_SIGHTINGS else ""
     count = min(len(pairs), _MAX_SIGHTINGS)
@@ -102,6 +102,22 @@ def _line_pairs(one: list[str], other: list[str]) -> Iterator[tuple[str | None, 
                 left = one[start + step] if start + step < stop else None
                 right = other[start_other + step] if start_other + step < stop_other else None
                 yield left, right
+
+
+def _around_change(left: str | None, right: str | None) -> tuple[str | None, str | None]:
+    """Of long lines what changed, with the text around it."""
+    if left is None or right is None or max(len(left), len(right)) <= _MAX_LINE:
+        return left, right
+    head = _common_length(left, right)
+    tail = _common_length(left[head:][::-1], right[head:][::-1])
+    start = max(0, head - _MAX_LINE // 2)
+    cut = [line[start : len(line) - tail + _MAX_LINE // 2] for line in (left, right)]
+    return (f"...{cut[0]}", f"...{cut[1]}") if start else (cut[0], cut[1])
+
+
+def _common_length(left: str, right: str) -> int:
+    pairs = enumerate(zip(left, right, strict=False))
+    return next((at for at, (one, other) in pairs if one != other), min(len(left), len(right)))
 
 
 def _excerpt(pairs: Sequence[tuple[str | None, str | None]]) -> tuple[str, ...]:
