@@ -17,7 +17,10 @@ DOCUMENTS = [
 ]
 COMMANDS = commands()
 OPTIONS = {option for command in COMMANDS.values() for option in options_of(command)}
-OF_OTHER_PROGRAMS = {"--fix", "--replay", "--corpus", "--mib", "--warm-only", "--include", "--direct-uki", "--scheme"}
+OF_OTHER_PROGRAMS = {
+    *("--fix", "--replay", "--corpus", "--mib", "--warm-only"),  # our scripts and tests
+    *("--include", "--recv-keys", "--direct-uki", "--scheme"),
+}
 OPTION = r"(?<![\w-])--[a-z][a-z0-9-]*"
 
 
