@@ -13,6 +13,7 @@ from builders.rebuilds import Miniature
 from builders.repositories import Repository
 from teekit_verify.cli.app import main
 from teekit_verify.rebuild.project import Project
+from teekit_verify.rebuild.provision import Provision
 from teekit_verify.reference.create import dump_reference
 from teekit_verify.reference.release import schema_text
 
@@ -105,6 +106,20 @@ def test_changes_that_are_in_no_commit_are_refused_unless_asked_for(
     shown = capsys.readouterr().out
     assert "with changes that are in no commit: changed mkosi/build.sh and 1 more" in shown
     assert "changed mkosi/build.sh" in (miniature.report / "report.html").read_text()
+
+
+def test_changes_made_while_packages_are_fetched_are_noticed(
+    miniature: Miniature, repository: Repository, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report would say that they are of the commit."""
+    fetch = Provision.fetch
+
+    def slow_fetch(*arguments: Any) -> None:
+        fetch(*arguments)
+        miniature.write("build.sh", rebuilds.BUILD.encode() + b"# changed\n")
+
+    monkeypatch.setattr(Provision, "fetch", slow_fetch)
+    assert refused(miniature, capsys) == "error: the source was changed since this run began\nhint: Run it again."
 
 
 def test_another_commit_is_built_instead_of_the_files_as_they_are(

@@ -93,6 +93,7 @@ def rebuild(
         else:
             locked = lock.load(lock_file or bringing.project.image_lock)
         plan = run.prepare(target, bringing, place, locked)
+        subject.require_unchanged()
         known = judging.unfinished(subject, plan, varied, published, command=command, output=output)
         try:
             two = run.build_twice(plan, varied, place, bringing.progress, parallel=parallel)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.rebuild import checkout, images, stranger
+from teekit_verify.rebuild.git import GitError
 from teekit_verify.rebuild.release import Wanted, commit_or_tag, fetch_project, with_repository
 from teekit_verify.rebuild.smells import find_smells
 from teekit_verify.reference.load import load_reference
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from teekit_verify.rebuild.images import Target
     from teekit_verify.rebuild.origin import Origin
+    from teekit_verify.rebuild.project import Project
     from teekit_verify.rebuild.provision import Provision
     from teekit_verify.rebuild.smells import Smell
     from teekit_verify.rebuild.workspace import Workspace
@@ -39,13 +41,22 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """`bringing` has the subject's project. `reference` is the file with what was published about it, which need not exist."""
+    """`bringing` has the subject's project. `reference` is the file with what was published about it, which need not exist.
+
+    `is_checkout` where people work on the very files that will be built.
+    """
 
     bringing: Provision
     target: Target
     reference: Path | None
     origin: Origin
     smells: tuple[Smell, ...]
+    is_checkout: bool = False
+
+    def require_unchanged(self) -> None:
+        """Raises GitError if the files are no longer those that `origin` tells of: fetching takes a while."""
+        if self.is_checkout and _origin(self.bringing.project) != self.origin:
+            raise GitError("the source was changed since this run began", hint="Run it again.")
 
 
 def find_subject(choice: Choice, bringing: Provision, workspace: Workspace) -> Subject:
@@ -76,11 +87,15 @@ def _exclusive(choice: Choice) -> tuple[tuple[str, str | None], ...]:
 def _checkout(choice: Choice, target: Target, bringing: Provision) -> Subject:
     """The files as they are: those of a commit, unless that is asked for otherwise."""
     project = bringing.project
-    folders = (project.mkosi.name, project.environment_lock.parent.name)
-    origin = checkout.origin_of(project.root, *folders)
+    origin = _origin(project)
     if not choice.allow_dirty:
         checkout.require_clean(origin)
-    return _subject(bringing, target, project.references / f"{target.key}.json", origin)
+    subject = _subject(bringing, target, project.references / f"{target.key}.json", origin)
+    return replace(subject, is_checkout=True)
+
+
+def _origin(project: Project) -> Origin:
+    return checkout.origin_of(project.root, project.mkosi.name, project.environment_lock.parent.name)
 
 
 def _commit(choice: Choice, name: str, target: Target, bringing: Provision, workspace: Workspace) -> Subject:
