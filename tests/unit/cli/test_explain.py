@@ -24,8 +24,8 @@ def pair(tmp_path: Path) -> list[str]:
 def test_a_difference_is_named_with_its_cause(pair: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", *pair]) == ExitStatus.DOES_NOT_HOLD
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "  section .initrd > etc/built"
-    assert lines[2].startswith("      usually time stamp: a clock that was read during the build.")
+    assert lines[:2] == ["DIFFERENT: A and B differ in 1 place", "  section .initrd > etc/built"]
+    assert lines[3].startswith("      usually time stamp: a clock that was read during the build.")
     assert lines[-2:] == ["      -at 05:10", "      +at 05:17"]
 
 

@@ -106,7 +106,7 @@ def test_what_lies_nowhere(tmp_path: Path, disk: bytes) -> None:
         (100, "boot code"),
         (440, "protective MBR"),
         (ESP_START + 512, "boot sectors and allocation tables of the EFI system partition"),
-        (ESP_START + 5 * MIB, "deleted files and free space of the EFI system partition"),
+        (ESP_START + 5 * MIB, "directories and free space of the EFI system partition"),
         (len(disk) - 600, "backup of the partition table"),
     ):
         assert [name for name, _ in named(explained(tmp_path, disk, patched(disk, offset, b"\xde\xad"), name="d"))] == [

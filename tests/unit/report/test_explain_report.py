@@ -38,6 +38,7 @@ def test_equal_artifacts() -> None:
 
 def test_a_known_culprit_comes_first_and_nothing_foreign_reaches_the_terminal() -> None:
     assert shown(many(1)) == [
+        "DIFFERENT: A and B differ in 2 places, the most telling first",
         r"  etc/\x1b[31m\udcff",
         "      text, 1 different line",
         "      usually time stamp: a clock that was read. Leave it out.",
@@ -55,7 +56,7 @@ def test_a_known_culprit_comes_first_and_nothing_foreign_reaches_the_terminal() 
 def test_it_fits_a_screen_and_says_what_it_leaves_out() -> None:
     lines = shown(many(5000))
     assert len(lines) <= 24
-    assert "  ... and 4994 more, in report.json" in lines
+    assert "  ... and 4995 more, in report.json" in lines
 
 
 def test_json_has_the_whole_tree() -> None:

@@ -40,7 +40,7 @@ def _places(disk: DiskImage) -> Iterator[tuple[str, int, int]]:
     yield "partition table", SECTOR_BYTES, table
     yield "space before the EFI system partition", table, esp_start
     yield "boot sectors and allocation tables of the EFI system partition", esp_start, disk.volume.data_offset
-    yield "deleted files and free space of the EFI system partition", disk.volume.data_offset, esp_stop
+    yield "directories and free space of the EFI system partition", disk.volume.data_offset, esp_stop
     yield "space after the EFI system partition", esp_stop, backup
     yield "backup of the partition table", backup, disk.size_bytes
     yield "what follows the disk", disk.size_bytes, 1 << 62

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from teekit_verify.explanation.tree import Explanation, Leaf
 
 EXPLANATION_SCHEMA = "teekit-verify/explanation/v1"
-_SCREEN_LINES = 18
+_SCREEN_LINES = 17
 _MAX_LINE = 116
 _MAX_EXCERPT = 2
 _MAX_NOTICES = 4
@@ -36,6 +36,8 @@ def show_explanation(explanation: Explanation, out: Console, *, more: str = "--j
         show_line(out, styled("IDENTICAL: every byte of A and B is equal", "bold green"))
         return
     found = culprits(explanation.differences)
+    places = "1 place" if len(found) == 1 else f"{len(found)} places, the most telling first"
+    show_line(out, styled(f"DIFFERENT: A and B differ in {places}", "bold red"))
     left, told = _SCREEN_LINES, 0
     for leaf in found:
         lines = list(_lines(leaf))[: left if told else None]
