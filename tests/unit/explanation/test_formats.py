@@ -129,12 +129,21 @@ def test_a_build_id_alone(tmp_path: Path) -> None:
     assert elf.children[0].causes[0].usually.startswith("a number drawn at random (--build-id=uuid)")
 
 
+GO_NOTE = struct.pack("<III", 4, 24, 4) + b"Go\0\0"
+
+
 @pytest.mark.parametrize(
     ("section", "a", "b", "cause"),
     [
         (".comment", b"GCC: (Debian 12.2.0-14) 12.2.0\0", b"GCC: (Debian 12.2.0-15) 12.2.0\0", ["compiler version"]),
         (".gnu_debuglink", b"a.debug\0\x94\xbe\x3d\xdf", b"a.debug\0\xcb\x1b\x04\xe7", ["debug information"]),
         (".modinfo", b"vermagic=6.1.0 SMP\0", b"vermagic=6.1.1 SMP\0", ["kernel version"]),
+        (
+            ".note.go.buildid",
+            GO_NOTE + b"a1b2c3d4e5f6g7h8i9j0K/x1",
+            GO_NOTE + b"z9y8x7w6v5u4t3s2r1q0K/x2",
+            ["build ID"],
+        ),
         (".data.x", struct.pack("<I", 1_763_874_000), struct.pack("<I", 1_763_874_917), ["time stamp"]),
         (".text.x", struct.pack("<I", 1_763_874_000), struct.pack("<I", 1_763_874_917), []),
     ],

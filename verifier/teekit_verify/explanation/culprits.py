@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from teekit_verify.explanation.known import BYTES, FIELDS, RANDOM, TEXTS
-from teekit_verify.explanation.known_files import FILES
+from teekit_verify.explanation.known import BYTES, FIELDS, TEXTS
+from teekit_verify.explanation.known_files import FILES, RANDOM
 from teekit_verify.explanation.tokens import changed_tokens
 from teekit_verify.explanation.tree import Cause
 

@@ -103,8 +103,7 @@ def _build_id(pair: Pair, one: ElfFile, other: ElfFile, *, is_alone: bool) -> It
 
 def _section(examination: Examination, inner: Pair, name: str) -> Difference:
     found = raw.compare_bytes(inner, examination.conditions, is_code=_CODE.match(name) is not None)
-    causes = causes_of([Sighting(inner.path, where=name)]) + found.causes
-    return replace(found, causes=causes)
+    return replace(found, causes=causes_of([Sighting(inner.path, where=name)]) or found.causes)
 
 
 def _numbered(file: ElfFile) -> dict[tuple[str, int], ElfSection]:

@@ -1,5 +1,6 @@
 """Fields of many entries: one difference each; if there are many, or more than a few that are alike, one for
-the field with examples."""
+the field with examples.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ _DIGEST = re.compile(
     r"(?i)(?:sha\d*[-:]?)?(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{56}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})"
 )
 _INTEGRITY = re.compile(r"sha(?:256|384|512)-[A-Za-z0-9+/]{40,}={0,2}")
-_DIGEST_WORDS = re.compile(r"(?i)md5|sha\d|sha-\d|digest|checksum|\bhash|crc|integrity")
+_DIGEST_WORDS = re.compile(r"(?i)md5|sha\d|sha-\d|digest|checksum|hash|verity|crc|integrity")
 _REVISION_WORDS = re.compile(r"(?i)\b(?:commit|revision|git|rev|vcs)")
 
 

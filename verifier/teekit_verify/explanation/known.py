@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from teekit_verify.explanation import clocks, identifiers, marks, orders
-from teekit_verify.explanation.known_files import KERNEL_VERSION
+from teekit_verify.explanation.known_files import KERNEL_VERSION, PROCESS, RANDOM, ZONE
 from teekit_verify.explanation.sighting import Culprit
 from teekit_verify.explanation.tree import Cause
 
@@ -37,11 +37,6 @@ TIME = Cause(
     "time stamp",
     "a clock that was read during the build",
     "Take the time from SOURCE_DATE_EPOCH, or leave it out.",
-)
-RANDOM = Cause(
-    "random id",
-    "an identifier drawn at random during the build",
-    "Derive it from a fixed seed, or remove it at the end.",
 )
 _ORDER = Cause(
     "file order",
@@ -85,8 +80,6 @@ _PARALLEL = Cause(
     "number of CPUs", "work split over as many jobs as there are processors", "Fix the number of jobs of that step."
 )
 
-_ZONE = Cause("time zone", "the time zone of the build", "Set TZ=UTC, and print times in UTC.")
-
 
 def _versions_differ(sighting: Sighting) -> bool:
     texts = sighting.a, sighting.b
@@ -99,7 +92,7 @@ FIELDS: tuple[Culprit, ...] = (
         Cause("gzip time stamp", "gzip, which stores the time or the file's", "Compress with gzip -n."),
         _field("gzip mtime"),
     ),
-    Culprit(_ZONE, lambda sighting: sighting.where == "FAT time" and clocks.only_hours_differ(sighting.a, sighting.b)),
+    Culprit(ZONE, lambda sighting: sighting.where == "FAT time" and clocks.only_hours_differ(sighting.a, sighting.b)),
     Culprit(
         Cause(
             "FAT time stamp", "files copied to the ESP with the time of the build", "Copy with SOURCE_DATE_EPOCH set."
@@ -123,7 +116,7 @@ FIELDS: tuple[Culprit, ...] = (
         _field("VHD unique ID"),
     ),
     Culprit(RANDOM, _field("random ID")),
-    Culprit(_BUILD_ID, _field(".note.gnu.build-id")),
+    Culprit(_BUILD_ID, _field(".note.gnu.build-id", ".note.go.buildid")),
     Culprit(_LONE_BUILD_ID, _field("lone build ID")),
     Culprit(_PARALLEL, _field(".BTF", ".BTF_ids")),
     Culprit(_UMASK, lambda sighting: sighting.where == "mode" and marks.only_umask(sighting.a, sighting.b)),
@@ -189,13 +182,10 @@ _ADDRESS = Cause(
 
 TEXTS: tuple[Culprit, ...] = (
     Culprit(KERNEL_VERSION, _texts(marks.module_kernels_differ)),
-    Culprit(_ZONE, _texts(clocks.only_hours_differ)),
+    Culprit(ZONE, _texts(clocks.only_hours_differ)),
     Culprit(_ADDRESS, _texts(marks.addresses_differ)),
     Culprit(TIME, _texts(clocks.only_times_differ)),
-    Culprit(
-        Cause("process ID", "the number the system gave a process during the build", "Leave it out."),
-        _texts(marks.only_processes_differ),
-    ),
+    Culprit(PROCESS, _texts(marks.only_processes_differ)),
     Culprit(
         Cause("home directory", "the path of the home directory of whoever builds", "Give the build a fixed home."),
         _texts(marks.home_paths_differ),
@@ -230,7 +220,7 @@ TEXTS: tuple[Culprit, ...] = (
     ),
     Culprit(_PARALLEL, _texts(marks.job_counts_differ)),
     Culprit(_UMASK, _texts(marks.umasks_differ)),
-    Culprit(_ZONE, _texts(marks.time_zones_differ)),
+    Culprit(ZONE, _texts(marks.time_zones_differ)),
     Culprit(
         Cause(
             "digest",

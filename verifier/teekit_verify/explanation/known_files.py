@@ -26,10 +26,18 @@ KEY = Cause(
     "Make keys at the first boot.",
 )
 
+RANDOM = Cause(
+    "random id",
+    "an identifier drawn at random during the build",
+    "Derive it from a fixed seed, or remove it at the end.",
+)
+ZONE = Cause("time zone", "the time zone of the build", "Set TZ=UTC, and print times in UTC.")
+PROCESS = Cause("process ID", "the number the system gave a process during the build", "Leave it out.")
+
 _CACHES = (
     r"var/cache/.*",
     r".*/(icon-theme|mimeinfo|mime|loaders|immodules|giomodule)\.cache",
-    r".*/(man/index\.db|hwdb\.bin|catalog/database|gschemas\.compiled|locale-archive|java/cacerts)",
+    r".*/(man/index\.db|hwdb\.bin|catalog/database|gschemas\.compiled|share/info/dir|locale-archive|java/cacerts)",
     r".*/modules/[^/]+/modules\.\w+(\.bin)?",
     r".*/fonts\.(dir|scale)",
 )
@@ -73,8 +81,12 @@ _ROWS: tuple[tuple[Cause, str], ...] = (
     ),
     (KEY, r"etc/ssl/private/.*|.*/credential\.secret|.*\.(key|p12|pfx|jks)|(?!.*ca-cert).*\.(pem|der|cer|crt)"),
     (
-        Cause("password file", "adduser or chpasswd: a day, a salt, or the order of accounts", "Fix salt and day."),
-        r"etc/g?shadow-?",
+        Cause(
+            "password file",
+            "adduser, chpasswd or systemd-sysusers: a day, a salt, or accounts and numbers as they come",
+            "Fix salt and day; give each account its number.",
+        ),
+        r"etc/(g?shadow-?|passwd|group|subuid|subgid)",
     ),
     (
         Cause("backup file", "a tool that keeps the file's last version", "Remove the files that end in - or ~."),
@@ -100,6 +112,9 @@ _ROWS: tuple[tuple[Cause, str], ...] = (
         Cause("host network", "the resolver of the machine that builds", "Write the file with a fixed content."),
         r"etc/resolv\.conf",
     ),
+    (ZONE, r"etc/(localtime|timezone)"),
+    (RANDOM, r"etc/(hostid|iscsi/initiatorname\.iscsi|nvme/host(nqn|id))"),
+    (PROCESS, r".*\.pid"),
 )
 
 

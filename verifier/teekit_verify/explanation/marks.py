@@ -20,7 +20,10 @@ _SYSTEM_PATH = re.compile(
     r"/(?:usr(?!/src|/obj)|etc|s?bin|lib\w*|run|dev|proc|sys|boot|var/(?:empty|lib|log|run|spool|mail|www))(?:/|$)"
 )
 _UNAME = re.compile(r"Linux (?P<host>\S+) (?P<release>\d+\.\d+\S*)")
-_HOST = re.compile(r"(?i)\bhost(?:[ _-]?name)?\s*[=:]\s*[\"']?([a-z0-9][a-z0-9.-]*)(?![^\s\"',;])")
+_HOST = re.compile(r"(?i)(?:\b|build_?)host(?:[ _-]?name)?\s*[=:]\s*[\"']?([a-z0-9][a-z0-9.-]*)(?![^\s\"',;])")
+_USER = re.compile(
+    r"(?i)\b(?:built[ _-]by|build[ _-]?user|builder)\s*[=:]\s*[\"']?([a-z0-9_][a-z0-9_.-]*)(?![^\s\"',;])"
+)
 _EMAIL_HOST = re.compile(r"[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}[>)\].,;]*")
 _LISTED_MODE = re.compile(r"[-dlbcps](?:[r-][w-][xsStT-]){3}")
 _CPU_FEATURE = re.compile(
@@ -79,8 +82,8 @@ def _is_path(token: str) -> bool:
 
 
 def users_differ(a: str, b: str) -> bool:
-    """user@host, with another user; addresses of mail are none."""
-    return any(
+    """user@host, with another user; addresses of mail are none. Or a name after a word for it."""
+    return _differ_after_word(_USER, a, b) or any(
         one[0] != other[0] and not (one[1] == other[1] and _EMAIL_HOST.fullmatch(one[1]))
         for one, other in _addresses(a, b)
     )
@@ -90,11 +93,12 @@ def hosts_differ(a: str, b: str) -> bool:
     """user@host, with another host; a name after a word for it; or the second word of uname -a."""
     if any(one[1] != other[1] for one, other in _addresses(a, b)):
         return True
-    names = [(_HOST.search(text), _UNAME.search(text)) for text in (a, b)]
-    return any(
-        one and other and one[1] != other[1] and one.string[: one.start(1)] == other.string[: other.start(1)]
-        for one, other in zip(*names, strict=True)
-    )
+    return any(_differ_after_word(word, a, b) for word in (_HOST, _UNAME))
+
+
+def _differ_after_word(word: re.Pattern[str], a: str, b: str) -> bool:
+    one, other = word.search(a), word.search(b)
+    return bool(one and other and one[1] != other[1] and a[: one.start(1)] == b[: other.start(1)])
 
 
 def _addresses(a: str, b: str) -> Iterator[tuple[list[str], list[str]]]:
