@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import json
 import lzma
 import os
 import struct
 import subprocess
+import tarfile
 import tempfile
+import zipfile
 from functools import cache
 from pathlib import Path
 from typing import IO, cast
@@ -21,6 +24,7 @@ from builders.explain import packed, uki_with
 from builders.tools import require
 from fuzz import seeds
 from teekit_verify.artifacts.blob import Blob
+from teekit_verify.artifacts.bundle import members_of, reader_of
 from teekit_verify.artifacts.compressed import Budget, Decompressed, compression_of, zstd_frame_end
 from teekit_verify.artifacts.elf import parse_elf
 from teekit_verify.artifacts.initrd import equal_members_end, read_initrd
@@ -64,6 +68,14 @@ def manifest(data: bytes) -> None:
     parse_manifest(data)
 
 
+def bundle(data: bytes) -> None:
+    if reader_of(data[:512]) is not None:
+        with _Blob(data) as blob:
+            for member in members_of(blob):
+                for _ in member.content():
+                    pass
+
+
 def pairs(data: bytes) -> None:
     """The input against the well-formed one that it was perhaps made from."""
     other = next((seed for seed in files() if seed[:4] == data[:4] and seed != data), files()[0])
@@ -74,7 +86,7 @@ def pairs(data: bytes) -> None:
 class _InMemory(Examination):
     """Spools that are no files."""
 
-    def spool(self, limit_bytes: int = SPOOL_BYTES) -> Spool:
+    def spool(self, number: int = 0, limit_bytes: int = SPOOL_BYTES) -> Spool:  # noqa: ARG002 - each its own
         memory = _Memory(os.memfd_create("spool"))
         self._files.callback(os.close, memory.descriptor)
         return Spool(cast("IO[bytes]", memory), min(limit_bytes, _MAX_BYTES))
@@ -137,6 +149,24 @@ def elfs() -> list[bytes]:
         return [small.read_bytes()]
 
 
+@cache
+def bundles() -> list[bytes]:
+    """tar, ar and zip, with a long name each."""
+    zipped, tarred = io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive, tarfile.open(fileobj=tarred, mode="w") as tar:
+        for name in ("a", "long/" * 30):
+            archive.writestr(zipfile.ZipInfo(name), b"data" * 9)
+            tar.addfile(tarfile.TarInfo(name))
+    names = b"a-name-of-more-than-16.o/\n"
+    members = ((b"//", names), (b"/0", b"content "), (b"x.o/", b"more"))
+    rows = [b"%-16s%-12d%-6d%-6d%-8o%-10d`\n%b" % (name, 1, 0, 0, 0o644, len(data), data) for name, data in members]
+    return [zipped.getvalue(), tarred.getvalue(), b"!<arch>\n" + b"".join(rows)]
+
+
+def file_systems() -> list[bytes]:
+    return [b"hsqs" + bytes(4092), bytes(1024) + b"\xe2\xe1\xf5\xe0" + bytes(3068)]
+
+
 def kernels() -> list[bytes]:
     made = [bytearray(build_bzimage()), bytearray(build_bzimage(setup_sectors=0))]
     for kernel in made:
@@ -154,4 +184,14 @@ def manifests() -> list[bytes]:
 def files() -> list[bytes]:
     """Two of each, so that either may be compared with the other."""
     ukis = [uki_with(Entry("etc/x", text), Entry("log", b"at 05:10\n" * 9)) for text in (b"1\n", b"2\n")]
-    return [*ukis, *initrds(), *members(), *elfs(), *kernels(), *manifests(), *seeds.ukis()[:2]]
+    return [
+        *ukis,
+        *initrds(),
+        *members(),
+        *elfs(),
+        *kernels(),
+        *manifests(),
+        *bundles(),
+        *file_systems(),
+        *seeds.ukis()[:2],
+    ]

@@ -281,6 +281,7 @@ TARGETS = {
     "compressed": Target(explaining.compressed, explaining.members),
     "elf": Target(explaining.elf, explaining.elfs),
     "bzimage": Target(explaining.bzimage, explaining.kernels),
+    "bundle": Target(explaining.bundle, explaining.bundles),
     "manifest": Target(explaining.manifest, explaining.manifests),
     "explain": Target(explaining.pairs, explaining.files),
     "tdvf": Target(tdvf, seeds.firmwares),
