@@ -433,6 +433,23 @@ def test_a_link_that_leads_back_to_itself(
     )
 
 
+def test_a_reference_in_the_folder_that_will_be_replaced(
+    miniature: Miniature, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert rebuild(miniature) == 1
+    capsys.readouterr()
+    assert "in each other's way" in refused(miniature, capsys, "--reference", str(miniature.report / "ref.json"))
+    assert miniature.report.exists()
+
+
+def test_the_lock_of_the_older_report_is_read_before_that_is_moved(miniature: Miniature) -> None:
+    """Where a lock was made for a run, its report has it for the next one."""
+    assert rebuild(miniature) == 1
+    lock = miniature.report / "packages.lock.json"
+    shutil.copy(miniature.project.image_lock, lock)
+    assert rebuild(miniature, "--lock", str(lock)) == 1
+
+
 def test_a_package_no_source_has(miniature: Miniature, capsys: pytest.CaptureFixture[str]) -> None:
     package = rebuilds.locked_package(b"gone", "gone")
     miniature.write_lock(rebuilds.locked_package(), package)

@@ -77,8 +77,8 @@ def rebuild(
     if snapshot is not None and not makes_lock:
         raise TeekitError("--snapshot says nothing where a lock names the packages", hint="Leave it out.")
     require_apart(output, workspace, *([source] if source and mkosi_args is not None else [bringing.project.mkosi]))
-    _require_elsewhere(output)
-    directory.require_replaceable(output)
+    _require_place(output, reference)
+    named_lock = None if lock_file is None else lock.load(lock_file)  # it may be that of the older report
     place = Workspace(workspace.resolve())
     with place.locked():
         if (older := directory.set_aside(output)) is not None:
@@ -91,7 +91,7 @@ def rebuild(
         if makes_lock:
             locked = bringing.new_image_lock((target,))
         else:
-            locked = lock.load(lock_file or bringing.project.image_lock)
+            locked = named_lock or lock.load(bringing.project.image_lock)
         plan = run.prepare(target, bringing, place, locked)
         subject.require_unchanged()
         known = judging.unfinished(subject, plan, varied, published, command=command, output=output)
@@ -119,7 +119,13 @@ def _require_no_image(command: tuple[str, ...]) -> None:
             raise TeekitError(f"{option} says nothing here: the release, or --mkosi-args, does", hint="Leave it out.")
 
 
-def _require_elsewhere(output: Path) -> None:
-    """The report takes its folder's place: whoever stood in the old one would stand nowhere."""
+def _require_place(output: Path, reference: Path | None) -> None:
+    """The report takes its folder's place: whoever stood in the old one would stand nowhere, and a reference be gone."""
+    from teekit_verify.rebuild.workspace import require_apart
+    from teekit_verify.report import directory
+
+    if reference is not None:
+        require_apart(output, reference)
     if Path.cwd().is_relative_to(output.resolve()):
         raise TeekitError(f"{output} is the folder you are in", hint="Name another folder with --output DIR.")
+    directory.require_replaceable(output)
