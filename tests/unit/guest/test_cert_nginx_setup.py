@@ -44,7 +44,9 @@ def test_whatever_is_wrong_it_ends_well(
 ) -> None:
     monkeypatch.setenv("HOSTNAME_CONFIG", value)
     assert cert_nginx_setup.main() == 0
-    assert capsys.readouterr().err == f"no certificate: {reason}; kettles answer HTTP only\n"
+    said = capsys.readouterr()
+    assert said.err == f"no certificate: {reason}; kettles answer HTTP only\n"
+    assert said.out == f"\nteekit: no HTTPS: {reason}\n"
 
 
 def test_an_authority_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

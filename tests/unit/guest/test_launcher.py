@@ -87,21 +87,29 @@ def test_a_service_that_fails_later(machine: Path) -> None:
     assert errors(machine) == [f"kettle 0 is not started: its service has failed, see {machine}/kettle-error.log"]
 
 
-def test_metadata_that_is_refused_starts_nothing(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_metadata_that_is_refused_starts_nothing(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("MANIFEST", "," * 16)
     assert launcher.main() == 1
-    assert errors(machine) == ["refused: manifest holds 17 manifests, and there are 16 kettles; no kettle is started"]
+    why = "manifest holds 17 manifests, and there are 16 kettles"
+    assert errors(machine) == [f"refused: {why}; no kettle is started"]
+    assert capsys.readouterr().out == f"\nteekit: no kettle is started: {why}\n"
     monkeypatch.setenv("MANIFEST", "")
     assert launcher.main() == 1
     assert errors(machine)[1] == "kettle 0 is not started: there is no manifest for it"
+    assert capsys.readouterr().out == "\nteekit: kettle 0 is not started: there is no manifest for it\n"
     assert not (machine / "calls").exists()
 
 
-def test_what_nobody_thought_of_is_one_kettles_trouble(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_nobody_thought_of_is_one_kettles_trouble(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.delenv("MANIFEST")
     (machine / "manifest.json").unlink()
     assert launcher.main() == 1
     assert errors_with_traceback(machine).startswith("kettle 0 is not started\nTraceback")
+    assert capsys.readouterr().out == "\nteekit: kettle 0 is not started: FileNotFoundError\n"
 
 
 def errors_with_traceback(machine: Path) -> str:

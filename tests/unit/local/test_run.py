@@ -128,6 +128,15 @@ def test_the_guest_announces_kettles_in_these_words(capsys: pytest.CaptureFixtur
     assert found[1] == b"11"
 
 
+@pytest.mark.parametrize("line", ["no kettle is started: x", "kettle 0 is not started: the app has another SHA-256"])
+def test_what_the_guest_refuses_is_told_at_once(place: Path, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    log.announce(line)
+    fake = local_qemu.install(place / "bin", *capsys.readouterr().out.splitlines())
+    with pytest.raises(TeekitError, match=f"^the guest says: {line}$"):
+        run_local(place / "image.efi", OPTIONS, NOW, Recorder(), never)
+    assert is_gone(fake.pid)
+
+
 def test_metadata_and_dummy_quotes_are_served_meanwhile(place: Path, booted: Bootable) -> None:
     local_qemu.install(place / "bin", *answers(0))
     fetched = []

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 0.5
 _SERIAL_LINES = 12
 _ANSWERS = re.compile(rb"teekit: kettle (\d+) answers on port \d+")
+_REFUSED = re.compile(rb"teekit: ((?:no kettle is|kettle \d+ is not) started: [ -~]{1,400})\r?\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def run_local(
     """Boot `artifact` (UKI or disk), call `when_ready` once its kettles answer, and go on until the guest ends.
 
     Ctrl-C goes through, and whatever was started or made is gone then. Raises TeekitError when a port is taken, when
-    the kettles do not answer in time, and when the guest ends.
+    the kettles do not answer in time or are refused, and when the guest ends.
     """
     with bootable(artifact) as booted, contextlib.ExitStack() as beside:
         signer, values = DummySigner.create(now), _predicted(booted)
@@ -146,9 +147,12 @@ def _wait(
                 hint="Allow more time with --timeout, or look at the image with profile devtools.",
             )
         time.sleep(_POLL_SECONDS)
-        for number in _answering(machine.console_log) - answering:
+        printed = machine.console_log.read_bytes() if machine.console_log.exists() else b""
+        for number in {int(match[1]) for match in _ANSWERS.finditer(printed)} - answering:
             answering.add(number)
             progress.note(f"kettle {number} answers")
+        if refused := _REFUSED.search(printed):
+            raise TeekitError(f"the guest says: {refused[1].decode()}", hint="Correct the manifest, or its app.")
 
 
 def _status(process: Program, qmp: QmpClient) -> str:
@@ -157,11 +161,6 @@ def _status(process: Program, qmp: QmpClient) -> str:
         with contextlib.suppress(TeekitError):
             return qmp.status()
     return "ended"
-
-
-def _answering(console_log: Path) -> set[int]:
-    printed = console_log.read_bytes() if console_log.exists() else b""
-    return {int(match[1]) for match in _ANSWERS.finditer(printed)}
 
 
 def _ready(machine: LocalMachine, seconds: float) -> Ready:

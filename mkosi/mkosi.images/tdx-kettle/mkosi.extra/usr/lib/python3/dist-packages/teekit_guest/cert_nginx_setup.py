@@ -42,6 +42,7 @@ def main() -> int:
             obtain_certificate(certbot(names, os.environ, STATE, HTTP_PORT), logger)
         except Refused as refusal:
             logger.error("no certificate: %s; kettles answer HTTP only", refusal)
+            log.announce(f"no HTTPS: {refusal}")
             return 0
         addresses = (str(nginx.HTTPS_PORT), f"[::]:{nginx.HTTPS_PORT}")[: 2 if IPV6.exists() else 1]
         places = nginx.Places(NGINX_FOLDER, CREDENTIALS / "fullchain.pem", CREDENTIALS / "privkey.pem", addresses)

@@ -37,6 +37,7 @@ def main() -> int:
             wanted = wanted_manifests(os.environ, layout.DEFAULT_MANIFEST)
         except Refused as refusal:
             logger.error("refused: %s; no kettle is started", refusal)
+            log.announce(f"no kettle is started: {refusal}")
             return 1
         # Side by side: a slow server of one app is not to keep the others waiting.
         with ThreadPoolExecutor(len(wanted)) as threads:
@@ -60,9 +61,11 @@ def _start(logger: logging.Logger, kettle: int, wanted: Callable[[], Manifest]) 
         wait_until_it_answers(kettle)
     except Refused as refusal:
         logger.error("kettle %d is not started: %s", kettle, refusal)
+        log.announce(f"kettle {kettle} is not started: {refusal}")
         return False
-    except Exception:
+    except Exception as error:
         logger.exception("kettle %d is not started", kettle)
+        log.announce(f"kettle {kettle} is not started: {type(error).__name__}")
         return False
     logger.info("kettle %d answers on port %d", kettle, layout.port(kettle))
     log.announce(f"kettle {kettle} answers on port {layout.port(kettle)}")
