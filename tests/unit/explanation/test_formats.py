@@ -252,6 +252,17 @@ def test_another_compression_of_the_same_initrd(tmp_path: Path) -> None:
     assert [cause.name for cause in shape.causes] == ["compression"]
 
 
+def test_an_archive_twice(tmp_path: Path) -> None:
+    archive = build_cpio([*BYSTANDERS])
+    (shape, *rest) = top(explained(tmp_path, archive, archive + archive, name="initrd")).children
+    assert (shape.what, shape.a, shape.b) == (
+        f"number or compression of the archives after {len(archive)} equal bytes",
+        "",
+        "plain",
+    )
+    assert (shape.causes, [one.what for one in rest][0]) == ((), "only in B")
+
+
 def test_padding_after_the_trailer_is_not_taken_for_compression(tmp_path: Path) -> None:
     archive = build_cpio([*BYSTANDERS])
     found = explained(tmp_path, packed(archive + bytes(8)), packed(archive + bytes(16)), name="initrd")

@@ -65,7 +65,7 @@ def compare_archives(examination: Examination, pair: Pair) -> Difference | None:
     start = equal_members_end(pair.a, first_difference(pair.a, pair.b) or 0)
     with ThreadPoolExecutor(2) as pool:
         one, other = pool.map(_scan, (pair.a, pair.b), (start, start))
-    children = [*_shape(pair, one, other), *compare_presence(pair, one, other)]
+    children = [*_shape(pair, start, one, other), *compare_presence(pair, one, other)]
     common = [(key, one[key], other[key]) for key in one if key in other]
     children += _contents(examination, pair, start, common)
     children += _metadata(pair, common)
@@ -107,14 +107,14 @@ def _file_number(row: Scanned) -> tuple[object, ...]:
     return row.member, row.entry.archive, row.entry.filesystem, row.entry.inode
 
 
-def _shape(pair: Pair, one: dict[Key, Scanned], other: dict[Key, Scanned]) -> Iterator[Difference]:
+def _shape(pair: Pair, start: int, one: dict[Key, Scanned], other: dict[Key, Scanned]) -> Iterator[Difference]:
     """How many archives there are, and how they are compressed."""
     forms = [", ".join(member.form for member in _members(side)) for side in (one, other)]
     if forms[0] != forms[1]:
         packings = [sorted(member.form for member in _members(side)) for side in (one, other)]
         is_repacked = len(packings[0]) == len(packings[1]) and packings[0] != packings[1]
         causes = causes_of([Sighting(pair.path, where="compression" if is_repacked else "")])
-        what = "number or compression of the archives"
+        what = "number or compression of the archives" + (f" after {start} equal bytes" if start else "")
         yield Difference("archives in a row", Kind.CONTENT, what, forms[0], forms[1], causes)
 
 
