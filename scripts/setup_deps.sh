@@ -30,6 +30,7 @@ swtpm_setup                                      swtpm-tools
 tpm2                                             tpm2-tools
 mcopy                                            mtools
 mkfs.fat                                         dosfstools
+mke2fs                                           e2fsprogs
 sfdisk                                           fdisk
 cpio                                             cpio
 objdump                                          binutils
