@@ -260,7 +260,7 @@ def test_an_archive_twice(tmp_path: Path) -> None:
         "",
         "plain",
     )
-    assert (shape.causes, [one.what for one in rest][0]) == ((), "only in B")
+    assert (shape.causes, next(one.what for one in rest)) == ((), "only in B")
 
 
 def test_padding_after_the_trailer_is_not_taken_for_compression(tmp_path: Path) -> None:
