@@ -20,7 +20,7 @@ from teekit_verify.report import findings
 if TYPE_CHECKING:
     from teekit_verify.report.document import RebuildReport
 
-GCP = Path(__file__).parents[3] / "reference/releases/tdx-debian-gcp-2026.11/gcp.json"
+GCP = Path(__file__).parents[3] / "reference/releases/tdx-debian-gcp-2026.11.1/gcp.json"
 
 
 def checks(report: RebuildReport) -> list[str]:
