@@ -131,10 +131,10 @@ def test_a_check_of_something_else_is_no_excuse(project: Path) -> None:
 
 
 def test_a_mirror_at_a_time_is_a_snapshot(project: Path) -> None:
-    mirror = "Mirror=https://snapshot.debian.org/archive/debian/20260101T000000Z"
+    mirror = "Mirror=https://snapshot.example.org/archive/debian/20260101T000000Z"
     (project / "mkosi.conf").write_text(CLEAN.replace("Snapshot=20260101T000000Z", mirror))
     assert found(project) == []
-    (project / "mkosi.conf").write_text(CLEAN.replace("Snapshot=20260101T000000Z", "Mirror=https://deb.debian.org"))
+    (project / "mkosi.conf").write_text(CLEAN.replace("Snapshot=20260101T000000Z", "Mirror=https://mirror.example.org"))
     assert found(project) == [("mkosi.conf", 0, "no Snapshot=")]
 
 
