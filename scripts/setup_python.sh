@@ -43,9 +43,10 @@ make_environment() {
     printf 'setup: installing the locked Python packages into .venv\n' >&2
     rm -f -- "$stamp"
     "$python" -m venv --clear "$venv" >&2
-    # Ready-made wheels only: building one would download a build system that no lock covers.
+    # Ready-made wheels only: building one would download a build system that no lock covers. Nothing is resolved: the
+    # lock is complete, and pip refuses a locked package's own "name[extra]>=1" as soon as an index has a newer one.
     "$venv/bin/python3" -m pip install --quiet --disable-pip-version-check --no-input \
-        --require-hashes --only-binary :all: --requirement "$1" >"$venv/pip.log" 2>&1 || {
+        --no-deps --require-hashes --only-binary :all: --requirement "$1" >"$venv/pip.log" 2>&1 || {
         tail -n 15 "$venv/pip.log" | sed 's/^/  | /' >&2
         die "pip could not install the packages of $1; its last lines are above" \
             "check the network and pip's settings, and run this again"
