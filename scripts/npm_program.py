@@ -12,7 +12,7 @@ import sys
 import tarfile
 from pathlib import Path
 
-from teekit_verify.cli.options import SNAPSHOT_ARCHIVE, provision
+from teekit_verify.cli.options.shared import SNAPSHOT_ARCHIVE, provision
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.rebuild import lock
 

@@ -43,9 +43,9 @@ from builders.uki import build_uki, kernel  # noqa: E402
 from teekit_verify.artifacts.disk import open_boot_artifact  # noqa: E402
 from teekit_verify.artifacts.tdvf import parse_tdvf  # noqa: E402
 from teekit_verify.artifacts.uki import open_uki  # noqa: E402
-from teekit_verify.measurement.mrtd import PageOrder, mrtd  # noqa: E402
-from teekit_verify.measurement.platforms import subject_of  # noqa: E402
-from teekit_verify.reference.measure import measure_file  # noqa: E402
+from teekit_verify.prediction.image import measure_file  # noqa: E402
+from teekit_verify.prediction.mrtd import PageOrder, mrtd  # noqa: E402
+from teekit_verify.prediction.platforms import subject_of  # noqa: E402
 
 MIB = 1 << 20
 BARS = {"registers ratio": 1.25, "document ratio": 1.25, "MRTD seconds": 0.3, "anonymous MiB": 200.0}

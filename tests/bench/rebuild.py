@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 CHECKOUT = Path(__file__).parents[2]
 sys.path[:0] = [str(CHECKOUT / "verifier")]
 
-from teekit_verify.cli.options import SNAPSHOT_ARCHIVE, find_target, provision  # noqa: E402
+from teekit_verify.cli.options.shared import SNAPSHOT_ARCHIVE, find_target, provision  # noqa: E402
 from teekit_verify.core.digest import digest_file  # noqa: E402
 from teekit_verify.rebuild import lock, run  # noqa: E402
 from teekit_verify.rebuild.sandbox import PACKAGES, Sandbox  # noqa: E402

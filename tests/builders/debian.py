@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from teekit_verify.cli.options import cache_directory
+from teekit_verify.cli.options.shared import cache_directory
 from teekit_verify.core.download import DownloadError, DownloadStore
 from teekit_verify.rebuild import archive
 from teekit_verify.rebuild.lock import Archive, LockedPackage

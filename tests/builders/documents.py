@@ -6,9 +6,9 @@ The digests of PCR4 are real: 7a94ffe8... is what a GCE VM's TPM log replays to 
 from __future__ import annotations
 
 from teekit_verify.core.digest import Algorithm, Digest
-from teekit_verify.measurement.registers import pcr, rtmr
-from teekit_verify.reference import model
-from teekit_verify.reference.create import create_reference
+from teekit_verify.documents import model
+from teekit_verify.documents.create import create_reference
+from teekit_verify.registers.registers import pcr, rtmr
 
 ACTION_SHA256 = "3d6772b4f84ed47595d72a2c4c5ffd15f5bb72c7507fe26f2aaee2c69d5633ba"
 ACTION_SHA384 = "77a0dab2312b4e1e57a84d865a21e5b2ee8d677a21012ada819d0a98988078d3d740f6346bfe0abaa938ca20439a8d71"

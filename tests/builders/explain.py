@@ -10,7 +10,7 @@ from pathlib import Path
 
 from builders.cpio import Entry, build_cpio
 from builders.uki import build_uki, default_sections
-from teekit_verify.explanation.culprits import Condition
+from teekit_verify.explanation.causes.find import Condition
 from teekit_verify.explanation.explain import explain
 from teekit_verify.explanation.tree import Explanation, culprits
 

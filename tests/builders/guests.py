@@ -7,14 +7,14 @@ from functools import cache
 
 from builders import documents as sample
 from builders import eventlog, quotes
+from teekit_verify.documents import model
+from teekit_verify.documents.create import dump_reference
 from teekit_verify.evidence.dstack import parse_dstack_log
 from teekit_verify.evidence.eventlog import EventLog, parse_event_log
 from teekit_verify.evidence.quote import Quote, read_quote
-from teekit_verify.measurement.events import Event, EventType
-from teekit_verify.measurement.registers import MRTD, Register, rtmr
-from teekit_verify.measurement.replay import replay
-from teekit_verify.reference import model
-from teekit_verify.reference.create import dump_reference
+from teekit_verify.registers.events import Event, EventType
+from teekit_verify.registers.registers import MRTD, Register, rtmr
+from teekit_verify.registers.replay import replay
 
 Registers = dict[Register, model.ReferenceRegister]
 COS_LOG = eventlog.ASSETS / "gcp-cos113-ccel-data.bin"

@@ -8,7 +8,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from teekit_verify.reference.keys import PrivateKey, SigningKey, TrustedKey, key_id
+from teekit_verify.reference.signing.keys import PrivateKey, SigningKey, TrustedKey, key_id
 
 
 def private_key(name: str, kind: str = "ed25519") -> PrivateKey:

@@ -8,9 +8,9 @@ from pathlib import Path
 from builders import documents as sample
 from builders import reports
 from builders.uki import build_uki
-from teekit_verify.reference import create, model
-from teekit_verify.reference.measure import measure_rebuilt
-from teekit_verify.report.json_report import render_rebuild
+from teekit_verify.documents import create, model
+from teekit_verify.prediction.image import measure_rebuilt
+from teekit_verify.record.json_report import render_rebuild
 
 UKI = "tdx-debian-base.efi"
 COMMIT = "c" * 40

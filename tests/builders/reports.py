@@ -6,18 +6,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from builders import documents as sample
-from teekit_verify.appraisal.compare import compare_with_published
-from teekit_verify.appraisal.rebuild import appraise_rebuild
-from teekit_verify.appraisal.verdict import Verdict
+from teekit_verify.appraisal.artifact import compare_with_published
+from teekit_verify.appraisal.rebuild.appraise import appraise_rebuild
+from teekit_verify.appraisal.rebuild.verdict import Verdict
+from teekit_verify.documents import model
+from teekit_verify.documents.load import load_reference
 from teekit_verify.explanation.tree import Cause, Difference, Explanation, Kind
-from teekit_verify.measurement.registers import pcr
 from teekit_verify.rebuild.origin import Origin
 from teekit_verify.rebuild.smells import Smell
-from teekit_verify.reference import model
-from teekit_verify.reference.groups import reference_groups
-from teekit_verify.reference.load import load_reference
-from teekit_verify.reference.published import values_of
-from teekit_verify.report.document import (
+from teekit_verify.record.document import (
     ComparisonReport,
     RebuildReport,
     ReferenceUsed,
@@ -25,12 +22,15 @@ from teekit_verify.report.document import (
     inputs_used,
     variations,
 )
+from teekit_verify.reference.groups import reference_groups
+from teekit_verify.reference.published import values_of
+from teekit_verify.registers.registers import pcr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from teekit_verify.measurement.registers import Register
+    from teekit_verify.registers.registers import Register
 
 USED = ReferenceUsed("reference/base.json", "base-1", "a" * 40, sample.sha256("reference"))
 _EVIL_PCR11 = sample.complete(

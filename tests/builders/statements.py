@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from builders import documents, keys, reports
-from teekit_verify.appraisal.attest import Rebuilt, signed_statement
-from teekit_verify.appraisal.statement import ReferenceNamed
-from teekit_verify.appraisal.verdict import Verdict
-from teekit_verify.reference import model
-from teekit_verify.reference.create import dump_inputs, dump_measurements
-from teekit_verify.report.document import RebuildReport
-from teekit_verify.report.json_report import render_rebuild
+from teekit_verify.appraisal.rebuild.verdict import Verdict
+from teekit_verify.appraisal.statements.create import Rebuilt, signed_statement
+from teekit_verify.appraisal.statements.statement import ReferenceNamed
+from teekit_verify.documents import model
+from teekit_verify.documents.create import dump_inputs, dump_measurements
+from teekit_verify.record.document import RebuildReport
+from teekit_verify.record.json_report import render_rebuild
 
 COMMIT = "a" * 40
 PUBLISHED = ReferenceNamed("base-1", COMMIT, documents.sha256("reference"))

@@ -14,8 +14,8 @@ from builders.fat import put, run
 from builders.gpt import sfdisk_disk
 from builders.tools import require
 from builders.uki import build_uki, default_sections, kernel
-from teekit_verify.reference import create
-from teekit_verify.report import json_report
+from teekit_verify.documents import create
+from teekit_verify.record import json_report
 
 PROJECT = Path(__file__).parents[2]
 ASSETS = PROJECT / "tests" / "assets"

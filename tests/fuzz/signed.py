@@ -11,13 +11,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from builders import statements as sample
 from builders.quotes import ASSETS, NOW, REAL, authority, pem, revocation_list
-from teekit_verify.appraisal import statement
+from teekit_verify.appraisal.statements import statement
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.evidence import authenticity, certificates
 from teekit_verify.evidence.collateral import Collateral, add
 from teekit_verify.evidence.quote import parse_quote
 from teekit_verify.evidence.tcb import missing_collateral
-from teekit_verify.reference import dsse
+from teekit_verify.reference.signing import dsse
 
 
 @cache

@@ -24,26 +24,30 @@ from teekit_verify.artifacts.uki import parse_uki
 from teekit_verify.artifacts.varstore import read_variables
 from teekit_verify.artifacts.vhd import FOOTER_BYTES, footer_checksum, geometry_of, parse_footer
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.documents import codec, model
 from teekit_verify.evidence import ak_certificate, azure, tpm
 from teekit_verify.evidence.ccel import TABLE_BYTES, parse_ccel
 from teekit_verify.evidence.dstack import parse_dstack_log
 from teekit_verify.evidence.eventlog import EventLog, parse_event_log
-from teekit_verify.evidence.explain import explain
 from teekit_verify.evidence.files import is_evidence, read_evidence
 from teekit_verify.evidence.hcl import parse_hcl_report
+from teekit_verify.evidence.meaning import explain
 from teekit_verify.evidence.quote import parse_quote
-from teekit_verify.measurement.align import first_divergence
-from teekit_verify.measurement.boot import ev_efi_gpt_event, predict_uki
-from teekit_verify.measurement.coverage import unmeasured
-from teekit_verify.measurement.mrtd import PageOrder, mrtd
-from teekit_verify.measurement.platforms import PLATFORMS
-from teekit_verify.measurement.replay import replay
+from teekit_verify.prediction.coverage import unmeasured
+from teekit_verify.prediction.image import measure_file
+from teekit_verify.prediction.mrtd import PageOrder, mrtd
+from teekit_verify.prediction.platforms import PLATFORMS
+from teekit_verify.prediction.uki import ev_efi_gpt_event, predict_uki
 from teekit_verify.rebuild import lock
-from teekit_verify.reference import documents, formats, model
+from teekit_verify.record import read
+from teekit_verify.reference import formats
 from teekit_verify.reference.formats import gce_endorsement
-from teekit_verify.reference.measure import measure_file
-from teekit_verify.report import html_report, layout, published_report, read, rebuild_report
-from teekit_verify.report.disk_inspection import inspect_disk, render_disk
+from teekit_verify.registers.align import first_divergence
+from teekit_verify.registers.replay import replay
+from teekit_verify.report import layout, published_report
+from teekit_verify.report.html import page as html_report
+from teekit_verify.report.inspect.disk import inspect_disk, render_disk
+from teekit_verify.report.rebuild import screen
 
 _READ_BYTES = 1 << 20
 
@@ -168,17 +172,17 @@ def tpm_quote(data: bytes) -> None:
 
 
 def measurements(data: bytes) -> None:
-    documents.parse(model.Measurements, model.MEASUREMENTS_SCHEMA, data, "input")
+    codec.parse(model.Measurements, model.MEASUREMENTS_SCHEMA, data, "input")
 
 
 def reference(data: bytes) -> None:
-    documents.parse(model.Reference, model.REFERENCE_SCHEMA, data, "input")
+    codec.parse(model.Reference, model.REFERENCE_SCHEMA, data, "input")
 
 
 def report(data: bytes) -> None:
     """What `report` does with it, on the terminal and as a page."""
     parsed = read.parse_rebuild(data, "input")
-    rebuild_report.show(parsed, layout.console(io.StringIO()))
+    screen.show(parsed, layout.console(io.StringIO()))
     html_report.render(parsed)
 
 
@@ -195,7 +199,7 @@ def endorsement(data: bytes) -> None:
 
 
 def inputs(data: bytes) -> None:
-    documents.parse(model.InputsDocument, model.INPUTS_SCHEMA, data, "input")
+    codec.parse(model.InputsDocument, model.INPUTS_SCHEMA, data, "input")
 
 
 def package_lock(data: bytes) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from teekit_verify.cli.app import main
-from teekit_verify.cli.options import SNAPSHOT_ARCHIVE, cache_directory
+from teekit_verify.cli.options.shared import SNAPSHOT_ARCHIVE, cache_directory
 from teekit_verify.core.download import DownloadError
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.rebuild import lock

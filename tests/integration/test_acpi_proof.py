@@ -15,8 +15,8 @@ from builders.tools import require
 from teekit_verify.artifacts.firmware_volume import read_volumes
 from teekit_verify.boot import acpi, qemu
 from teekit_verify.core.digest import Algorithm, Digest
-from teekit_verify.measurement.events import EventType
-from teekit_verify.measurement.qemu_boot_options import OvmfFiles, boot_options
+from teekit_verify.prediction.qemu_boot_options import OvmfFiles, boot_options
+from teekit_verify.registers.events import EventType
 
 if TYPE_CHECKING:
     from pathlib import Path

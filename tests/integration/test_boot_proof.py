@@ -19,14 +19,14 @@ from teekit_verify.boot.proof import PROVEN, compare
 from teekit_verify.boot.qemu import find_firmware, memory_for
 from teekit_verify.core.digest import Algorithm
 from teekit_verify.core.outcome import ExitStatus, Outcome
-from teekit_verify.measurement.boot import predict_uki
+from teekit_verify.prediction.uki import predict_uki
 from teekit_verify.report.progress import StderrProgress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from teekit_verify.measurement.boot import Prediction
+    from teekit_verify.prediction.uki import Prediction
 
 pytestmark = pytest.mark.slow
 

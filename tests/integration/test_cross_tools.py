@@ -21,7 +21,7 @@ from teekit_verify.cli.app import main
 from teekit_verify.core.digest import Algorithm
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.evidence.files import read_log
-from teekit_verify.measurement.replay import replay
+from teekit_verify.registers.replay import replay
 
 BOOTS = sorted((Path(__file__).parents[1] / "assets" / "boots").glob("*.bin"))
 STUB = Path("/usr/lib/systemd/boot/efi/linuxx64.efi.stub")

@@ -10,10 +10,10 @@ from builders.machines import MEMORY_BYTES, RealMachine
 from teekit_verify.artifacts.uki import open_uki
 from teekit_verify.boot.capture import is_complete
 from teekit_verify.boot.qemu import find_firmware
-from teekit_verify.measurement.align import first_divergence
-from teekit_verify.measurement.direct_boot import DirectBoot, predict_direct_boot
-from teekit_verify.measurement.edk2 import Edk2
-from teekit_verify.measurement.registers import pcr
+from teekit_verify.prediction.direct_kernel import DirectBoot, predict_direct_boot
+from teekit_verify.prediction.edk2 import Edk2
+from teekit_verify.registers.align import first_divergence
+from teekit_verify.registers.registers import pcr
 
 if TYPE_CHECKING:
     from pathlib import Path

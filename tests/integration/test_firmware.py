@@ -18,9 +18,9 @@ from builders.mrtd import mrtd_of_rows
 from builders.tdvf import Row
 from builders.tools import require
 from teekit_verify.artifacts.tdvf import SectionType, open_tdvf
-from teekit_verify.measurement.mrtd import PageOrder
+from teekit_verify.prediction.firmware import inspect_firmware, measure_firmware
+from teekit_verify.prediction.mrtd import PageOrder
 from teekit_verify.rebuild.lock import LockedPackage
-from teekit_verify.reference.measure_firmware import inspect_firmware, measure_firmware
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from builders.tools import require
-from teekit_verify.cli.options import cache_directory
+from teekit_verify.cli.options.shared import cache_directory
 from teekit_verify.rebuild import lock
 
 from .conftest import CHECKOUT, UsableProject

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from teekit_verify.cli.options import SNAPSHOT_ARCHIVE, cache_directory
+from teekit_verify.cli.options.shared import SNAPSHOT_ARCHIVE, cache_directory
 from teekit_verify.rebuild.images import DEBIAN_KERNEL, find_target
 from teekit_verify.rebuild.provision import Provision
 from teekit_verify.rebuild.sandbox import BASE_ENVIRONMENT, Sandbox, own_first_id

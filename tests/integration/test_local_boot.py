@@ -24,8 +24,8 @@ from teekit_verify.core.digest import Algorithm
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.evidence.quote import parse_quote
 from teekit_verify.local.dummy_quote import MARK
-from teekit_verify.measurement.boot import predict_uki
-from teekit_verify.measurement.registers import rtmr
+from teekit_verify.prediction.uki import predict_uki
+from teekit_verify.registers.registers import rtmr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

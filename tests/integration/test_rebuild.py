@@ -14,10 +14,10 @@ from builders.tools import require
 from teekit_verify.cli.app import main
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.explanation.tree import culprits
-from teekit_verify.measurement.platforms import IMAGE_PLATFORMS
+from teekit_verify.prediction.platforms import IMAGE_PLATFORMS
 from teekit_verify.rebuild import environment, lock
 from teekit_verify.rebuild.workspace import Workspace
-from teekit_verify.report.read import load_rebuild
+from teekit_verify.record.read import load_rebuild
 
 from .conftest import FinishedRebuild, UsableProject, run_rebuild
 

@@ -17,8 +17,8 @@ from builders.rebuilds import Miniature
 from builders.repositories import Repository
 from builders.tools import require
 from builders.uki import build_uki
-from teekit_verify.reference.load import load_reference
-from teekit_verify.reference.release import load_release
+from teekit_verify.documents.load import load_reference
+from teekit_verify.documents.release import load_release
 
 from .conftest import FinishedRebuild
 

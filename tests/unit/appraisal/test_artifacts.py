@@ -14,7 +14,7 @@ from teekit_verify.appraisal.artifacts import (
     pair_artifacts,
 )
 from teekit_verify.core.outcome import Outcome
-from teekit_verify.reference.model import Artifact
+from teekit_verify.documents.model import Artifact
 
 UKI, MANIFEST = sample.UKI, sample.MANIFEST
 OTHER_BYTES = replace(UKI, sha256=sample.sha256("evil"))

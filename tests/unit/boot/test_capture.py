@@ -17,7 +17,7 @@ from teekit_verify.boot.capture import BootOptions, boot_and_capture
 from teekit_verify.boot.qemu import Firmware
 from teekit_verify.boot.running import MachineEndedError
 from teekit_verify.core.errors import TeekitError, ToolMissingError
-from teekit_verify.measurement.registers import pcr
+from teekit_verify.registers.registers import pcr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from builders.tools import require
 from teekit_verify.boot import acpi
 from teekit_verify.boot.devices import boot_devices
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
-from teekit_verify.measurement.qemu_boot_options import BootDevice, DeviceKind
+from teekit_verify.prediction.qemu_boot_options import BootDevice, DeviceKind
 
 ROOT = {"parent_bus": "/machine/q35/pcie.0", "romfile": ""}
 BUILT_IN = [{"slot": slot, "function": number} for slot, number in ((0, 0), (31, 0), (31, 2), (31, 3))]

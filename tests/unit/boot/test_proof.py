@@ -12,10 +12,10 @@ from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.evidence.files import read_log
-from teekit_verify.measurement.boot import Prediction
-from teekit_verify.measurement.events import Event
-from teekit_verify.measurement.registers import Register, pcr
-from teekit_verify.measurement.replay import extend
+from teekit_verify.prediction.uki import Prediction
+from teekit_verify.registers.events import Event
+from teekit_verify.registers.registers import Register, pcr
+from teekit_verify.registers.replay import extend
 
 LOG = read_log(RECORDED_LOG)
 BANKS = (Algorithm.SHA256, Algorithm.SHA384)

@@ -15,8 +15,8 @@ from teekit_verify.boot.swtpm import parse_pcr_read_response, pcr_read_command, 
 from teekit_verify.core.digest import Algorithm
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.evidence.eventlog import parse_event_log
-from teekit_verify.measurement.registers import pcr
-from teekit_verify.measurement.replay import replay
+from teekit_verify.registers.registers import pcr
+from teekit_verify.registers.replay import replay
 
 STARTUP_CLEAR = bytes.fromhex("8001 0000000c 00000144 0000")
 EXTENDED = hashlib.sha256(b"measured").digest()

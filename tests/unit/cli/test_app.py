@@ -13,7 +13,7 @@ import typer
 
 from teekit_verify import __version__
 from teekit_verify.cli import app as cli
-from teekit_verify.cli.options import DebugOption, JsonOption
+from teekit_verify.cli.options.shared import DebugOption, JsonOption
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 

@@ -15,7 +15,7 @@ from teekit_verify.boot import proof, qemu
 from teekit_verify.cli.app import main
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.evidence.files import read_log
-from teekit_verify.measurement.boot import Prediction
+from teekit_verify.prediction.uki import Prediction
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,9 +15,9 @@ from builders import reports
 from builders.uki import build_uki, default_sections
 from teekit_verify.cli.app import main
 from teekit_verify.core.outcome import ExitStatus
-from teekit_verify.measurement.registers import pcr
-from teekit_verify.reference import create, model
-from teekit_verify.reference.measure import measure_file
+from teekit_verify.documents import create, model
+from teekit_verify.prediction.image import measure_file
+from teekit_verify.registers.registers import pcr
 
 if TYPE_CHECKING:
     from pathlib import Path

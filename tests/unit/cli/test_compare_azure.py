@@ -14,11 +14,11 @@ from builders import documents as sample
 from builders import guests, quotes
 from teekit_verify.cli.app import main
 from teekit_verify.core.outcome import ExitStatus
+from teekit_verify.documents import model
 from teekit_verify.evidence.azure import read_vtpm
 from teekit_verify.evidence.eventlog import parse_event_log
 from teekit_verify.evidence.quote import parse_quote, read_quote
-from teekit_verify.measurement.registers import MRTD, Register, pcr, rtmr
-from teekit_verify.reference import model
+from teekit_verify.registers.registers import MRTD, Register, pcr, rtmr
 
 if TYPE_CHECKING:
     from collections.abc import Callable

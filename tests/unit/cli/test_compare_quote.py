@@ -13,9 +13,9 @@ from builders import guests, quotes, released
 from teekit_verify.cli.app import main
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.outcome import ExitStatus
-from teekit_verify.measurement.registers import MRTD, pcr, rtmr
-from teekit_verify.reference import create, model
-from teekit_verify.reference.load import load_measurements
+from teekit_verify.documents import create, model
+from teekit_verify.documents.load import load_measurements
+from teekit_verify.registers.registers import MRTD, pcr, rtmr
 
 if TYPE_CHECKING:
     from pathlib import Path

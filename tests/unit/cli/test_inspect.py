@@ -13,7 +13,7 @@ from builders import documents as sample
 from builders import tdvf
 from teekit_verify.cli.app import main
 from teekit_verify.core.outcome import ExitStatus
-from teekit_verify.reference import create
+from teekit_verify.documents import create
 
 ASSETS = Path(__file__).parents[2] / "assets"
 

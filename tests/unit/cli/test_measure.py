@@ -13,7 +13,7 @@ import pytest
 from builders.uki import CMDLINE, build_uki, default_sections, kernel
 from teekit_verify.cli.app import main
 from teekit_verify.core.outcome import ExitStatus
-from teekit_verify.reference.load import load_measurements
+from teekit_verify.documents.load import load_measurements
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,10 +22,10 @@ from builders.uki import build_uki
 from teekit_verify.cli.app import main
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.outcome import ExitStatus
-from teekit_verify.measurement.platforms import PLATFORMS
-from teekit_verify.measurement.registers import rtmr
-from teekit_verify.reference import create, model
-from teekit_verify.reference.measure import measure_file, measure_rebuilt
+from teekit_verify.documents import create, model
+from teekit_verify.prediction.image import measure_file, measure_rebuilt
+from teekit_verify.prediction.platforms import PLATFORMS
+from teekit_verify.registers.registers import rtmr
 
 UKI = build_uki()
 BOOT = "EFI/BOOT/BOOTX64.EFI"

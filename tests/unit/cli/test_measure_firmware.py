@@ -14,9 +14,9 @@ from builders.mrtd import mrtd_of_rows
 from teekit_verify.cli.app import main
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.outcome import ExitStatus
-from teekit_verify.reference.measure_firmware import measure_firmware
-from teekit_verify.reference.platform_facts import FirmwareFact, load_gcp
-from teekit_verify.report.firmware_report import firmware_report
+from teekit_verify.prediction.firmware import measure_firmware
+from teekit_verify.prediction.gcp_facts import FirmwareFact, load_gcp
+from teekit_verify.report.inspect.firmware import firmware_report
 
 if TYPE_CHECKING:
     from pathlib import Path

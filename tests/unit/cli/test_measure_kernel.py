@@ -15,7 +15,7 @@ from builders.bzimage import build_bzimage
 from builders.tools import require
 from teekit_verify.cli.app import main
 from teekit_verify.core.outcome import ExitStatus
-from teekit_verify.reference import measure_kernel
+from teekit_verify.prediction import kernel as measure_kernel
 
 if TYPE_CHECKING:
     from pathlib import Path

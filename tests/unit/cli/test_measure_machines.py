@@ -12,14 +12,14 @@ from builders import documents as sample
 from builders import eventlog, tdvf
 from builders.mrtd import mrtd_of_rows
 from builders.uki import build_uki
-from teekit_verify.appraisal.appraise import appraise
 from teekit_verify.appraisal.checklist import conclude
+from teekit_verify.appraisal.registers import appraise
 from teekit_verify.cli.app import main
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus, Outcome
-from teekit_verify.measurement.registers import MRTD, Register, rtmr
-from teekit_verify.reference import create, documents, load, model
+from teekit_verify.documents import codec, create, load, model
+from teekit_verify.registers.registers import MRTD, Register, rtmr
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -253,4 +253,4 @@ def test_a_reference_takes_its_alternatives_as_acceptable_values_only() -> None:
         platforms={NAME: {MRTD: model.ReferenceRegister(model.Policy.MATCH, "", acceptable)}},
     )
     with pytest.raises(TeekitError, match="with the policy 'any-of'"):
-        load.parse_reference(documents.dump(broken), "broken")
+        load.parse_reference(codec.dump(broken), "broken")

@@ -17,11 +17,11 @@ from builders import azure, docs, guests
 from builders import quotes as build
 from teekit_verify.cli.app import main
 from teekit_verify.core.outcome import ExitStatus
+from teekit_verify.documents.model import RegisterValue
 from teekit_verify.evidence import intel_root
 from teekit_verify.evidence.azure import read_vtpm
 from teekit_verify.evidence.quote import read_quote
-from teekit_verify.measurement.registers import pcr
-from teekit_verify.reference.model import RegisterValue
+from teekit_verify.registers.registers import pcr
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,7 +19,7 @@ from builders.rebuilds import Miniature
 from teekit_verify.cli.app import main
 from teekit_verify.rebuild import host, run
 from teekit_verify.rebuild.workspace import Workspace
-from teekit_verify.report import judging
+from teekit_verify.record import judging
 
 
 @pytest.fixture

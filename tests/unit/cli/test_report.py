@@ -9,7 +9,8 @@ import pytest
 
 from builders import reports
 from teekit_verify.cli.app import main
-from teekit_verify.report import html_report, json_report, read
+from teekit_verify.record import json_report, read
+from teekit_verify.report.html import page as html_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable

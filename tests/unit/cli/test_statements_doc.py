@@ -12,10 +12,11 @@ import pytest
 from builders import docs, released
 from builders.tools import require
 from builders.uki import build_uki
-from teekit_verify.appraisal.attest import BUILD_TYPE, BUILDER_ID
-from teekit_verify.appraisal.statement import PROVENANCE_TYPE, SCOPE, VERDICT_TYPE, Predicate
-from teekit_verify.reference import create, sign
-from teekit_verify.reference.load import load_reference
+from teekit_verify.appraisal.statements.create import BUILD_TYPE, BUILDER_ID
+from teekit_verify.appraisal.statements.statement import PROVENANCE_TYPE, SCOPE, VERDICT_TYPE, Predicate
+from teekit_verify.documents import create
+from teekit_verify.documents.load import load_reference
+from teekit_verify.reference.signing import detached
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,7 +77,7 @@ def test_ecdsa_as_the_text_says(place: Path) -> None:
     assert "Signature Verified Successfully" in docs.run(place, check)[0]
 
 
-@pytest.mark.parametrize("text", [BUILD_TYPE, BUILDER_ID, PROVENANCE_TYPE, SCOPE, VERDICT_TYPE, sign.PAYLOAD_TYPE])
+@pytest.mark.parametrize("text", [BUILD_TYPE, BUILDER_ID, PROVENANCE_TYPE, SCOPE, VERDICT_TYPE, detached.PAYLOAD_TYPE])
 def test_names_and_texts_are_those_of_the_program(text: str) -> None:
     assert text in DOC
 

@@ -12,10 +12,10 @@ from builders import documents, rebuilds
 from builders.rebuilds import Miniature
 from builders.repositories import Repository
 from teekit_verify.cli.app import main
+from teekit_verify.documents.create import dump_reference
+from teekit_verify.documents.release import schema_text
 from teekit_verify.rebuild.project import Project
 from teekit_verify.rebuild.provision import Provision
-from teekit_verify.reference.create import dump_reference
-from teekit_verify.reference.release import schema_text
 
 COMMITTED_SCHEMA = Path(__file__).parents[3] / "reference/schema/release-v1.schema.json"
 
@@ -323,5 +323,5 @@ def test_a_strangers_project_has_to_be_named(
 
 
 def test_the_committed_schema_of_releases_is_that_of_the_model() -> None:
-    again = "python -m teekit_verify.reference.release > reference/schema/release-v1.schema.json"
+    again = "python -m teekit_verify.documents.release > reference/schema/release-v1.schema.json"
     assert COMMITTED_SCHEMA.read_text() == schema_text(), f"write it again: {again}"

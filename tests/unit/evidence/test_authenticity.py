@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import quotes as build
-from teekit_verify.appraisal.policy import QuotePolicy, appraise_quote
-from teekit_verify.appraisal.quote_request import read_root
+from teekit_verify.appraisal.guest.policy import read_root
+from teekit_verify.appraisal.guest.quote import QuotePolicy, appraise_quote
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
 from teekit_verify.core.outcome import Outcome
 from teekit_verify.evidence import authenticity

@@ -14,7 +14,7 @@ from builders import azure as build
 from builders import quotes
 from teekit_verify.core.errors import MalformedInputError, TeekitError
 from teekit_verify.evidence import azure, tpm
-from teekit_verify.measurement.registers import pcr
+from teekit_verify.registers.registers import pcr
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,8 @@ from teekit_verify.core.errors import MalformedInputError
 from teekit_verify.evidence.ccel import CcelTable, parse_ccel, parse_table
 from teekit_verify.evidence.eventlog import LogKind
 from teekit_verify.evidence.files import read_log
-from teekit_verify.measurement.registers import rtmr
-from teekit_verify.measurement.replay import replay
+from teekit_verify.registers.registers import rtmr
+from teekit_verify.registers.replay import replay
 
 TABLE = (build.ASSETS / "gcp-cos113-ccel-table.bin").read_bytes()
 DATA = (build.ASSETS / "gcp-cos113-ccel-data.bin").read_bytes()

@@ -10,7 +10,7 @@ from builders import eventlog as build
 from teekit_verify.evidence.describe import describe
 from teekit_verify.evidence.devicepath import device_path_text
 from teekit_verify.evidence.files import read_log
-from teekit_verify.measurement.events import EventType
+from teekit_verify.registers.events import EventType
 
 # bytes and text of real boots: text as tpm2_eventlog, `efibootmgr -v` and the UEFI shell print the same events
 COS = [event.description for event in read_log(build.ASSETS / "gcp-cos113-ccel-data.bin").events]

@@ -12,8 +12,8 @@ from teekit_verify.core.digest import Algorithm
 from teekit_verify.core.errors import MalformedInputError, TeekitError
 from teekit_verify.evidence.dstack import parse_dstack_log, runtime_digest
 from teekit_verify.evidence.eventlog import LogKind
-from teekit_verify.measurement.registers import rtmr
-from teekit_verify.measurement.replay import replay
+from teekit_verify.registers.registers import rtmr
+from teekit_verify.registers.replay import replay
 
 REPORT = (build.ASSETS / "dstack-quote-report.json").read_bytes()
 EVENTS: list[dict[str, Any]] = json.loads(json.loads(REPORT)["event_log"])

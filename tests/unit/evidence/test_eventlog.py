@@ -15,9 +15,9 @@ from teekit_verify.core.digest import Algorithm
 from teekit_verify.core.errors import MalformedInputError, TeekitError
 from teekit_verify.evidence.eventlog import LogKind, parse_event_log
 from teekit_verify.evidence.files import read_log
-from teekit_verify.measurement.events import EventType
-from teekit_verify.measurement.registers import pcr, rtmr
-from teekit_verify.measurement.replay import replay
+from teekit_verify.registers.events import EventType
+from teekit_verify.registers.registers import pcr, rtmr
+from teekit_verify.registers.replay import replay
 
 if TYPE_CHECKING:
     from pathlib import Path

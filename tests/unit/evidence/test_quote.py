@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from builders import eventlog as build
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
 from teekit_verify.evidence.quote import parse_quote, read_quote
-from teekit_verify.measurement.registers import MRTD, pcr, rtmr
+from teekit_verify.registers.registers import MRTD, pcr, rtmr
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from builders import azure as build
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import MalformedInputError, NotAuthenticError, TeekitError, UnsupportedInputError
 from teekit_verify.evidence import tpm
-from teekit_verify.measurement.registers import pcr
+from teekit_verify.registers.registers import pcr
 
 SCHEMES = ("rsassa", "rsapss")
 QUOTED = [*range(10), 11]

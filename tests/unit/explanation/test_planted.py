@@ -11,7 +11,7 @@ import pytest
 
 from builders.cpio import DEVICE, SYMLINK, Entry
 from builders.explain import explained, named, uki_with
-from teekit_verify.explanation.culprits import Condition
+from teekit_verify.explanation.causes.find import Condition
 from teekit_verify.explanation.tree import culprits
 
 UUIDS = "0b1e4a52-33c1-4e0e-9b0f-3d5c6f1b7a11", "9f86d081-884c-4d63-a1b2-0c3d4e5f6a7b"

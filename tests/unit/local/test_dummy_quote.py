@@ -22,7 +22,7 @@ from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.evidence.authenticity import parse_signature
 from teekit_verify.evidence.quote import parse_quote
 from teekit_verify.local.dummy_quote import MARK, DummySigner
-from teekit_verify.measurement.registers import rtmr
+from teekit_verify.registers.registers import rtmr
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -29,8 +29,8 @@ from teekit_verify.local import run
 from teekit_verify.local.dummy_quote import MARK
 from teekit_verify.local.run import Options, Ready, run_local
 from teekit_verify.local.servers import Metadata, serving
-from teekit_verify.measurement.boot import predict_uki
-from teekit_verify.measurement.registers import rtmr
+from teekit_verify.prediction.uki import predict_uki
+from teekit_verify.registers.registers import rtmr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

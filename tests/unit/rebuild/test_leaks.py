@@ -10,7 +10,7 @@ import pytest
 
 from builders import rebuilds
 from builders.progress import Recorder
-from teekit_verify.explanation.culprits import Condition
+from teekit_verify.explanation.causes.find import Condition
 from teekit_verify.explanation.explain import explain
 from teekit_verify.explanation.tree import culprits
 from teekit_verify.rebuild import run

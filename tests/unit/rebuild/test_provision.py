@@ -11,7 +11,7 @@ import pytest
 from builders import rebuilds
 from builders.rebuilds import Miniature
 from builders.tools import require
-from teekit_verify.cli.options import SNAPSHOT_ARCHIVE
+from teekit_verify.cli.options.shared import SNAPSHOT_ARCHIVE
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.rebuild import archive, environment, lock
 from teekit_verify.rebuild.provision import Provision

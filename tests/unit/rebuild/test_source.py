@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.documents.model import SourceKind
 from teekit_verify.rebuild import source
 from teekit_verify.rebuild.source import copy_source
-from teekit_verify.reference.model import SourceKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from teekit_verify.reference.model import SourceFile
+    from teekit_verify.documents.model import SourceFile
 
 
 @pytest.fixture

@@ -11,22 +11,22 @@ import pytest
 
 from builders import documents as sample
 from builders.uki import build_uki, default_sections
-from teekit_verify.appraisal.compare import compare_with_published
+from teekit_verify.appraisal.artifact import compare_with_published
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus, Outcome
-from teekit_verify.measurement.platforms import PLATFORMS
-from teekit_verify.measurement.registers import MRTD, pcr, rtmr
-from teekit_verify.reference import create, model
+from teekit_verify.documents import create, model
+from teekit_verify.documents.model import Policy
+from teekit_verify.prediction.image import measure_file
+from teekit_verify.prediction.platforms import PLATFORMS
 from teekit_verify.reference.formats import load_published
 from teekit_verify.reference.groups import reference_groups
-from teekit_verify.reference.measure import measure_file
-from teekit_verify.reference.model import Policy
+from teekit_verify.registers.registers import MRTD, pcr, rtmr
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from teekit_verify.reference.model import Measurements, ReferenceRegister
+    from teekit_verify.documents.model import Measurements, ReferenceRegister
 
 ASSETS = Path(__file__).parents[2] / "assets"
 FOLDER = ASSETS / "formats"

@@ -12,7 +12,7 @@ import pytest
 
 from builders import documents as sample
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
-from teekit_verify.reference import create
+from teekit_verify.documents import create
 from teekit_verify.reference.formats import FORMATS, load_published, read_source, recognise
 from teekit_verify.reference.formats.base import Format
 from teekit_verify.reference.google_signature import TrustedRoot, load_certificate

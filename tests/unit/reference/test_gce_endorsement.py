@@ -18,10 +18,10 @@ from cryptography.x509.oid import NameOID
 
 from builders import tools
 from teekit_verify.core.errors import MalformedInputError, NotAuthenticError, TeekitError
-from teekit_verify.measurement.registers import MRTD
 from teekit_verify.reference.formats import load_published
 from teekit_verify.reference.google_signature import TrustedRoot, load_certificate
 from teekit_verify.reference.protobuf import parse_message
+from teekit_verify.registers.registers import MRTD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from builders import documents as sample
-from teekit_verify.appraisal.appraise import appraise
 from teekit_verify.appraisal.checklist import conclude
+from teekit_verify.appraisal.registers import appraise
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus, Outcome
-from teekit_verify.measurement.registers import MRTD, Register, rtmr
-from teekit_verify.reference import create, load, model
+from teekit_verify.documents import create, load, model
 from teekit_verify.reference.extend import add_values
+from teekit_verify.registers.registers import MRTD, Register, rtmr
 
 if TYPE_CHECKING:
     from teekit_verify.appraisal.checklist import Checklist

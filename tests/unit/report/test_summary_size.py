@@ -15,14 +15,15 @@ from builders import documents as sample
 from builders import reports
 from teekit_verify.appraisal.artifacts import ArtifactPair
 from teekit_verify.appraisal.checklist import Checklist, EventDifference
-from teekit_verify.appraisal.verdict import Verdict
+from teekit_verify.appraisal.rebuild.verdict import Verdict
 from teekit_verify.core.outcome import Check, Outcome
+from teekit_verify.documents import model
 from teekit_verify.explanation.tree import Cause, Difference, Explanation, Kind
-from teekit_verify.measurement.registers import pcr
 from teekit_verify.rebuild.origin import Origin
-from teekit_verify.reference import model
-from teekit_verify.report import layout, rebuild_report
-from teekit_verify.report.document import RebuildReport, Step, Variation
+from teekit_verify.record.document import RebuildReport, Step, Variation
+from teekit_verify.registers.registers import pcr
+from teekit_verify.report import layout
+from teekit_verify.report.rebuild import screen as rebuild_report
 
 WORDS = {Outcome.MATCH: "as published", Outcome.MISMATCH: "not as published", Outcome.ERROR: "error"}
 FACTS = ("environment", "inputs", "varied", "time")

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from builders import documents as sample
 from builders import reports
-from teekit_verify.measurement.registers import pcr
-from teekit_verify.reference import model
+from teekit_verify.documents import model
+from teekit_verify.inspection.uki import SectionFacts, UkiFacts
 from teekit_verify.reference.published import values_of
+from teekit_verify.registers.registers import pcr
 from teekit_verify.report import layout, terminal
-from teekit_verify.report.inspection import SectionFacts, UkiFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.outcome import Check, Outcome
-from teekit_verify.reference.model import Artifact
+from teekit_verify.documents.model import Artifact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from teekit_verify.reference.model import Disk
+    from teekit_verify.documents.model import Disk
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,9 @@ from teekit_verify.boot.swtpm import BANKS, SoftwareTpm, running_tpm
 from teekit_verify.core.digest import Digest
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.process import find_program, last_lines
-from teekit_verify.measurement.events import EventType
-from teekit_verify.measurement.registers import pcr
-from teekit_verify.measurement.replay import replay
+from teekit_verify.registers.events import EventType
+from teekit_verify.registers.registers import pcr
+from teekit_verify.registers.replay import replay
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from teekit_verify.core.digest import Algorithm
     from teekit_verify.core.progress import Progress
     from teekit_verify.evidence.eventlog import EventLog
-    from teekit_verify.measurement.registers import Register
+    from teekit_verify.registers.registers import Register
 
     Pcrs = Mapping[Algorithm, Mapping[Register, Digest]]
 

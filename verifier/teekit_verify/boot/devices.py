@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
-from teekit_verify.measurement.qemu_boot_options import BootDevice, DeviceKind
+from teekit_verify.prediction.qemu_boot_options import BootDevice, DeviceKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 from teekit_verify.boot.acpi import generate
 from teekit_verify.boot.qemu import version
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.measurement.edk2 import Edk2
-from teekit_verify.measurement.platforms.qemu import QEMU
-from teekit_verify.reference.machines import QemuMachine, gcp_machines, parse_memory
-from teekit_verify.reference.measure_kernel import DirectKernel, measure_kernel
+from teekit_verify.prediction.edk2 import Edk2
+from teekit_verify.prediction.kernel import DirectKernel, measure_kernel
+from teekit_verify.prediction.machines import QemuMachine, gcp_machines, parse_memory
+from teekit_verify.prediction.platforms.qemu import QEMU
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from teekit_verify.measurement.platforms import Platform
-    from teekit_verify.measurement.qemu_rtmr0 import MachineTables
-    from teekit_verify.reference.machines import Machines
-    from teekit_verify.reference.model import Measurements
+    from teekit_verify.documents.model import Measurements
+    from teekit_verify.prediction.machines import Machines
+    from teekit_verify.prediction.platforms import Platform
+    from teekit_verify.prediction.qemu_rtmr0 import MachineTables
 
 
 @dataclass(frozen=True, slots=True)

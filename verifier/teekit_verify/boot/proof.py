@@ -14,17 +14,17 @@ from teekit_verify.boot.swtpm import BANKS
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import Check, ExitStatus, Outcome
-from teekit_verify.measurement.align import first_divergence
-from teekit_verify.measurement.boot import Prediction, predict_uki
-from teekit_verify.measurement.registers import Register, pcr
-from teekit_verify.measurement.replay import extend
+from teekit_verify.prediction.uki import Prediction, predict_uki
+from teekit_verify.registers.align import first_divergence
+from teekit_verify.registers.registers import Register, pcr
+from teekit_verify.registers.replay import extend
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from teekit_verify.core.progress import Progress
-    from teekit_verify.measurement.events import Event
+    from teekit_verify.registers.events import Event
 
 PROVEN = (pcr(4), pcr(5), pcr(9), pcr(11))
 """The registers that a UKI and its disk decide; the others are the firmware's."""

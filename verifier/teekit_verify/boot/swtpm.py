@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.process import find_program, last_lines, run, started
-from teekit_verify.measurement.registers import PCR_COUNT, Register, pcr
+from teekit_verify.registers.registers import PCR_COUNT, Register, pcr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -13,7 +13,6 @@ import typer
 from typer.exceptions import TyperException
 
 from teekit_verify import __version__
-from teekit_verify.cli import options
 from teekit_verify.cli.attest import attest
 from teekit_verify.cli.boot import boot
 from teekit_verify.cli.compare import compare
@@ -24,6 +23,7 @@ from teekit_verify.cli.inspect import inspect
 from teekit_verify.cli.local import local
 from teekit_verify.cli.lock import fetch, lock
 from teekit_verify.cli.measure import measure
+from teekit_verify.cli.options import shared
 from teekit_verify.cli.quote import quote
 from teekit_verify.cli.rebuild import rebuild
 from teekit_verify.cli.reference import reference
@@ -99,17 +99,17 @@ def main(argv: list[str]) -> ExitStatus:
         return _report(
             argv,
             f"internal error: {type(error).__name__}: {error}",
-            f"Run it again with {options.DEBUG_FLAG} and report the traceback.",
+            f"Run it again with {shared.DEBUG_FLAG} and report the traceback.",
             error,
         )
 
 
 def _report(argv: list[str], message: str, hint: str | None, error: BaseException) -> ExitStatus:
-    if options.DEBUG_FLAG in argv:
+    if shared.DEBUG_FLAG in argv:
         traceback.print_exception(error)
     if "--json" in argv:
         typer.echo(json.dumps({"error": {"message": message, "hint": hint}}, indent=2))
-    options.say_error(message, hint)
+    shared.say_error(message, hint)
     return ExitStatus.NO_VERDICT
 
 

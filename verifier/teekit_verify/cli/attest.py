@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from teekit_verify.cli.options import DebugOption, JsonOption
-from teekit_verify.cli.trust import AtOption, KeyOption, TrustedKeysOption, day, signing_key
+from teekit_verify.cli.options.shared import DebugOption, JsonOption
+from teekit_verify.cli.options.signing import AtOption, KeyOption, TrustedKeysOption, day, signing_key
 from teekit_verify.core.outcome import ExitStatus
 
 attest = typer.Typer(
@@ -37,9 +37,9 @@ def create(
     It says the verdict, the artifacts, the inputs and the predicted registers.
     REPRODUCED and UNREFERENCED count in `attest verify`; MISMATCH is shown there. Other verdicts cannot be attested.
     """
-    from teekit_verify.appraisal.attest import signed_statement, source_commit
+    from teekit_verify.appraisal.statements.create import signed_statement, source_commit
     from teekit_verify.core.files import write_whole
-    from teekit_verify.report.finished import load_rebuilt
+    from teekit_verify.record.attestable import load_rebuilt
 
     private, rebuilt = signing_key(key), load_rebuilt(report)
     data = signed_statement(rebuilt, name, source_commit(rebuilt, commit), private)
@@ -68,11 +68,11 @@ def verify(
 
     Exit status: 0 the threshold is reached, 1 it is not, 2 a statement could not be read.
     """
-    from teekit_verify.appraisal import statement
-    from teekit_verify.appraisal.threshold import cast, tally
+    from teekit_verify.appraisal.statements import statement
+    from teekit_verify.appraisal.statements.threshold import cast, tally
     from teekit_verify.core.digest import digest_file
-    from teekit_verify.reference.documents import read_bounded
-    from teekit_verify.reference.keys import load_trusted_keys
+    from teekit_verify.documents.codec import read_bounded
+    from teekit_verify.reference.signing.keys import load_trusted_keys
     from teekit_verify.report import attest_report, layout
 
     trusted, on = load_trusted_keys(trusted_keys), day(at)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from teekit_verify.cli.options import AcceleratorOption, DebugOption, JsonOption
+from teekit_verify.cli.options.shared import AcceleratorOption, DebugOption, JsonOption
 from teekit_verify.core.outcome import ExitStatus
 
 

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from teekit_verify.cli import guest_options as given
-from teekit_verify.cli import quote_options as ask
-from teekit_verify.cli.google_root import GoogleRootOption, google_root_at
-from teekit_verify.cli.options import DebugOption, EventsOption, JsonOption
+from teekit_verify.cli.options import guest as given
+from teekit_verify.cli.options import quote as ask
+from teekit_verify.cli.options.google_root import GoogleRootOption, google_root_at
+from teekit_verify.cli.options.shared import DebugOption, EventsOption, JsonOption
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
@@ -49,7 +49,7 @@ def compare(
     Exit status: 0 everything the reference asks for was compared and is equal (and the quote is authentic and acceptable),
     1 something differs, or the quote is not; 2 no verdict.
     """
-    from teekit_verify.appraisal.guest import GuestFiles
+    from teekit_verify.appraisal.guest.appraise import GuestFiles
     from teekit_verify.cli.comparing import compare_file, compare_quote
 
     root = google_root_at(google_root, at)

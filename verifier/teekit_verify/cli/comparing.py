@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING
 import typer
 
 from teekit_verify import __version__
-from teekit_verify.appraisal.compare import compare_with_published
-from teekit_verify.appraisal.guest import GuestFiles, appraise_guest
+from teekit_verify.appraisal.artifact import compare_with_published
+from teekit_verify.appraisal.guest.appraise import GuestFiles, appraise_guest
+from teekit_verify.prediction.image import measure_or_load
+from teekit_verify.record import json_report
+from teekit_verify.record.document import ComparisonReport, ReferenceUsed
 from teekit_verify.reference.formats import load_published
-from teekit_verify.reference.measure import measure_or_load
-from teekit_verify.report import json_report, layout, presented_report, quote_report, terminal
-from teekit_verify.report.document import ComparisonReport, ReferenceUsed
+from teekit_verify.report import layout, presented_report, quote_report, terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from teekit_verify.appraisal.policy import QuotePolicy
+    from teekit_verify.appraisal.guest.quote import QuotePolicy
     from teekit_verify.core.outcome import ExitStatus
     from teekit_verify.reference.google_signature import TrustedRoot
     from teekit_verify.reference.published import PublishedFile, ReferenceValues

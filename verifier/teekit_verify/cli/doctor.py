@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from teekit_verify.cli.options import DebugOption, JsonOption, cache_directory
+from teekit_verify.cli.options.shared import DebugOption, JsonOption, cache_directory
 from teekit_verify.core.outcome import ExitStatus
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from teekit_verify.cli.options import DebugOption, JsonOption
+from teekit_verify.cli.options.shared import DebugOption, JsonOption
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 

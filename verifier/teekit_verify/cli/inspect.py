@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from teekit_verify.cli.options import DebugOption, EventsOption, JsonOption
+from teekit_verify.cli.options.shared import DebugOption, EventsOption, JsonOption
 from teekit_verify.core.outcome import ExitStatus
 
 
@@ -33,7 +33,7 @@ def inspect(
 
     Exit status: 0 the file was read; that says nothing about whether it is authentic or acceptable.
     """
-    from teekit_verify.report.inspect_file import inspect_file
+    from teekit_verify.report.inspect.file import inspect_file
     from teekit_verify.report.layout import console
 
     found = inspect_file(file, events=events)

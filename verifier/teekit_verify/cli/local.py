@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from teekit_verify.cli.options import AcceleratorOption, DebugOption, JsonOption, say_error
+from teekit_verify.cli.options.shared import AcceleratorOption, DebugOption, JsonOption, say_error
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from teekit_verify.cli import options
+from teekit_verify.cli.options import shared
 from teekit_verify.core.outcome import ExitStatus
 
 
@@ -17,18 +17,18 @@ def lock(
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where to write it. [default: mkosi/packages.lock.json]")
     ] = None,
-    source: options.SourceOption = None,
-    mirror: options.MirrorOption = None,
-    snapshot: options.SnapshotOption = None,
-    snapshot_archive: options.SnapshotArchiveOption = options.SNAPSHOT_ARCHIVE,
-    json_output: options.JsonOption = False,
-    debug: options.DebugOption = False,
+    source: shared.SourceOption = None,
+    mirror: shared.MirrorOption = None,
+    snapshot: shared.SnapshotOption = None,
+    snapshot_archive: shared.SnapshotArchiveOption = shared.SNAPSHOT_ARCHIVE,
+    json_output: shared.JsonOption = False,
+    debug: shared.DebugOption = False,
 ) -> ExitStatus:
     """Pin the packages of all images.
 
     They are locked as the signed index of today's Debian archive lists them.
     """
-    bringing = replace(options.provision(source, mirror, snapshot_archive), snapshot=snapshot)
+    bringing = replace(shared.provision(source, mirror, snapshot_archive), snapshot=snapshot)
     locked = bringing.new_image_lock()
     path = output or bringing.project.image_lock
     locked.write(path)
@@ -41,23 +41,23 @@ def lock(
 
 
 def fetch(
-    image: options.ImageOption = "base",
-    profile: options.ProfileOption = None,
-    kernel: options.KernelOption = "debian",
-    lock_file: options.LockOption = None,
-    source: options.SourceOption = None,
-    mirror: options.MirrorOption = None,
-    snapshot_archive: options.SnapshotArchiveOption = options.SNAPSHOT_ARCHIVE,
-    npm_registry: options.NpmRegistryOption = None,
-    json_output: options.JsonOption = False,
-    debug: options.DebugOption = False,
+    image: shared.ImageOption = "base",
+    profile: shared.ProfileOption = None,
+    kernel: shared.KernelOption = "debian",
+    lock_file: shared.LockOption = None,
+    source: shared.SourceOption = None,
+    mirror: shared.MirrorOption = None,
+    snapshot_archive: shared.SnapshotArchiveOption = shared.SNAPSHOT_ARCHIVE,
+    npm_registry: shared.NpmRegistryOption = None,
+    json_output: shared.JsonOption = False,
+    debug: shared.DebugOption = False,
 ) -> ExitStatus:
     """Download the locked packages of an image; check their digests."""
     from teekit_verify.rebuild import lock as locks
 
-    bringing = options.provision(source, mirror, snapshot_archive, npm_registry)
+    bringing = shared.provision(source, mirror, snapshot_archive, npm_registry)
     locked = locks.load(lock_file or bringing.project.image_lock)
-    key = options.find_target(image, kernel, profile).key
+    key = shared.find_target(image, kernel, profile).key
     packages = locked.for_target(key)
     bringing.fetch(locked, packages)
     size_bytes = sum(package.size_bytes for package in packages)

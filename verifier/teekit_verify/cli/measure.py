@@ -6,8 +6,8 @@ import sys
 
 import typer
 
-from teekit_verify.cli import measure_options as given
-from teekit_verify.cli.options import DebugOption, EventsOption, JsonOption
+from teekit_verify.cli.options import measure as given
+from teekit_verify.cli.options.shared import DebugOption, EventsOption, JsonOption
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
@@ -45,9 +45,9 @@ def measure(
     from teekit_verify.boot.machine_request import MachineRequest
     from teekit_verify.cli.measure_firmware import measure_firmware
     from teekit_verify.core.files import write_whole
-    from teekit_verify.reference.create import dump_measurements
-    from teekit_verify.reference.measure import measure_file, platforms_for
-    from teekit_verify.reference.pcrlock import dump_pcrlock
+    from teekit_verify.documents.create import dump_measurements
+    from teekit_verify.documents.pcrlock import dump_pcrlock
+    from teekit_verify.prediction.image import measure_file, platforms_for
     from teekit_verify.report import layout, terminal
 
     request = MachineRequest(machine or (), firmware, disks, memory, cpus, edk2, qemu)

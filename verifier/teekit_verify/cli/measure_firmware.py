@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 import typer
 
 from teekit_verify.core.outcome import ExitStatus
-from teekit_verify.measurement.mrtd import PageOrder
-from teekit_verify.reference import measure_firmware as firmware
-from teekit_verify.reference.platform_facts import load_gcp
-from teekit_verify.report import firmware_report, layout
+from teekit_verify.prediction import firmware
+from teekit_verify.prediction.gcp_facts import load_gcp
+from teekit_verify.prediction.mrtd import PageOrder
+from teekit_verify.report import layout
+from teekit_verify.report.inspect import firmware as firmware_report
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from teekit_verify.cli.measure_options import MrtdOrder
+    from teekit_verify.cli.options.measure import MrtdOrder
 
 
 def measure_firmware(file: Path, mrtd_order: MrtdOrder, *, json_output: bool) -> ExitStatus:

@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from teekit_verify.cli.options import DebugOption, JsonOption
-from teekit_verify.cli.quote_options import (
+from teekit_verify.cli.options.quote import (
     AllowDebugOption,
     AtOption,
     CollateralOption,
@@ -20,6 +19,7 @@ from teekit_verify.cli.quote_options import (
     TrustedRootOption,
     quote_policy,
 )
+from teekit_verify.cli.options.shared import DebugOption, JsonOption
 from teekit_verify.core.outcome import ExitStatus
 
 
@@ -45,7 +45,7 @@ def quote(
     Exit status: 0 authentic, and acceptable as far as was asked (what was not checked is listed: revocation and TCB status
     without --collateral, REPORTDATA unless asked for); 1 not; 2 no verdict: unreadable.
     """
-    from teekit_verify.appraisal.policy import appraise_quote
+    from teekit_verify.appraisal.guest.quote import appraise_quote
     from teekit_verify.evidence.authenticity import parse_signature
     from teekit_verify.evidence.quote import read_quote
     from teekit_verify.report import layout, quote_report

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import typer  # noqa: TC002 - it reads annotations at run time
 
-from teekit_verify.cli import options
-from teekit_verify.cli import rebuild_options as given
+from teekit_verify.cli.options import rebuild as given
+from teekit_verify.cli.options import shared
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
 
 def rebuild(
     context: typer.Context,
-    image: options.ImageOption = "base",
-    profile: options.ProfileOption = None,
-    kernel: options.KernelOption = "debian",
+    image: shared.ImageOption = "base",
+    profile: shared.ProfileOption = None,
+    kernel: shared.KernelOption = "debian",
     reference: given.ReferenceOption = None,
     output: given.OutputOption = Path("report"),
     workspace: given.WorkspaceOption = Path("workspace"),
@@ -27,8 +27,8 @@ def rebuild(
     clean: given.CleanOption = False,
     parallel: given.ParallelOption = False,
     vary: given.VaryOption = "default",
-    lock_file: options.LockOption = None,
-    source: options.SourceOption = None,
+    lock_file: shared.LockOption = None,
+    source: shared.SourceOption = None,
     release: given.ReleaseOption = None,
     commit: given.CommitOption = None,
     repository: given.RepositoryOption = None,
@@ -36,12 +36,12 @@ def rebuild(
     mkosi_args: given.MkosiArgsOption = None,
     allow_dirty: given.AllowDirtyOption = False,
     offline: given.OfflineOption = False,
-    mirror: options.MirrorOption = None,
-    snapshot: options.SnapshotOption = None,
-    snapshot_archive: options.SnapshotArchiveOption = options.SNAPSHOT_ARCHIVE,
-    npm_registry: options.NpmRegistryOption = None,
-    json_output: options.JsonOption = False,
-    debug: options.DebugOption = False,
+    mirror: shared.MirrorOption = None,
+    snapshot: shared.SnapshotOption = None,
+    snapshot_archive: shared.SnapshotArchiveOption = shared.SNAPSHOT_ARCHIVE,
+    npm_registry: shared.NpmRegistryOption = None,
+    json_output: shared.JsonOption = False,
+    debug: shared.DebugOption = False,
 ) -> ExitStatus:
     """Build an image twice; compare the builds with published values.
 
@@ -52,15 +52,17 @@ def rebuild(
     from teekit_verify.rebuild import lock, run, variation
     from teekit_verify.rebuild.subject import Choice, find_subject
     from teekit_verify.rebuild.workspace import Workspace, require_apart
-    from teekit_verify.report import directory, json_report, judging, layout, rebuild_report
+    from teekit_verify.record import directory, json_report, judging
+    from teekit_verify.report import layout
+    from teekit_verify.report.rebuild import screen
 
-    command = options.command_line(context)
+    command = shared.command_line(context)
     if release is not None or mkosi_args is not None:
         _require_no_image(command)
     varied = variation.conditions(vary)
     choice = Choice(
         image=image,
-        profiles=options.profiles_of(kernel, profile),
+        profiles=shared.profiles_of(kernel, profile),
         source=source,
         release=release,
         commit=commit,
@@ -71,7 +73,7 @@ def rebuild(
     )
     own = source if mkosi_args is None else None  # a stranger's project is built with our environment
     bringing = replace(
-        options.provision(own, mirror, snapshot_archive, npm_registry), offline=offline, snapshot=snapshot
+        shared.provision(own, mirror, snapshot_archive, npm_registry), offline=offline, snapshot=snapshot
     )
     makes_lock = mkosi_args is not None and lock_file is None
     if snapshot is not None and not makes_lock:
@@ -108,7 +110,7 @@ def rebuild(
     if json_output:
         sys.stdout.write(json_report.render_rebuild(report).decode())
     else:
-        rebuild_report.show(report, layout.console(sys.stdout))
+        screen.show(report, layout.console(sys.stdout))
     return report.verdict.exit_status
 
 
@@ -122,7 +124,7 @@ def _require_no_image(command: tuple[str, ...]) -> None:
 def _require_place(output: Path, reference: Path | None) -> None:
     """The report takes its folder's place: whoever stood in the old one would stand nowhere, and a reference be gone."""
     from teekit_verify.rebuild.workspace import require_apart
-    from teekit_verify.report import directory
+    from teekit_verify.record import directory
 
     if reference is not None:
         require_apart(output, reference)

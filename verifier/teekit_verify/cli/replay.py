@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from teekit_verify.cli.options import DebugOption, EventsOption, JsonOption
+from teekit_verify.cli.options.shared import DebugOption, EventsOption, JsonOption
 from teekit_verify.core.outcome import ExitStatus
 
 
@@ -60,11 +60,12 @@ def replay(
     (with a quote: also one that the log does not extend and that is not zero in the quote). That says nothing about
     whether the guest is acceptable.
     """
-    from teekit_verify.appraisal.replayed import compare_logs, compare_with_quote
+    from teekit_verify.appraisal.guest.eventlog import compare_logs, compare_with_quote
     from teekit_verify.evidence.eventlog import LogKind
     from teekit_verify.evidence.files import read_log
     from teekit_verify.evidence.quote import read_quote
-    from teekit_verify.report import boot_report, evidence_report, layout
+    from teekit_verify.report import boot_report, layout
+    from teekit_verify.report.inspect import evidence as evidence_report
 
     log_kind = None if kind is None else LogKind(kind.upper())
     log = read_log(eventlog, table=table, kind=log_kind)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from teekit_verify.cli.options import DebugOption
+from teekit_verify.cli.options.shared import DebugOption
 from teekit_verify.core.outcome import ExitStatus
 
 
@@ -32,12 +32,15 @@ def report(
     The report is shown, not checked: exit status 0 says that it is a report, whatever its verdict.
     """
     from teekit_verify.core.files import write_whole
-    from teekit_verify.report import html_report, layout, read, rebuild_report
+    from teekit_verify.record import read
+    from teekit_verify.report import layout
+    from teekit_verify.report.html import page as html_report
+    from teekit_verify.report.rebuild import screen
 
     path = file / "report.json" if file.is_dir() else file
     shown = read.load_rebuild(path)
     if not html and output is None:
-        rebuild_report.show(shown, layout.console(sys.stdout))
+        screen.show(shown, layout.console(sys.stdout))
         return ExitStatus.HOLDS
     page = output or path.with_name("report.html")
     write_whole(page, html_report.render(shown))

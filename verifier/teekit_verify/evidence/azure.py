@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from teekit_verify.core.digest import Digest
     from teekit_verify.evidence.tpm import TpmAttest, TpmSignature
-    from teekit_verify.measurement.registers import Register
+    from teekit_verify.registers.registers import Register
 
 _WHAT = "Azure evidence"
 _MAX_CERTIFICATES = 16

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import MalformedInputError, printable
 from teekit_verify.evidence.devicepath import device_path_text
-from teekit_verify.measurement.events import EventType
+from teekit_verify.registers.events import EventType
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,8 +15,8 @@ from teekit_verify.core.errors import MalformedInputError, TeekitError, printabl
 from teekit_verify.evidence.describe import DSTACK_RUNTIME_EVENT, describe
 from teekit_verify.evidence.eventlog import EventLog, LogKind
 from teekit_verify.evidence.plain_json import parse_json
-from teekit_verify.measurement.events import Event
-from teekit_verify.measurement.registers import RTMR_COUNT, rtmr
+from teekit_verify.registers.events import Event
+from teekit_verify.registers.registers import RTMR_COUNT, rtmr
 
 _WHAT = "dstack event log"
 _MAX_EVENTS = 10_000

@@ -15,13 +15,13 @@ from teekit_verify.core.binary import Reader
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import MalformedInputError, TeekitError
 from teekit_verify.evidence.describe import describe
-from teekit_verify.measurement import registers
-from teekit_verify.measurement.events import Event, EventType
+from teekit_verify.registers import registers
+from teekit_verify.registers.events import Event, EventType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from teekit_verify.measurement.registers import Register
+    from teekit_verify.registers.registers import Register
 
 SIGNATURE = b"Spec ID Event03\0"
 SIGNATURE_OFFSET = 32

@@ -12,7 +12,7 @@ from teekit_verify.core.errors import MalformedInputError, printable
 from teekit_verify.evidence.devicepath import device_path_text
 
 if TYPE_CHECKING:
-    from teekit_verify.measurement.events import Event
+    from teekit_verify.registers.events import Event
 
 _NAME = re.compile(r"\b(Boot[0-9A-F]{4}|BootOrder|SecureBoot|PK|KEK|dbx|dbt|db|SbatLevel|MokList\w*)\b")
 _SHOWN_CHARACTERS = 60

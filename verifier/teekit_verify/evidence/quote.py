@@ -16,7 +16,7 @@ from teekit_verify.core.errors import MalformedInputError, TeekitError, Unsuppor
 from teekit_verify.core.files import read_bounded
 from teekit_verify.evidence.encoded import decode_bytes, decode_text
 from teekit_verify.evidence.plain_json import MAX_JSON_BYTES, is_text, parse_json
-from teekit_verify.measurement.registers import MRTD, RTMR_COUNT, Register, RegisterKind
+from teekit_verify.registers.registers import MRTD, RTMR_COUNT, Register, RegisterKind
 
 if TYPE_CHECKING:
     from pathlib import Path

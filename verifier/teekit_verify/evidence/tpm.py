@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import MalformedInputError, NotAuthenticError, UnsupportedInputError
-from teekit_verify.measurement.registers import PCR_COUNT, Register, pcr
+from teekit_verify.registers.registers import PCR_COUNT, Register, pcr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

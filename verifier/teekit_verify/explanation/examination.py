@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from teekit_verify.explanation.culprits import Condition
+    from teekit_verify.explanation.causes.find import Condition
     from teekit_verify.explanation.tree import Difference
 
 BEGINNING_BYTES = 4096

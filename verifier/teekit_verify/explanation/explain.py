@@ -5,26 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import first_difference
-from teekit_verify.explanation import (
-    archive,
-    bundles,
-    compressed,
-    diffoscope,
-    disk,
-    documents,
-    elf,
-    kernel,
-    pe,
-    superblock,
-)
+from teekit_verify.explanation import diffoscope
 from teekit_verify.explanation.examination import Examination, Format, Pair
+from teekit_verify.explanation.formats import archive, bundles, compressed, disk, elf, kernel, manifest, pe, superblock
 from teekit_verify.explanation.tree import Explanation, attached, in_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from teekit_verify.explanation.culprits import Condition
+    from teekit_verify.explanation.causes.find import Condition
     from teekit_verify.explanation.tree import Difference
 
 FORMATS: tuple[Format, ...] = (
@@ -36,8 +26,8 @@ FORMATS: tuple[Format, ...] = (
     Format(compressed.is_compressed, compressed.compare_compressed),
     Format(bundles.is_bundle, bundles.compare_bundles),
     Format(superblock.is_file_system, superblock.compare_file_systems),
-    Format(documents.is_manifest, documents.compare_manifests),
-    Format(documents.is_json, documents.compare_jsons),
+    Format(manifest.is_manifest, manifest.compare_manifests),
+    Format(manifest.is_json, manifest.compare_jsons),
 )
 """In this order: a kernel is also a PE image, and what is compressed is an initrd first."""
 

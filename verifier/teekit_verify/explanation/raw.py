@@ -6,8 +6,8 @@ import difflib
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import common_prefix, first_difference
-from teekit_verify.explanation.culprits import Condition, causes_of
-from teekit_verify.explanation.sighting import Sighting
+from teekit_verify.explanation.causes.find import Condition, causes_of
+from teekit_verify.explanation.causes.sighting import Sighting
 from teekit_verify.explanation.tree import Difference, Kind
 
 if TYPE_CHECKING:

@@ -20,14 +20,14 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
-from teekit_verify.measurement.registers import RTMR_COUNT, rtmr
+from teekit_verify.registers.registers import RTMR_COUNT, rtmr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
     from teekit_verify.core.digest import Digest
-    from teekit_verify.measurement.registers import Register
+    from teekit_verify.registers.registers import Register
 
 MARK = b"DUMMY-NOT-A-TD-QUOTE"
 """Fills the 20 bytes of user data in the header."""

@@ -22,8 +22,8 @@ from teekit_verify.core.process import find_program, last_lines
 from teekit_verify.local.dummy_quote import DummySigner
 from teekit_verify.local.machine import KETTLE_PORT, LocalMachine
 from teekit_verify.local.servers import METADATA_PORT, QUOTE_PORT, DummyQuotes, Metadata, require_free, serving
-from teekit_verify.measurement.boot import predict_uki
-from teekit_verify.measurement.registers import Register, RegisterKind
+from teekit_verify.prediction.uki import predict_uki
+from teekit_verify.registers.registers import Register, RegisterKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

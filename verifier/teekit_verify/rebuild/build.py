@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import digest_file
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.documents.model import Artifact, Build, Inputs, Package, SourceFile
 from teekit_verify.rebuild import record, source
 from teekit_verify.rebuild.sandbox import PACKAGES, Sandbox, Seen
 from teekit_verify.rebuild.workspace import remove
-from teekit_verify.reference.model import Artifact, Build, Inputs, Package, SourceFile
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.explanation.culprits import Condition
+from teekit_verify.explanation.causes.find import Condition
 from teekit_verify.explanation.explain import explain
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from teekit_verify.core import process
 from teekit_verify.core.errors import TeekitError, ToolFailedError
 from teekit_verify.core.files import exclusive
+from teekit_verify.documents.model import Environment as Record
 from teekit_verify.rebuild.lock import EnvironmentIdentity
 from teekit_verify.rebuild.sandbox import run_ending_with_us
 from teekit_verify.rebuild.workspace import remove
-from teekit_verify.reference.model import Environment as Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

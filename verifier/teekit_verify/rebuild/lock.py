@@ -12,7 +12,7 @@ from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.download import RemoteFile
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import write_whole
-from teekit_verify.reference import documents, fields
+from teekit_verify.documents import codec, fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -130,8 +130,8 @@ def load(path: Path) -> PackageLock:
     """
     if not path.exists():
         raise LockError(f"there is no lock file {path}", hint="Make one with `teekit-verify lock`.")
-    data = documents.read_bounded(path)
-    lock = documents.parse(PackageLock, _SCHEMA, data, str(path))
+    data = codec.read_bounded(path)
+    lock = codec.parse(PackageLock, _SCHEMA, data, str(path))
     if lock.dump() != data:
         raise LockError(f"{path} was edited by hand", hint="Restore the committed lock, or make a new one.")
     return lock

@@ -15,8 +15,8 @@ from pydantic import ValidationError
 from teekit_verify.core import process, url
 from teekit_verify.core.digest import Algorithm, Digest, digest_file
 from teekit_verify.core.errors import TeekitError, ToolMissingError, printable
+from teekit_verify.documents import codec
 from teekit_verify.rebuild.lock import LockedPackage
-from teekit_verify.reference import documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ def locked_names(package_lock: Path) -> Iterator[tuple[str, str, Digest]]:
 
     Every package must be pinned by its integrity and have no address: where it is from is not part of what it is.
     """
-    content: Any = documents.plain_json(documents.read_bounded(package_lock), str(package_lock))
+    content: Any = codec.plain_json(codec.read_bounded(package_lock), str(package_lock))
     try:
         if content["lockfileVersion"] != 3:  # noqa: PLR2004 - npm's number
             raise NpmError(f"{package_lock}: lockfileVersion is not 3", hint=_HINT)

@@ -12,8 +12,8 @@ from pydantic import ConfigDict
 
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import write_whole
-from teekit_verify.reference import documents
-from teekit_verify.reference.model import Artifacts, Build, Inputs
+from teekit_verify.documents import codec
+from teekit_verify.documents.model import Artifacts, Build, Inputs
 
 _SCHEMA: Literal["teekit-verify/finished-build/v2"] = "teekit-verify/finished-build/v2"
 _NAME = "finished.json"
@@ -42,7 +42,7 @@ class Record:
 def save(folder: Path, conditions: dict[str, str], build: Build, output: Path) -> None:
     """Mark the build in `folder` as finished; call it when the artifacts are on disk, in `output`."""
     recorded = Record(_SCHEMA, conditions, build.inputs, build.artifacts, places(output, build.artifacts))
-    write_whole(folder / _NAME, documents.dump(recorded))
+    write_whole(folder / _NAME, codec.dump(recorded))
 
 
 def places(output: Path, artifacts: Artifacts) -> tuple[tuple[int, int], ...]:
@@ -57,6 +57,6 @@ def load(folder: Path) -> Record | None:
     if not path.is_file():
         return None
     try:
-        return documents.parse(Record, _SCHEMA, documents.read_bounded(path), str(path))
+        return codec.parse(Record, _SCHEMA, codec.read_bounded(path), str(path))
     except TeekitError:
         return None

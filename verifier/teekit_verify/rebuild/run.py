@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from teekit_verify.core.progress import Progress
+    from teekit_verify.documents.model import Build
     from teekit_verify.explanation.tree import Explanation
     from teekit_verify.rebuild.images import Target
     from teekit_verify.rebuild.lock import PackageLock
     from teekit_verify.rebuild.provision import Provision
     from teekit_verify.rebuild.variation import Variations
     from teekit_verify.rebuild.workspace import Workspace
-    from teekit_verify.reference.model import Build
 
 NEEDED_BYTES = 6 << 30
 BUILDS = ("A", "B")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, printable
-from teekit_verify.reference.model import SourceFile, SourceKind
+from teekit_verify.documents.model import SourceFile, SourceKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.documents.load import load_reference
+from teekit_verify.documents.release import load_release
 from teekit_verify.rebuild import checkout, images, stranger
 from teekit_verify.rebuild.git import GitError
 from teekit_verify.rebuild.release import Wanted, commit_or_tag, fetch_project, with_repository
 from teekit_verify.rebuild.smells import find_smells
-from teekit_verify.reference.load import load_reference
-from teekit_verify.reference.release import load_release
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from pathlib import Path
 from teekit_verify.core import process
 from teekit_verify.core.errors import TeekitError, ToolFailedError, printable
 from teekit_verify.core.files import write_whole
-from teekit_verify.reference import documents
+from teekit_verify.documents import codec
 
 _BEGIN_KEY = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
 _PGP, _SSH = b"-----BEGIN PGP SIGNATURE-----\n", b"-----BEGIN SSH SIGNATURE-----\n"
@@ -27,7 +27,7 @@ def verify(tag: str, commit: str, content: bytes | None, key: Path) -> str:
     Raises TagSignatureError unless the signature is good and covers this very name and commit: a good signature of
     another tag, moved here, is none.
     """
-    trusted = documents.read_bounded(key)
+    trusted = codec.read_bounded(key)
     text, signature, kind = _split(tag, content)
     header = text.split(b"\n\n", 1)[0].split(b"\n")
     if header[:3] != [f"object {commit}".encode(), b"type commit", f"tag {tag}".encode()]:

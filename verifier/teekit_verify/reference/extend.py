@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.reference.create import LABEL, published_platforms
-from teekit_verify.reference.model import AcceptableValue, Policy, ReferenceRegister
+from teekit_verify.documents.create import LABEL, published_platforms
+from teekit_verify.documents.model import AcceptableValue, Policy, ReferenceRegister
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from teekit_verify.measurement.registers import Register
-    from teekit_verify.reference.model import Measurements, Reference
+    from teekit_verify.documents.model import Measurements, Reference
+    from teekit_verify.registers.registers import Register
 
     Registers = Mapping[Register, ReferenceRegister]
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from teekit_verify.reference.model import Policy
+from teekit_verify.documents.model import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from teekit_verify.measurement.registers import Register
-    from teekit_verify.reference.model import AcceptableValue, ReferenceRegister, RegisterValue
+    from teekit_verify.documents.model import AcceptableValue, ReferenceRegister, RegisterValue
+    from teekit_verify.registers.registers import Register
 
 
 def reference_groups(

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from teekit_verify.core.digest import Digest
-    from teekit_verify.measurement.registers import Register
-    from teekit_verify.reference.model import Artifact, Reference, ReferenceRegister
+    from teekit_verify.documents.model import Artifact, Reference, ReferenceRegister
+    from teekit_verify.registers.registers import Register
 
     Registers = Mapping[Register, ReferenceRegister]
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.outcome import ExitStatus
-from teekit_verify.report.json_report import render as render_json
+from teekit_verify.record.json_report import render as render_json
 from teekit_verify.report.layout import STATUS_STYLES, show_line, show_table, styled
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from teekit_verify.appraisal.threshold import Row, Tally
+    from teekit_verify.appraisal.statements.threshold import Row, Tally
     from teekit_verify.core.digest import Digest
 
 SCHEMA = "teekit-verify/threshold/v1"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.outcome import ExitStatus, Outcome
-from teekit_verify.measurement.events import event_type_name
-from teekit_verify.measurement.replay import replay
-from teekit_verify.report.json_report import render
+from teekit_verify.record.json_report import render
+from teekit_verify.registers.events import event_type_name
+from teekit_verify.registers.replay import replay
 from teekit_verify.report.layout import STATUS_STYLES, STYLES, shortened, show_line, show_lines, show_table, styled
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from teekit_verify.core.digest import Digest
     from teekit_verify.core.outcome import Check
     from teekit_verify.evidence.eventlog import EventLog
-    from teekit_verify.measurement.registers import Register
+    from teekit_verify.registers.registers import Register
 
 BOOT_SCHEMA = "teekit-verify/boot/v1"
 REPLAY_SCHEMA = "teekit-verify/replay/v1"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from teekit_verify.explanation.tree import culprits
-from teekit_verify.report.json_report import render
+from teekit_verify.record.json_report import render
 from teekit_verify.report.layout import show_line, styled
 
 if TYPE_CHECKING:

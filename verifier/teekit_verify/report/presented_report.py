@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.outcome import ExitStatus, Outcome
-from teekit_verify.report.json_report import plain
+from teekit_verify.record.json_report import plain
 from teekit_verify.report.layout import STATUS_STYLES, show_line, show_lines, styled
 from teekit_verify.report.quote_report import show_answers
 from teekit_verify.report.terminal import show_causes, show_checklist, show_events_side_by_side
@@ -13,8 +13,8 @@ from teekit_verify.report.terminal import show_causes, show_checklist, show_even
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from teekit_verify.appraisal.presented import PresentedAppraisal
-    from teekit_verify.report.document import ReferenceUsed
+    from teekit_verify.appraisal.guest.registers import PresentedAppraisal
+    from teekit_verify.record.document import ReferenceUsed
 
 SCHEMA = "teekit-verify/presented/v1"
 

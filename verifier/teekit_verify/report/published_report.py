@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from teekit_verify.reference import documents
+from teekit_verify.documents import codec
 from teekit_verify.report.layout import show_line, show_table, styled
 from teekit_verify.report.reference_report import register_rows
 
@@ -53,7 +53,7 @@ def _image(values: ReferenceValues) -> dict[str, object]:
     return {
         "name": values.name,
         "platforms": {
-            platform: {str(register): json.loads(documents.dump(item)) for register, item in registers.items()}
+            platform: {str(register): json.loads(codec.dump(item)) for register, item in registers.items()}
             for platform, registers in values.platforms.items()
         },
         "not_compared": dict(values.not_compared),

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import Check, Outcome
 from teekit_verify.evidence.sgx_extension import read_platform
-from teekit_verify.measurement.registers import MRTD, RTMR_COUNT, rtmr
-from teekit_verify.report.json_report import plain
+from teekit_verify.record.json_report import plain
+from teekit_verify.registers.registers import MRTD, RTMR_COUNT, rtmr
 from teekit_verify.report.layout import STYLES, show_line, show_table, styled
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from teekit_verify.appraisal.policy import QuoteAppraisal
+    from teekit_verify.appraisal.guest.quote import QuoteAppraisal
     from teekit_verify.evidence.authenticity import QuoteSignature
     from teekit_verify.evidence.quote import Quote
 

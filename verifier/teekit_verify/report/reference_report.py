@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
+from teekit_verify.documents.inputs import inputs_digest
+from teekit_verify.record.json_report import render
 from teekit_verify.reference.formats import load_published
-from teekit_verify.reference.inputs import inputs_digest
-from teekit_verify.report.json_report import render
 from teekit_verify.report.layout import show_line, show_table, styled
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from teekit_verify.core.digest import Digest
+    from teekit_verify.documents.model import AcceptableValue, Reference, ReferenceRegister
     from teekit_verify.reference.google_signature import TrustedRoot
-    from teekit_verify.reference.model import AcceptableValue, Reference, ReferenceRegister
 
 LIST_SCHEMA = "teekit-verify/reference-list/v1"
 _SUFFIXES = (".json", ".pcrlock", ".binarypb")

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.outcome import ExitStatus
-from teekit_verify.reference.dsse import Judgement, Standing
-from teekit_verify.report.json_report import render as render_json
+from teekit_verify.record.json_report import render as render_json
+from teekit_verify.reference.signing.dsse import Judgement, Standing
 from teekit_verify.report.layout import STATUS_STYLES, show_line, styled
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from teekit_verify.reference.sign import Verification
+    from teekit_verify.reference.signing.detached import Verification
 
 SCHEMA = "teekit-verify/signature-check/v1"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teekit_verify.appraisal.explain import aligned, causes
+from teekit_verify.appraisal.event_differences import aligned, causes
 from teekit_verify.core.outcome import Check, ExitStatus, Outcome
-from teekit_verify.measurement.events import event_type_name
-from teekit_verify.measurement.platforms import PLATFORMS
+from teekit_verify.prediction.platforms import PLATFORMS
+from teekit_verify.registers.events import event_type_name
 from teekit_verify.report.layout import (
     STATUS_STYLES,
     STYLES,
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from teekit_verify.appraisal.checklist import Checklist
-    from teekit_verify.measurement.registers import Register
-    from teekit_verify.reference.model import Measurements, RegisterValue
+    from teekit_verify.documents.model import Measurements, RegisterValue
+    from teekit_verify.inspection.uki import UkiFacts
+    from teekit_verify.record.document import ComparisonReport
     from teekit_verify.reference.published import ReferenceValues
-    from teekit_verify.report.document import ComparisonReport
-    from teekit_verify.report.inspection import UkiFacts
+    from teekit_verify.registers.registers import Register
 
 _STATUS_WORDS = {
     ExitStatus.HOLDS: "MATCH: everything the reference asks for was compared, and is equal",

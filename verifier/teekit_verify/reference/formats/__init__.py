@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
-from teekit_verify.reference import documents
+from teekit_verify.documents import codec
+from teekit_verify.documents.model import MEASUREMENTS_SCHEMA, REFERENCE_SCHEMA
 from teekit_verify.reference.formats import (
     dstack_mr,
     dstack_mr_gcp,
@@ -18,7 +19,6 @@ from teekit_verify.reference.formats import (
     pcrlock,
 )
 from teekit_verify.reference.formats.base import Format, Source
-from teekit_verify.reference.model import MEASUREMENTS_SCHEMA, REFERENCE_SCHEMA
 from teekit_verify.reference.published import PublishedFile
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ def load_published(path: Path, root: TrustedRoot | None = None) -> PublishedFile
 
 def read_source(path: Path, root: TrustedRoot | None = None) -> Source:
     """The bytes, and their JSON if they begin like some. Raises TeekitError for what cannot be read or is no JSON then."""
-    data = documents.read_bounded(path)
-    json = documents.bounded_json(data, str(path)) if data.lstrip()[:1] in {b"{", b"["} else None
+    data = codec.read_bounded(path)
+    json = codec.bounded_json(data, str(path)) if data.lstrip()[:1] in {b"{", b"["} else None
     return Source(str(path), data, json, root)
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import ConfigDict
 
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.reference import documents
-from teekit_verify.reference.model import AcceptableValue, Policy, ReferenceRegister, RegisterValue
+from teekit_verify.documents import codec
+from teekit_verify.documents.model import AcceptableValue, Policy, ReferenceRegister, RegisterValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,7 +35,7 @@ class Source:
 
     def parse(self, kind: type[Fields]) -> Fields:
         """The JSON as a value. Raises TeekitError that names the path of each field that is unknown, missing or wrong."""
-        return documents.validate(kind, self.data, self.where)
+        return codec.validate(kind, self.data, self.where)
 
     def fail(self, field: str, problem: str) -> TeekitError:
         """The error for one field; raise what this returns."""

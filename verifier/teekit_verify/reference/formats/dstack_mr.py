@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from teekit_verify.core.digest import Algorithm, Digest
-from teekit_verify.measurement.platforms.qemu import QEMU
-from teekit_verify.measurement.registers import MRTD, rtmr
-from teekit_verify.reference import fields
+from teekit_verify.documents import fields
+from teekit_verify.prediction.platforms.qemu import QEMU
 from teekit_verify.reference.formats.base import STRICT, UNMENTIONED, Format, Source, match
 from teekit_verify.reference.published import ReferenceValues
+from teekit_verify.registers.registers import MRTD, rtmr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from teekit_verify.measurement.platforms.gcp import GCP_NO_VTPM
-from teekit_verify.measurement.registers import MRTD, rtmr
-from teekit_verify.reference import fields
+from teekit_verify.documents import fields
+from teekit_verify.prediction.platforms.gcp import GCP_NO_VTPM
 from teekit_verify.reference.formats.base import STRICT, UNMENTIONED, Format, Source, acceptable, match, one_of
 from teekit_verify.reference.published import ReferenceValues
+from teekit_verify.registers.registers import MRTD, rtmr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,18 +14,18 @@ from pydantic import Field
 
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.measurement.platforms.azure import AZURE
-from teekit_verify.measurement.platforms.gcp import GCP_NO_VTPM
-from teekit_verify.measurement.platforms.qemu import QEMU
-from teekit_verify.measurement.registers import Register, RegisterKind, from_cc_mr_index, pcr
-from teekit_verify.reference import fields
+from teekit_verify.documents import fields
+from teekit_verify.prediction.platforms.azure import AZURE
+from teekit_verify.prediction.platforms.gcp import GCP_NO_VTPM
+from teekit_verify.prediction.platforms.qemu import QEMU
 from teekit_verify.reference.formats.base import STRICT, UNMENTIONED, Format, Source, acceptable, one_of
 from teekit_verify.reference.published import ReferenceValues
+from teekit_verify.registers.registers import Register, RegisterKind, from_cc_mr_index, pcr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from teekit_verify.reference.model import ReferenceRegister
+    from teekit_verify.documents.model import ReferenceRegister
 
 _PLATFORMS = {"azure-tdx": AZURE.name, "gcp-tdx": GCP_NO_VTPM.name, "dcap-tdx": QEMU.name}
 _HexText = Annotated[str, Field(max_length=128)]

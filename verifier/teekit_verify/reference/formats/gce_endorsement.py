@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import MalformedInputError, NotAuthenticError, TeekitError
-from teekit_verify.measurement.platforms.gcp import GCP
-from teekit_verify.measurement.registers import MRTD
+from teekit_verify.prediction.platforms.gcp import GCP
 from teekit_verify.reference.formats.base import UNMENTIONED, Format, Source, acceptable, one_of
 from teekit_verify.reference.google_signature import check_signature
 from teekit_verify.reference.protobuf import Message, parse_message
 from teekit_verify.reference.published import ReferenceValues
+from teekit_verify.registers.registers import MRTD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from teekit_verify.reference.model import AcceptableValue
+    from teekit_verify.documents.model import AcceptableValue
 
 _SIGNED, _SIGNATURE = 1, 2
 _TIMESTAMP, _CL_SPEC, _COMMIT, _CERT, _DIGEST, _CA_BUNDLE, _SEV_SNP, _TDX = range(1, 9)

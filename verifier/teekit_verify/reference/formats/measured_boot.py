@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from teekit_verify.core.digest import Algorithm, Digest
-from teekit_verify.measurement.events import EventType
-from teekit_verify.measurement.platforms.azure import AZURE
-from teekit_verify.measurement.registers import PCR_COUNT, Register, pcr
-from teekit_verify.measurement.replay import replay
-from teekit_verify.reference import fields
+from teekit_verify.documents import fields
+from teekit_verify.documents.model import AcceptableValue, PredictedEvent, RegisterValue
+from teekit_verify.prediction.platforms.azure import AZURE
 from teekit_verify.reference.formats.base import STRICT, UNMENTIONED, Format, Source, one_of
-from teekit_verify.reference.model import AcceptableValue, PredictedEvent, RegisterValue
 from teekit_verify.reference.published import ReferenceValues
+from teekit_verify.registers.events import EventType
+from teekit_verify.registers.registers import PCR_COUNT, Register, pcr
+from teekit_verify.registers.replay import replay
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teekit_verify.reference import load
-from teekit_verify.reference.create import published_platforms
+from teekit_verify.documents import load
+from teekit_verify.documents.create import published_platforms
+from teekit_verify.documents.model import MEASUREMENTS_SCHEMA, Artifact
 from teekit_verify.reference.formats.base import Format, Source
-from teekit_verify.reference.model import MEASUREMENTS_SCHEMA, Artifact
 from teekit_verify.reference.published import ReferenceValues
 
 if TYPE_CHECKING:

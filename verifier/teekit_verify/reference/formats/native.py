@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teekit_verify.reference import load
+from teekit_verify.documents import load
+from teekit_verify.documents.model import REFERENCE_SCHEMA
 from teekit_verify.reference.formats.base import Format, Source
-from teekit_verify.reference.model import REFERENCE_SCHEMA
 from teekit_verify.reference.published import ReferenceValues, values_of
 
 if TYPE_CHECKING:

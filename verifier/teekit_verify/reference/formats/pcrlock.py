@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from teekit_verify.core.digest import Algorithm
-from teekit_verify.measurement.events import EventType
-from teekit_verify.measurement.platforms.qemu import UEFI_VTPM
-from teekit_verify.measurement.registers import PCR_COUNT, Register, pcr
-from teekit_verify.reference import fields
+from teekit_verify.documents import fields
+from teekit_verify.documents.model import AcceptableValue, PredictedEvent, RegisterValue
+from teekit_verify.prediction.platforms.qemu import UEFI_VTPM
 from teekit_verify.reference.formats.base import STRICT, UNMENTIONED, Format, Source, one_of
-from teekit_verify.reference.model import AcceptableValue, PredictedEvent, RegisterValue
 from teekit_verify.reference.published import ReferenceValues
+from teekit_verify.registers.events import EventType
+from teekit_verify.registers.registers import PCR_COUNT, Register, pcr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,0 +1,162 @@
+"""The verdict over every combination of facts. The tables are PRODUCT's list, not the code's conditions."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from builders import documents as sample
+from teekit_verify.appraisal.artifacts import ArtifactPair
+from teekit_verify.appraisal.checklist import Checklist, conclude
+from teekit_verify.appraisal.rebuild.verdict import Verdict, decide
+from teekit_verify.core.outcome import Check, ExitStatus, Outcome
+
+MATCH = Check("PCR4 sha256", Outcome.MATCH)
+MISMATCH = Check("PCR9 sha256", Outcome.MISMATCH, "aa", "bb", "first difference: ...")
+OPEN = Check("PCR5 sha256", Outcome.NOT_CHECKED, detail="not measured")
+ERROR = Check("PCR11 sha256", Outcome.ERROR, detail="unreadable")
+
+CHECKLISTS = {
+    "no reference": None,
+    "empty": Checklist(()),
+    "ignored only": Checklist((), (OPEN,)),
+    "match": Checklist((MATCH,)),
+    "match and ignored": Checklist((MATCH,), (OPEN,)),
+    "match and not checked": Checklist((MATCH, OPEN)),
+    "match and error": Checklist((MATCH, ERROR)),
+    "not checked only": Checklist((OPEN,)),
+    "match and mismatch": Checklist((MATCH, MISMATCH)),
+    "mismatch and not checked": Checklist((OPEN, MISMATCH)),
+    "mismatch and error": Checklist((ERROR, MISMATCH)),
+}
+# What the checklist alone leads to, when inputs and artifacts are beyond doubt.
+BY_CHECKLIST = {
+    "no reference": Verdict.UNREFERENCED,
+    "empty": Verdict.FAILED,
+    "ignored only": Verdict.FAILED,
+    "match": Verdict.REPRODUCED,
+    "match and ignored": Verdict.REPRODUCED,
+    "match and not checked": Verdict.FAILED,
+    "match and error": Verdict.FAILED,
+    "not checked only": Verdict.FAILED,
+    "match and mismatch": Verdict.MISMATCH,
+    "mismatch and not checked": Verdict.MISMATCH,
+    "mismatch and error": Verdict.MISMATCH,
+}
+SAME = ArtifactPair("a", sample.UKI, sample.UKI)
+OTHER = ArtifactPair("b", sample.UKI, sample.MANIFEST)
+ONLY_A = ArtifactPair("c", sample.UKI, None)
+NEITHER = ArtifactPair("d", None, None)
+ARTIFACTS = {
+    "none": (),
+    "same": (SAME,),
+    "one differs": (SAME, OTHER),
+    "one is missing": (SAME, ONLY_A),
+    "neither was made": (SAME, NEITHER),
+}
+DRIFT = ("package systemd amd64 1 -> 2",)
+
+
+@pytest.mark.parametrize("checklist", CHECKLISTS)
+@pytest.mark.parametrize("artifacts", ARTIFACTS)
+@pytest.mark.parametrize(("from_reference", "between"), [((), ()), ((), DRIFT), (DRIFT, ()), (DRIFT, DRIFT)])
+def test_verdict_of_every_combination(
+    from_reference: tuple[str, ...], between: tuple[str, ...], artifacts: str, checklist: str
+) -> None:
+    decision = decide(
+        drift_from_reference=from_reference,
+        drift_between_builds=between,
+        artifacts=ARTIFACTS[artifacts],
+        checklist=CHECKLISTS[checklist],
+    )
+    if artifacts == "none":
+        expected = Verdict.FAILED
+    elif from_reference or between:
+        expected = Verdict.INPUT_DRIFT
+    elif artifacts != "same":
+        expected = Verdict.NONDETERMINISTIC
+    else:
+        expected = BY_CHECKLIST[checklist]
+    assert decision.verdict is expected
+    assert bool(decision.reasons) == (expected is not Verdict.REPRODUCED), "whatever is not a pass says why"
+
+
+def test_only_a_complete_match_passes() -> None:
+    passing = [
+        names
+        for names in itertools.product([(), DRIFT], [(), DRIFT], ARTIFACTS, CHECKLISTS)
+        if decide(
+            drift_from_reference=names[0],
+            drift_between_builds=names[1],
+            artifacts=ARTIFACTS[names[2]],
+            checklist=CHECKLISTS[names[3]],
+        ).verdict.exit_status
+        is ExitStatus.HOLDS
+    ]
+    assert passing == [((), (), "same", "match"), ((), (), "same", "match and ignored")]
+
+
+def test_every_finding_is_a_reason_the_decisive_first() -> None:
+    decision = decide(
+        drift_from_reference=("lock file changed",),
+        drift_between_builds=DRIFT,
+        artifacts=(SAME, OTHER, ONLY_A),
+        checklist=CHECKLISTS["mismatch and not checked"],
+    )
+    assert decision.reasons == (
+        "A and B did not consume the same: package systemd amd64 1 -> 2",
+        "not the reference's input: lock file changed",
+        "b: 1000 bytes in build A, 20 bytes in build B",
+        "c: made by build A only",
+        "PCR9 sha256: mismatch: first difference: ...",
+        "PCR5 sha256: not checked: not measured",
+    )
+
+
+@pytest.mark.parametrize(
+    ("verdict", "status"),
+    [
+        (Verdict.FAILED, 2),
+        (Verdict.INPUT_DRIFT, 1),
+        (Verdict.NONDETERMINISTIC, 1),
+        (Verdict.MISMATCH, 1),
+        (Verdict.UNREFERENCED, 1),
+        (Verdict.REPRODUCED, 0),
+    ],
+)
+def test_exit_status_of_each_verdict(verdict: Verdict, status: int) -> None:
+    assert verdict.exit_status == status
+    assert verdict.meaning
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("empty", 2),
+        ("ignored only", 2),
+        ("match", 0),
+        ("match and ignored", 0),
+        ("match and not checked", 2),
+        ("match and error", 2),
+        ("not checked only", 2),
+        ("match and mismatch", 1),
+        ("mismatch and not checked", 1),
+        ("mismatch and error", 1),
+    ],
+)
+def test_conclusion_of_a_checklist(name: str, status: int) -> None:
+    checklist = CHECKLISTS[name]
+    assert checklist is not None
+    conclusion = conclude(checklist)
+    assert conclusion.status == status
+    assert bool(conclusion.reasons) == (status != 0)
+
+
+def test_nothing_compared_says_so() -> None:
+    assert conclude(Checklist(())).reasons == ("nothing was compared",)
+
+
+def test_a_checklist_has_no_truth_value() -> None:
+    with pytest.raises(TypeError, match="ask for its conclusion"):
+        bool(Checklist(()))

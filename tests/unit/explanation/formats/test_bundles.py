@@ -1,0 +1,132 @@
+"""Packages and libraries made by tar, ar, dpkg-deb's parts and zip, each with one thing planted."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from builders.explain import explained, named, packed
+from builders.tools import require
+from teekit_verify.explanation.formats import bundles
+
+T1, T2 = 1_763_874_000, 1_763_874_917
+
+
+def tarball(
+    *names: str, mtime: int = 0, uid: int = 0, mode: int = 0o644, content: bytes = b"data", uname: str = "root"
+) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.GNU_FORMAT) as file:
+        for name in names or ("a", "b"):
+            member = tarfile.TarInfo(name)
+            member.mtime, member.uid, member.mode, member.uname, member.size = mtime, uid, mode, uname, len(content)
+            file.addfile(member, io.BytesIO(content))
+    return stream.getvalue()
+
+
+LONG = "deep/" * 30 + "name"
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        (tarball(mtime=T1), tarball(mtime=T2), [("a", ["time stamp"]), ("b", ["time stamp"])]),
+        (tarball("a", "b"), tarball("b", "a"), [("order of the members", ["file order"])]),
+        (tarball("a"), tarball("a", uid=1000, uname="me"), [("a", ["user or group"])]),
+        (tarball("a"), tarball("a", mode=0o664), [("a", ["umask"])]),
+        (tarball("a"), tarball("a", "var/log/x"), [("var/log/x", ["log file"])]),
+        (tarball(LONG, content=b"at 05:01\n"), tarball(LONG, content=b"at 05:17\n"), [(LONG, ["time stamp"])]),
+    ],
+)
+def test_tarballs(tmp_path: Path, a: bytes, b: bytes, expected: list[tuple[str, list[str]]]) -> None:
+    assert named(explained(tmp_path, a, b, name="x.tar")) == expected
+    found = explained(tmp_path, packed(a, "xz"), packed(b, "xz"), name="x.tar.xz")
+    assert named(found) == expected
+
+
+def library(folder: Path, *names: str, flags: str = "qcU", mtime: int = 0) -> bytes:
+    (folder / "x.a").unlink(missing_ok=True)
+    for name in names:
+        (folder / name).write_bytes(name.encode() * 9)
+        os.utime(folder / name, (mtime, mtime))
+    subprocess.run([require("ar"), flags, "x.a", *names], cwd=folder, check=True, capture_output=True)
+    return (folder / "x.a").read_bytes()
+
+
+def test_libraries(tmp_path: Path) -> None:
+    long = "a-name-of-more-than-16.o"
+    one, other = (library(tmp_path, long, mtime=time) for time in (T1, T2))
+    assert named(explained(tmp_path, one, other, name="x.a")) == [(long, ["time stamp"])]
+    one, other = (library(tmp_path, *names, flags="qcD") for names in (("a.o", "b.o"), ("b.o", "a.o")))
+    assert named(explained(tmp_path, one, other, name="x.a")) == [("order of the members", ["file order"])]
+
+
+def zipped(*names: str, day: int = 1, content: bytes = b"data" * 99, method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", method) as file:
+        for name in names or ("m/a.class",):
+            file.writestr(zipfile.ZipInfo(name, (2026, 11, day, 8, 13, 0)), content, method)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        (zipped(day=23), zipped(day=24), [("m/a.class", ["time stamp"])]),
+        (zipped("a", "b"), zipped("b", "a"), [("order of the members", ["file order"])]),
+        (zipped(content=b"at 05:01\n"), zipped(content=b"at 05:17\n"), [("m/a.class", ["time stamp"])]),
+        (zipped(), zipped(method=zipfile.ZIP_STORED), [("m/a.class", ["compression"])]),
+    ],
+)
+def test_jars(tmp_path: Path, a: bytes, b: bytes, expected: list[tuple[str, list[str]]]) -> None:
+    assert named(explained(tmp_path, a, b, name="x.jar")) == expected
+
+
+def test_times_of_a_member_are_told(tmp_path: Path) -> None:
+    (difference,) = explained(tmp_path, zipped(day=23), zipped(day=24), name="x.jar").differences[0].children
+    assert (difference.what, difference.a, difference.b) == (
+        "modification time",
+        "2026-11-23 08:13:00",
+        "2026-11-24 08:13:00",
+    )
+
+
+def test_many_members_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundles, "_MAX_LOOKED_INTO", 2)
+    sides = (tarball(*"abcde", content=content) for content in (b"1", b"2"))
+    assert named(explained(tmp_path, *sides, name="x.tar"))[-1] == ("3 more members", [])
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "note"),
+    [
+        (
+            tarball()[:1030],
+            tarball(mtime=T1)[:1024] + b"x" * 512,
+            "tar: member header at offset 0x400: is cut off, or is none",
+        ),
+        (zipped()[:-30], zipped(day=2)[:-30], "zip: end of the directory at offset 0x0: is missing"),
+        (b"!<arch>\n" + b"x" * 70, b"!<arch>\n" + b"y" * 70, "ar: member header at offset 0x8: is cut off"),
+        (
+            tarball().replace(b"0000644", b"\xff000644"),
+            tarball().replace(b"00000000004\0", b"0000000004x\0"),
+            "tar: number at offset 0x7c: b'0000000004x' has other characters than digits",
+        ),
+    ],
+)
+def test_a_damaged_one_is_compared_byte_by_byte(tmp_path: Path, a: bytes, b: bytes, note: str) -> None:
+    found = explained(tmp_path, a, b, name="x")
+    assert note in found.notices[0]
+    assert found.differences
+
+
+def test_damaged_deflated_data(tmp_path: Path) -> None:
+    broken = bytearray(zipped())
+    broken[39] = 0xFF
+    assert "cannot be unpacked" in explained(tmp_path, zipped(), bytes(broken), name="x.jar").notices[0]

@@ -1,0 +1,213 @@
+"""Which sections a stub uses, the initrd and the command line it hands over, and what is refused.
+
+The expected values follow from systemd's sources; test_boot checks the same against real boots.
+"""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from builders.pe import Row, build_pe, section_table_offset
+from builders.uki import build_uki, default_sections, kernel, stub_rows
+from teekit_verify.artifacts.pe import Span
+from teekit_verify.artifacts.uki import parse_uki
+from teekit_verify.core.errors import UnsupportedInputError
+from teekit_verify.prediction.stub import BEHAVIOURS, StubView, stub_view
+from teekit_verify.prediction.stub_cpio import extra_file
+
+LINUX = (".linux", kernel())
+
+
+def archive(name: str, content: bytes) -> bytes:
+    before, after = extra_file(name, len(content))
+    return before + content + after
+
+
+def view(version: str, *sections: tuple[str, bytes]) -> StubView:
+    return stub_view(parse_uki(build_uki(version, [LINUX, *sections])))
+
+
+def content(seen: StubView, name: str) -> bytes | None:
+    section = seen.get(name)
+    return None if section is None else bytes(seen.uki.content(section))
+
+
+def initrd(seen: StubView) -> bytes | None:
+    message = seen.initrd()
+    if message is None:
+        return None
+    data = seen.uki.data
+    return b"".join(bytes(data[part.start : part.stop]) if isinstance(part, Span) else part for part in message)
+
+
+@pytest.mark.parametrize("version", ["251", "261.3", "262.1-1", "999", "9999", "258~rc1", "257-rc1"])
+def test_versions_nobody_looked_into_are_refused(version: str) -> None:
+    with pytest.raises(
+        UnsupportedInputError, match=rf"systemd-stub {version}: what this version measures is not known"
+    ) as e:
+        view(version)
+    assert e.value.hint == "Build the UKI with one of these, or update teekit-verify."
+
+
+def test_red_hats_252_is_another_252() -> None:
+    with pytest.raises(UnsupportedInputError, match=r"systemd-stub 252-46\.el9: what this version measures"):
+        view("252-46.el9")
+
+
+@pytest.mark.parametrize("major", BEHAVIOURS)
+def test_measured_sections_come_in_the_order_of_the_source_and_not_of_the_file(major: int) -> None:
+    names = [".pcrsig", ".hwids", ".ucode", ".sbat", ".uname", ".splash", ".initrd", ".dtb", ".osrel", ".cmdline"]
+    seen = view(str(major), *((name, b"x") for name in names))
+    common = [".linux", ".osrel", ".cmdline", ".initrd"]
+    old = [*common, ".splash", ".dtb"]
+    middle = [*old, ".uname", ".sbat"]
+    new = [*common, ".ucode", ".splash", ".dtb", ".uname", ".sbat"]
+    expected = {252: old, 253: old, 254: middle, 255: middle, 256: new}
+    assert [section.name for section in seen.measured] == expected.get(major, [*new, ".hwids"])
+
+
+@pytest.mark.parametrize(
+    ("major", "measures_to_cc", "firmware_loads_kernel"),
+    [
+        (253, False, True),
+        (255, False, True),
+        (256, True, True),
+        (257, True, True),
+        (258, True, False),
+        (260, True, False),
+    ],
+)
+def test_what_changed_when(major: int, measures_to_cc: bool, firmware_loads_kernel: bool) -> None:  # noqa: FBT001
+    """Systemd NEWS: 256 (CC measurement besides the TPM); pull request 37372 (the kernel without LoadImage) is in 258."""
+    found = BEHAVIOURS[major]
+    assert (found.measures_to_cc, found.firmware_loads_kernel) == (measures_to_cc, firmware_loads_kernel)
+
+
+def test_stub_256_packs_microcode_and_signatures_and_nothing_else() -> None:
+    """combine_initrds() of v256: all parts are padded, also a single .ucode; os-release and profiles came with 257."""
+    sections = ((".osrel", b"ID=x\n"), (".initrd", b"12345"), (".ucode", b"uc"), (".pcrsig", b"{}"))
+    assert initrd(view("256.4", *sections)) == b"uc\0\0" + b"12345\0\0\0" + archive("tpm2-pcr-signature.json", b"{}")
+    assert initrd(view("256.4", (".ucode", b"uc"))) == b"uc\0\0"
+    assert initrd(view("256.4", (".initrd", b"12345"))) == b"12345"
+
+
+def test_empty_sections_do_not_exist() -> None:
+    assert view("257", (".osrel", b"")).get(".osrel") is None
+
+
+def test_profile_0_overrides_the_base_and_other_profiles_do_not_count() -> None:
+    seen = view(
+        "257",
+        *((".cmdline", b"base"), (".osrel", b"ID=base\n")),
+        *((".profile", b"ID=main\n"), (".cmdline", b"main"), (".cmdline", b"main again")),
+        *((".profile", b"ID=debug\n"), (".cmdline", b"debug"), (".initrd", b"debug initrd")),
+    )
+    assert content(seen, ".cmdline") == b"main"
+    assert content(seen, ".osrel") == b"ID=base\n"
+    assert content(seen, ".profile") == b"ID=main\n"
+    assert seen.get(".initrd") is None
+
+
+def test_the_first_section_of_a_name_wins_from_257() -> None:
+    assert content(view("257", (".cmdline", b"first"), (".cmdline", b"second")), ".cmdline") == b"first"
+
+
+@pytest.mark.parametrize(
+    ("name", "counts_as"), [(".cmdline", ".cmdline"), (".dtbauto", ".dtb"), (".initrd2", ".initrd")]
+)
+def test_ambiguous_names_are_refused_before_257(name: str, counts_as: str) -> None:
+    with pytest.raises(UnsupportedInputError, match=f"section {name} also counts as {counts_as} for this systemd-stub"):
+        view("255", (".cmdline", b"a"), (name, b"b"))
+
+
+@pytest.mark.parametrize(
+    ("version", "name"), [("257", ".dtbauto"), ("258", ".efifw"), ("259", ".dtbauto"), ("260", ".efifw")]
+)
+def test_sections_chosen_by_hardware_are_refused(version: str, name: str) -> None:
+    with pytest.raises(UnsupportedInputError, match=f"a {name} section: whether it is used and measured depends on"):
+        view(version, (name, b"x"))
+
+
+def test_a_kernel_only_in_another_profile_is_refused() -> None:
+    uki = parse_uki(build_uki("257", [(".profile", b"a"), (".profile", b"b"), LINUX]))
+    with pytest.raises(UnsupportedInputError, match=r"no \.linux section for its default profile"):
+        _ = stub_view(uki).linux
+
+
+def test_sections_that_share_memory_are_refused() -> None:
+    rows = [*stub_rows("257"), Row(".linux", LINUX[1], at=0x10000), Row(".more", b"x" * 8, at=0x10010)]
+    with pytest.raises(UnsupportedInputError, match=r"UKI section \.linux overlaps section \.more in memory"):
+        stub_view(parse_uki(build_pe(rows)))
+
+
+def test_overlap_outside_of_what_is_measured_is_harmless() -> None:
+    """ukify 257 with a stub of 252: .sbat has grown into .sdmagic, and 252 measures neither."""
+    data = bytearray(build_uki("252", [(".sbat", b"s" * 100), LINUX]))
+    row = section_table_offset() + 2 * 40
+    struct.pack_into("<I", data, row + 12, struct.unpack_from("<I", data, row - 40 + 12)[0])
+    assert [section.name for section in stub_view(parse_uki(bytes(data))).measured] == [".linux"]
+
+
+def test_a_single_initrd_is_handed_over_as_it_is() -> None:
+    assert initrd(view("255", (".initrd", b"12345"), (".osrel", b"ID=x\n"))) == b"12345"
+    assert initrd(view("257", (".initrd", b"12345"))) == b"12345"
+
+
+def test_no_initrd() -> None:
+    assert view("255", (".osrel", b"ID=x\n")).initrd() is None
+
+
+def test_parts_are_padded_and_come_in_order() -> None:
+    seen = view(
+        "257",
+        *((".profile", b"ID=p\n"), (".osrel", b"ID=x\n"), (".initrd", b"12345"), (".ucode", b"uc")),
+        *((".pcrpkey", b"key"), (".pcrsig", b"{}")),
+    )
+    assert initrd(seen) == b"".join(
+        [
+            *(b"uc\0\0", b"12345\0\0\0"),
+            *(archive("tpm2-pcr-signature.json", b"{}"), archive("tpm2-pcr-public-key.pem", b"key")),
+            *(archive("os-release", b"ID=x\n"), archive("profile", b"ID=p\n")),
+        ]
+    )
+
+
+def test_before_257_only_the_signature_and_its_key_are_packed() -> None:
+    seen = view("252", (".initrd", b"12345"), (".osrel", b"ID=x\n"), (".pcrsig", b"{}"), (".profile", b"ID=p\n"))
+    assert initrd(seen) == b"12345\0\0\0" + archive("tpm2-pcr-signature.json", b"{}")
+
+
+@pytest.mark.parametrize(
+    ("version", "section", "expected"),
+    [
+        ("257", b"quiet", "quiet"),
+        ("257", b" \t\nquiet\tsplash\x7f \r\n\n", "quiet splash"),
+        ("257", b"a  b\0ignored", "a  b"),
+        ("252", b"\tquiet\x7f \r\n", " quiet\x7f"),
+        ("252", b"  quiet\0 ignored", "  quiet"),
+        ("255", b"  quiet\t", "quiet"),
+    ],
+)
+def test_load_options(version: str, section: bytes, expected: str) -> None:
+    """mangle_stub_cmdline() of that version; then UTF-16LE with a NUL."""
+    assert view(version, (".cmdline", section)).load_options() == expected.encode("utf-16-le") + b"\0\0"
+
+
+def test_no_cmdline() -> None:
+    assert view("257").load_options() is None
+
+
+def test_command_lines_that_are_not_understood_are_refused() -> None:
+    with pytest.raises(UnsupportedInputError, match=r"\.cmdline is not plain ASCII of at most 65536 bytes"):
+        view("257", (".cmdline", "größe=1".encode())).load_options()
+    with pytest.raises(UnsupportedInputError, match=r"\.cmdline is not plain ASCII of at most 65536 bytes"):
+        view("257", (".cmdline", b"x" * 65537)).load_options()
+    with pytest.raises(UnsupportedInputError, match=r"\.cmdline holds only white space"):
+        view("257", (".cmdline", b" \n")).load_options()
+
+
+def test_the_default_sections_are_all_used() -> None:
+    seen = stub_view(parse_uki(build_uki()))
+    assert {section.name for section in seen.chosen} == {name for name, _ in default_sections()}

@@ -1,0 +1,172 @@
+"""Every text that a report.json may hold, hostile at once: found by walking the document, checked against its schema."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from builders import documents as sample
+from builders import reports
+from teekit_verify.documents import model
+from teekit_verify.rebuild.origin import Origin
+from teekit_verify.rebuild.sandbox import Seen
+from teekit_verify.record import json_report
+from teekit_verify.record.document import InputsUsed, Variation
+from teekit_verify.record.read import parse_rebuild
+from teekit_verify.record.schema import report_schema
+from teekit_verify.registers.registers import pcr
+from teekit_verify.report.html import page as html_report
+
+if TYPE_CHECKING:
+    from teekit_verify.record.document import RebuildReport
+
+HOSTILE = (
+    "</style></title></pre>--><script>alert(1)</script><img src=//x.example onerror=y>\"'` onload=z {{7*7}}{% raw %}"
+    "\x1b]0;x\x07\u202egnp.exe\u2066\u200f\x00\r\n\ufeff\ue000"
+)
+"""Shorter than 255 characters: fits every field that is not restricted to a pattern."""
+RESTRICTED = {"pattern", "enum", "const"}
+
+
+def full_report() -> RebuildReport:
+    """Nothing in it is empty."""
+    build, other = (
+        sample.build(),
+        sample.build(artifacts=(replace(sample.UKI, sha256=sample.sha256("b")), sample.MANIFEST)),
+    )
+    two = (
+        model.AcceptableValue("one", sample.PCR4, ("group",)),
+        model.AcceptableValue("other", sample.PCR11, ("group",)),
+    )
+    measured = sample.measurements(
+        platforms={
+            **reports.EVIL.platforms,
+            "gcp/c3": {pcr(4): model.RegisterValue(None, "not known", (), two)},
+        },
+        disk=model.Disk("disk.raw", model.DiskFormat.RAW, 4096, sample.sha256("disk")),
+    )
+    ignored = model.ReferenceRegister(model.Policy.IGNORE, "a reason", two)
+    published = replace(
+        sample.reference(),
+        platforms={**sample.reference().platforms, "gcp/c3": {pcr(4): ignored}},
+        inputs=sample.inputs(packages=(sample.package("zsh"),)),
+    )
+    report = reports.rebuild(
+        build, other, measured, published, explanations=(reports.EXPLANATION,), smells=(reports.SMELL,)
+    )
+    leaf = reports.EXPLANATION.differences[0].children[0]
+    return replace(
+        report,
+        explanations=(
+            replace(reports.EXPLANATION, differences=(replace(leaf, diffoscope=("-a", "+b"), children=(leaf,)),)),
+        ),
+        inputs=InputsUsed(sample.sha256("a"), sample.sha256("b"), sample.sha256("c"), ("drift",), ("drift",)),
+        variations=(Variation("umask", "0022", "0002"), Variation("time", "now", "now", "a reason")),
+        origin=Origin("https://git.example.org/x", "b" * 40, "v1", "alice", ("changed x",)),
+        seen_by_a=(Seen("/usr", "tools"),),
+        seen_by_b=(Seen("/usr", "tools"),),
+    )
+
+
+class Walk:
+    """Makes every text of a document hostile that its schema does not restrict, and notes which fields it came by."""
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        self.kinds = schema["$defs"]
+        self.fields: set[str] = set()
+        self._numbers = count(1)
+
+    def hostile(self, value: Any, schema: dict[str, Any], field: str = "") -> Any:
+        """`field` is the kind of object and the name of its property that `value` stands in: `Artifact.name`."""
+        if "$ref" in schema:
+            kind = schema["$ref"].removeprefix("#/$defs/")
+            return self.hostile(value, self.kinds[kind], kind)
+        if "anyOf" in schema:
+            return value if value is None else self.hostile(value, schema["anyOf"][0], field)
+        if isinstance(value, dict):
+            names, others = schema.get("properties", {}), [*schema.get("patternProperties", {}).values()]
+            kind = field.partition(".")[0]
+            return {
+                name: self.hostile(item, names[name] if names else others[0], f"{kind}.{name}" if names else field)
+                for name, item in value.items()
+            }
+        if isinstance(value, list):
+            return [self.hostile(item, schema["items"], field) for item in value]
+        if not isinstance(value, str) or not value or RESTRICTED & schema.keys():
+            return value
+        self.fields.add(field)
+        return f"{value[0]}{next(self._numbers)}{HOSTILE}"  # what a line of a diff is depends on its beginning
+
+    def free_fields(self) -> set[str]:
+        """Every field of the schema that may hold any text, or any list of texts."""
+        return {
+            f"{kind}.{name}"
+            for kind, schema in self.kinds.items()
+            for name, item in schema.get("properties", {}).items()
+            if self._is_free(item)
+        }
+
+    def _is_free(self, schema: dict[str, Any]) -> bool:
+        kind: dict[str, Any] = next(
+            (kind for kind in (schema, *schema.get("anyOf", ()), schema.get("items", {})) if "type" in kind), {}
+        )
+        kind = kind.get("items", kind)
+        return kind.get("type") == "string" and not RESTRICTED & kind.keys()
+
+
+def hostile_report() -> tuple[RebuildReport, Walk, int]:
+    """With the number of its hostile texts."""
+    schema = report_schema()
+    walk = Walk({"$defs": schema["$defs"] | {"Report": schema}})
+    document = walk.hostile(json.loads(json_report.render_rebuild(full_report())), schema, "Report")
+    data = json.dumps(document)
+    return parse_rebuild(data.encode(), "report.json"), walk, data.count("<script>")
+
+
+class Page(HTMLParser):
+    """The tags, attributes and texts that a browser would see."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[tuple[str, str]] = set()
+        self.texts: list[str] = []
+        self.feed(data.decode())
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {(name, value or "") for name, value in attrs}
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def test_every_field_that_may_hold_any_text_is_made_hostile() -> None:
+    _, walk, _ = hostile_report()
+    assert walk.fields == walk.free_fields()
+
+
+def test_hostile_texts_add_no_tag_and_no_attribute() -> None:
+    report, _, texts = hostile_report()
+    page = Page(html_report.render(report))
+    harmless = [Page(html_report.render(one)) for one in (full_report(), *reports.REBUILDS.values())]
+    assert texts > len(page.tags)
+    assert page.tags == harmless[0].tags
+    styles = {value for name, value in page.attributes if name == "style"}
+    assert page.attributes - {("style", style) for style in styles} <= set().union(
+        *(one.attributes for one in harmless)
+    )
+    assert all(re.fullmatch("left:[0-9.]+%;width:[0-9.]+%", style) for style in styles)
+
+
+def test_what_would_hide_turn_or_run_is_shown_as_its_escape() -> None:
+    report, _, _ = hostile_report()
+    shown = "".join(Page(html_report.render(report)).texts)
+    assert [character for character in set(shown) if not character.isprintable() and character != "\n"] == []
+    assert r"\x1b]0;x\x07\u202egnp.exe\u2066\u200f\x00" in shown
+    assert "{{7*7}}{% raw %}" in shown

@@ -1,0 +1,97 @@
+"""One artifact, or its measurements, against a published file: the decision of `compare`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from teekit_verify.appraisal.artifacts import check_boot_file
+from teekit_verify.appraisal.checklist import Checklist, Conclusion, conclude
+from teekit_verify.appraisal.registers import appraise
+from teekit_verify.core.outcome import Check, ExitStatus, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from teekit_verify.documents.model import Measurements, ReferenceRegister
+    from teekit_verify.reference.published import ReferenceValues
+
+    Compared = tuple[ReferenceValues, Checklist, Conclusion]
+
+_BEST_FIRST = (ExitStatus.HOLDS, ExitStatus.NO_VERDICT, ExitStatus.DOES_NOT_HOLD)
+
+
+def compare_with_published(published: Sequence[ReferenceValues], measurements: Measurements) -> Compared:
+    """The values that match, else those that come closest, and what speaks against them.
+
+    Values about other platforms than the measured ones are asked only if there are no others.
+    """
+    candidates = [item for values in published for item in _on_machines(values, measurements)]
+    about = [values for values in candidates if values.platforms.keys() & measurements.platforms.keys()]
+    compared = [_compare(values, measurements) for values in about or candidates]
+    values, checklist, conclusion = min(compared, key=_distance)
+    if len(published) > 1 and conclusion.status is not ExitStatus.HOLDS:
+        reason = f"of {len(published)} published images none matches; '{values.name}' comes closest"
+        conclusion = replace(conclusion, reasons=(reason, *conclusion.reasons))
+    return values, checklist, conclusion
+
+
+def _on_machines(values: ReferenceValues, measurements: Measurements) -> Sequence[ReferenceValues]:
+    """Other formats do not name machine types: what they say of `gcp` is said of `gcp/c3-standard-4` too."""
+    if not values.unmentioned:
+        return (values,)
+    families = [(name, name.partition("/")[0]) for name in measurements.platforms]
+    return [
+        replace(values, platforms={name: values.platforms[family]})
+        for name, family in families
+        if family in values.platforms
+    ] or [values]
+
+
+def _compare(values: ReferenceValues, measurements: Measurements) -> Compared:
+    checks = check_boot_file(values.artifacts, measurements.artifact, measurements.disk)
+    checklist = Checklist(checks if values.artifacts or not values.unmentioned else (), not_compared(values))
+    if values.unmentioned:
+        values, never_extended = _without_reset_values(values, measurements)
+        checklist += Checklist((), never_extended)
+    checklist += appraise(values, measurements, unmentioned=values.unmentioned)
+    return values, checklist, conclude(checklist)
+
+
+def _without_reset_values(
+    values: ReferenceValues, measurements: Measurements
+) -> tuple[ReferenceValues, tuple[Check, ...]]:
+    """An artifact says nothing of registers that nobody extends: such values, of files of other formats, are for evidence."""
+    platforms, checks = {}, []
+    for platform, registers in values.platforms.items():
+        idle = {
+            register
+            for register, published in registers.items()
+            if register not in measurements.platforms.get(platform, registers) and _is_reset_value(published)
+        }
+        platforms[platform] = {register: item for register, item in registers.items() if register not in idle}
+        detail = "ignored: published as never extended, which an artifact does not decide"
+        checks += [
+            Check(f"{platform} {register}", Outcome.NOT_CHECKED, detail=detail)
+            for register in sorted(idle, key=lambda item: item.index)
+        ]
+    return replace(values, platforms=platforms), tuple(checks)
+
+
+def _is_reset_value(published: ReferenceRegister) -> bool:
+    digests = [digest for value in published.acceptable for digest in value.register.values or ()]
+    return bool(digests) and not any(any(digest.value) for digest in digests)
+
+
+def not_compared(values: ReferenceValues) -> tuple[Check, ...]:
+    """What a file of another format says beside registers, for the `ignored` of a checklist."""
+    return tuple(
+        Check(name, Outcome.NOT_CHECKED, expected=text, detail=f"ignored: {text} is no value of a register")
+        for name, text in values.not_compared
+    )
+
+
+def _distance(compared: Compared) -> tuple[int, int, int]:
+    _, checklist, conclusion = compared
+    unclear = checklist.of(Outcome.NOT_CHECKED, Outcome.ERROR)
+    return _BEST_FIRST.index(conclusion.status), len(checklist.of(Outcome.MISMATCH)), len(unclear)

@@ -1,0 +1,113 @@
+"""Why two event lists of one register differ: the events that are not the same, in words, and what is behind them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from teekit_verify.appraisal.checklist import EventDifference
+from teekit_verify.evidence.meaning import explain
+from teekit_verify.registers.align import Divergence, DivergenceKind, first_divergence
+from teekit_verify.registers.events import EventType, event_type_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from teekit_verify.core.digest import Algorithm
+    from teekit_verify.registers.events import Event
+
+_SHORT = 16
+
+
+Pair = tuple["Event | None", "Event | None"]
+"""An expected event and the one found in its place; None where one side has nothing."""
+
+
+def aligned(expected: Sequence[Event], found: Sequence[Event], bank: Algorithm) -> Iterator[Pair]:
+    """Both logs of one register side by side, in order: after an event that only one side has, they meet again.
+
+    Events that extend nothing are left out.
+    """
+    expected, found = _extending(expected), _extending(found)
+    while expected or found:
+        divergence = first_divergence(expected, found, (expected or found)[0].register, bank)
+        if divergence is None:
+            yield from zip(expected, found, strict=True)
+            return
+        agreeing = divergence.position - 1
+        yield from zip(expected[:agreeing], found[:agreeing], strict=True)
+        yield divergence.predicted, divergence.observed
+        expected = expected[agreeing + (divergence.predicted is not None) :]
+        found = found[agreeing + (divergence.observed is not None) :]
+
+
+def _extending(events: Sequence[Event]) -> Sequence[Event]:
+    return [event for event in events if event.event_type != EventType.EV_NO_ACTION]
+
+
+def event_differences(
+    platform: str, bank: Algorithm, expected: Sequence[Event], found: Sequence[Event]
+) -> tuple[EventDifference, ...]:
+    """Every place where two logs of one register part, the first one first; empty if they agree, event by event.
+
+    Types and descriptions alone are no difference: they extend nothing.
+    """
+    differences, position = [], 1
+    for wanted, seen in aligned(expected, found, bank):
+        if wanted is None or seen is None or wanted.digest(bank) != seen.digest(bank):
+            meaning = _meaning(bank, position, (wanted, seen), found)
+            differences.append(_difference(platform, bank, position, (wanted, seen), meaning))
+        position += seen is not None
+    return tuple(differences)
+
+
+def _meaning(bank: Algorithm, position: int, pair: Pair, found: Sequence[Event]) -> str:
+    """What a guest's own log says about the difference; predicted events have no data to say it."""
+    wanted, seen = pair
+    event = seen or wanted
+    if event is None or not any(item.data for item in found):
+        return ""
+    kind = DivergenceKind.EXTRA if wanted is None else DivergenceKind.MISSING
+    kind = kind if wanted is None or seen is None else DivergenceKind.DIFFERENT
+    return explain(Divergence(event.register, kind, position, bank, wanted, seen), found)
+
+
+def _difference(platform: str, bank: Algorithm, position: int, pair: Pair, meaning: str) -> EventDifference:
+    wanted, seen = pair
+    register = next(str(event.register) for event in (seen, wanted) if event is not None)
+    cause = next((event.cause for event in (seen, wanted) if event is not None and event.cause), "")
+    return EventDifference(
+        platform=platform,
+        register=register,
+        bank=bank.value,
+        position=position,
+        expected="" if wanted is None else wanted.digest(bank).hex,
+        found="" if seen is None else seen.digest(bank).hex,
+        cause=cause,
+        text=f"event {position}: {_in_words(wanted, seen, bank)}"
+        + (f" - {meaning}" if meaning else "")
+        + (f"; look at: {cause}" if cause else ""),
+    )
+
+
+def causes(differences: Sequence[EventDifference]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """What to look at, each with the registers it shows in (`tdx RTMR2`). The parts of a thing come before the whole."""
+    registers: dict[str, dict[str, None]] = {}
+    for difference in differences:
+        place = f"{difference.platform} {difference.register}"
+        registers.setdefault(difference.cause or "unknown", {})[place] = None
+    wholes = {whole for whole in registers if any(part != whole and part.startswith(whole) for part in registers)}
+    ordered = sorted(registers, key=lambda cause: cause in wholes)
+    return tuple((cause, tuple(registers[cause])) for cause in ordered)
+
+
+def _in_words(wanted: Event | None, seen: Event | None, bank: Algorithm) -> str:
+    if wanted is None or seen is None:
+        return f"{_name(seen)} is not in the reference" if wanted is None else f"{_name(wanted)} is missing"
+    if (wanted.event_type, wanted.description) != (seen.event_type, seen.description):
+        return f"expected {_name(wanted)}, found {_name(seen)}"
+    digests = (event.digest(bank).hex[:_SHORT] for event in (wanted, seen))
+    return f"{_name(seen)}: " + "expected {}, found {}".format(*digests)
+
+
+def _name(event: Event | None) -> str:
+    return "nothing" if event is None else f"{event.description} ({event_type_name(event.event_type)})"

@@ -1,0 +1,59 @@
+"""From the files that a guest gave to what is thought of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from teekit_verify.appraisal.guest.quote import appraise_quote
+from teekit_verify.appraisal.guest.registers import PresentedAppraisal, appraise_presented, of_azure, of_quote
+from teekit_verify.appraisal.guest.vtpm import appraise_azure, is_certified
+from teekit_verify.evidence.authenticity import QuoteSignature, parse_signature
+from teekit_verify.evidence.azure import is_azure_evidence, read_vtpm
+from teekit_verify.evidence.files import read_log
+from teekit_verify.evidence.quote import Quote, read_quote
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from teekit_verify.appraisal.guest.quote import QuotePolicy
+    from teekit_verify.reference.published import ReferenceValues
+
+
+@dataclass(frozen=True, slots=True)
+class GuestFiles:
+    """`vtpm` are the parts of an Azure guest's evidence beside its quote; none where `quote` is JSON with all of them."""
+
+    quote: Path
+    vtpm: tuple[Path, ...] = ()
+    eventlog: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AppraisedGuest:
+    """What was read, and what is thought of it."""
+
+    quote: Quote
+    signature: QuoteSignature
+    appraisal: PresentedAppraisal
+
+
+def appraise_guest(
+    files: GuestFiles, published: Sequence[ReferenceValues], policy: QuotePolicy, platform: str | None = None
+) -> AppraisedGuest:
+    """`platform` names one of the published ones; without it, the one is taken that fits.
+
+    Raises TeekitError for files that cannot be read or are malformed, and for a platform that was not published.
+    """
+    quote = read_quote(files.quote)
+    signature = parse_signature(quote)
+    log = None if files.eventlog is None else read_log(files.eventlog)
+    if files.vtpm or is_azure_evidence(files.quote):
+        vtpm = read_vtpm(files.vtpm or (files.quote,))
+        about_quote = appraise_azure(quote, signature, vtpm, policy)
+        presented = of_azure(quote, vtpm.pcrs, log, vouched_for=is_certified(about_quote))
+    else:
+        about_quote = appraise_quote(quote, signature, policy)
+        presented = of_quote(quote, log)
+    return AppraisedGuest(quote, signature, appraise_presented(published, presented, about_quote, platform))

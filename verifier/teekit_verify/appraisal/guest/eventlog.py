@@ -1,0 +1,125 @@
+"""Compares what an event log replays to with the registers of a quote, and with another log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.core.errors import TeekitError, UnsupportedInputError
+from teekit_verify.core.outcome import Check, ExitStatus, Outcome
+from teekit_verify.evidence.eventlog import LogKind
+from teekit_verify.evidence.meaning import explain
+from teekit_verify.registers.align import first_divergence
+from teekit_verify.registers.events import EventType
+from teekit_verify.registers.registers import RTMR_COUNT, rtmr
+from teekit_verify.registers.replay import replay
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from teekit_verify.evidence.eventlog import EventLog
+    from teekit_verify.evidence.quote import Quote
+    from teekit_verify.registers.events import Event
+    from teekit_verify.registers.registers import Register
+
+_RTMRS = tuple(rtmr(index) for index in range(RTMR_COUNT))
+
+
+@dataclass(frozen=True, slots=True)
+class LogComparison:
+    """One check for each register, and for those that differ what differs first, in words."""
+
+    checks: tuple[Check, ...]
+    differences: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> ExitStatus:
+        """HOLDS if every register was compared and is equal."""
+        holds = all(check.outcome is Outcome.MATCH for check in self.checks)
+        return ExitStatus.HOLDS if holds else ExitStatus.DOES_NOT_HOLD
+
+
+def compare_with_quote(log: EventLog, quote: Quote) -> LogComparison:
+    """Each RTMR: the quote's value against the log's. A register without events must be zero in the quote.
+
+    Says nothing about the quote's signature. Raises TeekitError for a TPM log, and for a log without events.
+    """
+    require_rtmrs(log)
+    return compare_with_values(log, {register: quote.report.value(register) for register in _RTMRS})
+
+
+def require_rtmrs(log: EventLog) -> None:
+    """Raises TeekitError for a TPM log, and for a log without events of an RTMR."""
+    if log.kind is not LogKind.CCEL:
+        raise UnsupportedInputError(
+            "a TPM event log has PCRs, and a TDX quote has RTMRs: they cannot be compared",
+            hint="Give the CC event log of the guest (/sys/firmware/acpi/tables/data/CCEL).",
+        )
+    if not any(event.register in _RTMRS for event in log.events):
+        raise TeekitError("the event log extends no RTMR: there is nothing to compare with the quote")
+
+
+def require_pcrs(log: EventLog) -> None:
+    """Raises TeekitError for a log of a TD, and for a log without events."""
+    if log.kind is not LogKind.TPM or not log.events:
+        raise UnsupportedInputError(
+            "the event log has no PCRs, and the guest's vTPM quoted PCRs: they cannot be compared",
+            hint="Give the TPM event log of the guest (/sys/kernel/security/tpm0/binary_bios_measurements).",
+        )
+
+
+def compare_with_values(log: EventLog, quoted: Mapping[Register, Digest]) -> LogComparison:
+    """Each of these registers: the quoted value against the log's, in the bank of the value."""
+    replayed = {bank: replay(log.events, bank) for bank in {value.algorithm for value in quoted.values()}}
+    return LogComparison(
+        tuple(_check(register, value, replayed[value.algorithm].get(register)) for register, value in quoted.items())
+    )
+
+
+def _check(register: Register, quoted: Digest, replayed: Digest | None) -> Check:
+    found = replayed or Digest.zero(quoted.algorithm)
+    if found == quoted:
+        return Check(register.name, Outcome.MATCH, quoted.hex, found.hex)
+    if replayed is None:
+        problem = "the log has no event of it, and it is not zero in the quote"
+    else:
+        problem = "the log replays to another value than the quote has"
+    return Check(register.name, Outcome.MISMATCH, quoted.hex, found.hex, problem)
+
+
+def compare_logs(predicted: EventLog, observed: EventLog) -> LogComparison:
+    """Every register that either log extends, event by event in every bank they share. Raises TeekitError if they share none."""
+    banks = [bank for bank in predicted.algorithms if bank in observed.algorithms]
+    if not banks or predicted.kind is not observed.kind:
+        raise UnsupportedInputError("the two event logs have no registers in common: one is of a TPM, one of a TD")
+    registers = sorted({*_extended(predicted.events), *_extended(observed.events)}, key=lambda item: item.index)
+    if not registers:
+        raise TeekitError("neither event log extends a register: there is nothing to compare")
+    checks: list[Check] = []
+    words: list[str] = []
+    for register in registers:
+        for bank in banks:
+            check, difference = _compare(predicted.events, observed.events, register, bank)
+            checks.append(check)
+            words += [difference] if difference and difference not in words else []
+    return LogComparison(tuple(checks), tuple(words))
+
+
+def _extended(events: Sequence[Event]) -> set[Register]:
+    return {event.register for event in events if event.event_type != EventType.EV_NO_ACTION}
+
+
+def _compare(
+    predicted: Sequence[Event], observed: Sequence[Event], register: Register, bank: Algorithm
+) -> tuple[Check, str]:
+    expected, found = (replay(events, bank).get(register, Digest.zero(bank)).hex for events in (predicted, observed))
+    name = f"{register} {bank.value}"
+    divergence = first_divergence(predicted, observed, register, bank)
+    if divergence is None:
+        outcome = Outcome.MATCH if expected == found else Outcome.MISMATCH
+        return Check(name, outcome, expected, found, "" if expected == found else "they start at other values"), ""
+    meaning = explain(divergence, observed)
+    place = divergence.in_words()
+    check = Check(name, Outcome.MISMATCH, expected, found, f"{divergence.kind.value} {divergence.position}")
+    return check, f"{place} - {meaning}" if meaning else place

@@ -1,0 +1,245 @@
+"""What a guest presented against a reference: the decision of `compare REF --quote`.
+
+The quote is appraised as `quote` does. Its registers are compared with one platform of the reference; an event log that leads
+to them says which event differs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from teekit_verify.appraisal.artifact import not_compared
+from teekit_verify.appraisal.checklist import Checklist, Conclusion, conclude, in_words
+from teekit_verify.appraisal.guest.eventlog import compare_with_values, require_pcrs, require_rtmrs
+from teekit_verify.appraisal.registers import appraise_platform
+from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.core.outcome import Check, ExitStatus, Outcome
+from teekit_verify.documents.model import Policy, PredictedEvent, ReferenceRegister, RegisterValue
+from teekit_verify.prediction.platforms.azure import AZURE
+from teekit_verify.registers.events import Event, EventType
+from teekit_verify.registers.registers import MRTD, RTMR_COUNT, Register, RegisterKind, rtmr
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from teekit_verify.appraisal.guest.quote import QuoteAppraisal
+    from teekit_verify.core.digest import Digest
+    from teekit_verify.evidence.eventlog import EventLog
+    from teekit_verify.evidence.quote import Quote
+    from teekit_verify.reference.published import ReferenceValues
+
+    Place = tuple[ReferenceValues, str]
+
+_DECIDED = {Outcome.MATCH, Outcome.MISMATCH}
+_NOBODY = (
+    "nobody vouches for it, and any TD can claim to have one: give the certificates of its key, or reference values with the "
+    "MRTD of the paravisor"
+)
+_NOT_QUOTED = "published, but a TD quote has no PCRs: not compared"
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """The registers that evidence has, and the log that is said to lead to those of the kind `measured_into`.
+
+    RTMR: the guest is measured by the TD itself, and every register of the quote has to be in the reference. PCR: the guest runs
+    above a paravisor and is measured into its vTPM; what the reference mentions is compared. `vouched_for` is whether
+    somebody says that the paravisor is the one that it should be; else the reference has to, by its MRTD.
+    """
+
+    registers: Mapping[Register, Digest]
+    measured_into: RegisterKind
+    log: EventLog | None = None
+    vouched_for: bool = True
+
+    @property
+    def logged(self) -> dict[Register, Digest]:
+        return {register: value for register, value in self.registers.items() if register.kind is self.measured_into}
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRegister(RegisterValue):
+    """A quoted register; `log` are the guest's own events of it, whose data explain more than their digests."""
+
+    log: tuple[Event, ...] = ()
+
+    def as_events(self, register: Register) -> tuple[Event, ...]:
+        return tuple(event for event in self.log if event.register == register)
+
+
+@dataclass(frozen=True, slots=True)
+class PresentedAppraisal:
+    """`values` are the published ones that come closest; `platform` is theirs, or None if no single one was compared with."""
+
+    quote: QuoteAppraisal
+    values: ReferenceValues
+    platform: str | None
+    registers: Mapping[Register, RegisterValue]
+    checklist: Checklist
+    conclusion: Conclusion
+
+
+def of_quote(quote: Quote, log: EventLog | None = None) -> Presented:
+    """MRTD and the RTMRs. Raises TeekitError for a log that has no RTMRs."""
+    if log is not None:
+        require_rtmrs(log)
+    registers = (MRTD, *map(rtmr, range(RTMR_COUNT)))
+    return Presented({register: quote.report.value(register) for register in registers}, RegisterKind.RTMR, log)
+
+
+def of_azure(quote: Quote, pcrs: Mapping[Register, Digest], log: EventLog | None, *, vouched_for: bool) -> Presented:
+    """The vTPM's PCRs, and the TDX registers, which are the paravisor's. Raises TeekitError for a log that has no PCRs."""
+    if log is not None:
+        require_pcrs(log)
+    return Presented({**of_quote(quote).registers, **pcrs}, RegisterKind.PCR, log, vouched_for)
+
+
+def appraise_presented(
+    published: Sequence[ReferenceValues], presented: Presented, quote: QuoteAppraisal, platform: str | None = None
+) -> PresentedAppraisal:
+    """`platform` names one of the reference's; without it, the one is taken that fits.
+
+    Raises TeekitError for a name that the reference does not have.
+    """
+    places = _fitting(published, presented) if platform is None else _named(published, platform)
+    if not quote.is_authentic:
+        conclusion = Conclusion(ExitStatus.DOES_NOT_HOLD, ("the quote is not authentic: its registers prove nothing",))
+        return PresentedAppraisal(quote, published[0], None, {}, Checklist(()), conclusion)
+    registers = {register: _value(register, presented) for register in presented.registers}
+    compared = [(*place, _compare(*place, presented, registers)) for place in places]
+    values, chosen, checklist = _closest(compared, published[0])
+    return PresentedAppraisal(quote, values, chosen, registers, checklist, _conclude(quote, checklist))
+
+
+def _named(published: Sequence[ReferenceValues], wanted: str) -> list[Place]:
+    """By the name of a platform, or of a machine type without the platform before it."""
+    places = [
+        (values, name) for values in published for name in values.platforms if wanted in {name, name.partition("/")[2]}
+    ]
+    if len({name for _, name in places}) != 1:
+        names = sorted({name for values in published for name in values.platforms})
+        words = f"the reference does not describe the platform '{printable(wanted[:80])}'"
+        raise TeekitError(words, hint=f"Choose from {', '.join(names) or 'the platforms of another file'}.")
+    return places
+
+
+def _fitting(published: Sequence[ReferenceValues], presented: Presented) -> list[Place]:
+    """Platforms that measure guests into such registers, and that the reference has something to say about."""
+    above_paravisor = presented.measured_into is RegisterKind.PCR
+    return [
+        (values, name)
+        for values in published
+        for name, registers in values.platforms.items()
+        if AZURE.is_called(name.partition("/")[0]) is above_paravisor
+        and any(
+            register in presented.registers and item.policy is not Policy.IGNORE for register, item in registers.items()
+        )
+    ]
+
+
+def _closest(
+    compared: Sequence[tuple[ReferenceValues, str, Checklist]], first: ReferenceValues
+) -> tuple[ReferenceValues, str | None, Checklist]:
+    """Where most registers are as presented. Platforms that are equally close leave the question open."""
+    if not compared:
+        detail = "the reference has no values for the registers of such a guest"
+        return first, None, Checklist((Check("platform", Outcome.NOT_CHECKED, detail=detail),))
+    best = max(len(checklist.of(Outcome.MATCH)) for _, _, checklist in compared)
+    closest = [item for item in compared if len(item[2].of(Outcome.MATCH)) == best]
+    names = dict.fromkeys(name for _, name, _ in closest)
+    if len(names) > 1:
+        detail = f"{', '.join(names)} fit equally well: choose one with --platform"
+        return closest[0][0], None, Checklist((Check("platform", Outcome.NOT_CHECKED, detail=detail),))
+    return min(closest, key=lambda item: len(item[2].of(Outcome.MISMATCH)))
+
+
+def _value(register: Register, presented: Presented) -> RegisterValue:
+    """With the log's events, if they lead to the value."""
+    digest, log = presented.registers[register], presented.log
+    if log is None or register.kind is not presented.measured_into:
+        return RegisterValue((digest,), "", ())
+    (check,) = compare_with_values(log, {register: digest}).checks
+    if check.outcome is not Outcome.MATCH:
+        return RegisterValue((digest,), "", ())
+    events = [
+        event for event in log.events if event.register == register and event.event_type != EventType.EV_NO_ACTION
+    ]
+    predicted = (PredictedEvent(event.event_type, event.digests, event.description, "") for event in events)
+    return LoggedRegister((digest,), "", tuple(predicted), (), tuple(events))
+
+
+def _compare(
+    values: ReferenceValues, platform: str, presented: Presented, registers: Mapping[Register, RegisterValue]
+) -> Checklist:
+    published = values.platforms[platform]
+    unasked: tuple[Check, ...] = ()
+    if presented.measured_into is RegisterKind.PCR:
+        registers = {register: value for register, value in registers.items() if register in published}
+        unasked = _unasked_paravisor(platform, presented) if MRTD not in published else ()
+    asked = {
+        register: item
+        for register, item in published.items()
+        if register in registers or register.kind is presented.measured_into
+    }
+    elsewhere = tuple(
+        Check(f"{platform} {register}", Outcome.NOT_CHECKED, detail=item.reason or _NOT_QUOTED)
+        for register, item in published.items()
+        if register not in asked
+    )
+    checklist = appraise_platform(platform, asked, registers, unmentioned=values.unmentioned)
+    checklist = _without_other_banks(checklist, platform, registers)
+    checklist += Checklist(_open_questions(platform, checklist, presented), unasked + elsewhere + not_compared(values))
+    return _check_log(presented, asked) + checklist
+
+
+def _unasked_paravisor(platform: str, presented: Presented) -> tuple[Check, ...]:
+    found = presented.registers[MRTD].hex
+    return (Check(f"{platform} {MRTD}", Outcome.NOT_CHECKED, found=found, detail="the paravisor's, not mentioned"),)
+
+
+def _open_questions(platform: str, checklist: Checklist, presented: Presented) -> tuple[Check, ...]:
+    """Above a paravisor, PCRs have to be compared, and somebody has to know the paravisor that measured them."""
+    if presented.measured_into is RegisterKind.RTMR:
+        return ()
+    questions = []
+    if not any(check.name.startswith(f"{platform} PCR") for check in checklist.of(*_DECIDED)):
+        detail = "the reference has no values for those that were quoted"
+        questions.append(Check(f"{platform} PCRs", Outcome.NOT_CHECKED, detail=detail))
+    if not presented.vouched_for and not any(
+        check.name.startswith(f"{platform} {MRTD} ") for check in checklist.of(Outcome.MATCH)
+    ):
+        questions.append(Check("vTPM", Outcome.NOT_CHECKED, detail=_NOBODY))
+    return tuple(questions)
+
+
+def _without_other_banks(checklist: Checklist, platform: str, registers: Mapping[Register, RegisterValue]) -> Checklist:
+    """A TPM quotes one bank, and one that was compared is enough."""
+    names = {register: f"{platform} {register} " for register in registers}
+    decided = {name for name in names.values() for check in checklist.of(*_DECIDED) if check.name.startswith(name)}
+    spare = {
+        f"{names[register]}{bank.value}"
+        for register, value in registers.items()
+        for bank in register.algorithms
+        if names[register] in decided and bank not in value.banks
+    }
+    return replace(checklist, checks=tuple(check for check in checklist.checks if check.name not in spare))
+
+
+def _check_log(presented: Presented, asked: Mapping[Register, ReferenceRegister]) -> Checklist:
+    """Of a TD every register, of a vTPM those that the reference asks for: no log has all that is measured into PCRs."""
+    if presented.log is None:
+        return Checklist(())
+    of_td = presented.measured_into is RegisterKind.RTMR
+    quoted = {register: value for register, value in presented.logged.items() if of_td or register in asked}
+    checks = compare_with_values(presented.log, quoted).checks
+    return Checklist(tuple(replace(check, name=f"event log {check.name}") for check in checks))
+
+
+def _conclude(quote: QuoteAppraisal, checklist: Checklist) -> Conclusion:
+    conclusion = conclude(checklist)
+    if quote.is_acceptable:
+        return conclusion
+    refused = (check for check in quote.acceptable if check.outcome in {Outcome.MISMATCH, Outcome.ERROR})
+    reasons = tuple(f"the quote is not acceptable: {in_words(check)}" for check in refused)
+    return Conclusion(ExitStatus.DOES_NOT_HOLD, reasons + conclusion.reasons)

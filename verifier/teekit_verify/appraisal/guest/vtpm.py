@@ -1,0 +1,70 @@
+"""Whether the PCRs that a guest of Azure presented are those of its TD, and who says so.
+
+The TD's quote vouches for the paravisor's report (REPORTDATA), that report names the vTPM's key, and the key signed the PCRs.
+Who runs a TD of their own can name any key in such a report: the key must be certified by Microsoft, or the reference must know
+the paravisor by its MRTD (appraisal.presented).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from teekit_verify.appraisal.guest.policy import REPORT_DATA_BYTES, ReportDataRequest
+from teekit_verify.appraisal.guest.quote import QuoteAppraisal, appraise_quote, check_fact
+from teekit_verify.core.outcome import Check, Outcome
+from teekit_verify.evidence import azure_root, tpm
+from teekit_verify.evidence.ak_certificate import require_certified
+from teekit_verify.evidence.certificates import load_certificates, reading
+
+if TYPE_CHECKING:
+    from teekit_verify.appraisal.guest.quote import QuotePolicy
+    from teekit_verify.evidence.authenticity import QuoteSignature
+    from teekit_verify.evidence.azure import VtpmEvidence
+    from teekit_verify.evidence.quote import Quote
+
+CERTIFIED = "vTPM's key is certified by Microsoft"
+
+
+def appraise_azure(quote: Quote, signature: QuoteSignature, vtpm: VtpmEvidence, policy: QuotePolicy) -> QuoteAppraisal:
+    """The TD quote, with what makes the PCRs its guest's. What is asked of REPORTDATA is asked of the vTPM's quote instead."""
+    report = ReportDataRequest((vtpm.report.report_data,), "the digest of the HCL report's runtime data")
+    td = appraise_quote(quote, signature, replace(policy, report_data=report))
+    algorithm, attest = vtpm.signature.algorithm, vtpm.attest
+    return QuoteAppraisal(
+        (
+            *td.authentic,
+            check_fact(
+                "PCRs are signed by the vTPM's key",
+                lambda: tpm.require_signed(attest, vtpm.signature, vtpm.report.attestation_key),
+            ),
+            check_fact("PCR values are the signed ones", lambda: tpm.require_pcr_digest(attest, algorithm, vtpm.pcrs)),
+            _certified(vtpm, policy),
+        ),
+        (*td.acceptable, _nonce(vtpm, policy.report_data)),
+    )
+
+
+def is_certified(appraisal: QuoteAppraisal) -> bool:
+    """Whether Microsoft vouches for the key that signed the PCRs."""
+    return any(check.name == CERTIFIED and check.outcome is Outcome.MATCH for check in appraisal.authentic)
+
+
+def _certified(vtpm: VtpmEvidence, policy: QuotePolicy) -> Check:
+    if not vtpm.certificates:
+        return Check(CERTIFIED, Outcome.NOT_CHECKED, detail="no certificate of the key was given")
+    with reading("root certificate", "Azure Virtual TPM Root"):
+        (root,) = load_certificates(azure_root.PEM)
+    key, given = vtpm.report.attestation_key, vtpm.certificates
+    return check_fact(CERTIFIED, lambda: require_certified(key, given, root, policy.at))
+
+
+def _nonce(vtpm: VtpmEvidence, request: ReportDataRequest | None) -> Check:
+    name, found = "nonce of the vTPM's quote", vtpm.attest.extra_data
+    if request is None:
+        return Check(name, Outcome.NOT_CHECKED, detail="not asked for: these may be PCRs of an earlier time")
+    if found.ljust(REPORT_DATA_BYTES, b"\0") not in request.values:
+        expected = " or ".join(value.hex() for value in request.values)
+        words = f"it is not {request.words}: expected {expected}, found {found.hex()}"
+        return Check(name, Outcome.MISMATCH, expected, found.hex(), words)
+    return Check(name, Outcome.MATCH, found.hex(), f"is {request.words}")

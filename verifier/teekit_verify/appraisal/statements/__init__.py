@@ -1,0 +1,1 @@
+"""Signed statements of auditors, and how many of them agree."""

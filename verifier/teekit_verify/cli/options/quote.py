@@ -1,0 +1,62 @@
+"""What is asked of a quote, wherever one is given: the options of `quote` and of `compare --quote`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from teekit_verify.appraisal.guest.quote import QuotePolicy
+
+ReportDataOption = Annotated[
+    str | None,
+    typer.Option(metavar="HEX", help="What REPORTDATA must be; zeros follow if it is shorter."),
+]
+NonceOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="A file with what REPORTDATA must be, of 1 to 64 bytes; zeros follow."),
+]
+PublicKeyOption = Annotated[
+    Path | None,
+    typer.Option(metavar="PEM", help="REPORTDATA must be the SHA-256, SHA-384 or SHA-512 of this key (DER, SPKI)."),
+]
+AllowDebugOption = Annotated[bool, typer.Option("--allow-debug", help="Do not refuse a debug TD.")]
+CollateralOption = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Revocation lists, TCB info and QE identity that Intel published.", exists=True),
+]
+AtOption = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="The time to check at, as 2026-02-03T04:05:06Z. [default: now]"),
+]
+TrustedRootOption = Annotated[
+    Path | None,
+    typer.Option(metavar="PEM", help="The root to trust. [default: Intel SGX Root CA]"),
+]
+
+
+def quote_policy(
+    report_data: str | None,
+    nonce: Path | None,
+    public_key: Path | None,
+    collateral: Path | None,
+    at: str | None,
+    trusted_root: Path | None,
+    *,
+    allow_debug: bool,
+) -> QuotePolicy:
+    """Raises TeekitError for what cannot be asked."""
+    from teekit_verify.appraisal.guest.policy import parse_time, read_root, requested_report_data
+    from teekit_verify.appraisal.guest.quote import QuotePolicy
+    from teekit_verify.evidence.collateral import read_collateral
+
+    return QuotePolicy(
+        at=datetime.now(UTC) if at is None else parse_time(at),
+        trusted_root=read_root(trusted_root),
+        report_data=requested_report_data(report_data, nonce, public_key),
+        allow_debug=allow_debug,
+        collateral=None if collateral is None else read_collateral(collateral),
+    )

@@ -1,0 +1,45 @@
+"""Options of the commands that sign and that check signatures; the day that "today" is."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from teekit_verify.reference.signing.keys import SigningKey
+
+KeyOption = Annotated[
+    Path, typer.Option("--key", metavar="FILE", help="Your private key: a PEM file, Ed25519 or ECDSA P-256.")
+]
+TrustedKeysOption = Annotated[
+    Path,
+    typer.Option(
+        "--trusted-keys", metavar="DIR", help="The folder of the public keys you trust: OWNER.pem. None is built in."
+    ),
+]
+AtOption = Annotated[
+    datetime | None,
+    typer.Option(
+        "--at",
+        metavar="DATE",
+        formats=["%Y-%m-%d"],
+        help="The day on which keys must not have expired, as 2026-02-03. [default: today]",
+    ),
+]
+
+
+def day(at: datetime | None) -> date:
+    return (at or datetime.now(UTC)).date()
+
+
+def signing_key(path: Path) -> SigningKey:
+    """The key, and a warning if others can read it."""
+    from teekit_verify.reference.signing import keys
+
+    key = keys.load_signing_key(path)
+    if keys.readable_by_others(path):
+        typer.echo(f"warning: other users can read {path}: chmod 600 {path}", err=True)
+    return key

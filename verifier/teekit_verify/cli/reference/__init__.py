@@ -1,0 +1,96 @@
+"""`teekit-verify reference`: files of reference values, and looking at them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from teekit_verify.cli.options.google_root import GoogleRootOption, google_root_at
+from teekit_verify.cli.options.shared import DebugOption, JsonOption
+from teekit_verify.cli.reference.sign import sign, verify
+from teekit_verify.cli.reference.write import add, create
+from teekit_verify.core.errors import printable
+from teekit_verify.core.outcome import ExitStatus
+
+reference = typer.Typer(help="Published values: create, extend, check, show, sign, verify.", rich_markup_mode=None)
+
+
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A file of reference values, of any known format.")]
+
+
+def check(file: FileArgument, google_root: GoogleRootOption = None, debug: DebugOption = False) -> ExitStatus:
+    """Check that a file of reference values is well formed.
+
+    Its format is known, and every field; every event log leads to its value. Of a launch endorsement also Google's signature.
+
+    Exit status: 0 it is, 2 it is not.
+    """
+    from teekit_verify.reference.formats import load_published
+    from teekit_verify.report.published_report import summary
+
+    published = load_published(file, google_root_at(google_root))
+    typer.echo(f"{printable(summary(published))}, well formed: {published.format}")
+    return ExitStatus.HOLDS
+
+
+def show(
+    file: FileArgument,
+    google_root: GoogleRootOption = None,
+    json_output: JsonOption = False,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Show the release, artifacts, registers and policies of a file."""
+    from teekit_verify.documents import load
+    from teekit_verify.documents.create import dump_reference
+    from teekit_verify.reference import formats
+    from teekit_verify.report import layout, published_report, reference_report
+
+    published = formats.load_published(file, google_root_at(google_root))
+    out = layout.console(sys.stdout)
+    if published.format == formats.native.FORMAT.name:
+        document = load.load_reference(file)
+        if json_output:
+            typer.echo(dump_reference(document).decode(), nl=False)
+        else:
+            reference_report.show(document, out)
+    elif json_output:
+        typer.echo(published_report.render_published(published).decode(), nl=False)
+    else:
+        published_report.show_published(published, out)
+    return ExitStatus.HOLDS
+
+
+def list_files(
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A folder of reference files.", exists=True, file_okay=False)
+    ] = Path("reference"),
+    google_root: GoogleRootOption = None,
+    json_output: JsonOption = False,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """List the reference files of a folder.
+
+    Signatures are not checked: `verify` does that.
+
+    Exit status: 0 every file is well formed, 2 one is not, or there is none.
+    """
+    from teekit_verify.report import layout, reference_report
+
+    listed = reference_report.list_directory(directory, google_root_at(google_root))
+    if json_output:
+        typer.echo(reference_report.render_list(listed).decode(), nl=False)
+    else:
+        reference_report.show_list(listed, layout.console(sys.stdout))
+    return listed.status
+
+
+reference.command("create")(create)
+reference.command("add")(add)
+reference.command("check")(check)
+reference.command("show")(show)
+reference.command("list")(list_files)
+reference.command("sign")(sign)
+reference.command("verify")(verify)

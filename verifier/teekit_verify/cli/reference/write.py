@@ -1,0 +1,83 @@
+"""`teekit-verify reference create` and `add`: write files of reference values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from teekit_verify.cli.options.shared import DebugOption
+from teekit_verify.core.outcome import ExitStatus
+
+
+def create(
+    report: Annotated[
+        Path,
+        typer.Argument(
+            metavar="REPORT",
+            help="The report folder of a rebuild in which A and B were equal.",
+            exists=True,
+            file_okay=False,
+        ),
+    ],
+    release: Annotated[str, typer.Option(metavar="NAME", help="What the release is called.")],
+    output: Annotated[Path, typer.Option(metavar="FILE", help="The file to write.")],
+    commit: Annotated[
+        str | None, typer.Option(metavar="COMMIT", help="The source commit, 40 hexadecimal digits.")
+    ] = None,
+    measurements: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Also these registers of the same image, for other platforms or machine types: of `measure --output FILE`. "
+            "May be repeated.",
+        ),
+    ] = None,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Write a file of reference values from a rebuild's report.
+
+    It holds the inputs, the artifacts and the predicted registers.
+    """
+    from teekit_verify.core.files import write_whole
+    from teekit_verify.documents.create import create_reference, dump_reference, require_measured_from
+    from teekit_verify.documents.load import load_measurements
+    from teekit_verify.record.directory import load_reproduced
+
+    build, measured = load_reproduced(report)
+    more = [load_measurements(path) for path in measurements or ()]
+    require_measured_from(build, more)
+    document = create_reference(release=release, commit=commit, build=build, measurements=[measured, *more])
+    write_whole(output, dump_reference(document))
+    typer.echo(f"wrote {output}", err=True)
+    return ExitStatus.HOLDS
+
+
+def add(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A reference file of this project.")],
+    measurements: Annotated[
+        Path,
+        typer.Argument(metavar="MEASUREMENTS", help="A measurements.json of an artifact that the file lists."),
+    ],
+    label: Annotated[
+        str,
+        typer.Option(metavar="TEXT", help="What tells these values from the others: 'firmware of 2026-06', say."),
+    ],
+    output: Annotated[Path, typer.Option(metavar="FILE", help="The file to write; it has to be signed again.")],
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Accept more values: of machines with another firmware, say.
+
+    They are of an artifact that the file lists, on the same machines with another firmware, or on more machines. What belongs
+    together stays together: a machine must match all the old values or all the new ones.
+    """
+    from teekit_verify.core.files import write_whole
+    from teekit_verify.documents.create import dump_reference
+    from teekit_verify.documents.load import load_measurements, load_reference
+    from teekit_verify.reference.extend import add_values
+
+    document = add_values(load_reference(file), load_measurements(measurements), label)
+    write_whole(output, dump_reference(document))
+    typer.echo(f"wrote {output}", err=True)
+    return ExitStatus.HOLDS

@@ -1,0 +1,1 @@
+"""Our own document formats: reference files, releases, manifests and locks of inputs. JSON in, values out."""

@@ -1,0 +1,59 @@
+"""`reference/releases/NAME/release.json`: where the source of a release is, and what it must give. Data only."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import ConfigDict, Field
+
+from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.documents import codec, fields
+from teekit_verify.documents.schema import as_text, document_schema
+
+RELEASE_SCHEMA: Literal["teekit-verify/release/v1"] = "teekit-verify/release/v1"
+
+_FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,200}\.json$")]
+_Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+/-]{0,200}$")]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One image of one release. `reference` is a file beside release.json.
+
+    `repository` is an address that git fetches from; None is the repository that this file is in. At least one of `commit`
+    and `tag` is given; a tag must name the commit, if both are.
+    """
+
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid", strict=True)
+    schema: Literal["teekit-verify/release/v1"]
+    repository: Annotated[str, Field(max_length=1024)] | None
+    commit: fields.Commit | None
+    tag: _Tag | None
+    image: fields.Name
+    profiles: Annotated[tuple[fields.Name, ...], Field(max_length=64)]
+    reference: _FileName
+
+
+def load_release(folder: Path, name: str) -> tuple[Release, Path]:
+    """The release of that name in the folder of releases, and the path of its reference file."""
+    known = sorted(path.parent.name for path in folder.glob("*/release.json"))
+    if name not in known:  # so a name is never a path to somewhere else
+        hint = f"Choose one of: {', '.join(map(printable, known))}." if known else "Name a checkout with --source DIR."
+        raise TeekitError(f"there is no release '{printable(name)}' in {folder}", hint=hint)
+    path = folder / name / "release.json"
+    release = codec.parse(Release, RELEASE_SCHEMA, codec.read_bounded(path), str(path))
+    if release.commit is None and release.tag is None:
+        raise TeekitError(f"{path}: names neither a commit nor a tag", hint="Give a commit: a tag may move.")
+    return release, path.with_name(release.reference)
+
+
+def schema_text() -> str:
+    """The committed schema: `python -m teekit_verify.documents.release > reference/schema/release-v1.schema.json`."""
+    return as_text(document_schema(Release, "release-v1.schema.json"))
+
+
+if __name__ == "__main__":
+    sys.stdout.write(schema_text())

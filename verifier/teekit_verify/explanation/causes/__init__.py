@@ -1,0 +1,1 @@
+"""Why two files differ: one file for each kind of cause."""

@@ -1,0 +1,1 @@
+"""What two files of one format differ in: one file for each format."""

@@ -1,0 +1,231 @@
+"""Initrds and cpio archives: every entry by presence, content, mode, owner, device, time and order.
+
+Both sides are read twice at most, A and B at the same time: once to digest every content, and again, as far as needed,
+to look at the contents that differ. Archives at the beginning that are equal are not unpacked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from teekit_verify.artifacts.blob import Blob, first_difference
+from teekit_verify.artifacts.compressed import MAGIC_BYTES, compression_of
+from teekit_verify.artifacts.cpio import MAGIC, CpioEntry
+from teekit_verify.artifacts.initrd import Member, equal_members_end, holds_archive, read_initrd
+from teekit_verify.explanation.causes.find import causes_of
+from teekit_verify.explanation.causes.sighting import Sighting
+from teekit_verify.explanation.formats.fields import compare_field
+from teekit_verify.explanation.formats.packing import compare_packing
+from teekit_verify.explanation.formats.presence import compare_presence, kind_of
+from teekit_verify.explanation.tree import Difference, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from teekit_verify.explanation.examination import Examination, Pair, Spool
+
+_MAX_LOOKED_INTO = 200
+_MAX_LOOKED_INTO_BYTES = 512 << 20
+_MAX_SHOWN = 500
+_MAX_TARGET_BYTES = 4096
+
+Key = tuple[str, int]
+"""A path, and which of the entries with that path it is: an archive may have several."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """An entry, the digest of its content, its member, and its place among all entries that were read.
+
+    Of files with hard links, the content is that of the last one, at `content_place`.
+    """
+
+    entry: CpioEntry
+    digest: bytes
+    member: Member
+    place: int
+    content_place: int
+
+
+def is_archive(beginning: bytes) -> bool:
+    """A cpio archive, plain or compressed. What is compressed may turn out to be something else."""
+    return beginning.startswith(MAGIC) or compression_of(beginning[:MAGIC_BYTES]) is not None
+
+
+def compare_archives(examination: Examination, pair: Pair) -> Difference | None:
+    """None if something else is compressed. Raises TeekitError for a damaged archive."""
+    if not (holds_archive(pair.a) and holds_archive(pair.b)):
+        return None
+    start = equal_members_end(pair.a, first_difference(pair.a, pair.b) or 0)
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(_scan, (pair.a, pair.b), (start, start))
+    children = [*_shape(pair, start, one, other), *compare_presence(pair, one, other)]
+    common = [(key, one[key], other[key]) for key in one if key in other]
+    children += _contents(examination, pair, start, common)
+    children += _metadata(pair, common)
+    children += _order(pair, [key for key in one if key in other], [key for key in other if key in one])
+    if not children:
+        children = list(_unseen(pair, common))
+    if not children:
+        return compare_packing(pair, start, _members(one), _members(other))
+    count = f"{len(one)} entries" if len(one) == len(other) else f"{len(one)} and {len(other)} entries"
+    return Difference(pair.name, Kind.CONTENT, f"archive, {count}", children=tuple(children))
+
+
+def _scan(blob: Blob, start: int) -> dict[Key, Scanned]:
+    seen: Counter[str] = Counter()
+    found = {}
+    for place, (member, entry, reader) in enumerate(read_initrd(blob, start=start)):
+        state = hashlib.sha256()
+        for piece in reader.content():
+            state.update(piece)
+        found[entry.name, seen[entry.name]] = Scanned(entry, state.digest(), member, place, place)
+        seen[entry.name] += 1
+    return _linked(found)
+
+
+def _linked(found: dict[Key, Scanned]) -> dict[Key, Scanned]:
+    """With the contents of files that share one: newc stores it with the last of their names."""
+    contents = {_file_number(row): row for row in found.values() if _is_shared(row) and row.entry.size_bytes}
+    for key, row in found.items():
+        if _is_shared(row) and not row.entry.size_bytes and (last := contents.get(_file_number(row))):
+            found[key] = replace(row, digest=last.digest, content_place=last.place)
+    return found
+
+
+def _is_shared(row: Scanned) -> bool:
+    return row.entry.links > 1 and stat.S_ISREG(row.entry.mode)
+
+
+def _file_number(row: Scanned) -> tuple[object, ...]:
+    return row.member, row.entry.archive, row.entry.filesystem, row.entry.inode
+
+
+def _shape(pair: Pair, start: int, one: dict[Key, Scanned], other: dict[Key, Scanned]) -> Iterator[Difference]:
+    """How many archives there are, and how they are compressed."""
+    forms = [", ".join(member.form for member in _members(side)) for side in (one, other)]
+    if forms[0] != forms[1]:
+        packings = [sorted(member.form for member in _members(side)) for side in (one, other)]
+        is_repacked = len(packings[0]) == len(packings[1]) and packings[0] != packings[1]
+        causes = causes_of([Sighting(pair.path, where="compression" if is_repacked else "")])
+        what = "number or compression of the archives" + (f" after {start} equal bytes" if start else "")
+        yield Difference("archives in a row", Kind.CONTENT, what, forms[0], forms[1], causes)
+
+
+def _members(side: dict[Key, Scanned]) -> list[Member]:
+    return list(dict.fromkeys(scanned.member for scanned in side.values()))
+
+
+def _contents(
+    examination: Examination, pair: Pair, start: int, common: Sequence[tuple[Key, Scanned, Scanned]]
+) -> Iterator[Difference]:
+    changed = [row for row in common if row[1].digest != row[2].digest and not _is_told_elsewhere(row)]
+    chosen = _chosen(changed)
+    sides = ({row[1].content_place for row in chosen}, {row[2].content_place for row in chosen})
+    with ThreadPoolExecutor(2) as pool:
+        spools = examination.spool(), examination.spool(1)
+        kept_a, kept_b = pool.map(_kept, (pair.a, pair.b), (start, start), sides, spools)
+    looked_into = {row[0] for row in chosen}
+    for key, one, other in changed[:_MAX_SHOWN]:
+        if key in looked_into:
+            yield _content(
+                examination, pair.inner(key[0], kept_a[one.content_place], kept_b[other.content_place]), one, other
+            )
+        else:
+            sizes = [f"{side.entry.size_bytes} bytes" for side in (one, other)]
+            yield Difference(
+                key[0],
+                Kind.CONTENT,
+                "differs (one of too many to be looked into)",
+                sizes[0],
+                sizes[1],
+                causes=causes_of([Sighting((*pair.path, key[0]))]),
+            )
+    if len(changed) > _MAX_SHOWN:
+        yield Difference(f"{len(changed) - _MAX_SHOWN} more files", Kind.CONTENT, "differ")
+
+
+def _is_told_elsewhere(row: tuple[Key, Scanned, Scanned]) -> bool:
+    """A name of a file with hard links in both, whose content is stored with another name."""
+    return all(side.content_place != side.place for side in row[1:])
+
+
+def _chosen(changed: Sequence[tuple[Key, Scanned, Scanned]]) -> list[tuple[Key, Scanned, Scanned]]:
+    """Small files first: they are more, and say more."""
+    chosen, total = [], 0
+    for row in sorted(changed, key=lambda row: row[1].entry.size_bytes + row[2].entry.size_bytes)[:_MAX_LOOKED_INTO]:
+        total += max(row[1].entry.size_bytes, row[2].entry.size_bytes)
+        if total <= _MAX_LOOKED_INTO_BYTES:
+            chosen.append(row)
+    return chosen
+
+
+def _kept(blob: Blob, start: int, places: set[int], spool: Spool) -> dict[int, Blob]:
+    kept: dict[int, Blob] = {}
+    if places:
+        for place, (_, _, reader) in enumerate(read_initrd(blob, start=start)):
+            if place in places:
+                kept[place] = spool.keep(reader.content())
+                if len(kept) == len(places):
+                    break
+    return kept
+
+
+def _content(examination: Examination, pair: Pair, one: Scanned, other: Scanned) -> Difference:
+    if stat.S_ISLNK(one.entry.mode) and stat.S_ISLNK(other.entry.mode):
+        targets = [blob.read(0, _MAX_TARGET_BYTES).decode("utf-8", "surrogateescape") for blob in (pair.a, pair.b)]
+        causes = causes_of([Sighting(pair.path, a=targets[0], b=targets[1])], examination.conditions)
+        return Difference(pair.name, Kind.CONTENT, "symlink to another place", targets[0], targets[1], causes)
+    return examination.compare(pair)
+
+
+_Field = tuple[str, str, "Callable[[CpioEntry], str]"]
+_METADATA: tuple[_Field, ...] = (
+    ("type", "is another kind of file", lambda entry: kind_of(entry.mode)),
+    ("mode", "mode", lambda entry: f"{entry.mode & 0o7777:04o}"),
+    ("owner", "owner and group", lambda entry: f"{entry.uid}:{entry.gid}"),
+    ("mtime", "modification time", lambda entry: f"{datetime.fromtimestamp(entry.mtime, UTC):%Y-%m-%d %H:%M:%S} UTC"),
+    ("device", "device numbers", lambda entry: "{}:{}".format(*entry.device)),
+    ("links", "number of hard links", lambda entry: str(entry.links) if stat.S_ISREG(entry.mode) else ""),
+)
+_UNSEEN: tuple[_Field, ...] = (
+    ("inode", "inode number", lambda entry: str(entry.inode)),
+    ("folder links", "number of links", lambda entry: str(entry.links)),
+    ("filesystem", "numbers of the file system", lambda entry: "{}:{}".format(*entry.filesystem)),
+    ("check", "checksum field", lambda entry: f"{entry.check:#x}"),
+)
+"""What an unpacked file shows, and what only the archive shows."""
+
+
+def _metadata(pair: Pair, common: Sequence[tuple[Key, Scanned, Scanned]]) -> Iterator[Difference]:
+    for field in _METADATA:
+        yield from _by_field(pair, field, common)
+
+
+def _unseen(pair: Pair, common: Sequence[tuple[Key, Scanned, Scanned]]) -> Iterator[Difference]:
+    for field in _UNSEEN:
+        yield from _by_field(pair, field, common)
+
+
+def _by_field(pair: Pair, field: _Field, common: Sequence[tuple[Key, Scanned, Scanned]]) -> Iterator[Difference]:
+    where, what, value = field
+    yield from compare_field(
+        pair, where, what, ((key[0], value(one.entry), value(other.entry)) for key, one, other in common)
+    )
+
+
+def _order(pair: Pair, one: list[Key], other: list[Key]) -> Iterator[Difference]:
+    if one == other:
+        return
+    at = next(at for at, (left, right) in enumerate(zip(one, other, strict=True)) if left != right)
+    last = max(at for at, (left, right) in enumerate(zip(one, other, strict=True)) if left != right)
+    names = [tuple(key[0] for key in side[at : last + 1]) for side in (one, other)]
+    sighting = Sighting(pair.path, "order", one[at][0], other[at][0], ordered_a=names[0], ordered_b=names[1])
+    what = f"the same entries in another order, from number {at + 1} on"
+    yield Difference("order of the entries", Kind.ORDER, what, one[at][0], other[at][0], causes_of([sighting]))

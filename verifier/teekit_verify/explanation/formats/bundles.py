@@ -1,0 +1,92 @@
+"""Packages and libraries: tar, ar (.a, .deb) and zip (.jar), member by member."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from teekit_verify.artifacts.blob import first_difference
+from teekit_verify.artifacts.bundle import SYMBOL_TABLE, BundleMember, members_of, reader_of
+from teekit_verify.explanation.causes.find import causes_of
+from teekit_verify.explanation.causes.sighting import Sighting
+from teekit_verify.explanation.formats.fields import compare_field
+from teekit_verify.explanation.tree import Difference, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from teekit_verify.artifacts.blob import Blob
+    from teekit_verify.explanation.examination import Examination, Pair
+
+_MAX_LOOKED_INTO = 50
+_MAX_SHOWN = 100
+Members = dict[tuple[str, int], BundleMember]
+
+
+def is_bundle(beginning: bytes) -> bool:
+    return reader_of(beginning) is not None
+
+
+def compare_bundles(examination: Examination, pair: Pair) -> Difference | None:
+    """None if nothing differs that a member shows. Raises TeekitError for damaged files."""
+    one, other = _numbered(pair.a), _numbered(pair.b)
+    children = [*_presence(pair, one, other), *_contents(examination, pair, one, other)]
+    common = [key for key in one if key in other]
+    for where, what, field in (
+        ("mode", "mode", "mode"),
+        ("owner", "owner and group", "owner"),
+        ("mtime", "modification time", "mtime"),
+        ("target", "link or packing", "target"),
+    ):
+        values = [(key[0], getattr(one[key], field), getattr(other[key], field)) for key in common]
+        children += compare_field(pair, where, what, values)
+    names = [tuple(key[0] for key in side if key in one and key in other) for side in (one, other)]
+    if names[0] != names[1]:
+        causes = causes_of([Sighting(pair.path, where="order", ordered_a=names[0], ordered_b=names[1])])
+        children.append(
+            Difference("order of the members", Kind.ORDER, "the same members in another order", causes=causes)
+        )
+    return Difference(pair.name, Kind.CONTENT, "archive", children=tuple(children)) if children else None
+
+
+def _numbered(blob: Blob) -> Members:
+    seen: Counter[str] = Counter()
+    found = {}
+    for member in members_of(blob):
+        found[member.name, seen[member.name]] = member
+        seen[member.name] += 1
+    return found
+
+
+def _presence(pair: Pair, one: Members, other: Members) -> Iterator[Difference]:
+    alone = [(key, "A") for key in one if key not in other] + [(key, "B") for key in other if key not in one]
+    for key, side in alone[:_MAX_SHOWN]:
+        causes = causes_of([Sighting((*pair.path, key[0]), where="presence")])
+        yield Difference(key[0], Kind.PRESENCE, f"only in {side}", causes=causes)
+
+
+def _contents(examination: Examination, pair: Pair, one: Members, other: Members) -> Iterator[Difference]:
+    changed = [
+        key
+        for key in one
+        if key in other
+        and key[0] != SYMBOL_TABLE
+        and (
+            one[key].is_deflated is not other[key].is_deflated
+            or first_difference(one[key].stored, other[key].stored) is not None
+        )
+    ]
+    for key in changed[:_MAX_LOOKED_INTO]:
+        blobs = [_unpacked(examination, side[key]) for side in (one, other)]
+        inner = pair.inner(key[0], blobs[0], blobs[1])
+        if first_difference(inner.a, inner.b) is not None:
+            yield examination.compare(inner)
+        else:
+            causes = causes_of([Sighting(inner.path, where="compression")])
+            yield Difference(key[0], Kind.CONTENT, "packed in another way, what it unpacks to is equal", causes=causes)
+    if len(changed) > _MAX_LOOKED_INTO:
+        yield Difference(f"{len(changed) - _MAX_LOOKED_INTO} more members", Kind.CONTENT, "differ")
+
+
+def _unpacked(examination: Examination, member: BundleMember) -> Blob:
+    return examination.spool().keep(member.content()) if member.is_deflated else member.stored

@@ -1,0 +1,202 @@
+"""Disk images: what wraps them (gzip, tar, VHD footer), the partition table, and the files of the EFI system partition.
+
+A and B are each read once from front to back to digest what is on them, as an archive is quick in that direction only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+from teekit_verify.artifacts.compressed import Budget, Compression, Decompressed
+from teekit_verify.artifacts.disk import ArtifactKind, DiskImage, open_disk, recognise
+from teekit_verify.artifacts.gpt import SECTOR_BYTES
+from teekit_verify.artifacts.pe import Span
+from teekit_verify.artifacts.targz import GZIP_MAGIC, MEMBER
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.explanation.causes.find import causes_of
+from teekit_verify.explanation.causes.sighting import Sighting
+from teekit_verify.explanation.formats import fat, outside
+from teekit_verify.explanation.formats.compressed import gzip_header
+from teekit_verify.explanation.tree import Difference, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from teekit_verify.artifacts.blob import Blob
+    from teekit_verify.explanation.examination import Examination, Pair
+
+_CHUNK_BYTES = 1 << 18
+_TAR_BYTES = 512
+_TAR_FIELDS = (
+    ("tar name", 0, 100),
+    ("tar mode", 100, 8),
+    ("tar owner", 108, 16),
+    ("tar mtime", 136, 12),
+    ("tar user name", 265, 32),
+    ("tar group name", 297, 32),
+    ("tar format", 257, 8),
+)
+_VHD_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """An open disk, and the digests of the files of its ESP ("file", path) and of its other partitions."""
+
+    disk: DiskImage
+    files: dict[str, fat.Found]
+    pieces: dict[str, tuple[Span, ...]]
+    digests: dict[str, bytes]
+
+
+def is_disk(beginning: bytes) -> bool:
+    """A raw disk or VHD; or gzip, in which there may be one."""
+    return beginning[SECTOR_BYTES:].startswith(b"EFI PART") or beginning.startswith(GZIP_MAGIC)
+
+
+def compare_disks(examination: Examination, pair: Pair) -> Difference | None:
+    """None if they are no whole files, or something else in gzip. Raises TeekitError for damaged disks."""
+    paths = [examination.path_of(blob) for blob in (pair.a, pair.b)]
+    if paths[0] is None or paths[1] is None or any(_other_gzip(blob) for blob in (pair.a, pair.b)):
+        return None
+    kinds = [recognise(path) for path in paths if path]
+    if kinds[0] is not kinds[1]:
+        return None
+    children = _wrapping(pair) if kinds[0] is ArtifactKind.TAR_GZ else []
+    with ExitStack() as stack:
+        disks = [stack.enter_context(open_disk(path)) for path in paths if path]
+        with ThreadPoolExecutor(2) as pool:
+            one, other = pool.map(_read, disks)
+        children += [*_fields(pair, one.disk, other.disk), *fat.compare_entries(pair, one.files, other.files)]
+        children += _contents(examination, pair, one, other)
+        children = children or list(outside.compare_outside(examination, pair, one.disk, other.disk))
+    if not children:
+        return None
+    return Difference(pair.name, Kind.CONTENT, kinds[0].value, *pair.sizes, children=tuple(children))
+
+
+def _other_gzip(blob: Blob) -> bool:
+    return blob.read(0, 2) == GZIP_MAGIC and not _tar_header(blob).startswith(MEMBER.encode() + b"\0")
+
+
+def _tar_header(blob: Blob) -> bytes:
+    stream = Decompressed(blob, 0, Compression.GZIP, Budget(1 << 20), "archive")
+    return stream.read(_TAR_BYTES) or b""
+
+
+def _wrapping(pair: Pair) -> list[Difference]:
+    headers = [_tar_header(blob) for blob in (pair.a, pair.b)]
+    facts = [{name: _tar_value(name, header[at : at + size]) for name, at, size in _TAR_FIELDS} for header in headers]
+    return [*gzip_header(pair), *_changed(pair, facts[0], facts[1])]
+
+
+def _tar_value(name: str, raw: bytes) -> str:
+    text = raw.decode("latin-1").replace("\0", " ").strip()
+    if name == "tar mtime" and text and not text.strip("01234567"):
+        return _time(datetime.fromtimestamp(int(text, 8), UTC))
+    return text
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _fields(pair: Pair, one: DiskImage, other: DiskImage) -> Iterator[Difference]:
+    """VHD footer, partition table and boot sector, field by field."""
+    yield from _changed(pair, _footer(one), _footer(other))
+    yield from _changed(pair, _table(one), _table(other))
+    for number, rows in enumerate(zip_longest(one.gpt.entries, other.gpt.entries), start=1):
+        facts = [
+            {
+                "partition type": str(row.type_guid),
+                "partition GUID": str(row.unique_guid),
+                "partition place": f"LBA {row.first_lba} to {row.last_lba}",
+                "partition attributes": f"{row.attributes:#x}",
+                "partition name": row.name,
+            }
+            if row
+            else {"partition": ""}
+            for row in rows
+        ]
+        yield from _changed(pair, facts[0], facts[1], of=f" of partition {number}")
+    yield from _changed(pair, fat.boot_sector(one.volume), fat.boot_sector(other.volume))
+
+
+def _footer(disk: DiskImage) -> dict[str, str]:
+    footer = disk.footer
+    if footer is None:
+        return {}
+    return {
+        "VHD time stamp": _time(_VHD_EPOCH + timedelta(seconds=footer.timestamp)),
+        "VHD unique ID": str(footer.unique_id),
+        "VHD creator": footer.creator,
+        "VHD geometry": f"{footer.geometry.cylinders}/{footer.geometry.heads}/{footer.geometry.sectors}",
+    }
+
+
+def _table(disk: DiskImage) -> dict[str, str]:
+    return {
+        "disk size": f"{disk.size_bytes} bytes",
+        "disk GUID": str(disk.gpt.disk_guid),
+        "usable sectors": f"LBA {disk.gpt.first_usable_lba} to {disk.gpt.last_usable_lba}",
+        "number of partitions": str(len(disk.gpt.entries)),
+    }
+
+
+def _changed(pair: Pair, one: dict[str, str], other: dict[str, str], *, of: str = "") -> Iterator[Difference]:
+    for name in dict.fromkeys([*one, *other]):
+        a, b = one.get(name, ""), other.get(name, "")
+        if a != b:
+            causes = causes_of([Sighting((*pair.path, name), where=name, a=a, b=b)])
+            yield Difference(f"{name}{of}", Kind.METADATA, "differs", a, b, causes)
+
+
+def _read(disk: DiskImage) -> _Side:
+    files = fat.found_files(disk.volume)
+    pieces = {path: disk.volume.extents(file.entry) for path, file in files.items() if not file.entry.is_directory}
+    for number, entry in enumerate(disk.gpt.entries, start=1):
+        if entry != disk.esp:
+            start = entry.first_lba * SECTOR_BYTES
+            pieces[f"partition {number}"] = (Span(start, (entry.last_lba + 1) * SECTOR_BYTES),)
+    digests = {}
+    for name, extents in sorted(pieces.items(), key=lambda item: item[1][:1]):
+        state = hashlib.sha256()
+        for piece in _bytes(disk, extents):
+            state.update(piece)
+        digests[name] = state.digest()
+    return _Side(disk, files, pieces, digests)
+
+
+def _bytes(disk: DiskImage, extents: Iterable[Span]) -> Iterator[bytes]:
+    for extent in extents:
+        disk.stream.seek(extent.start)
+        left = extent.size_bytes
+        while left:
+            piece = disk.stream.read(min(left, _CHUNK_BYTES))
+            if not piece:
+                raise TeekitError(f"the disk ends before offset {extent.stop:#x}")
+            left -= len(piece)
+            yield piece
+
+
+def _contents(examination: Examination, pair: Pair, one: _Side, other: _Side) -> Iterator[Difference]:
+    changed = [name for name, digest in one.digests.items() if other.digests.get(name, digest) != digest]
+    kept: Sequence[dict[str, Blob]] = [
+        {name: _kept(examination, side.disk, side.pieces[name], blob) for name in changed}
+        for side, blob in ((one, pair.a), (other, pair.b))
+    ]
+    for name in changed:
+        yield examination.compare(pair.inner(name, kept[0][name], kept[1][name]))
+
+
+def _kept(examination: Examination, disk: DiskImage, extents: tuple[Span, ...], blob: Blob) -> Blob:
+    """In place where it lies in one piece in the file."""
+    if disk.kind is not ArtifactKind.TAR_GZ and len(extents) == 1:
+        return blob.part(extents[0].start, extents[0].size_bytes)
+    return examination.spool().keep(_bytes(disk, extents))

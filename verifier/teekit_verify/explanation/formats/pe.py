@@ -1,0 +1,135 @@
+"""PE images, UKIs above all: section by section, then what lies outside of sections."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from teekit_verify.artifacts.blob import first_difference
+from teekit_verify.artifacts.pe import PeImage, PeSection, Span, parse_pe
+from teekit_verify.explanation import raw
+from teekit_verify.explanation.causes.find import causes_of
+from teekit_verify.explanation.causes.sighting import Sighting
+from teekit_verify.explanation.tree import Difference, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from teekit_verify.artifacts.blob import Blob
+    from teekit_verify.explanation.examination import Examination, Pair
+
+_TIME_OFFSET = 8
+"""TimeDateStamp, from the PE signature on (Microsoft "PE Format", COFF File Header)."""
+
+
+def is_pe(beginning: bytes) -> bool:
+    return beginning.startswith(b"MZ")
+
+
+def compare_pes(examination: Examination, pair: Pair) -> Difference | None:
+    """Raises TeekitError if one of them is damaged."""
+    one, other = _image(pair.a, pair.name), _image(pair.b, pair.name)
+    children = [*_sections(examination, pair, one, other), *_headers(examination, pair, one, other)]
+    if not children:
+        return None
+    kind = "UKI" if any(section.name == ".linux" for section in one.sections) else "PE image"
+    return Difference(pair.name, Kind.CONTENT, kind, *pair.sizes, children=tuple(children))
+
+
+def _image(blob: Blob, what: str) -> PeImage:
+    with blob.view() as view:
+        return parse_pe(view, what=what)
+
+
+def _sections(examination: Examination, pair: Pair, one: PeImage, other: PeImage) -> Iterator[Difference]:
+    first, second = _numbered(one), _numbered(other)
+    for key in dict.fromkeys([*first, *second]):
+        name = f"section {key[0]}" + (f" ({key[1] + 1})" if key[1] else "")
+        if key not in first or key not in second:
+            yield Difference(name, Kind.PRESENCE, f"only in {'A' if key in first else 'B'}")
+            continue
+        inner = pair.inner(name, _part(pair.a, first[key].content), _part(pair.b, second[key].content))
+        if first_difference(inner.a, inner.b) is not None:
+            yield examination.compare(inner)
+        tails = [_part(blob, _tail(rows[key])) for blob, rows in ((pair.a, first), (pair.b, second))]
+        if first_difference(*tails) is not None and tails[0].size_bytes == tails[1].size_bytes:
+            yield raw.compare_bytes(pair.inner(f"padding of {name}", *tails), examination.conditions)
+    orders = [[key for key in keys if key in first and key in second] for keys in (first, second)]
+    if orders[0] != orders[1]:
+        names = [", ".join(key[0] for key in order) for order in orders]
+        yield Difference("order of the sections", Kind.ORDER, "the same sections in another order", names[0], names[1])
+
+
+def _headers(examination: Examination, pair: Pair, one: PeImage, other: PeImage) -> Iterator[Difference]:
+    """A time stamp and a checksum by name; headers, signatures and what follows the sections byte by byte."""
+    times = [_time_stamp(blob) for blob in (pair.a, pair.b)]
+    if times[0] != times[1]:
+        told = [f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M:%S} UTC" for time in times]
+        causes = causes_of([Sighting(pair.path, where="PE time stamp")])
+        yield Difference("PE time stamp", Kind.METADATA, "the headers name different times", told[0], told[1], causes)
+    same_shape = [*map(_shape, one.sections)] == [*map(_shape, other.sections)]
+    outside = [
+        ("padding and what follows the sections", _rest(pair.a, one), _rest(pair.b, other)),
+        ("signature", _part(pair.a, one.certificates), _part(pair.b, other.certificates)),
+    ]
+    if times[0] == times[1] and same_shape:  # otherwise it follows from what was told
+        outside += _other_headers(pair, one, other)
+    for name, left, right in outside:
+        if first_difference(left, right) is not None:
+            inner = pair.inner(name, left, right)
+            yield raw.compare_bytes(inner, examination.conditions, is_code=name == "PE headers")
+
+
+def _other_headers(pair: Pair, one: PeImage, other: PeImage) -> Iterator[tuple[str, Blob, Blob]]:
+    """Without the checksum: it follows from all other bytes, and is told where they are equal."""
+    sides = [(blob.part(0, image.header_bytes), image.checksum) for blob, image in ((pair.a, one), (pair.b, other))]
+    before, after = ([_around(blob, span)[part] for blob, span in sides] for part in (0, 1))
+    if first_difference(*before) is not None or first_difference(*after) is not None:
+        yield "PE headers", sides[0][0], sides[1][0]
+    elif pair.a.size_bytes == pair.b.size_bytes and _equal_after_headers(pair, one):
+        yield "PE checksum", _part(pair.a, one.checksum), _part(pair.b, other.checksum)
+
+
+def _around(blob: Blob, span: Span) -> tuple[Blob, Blob]:
+    return blob.part(0, span.start), blob.part(span.stop, blob.size_bytes)
+
+
+def _equal_after_headers(pair: Pair, image: PeImage) -> bool:
+    rest = [blob.part(image.header_bytes, blob.size_bytes) for blob in (pair.a, pair.b)]
+    return first_difference(*rest) is None
+
+
+def _time_stamp(blob: Blob) -> int:
+    start = int.from_bytes(blob.read(0x3C, 4), "little")
+    return int.from_bytes(blob.read(start + _TIME_OFFSET, 4), "little")
+
+
+def _rest(blob: Blob, image: PeImage) -> Blob:
+    """From the end of the last section to the signature."""
+    start = max((section.raw_offset + section.raw_size for section in image.sections), default=image.header_bytes)
+    stop = image.certificates.start if image.certificates else blob.size_bytes
+    return _part(blob, Span(start, max(start, stop)))
+
+
+def _part(blob: Blob, span: Span | None) -> Blob:
+    return blob.part(span.start, span.size_bytes) if span else blob.part(0, 0)
+
+
+def _tail(section: PeSection) -> Span:
+    """What fills the section up to a multiple of the file alignment; its length follows from that of the content."""
+    return Span(section.raw_offset + section.virtual_size, section.raw_offset + section.raw_size)
+
+
+def _shape(section: PeSection) -> tuple[str, int, int]:
+    return section.name, section.virtual_size, section.raw_size
+
+
+def _numbered(image: PeImage) -> dict[tuple[str, int], PeSection]:
+    """Sections that have content, by name, and number among those of the name (profiles of a UKI repeat names)."""
+    seen: Counter[str] = Counter()
+    found = {}
+    for section in image.sections:
+        found[section.name, seen[section.name]] = section
+        seen[section.name] += 1
+    return found

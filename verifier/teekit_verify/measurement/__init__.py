@@ -1,1 +1,0 @@
-"""Registers, events and replay; prediction builds an event log from artifacts and replays it."""

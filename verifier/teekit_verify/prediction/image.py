@@ -1,0 +1,142 @@
+"""Predicts an artifact's registers for each platform and puts them into a measurements document."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from teekit_verify import __version__
+from teekit_verify.artifacts.disk import ArtifactKind, open_boot_artifact, recognise
+from teekit_verify.core.digest import Algorithm, Digest, digest_file
+from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.core.files import read_beginning
+from teekit_verify.documents import load, model
+from teekit_verify.documents.create import register_value
+from teekit_verify.prediction.machines import on_record
+from teekit_verify.prediction.platforms import IMAGE_PLATFORMS, PLATFORMS, Platform, subject_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from pathlib import Path
+
+    from teekit_verify.prediction.machines import Machines
+    from teekit_verify.prediction.platforms import Subject
+    from teekit_verify.reference.published import PublishedFile
+    from teekit_verify.registers.registers import Register
+
+_FORMATS = {
+    ArtifactKind.RAW: model.DiskFormat.RAW,
+    ArtifactKind.VHD: model.DiskFormat.VHD,
+    ArtifactKind.TAR_GZ: model.DiskFormat.TAR_GZ,
+}
+_MADE_FOR = {ArtifactKind.VHD: "azure", ArtifactKind.TAR_GZ: "gcp"}
+
+
+def platforms_for(path: Path, names: Sequence[str] = (), *, vtpm: bool | None = None) -> tuple[Platform, ...]:
+    """The platforms of these names, else those that a file of this kind is made for; with a vTPM, without, or (None) both.
+
+    Raises TeekitError for an unknown name, or if none is left.
+    """
+    for name in names:
+        if not any(platform.is_called(name) for platform in PLATFORMS):
+            raise TeekitError(f"no such platform: {printable(name[:40])}", hint=f"Choose from {_all_names()}.")
+    if not names and (made_for := _MADE_FOR.get(recognise(path))):
+        names = (made_for,)
+    chosen = tuple(
+        platform
+        for platform in PLATFORMS
+        if (not names or any(platform.is_called(name) for name in names)) and vtpm in {None, platform.vtpm}
+    )
+    if not chosen:
+        kind = "with" if vtpm else "without"
+        raise TeekitError(f"{', '.join(names)} has no machines {kind} a vTPM", hint=f"Choose from {_all_names()}.")
+    return chosen
+
+
+def _all_names() -> str:
+    return ", ".join(platform.name for platform in PLATFORMS)
+
+
+def measure_file(
+    path: Path,
+    platforms: Sequence[Platform] = IMAGE_PLATFORMS,
+    *,
+    machines: Machines | None = None,
+    whole_disk: bool = False,
+) -> model.Measurements:
+    """The measurements of a UKI or of the UKI on a disk; with `whole_disk`, all of the disk's bytes are hashed as well.
+    With `machines`, these are predicted instead of their platform.
+
+    Raises TeekitError for other files, and for a UKI whose measuring is not known.
+    """
+    with open_boot_artifact(path) as boot, ThreadPoolExecutor(1) as beside:
+        uki, disk = boot.uki, None
+        whole = beside.submit(Digest.of, Algorithm.SHA256, uki.data)  # leaves no processor idle
+        subject = subject_of(boot)
+        if boot.kind is not ArtifactKind.UKI:
+            digest = digest_file(path) if whole_disk else None
+            disk = model.Disk(path.name, _FORMATS[boot.kind], path.stat().st_size, digest)
+        return model.Measurements(
+            schema=model.MEASUREMENTS_SCHEMA,
+            tool_version=__version__,
+            artifact=model.Artifact(boot.name, len(uki.data), whole.result()),
+            stub_version=uki.stub_version.text,
+            platforms=_platforms(platforms, subject, machines),
+            disk=disk,
+        )
+
+
+def _platforms(
+    platforms: Sequence[Platform], subject: Subject, machines: Machines | None
+) -> dict[str, dict[Register, model.RegisterValue]]:
+    if machines is None:
+        return {platform.name: _registers(platform, subject) for platform in platforms}
+    family = machines.platform
+    plain = [platform for platform in platforms if not platform.is_called(family.name)]
+    of_image = _registers(family, subject)
+    return {platform.name: _registers(platform, subject) for platform in plain} | {
+        name: of_image | of_machine for name, of_machine in machines.registers(of_image)
+    }
+
+
+def _registers(platform: Platform, subject: Subject) -> dict[Register, model.RegisterValue]:
+    return {
+        prediction.register: register_value(
+            prediction.register, prediction.events, missing="; ".join(prediction.missing)
+        )
+        for prediction in platform.predict(subject)
+    }
+
+
+def measure_or_load(path: Path, published: PublishedFile) -> model.Measurements:
+    """A UKI or disk is measured for the platforms that were published, as far as we know them; a measurements.json is loaded.
+
+    All bytes of a disk are hashed only if the reference lists a file of its name.
+    """
+    if _is_document(path):
+        return load.load_measurements(path)
+    return _measure_for(path, published.platforms, whole_disk=path.name in published.artifact_names)
+
+
+def measure_rebuilt(uki: Path, disk: Path | None, published: Collection[str] = ()) -> model.Measurements:
+    """What a rebuild measured, for every kind of machine and for the other platforms that were published: of the disk, if
+    there is one, because its partition table is measured too.
+    """
+    measured = measure_file(disk or uki)
+    others = set(published) - measured.platforms.keys()
+    more = _measure_for(disk or uki, others).platforms if others else {}
+    return replace(measured, platforms={**measured.platforms, **more})
+
+
+def _measure_for(path: Path, names: Collection[str], *, whole_disk: bool = False) -> model.Measurements:
+    wanted = tuple(platform for platform in PLATFORMS if platform.name in names)
+    measured = measure_file(path, wanted, whole_disk=whole_disk)
+    platforms = dict(measured.platforms)
+    for machines in on_record(sorted(names)):
+        platforms |= measure_file(path, (), machines=machines).platforms
+    return replace(measured, platforms=platforms)
+
+
+def _is_document(path: Path) -> bool:
+    return read_beginning(path, 512).lstrip(b" \t\r\n")[:1] == b"{"

@@ -1,0 +1,92 @@
+"""A platform says which measurement registers it has, and for each of them who predicts it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from teekit_verify.prediction.uki import Prediction, predict_uki
+from teekit_verify.registers.events import EventType
+from teekit_verify.registers.registers import Register
+
+if TYPE_CHECKING:
+    from teekit_verify.artifacts.disk import BootArtifact
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is booted. `image`: the registers as UKI and disk decide them, on a machine that measures into all of them.
+
+    Firmware and machine are to be added here by the rules that need them (MRTD, RTMR0).
+    """
+
+    image: Mapping[Register, Prediction]
+
+
+Rule = Callable[[Register, Subject], Prediction]
+"""Predicts one register. What is not known goes into the prediction's `missing`, with the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """A kind of machine. `rules` has every register it has; `note` is what a reader of the values must know."""
+
+    name: str
+    vtpm: bool
+    rules: Mapping[Register, Rule]
+    note: str = ""
+
+    def predict(self, subject: Subject) -> tuple[Prediction, ...]:
+        """One prediction for each register that machines of this kind have."""
+        return tuple(rule(register, subject) for register, rule in self.rules.items())
+
+    def is_called(self, name: str) -> bool:
+        """`gcp` means `gcp` and `gcp-no-vtpm`."""
+        return self.name == name or self.name.startswith(f"{name}-")
+
+
+def subject_of(artifact: BootArtifact, *, secure_boot: bool = False) -> Subject:
+    """Predict what the artifact decides, once for all platforms. Raises UnsupportedInputError (`measurement.boot`)."""
+    predictions = predict_uki(artifact.uki, artifact.gpt, vtpm=False, secure_boot=secure_boot)
+    return Subject({prediction.register: prediction for prediction in predictions})
+
+
+def by_image(register: Register, subject: Subject) -> Prediction:
+    """UKI and disk decide the register."""
+    return subject.image[register]
+
+
+def by_image_beside_vtpm(register: Register, subject: Subject) -> Prediction:
+    """RTMR2 where there is a vTPM: Linux measures command line and initrd into the TPM if there is one, else into the CC
+    register (drivers/firmware/efi/libstub/efi-stub-helper.c, efi_measure_tagged_event(): `if (tcg2) ... else if (cc)`).
+    """
+    events = tuple(event for event in subject.image[register].events if event.event_type != EventType.EV_EVENT_TAG)
+    return Prediction(register, events)
+
+
+def zero(register: Register, _subject: Subject) -> Prediction:
+    """Nothing is measured into the register during boot."""
+    return Prediction(register, ())
+
+
+def unknown(reason: str) -> Rule:
+    """Nobody predicts the register; `reason` says why, in words."""
+
+    def rule(register: Register, _subject: Subject) -> Prediction:
+        return Prediction(register, (), (reason,))
+
+    return rule
+
+
+def candidate(rule: Rule, reason: str) -> Rule:
+    """A prediction that too little evidence supports: its events are known, its value is named but not claimed."""
+
+    def uncertain(register: Register, subject: Subject) -> Prediction:
+        prediction = rule(register, subject)
+        if prediction.missing:
+            return prediction
+        values = ", ".join(str(prediction.value(bank)) for bank in register.algorithms)
+        return replace(prediction, missing=(f"{reason}; the candidate is {values}",))
+
+    return uncertain

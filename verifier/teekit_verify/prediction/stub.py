@@ -1,0 +1,244 @@
+"""What each systemd-stub measures, and what it hands to the kernel: one table, read from systemd's sources.
+
+Read in 252.39, 253, 254.26, 255.4, 256, 257.13, 258.10, 259.5 and 260.4: src/fundamental/tpm-pcr.h or uki.h (order of
+the sections), src/boot/stub.c (initrds, profiles), pe.c (which section wins), cpio.c, linux.c, measure.c, util.c
+(src/boot/efi/ up to 256). 252, 254, 255, 257 and 259 were also booted under OVMF with a software TPM (tests/assets/boots).
+A version that is not in the table is refused: the next release may measure something else. 261, for one, appends a
+console= argument that depends on the machine, and a secret from a firmware variable, and measures SMBIOS data.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from teekit_verify.core.errors import UnsupportedInputError, printable
+from teekit_verify.prediction.stub_cpio import extra_file
+
+if TYPE_CHECKING:
+    from teekit_verify.artifacts.pe import PeSection
+    from teekit_verify.artifacts.uki import StubVersion, UnifiedKernelImage
+    from teekit_verify.prediction.hashing import Message
+
+_UNMEASURED = ".pcrsig"
+"""unified_section_measure(): "Don't include the PCR signature in the PCR measurements"."""
+_MAX_CMDLINE_BYTES = 1 << 16
+"""Linux uses the first 2,047 characters on x86 (COMMAND_LINE_SIZE), but measures all of them."""
+_HARDWARE_DEPENDENT = (".dtbauto", ".efifw")
+
+
+@dataclass(frozen=True, slots=True)
+class StubBehaviour:
+    """One row of the table: what a series of systemd-stub releases does.
+
+    `sections` are the sections it knows, in the order it measures them. `packed` are the sections it wraps into cpio
+    archives, in the order it appends them to the initrd. `profiles`: names match exactly, the first section of a name
+    wins, `.profile` starts a profile; else names match as prefixes, the last wins, and `.profile` means nothing.
+    `measures_to_cc`: sections are also measured with the CC protocol. `firmware_loads_kernel`: `.linux` goes through
+    LoadImage(), and so the firmware measures it; else the stub loads it itself ("stub: call inner kernel directly",
+    systemd pull request 37372, in 258) and nothing measures it a second time.
+    """
+
+    sections: tuple[str, ...]
+    packed: tuple[tuple[str, str], ...]
+    profiles: bool
+    measures_to_cc: bool
+    firmware_loads_kernel: bool
+    skips_leading_space: bool
+
+
+_SIGNATURE_FILES = ((".pcrsig", "tpm2-pcr-signature.json"), (".pcrpkey", "tpm2-pcr-public-key.pem"))
+
+_V252 = StubBehaviour(
+    sections=(".linux", ".osrel", ".cmdline", ".initrd", ".splash", ".dtb", ".pcrsig", ".pcrpkey"),
+    packed=_SIGNATURE_FILES,
+    profiles=False,
+    measures_to_cc=False,
+    firmware_loads_kernel=True,
+    skips_leading_space=False,
+)
+_V254 = replace(
+    _V252,
+    sections=(".linux", ".osrel", ".cmdline", ".initrd", ".splash", ".dtb", ".uname", ".sbat", ".pcrsig", ".pcrpkey"),
+)
+_V255 = replace(_V254, skips_leading_space=True)
+_V256 = replace(
+    _V255,
+    sections=(
+        *(".linux", ".osrel", ".cmdline", ".initrd", ".ucode", ".splash", ".dtb", ".uname", ".sbat"),
+        *(".pcrsig", ".pcrpkey"),
+    ),
+    measures_to_cc=True,
+)
+_V257 = StubBehaviour(
+    sections=(*_V256.sections, ".profile", ".dtbauto", ".hwids"),
+    packed=(*_SIGNATURE_FILES, (".osrel", "os-release"), (".profile", "profile")),
+    profiles=True,
+    measures_to_cc=True,
+    firmware_loads_kernel=True,
+    skips_leading_space=True,
+)
+_V258 = replace(_V257, sections=(*_V257.sections, ".efifw"), firmware_loads_kernel=False)
+
+_CHANGED_BUILDS = re.compile(r"rc\d|\.el\d")
+"""Release candidates, and Red Hat Enterprise Linux: its 252 measures .uname and .sbat, which upstream's does not."""
+
+BEHAVIOURS = {
+    252: _V252,
+    253: _V252,
+    254: _V254,
+    255: _V255,
+    256: _V256,
+    257: _V257,
+    258: _V258,
+    259: _V258,
+    260: _V258,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StubView:
+    """A UKI as its own stub sees it at boot, with the default profile and nothing beside it on the ESP."""
+
+    uki: UnifiedKernelImage
+    behaviour: StubBehaviour
+    chosen: tuple[PeSection, ...]
+    """The sections it uses, one for each name, in the order of `behaviour.sections`."""
+
+    def get(self, name: str) -> PeSection | None:
+        """The section of this name that the stub uses, None if there is none."""
+        return next((section for section in self.chosen if section.name == name), None)
+
+    @property
+    def measured(self) -> tuple[PeSection, ...]:
+        """The sections that it measures, in its order."""
+        return tuple(section for section in self.chosen if section.name != _UNMEASURED)
+
+    @property
+    def linux(self) -> PeSection:
+        """The kernel. Raises UnsupportedInputError if there is none."""
+        section = self.get(".linux")
+        if section is None:
+            raise UnsupportedInputError("the UKI has no .linux section for its default profile")
+        return section
+
+    def initrd(self) -> Message | None:
+        """The initrd as the kernel receives it; None if there is none.
+
+        "If there is more then 1 initrd we need to combine them" (stub.c): each part is padded with zeros to 4 bytes;
+        a single part is handed over as it is (256 pads a lone .ucode as well). Order: .ucode, .initrd, then the
+        generated cpio archives.
+        """
+        parts: list[Message] = [
+            (section.content,) for name in (".ucode", ".initrd") if (section := self.get(name)) is not None
+        ]
+        for name, filename in self.behaviour.packed:
+            if (section := self.get(name)) is not None:
+                before, after = extra_file(filename, section.virtual_size)
+                parts.append((before, section.content, after))
+        pads_one = self.behaviour is _V256 and self.get(".ucode") is not None
+        if len(parts) < 2 and not pads_one:  # noqa: PLR2004 - see above
+            return parts[0] if parts else None
+        return tuple(piece for part in parts for piece in _padded(part))
+
+    def load_options(self) -> bytes | None:
+        """The kernel's LoadOptions: `.cmdline` in UTF-16LE with its NUL; None if the UKI has no command line.
+
+        xstrn8_to_16() stops at the first NUL byte; mangle_stub_cmdline() turns control characters into spaces and
+        drops white space at the end, from 255 also at the start and for DEL.
+        """
+        section = self.get(".cmdline")
+        if section is None:
+            return None
+        raw = bytes(self.uki.content(section)[: _MAX_CMDLINE_BYTES + 1]).split(b"\0", 1)[0]
+        if not raw.isascii() or len(raw) > _MAX_CMDLINE_BYTES:
+            raise UnsupportedInputError(
+                f"the UKI's .cmdline is not plain ASCII of at most {_MAX_CMDLINE_BYTES} bytes",
+                hint="Use only ASCII characters on the kernel command line.",
+            )
+        blanks = {*range(0x20), 0x7F} if self.behaviour.skips_leading_space else set(range(0x20))
+        text = raw.decode("ascii").translate(dict.fromkeys(blanks, " ")).rstrip(" ")
+        if self.behaviour.skips_leading_space:
+            text = text.lstrip(" ")
+        if not text:
+            raise UnsupportedInputError("the UKI's .cmdline holds only white space", hint="Give it a command line.")
+        return f"{text}\0".encode("utf-16-le")
+
+
+def behaviour_of(version: StubVersion) -> StubBehaviour:
+    """The row for this version. Raises UnsupportedInputError for one whose source was not read."""
+    known = BEHAVIOURS.get(version.major)
+    if known is None or _CHANGED_BUILDS.search(version.text):
+        raise UnsupportedInputError(
+            f"systemd-stub {version.text}: what this version measures is not known; "
+            f"known are {', '.join(map(str, BEHAVIOURS))}",
+            hint="Build the UKI with one of these, or update teekit-verify.",
+        )
+    return known
+
+
+def stub_view(uki: UnifiedKernelImage) -> StubView:
+    """Choose sections as the stub does. Raises UnsupportedInputError where the choice depends on the machine."""
+    behaviour = behaviour_of(uki.stub_version)
+    for name in _HARDWARE_DEPENDENT:
+        if name in behaviour.sections and uki.named(name):
+            raise UnsupportedInputError(
+                f"the UKI has a {name} section: whether it is used and measured depends on the machine",
+                hint=f"Build the UKI without {name}.",
+            )
+    rows = [row for row in uki.sections if row.virtual_size]
+    chosen = _by_profile(rows) if behaviour.profiles else _by_prefix(rows, behaviour)
+    view = StubView(uki, behaviour, tuple(chosen[name] for name in behaviour.sections if name in chosen))
+    _refuse_overlap(view, rows)
+    return view
+
+
+def _by_profile(rows: list[PeSection]) -> dict[str, PeSection]:
+    """find_sections(): the base sections come before the first .profile; profile 0 overrides them; first one wins."""
+    chosen: dict[str, PeSection] = {}
+    starts = [number for number, row in enumerate(rows) if row.name == ".profile"]
+    base_end, end = (starts + [len(rows)] * 2)[:2]
+    for row in (*reversed(rows[:base_end]), *reversed(rows[base_end:end])):
+        chosen[row.name] = row
+    return chosen
+
+
+def _by_prefix(rows: list[PeSection], behaviour: StubBehaviour) -> dict[str, PeSection]:
+    """locate_sections() up to 256: memcmp() over the length of the known name, so `.dtbauto` counts as `.dtb`."""
+    chosen: dict[str, PeSection] = {}
+    for row in rows:
+        for name in behaviour.sections:
+            if row.name.startswith(name):
+                if name in chosen or row.name != name:
+                    raise UnsupportedInputError(
+                        f"section {printable(row.name)} also counts as {name} for this systemd-stub, "
+                        "which uses only the last of them",
+                        hint="Build the UKI with one section of each kind, or with systemd-stub 257 or later.",
+                    )
+                chosen[name] = row
+    return chosen
+
+
+def _refuse_overlap(view: StubView, rows: list[PeSection]) -> None:
+    """A section that shares memory with another holds what the loader copied last, and not what the file says."""
+    for used in view.chosen:
+        for other in rows:
+            if other is not used and _overlap(used, other):
+                raise UnsupportedInputError(
+                    f"UKI section {used.name} overlaps section {printable(other.name)} in memory",
+                    hint="Build the UKI with ukify.",
+                )
+
+
+def _overlap(one: PeSection, other: PeSection) -> bool:
+    return (
+        one.virtual_address < other.virtual_address + other.virtual_size
+        and other.virtual_address < one.virtual_address + one.virtual_size
+    )
+
+
+def _padded(part: Message) -> Message:
+    size_bytes = sum(len(piece) if isinstance(piece, bytes) else piece.size_bytes for piece in part)
+    padding = bytes(-size_bytes % 4)
+    return (*part, padding) if padding else part

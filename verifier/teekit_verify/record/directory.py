@@ -1,0 +1,190 @@
+"""The report directory of a rebuild: everything somebody else needs to check the verdict.
+
+report.json        the verdict and all that led to it
+report.html        the same for people
+measurements.json  the predicted registers with their event logs
+packages.lock.json the lock of the packages, if it was made for this run: for --lock
+inputs.json        what build A consumed (inputs-B.json, if B consumed something else)
+artifacts/         build A's files (artifacts/B/: those of build B that differ)
+logs/              the builds' logs
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter
+
+from teekit_verify.core.digest import digest_file
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.documents import codec
+from teekit_verify.documents.create import dump_inputs, dump_measurements
+from teekit_verify.documents.load import load_inputs, load_measurements
+from teekit_verify.documents.model import Artifact, Build, Measurements
+from teekit_verify.record.document import REBUILD_SCHEMA
+from teekit_verify.record.fitting import fitting
+from teekit_verify.record.json_report import render_rebuild
+from teekit_verify.record.read import parse_rebuild
+from teekit_verify.report.html import page as html_report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from teekit_verify.rebuild.run import TwoBuilds
+    from teekit_verify.record.document import RebuildReport
+
+_REPORT = "report.json"
+_HINT = "Name another folder with --output DIR."
+_ARTIFACT = TypeAdapter(Artifact)
+
+
+def require_replaceable(directory: Path) -> None:
+    """A report replaces an older one, and nothing else. Raises TeekitError for a folder with other things in it, or one that
+    cannot be made: better before the builds than after them.
+    """
+    parent = next(place for place in directory.resolve().parents if place.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise TeekitError(f"{parent} cannot be written", hint=_HINT)
+    if directory.exists() and not directory.is_dir():
+        raise TeekitError(f"{directory} is not a folder", hint="Name a new folder with --output DIR.")
+    if directory.is_dir() and any(directory.iterdir()) and not (directory / _REPORT).is_file():
+        raise TeekitError(f"{directory} has other things in it", hint="Name a new folder with --output DIR.")
+
+
+def set_aside(directory: Path) -> Path | None:
+    """Hide an older report while a new one is being made, and say where: a run that ends early must not seem to have made it.
+
+    An empty folder is removed. Raises TeekitError for one that cannot give way, such as a mount point.
+    """
+    place = directory.resolve()
+    try:
+        if not (place / _REPORT).is_file():
+            if place.is_dir():
+                place.rmdir()
+            return None
+        old = _old(place)
+        shutil.rmtree(old, ignore_errors=True)
+        place.rename(old)
+    except OSError as error:
+        raise TeekitError(
+            f"{directory} cannot be replaced: {error.strerror}",
+            hint="Name a folder in it, or another one, with --output DIR.",
+        ) from error
+    return old
+
+
+def _old(directory: Path) -> Path:
+    return directory.with_name(f".{directory.name}.old")
+
+
+def write_failure(directory: Path, report: RebuildReport, logs: tuple[Path, ...]) -> None:
+    """A rebuild that failed leaves its report and whatever logs there are."""
+    with _replacement(directory) as folder:
+        _copy_logs(logs, folder)
+        _write_report(report, folder)
+
+
+def write(directory: Path, report: RebuildReport, two: TwoBuilds) -> None:
+    """Write the report directory whole, or leave what was there."""
+    with _replacement(directory) as folder:
+        _copy_logs(tuple(attempt.log for attempt in two.attempts), folder)
+        _copy_artifacts(two, folder)
+        first, second = two.builds
+        (folder / "inputs.json").write_bytes(dump_inputs(first.inputs))
+        if first.inputs != second.inputs:
+            (folder / "inputs-B.json").write_bytes(dump_inputs(second.inputs))
+        if not two.plan.project.image_lock.exists():  # made for this run
+            (folder / "packages.lock.json").write_bytes(two.plan.lock.dump())
+        if report.measurements is not None:
+            (folder / "measurements.json").write_bytes(dump_measurements(report.measurements))
+        _write_report(report, folder)
+
+
+def _write_report(report: RebuildReport, folder: Path) -> None:
+    """The page is made of the very bytes of report.json, so that anybody can make it again."""
+    data = render_rebuild(fitting(report))
+    (folder / "report.html").write_bytes(html_report.render(parse_rebuild(data, _REPORT)))
+    (folder / _REPORT).write_bytes(data)
+
+
+def _copy_logs(logs: tuple[Path, ...], folder: Path) -> None:
+    (folder / "logs").mkdir()
+    for log in logs:
+        if log.is_file():
+            shutil.copyfile(log, folder / "logs" / f"build-{log.parent.name}.log")
+
+
+def _copy_artifacts(two: TwoBuilds, folder: Path) -> None:
+    artifacts = folder / "artifacts"
+    artifacts.mkdir()
+    first, second = ({artifact.name: artifact for artifact in build.artifacts} for build in two.builds)
+    for name in two.plan.target.artifacts:
+        shutil.copyfile(two.attempts[0].output / name, artifacts / name)
+        if first[name] != second[name]:
+            (artifacts / "B").mkdir(exist_ok=True)
+            shutil.copyfile(two.attempts[1].output / name, artifacts / "B" / name)
+
+
+@contextmanager
+def _replacement(directory: Path) -> Iterator[Path]:
+    """A new folder that takes the place of `directory` when the block ends well."""
+    require_replaceable(directory)
+    place = directory.resolve()
+    new, old = place.with_name(f".{place.name}.new"), _old(place)
+    shutil.rmtree(new, ignore_errors=True)
+    try:
+        new.mkdir(parents=True)
+        yield new
+        shutil.rmtree(old, ignore_errors=True)
+        if place.exists():
+            place.rename(old)
+        new.rename(place)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise TeekitError(f"{place} cannot be written: {error.strerror}", hint=_HINT) from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)  # there if something went wrong
+
+
+def load_reproduced(directory: Path) -> tuple[Build, Measurements]:
+    """The build and measurements of a report in which A and B are equal. The artifacts are hashed again.
+
+    Raises TeekitError when the report is another kind of document, A and B differ, or a file is not what it says.
+    """
+    report = codec.plain_json(codec.read_bounded(directory / _REPORT), str(directory / _REPORT))
+    artifacts = tuple(_recorded_artifacts(report, directory))
+    inputs = load_inputs(directory / "inputs.json")
+    measurements = load_measurements(directory / "measurements.json")
+    for artifact in artifacts:
+        path = directory / "artifacts" / artifact.name
+        if not path.is_file() or digest_file(path) != artifact.sha256:
+            raise TeekitError(f"{path} is not the file the report is about", hint="Run the rebuild again.")
+    # By its bytes: on a disk the UKI has another name.
+    if measurements.artifact.sha256 not in {artifact.sha256 for artifact in artifacts}:
+        raise TeekitError(f"{directory}: measurements.json is about another artifact", hint="Run the rebuild again.")
+    return Build(inputs, artifacts), measurements
+
+
+def _recorded_artifacts(report: object, directory: Path) -> Iterator[Artifact]:
+    """The report's artifacts; every one must be the same in A and B."""
+    unusable = TeekitError(f"{directory / _REPORT} is not the report of a rebuild with artifacts")
+    if not isinstance(report, dict) or report.get("schema") != REBUILD_SCHEMA or not report.get("artifacts"):
+        raise unusable
+    try:
+        for pair in report["artifacts"]:
+            if not pair["a"] or pair["a"] != pair["b"]:
+                raise TeekitError(
+                    f"{directory}: build A and B differ, so there is nothing to publish", hint="See its `explanations`."
+                )
+            artifact = _ARTIFACT.validate_json(json.dumps(pair["a"]))
+            if PurePath(artifact.name).name != artifact.name:
+                raise unusable
+            yield artifact
+    except (TypeError, LookupError, ValueError) as error:
+        raise unusable from error

@@ -1,0 +1,142 @@
+"""The results of commands as plain values: what `terminal` and `json_report` present. Nothing here prints or decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import ConfigDict, Field
+
+from teekit_verify.appraisal.artifacts import ArtifactPair
+from teekit_verify.appraisal.checklist import Checklist, Conclusion
+from teekit_verify.appraisal.rebuild.verdict import Verdict
+from teekit_verify.documents import fields
+from teekit_verify.documents.inputs import inputs_digest
+from teekit_verify.documents.model import Environment, Inputs, Measurements, Reference
+from teekit_verify.explanation.tree import Explanation
+from teekit_verify.rebuild.origin import Origin
+from teekit_verify.rebuild.sandbox import Seen
+from teekit_verify.rebuild.smells import Smell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from teekit_verify.appraisal.rebuild.appraise import RebuildAppraisal
+    from teekit_verify.core.progress import Timing
+    from teekit_verify.documents.model import Build
+
+REBUILD_SCHEMA = "teekit-verify/report/v1"
+COMPARISON_SCHEMA = "teekit-verify/comparison/v1"
+INSPECTION_SCHEMA = "teekit-verify/inspection/v1"
+
+Seconds = Annotated[float, Field(ge=0, le=1e7)]
+
+
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """One condition that was different on purpose, or the `reason` why it was not: then both values are equal."""
+
+    name: str
+    value_a: str
+    value_b: str
+    reason: str = ""
+
+
+def variations(
+    conditions_a: Mapping[str, str], conditions_b: Mapping[str, str], off: Mapping[str, str]
+) -> tuple[Variation, ...]:
+    """Pair the conditions of both builds by name; `off` says why what is not varied is not (variation -> reason)."""
+    names = dict.fromkeys((*conditions_a, *off))
+    return tuple(
+        Variation(name, conditions_a.get(name, ""), conditions_b.get(name, ""), off.get(name, "")) for name in names
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of the run. `begin_seconds` counts from its start."""
+
+    name: str
+    seconds: Seconds
+    begin_seconds: Seconds = 0.0
+
+
+def steps(timings: Iterable[Timing]) -> tuple[Step, ...]:
+    return tuple(Step(timing.name, timing.seconds, timing.begin_seconds) for timing in timings)
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceUsed:
+    """The reference file that was compared with: its path as given, what it says it is, and the digest of its bytes."""
+
+    path: str
+    release: str
+    commit: str | None
+    sha256: fields.Sha256
+
+
+@dataclass(frozen=True, slots=True)
+class InputsUsed:
+    """SHA-256 of the input records (`reference.inputs.inputs_digest`), and how they differ."""
+
+    sha256_a: fields.Sha256
+    sha256_b: fields.Sha256
+    sha256_reference: fields.Sha256 | None
+    drift_between_builds: tuple[str, ...]
+    drift_from_reference: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildReport:
+    """One run of `rebuild`. A run that failed has a verdict, reasons, steps, and what was known by then.
+
+    `command` is the command line that was given, `origin` where the source came from, `smells` what in it an auditor
+    should look at. `consumed` are the inputs of build A, `published` is the whole reference: with them a report can be
+    read on its own. `explanations` say why A and B differ, one for each artifact that does. `seen_by_a` and `seen_by_b`
+    list all that the builds could see.
+    """
+
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid", strict=True)
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    tool_version: str
+    image: str
+    profiles: tuple[str, ...]
+    directory: str
+    reference: ReferenceUsed | None = None
+    environment: Environment | None = None
+    inputs: InputsUsed | None = None
+    variations: tuple[Variation, ...] = ()
+    artifacts: tuple[ArtifactPair, ...] = ()
+    measurements: Measurements | None = None
+    checklist: Checklist | None = None
+    steps: tuple[Step, ...] = ()
+    command: tuple[str, ...] = ()
+    origin: Origin | None = None
+    smells: tuple[Smell, ...] = ()
+    consumed: Inputs | None = None
+    published: Reference | None = None
+    explanations: tuple[Explanation, ...] = ()
+    seen_by_a: tuple[Seen, ...] = ()
+    seen_by_b: tuple[Seen, ...] = ()
+
+
+def inputs_used(build_a: Build, build_b: Build, reference: Reference | None, appraisal: RebuildAppraisal) -> InputsUsed:
+    return InputsUsed(
+        inputs_digest(build_a.inputs),
+        inputs_digest(build_b.inputs),
+        None if reference is None else inputs_digest(reference.inputs),
+        appraisal.drift_between_builds,
+        appraisal.drift_from_reference,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonReport:
+    """One run of `compare`."""
+
+    reference: ReferenceUsed
+    measurements: Measurements
+    checklist: Checklist
+    conclusion: Conclusion
+    tool_version: str

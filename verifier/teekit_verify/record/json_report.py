@@ -1,0 +1,71 @@
+"""Results as JSON: fields in the order of the dataclasses, digests in hexadecimal, bytes that depend on the values alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from enum import Enum, IntEnum
+from typing import TYPE_CHECKING
+
+from teekit_verify.core.digest import Digest
+from teekit_verify.documents import codec
+from teekit_verify.documents.model import Inputs, Measurements, Reference
+from teekit_verify.record.document import COMPARISON_SCHEMA, INSPECTION_SCHEMA, REBUILD_SCHEMA
+from teekit_verify.registers.registers import Register
+
+if TYPE_CHECKING:
+    from teekit_verify.inspection.uki import UkiFacts
+    from teekit_verify.record.document import ComparisonReport, RebuildReport
+
+_SECONDS_DIGITS = 1
+
+
+def render_rebuild(report: RebuildReport) -> bytes:
+    """`report.json`."""
+    return render({"schema": REBUILD_SCHEMA, "exit_status": int(report.verdict.exit_status)}, report)
+
+
+def render_comparison(report: ComparisonReport) -> bytes:
+    """What `compare --json` prints."""
+    return render({"schema": COMPARISON_SCHEMA, "exit_status": int(report.conclusion.status)}, report)
+
+
+def render_inspection(facts: UkiFacts) -> bytes:
+    """What `inspect --json` prints."""
+    return render({"schema": INSPECTION_SCHEMA}, facts)
+
+
+def render(heading: dict[str, object], report: object) -> bytes:
+    fields = plain(report)
+    assert isinstance(fields, dict)  # noqa: S101 - reports are dataclasses
+    document = {**heading, **fields}
+    return json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def plain(value: object) -> object:
+    """A tree of values as JSON's types. Raises TypeError for a type it does not know: nothing is guessed."""
+    match value:
+        case Measurements() | Reference() | Inputs():
+            return json.loads(codec.dump(value))
+        case None | bool():
+            return value
+        case str():
+            return value.encode(
+                "utf-8", "backslashreplace"
+            ).decode()  # a lone surrogate is no JSON text to many readers
+        case Digest():
+            return value.hex
+        case Register():
+            return value.name
+        case IntEnum() | int():
+            return int(value)
+        case Enum():
+            return value.value
+        case float():
+            return round(value, _SECONDS_DIGITS)
+        case tuple() | list():
+            return [plain(item) for item in value]
+        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        case _:
+            raise TypeError(f"{type(value).__name__} has no form in a report")

@@ -1,0 +1,105 @@
+"""From two builds, or from none, to the report of a rebuild."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from teekit_verify import __version__
+from teekit_verify.appraisal.rebuild.appraise import appraise_rebuild
+from teekit_verify.appraisal.rebuild.verdict import Verdict
+from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.documents import codec, load
+from teekit_verify.prediction.image import measure_rebuilt
+from teekit_verify.record import directory
+from teekit_verify.record.document import RebuildReport, ReferenceUsed, inputs_used, steps, variations
+
+if TYPE_CHECKING:
+    from teekit_verify.core.errors import TeekitError
+    from teekit_verify.core.progress import Progress
+    from teekit_verify.documents.model import Reference
+    from teekit_verify.rebuild.build import Plan
+    from teekit_verify.rebuild.run import TwoBuilds
+    from teekit_verify.rebuild.subject import Subject
+    from teekit_verify.rebuild.variation import Variations
+    from teekit_verify.rebuild.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The reference, and how the report names it."""
+
+    reference: Reference
+    used: ReferenceUsed
+
+
+def find_reference(named: Path | None, default: Path | None) -> Published | None:
+    """Read before the builds, so that a wrong file is known at once; the builds never see it."""
+    path = named or default
+    if path is None or (named is None and not path.exists()):
+        return None
+    data = codec.read_bounded(path)
+    reference = load.parse_reference(data, str(path))
+    digest = Digest.of(Algorithm.SHA256, data)
+    return Published(reference, ReferenceUsed(str(path), reference.release, reference.commit, digest))
+
+
+def unfinished(
+    subject: Subject,
+    plan: Plan,
+    varied: Variations,
+    published: Published | None,
+    *,
+    command: tuple[str, ...],
+    output: Path,
+) -> RebuildReport:
+    """What is known before the builds, and stays true whatever they end with."""
+    return RebuildReport(
+        verdict=Verdict.FAILED,
+        reasons=(),
+        tool_version=__version__,
+        image=plan.target.image,
+        profiles=plan.target.profiles,
+        directory=str(output),
+        command=command,
+        origin=subject.origin,
+        smells=subject.smells,
+        environment=plan.environment.record,
+        variations=variations(varied.first.described(), varied.second.described(), varied.off),
+        reference=None if published is None else published.used,
+        published=None if published is None else published.reference,
+    )
+
+
+def write_failure(known: RebuildReport, error: TeekitError, workspace: Workspace, progress: Progress) -> None:
+    """An older report must not be taken for that of the rebuild which failed."""
+    report = replace(known, reasons=(error.message,), steps=steps(progress.timings))
+    logs = tuple(workspace.build(name) / "build.log" for name in "AB")
+    directory.write_failure(Path(known.directory), report, logs)
+
+
+def judge(known: RebuildReport, two: TwoBuilds, progress: Progress) -> RebuildReport:
+    """Predict what build A's artifacts measure, and decide. Raises TeekitError where they cannot be measured."""
+    reference = known.published
+    target = two.plan.target
+    with progress.step("predict the measurements"):
+        disk = two.artifact(target.artifacts[1]) if target.profile.disk else None
+        platforms = () if reference is None else reference.platforms
+        measurements = measure_rebuilt(two.artifact(target.artifacts[0]), disk, platforms)
+    appraisal = appraise_rebuild(*two.builds, measurements, reference)
+    seen_by_a, seen_by_b = (attempt.seen() for attempt in two.attempts)
+    return replace(
+        known,
+        verdict=appraisal.decision.verdict,
+        reasons=appraisal.decision.reasons,
+        inputs=inputs_used(*two.builds, reference, appraisal),
+        artifacts=appraisal.artifacts,
+        explanations=two.explanations,
+        measurements=measurements,
+        checklist=appraisal.checklist,
+        steps=steps(progress.timings),
+        consumed=two.builds[0].inputs,
+        seen_by_a=seen_by_a,
+        seen_by_b=seen_by_b,
+    )

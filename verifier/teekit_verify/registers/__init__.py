@@ -1,0 +1,1 @@
+"""Measurement registers, the events that extend them, and replaying one from the other."""

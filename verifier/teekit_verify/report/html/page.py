@@ -1,0 +1,156 @@
+"""`report.html`: one page that needs nothing else, from a report alone. No scripts; all text is foreign and is escaped."""
+
+from __future__ import annotations
+
+import itertools
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from teekit_verify.core.errors import printable
+from teekit_verify.report.html import glossary, why
+from teekit_verify.report.html.registers import register_views
+from teekit_verify.report.html.verdict_words import LIMITS, WORDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from teekit_verify.explanation.tree import Difference
+    from teekit_verify.record.document import RebuildReport, Step
+    from teekit_verify.report.html.registers import RegisterView
+
+_CHUNK = 8
+_FEW_DIFFERENCES = 40
+_FEW_FINDINGS = 12
+
+
+def render(report: RebuildReport) -> bytes:
+    """The same report gives the same bytes: there is no time of day, no address and no folder of this host in it."""
+    page = _templates().get_template("report.html.j2")
+    registers = register_views(report)
+    found = why.findings(report)
+    return page.render(
+        report=report,
+        words=WORDS[report.verdict],
+        links=why.chain(report, registers),
+        findings=found[:_FEW_FINDINGS],
+        left_out=len(found[_FEW_FINDINGS:]),
+        some=why.some,
+        counted=why.counted,
+        registers=registers,
+        overview=_overview(registers),
+        other_checks=_other_checks(report, registers),
+        published={item.name: item for item in report.published.artifacts} if report.published is not None else {},
+        trees=[(one, list(_tokens(one.differences))) for one in report.explanations],
+        timeline=list(_timeline(report.steps)),
+        commands=list(_commands(report)),
+        glossary=glossary,
+        limits=LIMITS,
+    ).encode()
+
+
+def _templates() -> Environment:
+    templates = Environment(
+        loader=PackageLoader("teekit_verify.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters.update(digest=_digest, code=_with_code)
+    return templates
+
+
+def _visible(value: object) -> object:
+    """Control characters and what turns the direction of text become escapes; Markup is ours."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _digest(text: str) -> Markup:
+    """A digest that may be broken between groups of digits; copied, it is in one piece."""
+    pieces = [escape(printable(text[at : at + _CHUNK])) for at in range(0, len(text), _CHUNK)]
+    return Markup("<code>{}</code>").format(Markup("<wbr>").join(pieces))
+
+
+def _with_code(text: str) -> Markup:
+    """Our own sentences: what stands in `backquotes` is code."""
+    parts = [escape(part) for part in text.split("`")]
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if index % 2 else part for index, part in enumerate(parts)
+    )
+
+
+def _overview(registers: Sequence[RegisterView]) -> dict[str, dict[str, tuple[int, RegisterView]]]:
+    """Platform -> register -> (number of its place on the page, register). Alternatives have one state: the first stands for all."""
+    table: dict[str, dict[str, tuple[int, RegisterView]]] = {}
+    for number, view in enumerate(registers, start=1):
+        table.setdefault(view.platform, {}).setdefault(view.register, (number, view))
+    return table
+
+
+def _other_checks(report: RebuildReport, registers: Sequence[RegisterView]) -> list[tuple[str, str, str]]:
+    """(name, outcome, detail) of checks and ignored ones that belong to no artifact and no register of the page."""
+    if report.checklist is None:
+        return []
+    shown = {f"{view.platform} {view.register}" for view in registers}
+    left = [check for check in report.checklist.checks if not check.name.startswith("artifact ")]
+    return [
+        (check.name, outcome, check.detail)
+        for outcome, checks in (("", left), ("ignored", report.checklist.ignored))
+        for check in checks
+        if " ".join(check.name.split(" ")[:2]) not in shown
+        for outcome in (outcome or check.outcome.value,)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Opening (a difference) or closing (None) of a level of the tree: trees of strangers may be deep, templates not."""
+
+    difference: Difference | None
+    is_open: bool = True
+
+
+def _tokens(differences: Iterable[Difference]) -> Iterator[Token]:
+    stack: list[Difference | None] = list(reversed(tuple(differences)))
+    count = 0
+    while stack:
+        difference = stack.pop()
+        if difference is None:
+            yield Token(None)
+            continue
+        count += 1
+        yield Token(difference, is_open=count <= _FEW_DIFFERENCES)
+        stack.append(None)
+        stack.extend(reversed(difference.children))
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A step on the timeline; `left` and `width` in percent of the whole run."""
+
+    step: Step
+    left: str
+    width: str
+
+
+def _timeline(steps: tuple[Step, ...]) -> Iterator[Bar]:
+    whole = max((step.begin_seconds + step.seconds for step in steps), default=0) or 1
+    for step in sorted(steps, key=lambda item: (item.begin_seconds, -item.seconds)):
+        left, width = 100 * step.begin_seconds / whole, max(100 * step.seconds / whole, 0.2)
+        yield Bar(step, f"{min(left, 99.8):.2f}", f"{width:.2f}")
+
+
+def _commands(report: RebuildReport) -> Iterator[str]:
+    """What to type, in a clone of this repository, to make this run again."""
+    words, origin = report.command, report.origin
+    names_its_source = any(option in words for option in ("--release", "--commit"))
+    if origin is not None and origin.commit is not None and not names_its_source:
+        stranger = dict(itertools.pairwise(words)).get("--source") if "--mkosi-args" in words else None
+        yield shlex.join(("git", *(("-C", stranger) if stranger else ()), "checkout", origin.commit))
+    if words:
+        yield shlex.join(("./scripts/teekit-verify", *words[1:]))

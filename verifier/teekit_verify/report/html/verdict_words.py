@@ -1,0 +1,98 @@
+"""What each verdict means to somebody who has never seen this project, and what to do next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from teekit_verify.appraisal.rebuild.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """`headline` answers "is this the published image?"; `meaning` says how that is known. `next_steps` are imperative.
+
+    `accent` is good, bad or open: how the page is coloured.
+    """
+
+    accent: str
+    headline: str
+    meaning: str
+    next_steps: tuple[str, ...]
+
+
+WORDS = {
+    Verdict.REPRODUCED: Words(
+        "good",
+        "Yes: this is the published image.",
+        "Built twice from source, under different conditions, it came out bit for bit as it was published, and so did the "
+        "measurements that a machine will have after booting it.",
+        (
+            "To stand by this result in public, sign it: `teekit-verify attest create`.",
+            "To learn whether a running machine booted this image, check its hardware-signed quote against the same reference.",
+        ),
+    ),
+    Verdict.UNREFERENCED: Words(
+        "open",
+        "The build repeats, but nothing was published to compare it with.",
+        "Both builds are bit for bit the same. Whether they are what somebody runs or publishes was not asked.",
+        (
+            "If somebody gave you a reference file, run the command again with `--reference FILE`.",
+            "If you publish this image, make its reference file: `teekit-verify reference create`.",
+        ),
+    ),
+    Verdict.MISMATCH: Words(
+        "bad",
+        "No: this is not the published image.",
+        "Both builds are the same, and were made from the inputs that the reference names. What was published is "
+        "something else: it was not made from that source in that way, or was changed afterwards.",
+        (
+            "Do not trust machines that boot the published image until this is explained.",
+            "Look at the first event that differs, under Registers: it names the part of the image.",
+            (
+                "If you can get the published file, name the culprit inside: `teekit-verify explain PUBLISHED REBUILT`. "
+                "The rebuilt files are in the folder `artifacts` beside this report."
+            ),
+            "Send this report to the publisher.",
+        ),
+    ),
+    Verdict.NONDETERMINISTIC: Words(
+        "bad",
+        "No answer: two builds of the same source differ.",
+        "The same inputs gave different files, so an equal file would be luck, and a different one proves nothing.",
+        (
+            "Look at Differences: it names the files that differ, and what usually causes such a difference.",
+            "Mend the cause in the image's source, and rebuild.",
+        ),
+    ),
+    Verdict.INPUT_DRIFT: Words(
+        "open",
+        "No answer: other things went in than were published.",
+        "A build can only give the published bytes if it consumes what the publisher's build consumed. This one did not.",
+        (
+            "Look at Inputs: everything that is not the same is named there.",
+            "Rebuild the commit that the reference was made from, with the lock that is in it.",
+        ),
+    ),
+    Verdict.FAILED: Words(
+        "open",
+        "No answer: there is no result to judge.",
+        "The rebuild ended before it could compare everything that has to be compared. This says nothing about the image.",
+        (
+            "Read the reason; the whole logs are in the folder `logs` beside this report.",
+            "Run `teekit-verify doctor`, which says what this host lacks.",
+            "Run the same command again: it goes on where it can.",
+        ),
+    ),
+}
+
+LIMITS = (
+    (
+        "Two builds on one host prove that the build repeats itself. They do not prove that the host is honest: a host that lies, "
+        "lies twice. For that, several people have to rebuild independently, and say so."
+    ),
+    "Nothing is said about what the source does. A back door in the source is reproduced like everything else.",
+    "The inputs are Debian's binary packages, as Debian's signed index lists them. They are not rebuilt here.",
+    "Only the registers that are compared above are covered. Others, such as those of the firmware, are not.",
+    "An image is no machine. What a machine really booted is told by its hardware-signed quote alone.",
+)
+"""What a pass does not mean."""

@@ -1,0 +1,1 @@
+"""What `inspect` shows, a file for each kind of input."""

@@ -1,0 +1,1 @@
+"""What `rebuild` and `report` show on the terminal."""
