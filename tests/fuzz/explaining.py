@@ -30,8 +30,9 @@ from teekit_verify.artifacts.elf import parse_elf
 from teekit_verify.artifacts.initrd import equal_members_end, read_initrd
 from teekit_verify.artifacts.kernel import parse_bzimage
 from teekit_verify.artifacts.manifest import parse_manifest
-from teekit_verify.explanation.examination import SPOOL_BYTES, Examination, Pair, Spool
+from teekit_verify.explanation.examination import SPOOL_BYTES, Examination, Spool
 from teekit_verify.explanation.explain import FORMATS
+from teekit_verify.explanation.pair import Pair
 
 _MAX_BYTES = 64 << 20
 

@@ -13,7 +13,9 @@ from builders import documents, keys, reports
 from builders import statements as sample
 from teekit_verify.cli.app import main
 from teekit_verify.core.outcome import ExitStatus
+from teekit_verify.documents import create
 from teekit_verify.record.document import RebuildReport
+from teekit_verify.reference.signing import detached
 
 
 @pytest.fixture
@@ -233,9 +235,6 @@ def test_a_huge_statement_is_refused_at_once(tmp_path: Path, trusted: Path, caps
 
 
 def test_a_signed_reference_is_no_statement(tmp_path: Path, trusted: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from teekit_verify.documents import create
-    from teekit_verify.reference.signing import detached
-
     data = create.dump_reference(documents.reference())
     (tmp_path / "alice.intoto.jsonl").write_bytes(detached.sign_reference(data, keys.signing_key("alice"), "base.json"))
     assert _verify(tmp_path, trusted, threshold=1) == ExitStatus.NO_VERDICT

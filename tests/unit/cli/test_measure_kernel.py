@@ -1,5 +1,5 @@
 """`measure --kernel`, through main(argv). Digests are computed here from the bytes that the Linux boot protocol, the PE format
-and the TCG's profile name; what QEMU writes into a header is tested against QEMU in measurement/test_direct_boot.py."""
+and the TCG's profile name; what QEMU writes into a header is tested against QEMU in prediction/test_direct_kernel.py."""
 
 from __future__ import annotations
 

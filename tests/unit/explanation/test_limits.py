@@ -13,9 +13,10 @@ from builders.cpio import DIRECTORY, Entry, build_cpio
 from builders.explain import explained, packed, uki_of, uki_with
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
 from teekit_verify.explanation import examination, raw
-from teekit_verify.explanation.examination import Examination, Pair, Spool
+from teekit_verify.explanation.examination import Examination, Spool
 from teekit_verify.explanation.explain import FORMATS, explain
 from teekit_verify.explanation.formats import archive, presence
+from teekit_verify.explanation.pair import Pair
 
 
 def files(side: bytes, count: int = 12) -> bytes:

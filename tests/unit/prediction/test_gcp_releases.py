@@ -101,7 +101,7 @@ def _real_rtmr1() -> list[Event]:
 
 
 def test_values_of_one_release_belong_together() -> None:
-    """The value is that of the same quote (see measurement/test_gcp_rtmr0.py)."""
+    """The value is that of the same quote (see prediction/test_gcp_rtmr0.py)."""
     found = _of("c3-standard-4")[f"{NEW}, PCI device 4, ACPI tables of 2026-06"]
     assert found.groups == (NEW,)
     assert [digest.hex for digest in found.register.values or ()] == [

@@ -16,12 +16,13 @@ from builders import released, reports
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.explanation.tree import Difference, Explanation, Kind
 from teekit_verify.record import directory, json_report, read
+from teekit_verify.report.html import page
 
 FAILED = reports.REBUILDS["failed"]
 
 
 def write(place: Path, *logs: Path) -> None:
-    directory.write_failure(place, FAILED, logs)
+    directory.write_failure(place, FAILED, logs, page.render)
 
 
 def names(place: Path) -> list[str]:
@@ -218,7 +219,7 @@ def test_differences_that_no_reader_would_take_are_left_out_and_counted(tmp_path
     report = replace(
         reports.REBUILDS["nondeterministic"], explanations=(Explanation("A", "B", many), Explanation("C", "D", (leaf,)))
     )
-    directory.write_failure(tmp_path / "report", report, ())
+    directory.write_failure(tmp_path / "report", report, (), page.render)
     one, other = read.load_rebuild(tmp_path / "report" / "report.json").explanations
     assert 1000 <= len(one.differences) < 2000
     assert one.differences[:1000] == many[:1000]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def compare_file(ref: Path, root: TrustedRoot | None, file: Path, *, events: bool, json_output: bool) -> ExitStatus:
     """`root` is for a reference that Google signs. Raises TeekitError if there is no verdict."""
     published = load_published(ref, root)
-    measurements = measure_or_load(file, published)
+    measurements = measure_or_load(file, published.platforms, published.artifact_names)
     values, checklist, conclusion = compare_with_published(published.values, measurements)
     report = ComparisonReport(_used(ref, published, values), measurements, checklist, conclusion, __version__)
     if json_output:

@@ -6,6 +6,7 @@ import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer  # noqa: TC002 - it reads annotations at run time
 
@@ -13,6 +14,9 @@ from teekit_verify.cli.options import rebuild as given
 from teekit_verify.cli.options import shared
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
+
+if TYPE_CHECKING:
+    from teekit_verify.record.document import RebuildReport
 
 
 def rebuild(
@@ -52,9 +56,8 @@ def rebuild(
     from teekit_verify.rebuild import lock, run, variation
     from teekit_verify.rebuild.subject import Choice, find_subject
     from teekit_verify.rebuild.workspace import Workspace, require_apart
-    from teekit_verify.record import directory, json_report, judging
-    from teekit_verify.report import layout
-    from teekit_verify.report.rebuild import screen
+    from teekit_verify.record import directory, judging
+    from teekit_verify.report.html import page
 
     command = shared.command_line(context)
     if release is not None or mkosi_args is not None:
@@ -102,16 +105,24 @@ def rebuild(
             report = judging.judge(known, two, bringing.progress)
         except TeekitError as error:
             with suppress(Exception):  # the first error is the one to show
-                judging.write_failure(known, error, place, bringing.progress)
+                judging.write_failure(known, error, place, bringing.progress, page.render)
             raise
-        directory.write(output, report, two)
+        directory.write(output, report, two, page.render)
         if not keep:
             place.clear()
+    _show(report, json_output=json_output)
+    return report.verdict.exit_status
+
+
+def _show(report: RebuildReport, *, json_output: bool) -> None:
+    from teekit_verify.record import json_report
+    from teekit_verify.report import layout
+    from teekit_verify.report.rebuild import screen
+
     if json_output:
         sys.stdout.write(json_report.render_rebuild(report).decode())
     else:
         screen.show(report, layout.console(sys.stdout))
-    return report.verdict.exit_status
 
 
 def _require_no_image(command: tuple[str, ...]) -> None:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from teekit_verify.artifacts.blob import Blob
-    from teekit_verify.explanation.examination import Examination, Pair
+    from teekit_verify.explanation.examination import Examination
+    from teekit_verify.explanation.pair import Pair
 
 _MAX_PAIRS = 8
 _MAX_FAILURES = 2

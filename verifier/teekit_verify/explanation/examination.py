@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from teekit_verify.explanation.causes.find import Condition
+    from teekit_verify.explanation.pair import Pair
     from teekit_verify.explanation.tree import Difference
 
 BEGINNING_BYTES = 4096
@@ -25,28 +26,6 @@ SPOOL_BYTES = 2 << 30
 """In one spool file; a kernel is 100 MB, a UKI on a disk may be 1 GB."""
 _MAX_DEPTH = 8
 _MAX_NOTICES = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """What A and B have at the same place. `path` are the names that lead there, its own last."""
-
-    path: tuple[str, ...]
-    a: Blob
-    b: Blob
-
-    @property
-    def name(self) -> str:
-        return self.path[-1]
-
-    @property
-    def sizes(self) -> tuple[str, str]:
-        """In words, if they differ."""
-        a, b = self.a.size_bytes, self.b.size_bytes
-        return (f"{a} bytes", f"{b} bytes") if a != b else ("", "")
-
-    def inner(self, name: str, a: Blob, b: Blob) -> Pair:
-        return Pair((*self.path, name), a, b)
 
 
 @dataclass(frozen=True, slots=True)

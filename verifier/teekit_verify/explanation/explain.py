@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import first_difference
 from teekit_verify.explanation import diffoscope
-from teekit_verify.explanation.examination import Examination, Format, Pair
+from teekit_verify.explanation.examination import Examination, Format
 from teekit_verify.explanation.formats import archive, bundles, compressed, disk, elf, kernel, manifest, pe, superblock
+from teekit_verify.explanation.pair import Pair
 from teekit_verify.explanation.tree import Explanation, attached, in_unicode
 
 if TYPE_CHECKING:

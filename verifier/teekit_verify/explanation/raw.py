@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from teekit_verify.artifacts.blob import Blob
-    from teekit_verify.explanation.examination import Pair
+    from teekit_verify.explanation.pair import Pair
 
 _TEXT_PROBE_BYTES = 1 << 16
 _WINDOW_BYTES = 1 << 20

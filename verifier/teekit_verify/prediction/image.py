@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from teekit_verify.prediction.machines import Machines
     from teekit_verify.prediction.platforms import Subject
-    from teekit_verify.reference.published import PublishedFile
     from teekit_verify.registers.registers import Register
 
 _FORMATS = {
@@ -109,14 +108,14 @@ def _registers(platform: Platform, subject: Subject) -> dict[Register, model.Reg
     }
 
 
-def measure_or_load(path: Path, published: PublishedFile) -> model.Measurements:
-    """A UKI or disk is measured for the platforms that were published, as far as we know them; a measurements.json is loaded.
+def measure_or_load(path: Path, platforms: Collection[str], listed: Collection[str]) -> model.Measurements:
+    """A UKI or disk is measured for the `platforms` that were published, as far as we know them; a measurements.json is loaded.
 
-    All bytes of a disk are hashed only if the reference lists a file of its name.
+    All bytes of a disk are hashed only if the reference lists a file of its name, one of `listed`.
     """
     if _is_document(path):
         return load.load_measurements(path)
-    return _measure_for(path, published.platforms, whole_disk=path.name in published.artifact_names)
+    return _measure_for(path, platforms, whole_disk=path.name in listed)
 
 
 def measure_rebuilt(uki: Path, disk: Path | None, published: Collection[str] = ()) -> model.Measurements:

@@ -30,14 +30,15 @@ from teekit_verify.record.document import REBUILD_SCHEMA
 from teekit_verify.record.fitting import fitting
 from teekit_verify.record.json_report import render_rebuild
 from teekit_verify.record.read import parse_rebuild
-from teekit_verify.report.html import page as html_report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from teekit_verify.rebuild.run import TwoBuilds
     from teekit_verify.record.document import RebuildReport
+
+    Page = Callable[[RebuildReport], bytes]
 
 _REPORT = "report.json"
 _HINT = "Name another folder with --output DIR."
@@ -83,15 +84,15 @@ def _old(directory: Path) -> Path:
     return directory.with_name(f".{directory.name}.old")
 
 
-def write_failure(directory: Path, report: RebuildReport, logs: tuple[Path, ...]) -> None:
-    """A rebuild that failed leaves its report and whatever logs there are."""
+def write_failure(directory: Path, report: RebuildReport, logs: tuple[Path, ...], page: Page) -> None:
+    """A rebuild that failed leaves its report and whatever logs there are. `page` makes report.html."""
     with _replacement(directory) as folder:
         _copy_logs(logs, folder)
-        _write_report(report, folder)
+        _write_report(report, folder, page)
 
 
-def write(directory: Path, report: RebuildReport, two: TwoBuilds) -> None:
-    """Write the report directory whole, or leave what was there."""
+def write(directory: Path, report: RebuildReport, two: TwoBuilds, page: Page) -> None:
+    """Write the report directory whole, or leave what was there. `page` makes report.html."""
     with _replacement(directory) as folder:
         _copy_logs(tuple(attempt.log for attempt in two.attempts), folder)
         _copy_artifacts(two, folder)
@@ -103,13 +104,13 @@ def write(directory: Path, report: RebuildReport, two: TwoBuilds) -> None:
             (folder / "packages.lock.json").write_bytes(two.plan.lock.dump())
         if report.measurements is not None:
             (folder / "measurements.json").write_bytes(dump_measurements(report.measurements))
-        _write_report(report, folder)
+        _write_report(report, folder, page)
 
 
-def _write_report(report: RebuildReport, folder: Path) -> None:
+def _write_report(report: RebuildReport, folder: Path, page: Page) -> None:
     """The page is made of the very bytes of report.json, so that anybody can make it again."""
     data = render_rebuild(fitting(report))
-    (folder / "report.html").write_bytes(html_report.render(parse_rebuild(data, _REPORT)))
+    (folder / "report.html").write_bytes(page(parse_rebuild(data, _REPORT)))
     (folder / _REPORT).write_bytes(data)
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from teekit_verify.rebuild.subject import Subject
     from teekit_verify.rebuild.variation import Variations
     from teekit_verify.rebuild.workspace import Workspace
+    from teekit_verify.record.directory import Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +73,13 @@ def unfinished(
     )
 
 
-def write_failure(known: RebuildReport, error: TeekitError, workspace: Workspace, progress: Progress) -> None:
+def write_failure(
+    known: RebuildReport, error: TeekitError, workspace: Workspace, progress: Progress, page: Page
+) -> None:
     """An older report must not be taken for that of the rebuild which failed."""
     report = replace(known, reasons=(error.message,), steps=steps(progress.timings))
     logs = tuple(workspace.build(name) / "build.log" for name in "AB")
-    directory.write_failure(Path(known.directory), report, logs)
+    directory.write_failure(Path(known.directory), report, logs, page)
 
 
 def judge(known: RebuildReport, two: TwoBuilds, progress: Progress) -> RebuildReport:

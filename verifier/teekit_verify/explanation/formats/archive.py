@@ -10,7 +10,7 @@ import hashlib
 import stat
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from teekit_verify.artifacts.cpio import MAGIC, CpioEntry
 from teekit_verify.artifacts.initrd import Member, equal_members_end, holds_archive, read_initrd
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
+from teekit_verify.explanation.formats.entries import Key, Scanned
 from teekit_verify.explanation.formats.fields import compare_field
 from teekit_verify.explanation.formats.packing import compare_packing
 from teekit_verify.explanation.formats.presence import compare_presence, kind_of
@@ -28,29 +29,13 @@ from teekit_verify.explanation.tree import Difference, Kind
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from teekit_verify.explanation.examination import Examination, Pair, Spool
+    from teekit_verify.explanation.examination import Examination, Spool
+    from teekit_verify.explanation.pair import Pair
 
 _MAX_LOOKED_INTO = 200
 _MAX_LOOKED_INTO_BYTES = 512 << 20
 _MAX_SHOWN = 500
 _MAX_TARGET_BYTES = 4096
-
-Key = tuple[str, int]
-"""A path, and which of the entries with that path it is: an archive may have several."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scanned:
-    """An entry, the digest of its content, its member, and its place among all entries that were read.
-
-    Of files with hard links, the content is that of the last one, at `content_place`.
-    """
-
-    entry: CpioEntry
-    digest: bytes
-    member: Member
-    place: int
-    content_place: int
 
 
 def is_archive(beginning: bytes) -> bool:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from teekit_verify.artifacts.blob import Blob
-    from teekit_verify.explanation.examination import Examination, Pair
+    from teekit_verify.explanation.examination import Examination
+    from teekit_verify.explanation.pair import Pair
 
 _MAX_LOOKED_INTO = 50
 _MAX_SHOWN = 100

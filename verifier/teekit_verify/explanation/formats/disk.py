@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from teekit_verify.artifacts.blob import Blob
-    from teekit_verify.explanation.examination import Examination, Pair
+    from teekit_verify.explanation.examination import Examination
+    from teekit_verify.explanation.pair import Pair
 
 _CHUNK_BYTES = 1 << 18
 _TAR_BYTES = 512

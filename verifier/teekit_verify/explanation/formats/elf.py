@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from teekit_verify.artifacts.blob import Blob
-    from teekit_verify.explanation.examination import Examination, Pair
+    from teekit_verify.explanation.examination import Examination
+    from teekit_verify.explanation.pair import Pair
 
 _MAX_SHOWN = 8
 _BUILD_ID = ".note.gnu.build-id"

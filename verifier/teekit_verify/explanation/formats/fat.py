@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from teekit_verify.artifacts.fat_directory import FatEntry
-    from teekit_verify.explanation.examination import Pair
+    from teekit_verify.explanation.pair import Pair
 
 _MAX_FILES = 10_000
 _ROW_BYTES = 32

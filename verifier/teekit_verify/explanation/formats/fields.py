@@ -13,7 +13,7 @@ from teekit_verify.explanation.tree import Difference, Kind
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from teekit_verify.explanation.examination import Pair
+    from teekit_verify.explanation.pair import Pair
 
 _MANY = 8
 _FEW = 3

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from teekit_verify.artifacts.kernel import BzImage
-    from teekit_verify.explanation.examination import Examination, Pair
+    from teekit_verify.explanation.examination import Examination
+    from teekit_verify.explanation.pair import Pair
 
 _NUMBER = Cause("kernel build number", "the count of builds in one folder", "Set KBUILD_BUILD_VERSION.")
 _BANNER = re.compile(r"(?P<release>\S+) \((?P<user>[^@)]*)@?(?P<host>[^)]*)\) #(?P<number>\d+)(?P<rest>.*)", re.DOTALL)

@@ -12,7 +12,8 @@ from teekit_verify.explanation import raw
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from teekit_verify.explanation.examination import Examination, Pair
+    from teekit_verify.explanation.examination import Examination
+    from teekit_verify.explanation.pair import Pair
     from teekit_verify.explanation.tree import Difference
 
 _BOOT_CODE_BYTES = 440

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from teekit_verify.artifacts.blob import Blob
-    from teekit_verify.explanation.examination import Pair
+    from teekit_verify.explanation.pair import Pair
 
 
 def compare_packing(pair: Pair, start: int, one: Sequence[Member], other: Sequence[Member]) -> Difference | None:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from teekit_verify.artifacts.blob import Blob
-    from teekit_verify.explanation.examination import Examination, Pair
+    from teekit_verify.explanation.examination import Examination
+    from teekit_verify.explanation.pair import Pair
 
 _TIME_OFFSET = 8
 """TimeDateStamp, from the PE signature on (Microsoft "PE Format", COFF File Header)."""

@@ -13,8 +13,8 @@ from teekit_verify.explanation.tree import Cause, Difference, Kind
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from teekit_verify.explanation.examination import Pair
-    from teekit_verify.explanation.formats.archive import Key, Scanned
+    from teekit_verify.explanation.formats.entries import Key, Scanned
+    from teekit_verify.explanation.pair import Pair
 
 _MAX_SHOWN = 500
 _MAX_BELOW = 100
