@@ -10,7 +10,6 @@ import traceback
 from typing import Annotated
 
 import typer
-from typer.exceptions import TyperException
 
 from teekit_verify import __version__
 from teekit_verify.cli.attest import attest
@@ -33,6 +32,10 @@ from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
 _INTERRUPTED = 130
+# What Typer raises for wrong usage: click's class in older versions, one of its own in newer ones. BadParameter is one in both.
+_WrongUsage: type[Exception] = next(
+    kind for kind in reversed(typer.BadParameter.__mro__) if hasattr(kind, "format_message")
+)
 
 app = typer.Typer(
     name="teekit-verify",
@@ -89,8 +92,13 @@ def main(argv: list[str]) -> ExitStatus:
         return ExitStatus(status or 0)
     except TeekitError as error:
         return _report(argv, error.message, error.hint, error)
-    except TyperException as error:  # wrong usage, in Typer's words
-        return _report(argv, error.format_message(), "Run it with --help to see how it is used.", error)
+    except _WrongUsage as error:  # in Typer's words
+        return _report(
+            argv,
+            error.format_message(),  # type: ignore[attr-defined]
+            "Run it with --help to see how it is used.",
+            error,
+        )
     except (KeyboardInterrupt, typer.Abort) as error:
         return _report(argv, "interrupted", "Run the same command again to go on.", error)
     except SystemExit:  # how Typer ends when nobody reads the output any more

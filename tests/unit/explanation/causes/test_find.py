@@ -14,14 +14,14 @@ from teekit_verify.explanation.causes.known_files import FILES, KERNEL_VERSION
 from teekit_verify.explanation.causes.sighting import Sighting
 from teekit_verify.explanation.formats import kernel
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 DOCS = Path(__file__).parents[4] / "docs" / "explaining.md"
 CAUSES = {row.cause for table in (FIELDS, FILES, TEXTS, BYTES) for row in table} | {KERNEL_VERSION, kernel._NUMBER}
 
 
 def test_every_cause_is_documented_and_has_an_example() -> None:
     documented = DOCS.read_text(encoding="utf-8")
-    examples = "".join(path.read_text(encoding="utf-8") for path in TESTS.glob("test_*.py") if path != Path(__file__))
+    examples = "".join(path.read_text(encoding="utf-8") for path in TESTS.rglob("test_*.py") if path != Path(__file__))
     for cause in CAUSES:
         assert re.search(rf"[| ]{re.escape(cause.name)}[,| ]", documented), cause.name
         assert re.search(rf'"(?:[^"]*, )?{re.escape(cause.name)}[",]', examples), cause.name
