@@ -47,28 +47,50 @@
           '';
 
       python = pkgs.python3;
+      project = (builtins.fromTOML (builtins.readFile ./pyproject.toml)).project;
+
+      # A requirement of pyproject.toml as the package of nixpkgs that has its name: "backports.zstd>=1; …" is
+      # python.pkgs.backports-zstd. Versions are checked when the wheel is installed.
+      packageOf =
+        requirement:
+        let
+          name = builtins.head (builtins.match "([A-Za-z0-9._-]+).*" requirement);
+        in
+        python.pkgs.${builtins.replaceStrings [ "." "_" ] [ "-" "-" ] name};
+      # The only marker in use: a backport that a newer Python does without.
+      isNeeded =
+        requirement:
+        let
+          before = builtins.match ".*; *python_version < '([0-9.]+)'.*" requirement;
+        in
+        before == null || builtins.compareVersions python.pythonVersion (builtins.head before) < 0;
+
       cli = python.pkgs.buildPythonApplication {
-        pname = "teekit-verify";
-        version = "0.1.0";
+        pname = project.name;
+        version = builtins.head (
+          builtins.match ".*__version__ = \"([^\"]+)\".*" (builtins.readFile ./verifier/teekit_verify/__init__.py)
+        );
         pyproject = true;
         src = lib.cleanSource ./.;
         build-system = [ python.pkgs.setuptools ];
-        dependencies = with python.pkgs; [
-          cryptography
-          pefile
-          pydantic
-          pyelftools
-          rich
-          typer
-        ];
+        dependencies = map packageOf (builtins.filter isNeeded project.dependencies);
+        # What a rebuild starts on the host; nix itself is the one that built this.
         makeWrapperArgs = [
           "--prefix"
           "PATH"
           ":"
           (lib.makeBinPath [
+            pkgs.apt
             pkgs.bubblewrap
             pkgs.dpkg
+            pkgs.git
+            pkgs.gnupg
             pkgs.gnutar
+            pkgs.nix
+            pkgs.openssh
+            pkgs.util-linux
+            pkgs.xz
+            pkgs.zstd
           ])
         ];
       };

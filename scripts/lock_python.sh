@@ -11,5 +11,5 @@ compile() {
         --no-emit-package crypt-r --custom-compile-command scripts/lock_python.sh "$@" pyproject.toml
 }
 
-compile --output-file requirements.lock "$@"
+compile --output-file requirements.lock --extra tcb "$@"
 compile --output-file requirements-test.lock --extra test --constraint requirements.lock "$@"

@@ -2,6 +2,8 @@
   # Stands in for nixpkgs where neither GitHub nor a binary cache can be reached: just the functions our flake uses,
   # made of the host's tools. Builds need `--option sandbox false`. `fetchurl` takes files from a download store (a
   # folder with sha256/DIGEST) named by TEEKIT_STANDIN_DOWNLOADS; Nix checks their digests as it does with the real one.
+  # `buildPythonApplication` makes and installs the wheel with the Python that python.json names, and refuses a wheel whose
+  # requirements are not among the `dependencies`, in an acceptable version, as nixpkgs' check of runtime dependencies does.
   outputs =
     { self }:
     let
@@ -24,6 +26,23 @@
         );
       # The host has these; a folder is all that a search path needs.
       hostTool = name: build { inherit name; } "mkdir -p $out/bin";
+      python = builtins.fromJSON (builtins.readFile ./python.json);
+      buildPythonApplication =
+        {
+          pname,
+          version,
+          src,
+          dependencies,
+          build-system,
+          makeWrapperArgs,
+          ...
+        }:
+        build {
+          name = "${pname}-${version}";
+          inherit pname version src;
+          dependencies = map (package: package.name) dependencies;
+          path = builtins.elemAt makeWrapperArgs 3;
+        } "${python.program} -I ${./install_wheel.py}";
       lib = {
         optional = condition: element: if condition then [ element ] else [ ];
         cleanSource = path: path;
@@ -49,22 +68,42 @@
             impureEnvVars = [ "TEEKIT_STANDIN_DOWNLOADS" ];
           } ''cp "$TEEKIT_STANDIN_DOWNLOADS/sha256/$digest" "$out"'';
         mkShell = attributes: build { name = "shell"; } "touch $out";
-        bubblewrap = hostTool "bubblewrap";
-        dpkg = hostTool "dpkg";
-        findutils = hostTool "findutils";
-        gnutar = hostTool "gnutar";
-        ruff = hostTool "ruff";
-        shellcheck = hostTool "shellcheck";
-        python3.pkgs = {
-          buildPythonApplication = { pname, version, ... }: build { name = "${pname}-${version}"; } "mkdir -p $out/bin";
-          cryptography = hostTool "cryptography";
-          pefile = hostTool "pefile";
-          pydantic = hostTool "pydantic";
-          pyelftools = hostTool "pyelftools";
-          rich = hostTool "rich";
-          setuptools = hostTool "setuptools";
-          typer = hostTool "typer";
+        python3 = {
+          pythonVersion = python.version;
+          pkgs =
+            builtins.listToAttrs (
+              map (name: {
+                inherit name;
+                value = hostTool name;
+              }) python.packages
+            )
+            // {
+              inherit buildPythonApplication;
+            };
         };
-      };
+      }
+      // builtins.listToAttrs (
+        map
+          (name: {
+            inherit name;
+            value = hostTool name;
+          })
+          [
+            "apt"
+            "bubblewrap"
+            "dpkg"
+            "findutils"
+            "git"
+            "gnupg"
+            "gnutar"
+            "nix"
+            "openssh"
+            "ruff"
+            "shellcheck"
+            "util-linux"
+            "xz"
+            "zstd"
+          ]
+      );
     };
 }

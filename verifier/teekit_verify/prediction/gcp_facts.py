@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from teekit_verify.core.digest import Digest
 
 GCP_SCHEMA: Literal["teekit-verify/gcp-facts/v1"] = "teekit-verify/gcp-facts/v1"
-_FOLDER = Path(__file__).parents[3] / "reference" / "platforms"
+_FOLDER = Path(__file__).parents[1] / "data" / "platforms"
+"""In a checkout a link to reference/platforms; in a wheel its files."""
 _STRICT = ConfigDict(extra="forbid", strict=True)
 _MANY = Field(max_length=1000)
 
