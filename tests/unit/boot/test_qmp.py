@@ -101,7 +101,7 @@ def test_nobody_listens(short: Path) -> None:
 
 
 def test_a_silent_qemu(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("teekit_verify.boot.qmp._ANSWER_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr("teekit_verify.boot.line_socket._TIMEOUT_SECONDS", 0.2)
     _serve(short / "q", GREETING, DONE, DONE, DONE)
     with QmpClient(short / "q") as qmp:
         qmp.execute("stop")

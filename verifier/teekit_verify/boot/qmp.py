@@ -3,54 +3,35 @@
 from __future__ import annotations
 
 import json
-import socket
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
+from teekit_verify.boot.line_socket import LineSocket
 from teekit_verify.core.errors import TeekitError
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
 _MAX_LINE_BYTES = 1 << 20
 _MAX_LINES = 1000
-_ANSWER_TIMEOUT_SECONDS = 60
 
 
-class QmpClient:
+class QmpClient(LineSocket):
     """One connection, in command mode. Use it as a context manager. Every failure is a TeekitError."""
 
     def __init__(self, path: Path) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(_ANSWER_TIMEOUT_SECONDS)
-        try:
-            self._socket.connect(str(path))
-        except OSError as error:
-            self._socket.close()
-            raise TeekitError(f"QEMU's control socket does not answer: {error}") from error
-        self._lines = self._socket.makefile("rb")
+        super().__init__(path, "control")
         try:
             self._read()  # the greeting
             self.execute("qmp_capabilities")
         except (OSError, TeekitError) as error:
-            self._lines.close()
-            self._socket.close()
+            self.close()
             raise TeekitError(f"QEMU's control socket does not answer: {error}") from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._lines.close()
-        self._socket.close()
 
     def execute(self, command: str, **arguments: object) -> object:
         """Run one command and return what it returns. Events that arrive in between are dropped."""
         message = {"execute": command, **({"arguments": arguments} if arguments else {})}
         try:
-            self._socket.sendall(json.dumps(message).encode() + b"\n")
+            self.send(json.dumps(message).encode())
             for _ in range(_MAX_LINES):
                 answer = self._read()
                 if "error" in answer:
@@ -67,7 +48,7 @@ class QmpClient:
         return str(answer.get("status")) if isinstance(answer, dict) else "unknown"
 
     def _read(self) -> dict[str, object]:
-        line = self._lines.readline(_MAX_LINE_BYTES)
+        line = self.receive(_MAX_LINE_BYTES)
         if not line.endswith(b"\n"):
             raise TeekitError("the connection to QEMU ended")
         try:

@@ -6,18 +6,16 @@ instructions would do; no instruction of a guest runs.
 
 from __future__ import annotations
 
-import socket
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
+from teekit_verify.boot.line_socket import LineSocket
 from teekit_verify.core.errors import MalformedInputError, TeekitError
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
-_TIMEOUT_SECONDS = 60
 _MAX_ANSWER_BYTES = 16 << 20
 _PCI_ADDRESS, _PCI_DATA = 0xCF8, 0xCFC
 _FW_CFG_DMA_HIGH, _FW_CFG_DMA_LOW = 0x514, 0x518
@@ -29,33 +27,17 @@ _MAX_ITEMS = 1024
 _MAX_ITEM_BYTES = 4 << 20
 
 
-class QtestClient:
+class QtestClient(LineSocket):
     """One connection. Use it as a context manager. Every failure is a TeekitError."""
 
     def __init__(self, path: Path) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(_TIMEOUT_SECONDS)
-        try:
-            self._socket.connect(str(path))
-        except OSError as error:
-            self._socket.close()
-            raise TeekitError(f"QEMU's qtest socket does not answer: {error}") from error
-        self._lines = self._socket.makefile("rb")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._lines.close()
-        self._socket.close()
+        super().__init__(path, "qtest")
 
     def command(self, text: str) -> str:
         """What stands behind `OK` in the answer. Raises TeekitError for any other answer."""
         try:
-            self._socket.sendall(text.encode() + b"\n")
-            line = self._lines.readline(_MAX_ANSWER_BYTES)
+            self.send(text.encode())
+            line = self.receive(_MAX_ANSWER_BYTES)
         except OSError as error:
             raise TeekitError(f"QEMU does not answer the qtest command {text[:40]!r}: {error}") from error
         status, _, value = line.decode("ascii", "replace").rstrip("\n").partition(" ")
