@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.uki import open_uki
 from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.inspection.host_inputs import unmeasured_inputs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from teekit_verify.artifacts.uki import UnifiedKernelImage
+    from teekit_verify.inspection.host_inputs import UnmeasuredInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class UkiFacts:
     cmdline: str | None
     os_release: str | None
     sections: tuple[SectionFacts, ...]
+    unmeasured_inputs: tuple[UnmeasuredInput, ...] = ()
 
 
 def inspect_uki(path: Path) -> UkiFacts:
@@ -61,6 +64,7 @@ def uki_facts(name: str, uki: UnifiedKernelImage) -> UkiFacts:
             SectionFacts(section.name, section.virtual_size, Digest.of(Algorithm.SHA256, uki.content(section)))
             for section in uki.sections
         ),
+        unmeasured_inputs=unmeasured_inputs(uki),
     )
 
 

@@ -17,6 +17,7 @@ from teekit_verify.report.layout import (
     show_table,
     styled,
 )
+from teekit_verify.report.unmeasured import show_unmeasured
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -123,6 +124,7 @@ def show_inspection(facts: UkiFacts, out: Console) -> None:
     out.print()
     rows = [(styled(row.name), styled(row.size_bytes), styled(row.sha256.hex)) for row in facts.sections]
     show_table(out, ("section", "bytes", "sha256"), rows)
+    show_unmeasured(facts.unmeasured_inputs, out)
 
 
 def show_comparison(report: ComparisonReport, out: Console, *, reference: ReferenceValues | None = None) -> None:
