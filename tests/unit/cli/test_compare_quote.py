@@ -263,7 +263,7 @@ def test_the_nonce_that_was_asked_for(run: Any) -> None:
 def test_either_a_file_or_a_quote(options: tuple[str, ...], run: Any) -> None:
     status, out, err = run(guests.reference(gcp_c3=cos()), *options)
     assert (status, out) == (ExitStatus.NO_VERDICT, "")
-    assert "expected either FILE, or --quote and what is asked of it" in err
+    assert "expected either FILE, or --claims, or --quote and what is asked of it" in err
 
 
 def test_firmware_and_machine_as_predicted(run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from teekit_verify.appraisal.artifacts import check_boot_file
+from teekit_verify.appraisal.artifacts import as_claims, check_boot_file
 from teekit_verify.appraisal.checklist import Checklist, Conclusion, conclude
 from teekit_verify.appraisal.registers import appraise
 from teekit_verify.core.outcome import Check, ExitStatus, Outcome
@@ -21,14 +21,19 @@ if TYPE_CHECKING:
 _BEST_FIRST = (ExitStatus.HOLDS, ExitStatus.NO_VERDICT, ExitStatus.DOES_NOT_HOLD)
 
 
-def compare_with_published(published: Sequence[ReferenceValues], measurements: Measurements) -> Compared:
+def compare_with_published(
+    published: Sequence[ReferenceValues], measurements: Measurements, *, claimed: bool = False
+) -> Compared:
     """The values that match, else those that come closest, and what speaks against them.
+
+    `claimed`: the measurements were not made of an artifact's bytes here, somebody says that they are of one. Then the
+    registers are compared, and the artifact's digest speaks only against it.
 
     Values about other platforms than the measured ones are asked only if there are no others.
     """
     candidates = [item for values in published for item in _on_machines(values, measurements)]
     about = [values for values in candidates if values.platforms.keys() & measurements.platforms.keys()]
-    compared = [_compare(values, measurements) for values in about or candidates]
+    compared = [_compare(values, measurements, claimed=claimed) for values in about or candidates]
     values, checklist, conclusion = min(compared, key=_distance)
     if len(published) > 1 and conclusion.status is not ExitStatus.HOLDS:
         reason = f"of {len(published)} published images none matches; '{values.name}' comes closest"
@@ -48,9 +53,13 @@ def _on_machines(values: ReferenceValues, measurements: Measurements) -> Sequenc
     ] or [values]
 
 
-def _compare(values: ReferenceValues, measurements: Measurements) -> Compared:
-    checks = check_boot_file(values.artifacts, measurements.artifact, measurements.disk)
-    checklist = Checklist(checks if values.artifacts or not values.unmentioned else (), not_compared(values))
+def _compare(values: ReferenceValues, measurements: Measurements, *, claimed: bool) -> Compared:
+    checks, unseen = check_boot_file(values.artifacts, measurements.artifact, measurements.disk)
+    if claimed:
+        checks, said = as_claims(checks)
+        unseen = said + unseen
+    checks = checks if values.artifacts or not values.unmentioned else ()
+    checklist = Checklist(checks, unseen + not_compared(values))
     if values.unmentioned:
         values, never_extended = _without_reset_values(values, measurements)
         checklist += Checklist((), never_extended)

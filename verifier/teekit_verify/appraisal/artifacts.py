@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.outcome import Check, Outcome
@@ -11,6 +11,7 @@ from teekit_verify.documents.model import Artifact
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from teekit_verify.core.digest import Digest
     from teekit_verify.documents.model import Disk
 
 
@@ -77,14 +78,97 @@ def check_one_artifact(published: Sequence[Artifact], found: Artifact) -> Check:
     )
 
 
-def check_boot_file(published: Sequence[Artifact], found: Artifact, disk: Disk | None) -> tuple[Check, ...]:
-    """A UKI as above. On a disk: the disk if its name is published, and the UKI if it is too, or if the disk is not."""
+def check_boot_file(
+    published: Sequence[Artifact], found: Artifact, disk: Disk | None
+) -> tuple[tuple[Check, ...], tuple[Check, ...]]:
+    """What of a UKI, or of a disk with one, is compared; and what is not, of it and of the published files.
+
+    A disk is one of the disks that were published, whatever it is called: only of its boot file do registers and the UKI's
+    digest speak. Where no disk was published, the rest of it is seen by nobody.
+    """
     if disk is None:
-        return (check_one_artifact(published, found),)
-    checks = tuple(_check_disk(item, disk) for item in published if item.name == disk.name)
+        checks: tuple[Check, ...] = (check_one_artifact(published, found),)
+        return checks, _others(published, {found.sha256}, checks)
+    checks = _check_disk_whatever_its_name(published, disk)
     if not checks or any(item.sha256 == found.sha256 for item in published):
-        return (*checks, check_one_artifact(published, found))
-    return checks
+        checks = (*checks, check_one_artifact(published, found))
+    unseen = _others(published, {found.sha256, disk.sha256}, checks)
+    if not any(_is_of_disk(check, disk, published) for check in checks):
+        unseen = (_rest_of(disk), *unseen)
+    return checks, unseen
+
+
+_DISKS = (".raw", ".img", ".vhd", ".vhdx", ".qcow2", ".vmdk", ".iso", ".tar", ".tgz")
+_PACKED = (".gz", ".xz", ".zst", ".bz2")
+_NO_DISKS = (
+    ".efi",
+    ".manifest",
+    ".json",
+    ".changelog",
+    ".txt",
+    ".cpio",
+    ".vmlinuz",
+    ".initrd",
+    ".pcrlock",
+    ".sig",
+    ".asc",
+)
+
+
+def _stem(name: str) -> str:
+    for ending in _PACKED:
+        name = name.removesuffix(ending)
+    return name
+
+
+def _check_disk_whatever_its_name(published: Sequence[Artifact], disk: Disk) -> tuple[Check, ...]:
+    """Fails closed: a published file that nobody can tell from a disk by its name leaves the question open."""
+    same = [item for item in published if disk.sha256 == item.sha256]
+    if same:
+        return (_check_disk(same[0], disk),)
+    alike = [item for item in published if item.name == disk.name or item.size_bytes == disk.size_bytes]
+    disks = [item for item in published if _stem(item.name.lower()).endswith(_DISKS)]
+    if alike or disks:
+        return (_check_disk((alike or disks)[0], disk),)
+    unclear = [item for item in published if not _stem(item.name.lower()).endswith(_NO_DISKS)]
+    detail = "may be this disk, and does not have its bytes: its name does not say what it is"
+    return tuple(Check(f"artifact {item.name}", Outcome.NOT_CHECKED, _digest(item), "", detail) for item in unclear)
+
+
+def _is_of_disk(check: Check, disk: Disk, published: Sequence[Artifact]) -> bool:
+    return any(
+        check.name == f"artifact {item.name}" and check.found in {"", disk.sha256.hex if disk.sha256 else ""}
+        for item in published
+    )
+
+
+def _rest_of(disk: Disk) -> Check:
+    detail = "not compared: the reference lists no disk, so only the boot file on it was"
+    return Check(f"rest of the disk {disk.name}", Outcome.NOT_CHECKED, detail=detail)
+
+
+def _others(published: Sequence[Artifact], seen: set[Digest | None], checks: tuple[Check, ...]) -> tuple[Check, ...]:
+    """The published files that this one is not."""
+    names = {check.name for check in checks}
+    return tuple(
+        Check(f"artifact {item.name}", Outcome.NOT_CHECKED, _digest(item), "", "not compared: another file")
+        for item in published
+        if item.sha256 not in seen and f"artifact {item.name}" not in names
+    )
+
+
+def as_claims(checks: tuple[Check, ...]) -> tuple[tuple[Check, ...], tuple[Check, ...]]:
+    """What measurements say of an artifact can be about another one than was published; that it is the one is only said."""
+    refuted = tuple(
+        replace(check, name=f"claimed {check.name}") for check in checks if check.outcome is not Outcome.MATCH
+    )
+    detail = "not compared: the measurements name its digest, and no byte of it was looked at"
+    said = tuple(
+        replace(check, name=f"claimed {check.name}", outcome=Outcome.NOT_CHECKED, detail=detail)
+        for check in checks
+        if check.outcome is Outcome.MATCH
+    )
+    return refuted, said
 
 
 def _check_disk(published: Artifact, disk: Disk) -> Check:

@@ -11,7 +11,8 @@ import typer
 from teekit_verify import __version__
 from teekit_verify.appraisal.artifact import compare_with_published
 from teekit_verify.appraisal.guest.appraise import GuestFiles, appraise_guest
-from teekit_verify.prediction.image import measure_or_load
+from teekit_verify.documents.load import load_measurements
+from teekit_verify.prediction.image import measure_for
 from teekit_verify.record import json_report
 from teekit_verify.record.document import ComparisonReport, ReferenceUsed
 from teekit_verify.reference.formats import load_published
@@ -26,12 +27,19 @@ if TYPE_CHECKING:
     from teekit_verify.reference.published import PublishedFile, ReferenceValues
 
 
-def compare_file(ref: Path, root: TrustedRoot | None, file: Path, *, events: bool, json_output: bool) -> ExitStatus:
-    """`root` is for a reference that Google signs. Raises TeekitError if there is no verdict."""
+def compare_file(
+    ref: Path, root: TrustedRoot | None, file: Path, *, claims: bool, events: bool, json_output: bool
+) -> ExitStatus:
+    """`root` is for a reference that Google signs; `claims`: `file` says what an artifact measures, and is not one.
+
+    Raises TeekitError if there is no verdict.
+    """
     published = load_published(ref, root)
-    measurements = measure_or_load(file, published)
-    values, checklist, conclusion = compare_with_published(published.values, measurements)
-    report = ComparisonReport(_used(ref, published, values), measurements, checklist, conclusion, __version__)
+    measurements = load_measurements(file) if claims else measure_for(file, published)
+    values, checklist, conclusion = compare_with_published(published.values, measurements, claimed=claims)
+    report = ComparisonReport(
+        _used(ref, published, values), measurements, checklist, conclusion, __version__, claimed=claims
+    )
     if json_output:
         typer.echo(json_report.render_comparison(report).decode(), nl=False)
     else:

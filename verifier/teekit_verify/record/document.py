@@ -133,10 +133,11 @@ def inputs_used(build_a: Build, build_b: Build, reference: Reference | None, app
 
 @dataclass(frozen=True, slots=True)
 class ComparisonReport:
-    """One run of `compare`."""
+    """One run of `compare` with a file. `claimed`: the measurements are somebody's words, no artifact was looked at."""
 
     reference: ReferenceUsed
     measurements: Measurements
     checklist: Checklist
     conclusion: Conclusion
     tool_version: str
+    claimed: bool = False

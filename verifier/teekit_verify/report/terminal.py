@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from teekit_verify.reference.published import ReferenceValues
     from teekit_verify.registers.registers import Register
 
+_CLAIMS_MATCH = "MATCH of claims: these measurements are as published; no artifact was looked at"
 _STATUS_WORDS = {
     ExitStatus.HOLDS: "MATCH: everything the reference asks for was compared, and is equal",
     ExitStatus.DOES_NOT_HOLD: "MISMATCH: this is not what was published",
@@ -129,7 +130,14 @@ def show_comparison(report: ComparisonReport, out: Console, *, reference: Refere
     """The checklist, the first differences and the conclusion; with `reference`, also the events side by side."""
     used, artifact = report.reference, report.measurements.disk or report.measurements.artifact
     show_line(
-        out, styled(artifact.name, "bold"), " against ", styled(used.release, "bold"), " (", styled(used.path), ")"
+        out,
+        "claims about " if report.claimed else "",
+        styled(artifact.name, "bold"),
+        " against ",
+        styled(used.release, "bold"),
+        " (",
+        styled(used.path),
+        ")",
     )
     out.print()
     show_checklist(report.checklist, out)
@@ -137,7 +145,8 @@ def show_comparison(report: ComparisonReport, out: Console, *, reference: Refere
         show_events_side_by_side(reference, report.measurements.platforms, out)
     out.print()
     status = report.conclusion.status
-    show_line(out, styled(_STATUS_WORDS[status], STATUS_STYLES[status]))
+    words = _CLAIMS_MATCH if report.claimed and status is ExitStatus.HOLDS else _STATUS_WORDS[status]
+    show_line(out, styled(words, STATUS_STYLES[status]))
     show_causes(report.checklist, out)
     show_lines(report.conclusion.reasons, out)
 
