@@ -119,6 +119,13 @@ def test_without_a_word_about_pcrs(run: Run) -> None:
     assert "azure PCRs: not checked: the reference has no values for those that were quoted" in out
 
 
+def test_without_what_the_firmware_booted(run: Run) -> None:
+    """Microsoft vouches for the vTPM; a foreign boot loader can have extended PCR 9 and 11 as published."""
+    status, out, _ = run(published(9, 11), *QUOTE)
+    assert status is ExitStatus.NO_VERDICT
+    assert "azure PCR4: not checked: what the firmware booted was not compared" in out
+
+
 def test_another_kind_of_reference(run: Run) -> None:
     status, out, _ = run(guests.published(*guests.cos()), *QUOTE, platform="gcp")
     assert status is ExitStatus.NO_VERDICT
@@ -251,7 +258,8 @@ def test_a_log_that_leads_to_the_quoted_pcrs(changed: bool, run: Run, tmp_path: 
     if changed:
         other = replace(events.events[0], digests=sample.section_event("x").digests, cause="UKI section .cmdline")
         events = sample.complete(other, *events.events[1:])
-    reference = {**IGNORED, MRTD: is_(parse_quote(quote).report.mrtd), pcr(9): guests.only(events)}
+    booted = guests.only(guests.register_value(parse_event_log(LOG.read_bytes()), pcr(4)))
+    reference = {**IGNORED, MRTD: is_(parse_quote(quote).report.mrtd), pcr(4): booted, pcr(9): guests.only(events)}
     evidence = ("--quote", str(tmp_path / "evidence.json"), "--eventlog", str(LOG))
     status, out, _ = run(reference, *evidence, *trust)
     assert status is (ExitStatus.DOES_NOT_HOLD if changed else ExitStatus.HOLDS)

@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from builders import guests
 from builders.uki import build_uki, default_sections
 from teekit_verify.cli.app import main
 from teekit_verify.core.outcome import ExitStatus
+from teekit_verify.documents.model import RegisterValue
+from teekit_verify.evidence.quote import read_quote
+from teekit_verify.registers.registers import MRTD, rtmr
 
 FOLDER = Path(__file__).parents[2] / "assets" / "formats"
 ENDORSEMENT, GOOGLE_ROOT = str(FOLDER / "gce-endorsement.binarypb"), str(FOLDER / "GCE-cc-tcb-root_1.pem")
@@ -27,15 +31,38 @@ def uki(tmp_path: Path) -> str:
 
 
 def test_googles_endorsement_fits_a_machine_of_its_firmware(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its firmware is Google's; what that booted, an endorsement does not say."""
     argv = ["compare", ENDORSEMENT, "--quote", QUOTE, "--google-root", GOOGLE_ROOT, "--at", AT]
-    assert main(argv) == ExitStatus.HOLDS
+    assert main(argv) == ExitStatus.NO_VERDICT
     out = capsys.readouterr().out
-    assert "gcp MRTD sha384  c1ee9c16e3afc506...  c1ee9c16e3afc506...  match" in out
+    assert "gcp RTMR1 and RTMR2: not checked: what the firmware booted was not compared" in out
+    assert "gcp MRTD sha384 c1ee9c16e3afc506... c1ee9c16e3afc506... match" in " ".join(out.split())
     assert "gcp RTMR1: ignored: the published file says nothing about it" in out
     other = str(FOLDER.parent / "quotes" / "gcp-v4.json")
     argv = ["compare", ENDORSEMENT, "--quote", other, "--google-root", GOOGLE_ROOT, "--at", AT]
     assert main(argv) == ExitStatus.DOES_NOT_HOLD
     assert "gcp MRTD sha384: mismatch" in capsys.readouterr().out
+
+
+def test_an_endorsement_vouches_for_the_firmware_of_a_reference(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The reference has the registers of the image; whose firmware measured it, Google says."""
+    report = read_quote(Path(QUOTE)).report
+    known = {register: RegisterValue((report.value(register),), "", ()) for register in map(rtmr, range(4))}
+    registers = {MRTD: guests.ignored("Google's"), **{name: guests.only(value) for name, value in known.items()}}
+    path = tmp_path / "ref.json"
+    path.write_bytes(guests.reference(gcp=registers))
+    argv = ["compare", str(path), "--quote", QUOTE, "--at", AT]
+    assert main(argv) == ExitStatus.NO_VERDICT
+    endorsed = ["--endorsement", ENDORSEMENT, "--google-root", GOOGLE_ROOT]
+    assert main([*argv, *endorsed]) == ExitStatus.HOLDS
+    assert "gcp MRTD vouched for" in capsys.readouterr().out
+    assert main([*argv, *endorsed[:2]]) == ExitStatus.NO_VERDICT
+    assert main([*argv, "--endorsement", str(path), *endorsed[2:]]) == ExitStatus.NO_VERDICT
+    assert "ref.json: is no launch endorsement, but: reference (" in capsys.readouterr().err
+    argv[3] = str(FOLDER.parent / "quotes" / "gcp-v4.json")
+    assert main([*argv, *endorsed]) == ExitStatus.DOES_NOT_HOLD
 
 
 def test_an_endorsement_without_a_root_gives_no_verdict(capsys: pytest.CaptureFixture[str]) -> None:

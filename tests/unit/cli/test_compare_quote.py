@@ -147,10 +147,10 @@ def test_registers_that_the_reference_does_not_mention(run: Any) -> None:
 
 
 def test_ignored_registers_are_shown(run: Any) -> None:
-    registers = {**cos(), MRTD: guests.ignored("any firmware will do"), pcr(9): guests.ignored("no vTPM")}
+    registers = {**cos(), rtmr(3): guests.ignored("the application's"), pcr(9): guests.ignored("no vTPM")}
     status, out, _ = run(guests.reference(gcp_c3=registers), *QUOTE)
     assert status is ExitStatus.HOLDS
-    assert "gcp/c3 MRTD: ignored, as the reference says: any firmware will do" in out
+    assert "gcp/c3 RTMR3: ignored, as the reference says: the application's" in out
     assert "gcp/c3 PCR9: no vTPM" in out
 
 
@@ -184,7 +184,65 @@ def test_only_ignored_registers_of_a_named_platform(run: Any) -> None:
     registers = {register: guests.ignored("why not") for register in (MRTD, *map(rtmr, range(4)))}
     status, out, _ = run(guests.reference(tdx=registers), *QUOTE, "--platform", "tdx")
     assert status is ExitStatus.NO_VERDICT
-    assert out.splitlines()[-1] == "  nothing was compared"
+    assert [line.partition(": not checked: ")[0] for line in out.splitlines()[-2:]] == [
+        "  tdx RTMR1 and RTMR2",
+        "  tdx firmware",
+    ]
+
+
+MRTD_OF_COS = guests.cos()[0].report.mrtd.hex
+OTHER_MRTD = guests.dstack()[0].report.mrtd.hex
+
+
+def _without(*registers: Any) -> guests.Registers:
+    return {register: item for register, item in cos().items() if register not in registers}
+
+
+@pytest.mark.parametrize(
+    "registers",
+    [
+        {**cos(), MRTD: guests.ignored("any firmware will do")},
+        _without(MRTD),
+        {**{register: guests.ignored("not ours") for register in cos()}, rtmr(3): cos()[rtmr(3)]},
+    ],
+)
+def test_firmware_that_nobody_vouches_for_gives_no_verdict(registers: guests.Registers, run: Any) -> None:
+    """A foreign firmware can extend whatever the reference asks for."""
+    status, out, _ = run(guests.reference(gcp_c3=registers), *QUOTE)
+    assert status is ExitStatus.NO_VERDICT
+    assert "gcp/c3 firmware: not checked: nobody vouches for it" in out
+
+
+@pytest.mark.parametrize("unknown", [(rtmr(1),), (rtmr(2),), (rtmr(1), rtmr(2))])
+def test_what_the_firmware_booted_has_to_be_compared(unknown: tuple[Any, ...], run: Any) -> None:
+    registers = {**cos(), **{register: guests.ignored("why not") for register in unknown}}
+    status, out, _ = run(guests.reference(gcp_c3=registers), *QUOTE)
+    assert status is ExitStatus.NO_VERDICT
+    assert f"gcp/c3 {' and '.join(map(str, unknown))}: not checked: what the firmware booted was not compared" in out
+
+
+def test_a_policy_that_names_the_firmware(run: Any) -> None:
+    reference = guests.reference(gcp_c3={**cos(), MRTD: guests.ignored("any firmware will do")})
+    status, out, _ = run(reference, *QUOTE, "--mrtd", OTHER_MRTD, "--mrtd", MRTD_OF_COS)
+    assert status is ExitStatus.HOLDS
+    assert "gcp/c3 MRTD vouched for" in out
+    status, out, _ = run(reference, *QUOTE, "--mrtd", OTHER_MRTD)
+    assert status is ExitStatus.DOES_NOT_HOLD
+    assert "MRTD vouched for: mismatch: another firmware than those that are vouched for" in out
+    status, _, err = run(reference, *QUOTE, "--mrtd", "00")
+    assert status is ExitStatus.NO_VERDICT
+    assert "--mrtd: must be 96 lower case hexadecimal digits" in err
+
+
+def test_platforms_that_cannot_be_the_guests_are_no_open_question(run: Any) -> None:
+    """Both ask for another kernel: whichever is meant, this guest is not it."""
+    evil = guests.with_event(cos(), rtmr(2), 4, _other("section .cmdline", 0xD))
+    status, out, _ = run(guests.reference(gcp_c3=evil, gcp_c4=evil), *QUOTE)
+    assert status is ExitStatus.DOES_NOT_HOLD
+    assert "fit equally well" not in out
+    assert "RTMR2 sha384: mismatch" in out
+    status, out, _ = run(guests.reference(gcp_c3=evil, gcp_c4=cos()), *QUOTE)
+    assert (status, "platform gcp/c4" in out) == (ExitStatus.HOLDS, True)
 
 
 def test_one_of_several_values(run: Any) -> None:

@@ -39,6 +39,8 @@ def compare(
     vtpm: given.VtpmOption = None,
     eventlog: given.EventlogOption = None,
     platform: given.PlatformOption = None,
+    mrtd: given.MrtdOption = None,
+    endorsement: given.EndorsementOption = None,
     report_data: ask.ReportDataOption = None,
     nonce: ask.NonceOption = None,
     public_key: ask.PublicKeyOption = None,
@@ -67,6 +69,8 @@ def compare(
         vtpm,
         eventlog,
         platform,
+        mrtd,
+        endorsement,
         report_data,
         nonce,
         public_key,
@@ -85,4 +89,5 @@ def compare(
         )
     policy = ask.quote_policy(report_data, nonce, public_key, collateral, at, trusted_root, allow_debug=allow_debug)
     files = GuestFiles(quote, tuple(vtpm or ()), eventlog)
-    return compare_quote(ref, root, files, policy, platform, events=events, json_output=json_output)
+    firmware = given.trusted_firmware(mrtd, endorsement, root)
+    return compare_quote(ref, root, files, policy, platform, firmware, events=events, json_output=json_output)

@@ -2,6 +2,15 @@
 
 The quote is appraised as `quote` does. Its registers are compared with one platform of the reference; an event log that leads
 to them says which event differs.
+
+Rules. A register means something only if what measured it is known, and that is a chain: MRTD is the firmware, the firmware
+measures what it boots (RTMR1; PCR 4 in a vTPM), and that measures the rest. A guest matches only if
+  - its firmware's MRTD was compared, or somebody who was named vouches for it: an endorsement, or the policy's digests;
+    above a paravisor Microsoft's certificate of the vTPM's key does as well;
+  - what the firmware booted was compared: RTMR1 and RTMR2, or PCR 4;
+  - nothing else that the reference asks for was left open.
+A foreign firmware, or a foreign boot loader, can extend anything: where one of these is missing there is no verdict.
+Non-rules: RTMR0 (tables and settings of the machine) and RTMR3 (run time) may be left out by the reference, which is shown.
 """
 
 from __future__ import annotations
@@ -18,7 +27,7 @@ from teekit_verify.core.outcome import Check, ExitStatus, Outcome
 from teekit_verify.documents.model import Policy, PredictedEvent, ReferenceRegister, RegisterValue
 from teekit_verify.prediction.platforms.azure import AZURE
 from teekit_verify.registers.events import Event, EventType
-from teekit_verify.registers.registers import MRTD, RTMR_COUNT, Register, RegisterKind, rtmr
+from teekit_verify.registers.registers import MRTD, RTMR_COUNT, Register, RegisterKind, pcr, rtmr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,6 +45,13 @@ _NOBODY = (
     "nobody vouches for it, and any TD can claim to have one: give the certificates of its key, or reference values with the "
     "MRTD of the paravisor"
 )
+_FOREIGN = (
+    "nobody vouches for it, and a foreign one can have measured anything: give reference values with its MRTD, the endorsement of "
+    "its maker (--endorsement), or its MRTD as you know it (--mrtd)"
+)
+_NOT_BOOTED = "what the firmware booted was not compared, and can have measured anything into the registers that were"
+_BOOTED = {RegisterKind.RTMR: (rtmr(1), rtmr(2)), RegisterKind.PCR: (pcr(4),)}
+"""Where the firmware, and then the boot loader, measure what they boot (TDX virtual firmware design guide, 8; TCG PFP, 3.3.4)."""
 _NOT_QUOTED = "published, but a TD quote has no PCRs: not compared"
 
 
@@ -96,9 +112,15 @@ def of_azure(quote: Quote, pcrs: Mapping[Register, Digest], log: EventLog | None
 
 
 def appraise_presented(
-    published: Sequence[ReferenceValues], presented: Presented, quote: QuoteAppraisal, platform: str | None = None
+    published: Sequence[ReferenceValues],
+    presented: Presented,
+    quote: QuoteAppraisal,
+    platform: str | None = None,
+    *,
+    firmware: Sequence[Digest] = (),
 ) -> PresentedAppraisal:
-    """`platform` names one of the reference's; without it, the one is taken that fits.
+    """`platform` names one of the reference's; without it, the one is taken that fits. `firmware` are the MRTDs that are
+    vouched for: with any, the guest must have one of them.
 
     Raises TeekitError for a name that the reference does not have.
     """
@@ -107,7 +129,7 @@ def appraise_presented(
         conclusion = Conclusion(ExitStatus.DOES_NOT_HOLD, ("the quote is not authentic: its registers prove nothing",))
         return PresentedAppraisal(quote, published[0], None, {}, Checklist(()), conclusion)
     registers = {register: _value(register, presented) for register in presented.registers}
-    compared = [(*place, _compare(*place, presented, registers)) for place in places]
+    compared = [(*place, _compare(*place, presented, registers, firmware)) for place in places]
     values, chosen, checklist = _closest(compared, published[0])
     return PresentedAppraisal(quote, values, chosen, registers, checklist, _conclude(quote, checklist))
 
@@ -141,14 +163,17 @@ def _fitting(published: Sequence[ReferenceValues], presented: Presented) -> list
 def _closest(
     compared: Sequence[tuple[ReferenceValues, str, Checklist]], first: ReferenceValues
 ) -> tuple[ReferenceValues, str | None, Checklist]:
-    """Where most registers are as presented. Platforms that are equally close leave the question open."""
+    """Where most registers are as presented. Platforms that are equally close leave the question open, but for those that
+    cannot be the guest's: if none can, that is the answer, whichever comes closest.
+    """
     if not compared:
         detail = "the reference has no values for the registers of such a guest"
         return first, None, Checklist((Check("platform", Outcome.NOT_CHECKED, detail=detail),))
-    best = max(len(checklist.of(Outcome.MATCH)) for _, _, checklist in compared)
-    closest = [item for item in compared if len(item[2].of(Outcome.MATCH)) == best]
+    possible = [item for item in compared if not item[2].of(Outcome.MISMATCH)]
+    best = max(len(checklist.of(Outcome.MATCH)) for _, _, checklist in possible or compared)
+    closest = [item for item in possible or compared if len(item[2].of(Outcome.MATCH)) == best]
     names = dict.fromkeys(name for _, name, _ in closest)
-    if len(names) > 1:
+    if possible and len(names) > 1:
         detail = f"{', '.join(names)} fit equally well: choose one with --platform"
         return closest[0][0], None, Checklist((Check("platform", Outcome.NOT_CHECKED, detail=detail),))
     return min(closest, key=lambda item: len(item[2].of(Outcome.MISMATCH)))
@@ -170,7 +195,11 @@ def _value(register: Register, presented: Presented) -> RegisterValue:
 
 
 def _compare(
-    values: ReferenceValues, platform: str, presented: Presented, registers: Mapping[Register, RegisterValue]
+    values: ReferenceValues,
+    platform: str,
+    presented: Presented,
+    registers: Mapping[Register, RegisterValue],
+    firmware: Sequence[Digest],
 ) -> Checklist:
     published = values.platforms[platform]
     unasked: tuple[Check, ...] = ()
@@ -189,6 +218,7 @@ def _compare(
     )
     checklist = appraise_platform(platform, asked, registers, unmentioned=values.unmentioned)
     checklist = _without_other_banks(checklist, platform, registers)
+    checklist += Checklist(_firmware(platform, presented, firmware))
     checklist += Checklist(_open_questions(platform, checklist, presented), unasked + elsewhere + not_compared(values))
     return _check_log(presented, asked) + checklist
 
@@ -198,18 +228,36 @@ def _unasked_paravisor(platform: str, presented: Presented) -> tuple[Check, ...]
     return (Check(f"{platform} {MRTD}", Outcome.NOT_CHECKED, found=found, detail="the paravisor's, not mentioned"),)
 
 
-def _open_questions(platform: str, checklist: Checklist, presented: Presented) -> tuple[Check, ...]:
-    """Above a paravisor, PCRs have to be compared, and somebody has to know the paravisor that measured them."""
-    if presented.measured_into is RegisterKind.RTMR:
+def _firmware(platform: str, presented: Presented, vouched: Sequence[Digest]) -> tuple[Check, ...]:
+    """What the policy says of the firmware, beside the reference."""
+    if not vouched:
         return ()
+    found = presented.registers[MRTD]
+    expected = " or ".join(digest.hex for digest in vouched)
+    if found in vouched:
+        return (Check(f"{platform} {MRTD} vouched for", Outcome.MATCH, found.hex, found.hex),)
+    detail = "another firmware than those that are vouched for"
+    return (Check(f"{platform} {MRTD} vouched for", Outcome.MISMATCH, expected, found.hex, detail),)
+
+
+def _open_questions(platform: str, checklist: Checklist, presented: Presented) -> tuple[Check, ...]:
+    """Whether the chain holds up: the firmware is known, and so is what it booted."""
+
+    def said(register: Register, checks: tuple[Check, ...]) -> bool:
+        return any(check.name.startswith(f"{platform} {register} ") for check in checks)
+
+    above_paravisor = presented.measured_into is RegisterKind.PCR
+    known = said(MRTD, checklist.of(*_DECIDED)) or (above_paravisor and presented.vouched_for)
     questions = []
-    if not any(check.name.startswith(f"{platform} PCR") for check in checklist.of(*_DECIDED)):
+    if above_paravisor and not any(check.name.startswith(f"{platform} PCR") for check in checklist.of(*_DECIDED)):
         detail = "the reference has no values for those that were quoted"
         questions.append(Check(f"{platform} PCRs", Outcome.NOT_CHECKED, detail=detail))
-    if not presented.vouched_for and not any(
-        check.name.startswith(f"{platform} {MRTD} ") for check in checklist.of(Outcome.MATCH)
-    ):
-        questions.append(Check("vTPM", Outcome.NOT_CHECKED, detail=_NOBODY))
+    elif unseen := [register for register in _BOOTED[presented.measured_into] if not said(register, checklist.checks)]:
+        name = f"{platform} {' and '.join(map(str, unseen))}"
+        questions.append(Check(name, Outcome.NOT_CHECKED, detail=_NOT_BOOTED))
+    if not known:
+        name = "vTPM" if above_paravisor else f"{platform} firmware"
+        questions.append(Check(name, Outcome.NOT_CHECKED, detail=_NOBODY if above_paravisor else _FOREIGN))
     return tuple(questions)
 
 
