@@ -42,8 +42,16 @@ def _json(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return fields
 
 
-def test_equal_measurements_hold(tmp_path: Path, ref: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["compare", ref, *_claims(tmp_path, sample.measurements())]) == ExitStatus.HOLDS
+def _known() -> dict[str, Any]:
+    """Of the sample what has no open register."""
+    return {"platforms": {"uefi-vtpm": sample.measurements().platforms["uefi-vtpm"]}}
+
+
+def test_equal_measurements_hold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    platforms = {"uefi-vtpm": sample.reference().platforms["uefi-vtpm"]}
+    ref = tmp_path / "base.json"
+    ref.write_bytes(create.dump_reference(replace(sample.reference(), platforms=platforms)))
+    assert main(["compare", str(ref), *_claims(tmp_path, sample.measurements(**_known()))]) == ExitStatus.HOLDS
     captured = capsys.readouterr()
     assert (
         captured.out.splitlines()[-1]
@@ -51,6 +59,23 @@ def test_equal_measurements_hold(tmp_path: Path, ref: str, capsys: pytest.Captur
     )
     assert captured.err == ""
     assert "\x1b" not in captured.out
+
+
+def test_a_register_that_is_open_is_no_match_of_claims(
+    tmp_path: Path, ref: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody knows the value of RTMR1 without the disk; its known events agree."""
+    assert main(["compare", ref, *_claims(tmp_path, sample.measurements())]) == ExitStatus.NO_VERDICT
+    lines = capsys.readouterr().out.splitlines()
+    (row,) = [line for line in lines if line.startswith("tdx RTMR1 sha384 ")]
+    assert row.rstrip().endswith(" open")
+    assert any(
+        line.startswith("NO VERDICT: ") and line.endswith("; 1 register is open: its value is not known")
+        for line in lines
+    )
+    assert main(["compare", ref, *_claims(tmp_path, sample.measurements()), "--json"]) == ExitStatus.NO_VERDICT
+    checks = {check["name"]: check["outcome"] for check in _json(capsys)["checklist"]["checks"]}
+    assert checks["tdx RTMR1 sha384"] == "open"
 
 
 def test_another_command_line_does_not_hold(tmp_path: Path, ref: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -160,7 +185,7 @@ def test_claims_are_shown_as_claims(tmp_path: Path, ref: str, capsys: pytest.Cap
 
 
 def test_measurements_can_be_the_reference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    option, measured = _claims(tmp_path, sample.measurements())
+    option, measured = _claims(tmp_path, sample.measurements(**_known()))
     assert main(["compare", measured, option, measured]) == ExitStatus.HOLDS
     assert "uefi-vtpm PCR11 sha384" in capsys.readouterr().out
 
@@ -243,6 +268,19 @@ def test_a_changed_byte_names_its_section(
     assert causes == {f"UKI section {changed}"}
     assert main(["compare", reference, str(path)]) == ExitStatus.DOES_NOT_HOLD
     assert f"  differs: UKI section {changed} (seen in " in capsys.readouterr().out
+
+
+def test_a_register_that_is_open_does_not_hide_behind_a_match(
+    uki_ref: tuple[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every byte of the UKI is as published; PCR 5 and RTMR1 also depend on a disk."""
+    reference, path = uki_ref
+    assert main(["compare", reference, str(path)]) == ExitStatus.HOLDS
+    lines = capsys.readouterr().out.splitlines()
+    assert not any("PCR5" in line and line.rstrip().endswith(" match") for line in lines)
+    assert any(line.startswith("uefi-vtpm PCR5 sha256 ") and line.rstrip().endswith(" open") for line in lines)
+    assert lines[-1].startswith("MATCH: every byte is as published, and so are the registers whose values are known; ")
+    assert lines[-1].endswith(" registers are open: their values are not known")
 
 
 def test_a_changed_byte_of_the_stub_is_seen_in_the_image_as_a_whole(

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     Run = Callable[..., tuple[ExitStatus, str, str]]
 
-QUOTE = ("--quote", str(build.REAL["flashbots"]), "--at", "2026-06-08T13:00:00Z")
+ALLOWED = ("--allow-unchecked", "report-data,tcb,revocation")
+QUOTE = ("--quote", str(build.REAL["flashbots"]), "--at", "2026-06-08T13:00:00Z", *ALLOWED)
 REAL = read_vtpm([build.REAL["flashbots"]])
 REAL_MRTD = read_quote(build.REAL["flashbots"]).report.mrtd
 PARAVISOR = guests.ignored("belongs to the paravisor")
@@ -193,7 +194,15 @@ def claimed(tmp_path: Path) -> tuple[list[str], dict[Register, Digest]]:
     (tmp_path / "root.pem").write_bytes(quotes.pem(authority.root))
     (tmp_path / "hcl").write_bytes(build.hcl_report(runtime_data))
     parts = [str(tmp_path / "hcl"), *(str(build.TPM / f"rsassa.{kind}") for kind in ("msg", "sig", "pcrs"))]
-    options = ["--quote", str(tmp_path / "quote"), "--trusted-root", str(tmp_path / "root.pem"), "--at", "2026-02-03"]
+    options = [
+        "--quote",
+        str(tmp_path / "quote"),
+        "--trusted-root",
+        str(tmp_path / "root.pem"),
+        "--at",
+        "2026-02-03",
+        *ALLOWED,
+    ]
     vtpm = [word for part in parts for word in ("--vtpm", part)]
     return options + vtpm, dict(
         read_vtpm([tmp_path / "hcl", *(build.TPM / f"rsassa.{kind}" for kind in ("msg", "sig", "pcrs"))]).pcrs
@@ -253,7 +262,7 @@ def test_a_log_that_leads_to_the_quoted_pcrs(changed: bool, run: Run, tmp_path: 
             }
         )
     )
-    trust = ("--trusted-root", str(tmp_path / "root.pem"), "--at", "2026-02-03")
+    trust = ("--trusted-root", str(tmp_path / "root.pem"), "--at", "2026-02-03", *ALLOWED)
     events = guests.register_value(parse_event_log(LOG.read_bytes()), pcr(9))
     if changed:
         other = replace(events.events[0], digests=sample.section_event("x").digests, cause="UKI section .cmdline")

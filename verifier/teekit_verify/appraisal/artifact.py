@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.artifacts import as_claims, check_boot_file
-from teekit_verify.appraisal.checklist import Checklist, Conclusion, conclude
+from teekit_verify.appraisal.checklist import Checklist, Conclusion, NoneMatches, conclude
+from teekit_verify.appraisal.facts import Because, Check, RegisterCheck, StatedCheck, Why
 from teekit_verify.appraisal.registers import appraise
-from teekit_verify.core.outcome import Check, ExitStatus, Outcome
+from teekit_verify.core.outcome import ExitStatus, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,8 +37,8 @@ def compare_with_published(
     compared = [_compare(values, measurements, claimed=claimed) for values in about or candidates]
     values, checklist, conclusion = min(compared, key=_distance)
     if len(published) > 1 and conclusion.status is not ExitStatus.HOLDS:
-        reason = f"of {len(published)} published images none matches; '{values.name}' comes closest"
-        conclusion = replace(conclusion, reasons=(reason, *conclusion.reasons))
+        nearest = NoneMatches(len(published), values.name)
+        conclusion = replace(conclusion, reasons=(nearest, *conclusion.reasons))
     return values, checklist, conclusion
 
 
@@ -79,9 +80,8 @@ def _without_reset_values(
             if register not in measurements.platforms.get(platform, registers) and _is_reset_value(published)
         }
         platforms[platform] = {register: item for register, item in registers.items() if register not in idle}
-        detail = "ignored: published as never extended, which an artifact does not decide"
         checks += [
-            Check(f"{platform} {register}", Outcome.NOT_CHECKED, detail=detail)
+            Check(RegisterCheck(platform, register), Outcome.IGNORED, reason=Because(Why.NEVER_EXTENDED))
             for register in sorted(idle, key=lambda item: item.index)
         ]
     return replace(values, platforms=platforms), tuple(checks)
@@ -95,12 +95,12 @@ def _is_reset_value(published: ReferenceRegister) -> bool:
 def not_compared(values: ReferenceValues) -> tuple[Check, ...]:
     """What a file of another format says beside registers, for the `ignored` of a checklist."""
     return tuple(
-        Check(name, Outcome.NOT_CHECKED, expected=text, detail=f"ignored: {text} is no value of a register")
+        Check(StatedCheck(name), Outcome.IGNORED, expected=text, reason=Because(Why.NO_REGISTER))
         for name, text in values.not_compared
     )
 
 
 def _distance(compared: Compared) -> tuple[int, int, int]:
     _, checklist, conclusion = compared
-    unclear = checklist.of(Outcome.NOT_CHECKED, Outcome.ERROR)
+    unclear = checklist.of(Outcome.OPEN, Outcome.NOT_CHECKED, Outcome.ERROR)
     return _BEST_FIRST.index(conclusion.status), len(checklist.of(Outcome.MISMATCH)), len(unclear)

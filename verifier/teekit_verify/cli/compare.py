@@ -45,6 +45,7 @@ def compare(
     nonce: ask.NonceOption = None,
     public_key: ask.PublicKeyOption = None,
     allow_debug: ask.AllowDebugOption = False,
+    allow_unchecked: ask.AllowUncheckedOption = None,
     collateral: ask.CollateralOption = None,
     at: ask.AtOption = None,
     trusted_root: ask.TrustedRootOption = None,
@@ -58,8 +59,8 @@ def compare(
     FILE's own bytes are hashed and measured. A measurements.json is only somebody's claim about them: it is taken with --claims
     alone, and shown as one. Where they differ, the first event that does is named.
 
-    Exit status: 0 everything the reference asks for was compared and is equal (and the quote is authentic and acceptable),
-    1 something differs, or the quote is not; 2 no verdict.
+    Exit status: 0 everything the reference asks for was compared whole and is equal (and the quote is authentic and acceptable,
+    as `quote` says); 1 something differs, or the quote is not; 2 no verdict.
     """
     from teekit_verify.appraisal.guest.appraise import GuestFiles
     from teekit_verify.cli.comparing import compare_file, compare_quote
@@ -75,6 +76,7 @@ def compare(
         nonce,
         public_key,
         allow_debug or None,
+        allow_unchecked,
         collateral,
         trusted_root,
     )
@@ -87,7 +89,16 @@ def compare(
             "expected either FILE, or --claims, or --quote and what is asked of it",
             hint="Give `compare REF FILE`, `compare REF --claims FILE` or `compare REF --quote FILE`.",
         )
-    policy = ask.quote_policy(report_data, nonce, public_key, collateral, at, trusted_root, allow_debug=allow_debug)
+    policy = ask.quote_policy(
+        report_data,
+        nonce,
+        public_key,
+        collateral,
+        at,
+        trusted_root,
+        allow_debug=allow_debug,
+        allow_unchecked=allow_unchecked,
+    )
     files = GuestFiles(quote, tuple(vtpm or ()), eventlog)
     firmware = given.trusted_firmware(mrtd, endorsement, root)
     return compare_quote(ref, root, files, policy, platform, firmware, events=events, json_output=json_output)

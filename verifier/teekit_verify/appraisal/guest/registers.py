@@ -19,11 +19,22 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.artifact import not_compared
-from teekit_verify.appraisal.checklist import Checklist, Conclusion, conclude, in_words
+from teekit_verify.appraisal.checklist import Checklist, Conclusion, NotAcceptable, Note, conclude
+from teekit_verify.appraisal.facts import (
+    Because,
+    Check,
+    Ignored,
+    Question,
+    QuestionCheck,
+    RegisterCheck,
+    RegisterSource,
+    SeveralFit,
+    Why,
+)
 from teekit_verify.appraisal.guest.eventlog import compare_with_values, require_pcrs, require_rtmrs
 from teekit_verify.appraisal.registers import appraise_platform
 from teekit_verify.core.errors import TeekitError, printable
-from teekit_verify.core.outcome import Check, ExitStatus, Outcome
+from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.documents.model import Policy, PredictedEvent, ReferenceRegister, RegisterValue
 from teekit_verify.prediction.platforms.azure import AZURE
 from teekit_verify.registers.events import Event, EventType
@@ -41,18 +52,8 @@ if TYPE_CHECKING:
     Place = tuple[ReferenceValues, str]
 
 _DECIDED = {Outcome.MATCH, Outcome.MISMATCH}
-_NOBODY = (
-    "nobody vouches for it, and any TD can claim to have one: give the certificates of its key, or reference values with the "
-    "MRTD of the paravisor"
-)
-_FOREIGN = (
-    "nobody vouches for it, and a foreign one can have measured anything: give reference values with its MRTD, the endorsement of "
-    "its maker (--endorsement), or its MRTD as you know it (--mrtd)"
-)
-_NOT_BOOTED = "what the firmware booted was not compared, and can have measured anything into the registers that were"
 _BOOTED = {RegisterKind.RTMR: (rtmr(1), rtmr(2)), RegisterKind.PCR: (pcr(4),)}
 """Where the firmware, and then the boot loader, measure what they boot (TDX virtual firmware design guide, 8; TCG PFP, 3.3.4)."""
-_NOT_QUOTED = "published, but a TD quote has no PCRs: not compared"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ def appraise_presented(
     """
     places = _fitting(published, presented) if platform is None else _named(published, platform)
     if not quote.is_authentic:
-        conclusion = Conclusion(ExitStatus.DOES_NOT_HOLD, ("the quote is not authentic: its registers prove nothing",))
+        conclusion = Conclusion(ExitStatus.DOES_NOT_HOLD, (Note.NOT_AUTHENTIC,))
         return PresentedAppraisal(quote, published[0], None, {}, Checklist(()), conclusion)
     registers = {register: _value(register, presented) for register in presented.registers}
     compared = [(*place, _compare(*place, presented, registers, firmware)) for place in places]
@@ -167,16 +168,20 @@ def _closest(
     cannot be the guest's: if none can, that is the answer, whichever comes closest.
     """
     if not compared:
-        detail = "the reference has no values for the registers of such a guest"
-        return first, None, Checklist((Check("platform", Outcome.NOT_CHECKED, detail=detail),))
+        return first, None, Checklist((_open(Question.PLATFORM, "", Because(Why.NO_PLATFORM_FITS)),))
     possible = [item for item in compared if not item[2].of(Outcome.MISMATCH)]
     best = max(len(checklist.of(Outcome.MATCH)) for _, _, checklist in possible or compared)
     closest = [item for item in possible or compared if len(item[2].of(Outcome.MATCH)) == best]
     names = dict.fromkeys(name for _, name, _ in closest)
     if possible and len(names) > 1:
-        detail = f"{', '.join(names)} fit equally well: choose one with --platform"
-        return closest[0][0], None, Checklist((Check("platform", Outcome.NOT_CHECKED, detail=detail),))
+        return closest[0][0], None, Checklist((_open(Question.PLATFORM, "", SeveralFit(tuple(names))),))
     return min(closest, key=lambda item: len(item[2].of(Outcome.MISMATCH)))
+
+
+def _open(
+    question: Question, platform: str, reason: Because | SeveralFit, registers: tuple[Register, ...] = ()
+) -> Check:
+    return Check(QuestionCheck(question, platform, registers), Outcome.NOT_CHECKED, reason=reason)
 
 
 def _value(register: Register, presented: Presented) -> RegisterValue:
@@ -212,7 +217,11 @@ def _compare(
         if register in registers or register.kind is presented.measured_into
     }
     elsewhere = tuple(
-        Check(f"{platform} {register}", Outcome.NOT_CHECKED, detail=item.reason or _NOT_QUOTED)
+        Check(
+            RegisterCheck(platform, register),
+            Outcome.IGNORED,
+            reason=Ignored(item.reason) if item.policy is Policy.IGNORE else Because(Why.NOT_QUOTED),
+        )
         for register, item in published.items()
         if register not in asked
     )
@@ -224,54 +233,52 @@ def _compare(
 
 
 def _unasked_paravisor(platform: str, presented: Presented) -> tuple[Check, ...]:
-    found = presented.registers[MRTD].hex
-    return (Check(f"{platform} {MRTD}", Outcome.NOT_CHECKED, found=found, detail="the paravisor's, not mentioned"),)
+    found, reason = presented.registers[MRTD].hex, Because(Why.PARAVISORS)
+    return (Check(RegisterCheck(platform, MRTD), Outcome.NOT_CHECKED, found=found, reason=reason),)
 
 
 def _firmware(platform: str, presented: Presented, vouched: Sequence[Digest]) -> tuple[Check, ...]:
     """What the policy says of the firmware, beside the reference."""
     if not vouched:
         return ()
-    found = presented.registers[MRTD]
-    expected = " or ".join(digest.hex for digest in vouched)
+    found, subject = presented.registers[MRTD], RegisterCheck(platform, MRTD, source=RegisterSource.POLICY)
     if found in vouched:
-        return (Check(f"{platform} {MRTD} vouched for", Outcome.MATCH, found.hex, found.hex),)
-    detail = "another firmware than those that are vouched for"
-    return (Check(f"{platform} {MRTD} vouched for", Outcome.MISMATCH, expected, found.hex, detail),)
+        return (Check(subject, Outcome.MATCH, found.hex, found.hex),)
+    expected = " or ".join(digest.hex for digest in vouched)
+    return (Check(subject, Outcome.MISMATCH, expected, found.hex, Because(Why.FIRMWARE_NOT_THE_NAMED)),)
 
 
 def _open_questions(platform: str, checklist: Checklist, presented: Presented) -> tuple[Check, ...]:
     """Whether the chain holds up: the firmware is known, and so is what it booted."""
-
-    def said(register: Register, checks: tuple[Check, ...]) -> bool:
-        return any(check.name.startswith(f"{platform} {register} ") for check in checks)
-
+    decided, asked = _registers(checklist.of(*_DECIDED)), _registers(checklist.checks)
     above_paravisor = presented.measured_into is RegisterKind.PCR
-    known = said(MRTD, checklist.of(*_DECIDED)) or (above_paravisor and presented.vouched_for)
     questions = []
-    if above_paravisor and not any(check.name.startswith(f"{platform} PCR") for check in checklist.of(*_DECIDED)):
-        detail = "the reference has no values for those that were quoted"
-        questions.append(Check(f"{platform} PCRs", Outcome.NOT_CHECKED, detail=detail))
-    elif unseen := [register for register in _BOOTED[presented.measured_into] if not said(register, checklist.checks)]:
-        name = f"{platform} {' and '.join(map(str, unseen))}"
-        questions.append(Check(name, Outcome.NOT_CHECKED, detail=_NOT_BOOTED))
-    if not known:
-        name = "vTPM" if above_paravisor else f"{platform} firmware"
-        questions.append(Check(name, Outcome.NOT_CHECKED, detail=_NOBODY if above_paravisor else _FOREIGN))
-    return tuple(questions)
+    if above_paravisor and not any(register.kind is RegisterKind.PCR for register in decided):
+        questions.append(_open(Question.PCRS, platform, Because(Why.NO_PCRS_PUBLISHED)))
+    elif unseen := tuple(register for register in _BOOTED[presented.measured_into] if register not in asked):
+        questions.append(_open(Question.BOOTED, platform, Because(Why.BOOTED_NOT_COMPARED), unseen))
+    if MRTD in decided or (above_paravisor and presented.vouched_for):
+        return tuple(questions)
+    if above_paravisor:
+        return (*questions, _open(Question.VTPM, platform, Because(Why.VTPM_NOT_VOUCHED_FOR)))
+    return (*questions, _open(Question.FIRMWARE, platform, Because(Why.FIRMWARE_NOT_VOUCHED_FOR), (MRTD,)))
+
+
+def _registers(checks: tuple[Check, ...]) -> set[Register]:
+    return {check.subject.register for check in checks if isinstance(check.subject, RegisterCheck)}
 
 
 def _without_other_banks(checklist: Checklist, platform: str, registers: Mapping[Register, RegisterValue]) -> Checklist:
     """A TPM quotes one bank, and one that was compared is enough."""
-    names = {register: f"{platform} {register} " for register in registers}
-    decided = {name for name in names.values() for check in checklist.of(*_DECIDED) if check.name.startswith(name)}
+    decided = _registers(checklist.of(*_DECIDED))
     spare = {
-        f"{names[register]}{bank.value}"
+        RegisterCheck(platform, register, bank)
         for register, value in registers.items()
+        if register in decided
         for bank in register.algorithms
-        if names[register] in decided and bank not in value.banks
+        if bank not in value.banks
     }
-    return replace(checklist, checks=tuple(check for check in checklist.checks if check.name not in spare))
+    return replace(checklist, checks=tuple(check for check in checklist.checks if check.subject not in spare))
 
 
 def _check_log(presented: Presented, asked: Mapping[Register, ReferenceRegister]) -> Checklist:
@@ -280,14 +287,17 @@ def _check_log(presented: Presented, asked: Mapping[Register, ReferenceRegister]
         return Checklist(())
     of_td = presented.measured_into is RegisterKind.RTMR
     quoted = {register: value for register, value in presented.logged.items() if of_td or register in asked}
-    checks = compare_with_values(presented.log, quoted).checks
-    return Checklist(tuple(replace(check, name=f"event log {check.name}") for check in checks))
+    return Checklist(compare_with_values(presented.log, quoted).checks)
 
 
 def _conclude(quote: QuoteAppraisal, checklist: Checklist) -> Conclusion:
+    """What speaks against the quote, or the registers, decides; then what was not checked of either."""
     conclusion = conclude(checklist)
-    if quote.is_acceptable:
+    if quote.refused:
+        refused = tuple(NotAcceptable(check) for check in quote.acceptable if check.outcome is Outcome.MISMATCH)
+        return Conclusion(ExitStatus.DOES_NOT_HOLD, refused + conclusion.reasons)
+    if not quote.unsettled:
         return conclusion
-    refused = (check for check in quote.acceptable if check.outcome in {Outcome.MISMATCH, Outcome.ERROR})
-    reasons = tuple(f"the quote is not acceptable: {in_words(check)}" for check in refused)
-    return Conclusion(ExitStatus.DOES_NOT_HOLD, reasons + conclusion.reasons)
+    differs = conclusion.status is ExitStatus.DOES_NOT_HOLD
+    status = ExitStatus.DOES_NOT_HOLD if differs else ExitStatus.NO_VERDICT
+    return Conclusion(status, conclusion.reasons + quote.unsettled)
