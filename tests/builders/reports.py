@@ -25,6 +25,7 @@ from teekit_verify.record.document import (
 from teekit_verify.reference.groups import reference_groups
 from teekit_verify.reference.published import values_of
 from teekit_verify.registers.registers import pcr
+from teekit_verify.wording.checks import reason_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +59,7 @@ def rebuild(
     appraisal = appraise_rebuild(build, other, measured, reference)
     report = RebuildReport(
         verdict=appraisal.decision.verdict,
-        reasons=appraisal.decision.reasons,
+        reasons=reason_lines(appraisal.decision.reasons),
         tool_version="0.1.0",
         image=build.inputs.image,
         profiles=build.inputs.profiles,
@@ -145,6 +146,7 @@ REBUILDS = {
     "failed": RebuildReport(
         verdict=Verdict.FAILED,
         reasons=("mkosi failed; its last lines were:", "  | bad\x07"),
+        failure="mkosi failed; its last lines were:\n  | bad\x07",
         tool_version="0.1.0",
         image="base",
         profiles=(),

@@ -10,11 +10,11 @@ from builders import documents as sample
 from teekit_verify.appraisal.artifacts import (
     check_all_artifacts,
     check_one_artifact,
-    difference_in_words,
     pair_artifacts,
 )
 from teekit_verify.core.outcome import Outcome
 from teekit_verify.documents.model import Artifact
+from teekit_verify.wording.checks import detail_of, name_of, pair_words
 
 UKI, MANIFEST = sample.UKI, sample.MANIFEST
 OTHER_BYTES = replace(UKI, sha256=sample.sha256("evil"))
@@ -41,7 +41,7 @@ def test_pairs_cover_the_names_of_both_builds() -> None:
 def test_differences_of_pairs_in_words(a: tuple[Artifact, ...], b: tuple[Artifact, ...], words: str) -> None:
     (pair,) = pair_artifacts(a, b)
     assert not pair.same
-    assert difference_in_words(pair) == words
+    assert pair_words(pair) == words
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_differences_of_pairs_in_words(a: tuple[Artifact, ...], b: tuple[Artifac
 def test_a_build_against_the_published_files(made: tuple[Artifact, ...], outcomes: list[Outcome], detail: str) -> None:
     checks = check_all_artifacts((UKI, MANIFEST), made)
     assert [check.outcome for check in checks] == outcomes
-    assert {check.detail for check in checks} - {""} == ({detail} if detail else set())
+    assert {detail_of(check) for check in checks} - {""} == ({detail} if detail else set())
 
 
 def test_nothing_published_and_nothing_made_is_no_check() -> None:
@@ -74,12 +74,12 @@ def test_one_file_is_found_by_its_bytes_first() -> None:
     named_like_another = replace(UKI, name=MANIFEST.name)
     for artifact in (UKI, renamed, named_like_another):
         check = check_one_artifact((MANIFEST, UKI), artifact)
-        assert (check.name, check.outcome) == ("artifact tdx-debian.efi", Outcome.MATCH)
+        assert (name_of(check), check.outcome) == ("artifact tdx-debian.efi", Outcome.MATCH)
 
 
 def test_one_file_with_other_bytes_is_compared_by_name() -> None:
     check = check_one_artifact((MANIFEST, UKI), LONGER)
-    assert (check.outcome, check.detail) == (Outcome.MISMATCH, "has 1001 bytes, published were 1000")
+    assert (check.outcome, detail_of(check)) == (Outcome.MISMATCH, "has 1001 bytes, published were 1000")
     assert (check.expected, check.found) == (UKI.sha256.hex, LONGER.sha256.hex)
 
 
@@ -87,7 +87,7 @@ def test_one_file_with_other_bytes_is_compared_by_name() -> None:
 def test_a_file_nobody_published_does_not_match(published: tuple[Artifact, ...]) -> None:
     check = check_one_artifact(published, UKI)
     assert check.outcome is Outcome.MISMATCH
-    assert check.detail == "the reference lists no file with these bytes or this name"
+    assert detail_of(check) == "the reference lists no file with these bytes or this name"
 
 
 def test_equal_digest_with_another_size_is_no_match() -> None:

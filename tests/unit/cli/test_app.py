@@ -84,7 +84,7 @@ def test_an_error_without_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_error_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     cli.main(["end", "unreadable", "--json"])
     assert json.loads(capsys.readouterr().out) == {
-        "error": {"message": "a.efi: no such file", "hint": "Name a file that exists."}
+        "error": {"code": "error", "message": "a.efi: no such file", "hint": "Name a file that exists."}
     }
 
 

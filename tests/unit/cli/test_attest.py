@@ -183,7 +183,7 @@ EDITS: dict[str, tuple[dict[str, object], str]] = {
     "no reference": ({"reference": None}, "the verdict MISMATCH does not follow from its checks"),
     "no inputs": ({"inputs": None}, "inputs.json is not what the report is about"),
     "no measurements": ({"measurements": None}, "measurements.json is not what the report is about"),
-    "not a report": ({"schema": "x"}, "schema: expected 'teekit-verify/report/v1', found 'x'"),
+    "not a report": ({"schema": "x"}, "schema: expected 'teekit-verify/report/v2', found 'x'"),
     "odd verdict": ({"verdict": "GREAT"}, "verdict: "),
     "no artifacts": ({"artifacts": []}, "is not the report of a rebuild with artifacts"),
 }

@@ -30,10 +30,11 @@ def ref(tmp_path: Path) -> str:
     return str(path)
 
 
-def _file(folder: Path, measured: model.Measurements) -> str:
+def _claims(folder: Path, measured: model.Measurements) -> tuple[str, str]:
+    """The option, and a file of measurements."""
     path = folder / "measurements.json"
     path.write_bytes(create.dump_measurements(measured))
-    return str(path)
+    return "--claims", str(path)
 
 
 def _json(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
@@ -41,16 +42,44 @@ def _json(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return fields
 
 
-def test_equal_measurements_hold(tmp_path: Path, ref: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["compare", ref, _file(tmp_path, sample.measurements())]) == ExitStatus.HOLDS
+def _known() -> dict[str, Any]:
+    """Of the sample what has no open register."""
+    return {"platforms": {"uefi-vtpm": sample.measurements().platforms["uefi-vtpm"]}}
+
+
+def test_equal_measurements_hold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    platforms = {"uefi-vtpm": sample.reference().platforms["uefi-vtpm"]}
+    ref = tmp_path / "base.json"
+    ref.write_bytes(create.dump_reference(replace(sample.reference(), platforms=platforms)))
+    assert main(["compare", str(ref), *_claims(tmp_path, sample.measurements(**_known()))]) == ExitStatus.HOLDS
     captured = capsys.readouterr()
-    assert captured.out.splitlines()[-1] == "MATCH: everything the reference asks for was compared, and is equal"
+    assert (
+        captured.out.splitlines()[-1]
+        == "MATCH of claims: these measurements are as published; no artifact was looked at"
+    )
     assert captured.err == ""
     assert "\x1b" not in captured.out
 
 
+def test_a_register_that_is_open_is_no_match_of_claims(
+    tmp_path: Path, ref: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody knows the value of RTMR1 without the disk; its known events agree."""
+    assert main(["compare", ref, *_claims(tmp_path, sample.measurements())]) == ExitStatus.NO_VERDICT
+    lines = capsys.readouterr().out.splitlines()
+    (row,) = [line for line in lines if line.startswith("tdx RTMR1 sha384 ")]
+    assert row.rstrip().endswith(" open")
+    assert any(
+        line.startswith("NO VERDICT: ") and line.endswith("; 1 register is open: its value is not known")
+        for line in lines
+    )
+    assert main(["compare", ref, *_claims(tmp_path, sample.measurements()), "--json"]) == ExitStatus.NO_VERDICT
+    checks = {check["name"]: check["outcome"] for check in _json(capsys)["checklist"]["checks"]}
+    assert checks["tdx RTMR1 sha384"] == "open"
+
+
 def test_another_command_line_does_not_hold(tmp_path: Path, ref: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["compare", ref, _file(tmp_path, reports.EVIL), "--events"]) == ExitStatus.DOES_NOT_HOLD
+    assert main(["compare", ref, *_claims(tmp_path, reports.EVIL), "--events"]) == ExitStatus.DOES_NOT_HOLD
     text = capsys.readouterr().out
     assert "MISMATCH: this is not what was published" in text
     assert "first difference at event 2: section .cmdline (EV_IPL)" in text
@@ -59,12 +88,12 @@ def test_another_command_line_does_not_hold(tmp_path: Path, ref: str, capsys: py
 
 def test_another_artifact_does_not_hold(tmp_path: Path, ref: str, capsys: pytest.CaptureFixture[str]) -> None:
     other = sample.measurements(artifact=replace(sample.UKI, sha256=sample.sha256("resigned")))
-    assert main(["compare", ref, _file(tmp_path, other)]) == ExitStatus.DOES_NOT_HOLD
-    assert "artifact tdx-debian.efi: mismatch: same size, other bytes" in capsys.readouterr().out
+    assert main(["compare", ref, *_claims(tmp_path, other)]) == ExitStatus.DOES_NOT_HOLD
+    assert "claimed artifact tdx-debian.efi: mismatch: same size, other bytes" in capsys.readouterr().out
 
 
 def test_json_carries_the_same_answer(tmp_path: Path, ref: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["compare", ref, _file(tmp_path, reports.EVIL), "--json"]) == ExitStatus.DOES_NOT_HOLD
+    assert main(["compare", ref, *_claims(tmp_path, reports.EVIL), "--json"]) == ExitStatus.DOES_NOT_HOLD
     fields = _json(capsys)
     assert fields["exit_status"] == 1
     assert fields["reference"]["release"] == "base-1"
@@ -74,7 +103,7 @@ def test_json_carries_the_same_answer(tmp_path: Path, ref: str, capsys: pytest.C
 def test_unmeasured_registers_give_no_verdict(tmp_path: Path, ref: str, capsys: pytest.CaptureFixture[str]) -> None:
     without = {"uefi-vtpm": {pcr(4): sample.PCR4}, "tdx": sample.measurements().platforms["tdx"]}
     measured = sample.measurements(platforms=without)
-    assert main(["compare", ref, _file(tmp_path, measured)]) == ExitStatus.NO_VERDICT
+    assert main(["compare", ref, *_claims(tmp_path, measured)]) == ExitStatus.NO_VERDICT
     assert "uefi-vtpm PCR11 sha256: not checked: published, but not among the measurements" in capsys.readouterr().out
 
 
@@ -83,7 +112,7 @@ def test_a_reference_without_registers_never_passes(tmp_path: Path, capsys: pyte
     reference = replace(sample.reference(), platforms={})
     path = tmp_path / "empty.json"
     path.write_bytes(create.dump_reference(reference))
-    assert main(["compare", str(path), _file(tmp_path, sample.measurements())]) == ExitStatus.NO_VERDICT
+    assert main(["compare", str(path), *_claims(tmp_path, sample.measurements())]) == ExitStatus.NO_VERDICT
     assert "registers: not checked: the reference asks for none" in capsys.readouterr().out
 
 
@@ -93,9 +122,10 @@ def test_a_reference_without_registers_never_passes(tmp_path: Path, capsys: pyte
         (b"", "is empty"),
         (b"\x7fELF rubbish", "is neither a UKI (it does not begin with 'MZ') nor a disk image"),
         (b"MZ", "e_lfanew"),
-        (b"{}", "is not a document of this tool: it has no field 'schema'"),
-        (b'  {"schema": "teekit-verify/reference/v1"}', "expected 'teekit-verify/measurements/v1'"),
-        (b"{" * 100_000, "is not JSON"),
+        (b"{}", "holds JSON, not an artifact"),
+        (b'  {"schema": "teekit-verify/reference/v1"}', "holds JSON, not an artifact"),
+        (b"{" * 100_000, "holds JSON, not an artifact"),
+        (b"[]", "holds JSON, not an artifact"),
     ],
 )
 def test_unreadable_files_give_no_verdict(
@@ -110,20 +140,64 @@ def test_unreadable_files_give_no_verdict(
     assert "internal error" not in captured.err
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"{}", "is not a document of this tool: it has no field 'schema'"),
+        (b'  {"schema": "teekit-verify/reference/v1"}', "expected 'teekit-verify/measurements/v1'"),
+        (b"{" * 100_000, "is not JSON"),
+    ],
+)
+def test_unreadable_claims_give_no_verdict(
+    tmp_path: Path, ref: str, content: bytes, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    assert main(["compare", ref, "--claims", str(path)]) == ExitStatus.NO_VERDICT
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert message in captured.err
+
+
+@pytest.mark.parametrize("beginning", [b"", b" \n\t", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("named", ["tdx-debian.efi", "measurements.json", "disk.raw"])
+def test_claims_are_no_artifact_whatever_they_are_called(
+    named: str, beginning: bytes, tmp_path: Path, ref: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Written from the public reference, they say what it says, and would match whatever the artifact is."""
+    path = tmp_path / named
+    path.write_bytes(beginning + create.dump_measurements(sample.measurements()))
+    assert main(["compare", ref, str(path)]) == ExitStatus.NO_VERDICT
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert f"{named}: holds measurements of an artifact as JSON, not the artifact" in captured.err
+    assert "compare the claim as one with --claims FILE" in captured.err
+
+
+def test_claims_are_shown_as_claims(tmp_path: Path, ref: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["compare", ref, *_claims(tmp_path, sample.measurements())])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("claims about tdx-debian.efi against ")
+    assert not any(line.startswith("artifact ") and line.rstrip().endswith("match") for line in lines)
+    (said,) = [line for line in lines if line.startswith("claimed artifact tdx-debian.efi: ")]
+    assert said.endswith("not compared: the measurements name its digest, and no byte of it was looked at")
+    assert "artifact tdx-debian.manifest: not compared: another file" in lines
+
+
 def test_measurements_can_be_the_reference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    measured = _file(tmp_path, sample.measurements())
-    assert main(["compare", measured, measured]) == ExitStatus.HOLDS
+    option, measured = _claims(tmp_path, sample.measurements(**_known()))
+    assert main(["compare", measured, option, measured]) == ExitStatus.HOLDS
     assert "uefi-vtpm PCR11 sha384" in capsys.readouterr().out
 
 
 def test_a_reference_of_an_unknown_kind_gives_no_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    measured = _file(tmp_path, sample.measurements())
+    measured = _claims(tmp_path, sample.measurements())
     other = tmp_path / "other.json"
     other.write_text('{"schema": "teekit-verify/inputs/v1"}')
-    assert main(["compare", str(other), measured]) == ExitStatus.NO_VERDICT
+    assert main(["compare", str(other), *measured]) == ExitStatus.NO_VERDICT
     assert "other.json: schema: expected 'teekit-verify/reference/v1' or" in capsys.readouterr().err
     other.write_text("{}")
-    assert main(["compare", str(other), measured]) == ExitStatus.NO_VERDICT
+    assert main(["compare", str(other), *measured]) == ExitStatus.NO_VERDICT
     captured = capsys.readouterr().err
     assert "other.json: is no reference file of a known format" in captured
     assert "Known are: reference (teekit-verify/reference/v1); measurements (teekit-verify/measurements/v1)" in captured
@@ -194,6 +268,19 @@ def test_a_changed_byte_names_its_section(
     assert causes == {f"UKI section {changed}"}
     assert main(["compare", reference, str(path)]) == ExitStatus.DOES_NOT_HOLD
     assert f"  differs: UKI section {changed} (seen in " in capsys.readouterr().out
+
+
+def test_a_register_that_is_open_does_not_hide_behind_a_match(
+    uki_ref: tuple[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every byte of the UKI is as published; PCR 5 and RTMR1 also depend on a disk."""
+    reference, path = uki_ref
+    assert main(["compare", reference, str(path)]) == ExitStatus.HOLDS
+    lines = capsys.readouterr().out.splitlines()
+    assert not any("PCR5" in line and line.rstrip().endswith(" match") for line in lines)
+    assert any(line.startswith("uefi-vtpm PCR5 sha256 ") and line.rstrip().endswith(" open") for line in lines)
+    assert lines[-1].startswith("MATCH: every byte is as published, and so are the registers whose values are known; ")
+    assert lines[-1].endswith(" registers are open: their values are not known")
 
 
 def test_a_changed_byte_of_the_stub_is_seen_in_the_image_as_a_whole(

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     Run = Callable[..., tuple[ExitStatus, str, str]]
 
-QUOTE = ("--quote", str(build.REAL["flashbots"]), "--at", "2026-06-08T13:00:00Z")
+ALLOWED = ("--allow-unchecked", "report-data,tcb,revocation")
+QUOTE = ("--quote", str(build.REAL["flashbots"]), "--at", "2026-06-08T13:00:00Z", *ALLOWED)
 REAL = read_vtpm([build.REAL["flashbots"]])
 REAL_MRTD = read_quote(build.REAL["flashbots"]).report.mrtd
 PARAVISOR = guests.ignored("belongs to the paravisor")
@@ -119,6 +120,13 @@ def test_without_a_word_about_pcrs(run: Run) -> None:
     assert "azure PCRs: not checked: the reference has no values for those that were quoted" in out
 
 
+def test_without_what_the_firmware_booted(run: Run) -> None:
+    """Microsoft vouches for the vTPM; a foreign boot loader can have extended PCR 9 and 11 as published."""
+    status, out, _ = run(published(9, 11), *QUOTE)
+    assert status is ExitStatus.NO_VERDICT
+    assert "azure PCR4: not checked: what the firmware booted was not compared" in out
+
+
 def test_another_kind_of_reference(run: Run) -> None:
     status, out, _ = run(guests.published(*guests.cos()), *QUOTE, platform="gcp")
     assert status is ExitStatus.NO_VERDICT
@@ -186,7 +194,15 @@ def claimed(tmp_path: Path) -> tuple[list[str], dict[Register, Digest]]:
     (tmp_path / "root.pem").write_bytes(quotes.pem(authority.root))
     (tmp_path / "hcl").write_bytes(build.hcl_report(runtime_data))
     parts = [str(tmp_path / "hcl"), *(str(build.TPM / f"rsassa.{kind}") for kind in ("msg", "sig", "pcrs"))]
-    options = ["--quote", str(tmp_path / "quote"), "--trusted-root", str(tmp_path / "root.pem"), "--at", "2026-02-03"]
+    options = [
+        "--quote",
+        str(tmp_path / "quote"),
+        "--trusted-root",
+        str(tmp_path / "root.pem"),
+        "--at",
+        "2026-02-03",
+        *ALLOWED,
+    ]
     vtpm = [word for part in parts for word in ("--vtpm", part)]
     return options + vtpm, dict(
         read_vtpm([tmp_path / "hcl", *(build.TPM / f"rsassa.{kind}" for kind in ("msg", "sig", "pcrs"))]).pcrs
@@ -246,12 +262,13 @@ def test_a_log_that_leads_to_the_quoted_pcrs(changed: bool, run: Run, tmp_path: 
             }
         )
     )
-    trust = ("--trusted-root", str(tmp_path / "root.pem"), "--at", "2026-02-03")
+    trust = ("--trusted-root", str(tmp_path / "root.pem"), "--at", "2026-02-03", *ALLOWED)
     events = guests.register_value(parse_event_log(LOG.read_bytes()), pcr(9))
     if changed:
         other = replace(events.events[0], digests=sample.section_event("x").digests, cause="UKI section .cmdline")
         events = sample.complete(other, *events.events[1:])
-    reference = {**IGNORED, MRTD: is_(parse_quote(quote).report.mrtd), pcr(9): guests.only(events)}
+    booted = guests.only(guests.register_value(parse_event_log(LOG.read_bytes()), pcr(4)))
+    reference = {**IGNORED, MRTD: is_(parse_quote(quote).report.mrtd), pcr(4): booted, pcr(9): guests.only(events)}
     evidence = ("--quote", str(tmp_path / "evidence.json"), "--eventlog", str(LOG))
     status, out, _ = run(reference, *evidence, *trust)
     assert status is (ExitStatus.DOES_NOT_HOLD if changed else ExitStatus.HOLDS)

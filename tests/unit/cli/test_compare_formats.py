@@ -7,14 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from builders import guests
 from builders.uki import build_uki, default_sections
 from teekit_verify.cli.app import main
 from teekit_verify.core.outcome import ExitStatus
+from teekit_verify.documents.model import RegisterValue
+from teekit_verify.evidence.quote import read_quote
+from teekit_verify.registers.registers import MRTD, rtmr
 
 FOLDER = Path(__file__).parents[2] / "assets" / "formats"
 ENDORSEMENT, GOOGLE_ROOT = str(FOLDER / "gce-endorsement.binarypb"), str(FOLDER / "GCE-cc-tcb-root_1.pem")
 QUOTE = str(FOLDER / "gce-quote.bin")
 AT = "2026-10-01T16:54:33Z"
+ALLOWED = ["--allow-unchecked", "report-data,tcb,revocation"]
 
 
 @pytest.fixture
@@ -27,15 +32,38 @@ def uki(tmp_path: Path) -> str:
 
 
 def test_googles_endorsement_fits_a_machine_of_its_firmware(capsys: pytest.CaptureFixture[str]) -> None:
-    argv = ["compare", ENDORSEMENT, "--quote", QUOTE, "--google-root", GOOGLE_ROOT, "--at", AT]
-    assert main(argv) == ExitStatus.HOLDS
+    """Its firmware is Google's; what that booted, an endorsement does not say."""
+    argv = ["compare", ENDORSEMENT, "--quote", QUOTE, "--google-root", GOOGLE_ROOT, "--at", AT, *ALLOWED]
+    assert main(argv) == ExitStatus.NO_VERDICT
     out = capsys.readouterr().out
-    assert "gcp MRTD sha384  c1ee9c16e3afc506...  c1ee9c16e3afc506...  match" in out
+    assert "gcp RTMR1 and RTMR2: not checked: what the firmware booted was not compared" in out
+    assert "gcp MRTD sha384 c1ee9c16e3afc506... c1ee9c16e3afc506... match" in " ".join(out.split())
     assert "gcp RTMR1: ignored: the published file says nothing about it" in out
     other = str(FOLDER.parent / "quotes" / "gcp-v4.json")
-    argv = ["compare", ENDORSEMENT, "--quote", other, "--google-root", GOOGLE_ROOT, "--at", AT]
+    argv = ["compare", ENDORSEMENT, "--quote", other, "--google-root", GOOGLE_ROOT, "--at", AT, *ALLOWED]
     assert main(argv) == ExitStatus.DOES_NOT_HOLD
     assert "gcp MRTD sha384: mismatch" in capsys.readouterr().out
+
+
+def test_an_endorsement_vouches_for_the_firmware_of_a_reference(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The reference has the registers of the image; whose firmware measured it, Google says."""
+    report = read_quote(Path(QUOTE)).report
+    known = {register: RegisterValue((report.value(register),), "", ()) for register in map(rtmr, range(4))}
+    registers = {MRTD: guests.ignored("Google's"), **{name: guests.only(value) for name, value in known.items()}}
+    path = tmp_path / "ref.json"
+    path.write_bytes(guests.reference(gcp=registers))
+    argv = ["compare", str(path), "--quote", QUOTE, "--at", AT, *ALLOWED]
+    assert main(argv) == ExitStatus.NO_VERDICT
+    endorsed = ["--endorsement", ENDORSEMENT, "--google-root", GOOGLE_ROOT]
+    assert main([*argv, *endorsed]) == ExitStatus.HOLDS
+    assert "gcp MRTD vouched for" in capsys.readouterr().out
+    assert main([*argv, *endorsed[:2]]) == ExitStatus.NO_VERDICT
+    assert main([*argv, "--endorsement", str(path), *endorsed[2:]]) == ExitStatus.NO_VERDICT
+    assert "ref.json: is no launch endorsement, but: reference (" in capsys.readouterr().err
+    argv[3] = str(FOLDER.parent / "quotes" / "gcp-v4.json")
+    assert main([*argv, *endorsed]) == ExitStatus.DOES_NOT_HOLD
 
 
 def test_an_endorsement_without_a_root_gives_no_verdict(capsys: pytest.CaptureFixture[str]) -> None:
@@ -48,7 +76,7 @@ def test_the_time_counts_for_the_endorsement_of_a_file_too(uki: str, capsys: pyt
     assert main([*argv, "--at", "2026-01-01"]) == ExitStatus.NO_VERDICT
     assert "the signing certificate is good from 2026-05-05 to 2031-05-05, not at 2026-01-01" in capsys.readouterr().err
     assert main([*argv, "--at", AT]) == ExitStatus.NO_VERDICT
-    assert "gcp MRTD sha384: not checked: not known" in capsys.readouterr().out
+    assert "gcp MRTD sha384: open: not known" in capsys.readouterr().out
 
 
 def test_what_another_tool_measured(uki: str, capsys: pytest.CaptureFixture[str]) -> None:

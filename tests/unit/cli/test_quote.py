@@ -26,7 +26,8 @@ from teekit_verify.registers.registers import pcr
 if TYPE_CHECKING:
     from pathlib import Path
 
-AT = ["--at", "2026-02-03T01:00:00Z"]
+ALLOWED = ["--allow-unchecked", "report-data,tcb,revocation"]
+AT = ["--at", "2026-02-03T01:00:00Z", *ALLOWED]
 COS = str(build.REAL["cos"])
 NONCE = str(build.ASSETS / "quotes" / "gcp-cos113-nonce.bin")
 COLLATERAL = str(build.ASSETS / "quotes" / "phala-v4-collateral.json")
@@ -73,6 +74,30 @@ def test_the_checklist_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+def test_what_is_missing_is_said_and_is_no_yes(capsys: pytest.CaptureFixture[str]) -> None:
+    """A script that asks for 0 never takes "could not tell" for "yes" (README)."""
+    status, out, _ = run(capsys, COS, "--at", "2026-02-03")
+    assert status is ExitStatus.NO_VERDICT
+    assert "acceptable: YES" not in out
+    assert out.splitlines()[-7:] == [
+        "authentic: OPEN: nothing speaks against it; 2 not checked, see above",
+        "acceptable: OPEN: nothing speaks against it; 2 not checked, see above",
+        "NO VERDICT: nothing speaks against this quote, and not everything was checked",
+        "  PCK certificate is not revoked: ask for it with --collateral, or say --allow-unchecked revocation",
+        "  PCK CA is not revoked: ask for it with --collateral, or say --allow-unchecked revocation",
+        "  REPORTDATA: ask for it with --nonce, --report-data or --public-key, or say --allow-unchecked report-data",
+        "  TCB status: ask for it with --collateral, or say --allow-unchecked tcb",
+    ]
+    status, out, _ = run(capsys, COS, "--at", "2026-02-03", "--json")
+    document: dict[str, Any] = json.loads(out)
+    assert (document["exit_status"], document["acceptable"]["answer"], document["acceptable"]["holds"]) == (
+        2,
+        "open",
+        False,
+    )
+    assert document["unsettled"] == document["not_checked"]
+
+
 def test_what_follows_a_quote_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "quote").write_bytes(build.REAL["cos"].read_bytes().rstrip(b"\0") + b"\0evil")
     status, out, _ = run(capsys, str(tmp_path / "quote"), *AT)
@@ -82,7 +107,7 @@ def test_what_follows_a_quote_is_shown(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_not_authentic_when_expired(capsys: pytest.CaptureFixture[str]) -> None:
     """The PCK certificate of the COS machine ends in July 2031 (openssl x509 -enddate)."""
-    status, out, _ = run(capsys, COS, "--at", "2031-07-03")
+    status, out, _ = run(capsys, COS, "--at", "2031-07-03", *ALLOWED)
     assert status is ExitStatus.DOES_NOT_HOLD
     assert out.splitlines()[-3:] == [
         "authentic: NO",
@@ -101,7 +126,7 @@ def test_authentic_but_another_nonce(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_collateral_of_a_real_machine(capsys: pytest.CaptureFixture[str]) -> None:
-    status, out, _ = run(capsys, str(build.REAL["phala"]), "--at", "2025-06-25", "--collateral", COLLATERAL)
+    status, out, _ = run(capsys, str(build.REAL["phala"]), "--at", "2025-06-25", "--collateral", COLLATERAL, *ALLOWED)
     assert status is ExitStatus.HOLDS
     assert "authentic: YES" in out.splitlines()
     assert any(line.split() == ["19", "TCB", "status", "match", "UpToDate"] for line in out.splitlines())

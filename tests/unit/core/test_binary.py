@@ -6,9 +6,10 @@ import struct
 
 import pytest
 
+from teekit_verify.appraisal.facts import Check, StatedCheck
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import MalformedInputError, printable
-from teekit_verify.core.outcome import Check, Outcome
+from teekit_verify.core.outcome import Outcome
 
 
 def test_values_come_in_order_and_little_endian() -> None:
@@ -55,4 +56,4 @@ def test_foreign_text_is_made_safe_for_a_terminal(text: str, shown: str) -> None
 
 def test_a_check_has_no_truth_value() -> None:
     with pytest.raises(TypeError, match="look at its outcome"):
-        bool(Check("PCR4", Outcome.MATCH))
+        bool(Check(StatedCheck("PCR4"), Outcome.MATCH))

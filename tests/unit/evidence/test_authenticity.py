@@ -24,6 +24,7 @@ from teekit_verify.evidence.authenticity import parse_signature
 from teekit_verify.evidence.collateral import read_collateral
 from teekit_verify.evidence.quote import parse_quote, read_quote
 from teekit_verify.evidence.sgx_extension import read_platform
+from teekit_verify.wording.checks import detail_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,7 +137,7 @@ def test_go_tdx_guest_says_the_same_of_the_v5_sample() -> None:
     before = datetime(2026, 1, 1, tzinfo=UTC)
     assert appraise_quote(quote, signature, QuotePolicy(at=build.NOW, trusted_root=ROOT)).is_authentic
     early = appraise_quote(quote, signature, QuotePolicy(at=before, trusted_root=ROOT))
-    assert [check.detail for check in early.authentic if check.outcome is Outcome.MISMATCH] == [
+    assert [detail_of(check) for check in early.authentic if check.outcome is Outcome.MISMATCH] == [
         "the PCK certificate is valid from 2026-01-27 14:36:27 UTC only"
     ]
 
@@ -275,7 +276,7 @@ def test_go_tdx_guest_verifies_its_v4_sample_too() -> None:
     quote = parse_quote(SPR)
     appraisal = appraise_quote(quote, parse_signature(quote), QuotePolicy(at=SPR_TIME, trusted_root=ROOT))
     assert appraisal.is_authentic
-    assert [check.detail for check in appraisal.acceptable if check.outcome is Outcome.MISMATCH] == [
+    assert [detail_of(check) for check in appraisal.acceptable if check.outcome is Outcome.MISMATCH] == [
         "SEPT_VE_DISABLE is not set: the host can raise #VE when the TD uses its own memory"
     ]
 
@@ -302,7 +303,7 @@ def test_dcap_qvl_says_the_same_of_an_outdated_platform() -> None:
         quote, parse_signature(quote), QuotePolicy(at=at, trusted_root=ROOT, collateral=collateral)
     )
     assert {check.outcome for check in appraisal.authentic} == {Outcome.MATCH}
-    assert [check.detail for check in appraisal.acceptable if check.outcome is not Outcome.MATCH] == [
+    assert [detail_of(check) for check in appraisal.acceptable if check.outcome is not Outcome.MATCH] == [
         "not asked for: this may be an old quote, or another guest's",
         "refused by dcap-qvl: No matching TCB level found",
     ]

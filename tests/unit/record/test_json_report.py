@@ -31,7 +31,7 @@ def _rebuild(name: str) -> dict[str, Any]:
 def test_every_report_has_schema_verdict_and_status(name: str, verdict: str, status: int) -> None:
     fields = _rebuild(name)
     assert list(fields)[:4] == ["schema", "exit_status", "verdict", "reasons"]
-    assert fields["schema"] == "teekit-verify/report/v1"
+    assert fields["schema"] == "teekit-verify/report/v2"
     assert (fields["verdict"], fields["exit_status"]) == (verdict, status)
     assert list(fields) == list(_rebuild("reproduced")), "absent facts are null, not left out"
 
@@ -50,7 +50,23 @@ def test_the_report_of_a_reproduced_build() -> None:
         {"name": "build B", "seconds": 60.0, "begin_seconds": 61.3},
     ]
     assert fields["measurements"]["platforms"]["uefi-vtpm"]["PCR4"]["values"]["sha256"] == sample.PCR4_SHA256
-    assert {check["outcome"] for check in fields["checklist"]["checks"]} == {"match"}
+    outcomes = {check["name"]: check["outcome"] for check in fields["checklist"]["checks"]}
+    assert outcomes.pop("tdx RTMR1 sha384") == "open"
+    assert set(outcomes.values()) == {"match"}
+    opened = fields["checklist"]["checks"][-1]
+    assert opened["subject"] == {
+        "kind": "register",
+        "platform": "tdx",
+        "register": "RTMR1",
+        "bank": "sha384",
+        "source": "reference",
+    }
+    assert opened["reason"] == {
+        "kind": "value_not_known",
+        "side": "both",
+        "missing": "the GPT of the disk is not known",
+        "partly": True,
+    }
     assert fields["environment"]["store_path"] == sample.ENVIRONMENT.store_path
 
 

@@ -14,7 +14,7 @@ from teekit_verify.core.errors import TeekitError
 from teekit_verify.record import json_report, read
 from teekit_verify.record.schema import report_schema, schema_text
 
-SCHEMA = Path(__file__).parents[3] / "reference/schema/report-v1.schema.json"
+SCHEMA = Path(__file__).parents[3] / "reference/schema/report-v2.schema.json"
 
 
 def document(name: str = "reproduced", **changes: Any) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def test_reports_fit_the_committed_schema(name: str) -> None:
 
 
 def test_committed_schema_is_that_of_the_model() -> None:
-    again = "python -m teekit_verify.record.schema > reference/schema/report-v1.schema.json"
+    again = "python -m teekit_verify.record.schema > reference/schema/report-v2.schema.json"
     assert SCHEMA.read_text() == schema_text(), f"write it again: {again}"
 
 
@@ -49,7 +49,7 @@ def test_the_schema_is_a_schema_and_closed() -> None:
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"schema": "teekit-verify/comparison/v1"}, "schema: expected 'teekit-verify/report/v1', found"),
+        ({"schema": "teekit-verify/comparison/v1"}, "schema: expected 'teekit-verify/report/v2', found"),
         ({"extra": 1}, "extra: unknown field"),
         ({"verdict": "FINE"}, "verdict: Input should be 'FAILED', 'INPUT_DRIFT', "),
         ({"exit_status": 1}, "exit_status: expected 0 for REPRODUCED"),

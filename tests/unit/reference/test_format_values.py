@@ -22,6 +22,7 @@ from teekit_verify.prediction.platforms import PLATFORMS
 from teekit_verify.reference.formats import load_published
 from teekit_verify.reference.groups import reference_groups
 from teekit_verify.registers.registers import MRTD, pcr, rtmr
+from teekit_verify.wording.checks import detail_of, difference_words, name_of, reason_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,8 +101,8 @@ def test_measured_boot_agrees_with_our_prediction_event_by_event(tmp_path: Path)
     measured = _uki(tmp_path)
     _, checklist, conclusion = compare_with_published(published, measured)
     assert conclusion.status is ExitStatus.HOLDS
-    assert [check.name for check in checklist.checks] == [f"azure PCR{index} sha256" for index in (4, 9, 11)]
-    assert [check.name for check in checklist.ignored if "never extended" in check.detail] == [
+    assert [name_of(check) for check in checklist.checks] == [f"azure PCR{index} sha256" for index in (4, 9, 11)]
+    assert [name_of(check) for check in checklist.ignored if "never extended" in detail_of(check)] == [
         f"azure PCR{index}" for index in (8, 12, 13, 15)
     ]
     for index, count in ((4, 4), (9, 2), (11, 8)):
@@ -116,7 +117,7 @@ def test_measured_boot_explains_what_differs(tmp_path: Path) -> None:
     published = load_published(FOLDER / "measured-boot.json").values
     _, checklist, conclusion = compare_with_published(published, _uki(tmp_path, without=".osrel"))
     assert conclusion.status is ExitStatus.DOES_NOT_HOLD
-    texts = [item.text for item in checklist.differences if item.register == "PCR11"]
+    texts = [difference_words(item) for item in checklist.differences if item.register == pcr(11)]
     assert texts[0].startswith("event 3: UKI section 2 name: .osrel (EV_IPL) is missing")
 
 
@@ -188,8 +189,8 @@ def test_one_of_several_images_has_to_match_in_every_register(tmp_path: Path) ->
     path.write_text(json.dumps([*others, *mixed]))
     values, checklist, conclusion = compare_with_published(load_published(path).values, measured)
     assert conclusion.status is ExitStatus.DOES_NOT_HOLD
-    assert conclusion.reasons[0] == "of 25 published images none matches; 'half' comes closest"
-    assert [check.name for check in checklist.of(Outcome.MISMATCH)] == ["azure PCR4 sha256"]
+    assert reason_line(conclusion.reasons[0]) == "of 25 published images none matches; 'half' comes closest"
+    assert [name_of(check) for check in checklist.of(Outcome.MISMATCH)] == ["azure PCR4 sha256"]
 
 
 def test_images_of_other_platforms_give_no_verdict(tmp_path: Path) -> None:
@@ -198,7 +199,7 @@ def test_images_of_other_platforms_give_no_verdict(tmp_path: Path) -> None:
     only_azure = replace(azure, platforms={"azure": azure.platforms["azure"]})
     _, _, conclusion = compare_with_published(values, only_azure)
     assert conclusion.status is ExitStatus.NO_VERDICT
-    assert "published, but not among the measurements" in conclusion.reasons[0]
+    assert "published, but not among the measurements" in reason_line(conclusion.reasons[0])
 
 
 @pytest.mark.parametrize(
@@ -219,7 +220,7 @@ def test_what_is_published_of_a_cloud_is_said_of_its_machine_types(rtmr0: str, s
     measured = sample.measurements(platforms={"gcp-no-vtpm/c3-standard-4": machine})
     _, checklist, conclusion = compare_with_published((values,), measured)
     assert conclusion.status is ExitStatus[status]
-    assert {check.name.split()[0] for check in checklist.checks} == {"gcp-no-vtpm/c3-standard-4"}
+    assert {name_of(check).split()[0] for check in checklist.checks} == {"gcp-no-vtpm/c3-standard-4"}
 
 
 def test_measurements_publish_their_artifact_and_its_disk(tmp_path: Path) -> None:
@@ -227,12 +228,12 @@ def test_measurements_publish_their_artifact_and_its_disk(tmp_path: Path) -> Non
     path = tmp_path / "measurements.json"
     path.write_bytes(create.dump_measurements(sample.measurements(disk=disk)))
     published = load_published(path)
-    assert published.artifact_names == {"tdx-debian.efi", "disk.raw"}
+    assert {item.name for item in published.artifacts} == {"tdx-debian.efi", "disk.raw"}
     assert published.platforms == {"uefi-vtpm", "tdx"}
     (values,) = published.values
     _, checklist, conclusion = compare_with_published((values,), sample.measurements(disk=disk))
     assert conclusion.status is ExitStatus.HOLDS
-    assert [check.name for check in checklist.checks][:2] == ["artifact disk.raw", "artifact tdx-debian.efi"]
+    assert [name_of(check) for check in checklist.checks][:2] == ["artifact disk.raw", "artifact tdx-debian.efi"]
 
 
 def _record(**fields: object) -> list[dict[str, object]]:
@@ -284,12 +285,12 @@ def test_pcrlock_asks_for_its_events_in_order(tmp_path: Path) -> None:
     measured = _uki(tmp_path, "257.13-1~deb13u1", without="")
     _, checklist, conclusion = compare_with_published(published, measured)
     assert conclusion.status is ExitStatus.HOLDS
-    assert {check.name for check in checklist.checks} == {
+    assert {name_of(check) for check in checklist.checks} == {
         f"uefi-vtpm PCR{index} {bank}" for index in (4, 11) for bank in ("sha256", "sha384")
     }
     _, checklist, conclusion = compare_with_published(published, _uki(tmp_path, "257.13-1~deb13u1", without=".osrel"))
     assert conclusion.status is ExitStatus.DOES_NOT_HOLD
-    assert "record 0 of the component) of the reference is not among the events" in conclusion.reasons[0]
+    assert "record 0 of the component) of the reference is not among the events" in reason_line(conclusion.reasons[0])
 
 
 @pytest.mark.parametrize(

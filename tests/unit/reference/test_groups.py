@@ -15,6 +15,7 @@ from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.documents import create, load, model
 from teekit_verify.reference.extend import add_values
 from teekit_verify.registers.registers import MRTD, Register, rtmr
+from teekit_verify.wording.checks import detail_of, name_of
 
 if TYPE_CHECKING:
     from teekit_verify.appraisal.checklist import Checklist
@@ -90,11 +91,11 @@ def test_registers_match_only_together(mrtd: str, rtmr0: str, status: ExitStatus
 def test_the_closest_group_is_what_is_explained() -> None:
     mixed = appraised("mrtd old", "rtmr0 new 1")
     (check,) = mixed.of(Outcome.MISMATCH)
-    assert check.name in {f"{NAME} MRTD sha384", f"{NAME} RTMR0 sha384"}
-    assert check.detail.startswith("no group of values matches; against 'old': ")
+    assert name_of(check) in {f"{NAME} MRTD sha384", f"{NAME} RTMR0 sha384"}
+    assert detail_of(check).startswith("no group of values matches; against 'old': ")
     image = measured(value("mrtd old"), value("rtmr0 old 1"), RTMR2=value("another image"))
     (check,) = appraise(reference(), image).of(Outcome.MISMATCH)
-    assert (check.name, "group" in check.detail) == (f"{NAME} RTMR2 sha384", False)
+    assert (name_of(check), "group" in detail_of(check)) == (f"{NAME} RTMR2 sha384", False)
 
 
 def test_a_group_without_a_value_for_a_register_cannot_match() -> None:
@@ -105,7 +106,7 @@ def test_a_group_without_a_value_for_a_register_cannot_match() -> None:
     registers = {register: item for register, item in reference(partly).platforms[NAME].items() if register != rtmr(0)}
     rest = replace(reference(partly), platforms={NAME: {**registers, rtmr(0): _in_group("new elsewhere")}})
     (check,) = appraise(rest, only).of(Outcome.MISMATCH)[:1]
-    assert (check.name, check.detail) == (f"{NAME} RTMR0", "the group 'new' has no value for it")
+    assert (name_of(check), detail_of(check)) == (f"{NAME} RTMR0", "the group 'new' has no value for it")
 
 
 def _in_group(group: str) -> model.ReferenceRegister:

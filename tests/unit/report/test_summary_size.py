@@ -14,9 +14,11 @@ from rich.cells import cell_len
 from builders import documents as sample
 from builders import reports
 from teekit_verify.appraisal.artifacts import ArtifactPair
-from teekit_verify.appraisal.checklist import Checklist, EventDifference
+from teekit_verify.appraisal.checklist import Checklist
+from teekit_verify.appraisal.facts import Check, EventDifference, RegisterCheck, Said
 from teekit_verify.appraisal.rebuild.verdict import Verdict
-from teekit_verify.core.outcome import Check, Outcome
+from teekit_verify.core.digest import Algorithm
+from teekit_verify.core.outcome import Outcome
 from teekit_verify.documents import model
 from teekit_verify.explanation.tree import Cause, Difference, Explanation, Kind
 from teekit_verify.rebuild.origin import Origin
@@ -39,18 +41,16 @@ def large(
     platforms = {f"p{number}{name}": measured for number in range(len(outcomes))}
     checks = [
         Check(
-            f"{platform} {register} sha256",
+            RegisterCheck(platform, register, Algorithm.SHA256),
             outcome if register == pcr(0) else Outcome.MATCH,
-            "",
-            "",
-            f"{name}{platform}",
+            reason=Said(f"{name}{platform}"),
         )
         for (platform, registers_), outcome in zip(platforms.items(), outcomes, strict=True)
         for register in registers_
     ]
     wrong = [platform for platform, outcome in zip(platforms, outcomes, strict=True) if outcome is Outcome.MISMATCH]
     causes = [
-        EventDifference(platform, "PCR0", "sha256", 1, "", "", f"cause {number} {name}", name)
+        EventDifference(platform, pcr(0), Algorithm.SHA256, 1, "", "", f"cause {number} {name}", meaning=name)
         for number in range(many)
         for platform in wrong
     ]
@@ -61,7 +61,7 @@ def large(
         "image": name,
         "profiles": (name,) * many,
         "directory": name,
-        "reasons": tuple(f"reason {number} {name}" for number in range(many)),
+        "failure": "\n".join(f"reason {number} {name}" for number in range(many)),
         "reference": replace(reports.USED, path=name, release=name),
         "origin": Origin(name, "b" * 40, name, name, (name,) * many),
         "variations": tuple(Variation(f"{number}{name}", name, "") for number in range(many)),

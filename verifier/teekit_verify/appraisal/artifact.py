@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from teekit_verify.appraisal.artifacts import check_boot_file
-from teekit_verify.appraisal.checklist import Checklist, Conclusion, conclude
+from teekit_verify.appraisal.artifacts import as_claims, check_boot_file
+from teekit_verify.appraisal.checklist import Checklist, Conclusion, NoneMatches, conclude
+from teekit_verify.appraisal.facts import Because, Check, RegisterCheck, StatedCheck, Why
 from teekit_verify.appraisal.registers import appraise
-from teekit_verify.core.outcome import Check, ExitStatus, Outcome
+from teekit_verify.core.outcome import ExitStatus, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,18 +22,23 @@ if TYPE_CHECKING:
 _BEST_FIRST = (ExitStatus.HOLDS, ExitStatus.NO_VERDICT, ExitStatus.DOES_NOT_HOLD)
 
 
-def compare_with_published(published: Sequence[ReferenceValues], measurements: Measurements) -> Compared:
+def compare_with_published(
+    published: Sequence[ReferenceValues], measurements: Measurements, *, claimed: bool = False
+) -> Compared:
     """The values that match, else those that come closest, and what speaks against them.
+
+    `claimed`: the measurements were not made of an artifact's bytes here, somebody says that they are of one. Then the
+    registers are compared, and the artifact's digest speaks only against it.
 
     Values about other platforms than the measured ones are asked only if there are no others.
     """
     candidates = [item for values in published for item in _on_machines(values, measurements)]
     about = [values for values in candidates if values.platforms.keys() & measurements.platforms.keys()]
-    compared = [_compare(values, measurements) for values in about or candidates]
+    compared = [_compare(values, measurements, claimed=claimed) for values in about or candidates]
     values, checklist, conclusion = min(compared, key=_distance)
     if len(published) > 1 and conclusion.status is not ExitStatus.HOLDS:
-        reason = f"of {len(published)} published images none matches; '{values.name}' comes closest"
-        conclusion = replace(conclusion, reasons=(reason, *conclusion.reasons))
+        nearest = NoneMatches(len(published), values.name)
+        conclusion = replace(conclusion, reasons=(nearest, *conclusion.reasons))
     return values, checklist, conclusion
 
 
@@ -48,9 +54,13 @@ def _on_machines(values: ReferenceValues, measurements: Measurements) -> Sequenc
     ] or [values]
 
 
-def _compare(values: ReferenceValues, measurements: Measurements) -> Compared:
-    checks = check_boot_file(values.artifacts, measurements.artifact, measurements.disk)
-    checklist = Checklist(checks if values.artifacts or not values.unmentioned else (), not_compared(values))
+def _compare(values: ReferenceValues, measurements: Measurements, *, claimed: bool) -> Compared:
+    checks, unseen = check_boot_file(values.artifacts, measurements.artifact, measurements.disk)
+    if claimed:
+        checks, said = as_claims(checks)
+        unseen = said + unseen
+    checks = checks if values.artifacts or not values.unmentioned else ()
+    checklist = Checklist(checks, unseen + not_compared(values))
     if values.unmentioned:
         values, never_extended = _without_reset_values(values, measurements)
         checklist += Checklist((), never_extended)
@@ -70,9 +80,8 @@ def _without_reset_values(
             if register not in measurements.platforms.get(platform, registers) and _is_reset_value(published)
         }
         platforms[platform] = {register: item for register, item in registers.items() if register not in idle}
-        detail = "ignored: published as never extended, which an artifact does not decide"
         checks += [
-            Check(f"{platform} {register}", Outcome.NOT_CHECKED, detail=detail)
+            Check(RegisterCheck(platform, register), Outcome.IGNORED, reason=Because(Why.NEVER_EXTENDED))
             for register in sorted(idle, key=lambda item: item.index)
         ]
     return replace(values, platforms=platforms), tuple(checks)
@@ -86,12 +95,12 @@ def _is_reset_value(published: ReferenceRegister) -> bool:
 def not_compared(values: ReferenceValues) -> tuple[Check, ...]:
     """What a file of another format says beside registers, for the `ignored` of a checklist."""
     return tuple(
-        Check(name, Outcome.NOT_CHECKED, expected=text, detail=f"ignored: {text} is no value of a register")
+        Check(StatedCheck(name), Outcome.IGNORED, expected=text, reason=Because(Why.NO_REGISTER))
         for name, text in values.not_compared
     )
 
 
 def _distance(compared: Compared) -> tuple[int, int, int]:
     _, checklist, conclusion = compared
-    unclear = checklist.of(Outcome.NOT_CHECKED, Outcome.ERROR)
+    unclear = checklist.of(Outcome.OPEN, Outcome.NOT_CHECKED, Outcome.ERROR)
     return _BEST_FIRST.index(conclusion.status), len(checklist.of(Outcome.MISMATCH)), len(unclear)

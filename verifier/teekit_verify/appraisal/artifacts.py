@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from teekit_verify.core.outcome import Check, Outcome
+from teekit_verify.appraisal.facts import ArtifactCheck, ArtifactPart, Because, Check, OtherSize, Why
+from teekit_verify.core.outcome import Outcome
 from teekit_verify.documents.model import Artifact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from teekit_verify.core.digest import Digest
     from teekit_verify.documents.model import Disk
 
 
@@ -33,36 +35,30 @@ def pair_artifacts(a: Sequence[Artifact], b: Sequence[Artifact]) -> tuple[Artifa
     return tuple(ArtifactPair(name, in_a.get(name), in_b.get(name)) for name in sorted(in_a.keys() | in_b.keys()))
 
 
-def difference_in_words(pair: ArtifactPair) -> str:
-    """Why a pair is not the same: `tdx-debian.efi: made by build A only`, say."""
-    if pair.a is None or pair.b is None:
-        return f"{pair.name}: made by build {'B' if pair.a is None else 'A'} only"
-    if pair.a.size_bytes != pair.b.size_bytes:
-        return f"{pair.name}: {pair.a.size_bytes} bytes in build A, {pair.b.size_bytes} bytes in build B"
-    return f"{pair.name}: same size, other bytes"
-
-
 def check_all_artifacts(published: Sequence[Artifact], made: Sequence[Artifact]) -> tuple[Check, ...]:
     """A whole build against the published files: each must be there, with these bytes, and no other."""
     return tuple(_check_pair(pair) for pair in pair_artifacts(published, made))
 
 
 def _check_pair(pair: ArtifactPair) -> Check:
-    name, published, made = f"artifact {pair.name}", pair.a, pair.b
+    published, made = pair.a, pair.b
     if published is None:
-        return Check(name, Outcome.MISMATCH, "", _digest(made), "the reference does not list this file")
+        return _mismatch(pair.name, None, made, Because(Why.NOT_PUBLISHED))
     if made is None:
-        return Check(name, Outcome.MISMATCH, _digest(published), "", "the build did not make this file")
-    return _check(name, published, made)
+        return _mismatch(pair.name, published, None, Because(Why.NOT_MADE))
+    return _check(published, made)
 
 
-def _check(name: str, published: Artifact, found: Artifact) -> Check:
+def _mismatch(name: str, published: Artifact | None, found: Artifact | None, reason: Because | OtherSize) -> Check:
+    return Check(ArtifactCheck(name), Outcome.MISMATCH, _digest(published), _digest(found), reason)
+
+
+def _check(published: Artifact, found: Artifact) -> Check:
     if (published.size_bytes, published.sha256) == (found.size_bytes, found.sha256):
-        return Check(name, Outcome.MATCH, _digest(published), _digest(found))
-    detail = "same size, other bytes"
+        return Check(ArtifactCheck(published.name), Outcome.MATCH, _digest(published), _digest(found))
     if published.size_bytes != found.size_bytes:
-        detail = f"has {found.size_bytes} bytes, published were {published.size_bytes}"
-    return Check(name, Outcome.MISMATCH, _digest(published), _digest(found), detail)
+        return _mismatch(published.name, published, found, OtherSize(published.size_bytes, found.size_bytes))
+    return _mismatch(published.name, published, found, Because(Why.OTHER_BYTES))
 
 
 def check_one_artifact(published: Sequence[Artifact], found: Artifact) -> Check:
@@ -70,32 +66,96 @@ def check_one_artifact(published: Sequence[Artifact], found: Artifact) -> Check:
     by_bytes = [item for item in published if item.sha256 == found.sha256]
     by_name = [item for item in published if item.name == found.name]
     for candidate in by_bytes + by_name:
-        return _check(f"artifact {candidate.name}", candidate, found)
-    name = f"artifact {found.name}"
-    return Check(
-        name, Outcome.MISMATCH, "", _digest(found), "the reference lists no file with these bytes or this name"
+        return _check(candidate, found)
+    return _mismatch(found.name, None, found, Because(Why.NOT_LISTED))
+
+
+def check_boot_file(
+    published: Sequence[Artifact], found: Artifact, disk: Disk | None
+) -> tuple[tuple[Check, ...], tuple[Check, ...]]:
+    """What of a UKI, or of a disk with one, is compared; and what is not, of it and of the published files.
+
+    A disk is one of the disks that were published, whatever it is called: registers and the UKI's digest speak of its boot
+    file alone. Where no disk was published, nobody sees the rest of it.
+    """
+    if disk is None:
+        checks: tuple[Check, ...] = (check_one_artifact(published, found),)
+        return checks, _others(published, {found.sha256}, checks)
+    of_disk = _check_disk_whatever_its_name(published, disk)
+    checks = of_disk
+    if not of_disk or any(item.sha256 == found.sha256 for item in published):
+        checks = (*of_disk, check_one_artifact(published, found))
+    unseen = _others(published, {found.sha256, disk.sha256}, checks)
+    return checks, unseen if of_disk else (_rest_of(disk), *unseen)
+
+
+_DISKS = (".raw", ".img", ".vhd", ".vhdx", ".qcow2", ".vmdk", ".iso", ".tar", ".tgz")
+_PACKED = (".gz", ".xz", ".zst", ".bz2")
+_NO_DISKS = (
+    *(".efi", ".vmlinuz", ".initrd", ".cpio"),
+    *(".manifest", ".changelog", ".json", ".txt", ".pcrlock", ".sig", ".asc"),
+)
+
+
+def _stem(name: str) -> str:
+    for ending in _PACKED:
+        name = name.removesuffix(ending)
+    return name
+
+
+def _check_disk_whatever_its_name(published: Sequence[Artifact], disk: Disk) -> tuple[Check, ...]:
+    """Fails closed: a published file that nobody can tell from a disk by its name leaves the question open."""
+    same = [item for item in published if disk.sha256 == item.sha256]
+    if same:
+        return (_check_disk(same[0], disk),)
+    alike = [item for item in published if item.name == disk.name or item.size_bytes == disk.size_bytes]
+    disks = [item for item in published if _stem(item.name.lower()).endswith(_DISKS)]
+    if alike or disks:
+        return (_check_disk((alike or disks)[0], disk),)
+    return tuple(
+        Check(ArtifactCheck(item.name), Outcome.NOT_CHECKED, _digest(item), reason=Because(Why.MAY_BE_THIS_DISK))
+        for item in published
+        if not _stem(item.name.lower()).endswith(_NO_DISKS)
     )
 
 
-def check_boot_file(published: Sequence[Artifact], found: Artifact, disk: Disk | None) -> tuple[Check, ...]:
-    """A UKI as above. On a disk: the disk if its name is published, and the UKI if it is too, or if the disk is not."""
-    if disk is None:
-        return (check_one_artifact(published, found),)
-    checks = tuple(_check_disk(item, disk) for item in published if item.name == disk.name)
-    if not checks or any(item.sha256 == found.sha256 for item in published):
-        return (*checks, check_one_artifact(published, found))
-    return checks
+def _rest_of(disk: Disk) -> Check:
+    subject = ArtifactCheck(disk.name, ArtifactPart.REST_OF_DISK)
+    return Check(subject, Outcome.NOT_CHECKED, reason=Because(Why.NO_DISK_PUBLISHED))
+
+
+def _others(published: Sequence[Artifact], seen: set[Digest | None], checks: tuple[Check, ...]) -> tuple[Check, ...]:
+    """The published files that this one is not."""
+    compared = {check.subject for check in checks}
+    return tuple(
+        Check(ArtifactCheck(item.name), Outcome.NOT_CHECKED, _digest(item), reason=Because(Why.ANOTHER_FILE))
+        for item in published
+        if item.sha256 not in seen and ArtifactCheck(item.name) not in compared
+    )
+
+
+def as_claims(checks: tuple[Check, ...]) -> tuple[tuple[Check, ...], tuple[Check, ...]]:
+    """What decides, and what does not: measurements can be about another artifact than was published, which speaks against
+    them; that they are about this one is only said.
+    """
+    decisive, said = [], []
+    for check in checks:
+        assert isinstance(check.subject, ArtifactCheck)  # noqa: S101 - `check_boot_file` makes no other
+        claim = replace(check, subject=replace(check.subject, part=ArtifactPart.CLAIM))
+        if check.outcome is Outcome.MATCH:
+            said.append(replace(claim, outcome=Outcome.NOT_CHECKED, reason=Because(Why.ONLY_CLAIMED)))
+        else:
+            decisive.append(claim)
+    return tuple(decisive), tuple(said)
 
 
 def _check_disk(published: Artifact, disk: Disk) -> Check:
-    name = f"artifact {published.name}"
-    if disk.sha256 is None and disk.size_bytes == published.size_bytes:
-        detail = "the measurements do not have the digest of the whole disk: compare the disk itself"
-        return Check(name, Outcome.NOT_CHECKED, _digest(published), "", detail)
-    if disk.sha256 is None:
-        detail = f"has {disk.size_bytes} bytes, published were {published.size_bytes}"
-        return Check(name, Outcome.MISMATCH, _digest(published), "", detail)
-    return _check(name, published, Artifact(disk.name, disk.size_bytes, disk.sha256))
+    if disk.sha256 is not None:
+        return _check(published, Artifact(disk.name, disk.size_bytes, disk.sha256))
+    if disk.size_bytes != published.size_bytes:
+        return _mismatch(published.name, published, None, OtherSize(published.size_bytes, disk.size_bytes))
+    reason = Because(Why.DISK_DIGEST_UNKNOWN)
+    return Check(ArtifactCheck(published.name), Outcome.NOT_CHECKED, _digest(published), reason=reason)
 
 
 def _digest(artifact: Artifact | None) -> str:

@@ -1,33 +1,30 @@
-"""The result of an appraisal: what was compared, what was not, and the exit status that follows."""
+"""The result of an appraisal: what was compared, what was not, and the exit status that follows.
+
+Rules: one mismatch is enough to say no. Only matches, at least one, say yes; whatever was asked for and not compared whole
+leaves no verdict. An open register (its value is not known to anybody, its known events agree) is no match and is counted;
+it leaves no verdict unless the very bytes it follows from were compared with published ones, and are the same.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
-from teekit_verify.core.outcome import Check, ExitStatus, Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class EventDifference:
-    """An event in which one register's log leaves the reference.
-
-    `position` counts the events found from 1. `expected` and `found` are digests in hexadecimal, empty on the side
-    whose log has ended. `cause` is where the bytes come from ("UKI section .cmdline"), `text` the whole in one sentence.
-    """
-
-    platform: str
-    register: str
-    bank: str
-    position: int
-    expected: str
-    found: str
-    cause: str
-    text: str
+from teekit_verify.appraisal.facts import (
+    ArtifactCheck,
+    ArtifactPart,
+    Check,
+    EventDifference,
+    RegisterCheck,
+    Side,
+    ValueNotKnown,
+)
+from teekit_verify.core.outcome import ExitStatus, Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class Checklist:
-    """`checks` decide. `ignored` do not, because the reference says so in writing; they are shown in every verdict."""
+    """`checks` decide. `ignored` do not: what nobody asked to be compared, or said need not be. They are shown in every verdict."""
 
     checks: tuple[Check, ...]
     ignored: tuple[Check, ...] = ()
@@ -40,32 +37,77 @@ class Checklist:
         """The checks with one of these outcomes, in order."""
         return tuple(check for check in self.checks if check.outcome in outcomes)
 
+    @property
+    def open_registers(self) -> tuple[RegisterCheck, ...]:
+        """Those whose value is not known, each once (its first bank)."""
+        found = {
+            (check.subject.platform, check.subject.register): check.subject
+            for check in reversed(self.of(Outcome.OPEN))
+            if isinstance(check.subject, RegisterCheck)
+        }
+        return tuple(reversed(found.values()))
+
     def __add__(self, other: Checklist) -> Checklist:
         return Checklist(self.checks + other.checks, self.ignored + other.ignored, self.differences + other.differences)
 
 
+class Note(Enum):
+    """Reasons for a conclusion that are no check's."""
+
+    NOTHING_COMPARED = "nothing_compared"
+    NOT_AUTHENTIC = "not_authentic"
+
+
+@dataclass(frozen=True, slots=True)
+class NoneMatches:
+    """Of `count` published images; `name` comes closest."""
+
+    count: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotAcceptable:
+    """A fact about the quote that nobody should rely on."""
+
+    check: Check
+
+
+ConclusionReason = Check | Note | NoneMatches | NotAcceptable
+
+
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """The exit status, and in words why it is not HOLDS."""
+    """The exit status, and why it is not HOLDS, the decisive reasons first."""
 
     status: ExitStatus
-    reasons: tuple[str, ...]
+    reasons: tuple[ConclusionReason, ...]
 
 
 def conclude(checklist: Checklist) -> Conclusion:
-    """One mismatch is enough to say no; only matches, and at least one, say yes; everything else is no verdict."""
-    mismatches = checklist.of(Outcome.MISMATCH)
-    open_questions = checklist.of(Outcome.ERROR, Outcome.NOT_CHECKED)
+    """The rules of this module's head."""
+    mismatches, unsettled = checklist.of(Outcome.MISMATCH), _unsettled(checklist)
     if mismatches:
-        return Conclusion(ExitStatus.DOES_NOT_HOLD, tuple(map(in_words, mismatches + open_questions)))
-    if open_questions:
-        return Conclusion(ExitStatus.NO_VERDICT, tuple(map(in_words, open_questions)))
-    matches = checklist.of(Outcome.MATCH)
-    if not matches:
-        return Conclusion(ExitStatus.NO_VERDICT, ("nothing was compared",))
+        return Conclusion(ExitStatus.DOES_NOT_HOLD, mismatches + unsettled)
+    if unsettled:
+        return Conclusion(ExitStatus.NO_VERDICT, unsettled)
+    if not checklist.of(Outcome.MATCH):
+        return Conclusion(ExitStatus.NO_VERDICT, (Note.NOTHING_COMPARED,))
     return Conclusion(ExitStatus.HOLDS, ())
 
 
-def in_words(check: Check) -> str:
-    """`PCR4 sha256: mismatch: first difference: ...` in one line."""
-    return f"{check.name}: {check.outcome.value}" + (f": {check.detail}" if check.detail else "")
+def _unsettled(checklist: Checklist) -> tuple[Check, ...]:
+    same_bytes = any(
+        isinstance(check.subject, ArtifactCheck) and check.subject.part is ArtifactPart.FILE
+        for check in checklist.of(Outcome.MATCH)
+    )
+    return tuple(
+        check
+        for check in checklist.checks
+        if check.outcome not in {Outcome.MATCH, Outcome.MISMATCH}
+        and not (same_bytes and check.outcome is Outcome.OPEN and _known_to_nobody(check))
+    )
+
+
+def _known_to_nobody(check: Check) -> bool:
+    return isinstance(check.reason, ValueNotKnown) and check.reason.side is Side.BOTH

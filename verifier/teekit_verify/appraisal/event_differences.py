@@ -1,25 +1,27 @@
-"""Why two event lists of one register differ: the events that are not the same, in words, and what is behind them."""
+"""Why two event lists of one register differ: the events that are not the same, and what is behind them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teekit_verify.appraisal.checklist import EventDifference
+from teekit_verify.appraisal.facts import EventDifference, EventName
 from teekit_verify.evidence.meaning import explain
 from teekit_verify.registers.align import Divergence, DivergenceKind, first_divergence
-from teekit_verify.registers.events import EventType, event_type_name
+from teekit_verify.registers.events import EventType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from teekit_verify.core.digest import Algorithm
     from teekit_verify.registers.events import Event
-
-_SHORT = 16
-
+    from teekit_verify.registers.registers import Register
 
 Pair = tuple["Event | None", "Event | None"]
 """An expected event and the one found in its place; None where one side has nothing."""
+
+
+Place = tuple[str, "Register"]
+"""A platform, and a register of it."""
 
 
 def aligned(expected: Sequence[Event], found: Sequence[Event], bank: Algorithm) -> Iterator[Pair]:
@@ -73,41 +75,31 @@ def _meaning(bank: Algorithm, position: int, pair: Pair, found: Sequence[Event])
 
 def _difference(platform: str, bank: Algorithm, position: int, pair: Pair, meaning: str) -> EventDifference:
     wanted, seen = pair
-    register = next(str(event.register) for event in (seen, wanted) if event is not None)
-    cause = next((event.cause for event in (seen, wanted) if event is not None and event.cause), "")
+    event = seen or wanted
+    assert event is not None  # noqa: S101 - `aligned` gives no empty pairs
     return EventDifference(
         platform=platform,
-        register=register,
-        bank=bank.value,
+        register=event.register,
+        bank=bank,
         position=position,
         expected="" if wanted is None else wanted.digest(bank).hex,
         found="" if seen is None else seen.digest(bank).hex,
-        cause=cause,
-        text=f"event {position}: {_in_words(wanted, seen, bank)}"
-        + (f" - {meaning}" if meaning else "")
-        + (f"; look at: {cause}" if cause else ""),
+        cause=next((event.cause for event in (seen, wanted) if event is not None and event.cause), ""),
+        wanted=_name(wanted),
+        seen=_name(seen),
+        meaning=meaning,
     )
 
 
-def causes(differences: Sequence[EventDifference]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """What to look at, each with the registers it shows in (`tdx RTMR2`). The parts of a thing come before the whole."""
-    registers: dict[str, dict[str, None]] = {}
+def causes(differences: Sequence[EventDifference]) -> tuple[tuple[str, tuple[Place, ...]], ...]:
+    """What to look at (empty: not known), each with the places it shows in. The parts of a thing come before the whole."""
+    places: dict[str, dict[Place, None]] = {}
     for difference in differences:
-        place = f"{difference.platform} {difference.register}"
-        registers.setdefault(difference.cause or "unknown", {})[place] = None
-    wholes = {whole for whole in registers if any(part != whole and part.startswith(whole) for part in registers)}
-    ordered = sorted(registers, key=lambda cause: cause in wholes)
-    return tuple((cause, tuple(registers[cause])) for cause in ordered)
+        places.setdefault(difference.cause, {})[difference.platform, difference.register] = None
+    wholes = {whole for whole in places if whole and any(part != whole and part.startswith(whole) for part in places)}
+    ordered = sorted(places, key=lambda cause: cause in wholes)
+    return tuple((cause, tuple(places[cause])) for cause in ordered)
 
 
-def _in_words(wanted: Event | None, seen: Event | None, bank: Algorithm) -> str:
-    if wanted is None or seen is None:
-        return f"{_name(seen)} is not in the reference" if wanted is None else f"{_name(wanted)} is missing"
-    if (wanted.event_type, wanted.description) != (seen.event_type, seen.description):
-        return f"expected {_name(wanted)}, found {_name(seen)}"
-    digests = (event.digest(bank).hex[:_SHORT] for event in (wanted, seen))
-    return f"{_name(seen)}: " + "expected {}, found {}".format(*digests)
-
-
-def _name(event: Event | None) -> str:
-    return "nothing" if event is None else f"{event.description} ({event_type_name(event.event_type)})"
+def _name(event: Event | None) -> EventName | None:
+    return None if event is None else EventName(event.description, event.event_type)

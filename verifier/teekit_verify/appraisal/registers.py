@@ -5,10 +5,28 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from teekit_verify.appraisal.checklist import Checklist, EventDifference
+from teekit_verify.appraisal.checklist import Checklist
 from teekit_verify.appraisal.event_differences import event_differences
+from teekit_verify.appraisal.facts import (
+    Because,
+    Check,
+    Choice,
+    EventDifference,
+    FirstDifference,
+    Ignored,
+    Nearest,
+    NoValueInGroup,
+    Question,
+    QuestionCheck,
+    RegisterCheck,
+    SameEventAs,
+    Side,
+    StrayEvent,
+    ValueNotKnown,
+    Why,
+)
 from teekit_verify.core.digest import Digest
-from teekit_verify.core.outcome import Check, Outcome
+from teekit_verify.core.outcome import Outcome
 from teekit_verify.documents.model import Policy
 from teekit_verify.reference.groups import measured_groups, reference_groups
 from teekit_verify.registers.registers import MRTD
@@ -41,11 +59,16 @@ def appraise(reference: Reference | ReferenceValues, measurements: Measurements,
         measured = measurements.platforms.get(platform, {})
         checklist += appraise_platform(platform, published, measured, unmentioned=unmentioned)
     for platform in measurements.platforms.keys() - reference.platforms.keys():
-        note = Check(platform, Outcome.NOT_CHECKED, detail="the reference says nothing about this platform")
-        checklist += Checklist((), (note,))
+        subject = QuestionCheck(Question.PLATFORM, platform)
+        reason = Because(Why.PLATFORM_NOT_PUBLISHED)
+        checklist += Checklist((), (Check(subject, Outcome.IGNORED, reason=reason),))
     if not checklist.checks:
-        checklist += Checklist((Check("registers", Outcome.NOT_CHECKED, detail="the reference asks for none"),))
+        checklist += Checklist((_unchecked(QuestionCheck(Question.REGISTERS), Why.NOTHING_ASKED),))
     return checklist
+
+
+def _unchecked(subject: QuestionCheck | RegisterCheck, why: Why) -> Check:
+    return Check(subject, Outcome.NOT_CHECKED, reason=Because(why))
 
 
 def appraise_platform(
@@ -81,14 +104,15 @@ def _settled(
     """A reference that names some events of a register asks for no more than these. `_appraise_half_known` has found them,
     or it would have said that one is missing.
     """
-    for register, reference in published.items():
-        value = measured.get(register)
-        if value is None or value.values is None or not value.events:
-            continue
-        names_events = any(item.register.values is None for item in reference.acceptable)
-        names = {f"{platform} {register} {bank.value}" for bank in value.banks} if names_events else set()
-        if check.outcome is Outcome.NOT_CHECKED and check.name in names:
-            return replace(check, outcome=Outcome.MATCH, expected="events of its log", detail="")
+    subject, reason = check.subject, check.reason
+    if not isinstance(subject, RegisterCheck) or subject.platform != platform or subject.bank is None:
+        return check
+    if not isinstance(reason, ValueNotKnown) or reason.side is not Side.REFERENCE:
+        return check
+    value, reference = measured.get(subject.register), published[subject.register]
+    names_events = any(item.register.values is None and item.register.events for item in reference.acceptable)
+    if value is not None and value.values is not None and value.events and subject.bank in value.banks and names_events:
+        return replace(check, outcome=Outcome.MATCH, expected="events of its log", reason=None, nearest=())
     return check
 
 
@@ -98,13 +122,13 @@ def _unmentioned(
     measured: Mapping[Register, RegisterValue],
     reason: str,
 ) -> Checklist:
-    names = {register: f"{platform} {register}" for register in measured if register not in published}
+    others = [register for register in measured if register not in published]
     if not reason:
-        detail = "measured, but the reference does not mention this register"
-        return Checklist(tuple(Check(name, Outcome.NOT_CHECKED, detail=detail) for name in names.values()))
-    known = [register for register in names if measured[register].banks or measured[register].alternatives]
+        return Checklist(tuple(_unchecked(RegisterCheck(platform, register), Why.NOT_MENTIONED) for register in others))
+    known = [register for register in others if measured[register].banks or measured[register].alternatives]
+    text = Ignored(reason, by_format=True)
     return Checklist(
-        (), tuple(Check(names[register], Outcome.NOT_CHECKED, detail=f"ignored: {reason}") for register in known)
+        (), tuple(Check(RegisterCheck(platform, register), Outcome.IGNORED, reason=text) for register in known)
     )
 
 
@@ -116,43 +140,43 @@ def _appraise_registers(
 ) -> Checklist:
     checklist = Checklist(())
     for register, reference in published.items():
-        name, value = f"{platform} {register}", measured.get(register)
+        subject, value = RegisterCheck(platform, register), measured.get(register)
         if reference.policy is Policy.IGNORE:
-            checklist += Checklist((), (_ignored(name, reference, value),))
+            checklist += Checklist((), (_ignored(subject, reference, value),))
         elif not reference.acceptable:
-            checklist += Checklist((Check(name, Outcome.MISMATCH, detail=f"the group '{group}' has no value for it"),))
+            checklist += Checklist((Check(subject, Outcome.MISMATCH, reason=NoValueInGroup(group)),))
         elif value is None:
-            checklist += _not_measured(name, reference)
+            checklist += _not_measured(subject, reference)
         else:
             found = _appraise_register(platform, register, reference.acceptable, value)
             tied = any(item.groups for item in reference.acceptable)
-            checklist += _noted(found, f"no group of values matches; against '{group}': ") if tied else found
+            checklist += _noted(found, Nearest(Choice.GROUP, group)) if tied else found
     return checklist
 
 
-def _noted(checklist: Checklist, note: str) -> Checklist:
-    """`note` before what is said of mismatches."""
+def _noted(checklist: Checklist, nearest: Nearest) -> Checklist:
+    """That mismatches are against `nearest`."""
     checks = (
-        replace(check, detail=note + check.detail) if check.outcome is Outcome.MISMATCH else check
+        replace(check, nearest=(nearest, *check.nearest)) if check.outcome is Outcome.MISMATCH else check
         for check in checklist.checks
     )
     return replace(checklist, checks=tuple(checks))
 
 
-def _ignored(name: str, reference: ReferenceRegister, value: RegisterValue | None) -> Check:
+def _ignored(subject: RegisterCheck, reference: ReferenceRegister, value: RegisterValue | None) -> Check:
     found = ", ".join(str(digest) for digest in (value.values or ())) if value is not None else ""
-    return Check(name, Outcome.NOT_CHECKED, found=found, detail=f"ignored, as the reference says: {reference.reason}")
+    return Check(subject, Outcome.IGNORED, found=found, reason=Ignored(reference.reason))
 
 
-def _not_measured(name: str, reference: ReferenceRegister) -> Checklist:
+def _not_measured(subject: RegisterCheck, reference: ReferenceRegister) -> Checklist:
     banks = {bank: value.register.value(bank) for value in reference.acceptable for bank in value.register.banks}
     return Checklist(
         tuple(
             Check(
-                f"{name} {bank.value}",
+                replace(subject, bank=bank),
                 Outcome.NOT_CHECKED,
                 expected="" if digest is None else digest.hex,
-                detail="published, but not among the measurements",
+                reason=Because(Why.NOT_MEASURED),
             )
             for bank, digest in banks.items()
         )
@@ -173,25 +197,25 @@ def _appraise_register(
         for wanted in acceptable
     ]
     checklist, wanted_label, label = min(candidates, key=lambda candidate: _distance(candidate[0]))
-    note = ""
+    nearest: tuple[Nearest, ...] = ()
     if found.alternatives:
-        note = f"of {len(measured)} alternatives, '{label}': "
+        nearest += (Nearest(Choice.ALTERNATIVE, label, len(measured)),)
     if len(acceptable) > 1 and checklist.of(Outcome.MISMATCH):
-        note += f"none of {len(acceptable)} acceptable values; against '{wanted_label}': "
-    checks = tuple(replace(check, detail=note + check.detail) if check.detail else check for check in checklist.checks)
+        nearest += (Nearest(Choice.ACCEPTABLE, wanted_label, len(acceptable)),)
+    checks = tuple(replace(check, nearest=nearest) if check.reason is not None else check for check in checklist.checks)
     return Checklist(checks, checklist.ignored, checklist.differences)
 
 
 def _distance(checklist: Checklist) -> tuple[int, int, int]:
     """Least is closest: mismatching banks, then open questions, then how early the events part."""
-    mismatches, unclear = checklist.of(Outcome.MISMATCH), checklist.of(Outcome.NOT_CHECKED, Outcome.ERROR)
+    mismatches, unclear = checklist.of(Outcome.MISMATCH), checklist.of(Outcome.OPEN, Outcome.NOT_CHECKED, Outcome.ERROR)
     parting = min((difference.position for difference in checklist.differences), default=0)
     return len(mismatches), len(unclear), -parting
 
 
 def _appraise_value(platform: str, register: Register, expected: RegisterValue, found: RegisterValue) -> Checklist:
     results = [_appraise_bank(platform, register, bank, expected, found) for bank in expected.banks]
-    explained: dict[int, str] = {}
+    explained: dict[int, Algorithm] = {}
     for _, differences in results:
         for first in differences[:1]:
             explained.setdefault(first.position, first.bank)
@@ -202,24 +226,24 @@ def _appraise_value(platform: str, register: Register, expected: RegisterValue, 
     )
 
 
-def _once(check: Check, differences: Sequence[EventDifference], explained: Mapping[int, str]) -> Check:
+def _once(check: Check, differences: Sequence[EventDifference], explained: Mapping[int, Algorithm]) -> Check:
     """The same event explained once: its other banks refer to the first (`explained`: position -> first bank)."""
     if not differences or explained[differences[0].position] == differences[0].bank:
         return check
-    return replace(check, detail=f"at the same event as in {explained[differences[0].position]}")
+    return replace(check, reason=SameEventAs(explained[differences[0].position]))
 
 
 def _appraise_bank(
     platform: str, register: Register, bank: Algorithm, expected: RegisterValue, found: RegisterValue
 ) -> tuple[Check, tuple[EventDifference, ...]]:
-    """Values decide where both are known; else the known events, which can refute, and confirm only each other."""
-    name = f"{platform} {register} {bank.value}"
+    """Values decide where both are known; else the known events, which can refute, and leave the register open."""
     want, have = expected.value(bank), found.value(bank)
-    check = Check(name, Outcome.NOT_CHECKED, "" if want is None else want.hex, "" if have is None else have.hex)
+    subject = RegisterCheck(platform, register, bank)
+    check = Check(subject, Outcome.OPEN, "" if want is None else want.hex, "" if have is None else have.hex)
     if bank not in found.banks:
-        return replace(
-            check, detail=f"not known: {found.missing}" if found.missing else "the measurements have no such bank"
-        ), ()
+        if found.missing:
+            return replace(check, reason=ValueNotKnown(Side.MEASUREMENTS, found.missing)), ()
+        return replace(check, outcome=Outcome.NOT_CHECKED, reason=Because(Why.NO_SUCH_BANK)), ()
     if (want is None) != (have is None):
         return _appraise_half_known(check, bank, expected, found), ()
     if want is None:
@@ -228,13 +252,13 @@ def _appraise_bank(
     elif want == have:
         return replace(check, outcome=Outcome.MATCH), ()
     elif not all(side.events or _is_zero(side, bank) for side in (expected, found)):
-        words = "another firmware" if register == MRTD else "one side has no event log to explain it"
-        return replace(check, outcome=Outcome.MISMATCH, detail=words), ()
+        why = Why.ANOTHER_FIRMWARE if register == MRTD else Why.NO_EVENT_LOG
+        return replace(check, outcome=Outcome.MISMATCH, reason=Because(why)), ()
     differences = event_differences(platform, bank, expected.as_events(register), found.as_events(register))
     if want is None and not differences:
-        return replace(check, outcome=Outcome.MATCH), ()
-    detail = f"first difference at {differences[0].text}" if differences else "the event logs are equal"
-    return replace(check, outcome=Outcome.MISMATCH, detail=detail), differences
+        return replace(check, reason=ValueNotKnown(Side.BOTH, found.missing or expected.missing, partly=True)), ()
+    reason = FirstDifference(differences[0]) if differences else Because(Why.SAME_EVENTS)
+    return replace(check, outcome=Outcome.MISMATCH, reason=reason), differences
 
 
 def _is_zero(register: RegisterValue, bank: Algorithm) -> bool:
@@ -245,14 +269,11 @@ def _is_zero(register: RegisterValue, bank: Algorithm) -> bool:
 def _appraise_half_known(check: Check, bank: Algorithm, expected: RegisterValue, found: RegisterValue) -> Check:
     """Only one side knows all events: the other's must be among them, in order, and even then the gap stays open."""
     whole, part = (expected, found) if expected.values is not None else (found, expected)
+    side = Side.MEASUREMENTS if part is found else Side.REFERENCE
     stray = _first_stray(part.events, whole.events, bank)
     if stray is not None and whole.events:
-        who = "the measurements" if part is found else "the reference"
-        detail = f"{stray.description} ({stray.cause}) of {who} is not among the events of the other side"
-        return replace(check, outcome=Outcome.MISMATCH, detail=detail)
-    who = "the measurements do" if part is found else "the reference does"
-    detail = f"{who} not know the whole register: {part.missing}"
-    return replace(check, detail=detail)
+        return replace(check, outcome=Outcome.MISMATCH, reason=StrayEvent(side, stray.description, stray.cause))
+    return replace(check, reason=ValueNotKnown(side, part.missing, partly=bool(part.events)))
 
 
 def _first_stray(

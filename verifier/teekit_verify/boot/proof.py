@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import Enum
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from teekit_verify.boot.qemu import memory_for
 from teekit_verify.boot.swtpm import BANKS
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.core.outcome import Check, ExitStatus, Outcome
+from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.prediction.uki import Prediction, predict_uki
 from teekit_verify.registers.align import first_divergence
 from teekit_verify.registers.registers import Register, pcr
@@ -34,23 +35,45 @@ _PHASES = ("enter-initrd", "leave-initrd", "sysinit", "ready")
 """What systemd-pcrphase(8) measures, in this order; an initrd that is the whole system starts with the third."""
 
 
+class Absent(Enum):
+    """Where an event is not."""
+
+    LOG = "log"
+    PREDICTION = "prediction"
+
+
+@dataclass(frozen=True, slots=True)
+class BankCheck:
+    """A digest in one bank, in hexadecimal. `phases` are those of systemd that were measured on top of the prediction."""
+
+    bank: Algorithm
+    outcome: Outcome
+    expected: str
+    found: str
+    absent: Absent | None = None
+    phases: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        raise TypeError("a BankCheck has no truth value: look at its outcome")
+
+
 @dataclass(frozen=True, slots=True)
 class ComparedEvent:
-    """One event of a register, counted from 1; one check for each bank, named after it."""
+    """One event of a register, counted from 1; one check for each bank."""
 
     register: Register
     position: int
     description: str
     cause: str
-    checks: tuple[Check, ...]
+    checks: tuple[BankCheck, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ComparedRegister:
-    """The predicted value and the one the TPM gave; one check for each bank, named after it."""
+    """The predicted value and the one the TPM gave; one check for each bank."""
 
     register: Register
-    checks: tuple[Check, ...]
+    checks: tuple[BankCheck, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +133,11 @@ def _compared_events(prediction: Prediction, capture: BootCapture) -> Iterable[C
         yield ComparedEvent(prediction.register, position, shown.description, shown.cause, checks)
 
 
-def _event_check(bank: Algorithm, want: Event | None, have: Event | None) -> Check:
+def _event_check(bank: Algorithm, want: Event | None, have: Event | None) -> BankCheck:
     expected, found = ("" if event is None else event.digest(bank).hex for event in (want, have))
     outcome = Outcome.MATCH if expected == found else Outcome.MISMATCH
-    detail = "not in the log" if have is None else "not predicted" if want is None else ""
-    return Check(bank.value, outcome, expected, found, detail)
+    absent = Absent.LOG if have is None else Absent.PREDICTION if want is None else None
+    return BankCheck(bank, outcome, expected, found, absent)
 
 
 def _compared_register(prediction: Prediction, capture: BootCapture) -> ComparedRegister:
@@ -123,15 +146,13 @@ def _compared_register(prediction: Prediction, capture: BootCapture) -> Compared
     return ComparedRegister(register, tuple(checks))
 
 
-def _value_check(register: Register, expected: Digest, found: Digest) -> Check:
+def _value_check(register: Register, expected: Digest, found: Digest) -> BankCheck:
     """The TPM is asked a little after boot services ended: systemd may have extended PCR 11 with its first phases."""
-    bank, detail = expected.algorithm.value, ""
+    phases: tuple[str, ...] = ()
     if register == _PHASES_PCR and expected != found:
-        words = next((words for words in _runs(_PHASES) if _extended(expected, words) == found), ())
-        if words:
-            detail = f"with systemd's phases {', '.join(words)} on top"
-    outcome = Outcome.MATCH if expected == found or detail else Outcome.MISMATCH
-    return Check(bank, outcome, expected.hex, found.hex, detail)
+        phases = next((words for words in _runs(_PHASES) if _extended(expected, words) == found), ())
+    outcome = Outcome.MATCH if expected == found or phases else Outcome.MISMATCH
+    return BankCheck(expected.algorithm, outcome, expected.hex, found.hex, phases=phases)
 
 
 def _runs(words: tuple[str, ...]) -> Iterable[tuple[str, ...]]:

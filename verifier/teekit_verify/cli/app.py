@@ -36,6 +36,8 @@ _INTERRUPTED = 130
 _WrongUsage: type[Exception] = next(
     kind for kind in reversed(typer.BadParameter.__mro__) if hasattr(kind, "format_message")
 )
+WRONG_USAGE, INTERRUPTED, INTERNAL_ERROR = "wrong_usage", "interrupted", "internal_error"
+"""Codes of what ends a command without a TeekitError."""
 
 app = typer.Typer(
     name="teekit-verify",
@@ -91,32 +93,34 @@ def main(argv: list[str]) -> ExitStatus:
             raise KeyboardInterrupt  # noqa: TRY301 - Typer turned it into an exit status
         return ExitStatus(status or 0)
     except TeekitError as error:
-        return _report(argv, error.message, error.hint, error)
+        return _report(argv, error.code, error.message, error.hint, error)
     except _WrongUsage as error:  # in Typer's words
         return _report(
             argv,
+            WRONG_USAGE,
             error.format_message(),  # type: ignore[attr-defined]
             "Run it with --help to see how it is used.",
             error,
         )
     except (KeyboardInterrupt, typer.Abort) as error:
-        return _report(argv, "interrupted", "Run the same command again to go on.", error)
+        return _report(argv, INTERRUPTED, "interrupted", "Run the same command again to go on.", error)
     except SystemExit:  # how Typer ends when nobody reads the output any more
         return ExitStatus.NO_VERDICT
     except Exception as error:  # noqa: BLE001 - a defect must not look like the verdict "does not hold" (Python's 1)
         return _report(
             argv,
+            INTERNAL_ERROR,
             f"internal error: {type(error).__name__}: {error}",
             f"Run it again with {shared.DEBUG_FLAG} and report the traceback.",
             error,
         )
 
 
-def _report(argv: list[str], message: str, hint: str | None, error: BaseException) -> ExitStatus:
+def _report(argv: list[str], code: str, message: str, hint: str | None, error: BaseException) -> ExitStatus:
     if shared.DEBUG_FLAG in argv:
         traceback.print_exception(error)
     if "--json" in argv:
-        typer.echo(json.dumps({"error": {"message": message, "hint": hint}}, indent=2))
+        typer.echo(json.dumps({"error": {"code": code, "message": message, "hint": hint}}, indent=2))
     shared.say_error(message, hint)
     return ExitStatus.NO_VERDICT
 

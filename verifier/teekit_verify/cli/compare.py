@@ -23,17 +23,29 @@ def compare(
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="FILE", help="A UKI, a disk with one (raw, .vhd, .tar.gz), or a measurements.json. Or give --quote."
+            metavar="FILE", help="A UKI, or a disk with one (raw, .vhd, .tar.gz). Or give --quote, or --claims."
+        ),
+    ] = None,
+    claims: Annotated[
+        Path | None,
+        typer.Option(
+            "--claims",
+            "--measurements",
+            metavar="FILE",
+            help="Instead of an artifact, what somebody says it measures: a measurements.json.",
         ),
     ] = None,
     quote: given.QuoteOption = None,
     vtpm: given.VtpmOption = None,
     eventlog: given.EventlogOption = None,
     platform: given.PlatformOption = None,
+    mrtd: given.MrtdOption = None,
+    endorsement: given.EndorsementOption = None,
     report_data: ask.ReportDataOption = None,
     nonce: ask.NonceOption = None,
     public_key: ask.PublicKeyOption = None,
     allow_debug: ask.AllowDebugOption = False,
+    allow_unchecked: ask.AllowUncheckedOption = None,
     collateral: ask.CollateralOption = None,
     at: ask.AtOption = None,
     trusted_root: ask.TrustedRootOption = None,
@@ -44,10 +56,11 @@ def compare(
 ) -> ExitStatus:
     """Compare FILE, or a guest's quote, with published values in REF.
 
-    Where they differ, the first event that does is named.
+    FILE's own bytes are hashed and measured. A measurements.json is only somebody's claim about them: it is taken with --claims
+    alone, and shown as one. Where they differ, the first event that does is named.
 
-    Exit status: 0 everything the reference asks for was compared and is equal (and the quote is authentic and acceptable),
-    1 something differs, or the quote is not; 2 no verdict.
+    Exit status: 0 everything the reference asks for was compared whole and is equal (and the quote is authentic and acceptable,
+    as `quote` says); 1 something differs, or the quote is not; 2 no verdict.
     """
     from teekit_verify.appraisal.guest.appraise import GuestFiles
     from teekit_verify.cli.comparing import compare_file, compare_quote
@@ -57,21 +70,35 @@ def compare(
         vtpm,
         eventlog,
         platform,
+        mrtd,
+        endorsement,
         report_data,
         nonce,
         public_key,
         allow_debug or None,
+        allow_unchecked,
         collateral,
         trusted_root,
     )
     unasked = all(item is None for item in of_quotes) and (at is None or root is not None)
-    if file is not None and quote is None and unasked:
-        return compare_file(ref, root, file, events=events, json_output=json_output)
-    if quote is None or file is not None:
+    one = file or claims
+    if one is not None and (file is None or claims is None) and quote is None and unasked:
+        return compare_file(ref, root, one, claims=claims is not None, events=events, json_output=json_output)
+    if quote is None or one is not None:
         raise TeekitError(
-            "expected either FILE, or --quote and what is asked of it",
-            hint="Give `compare REF FILE` or `compare REF --quote FILE`.",
+            "expected either FILE, or --claims, or --quote and what is asked of it",
+            hint="Give `compare REF FILE`, `compare REF --claims FILE` or `compare REF --quote FILE`.",
         )
-    policy = ask.quote_policy(report_data, nonce, public_key, collateral, at, trusted_root, allow_debug=allow_debug)
+    policy = ask.quote_policy(
+        report_data,
+        nonce,
+        public_key,
+        collateral,
+        at,
+        trusted_root,
+        allow_debug=allow_debug,
+        allow_unchecked=allow_unchecked,
+    )
     files = GuestFiles(quote, tuple(vtpm or ()), eventlog)
-    return compare_quote(ref, root, files, policy, platform, events=events, json_output=json_output)
+    firmware = given.trusted_firmware(mrtd, endorsement, root)
+    return compare_quote(ref, root, files, policy, platform, firmware, events=events, json_output=json_output)

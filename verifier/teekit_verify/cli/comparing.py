@@ -11,7 +11,8 @@ import typer
 from teekit_verify import __version__
 from teekit_verify.appraisal.artifact import compare_with_published
 from teekit_verify.appraisal.guest.appraise import GuestFiles, appraise_guest
-from teekit_verify.prediction.image import measure_or_load
+from teekit_verify.documents.load import load_measurements
+from teekit_verify.prediction.image import measure_for
 from teekit_verify.record import json_report
 from teekit_verify.record.document import ComparisonReport, ReferenceUsed
 from teekit_verify.reference.formats import load_published
@@ -21,17 +22,25 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from teekit_verify.appraisal.guest.quote import QuotePolicy
+    from teekit_verify.core.digest import Digest
     from teekit_verify.core.outcome import ExitStatus
     from teekit_verify.reference.google_signature import TrustedRoot
     from teekit_verify.reference.published import PublishedFile, ReferenceValues
 
 
-def compare_file(ref: Path, root: TrustedRoot | None, file: Path, *, events: bool, json_output: bool) -> ExitStatus:
-    """`root` is for a reference that Google signs. Raises TeekitError if there is no verdict."""
+def compare_file(
+    ref: Path, root: TrustedRoot | None, file: Path, *, claims: bool, events: bool, json_output: bool
+) -> ExitStatus:
+    """`root` is for a reference that Google signs; `claims`: `file` says what an artifact measures, and is not one.
+
+    Raises TeekitError if there is no verdict.
+    """
     published = load_published(ref, root)
-    measurements = measure_or_load(file, published.platforms, published.artifact_names)
-    values, checklist, conclusion = compare_with_published(published.values, measurements)
-    report = ComparisonReport(_used(ref, published, values), measurements, checklist, conclusion, __version__)
+    measurements = load_measurements(file) if claims else measure_for(file, published.platforms, published.artifacts)
+    values, checklist, conclusion = compare_with_published(published.values, measurements, claimed=claims)
+    report = ComparisonReport(
+        _used(ref, published, values), measurements, checklist, conclusion, __version__, claimed=claims
+    )
     if json_output:
         typer.echo(json_report.render_comparison(report).decode(), nl=False)
     else:
@@ -46,13 +55,14 @@ def compare_quote(
     files: GuestFiles,
     policy: QuotePolicy,
     platform: str | None,
+    firmware: tuple[Digest, ...],
     *,
     events: bool,
     json_output: bool,
 ) -> ExitStatus:
-    """As `compare_file`; `platform` is one of the reference's, or None for the one that fits."""
+    """As `compare_file`; `platform` is one of the reference's, or None for the one that fits. `firmware`: MRTDs vouched for."""
     published = load_published(ref, root)
-    guest = appraise_guest(files, published.values, policy, platform)
+    guest = appraise_guest(files, published.values, policy, platform, firmware=firmware)
     appraisal = guest.appraisal
     used = _used(ref, published, appraisal.values)
     if json_output:

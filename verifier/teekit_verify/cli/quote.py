@@ -11,6 +11,7 @@ import typer
 
 from teekit_verify.cli.options.quote import (
     AllowDebugOption,
+    AllowUncheckedOption,
     AtOption,
     CollateralOption,
     NonceOption,
@@ -32,6 +33,7 @@ def quote(
     nonce: NonceOption = None,
     public_key: PublicKeyOption = None,
     allow_debug: AllowDebugOption = False,
+    allow_unchecked: AllowUncheckedOption = None,
     collateral: CollateralOption = None,
     at: AtOption = None,
     trusted_root: TrustedRootOption = None,
@@ -42,8 +44,8 @@ def quote(
 
     The signatures must lead to Intel's root. Nothing is fetched. Registers are shown, not compared: `compare` does that.
 
-    Exit status: 0 authentic, and acceptable as far as was asked (what was not checked is listed: revocation and TCB status
-    without --collateral, REPORTDATA unless asked for); 1 not; 2 no verdict: unreadable.
+    Exit status: 0 authentic and acceptable; 1 not; 2 no verdict: unreadable, or something was not checked that had to be
+    (revocation and TCB status without --collateral, REPORTDATA unless asked for), and --allow-unchecked does not name it.
     """
     from teekit_verify.appraisal.guest.quote import appraise_quote
     from teekit_verify.evidence.authenticity import parse_signature
@@ -52,7 +54,16 @@ def quote(
 
     parsed = read_quote(file)
     signature = parse_signature(parsed)
-    policy = quote_policy(report_data, nonce, public_key, collateral, at, trusted_root, allow_debug=allow_debug)
+    policy = quote_policy(
+        report_data,
+        nonce,
+        public_key,
+        collateral,
+        at,
+        trusted_root,
+        allow_debug=allow_debug,
+        allow_unchecked=allow_unchecked,
+    )
     appraisal = appraise_quote(parsed, signature, policy)
     if json_output:
         typer.echo(json.dumps(quote_report.render_quote_appraisal(parsed, signature, appraisal), indent=2))

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from typing import ClassVar
+
 
 class TeekitError(Exception):
-    """No verdict could be reached (exit status 2): unreadable input, failed build, missing tool, wrong usage."""
+    """No verdict could be reached (exit status 2): unreadable input, failed build, missing tool, wrong usage.
+
+    `code` is for programs and never changes; docs/errors.md lists all of them. A subclass has its own: its name in snake
+    case without `Error`, unless it says another.
+    """
+
+    code: ClassVar[str] = "error"
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "code" not in cls.__dict__:
+            words = re.findall(r"[A-Z][a-z0-9]*", cls.__name__.removesuffix("Error"))
+            cls.code = "_".join(words).lower()
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)

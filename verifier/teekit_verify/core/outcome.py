@@ -1,8 +1,7 @@
-"""The answer to one question about one fact, and the exit status of a command."""
+"""What came of one comparison, and the exit status of a command."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, IntEnum
 
 
@@ -15,23 +14,15 @@ class ExitStatus(IntEnum):
 
 
 class Outcome(Enum):
-    """What comparing one fact came to. NOT_CHECKED and ERROR are never a pass."""
+    """What comparing one fact came to. Only MATCH is a pass.
+
+    OPEN: a value is not known, and what is known of it agrees. IGNORED: not to be compared, as somebody says in writing.
+    NOT_CHECKED: nothing to compare with, or nobody asked.
+    """
 
     MATCH = "match"
     MISMATCH = "mismatch"
+    OPEN = "open"
+    IGNORED = "ignored"
     NOT_CHECKED = "not checked"
     ERROR = "error"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One compared fact. `detail` says in words what was found, and is empty for a match."""
-
-    name: str
-    outcome: Outcome
-    expected: str = ""
-    found: str = ""
-    detail: str = ""
-
-    def __bool__(self) -> bool:
-        raise TypeError("a Check has no truth value: look at its outcome")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from teekit_verify import __version__
 from teekit_verify.artifacts.disk import ArtifactKind, open_boot_artifact, recognise
 from teekit_verify.core.digest import Algorithm, Digest, digest_file
-from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
 from teekit_verify.core.files import read_beginning
-from teekit_verify.documents import load, model
+from teekit_verify.documents import model
 from teekit_verify.documents.create import register_value
 from teekit_verify.prediction.machines import on_record
 from teekit_verify.prediction.platforms import IMAGE_PLATFORMS, PLATFORMS, Platform, subject_of
@@ -29,6 +29,8 @@ _FORMATS = {
     ArtifactKind.VHD: model.DiskFormat.VHD,
     ArtifactKind.TAR_GZ: model.DiskFormat.TAR_GZ,
 }
+_SNIFFED_BYTES = 1024
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _MADE_FOR = {ArtifactKind.VHD: "azure", ArtifactKind.TAR_GZ: "gcp"}
 
 
@@ -108,14 +110,32 @@ def _registers(platform: Platform, subject: Subject) -> dict[Register, model.Reg
     }
 
 
-def measure_or_load(path: Path, platforms: Collection[str], listed: Collection[str]) -> model.Measurements:
-    """A UKI or disk is measured for the `platforms` that were published, as far as we know them; a measurements.json is loaded.
+def measure_for(path: Path, platforms: Collection[str], listed: Collection[model.Artifact]) -> model.Measurements:
+    """A UKI or disk, measured for the `platforms` that were published, as far as we know them. Raises TeekitError for JSON:
+    what a file of measurements says of an artifact is a claim, and no stand-in for the artifact.
 
-    All bytes of a disk are hashed only if the reference lists a file of its name, one of `listed`.
+    All bytes of a disk are hashed if one of `listed` has its size or its name: no other can be the same.
     """
-    if _is_document(path):
-        return load.load_measurements(path)
-    return _measure_for(path, platforms, whole_disk=path.name in listed)
+    require_artifact(path)
+    size_bytes = path.stat().st_size
+    may_be_listed = any(artifact.size_bytes == size_bytes or artifact.name == path.name for artifact in listed)
+    return _measure_for(path, platforms, whole_disk=may_be_listed)
+
+
+def require_artifact(path: Path) -> None:
+    """Raises UnsupportedInputError for a file that begins like JSON, whatever it is called."""
+    beginning = read_beginning(path, _SNIFFED_BYTES).removeprefix(_BYTE_ORDER_MARK).lstrip(b" \t\r\n")
+    if beginning[:1] not in {b"{", b"["}:
+        return
+    if model.MEASUREMENTS_SCHEMA.encode() in beginning:
+        raise UnsupportedInputError(
+            f"{path}: holds measurements of an artifact as JSON, not the artifact: what it says is a claim",
+            hint="Give the artifact, or compare the claim as one with --claims FILE.",
+        )
+    raise UnsupportedInputError(
+        f"{path}: holds JSON, not an artifact",
+        hint="Give a UKI or a disk; measurements go with --claims FILE, a quote with --quote FILE.",
+    )
 
 
 def measure_rebuilt(uki: Path, disk: Path | None, published: Collection[str] = ()) -> model.Measurements:
@@ -135,7 +155,3 @@ def _measure_for(path: Path, names: Collection[str], *, whole_disk: bool = False
     for machines in on_record(sorted(names)):
         platforms |= measure_file(path, (), machines=machines).platforms
     return replace(measured, platforms=platforms)
-
-
-def _is_document(path: Path) -> bool:
-    return read_beginning(path, 512).lstrip(b" \t\r\n")[:1] == b"{"

@@ -26,7 +26,7 @@ from teekit_verify.documents import codec
 from teekit_verify.documents.create import dump_inputs, dump_measurements
 from teekit_verify.documents.load import load_inputs, load_measurements
 from teekit_verify.documents.model import Artifact, Build, Measurements
-from teekit_verify.record.document import REBUILD_SCHEMA
+from teekit_verify.record.document import REBUILD_SCHEMA, REBUILD_SCHEMA_V1
 from teekit_verify.record.fitting import fitting
 from teekit_verify.record.json_report import render_rebuild
 from teekit_verify.record.read import parse_rebuild
@@ -175,7 +175,8 @@ def load_reproduced(directory: Path) -> tuple[Build, Measurements]:
 def _recorded_artifacts(report: object, directory: Path) -> Iterator[Artifact]:
     """The report's artifacts; every one must be the same in A and B."""
     unusable = TeekitError(f"{directory / _REPORT} is not the report of a rebuild with artifacts")
-    if not isinstance(report, dict) or report.get("schema") != REBUILD_SCHEMA or not report.get("artifacts"):
+    known = {REBUILD_SCHEMA, REBUILD_SCHEMA_V1}
+    if not isinstance(report, dict) or report.get("schema") not in known or not report.get("artifacts"):
         raise unusable
     try:
         for pair in report["artifacts"]:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from teekit_verify.core.progress import Timing
     from teekit_verify.documents.model import Build
 
-REBUILD_SCHEMA = "teekit-verify/report/v1"
+REBUILD_SCHEMA = "teekit-verify/report/v2"
+REBUILD_SCHEMA_V1 = "teekit-verify/report/v1"
 COMPARISON_SCHEMA = "teekit-verify/comparison/v1"
 INSPECTION_SCHEMA = "teekit-verify/inspection/v1"
 
@@ -93,7 +94,8 @@ class RebuildReport:
     `command` is the command line that was given, `origin` where the source came from, `smells` what in it an auditor
     should look at. `consumed` are the inputs of build A, `published` is the whole reference: with them a report can be
     read on its own. `explanations` say why A and B differ, one for each artifact that does. `seen_by_a` and `seen_by_b`
-    list all that the builds could see.
+    list all that the builds could see. `reasons` are for people: what they say is also there as values, in `checklist`,
+    `inputs`, `artifacts`, or in `failure`, which is what ended a run without a result.
     """
 
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid", strict=True)
@@ -119,6 +121,7 @@ class RebuildReport:
     explanations: tuple[Explanation, ...] = ()
     seen_by_a: tuple[Seen, ...] = ()
     seen_by_b: tuple[Seen, ...] = ()
+    failure: str = ""
 
 
 def inputs_used(build_a: Build, build_b: Build, reference: Reference | None, appraisal: RebuildAppraisal) -> InputsUsed:
@@ -133,10 +136,11 @@ def inputs_used(build_a: Build, build_b: Build, reference: Reference | None, app
 
 @dataclass(frozen=True, slots=True)
 class ComparisonReport:
-    """One run of `compare`."""
+    """One run of `compare` with a file. `claimed`: the measurements are somebody's words, no artifact was looked at."""
 
     reference: ReferenceUsed
     measurements: Measurements
     checklist: Checklist
     conclusion: Conclusion
     tool_version: str
+    claimed: bool = False

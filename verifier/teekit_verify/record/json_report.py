@@ -7,13 +7,21 @@ import json
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING
 
+from teekit_verify.appraisal.checklist import Conclusion
+from teekit_verify.appraisal.facts import Check, EventName
+from teekit_verify.boot.proof import BankCheck
 from teekit_verify.core.digest import Digest
 from teekit_verify.documents import codec
 from teekit_verify.documents.model import Inputs, Measurements, Reference
 from teekit_verify.record.document import COMPARISON_SCHEMA, INSPECTION_SCHEMA, REBUILD_SCHEMA
+from teekit_verify.registers.events import event_type_name
 from teekit_verify.registers.registers import Register
+from teekit_verify.wording.boot import bank_check_words
+from teekit_verify.wording.checks import detail_of, name_of, reason_lines
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from teekit_verify.inspection.uki import UkiFacts
     from teekit_verify.record.document import ComparisonReport, RebuildReport
 
@@ -65,7 +73,24 @@ def plain(value: object) -> object:
             return round(value, _SECONDS_DIGITS)
         case tuple() | list():
             return [plain(item) for item in value]
+        case EventName(description=description, type=number):
+            return {"description": plain(description), "type": event_type_name(number)}
+        case Check():
+            return _check(value)
+        case Conclusion(status=status, reasons=reasons):
+            return {"status": int(status), "reasons": list(reason_lines(reasons))}
+        case BankCheck():
+            return {"name": value.bank.value, **_fields(value), "detail": bank_check_words(value)}
         case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+            return _fields(value)
         case _:
             raise TypeError(f"{type(value).__name__} has no form in a report")
+
+
+def _fields(value: DataclassInstance) -> dict[str, object]:
+    return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+
+
+def _check(check: Check) -> dict[str, object]:
+    """`name` and `detail` say in words what `subject`, `reason` and `nearest` hold as values; they are for people."""
+    return {"name": plain(name_of(check)), "detail": plain(detail_of(check)), **_fields(check)}

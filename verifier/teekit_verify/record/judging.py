@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teekit_verify import __version__
+from teekit_verify.appraisal.checklist import Note
 from teekit_verify.appraisal.rebuild.appraise import appraise_rebuild
-from teekit_verify.appraisal.rebuild.verdict import Verdict
+from teekit_verify.appraisal.rebuild.verdict import Lack, Verdict
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.documents import codec, load
 from teekit_verify.prediction.image import measure_rebuilt
 from teekit_verify.record import directory
 from teekit_verify.record.document import RebuildReport, ReferenceUsed, inputs_used, steps, variations
+from teekit_verify.wording.checks import reason_line, reason_lines
 
 if TYPE_CHECKING:
+    from teekit_verify.appraisal.rebuild.verdict import Decision
     from teekit_verify.core.errors import TeekitError
     from teekit_verify.core.progress import Progress
     from teekit_verify.documents.model import Reference
@@ -77,7 +80,7 @@ def write_failure(
     known: RebuildReport, error: TeekitError, workspace: Workspace, progress: Progress, page: Page
 ) -> None:
     """An older report must not be taken for that of the rebuild which failed."""
-    report = replace(known, reasons=(error.message,), steps=steps(progress.timings))
+    report = replace(known, reasons=(error.message,), failure=error.message, steps=steps(progress.timings))
     logs = tuple(workspace.build(name) / "build.log" for name in "AB")
     directory.write_failure(Path(known.directory), report, logs, page)
 
@@ -95,7 +98,8 @@ def judge(known: RebuildReport, two: TwoBuilds, progress: Progress) -> RebuildRe
     return replace(
         known,
         verdict=appraisal.decision.verdict,
-        reasons=appraisal.decision.reasons,
+        reasons=reason_lines(appraisal.decision.reasons),
+        failure=_failure(appraisal.decision),
         inputs=inputs_used(*two.builds, reference, appraisal),
         artifacts=appraisal.artifacts,
         explanations=two.explanations,
@@ -105,4 +109,11 @@ def judge(known: RebuildReport, two: TwoBuilds, progress: Progress) -> RebuildRe
         consumed=two.builds[0].inputs,
         seen_by_a=seen_by_a,
         seen_by_b=seen_by_b,
+    )
+
+
+def _failure(decision: Decision) -> str:
+    """What no other field of a report says."""
+    return "\n".join(
+        reason_line(reason) for reason in decision.reasons if reason in {Lack.ARTIFACTS, Note.NOTHING_COMPARED}
     )

@@ -1,13 +1,14 @@
-"""report.json, as anybody may have written it, back to a `RebuildReport`."""
+"""report.json, as anybody may have written it, back to a `RebuildReport`. Both versions of the schema are read."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.documents import codec
-from teekit_verify.record.document import REBUILD_SCHEMA, RebuildReport
+from teekit_verify.record.document import REBUILD_SCHEMA, REBUILD_SCHEMA_V1, RebuildReport
+from teekit_verify.record.read_v1 import upgraded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,10 +21,14 @@ def load_rebuild(path: Path) -> RebuildReport:
 
 def parse_rebuild(data: bytes, where: str) -> RebuildReport:
     """The document without its heading, which must fit it. Nothing is believed or checked beyond its form."""
-    codec.require_schema(data, REBUILD_SCHEMA, where)
-    fields = codec.plain_json(data, where)
+    fields = codec.bounded_json(data, where)
+    if is_v1(data, where):
+        fields = upgraded(fields) if isinstance(fields, dict) else fields
+    else:
+        codec.require_schema(data, REBUILD_SCHEMA, where)
     assert isinstance(fields, dict)  # noqa: S101 - as require_schema found
     del fields["schema"]
+    _without_words(fields)
     status = fields.pop("exit_status", None)
     report = codec.validate(RebuildReport, json.dumps(fields).encode(), where)
     if status != report.verdict.exit_status or isinstance(status, bool):
@@ -32,3 +37,21 @@ def parse_rebuild(data: bytes, where: str) -> RebuildReport:
             hint="Fetch the file again.",
         )
     return report
+
+
+def is_v1(data: bytes, where: str) -> bool:
+    """Whether a document is a report of schema v1."""
+    fields = codec.bounded_json(data, where)
+    return isinstance(fields, dict) and fields.get("schema") == REBUILD_SCHEMA_V1
+
+
+def _without_words(fields: dict[str, Any]) -> None:
+    """`name` and `detail` of checks repeat their values for people: whatever they say, the values are read."""
+    checklist = fields.get("checklist")
+    if not isinstance(checklist, dict):
+        return
+    for list_ in (checklist.get("checks"), checklist.get("ignored")):
+        for check in list_ if isinstance(list_, list) else ():
+            if isinstance(check, dict):
+                check.pop("name", None)
+                check.pop("detail", None)

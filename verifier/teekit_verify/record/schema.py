@@ -1,6 +1,6 @@
 """The JSON schema of report.json, made from `report.document`, for people who read reports with other tools.
 
-`python -m teekit_verify.record.schema > reference/schema/report-v1.schema.json` writes the committed copy again.
+`python -m teekit_verify.record.schema > reference/schema/report-v2.schema.json` writes the committed copy again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from teekit_verify.record.document import REBUILD_SCHEMA, RebuildReport
 
 def report_schema() -> dict[str, Any]:
     """JSON Schema, draft 2020-12. The document has two fields more than `RebuildReport`: `schema` and `exit_status`."""
-    schema = document_schema(RebuildReport, "report-v1.schema.json")
+    schema = document_schema(RebuildReport, "report-v2.schema.json")
     heading = {
         "schema": {"const": REBUILD_SCHEMA, "type": "string"},
         "exit_status": {"enum": [int(status) for status in ExitStatus], "type": "integer"},
@@ -24,6 +24,8 @@ def report_schema() -> dict[str, Any]:
     schema["required"] = [*heading, *schema["required"]]
     for kind in (schema, *schema["$defs"].values()):
         kind.pop("description", None)  # those are for readers of the code
+    words = {name: {"type": "string"} for name in ("name", "detail")}
+    schema["$defs"]["Check"]["properties"] = words | schema["$defs"]["Check"]["properties"]
     return schema
 
 

@@ -56,9 +56,9 @@ class PublishedFile:
         return frozenset(name for values in self.values for name in values.platforms)
 
     @property
-    def artifact_names(self) -> frozenset[str]:
-        """The names of all files that it has digests of."""
-        return frozenset(artifact.name for values in self.values for artifact in values.artifacts)
+    def artifacts(self) -> tuple[Artifact, ...]:
+        """All files that it has digests of."""
+        return tuple(artifact for values in self.values for artifact in values.artifacts)
 
 
 def values_of(reference: Reference) -> ReferenceValues:

@@ -9,14 +9,14 @@ from teekit_verify.record.json_report import render
 from teekit_verify.registers.events import event_type_name
 from teekit_verify.registers.replay import replay
 from teekit_verify.report.layout import STATUS_STYLES, STYLES, shortened, show_line, show_lines, show_table, styled
+from teekit_verify.wording.boot import bank_check_words
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from teekit_verify.boot.proof import BootProof
+    from teekit_verify.boot.proof import BankCheck, BootProof
     from teekit_verify.core.digest import Digest
-    from teekit_verify.core.outcome import Check
     from teekit_verify.evidence.eventlog import EventLog
     from teekit_verify.registers.registers import Register
 
@@ -35,11 +35,11 @@ def show_proof(proof: BootProof, out: Console) -> None:
         (styled(f"{row.register} {row.position}"), styled(row.description), styled(row.cause), *map(_cell, row.checks))
         for row in proof.events
     ]
-    banks = [check.name for check in proof.registers[0].checks]
+    banks = [check.bank.value for check in proof.registers[0].checks]
     show_table(out, ("event", "what is measured", "comes from", *banks), rows)
     out.print()
     values = [
-        (styled(register.register), styled(check.name), styled(check.found), _outcome(check))
+        (styled(register.register), styled(check.bank.value), styled(check.found), _outcome(check))
         for register in proof.registers
         for check in register.checks
     ]
@@ -102,13 +102,13 @@ def _values(log: EventLog) -> list[tuple[Register, Digest]]:
     return sorted(values, key=lambda pair: (pair[0].kind.value, pair[0].index))
 
 
-def _cell(check: Check) -> Text:
+def _cell(check: BankCheck) -> Text:
     """One digest of an event: the found one when they are equal, both when they are not."""
     if check.outcome is Outcome.MATCH:
         return styled(f"= {shortened(check.found)}", STYLES[Outcome.MATCH])
-    words = check.detail or f"{shortened(check.expected)} predicted, found {shortened(check.found)}"
+    words = bank_check_words(check) or f"{shortened(check.expected)} predicted, found {shortened(check.found)}"
     return styled(words, STYLES[check.outcome])
 
 
-def _outcome(check: Check) -> Text:
-    return styled(f"{check.outcome.value} {check.detail}".rstrip(), STYLES[check.outcome])
+def _outcome(check: BankCheck) -> Text:
+    return styled(f"{check.outcome.value} {bank_check_words(check)}".rstrip(), STYLES[check.outcome])

@@ -22,6 +22,8 @@ _MAX_LINES = 12
 STYLES = {
     Outcome.MATCH: "green",
     Outcome.MISMATCH: "bold red",
+    Outcome.OPEN: "yellow",
+    Outcome.IGNORED: "yellow",
     Outcome.NOT_CHECKED: "yellow",
     Outcome.ERROR: "bold red",
 }

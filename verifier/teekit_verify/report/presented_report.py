@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teekit_verify.core.outcome import ExitStatus, Outcome
+from teekit_verify.appraisal.checklist import conclude
+from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.record.json_report import plain
 from teekit_verify.report.layout import STATUS_STYLES, show_line, show_lines, styled
 from teekit_verify.report.quote_report import show_answers
 from teekit_verify.report.terminal import show_causes, show_checklist, show_events_side_by_side
+from teekit_verify.wording.checks import open_words, reason_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,10 +45,11 @@ def show_presented(
     out.print()
     show_answers(appraisal.quote, out)
     status = appraisal.conclusion.status
-    refused = status is ExitStatus.DOES_NOT_HOLD and not appraisal.checklist.of(Outcome.MISMATCH)
-    show_line(out, styled(_REFUSED if refused else _STATUS_WORDS[status], STATUS_STYLES[status]))
+    refused = status is ExitStatus.DOES_NOT_HOLD and conclude(appraisal.checklist).status is not status
+    words = _REFUSED if refused else _STATUS_WORDS[status] + open_words(appraisal.checklist, status)
+    show_line(out, styled(words, STATUS_STYLES[status]))
     show_causes(appraisal.checklist, out)
-    show_lines(appraisal.conclusion.reasons, out)
+    show_lines(reason_lines(appraisal.conclusion.reasons), out)
 
 
 def render_presented(used: ReferenceUsed, appraisal: PresentedAppraisal, quote: dict[str, object]) -> dict[str, object]:
@@ -58,5 +61,5 @@ def render_presented(used: ReferenceUsed, appraisal: PresentedAppraisal, quote: 
         "platform": appraisal.platform,
         "quote": quote,
         "checklist": plain(appraisal.checklist),
-        "reasons": list(appraisal.conclusion.reasons),
+        "reasons": list(reason_lines(appraisal.conclusion.reasons)),
     }

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from teekit_verify.appraisal.guest.quote import Answer, Unchecked, unchecked
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.core.outcome import Check, Outcome
+from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.evidence.sgx_extension import read_platform
 from teekit_verify.record.json_report import plain
 from teekit_verify.registers.registers import MRTD, RTMR_COUNT, rtmr
-from teekit_verify.report.layout import STYLES, show_line, show_table, styled
+from teekit_verify.report.layout import STATUS_STYLES, STYLES, show_line, show_table, styled
+from teekit_verify.wording.checks import detail_of, name_of
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from teekit_verify.appraisal.facts import Check
     from teekit_verify.appraisal.guest.quote import QuoteAppraisal
     from teekit_verify.evidence.authenticity import QuoteSignature
     from teekit_verify.evidence.quote import Quote
 
+_NO_VERDICT = "NO VERDICT: nothing speaks against this quote, and not everything was checked"
+_ASKED_WITH = {
+    Unchecked.REPORT_DATA: "--nonce, --report-data or --public-key",
+    Unchecked.TCB: "--collateral",
+    Unchecked.REVOCATION: "--collateral",
+}
 SCHEMA = "teekit-verify/quote/v1"
 
 
@@ -30,15 +39,27 @@ def show_quote_appraisal(quote: Quote, signature: QuoteSignature, appraisal: Quo
     _show_checks("is it acceptable?", appraisal.acceptable, number, out)
     out.print()
     show_answers(appraisal, out)
+    if appraisal.status is ExitStatus.NO_VERDICT:
+        show_line(out, styled(_NO_VERDICT, STATUS_STYLES[appraisal.status]))
+        for check in appraisal.unsettled:
+            show_line(out, styled(f"{name_of(check)}: {_how_to_settle(check)}"), indent=2)
+
+
+def _how_to_settle(check: Check) -> str:
+    """The option that asks for it, or that lets it be."""
+    name = unchecked(check)
+    if name is None:
+        return detail_of(check)
+    return f"ask for it with {_ASKED_WITH[name]}, or say --allow-unchecked {name.value}"
 
 
 def show_answers(appraisal: QuoteAppraisal, out: Console) -> None:
     """What was not checked, whether the quote is authentic, and whether it is acceptable."""
     for check in appraisal.not_checked:
-        show_line(out, styled(f"not checked: {check.name}: {check.detail}", STYLES[Outcome.NOT_CHECKED]))
-    _show_answer("authentic", appraisal.is_authentic, appraisal.authentic, out)
+        show_line(out, styled(f"not checked: {name_of(check)}: {detail_of(check)}", STYLES[Outcome.NOT_CHECKED]))
+    _show_answer("authentic", appraisal, appraisal.authentic, out)
     if appraisal.is_authentic:
-        _show_answer("acceptable", appraisal.is_acceptable, appraisal.acceptable, out)
+        _show_answer("acceptable", appraisal, appraisal.acceptable, out)
     else:
         show_line(out, styled("acceptable: NO: what is not authentic proves nothing", STYLES[Outcome.MISMATCH]))
 
@@ -49,9 +70,9 @@ def _show_checks(title: str, checks: tuple[Check, ...], first: int, out: Console
     rows = [
         (
             styled(number),
-            styled(check.name),
+            styled(name_of(check)),
             styled(check.outcome.value, STYLES[check.outcome]),
-            styled(check.found if check.outcome is Outcome.MATCH else check.detail),
+            styled(detail_of(check) or check.found),
         )
         for number, check in enumerate(checks, start=first)
     ]
@@ -59,16 +80,22 @@ def _show_checks(title: str, checks: tuple[Check, ...], first: int, out: Console
     return first + len(checks)
 
 
-def _show_answer(word: str, holds: bool, checks: tuple[Check, ...], out: Console) -> None:  # noqa: FBT001
-    if holds:
-        unchecked = sum(check.outcome is Outcome.NOT_CHECKED for check in checks)
-        rest = f" in everything checked; {unchecked} not checked, see above" if unchecked else ""
-        show_line(out, styled(f"{word}: YES{rest}", STYLES[Outcome.MATCH]))
-        return
-    show_line(out, styled(f"{word}: NO", STYLES[Outcome.MISMATCH]))
+def _show_answer(word: str, appraisal: QuoteAppraisal, checks: tuple[Check, ...], out: Console) -> None:
+    """A no with its reasons; a yes, or that it is open, with how much was not checked."""
+    answer, count = appraisal.answer(checks), sum(check.outcome is Outcome.NOT_CHECKED for check in checks)
+    match answer:
+        case Answer.YES:
+            rest = f" in everything checked; {count} not checked, see above" if count else ""
+            show_line(out, styled(f"{word}: YES{rest}", STYLES[Outcome.MATCH]))
+            return
+        case Answer.OPEN:
+            rest = f"; {count} not checked, see above" if count else ""
+            show_line(out, styled(f"{word}: OPEN: nothing speaks against it{rest}", STYLES[Outcome.OPEN]))
+        case Answer.NO:
+            show_line(out, styled(f"{word}: NO", STYLES[Outcome.MISMATCH]))
     for check in checks:
         if check.outcome in {Outcome.MISMATCH, Outcome.ERROR}:
-            show_line(out, styled(f"{check.name}: {check.detail}"), indent=2)
+            show_line(out, styled(f"{name_of(check)}: {detail_of(check)}"), indent=2)
 
 
 def _facts(quote: Quote, signature: QuoteSignature) -> dict[str, str]:
@@ -110,7 +137,14 @@ def render_quote_appraisal(quote: Quote, signature: QuoteSignature, appraisal: Q
         "version": quote.version,
         "attestation_key": quote.attestation_key_name,
         "fields": _facts(quote, signature),
-        "authentic": {"holds": appraisal.is_authentic, "checks": plain(appraisal.authentic)},
-        "acceptable": {"holds": appraisal.is_acceptable, "checks": plain(appraisal.acceptable)},
-        "not_checked": [check.name for check in appraisal.not_checked],
+        "authentic": _answered(appraisal, appraisal.authentic),
+        "acceptable": _answered(appraisal, appraisal.acceptable),
+        "not_checked": [name_of(check) for check in appraisal.not_checked],
+        "allowed_unchecked": sorted(name.value for name in appraisal.allowed),
+        "unsettled": [name_of(check) for check in appraisal.unsettled],
     }
+
+
+def _answered(appraisal: QuoteAppraisal, checks: tuple[Check, ...]) -> dict[str, object]:
+    answer = appraisal.answer(checks)
+    return {"holds": answer is Answer.YES, "answer": answer.value, "checks": plain(checks)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.event_differences import aligned, causes
-from teekit_verify.core.outcome import Check, ExitStatus, Outcome
+from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.prediction.platforms import PLATFORMS
 from teekit_verify.registers.events import event_type_name
 from teekit_verify.report.layout import (
@@ -18,6 +18,7 @@ from teekit_verify.report.layout import (
     styled,
 )
 from teekit_verify.report.unmeasured import show_unmeasured
+from teekit_verify.wording.checks import detail_of, name_of, open_words, reason_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,12 +27,15 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from teekit_verify.appraisal.checklist import Checklist
+    from teekit_verify.appraisal.facts import Check
     from teekit_verify.documents.model import Measurements, RegisterValue
     from teekit_verify.inspection.uki import UkiFacts
     from teekit_verify.record.document import ComparisonReport
     from teekit_verify.reference.published import ReferenceValues
     from teekit_verify.registers.registers import Register
 
+_CLAIMS_MATCH = "MATCH of claims: these measurements are as published; no artifact was looked at"
+_OPEN_MATCH = "MATCH: every byte is as published, and so are the registers whose values are known"
 _STATUS_WORDS = {
     ExitStatus.HOLDS: "MATCH: everything the reference asks for was compared, and is equal",
     ExitStatus.DOES_NOT_HOLD: "MISMATCH: this is not what was published",
@@ -131,7 +135,14 @@ def show_comparison(report: ComparisonReport, out: Console, *, reference: Refere
     """The checklist, the first differences and the conclusion; with `reference`, also the events side by side."""
     used, artifact = report.reference, report.measurements.disk or report.measurements.artifact
     show_line(
-        out, styled(artifact.name, "bold"), " against ", styled(used.release, "bold"), " (", styled(used.path), ")"
+        out,
+        "claims about " if report.claimed else "",
+        styled(artifact.name, "bold"),
+        " against ",
+        styled(used.release, "bold"),
+        " (",
+        styled(used.path),
+        ")",
     )
     out.print()
     show_checklist(report.checklist, out)
@@ -139,30 +150,41 @@ def show_comparison(report: ComparisonReport, out: Console, *, reference: Refere
         show_events_side_by_side(reference, report.measurements.platforms, out)
     out.print()
     status = report.conclusion.status
-    show_line(out, styled(_STATUS_WORDS[status], STATUS_STYLES[status]))
+    words = _STATUS_WORDS[status]
+    if status is ExitStatus.HOLDS and report.checklist.open_registers:
+        words = _OPEN_MATCH
+    if status is ExitStatus.HOLDS and report.claimed:
+        words = _CLAIMS_MATCH
+    show_line(out, styled(words + open_words(report.checklist, status), STATUS_STYLES[status]))
     show_causes(report.checklist, out)
-    show_lines(report.conclusion.reasons, out)
+    show_lines(reason_lines(report.conclusion.reasons), out)
 
 
 def show_checklist(checklist: Checklist, out: Console) -> None:
-    """Every compared fact with short digests, and what the reference ignores, with its reasons."""
+    """Every compared fact with short digests, what is open, and what was not compared, with the reasons."""
     rows = [
-        (styled(check.name), styled(shortened(check.expected)), styled(shortened(check.found)), _outcome(check))
+        (styled(name_of(check)), styled(shortened(check.expected)), styled(shortened(check.found)), _outcome(check))
         for check in checklist.checks
     ]
     ignored = [
-        (styled(check.name), styled("-"), styled(shortened(check.found) or "-"), styled("ignored", "yellow"))
+        (
+            styled(name_of(check)),
+            styled("-"),
+            styled(shortened(check.found) or "-"),
+            styled("not compared" if check.outcome is Outcome.NOT_CHECKED else check.outcome.value, "yellow"),
+        )
         for check in checklist.ignored
     ]
     show_table(out, ("compared", "expected", "found", "outcome"), rows + ignored)
-    for check in checklist.ignored:
-        show_line(out, styled(f"{check.name}: {check.detail}", "yellow"))
+    for check in (*checklist.of(Outcome.OPEN), *checklist.ignored):
+        show_line(out, styled(f"{name_of(check)}: {detail_of(check)}", "yellow"))
 
 
 def show_causes(checklist: Checklist, out: Console) -> None:
     """What to look at, with the registers it shows in."""
-    for cause, registers in causes(checklist.differences):
-        show_line(out, "differs: ", styled(cause, "bold"), styled(f" (seen in {', '.join(registers)})"), indent=2)
+    for cause, places in causes(checklist.differences):
+        seen = ", ".join(f"{platform} {register}" for platform, register in places)
+        show_line(out, "differs: ", styled(cause or "unknown", "bold"), styled(f" (seen in {seen})"), indent=2)
 
 
 def _outcome(check: Check) -> Text:

@@ -14,6 +14,7 @@ from teekit_verify.evidence.files import read_log
 from teekit_verify.evidence.quote import Quote, read_quote
 from teekit_verify.registers.events import Event, EventType
 from teekit_verify.registers.registers import rtmr
+from teekit_verify.wording.checks import detail_of, name_of
 
 COS = read_log(build.ASSETS / "gcp-cos113-ccel-data.bin")
 COS_QUOTE = read_quote(build.ASSETS / "gcp-cos113-quote.bin")
@@ -27,23 +28,23 @@ OTHER = Event(rtmr(3), 0x77, (Digest(Algorithm.SHA384, b"\1" * 48),), "other")
 def test_pairs_of_one_machine(log: EventLog, quote: Quote) -> None:
     comparison = compare_with_quote(log, quote)
     assert comparison.status is ExitStatus.HOLDS
-    assert [check.name for check in comparison.checks] == ["RTMR0", "RTMR1", "RTMR2", "RTMR3"]
+    assert [name_of(check) for check in comparison.checks] == [f"event log RTMR{index}" for index in range(4)]
     assert [check.found for check in comparison.checks] == [value.hex for value in quote.report.rtmrs]
-    assert {check.detail for check in comparison.checks} == {""}
+    assert {detail_of(check) for check in comparison.checks} == {""}
 
 
 def test_another_machine() -> None:
     comparison = compare_with_quote(COS, DSTACK_QUOTE)
     assert comparison.status is ExitStatus.DOES_NOT_HOLD
     assert [check.outcome for check in comparison.checks] == [Outcome.MISMATCH] * 4
-    assert comparison.checks[0].detail == "the log replays to another value than the quote has"
-    assert comparison.checks[3].detail == "the log has no event of it, and it is not zero in the quote"
+    assert detail_of(comparison.checks[0]) == "the log replays to another value than the quote has"
+    assert detail_of(comparison.checks[3]) == "the log has no event of it, and it is not zero in the quote"
 
 
 def test_one_event_more_or_less() -> None:
     more = dataclasses.replace(COS, events=(*COS.events, OTHER))
     (check,) = [check for check in compare_with_quote(more, COS_QUOTE).checks if check.outcome is Outcome.MISMATCH]
-    assert (check.name, check.expected) == ("RTMR3", "00" * 48)
+    assert (name_of(check), check.expected) == ("event log RTMR3", "00" * 48)
     for number, event in enumerate(COS.events):
         less = dataclasses.replace(COS, events=(*COS.events[:number], *COS.events[number + 1 :]))
         wanted = ExitStatus.HOLDS if event.event_type == EventType.EV_NO_ACTION else ExitStatus.DOES_NOT_HOLD
@@ -65,7 +66,9 @@ def test_nothing_to_compare() -> None:
 def test_equal_logs() -> None:
     comparison = compare_logs(TPM, TPM)
     assert comparison.status is ExitStatus.HOLDS
-    assert [check.name for check in comparison.checks][:3] == ["PCR0 sha256", "PCR0 sha384", "PCR1 sha256"]
+    assert [name_of(check) for check in comparison.checks][:3] == [
+        f"event log {name}" for name in ("PCR0 sha256", "PCR0 sha384", "PCR1 sha256")
+    ]
     assert comparison.differences == ()
 
 
@@ -87,4 +90,4 @@ def test_pcr_0_started_from_another_locality() -> None:
     rest = build.measured(0, 8, b"x", build.SHA384)
     one, two = (parse_event_log(build.header(build.SHA384) + head + rest, LogKind.TPM) for head in (locality, b""))
     (check,) = compare_logs(one, two).checks
-    assert (check.outcome, check.detail) == (Outcome.MISMATCH, "they start at other values")
+    assert (check.outcome, detail_of(check)) == (Outcome.MISMATCH, "they start at other values")

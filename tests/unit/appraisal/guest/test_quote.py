@@ -15,13 +15,22 @@ from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from builders import quotes as build
+from teekit_verify.appraisal.facts import Fact, FactCheck, Requested
 from teekit_verify.appraisal.guest.policy import ReportDataRequest, read_root
-from teekit_verify.appraisal.guest.quote import QuoteAppraisal, QuotePolicy, appraise_quote
+from teekit_verify.appraisal.guest.quote import (
+    Answer,
+    QuoteAppraisal,
+    QuotePolicy,
+    Unchecked,
+    appraise_quote,
+    unchecked,
+)
 from teekit_verify.core.errors import ToolMissingError
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.evidence.authenticity import parse_signature
 from teekit_verify.evidence.collateral import Collateral, SignedText, add
 from teekit_verify.evidence.quote import parse_quote, read_quote
+from teekit_verify.wording.checks import detail_of, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +39,9 @@ NOW = build.NOW
 DAY = timedelta(days=1)
 GOOD = build.authority()
 OTHER_KEY = build.key(9)
+
+
+EVERYTHING = frozenset(Unchecked)
 
 
 def appraise(data: bytes, authority: build.Authority = GOOD, **options: Any) -> QuoteAppraisal:
@@ -41,7 +53,7 @@ def appraise(data: bytes, authority: build.Authority = GOOD, **options: Any) -> 
 def against(appraisal: QuoteAppraisal) -> dict[str, str]:
     """The details of what speaks against a quote, by name."""
     checks = appraisal.authentic + appraisal.acceptable
-    return {check.name: check.detail for check in checks if check.outcome in {Outcome.MISMATCH, Outcome.ERROR}}
+    return {name_of(check): detail_of(check) for check in checks if check.outcome in {Outcome.MISMATCH, Outcome.ERROR}}
 
 
 @pytest.mark.parametrize("body", [build.body(), build.body(mrservicetd=bytes(48))])
@@ -49,13 +61,45 @@ def test_a_quote_that_nothing_speaks_against(body: bytes) -> None:
     appraisal = appraise(build.quote(GOOD, report=body))
     assert against(appraisal) == {}
     assert appraisal.is_authentic
-    assert appraisal.status is ExitStatus.HOLDS
-    assert [check.name for check in appraisal.not_checked] == [
+    assert appraisal.status is ExitStatus.NO_VERDICT
+    assert appraisal.unsettled == appraisal.not_checked
+    assert appraise(build.quote(GOOD, report=body), allow_unchecked=EVERYTHING).status is ExitStatus.HOLDS
+    assert [name_of(check) for check in appraisal.not_checked] == [
         "PCK certificate is not revoked",
         "PCK CA is not revoked",
         "REPORTDATA",
         "TCB status",
     ]
+
+
+@pytest.mark.parametrize("missing", list(Unchecked))
+def test_what_was_not_checked_is_no_yes_unless_it_is_named(missing: Unchecked) -> None:
+    appraisal = appraise(build.quote(GOOD), allow_unchecked=EVERYTHING - {missing})
+    assert appraisal.status is ExitStatus.NO_VERDICT
+    assert {unchecked(check) for check in appraisal.unsettled} == {missing}
+    answers = appraisal.answer(appraisal.authentic), appraisal.answer(appraisal.acceptable)
+    expected = {
+        Unchecked.REVOCATION: (Answer.OPEN, Answer.YES),
+        Unchecked.TCB: (Answer.YES, Answer.OPEN),
+        Unchecked.REPORT_DATA: (Answer.YES, Answer.OPEN),
+    }
+    assert answers == expected[missing]
+
+
+def test_what_may_stay_unchecked_may_not_be_wrong() -> None:
+    appraisal = appraise(
+        build.quote(GOOD),
+        allow_unchecked=EVERYTHING,
+        report_data=ReportDataRequest((b"\x01" * 64,), Requested.GIVEN),
+    )
+    assert appraisal.status is ExitStatus.DOES_NOT_HOLD
+
+
+def test_collateral_that_yields_no_status_is_no_verdict_whatever_is_allowed() -> None:
+    """To give it is to ask: it may be of another platform."""
+    appraisal = appraise(build.quote(GOOD), allow_unchecked=EVERYTHING, collateral=lists())
+    assert appraisal.status is ExitStatus.NO_VERDICT
+    assert [name_of(check) for check in appraisal.unsettled] == ["TCB status"]
 
 
 FORGED: list[tuple[dict[str, Any], str, str]] = [
@@ -298,17 +342,23 @@ def test_what_is_authentic_but_not_acceptable(options: dict[str, Any], name: str
 
 
 def test_a_debug_td_that_is_allowed_is_still_shown() -> None:
-    appraisal = appraise(build.quote(GOOD, report=build.body(td_attributes=1 << 28 | 1)), allow_debug=True)
+    appraisal = appraise(
+        build.quote(GOOD, report=build.body(td_attributes=1 << 28 | 1)), allow_debug=True, allow_unchecked=EVERYTHING
+    )
     assert appraisal.status is ExitStatus.HOLDS
-    assert appraisal.not_checked[2].detail == "this is a debug TD: the host can read and change its memory (allowed)"
+    (shown,) = [check for check in appraisal.acceptable if check.outcome is Outcome.IGNORED]
+    assert name_of(shown) == "TD is not a debug TD"
+    assert detail_of(shown) == "this is a debug TD: the host can read and change its memory (allowed)"
 
 
 def test_report_data() -> None:
     data = build.quote(GOOD, report=build.body(report_data=b"\x07" * 64))
-    right = ReportDataRequest((b"\x06" * 64, b"\x07" * 64), "the nonce")
-    (check,) = [item for item in appraise(data, report_data=right).acceptable if item.name == "REPORTDATA"]
-    assert (check.outcome, check.found) == (Outcome.MATCH, "is the nonce")
-    wrong = ReportDataRequest((bytes(64),), "the nonce")
+    right = ReportDataRequest((b"\x06" * 64, b"\x07" * 64), Requested.NONCE)
+    (check,) = [
+        item for item in appraise(data, report_data=right).acceptable if item.subject == FactCheck(Fact.REPORT_DATA)
+    ]
+    assert (check.outcome, detail_of(check)) == (Outcome.MATCH, "is the nonce")
+    wrong = ReportDataRequest((bytes(64),), Requested.NONCE)
     message = f"it is not the nonce: expected {'00' * 64}, found {'07' * 64}"
     assert against(appraise(data, report_data=wrong)) == {"REPORTDATA": message}
 
@@ -321,8 +371,8 @@ JUNE = datetime(2025, 6, 25, tzinfo=UTC)
 def tcb(collateral: bytes = PUBLISHED, at: datetime = JUNE) -> tuple[Outcome, str]:
     policy = QuotePolicy(at=at, trusted_root=read_root(None), collateral=add(Collateral(), collateral, "file"))
     check = appraise_quote(PHALA, parse_signature(PHALA), policy).acceptable[-1]
-    assert check.name == "TCB status"
-    return check.outcome, check.found or check.detail
+    assert name_of(check) == "TCB status"
+    return check.outcome, check.found or detail_of(check)
 
 
 def test_the_tcb_status_of_a_real_machine() -> None:
@@ -410,8 +460,9 @@ def test_the_answers_of_intels_service_are_worth_the_same_as_dcap_qvls_document(
         collateral = add(collateral, data, "answer")
     policy = QuotePolicy(at=JUNE, trusted_root=read_root(None), collateral=collateral)
     appraisal = appraise_quote(PHALA, parse_signature(PHALA), policy)
-    assert [check.name for check in appraisal.not_checked] == ["REPORTDATA"]
-    assert appraisal.status is ExitStatus.HOLDS
+    assert [name_of(check) for check in appraisal.not_checked] == ["REPORTDATA"]
+    assert appraisal.unsettled == appraisal.not_checked
+    assert appraisal.status is ExitStatus.NO_VERDICT
 
 
 def test_no_tcb_status_of_debug_tds() -> None:
@@ -421,7 +472,8 @@ def test_no_tcb_status_of_debug_tds() -> None:
     collateral = Collateral((root_list, pck_list), {build.FMSPC: text}, text, "PEM")
     debug = build.quote(GOOD, report=build.body(td_attributes=1 << 28 | 1))
     appraisal = appraise(debug, allow_debug=True, collateral=collateral)
-    assert appraisal.not_checked[-1].detail == "dcap-qvl evaluates no debug TDs"
+    assert against(appraisal) == {"TCB status": "dcap-qvl evaluates no debug TDs"}
+    assert appraisal.status is ExitStatus.NO_VERDICT
     assert list(against(appraise(build.quote(GOOD), collateral=collateral))) == ["TCB status"]
 
 
@@ -431,4 +483,4 @@ def test_no_tcb_status_without_an_extension() -> None:
     assert against(appraisal) == {
         "TCB status": "SGX extension of the PCK certificate: extension at offset 0x0: there is none"
     }
-    assert appraisal.status is ExitStatus.DOES_NOT_HOLD
+    assert appraisal.status is ExitStatus.NO_VERDICT

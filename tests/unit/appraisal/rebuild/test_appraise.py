@@ -11,6 +11,7 @@ from builders import documents as sample
 from teekit_verify.appraisal.rebuild.appraise import appraise_rebuild
 from teekit_verify.appraisal.rebuild.verdict import Verdict
 from teekit_verify.registers.registers import pcr
+from teekit_verify.wording.checks import reason_line
 
 if TYPE_CHECKING:
     from teekit_verify.documents import model
@@ -39,7 +40,7 @@ def test_verdicts(
     assert appraisal.decision.verdict is verdict
     assert (reason is None) == (not appraisal.decision.reasons)
     if reason is not None:
-        assert appraisal.decision.reasons[0].startswith(reason)
+        assert reason_line(appraisal.decision.reasons[0]).startswith(reason)
 
 
 def test_equal_files_with_other_measurements_are_a_mismatch() -> None:
@@ -48,7 +49,9 @@ def test_equal_files_with_other_measurements_are_a_mismatch() -> None:
     measured = sample.measurements(platforms={**sample.measurements().platforms, "uefi-vtpm": registers})
     appraisal = appraise_rebuild(BUILD, BUILD, measured, REFERENCE)
     assert appraisal.decision.verdict is Verdict.MISMATCH
-    assert appraisal.decision.reasons[0].startswith("uefi-vtpm PCR4 sha256: mismatch: first difference at event 1")
+    assert reason_line(appraisal.decision.reasons[0]).startswith(
+        "uefi-vtpm PCR4 sha256: mismatch: first difference at event 1"
+    )
 
 
 def test_artifacts_alone_do_not_make_a_pass_when_registers_were_not_measured() -> None:

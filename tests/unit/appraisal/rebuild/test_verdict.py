@@ -8,27 +8,58 @@ import pytest
 
 from builders import documents as sample
 from teekit_verify.appraisal.artifacts import ArtifactPair
-from teekit_verify.appraisal.checklist import Checklist, conclude
+from teekit_verify.appraisal.checklist import Checklist, Note, conclude
+from teekit_verify.appraisal.facts import (
+    ArtifactCheck,
+    ArtifactPart,
+    Because,
+    Check,
+    RegisterCheck,
+    Said,
+    Side,
+    ValueNotKnown,
+    Why,
+)
 from teekit_verify.appraisal.rebuild.verdict import Verdict, decide
-from teekit_verify.core.outcome import Check, ExitStatus, Outcome
+from teekit_verify.core.digest import Algorithm
+from teekit_verify.core.outcome import ExitStatus, Outcome
+from teekit_verify.registers.registers import pcr
+from teekit_verify.wording.checks import reason_lines
 
-MATCH = Check("PCR4 sha256", Outcome.MATCH)
-MISMATCH = Check("PCR9 sha256", Outcome.MISMATCH, "aa", "bb", "first difference: ...")
-OPEN = Check("PCR5 sha256", Outcome.NOT_CHECKED, detail="not measured")
-ERROR = Check("PCR11 sha256", Outcome.ERROR, detail="unreadable")
+
+def _register(index: int) -> RegisterCheck:
+    return RegisterCheck("uefi-vtpm", pcr(index), Algorithm.SHA256)
+
+
+def _not_known(side: Side) -> Check:
+    return Check(_register(5), Outcome.OPEN, reason=ValueNotKnown(side, "no disk"))
+
+
+MATCH = Check(_register(4), Outcome.MATCH)
+MISMATCH = Check(_register(9), Outcome.MISMATCH, "aa", "bb", Said("first difference: ..."))
+NOT_CHECKED = Check(_register(5), Outcome.NOT_CHECKED, reason=Because(Why.NOT_MEASURED))
+OPEN = _not_known(Side.BOTH)
+ERROR = Check(_register(11), Outcome.ERROR, reason=Said("unreadable"))
+FILE = Check(ArtifactCheck("a.efi"), Outcome.MATCH)
+CLAIM = Check(ArtifactCheck("a.efi", ArtifactPart.CLAIM), Outcome.MATCH)
 
 CHECKLISTS = {
     "no reference": None,
     "empty": Checklist(()),
-    "ignored only": Checklist((), (OPEN,)),
+    "ignored only": Checklist((), (NOT_CHECKED,)),
     "match": Checklist((MATCH,)),
-    "match and ignored": Checklist((MATCH,), (OPEN,)),
-    "match and not checked": Checklist((MATCH, OPEN)),
+    "match and ignored": Checklist((MATCH,), (NOT_CHECKED,)),
+    "match and not checked": Checklist((MATCH, NOT_CHECKED)),
     "match and error": Checklist((MATCH, ERROR)),
-    "not checked only": Checklist((OPEN,)),
+    "not checked only": Checklist((NOT_CHECKED,)),
     "match and mismatch": Checklist((MATCH, MISMATCH)),
-    "mismatch and not checked": Checklist((OPEN, MISMATCH)),
+    "mismatch and not checked": Checklist((NOT_CHECKED, MISMATCH)),
     "mismatch and error": Checklist((ERROR, MISMATCH)),
+    "match and open": Checklist((MATCH, OPEN)),
+    "file and open": Checklist((FILE, OPEN)),
+    "file and half known": Checklist((FILE, MATCH, _not_known(Side.REFERENCE))),
+    "claim and open": Checklist((CLAIM, MATCH, OPEN)),
+    "mismatch and open": Checklist((FILE, MISMATCH, OPEN)),
 }
 # What the checklist alone leads to, when inputs and artifacts are beyond doubt.
 BY_CHECKLIST = {
@@ -43,6 +74,11 @@ BY_CHECKLIST = {
     "match and mismatch": Verdict.MISMATCH,
     "mismatch and not checked": Verdict.MISMATCH,
     "mismatch and error": Verdict.MISMATCH,
+    "match and open": Verdict.FAILED,
+    "file and open": Verdict.REPRODUCED,
+    "file and half known": Verdict.FAILED,
+    "claim and open": Verdict.FAILED,
+    "mismatch and open": Verdict.MISMATCH,
 }
 SAME = ArtifactPair("a", sample.UKI, sample.UKI)
 OTHER = ArtifactPair("b", sample.UKI, sample.MANIFEST)
@@ -94,7 +130,8 @@ def test_only_a_complete_match_passes() -> None:
         ).verdict.exit_status
         is ExitStatus.HOLDS
     ]
-    assert passing == [((), (), "same", "match"), ((), (), "same", "match and ignored")]
+    assert [case[:3] for case in passing] == [((), (), "same")] * 3
+    assert [case[3] for case in passing] == ["match", "match and ignored", "file and open"]
 
 
 def test_every_finding_is_a_reason_the_decisive_first() -> None:
@@ -104,13 +141,13 @@ def test_every_finding_is_a_reason_the_decisive_first() -> None:
         artifacts=(SAME, OTHER, ONLY_A),
         checklist=CHECKLISTS["mismatch and not checked"],
     )
-    assert decision.reasons == (
+    assert reason_lines(decision.reasons) == (
         "A and B did not consume the same: package systemd amd64 1 -> 2",
         "not the reference's input: lock file changed",
         "b: 1000 bytes in build A, 20 bytes in build B",
         "c: made by build A only",
-        "PCR9 sha256: mismatch: first difference: ...",
-        "PCR5 sha256: not checked: not measured",
+        "uefi-vtpm PCR9 sha256: mismatch: first difference: ...",
+        "uefi-vtpm PCR5 sha256: not checked: published, but not among the measurements",
     )
 
 
@@ -143,6 +180,11 @@ def test_exit_status_of_each_verdict(verdict: Verdict, status: int) -> None:
         ("match and mismatch", 1),
         ("mismatch and not checked", 1),
         ("mismatch and error", 1),
+        ("match and open", 2),
+        ("file and open", 0),
+        ("file and half known", 2),
+        ("claim and open", 2),
+        ("mismatch and open", 1),
     ],
 )
 def test_conclusion_of_a_checklist(name: str, status: int) -> None:
@@ -154,7 +196,7 @@ def test_conclusion_of_a_checklist(name: str, status: int) -> None:
 
 
 def test_nothing_compared_says_so() -> None:
-    assert conclude(Checklist(())).reasons == ("nothing was compared",)
+    assert conclude(Checklist(())).reasons == (Note.NOTHING_COMPARED,)
 
 
 def test_a_checklist_has_no_truth_value() -> None:

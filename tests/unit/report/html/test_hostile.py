@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from builders import documents as sample
 from builders import reports
+from teekit_verify.appraisal import facts
+from teekit_verify.appraisal.checklist import Checklist
+from teekit_verify.core.digest import Algorithm
+from teekit_verify.core.outcome import Outcome
 from teekit_verify.documents import model
 from teekit_verify.rebuild.origin import Origin
 from teekit_verify.rebuild.sandbox import Seen
@@ -59,8 +63,11 @@ def full_report() -> RebuildReport:
         build, other, measured, published, explanations=(reports.EXPLANATION,), smells=(reports.SMELL,)
     )
     leaf = reports.EXPLANATION.differences[0].children[0]
+    assert report.checklist is not None
     return replace(
         report,
+        failure="a log",
+        checklist=report.checklist + Checklist(every_kind_of_check()),
         explanations=(
             replace(reports.EXPLANATION, differences=(replace(leaf, diffoscope=("-a", "+b"), children=(leaf,)),)),
         ),
@@ -69,6 +76,39 @@ def full_report() -> RebuildReport:
         origin=Origin("https://git.example.org/x", "b" * 40, "v1", "alice", ("changed x",)),
         seen_by_a=(Seen("/usr", "tools"),),
         seen_by_b=(Seen("/usr", "tools"),),
+    )
+
+
+def every_kind_of_check() -> tuple[facts.Check, ...]:
+    """Of registers that no platform of the page has: each is shown."""
+    subject = facts.RegisterCheck("rover", pcr(4), Algorithm.SHA256)
+    event = facts.EventName("an event", 0xD)
+    difference = facts.EventDifference("rover", pcr(4), Algorithm.SHA256, 1, "", "", "cause", event, event, "meaning")
+    reasons: tuple[facts.Reason, ...] = (
+        facts.Because(facts.Why.NOT_MEASURED),
+        facts.OtherSize(1, 2),
+        facts.ValueNotKnown(facts.Side.BOTH, "missing"),
+        facts.Ignored("ignored"),
+        facts.NoValueInGroup("group"),
+        facts.FirstDifference(difference),
+        facts.SameEventAs(Algorithm.SHA256),
+        facts.StrayEvent(facts.Side.REFERENCE, "stray", "cause"),
+        facts.LogsPart(facts.DivergenceKindName.EXTRA, 1),
+        facts.SeveralFit(("one", "two")),
+        facts.CollateralLacks(("one", "two")),
+        facts.AsRequested(facts.Requested.NONCE),
+        facts.Refused("code", "message"),
+        facts.Said("said"),
+    )
+    nearest = (facts.Nearest(facts.Choice.GROUP, "label", 1),)
+    subjects = (
+        facts.QuestionCheck(facts.Question.FIRMWARE, "platform", (pcr(4),)),
+        facts.FactCheck(facts.Fact.CHAIN_ROOT),
+        facts.StatedCheck("stated"),
+    )
+    return (
+        *(facts.Check(subject, Outcome.NOT_CHECKED, "a", "b", reason, nearest) for reason in reasons),
+        *(facts.Check(other, Outcome.NOT_CHECKED, "a", "b", reasons[0]) for other in subjects),
     )
 
 
@@ -85,6 +125,9 @@ class Walk:
         if "$ref" in schema:
             kind = schema["$ref"].removeprefix("#/$defs/")
             return self.hostile(value, self.kinds[kind], kind)
+        if "oneOf" in schema:
+            kinds = schema["discriminator"]["mapping"]
+            return self.hostile(value, {"$ref": kinds[value["kind"]]}, field)
         if "anyOf" in schema:
             return value if value is None else self.hostile(value, schema["anyOf"][0], field)
         if isinstance(value, dict):

@@ -177,7 +177,7 @@ def test_a_mismatch_shows_both_logs_with_the_first_divergence_marked() -> None:
 def test_an_overview_of_all_registers_leads_to_each() -> None:
     made = page(reports.REBUILDS["mismatch"])
     words = made.words
-    assert "tdx ✓ RTMR1 uefi-vtpm ✓ PCR4 ✗ PCR11 ✓ as published · ✗ not as published" in words
+    assert "tdx \u2013 RTMR1 uefi-vtpm ✓ PCR4 ✗ PCR11 ✓ as published · ✗ not as published" in words
     links = [value for key, value in made.attributes if key == "href"]
     assert links[len(SECTIONS) :] == ["#register-1", "#register-2", "#register-3"]
 

@@ -41,11 +41,11 @@ def test_what_to_do_next_needs_no_other_reading() -> None:
 
 
 CHAINS = {
-    "reproduced": ["good", "good", "good", "good"],
+    "reproduced": ["good", "good", "good", "open"],
     "unreferenced": ["good", "good", "open", "open"],
     "mismatch": ["good", "good", "good", "bad"],
-    "nondeterministic": ["good", "bad", "good", "good"],
-    "input drift": ["bad", "good", "good", "good"],
+    "nondeterministic": ["good", "bad", "good", "open"],
+    "input drift": ["bad", "good", "good", "open"],
     "failed": ["open", "open", "open", "open"],
 }
 

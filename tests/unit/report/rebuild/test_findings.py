@@ -11,10 +11,22 @@ import pytest
 from builders import documents as sample
 from builders import reports
 from teekit_verify.appraisal.checklist import Checklist
-from teekit_verify.core.outcome import Check, Outcome
+from teekit_verify.appraisal.facts import (
+    ArtifactCheck,
+    Because,
+    Check,
+    Choice,
+    Nearest,
+    RegisterCheck,
+    Side,
+    ValueNotKnown,
+    Why,
+)
+from teekit_verify.core.digest import Algorithm
+from teekit_verify.core.outcome import Outcome
 from teekit_verify.documents import model
 from teekit_verify.documents.load import load_reference
-from teekit_verify.registers.registers import MRTD, rtmr
+from teekit_verify.registers.registers import MRTD, pcr, rtmr
 from teekit_verify.report.rebuild import findings
 
 if TYPE_CHECKING:
@@ -80,17 +92,18 @@ def test_what_a_cause_explains_is_not_said_twice() -> None:
 
 
 def test_banks_and_registers_of_which_the_same_is_said_are_one_line() -> None:
-    said = "one side has no event log to explain it"
+    said, nearest = "one side has no event log to explain it", (Nearest(Choice.ACCEPTABLE, "x", 2),)
     made = [
-        Check(f"{place} {bank}", Outcome.MISMATCH, "aa", "bb", f"none of 2 acceptable values; against 'x': {said}")
-        for place in ("tdx RTMR1", "tdx RTMR2", "uefi-vtpm PCR4")
-        for bank in ("sha256", "sha384")
+        Check(RegisterCheck(*place, bank), Outcome.MISMATCH, "aa", "bb", Because(Why.NO_EVENT_LOG), nearest)
+        for place in (("tdx", rtmr(1)), ("tdx", rtmr(2)), ("uefi-vtpm", pcr(4)))
+        for bank in (Algorithm.SHA256, Algorithm.SHA384)
     ]
-    missing = Check("tdx RTMR3 sha384", Outcome.NOT_CHECKED, "", "", "not known: the disk")
+    unknown = ValueNotKnown(Side.MEASUREMENTS, "the disk")
+    missing = Check(RegisterCheck("tdx", rtmr(3), Algorithm.SHA384), Outcome.OPEN, reason=unknown)
     report = replace(reports.REBUILDS["mismatch"], checklist=Checklist((missing, *made)))
     assert checks(report) == [
         f"tdx RTMR1 RTMR2, uefi-vtpm PCR4: {said}",
-        "tdx RTMR3: not checked: not known: the disk",
+        "tdx RTMR3: open: not known: the disk",
     ]
 
 
@@ -116,6 +129,6 @@ def test_the_next_step_after_a_mismatch_without_files_names_none() -> None:
 
 
 def test_a_long_name_does_not_push_out_what_is_said_of_it() -> None:
-    check = Check(f"artifact {'x' * 250}", Outcome.MISMATCH, detail="same size, other bytes")
+    check = Check(ArtifactCheck("x" * 250), Outcome.MISMATCH, reason=Because(Why.OTHER_BYTES))
     report = replace(reports.REBUILDS["mismatch"], checklist=Checklist((check,)))
-    assert checks(report) == [f"artifact {'x' * 16}...{'x' * 16}: same size, other bytes"]
+    assert checks(report) == [f"artifact {'x' * 7}...{'x' * 16}: same size, other bytes"]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from teekit_verify.appraisal.guest.quote import QuotePolicy
+    from teekit_verify.core.digest import Digest
     from teekit_verify.reference.published import ReferenceValues
 
 
@@ -40,9 +41,14 @@ class AppraisedGuest:
 
 
 def appraise_guest(
-    files: GuestFiles, published: Sequence[ReferenceValues], policy: QuotePolicy, platform: str | None = None
+    files: GuestFiles,
+    published: Sequence[ReferenceValues],
+    policy: QuotePolicy,
+    platform: str | None = None,
+    *,
+    firmware: Sequence[Digest] = (),
 ) -> AppraisedGuest:
-    """`platform` names one of the published ones; without it, the one is taken that fits.
+    """`platform` names one of the published ones; without it, the one is taken that fits. `firmware`: MRTDs vouched for.
 
     Raises TeekitError for files that cannot be read or are malformed, and for a platform that was not published.
     """
@@ -56,4 +62,5 @@ def appraise_guest(
     else:
         about_quote = appraise_quote(quote, signature, policy)
         presented = of_quote(quote, log)
-    return AppraisedGuest(quote, signature, appraise_presented(published, presented, about_quote, platform))
+    appraisal = appraise_presented(published, presented, about_quote, platform, firmware=firmware)
+    return AppraisedGuest(quote, signature, appraisal)

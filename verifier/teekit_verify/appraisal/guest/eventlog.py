@@ -5,9 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from teekit_verify.appraisal.facts import (
+    Because,
+    Check,
+    DivergenceKindName,
+    LogsPart,
+    RegisterCheck,
+    RegisterSource,
+    Why,
+)
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
-from teekit_verify.core.outcome import Check, ExitStatus, Outcome
+from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.evidence.eventlog import LogKind
 from teekit_verify.evidence.meaning import explain
 from teekit_verify.registers.align import first_divergence
@@ -78,14 +87,15 @@ def compare_with_values(log: EventLog, quoted: Mapping[Register, Digest]) -> Log
 
 
 def _check(register: Register, quoted: Digest, replayed: Digest | None) -> Check:
-    found = replayed or Digest.zero(quoted.algorithm)
+    found, subject = replayed or Digest.zero(quoted.algorithm), _subject(register)
     if found == quoted:
-        return Check(register.name, Outcome.MATCH, quoted.hex, found.hex)
-    if replayed is None:
-        problem = "the log has no event of it, and it is not zero in the quote"
-    else:
-        problem = "the log replays to another value than the quote has"
-    return Check(register.name, Outcome.MISMATCH, quoted.hex, found.hex, problem)
+        return Check(subject, Outcome.MATCH, quoted.hex, found.hex)
+    why = Why.NOT_IN_LOG if replayed is None else Why.LOG_REPLAYS_OTHERWISE
+    return Check(subject, Outcome.MISMATCH, quoted.hex, found.hex, Because(why))
+
+
+def _subject(register: Register, bank: Algorithm | None = None) -> RegisterCheck:
+    return RegisterCheck("", register, bank, RegisterSource.EVENT_LOG)
 
 
 def compare_logs(predicted: EventLog, observed: EventLog) -> LogComparison:
@@ -114,12 +124,14 @@ def _compare(
     predicted: Sequence[Event], observed: Sequence[Event], register: Register, bank: Algorithm
 ) -> tuple[Check, str]:
     expected, found = (replay(events, bank).get(register, Digest.zero(bank)).hex for events in (predicted, observed))
-    name = f"{register} {bank.value}"
+    subject = _subject(register, bank)
     divergence = first_divergence(predicted, observed, register, bank)
     if divergence is None:
-        outcome = Outcome.MATCH if expected == found else Outcome.MISMATCH
-        return Check(name, outcome, expected, found, "" if expected == found else "they start at other values"), ""
+        if expected == found:
+            return Check(subject, Outcome.MATCH, expected, found), ""
+        return Check(subject, Outcome.MISMATCH, expected, found, Because(Why.OTHER_START)), ""
     meaning = explain(divergence, observed)
     place = divergence.in_words()
-    check = Check(name, Outcome.MISMATCH, expected, found, f"{divergence.kind.value} {divergence.position}")
+    part = LogsPart(DivergenceKindName[divergence.kind.name], divergence.position)
+    check = Check(subject, Outcome.MISMATCH, expected, found, part)
     return check, f"{place} - {meaning}" if meaning else place

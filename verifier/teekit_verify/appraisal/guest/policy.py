@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
+from teekit_verify.appraisal.facts import Requested
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import read_bounded
 from teekit_verify.evidence import intel_root
@@ -50,10 +51,10 @@ def _read(path: Path, what: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class ReportDataRequest:
-    """REPORTDATA must be one of `values`, 64 bytes each; `words` say what they are."""
+    """REPORTDATA must be one of `values`, 64 bytes each; `requested` is what they are."""
 
     values: tuple[bytes, ...]
-    words: str
+    requested: Requested
 
 
 def requested_report_data(
@@ -63,11 +64,11 @@ def requested_report_data(
     if sum(item is not None for item in (report_data, nonce, public_key)) > 1:
         raise TeekitError("more than one of --report-data, --nonce and --public-key", hint="Give one of them.")
     if report_data is not None:
-        return ReportDataRequest((_padded(_from_hex(report_data), "--report-data"),), "what was asked for")
+        return ReportDataRequest((_padded(_from_hex(report_data), "--report-data"),), Requested.GIVEN)
     if nonce is not None:
-        return ReportDataRequest((_padded(_read(nonce, "a nonce"), str(nonce)),), "the nonce")
+        return ReportDataRequest((_padded(_read(nonce, "a nonce"), str(nonce)),), Requested.NONCE)
     if public_key is not None:
-        return ReportDataRequest(_key_digests(public_key), "a digest of the public key")
+        return ReportDataRequest(_key_digests(public_key), Requested.PUBLIC_KEY)
     return None
 
 

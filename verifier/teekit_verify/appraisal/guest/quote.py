@@ -1,14 +1,22 @@
-"""Two questions about a quote, answered apart: is it authentic (Intel's hardware made it), and is it acceptable (as asked for)?"""
+"""Two questions about a quote, answered apart: is it authentic (Intel's hardware made it), and is it acceptable (as asked for)?
+
+Rules. What speaks against a quote decides, whatever else is not known: exit status 1. What could not be checked, or was not
+asked for, is no yes: exit status 2, unless the caller names it as something that may stay unchecked (docs/adr/0009). Collateral
+that was given must yield a TCB status: to give it is to ask. Non-rules: registers are not looked at here, and nothing is
+fetched.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from teekit_verify.appraisal.facts import AsRequested, Because, Check, CollateralLacks, Fact, FactCheck, Refused, Why
 from teekit_verify.core.errors import NotAuthenticError, TeekitError
-from teekit_verify.core.outcome import Check, ExitStatus, Outcome
+from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.evidence import authenticity, certificates
 from teekit_verify.evidence.tcb import UP_TO_DATE, evaluate_tcb, missing_collateral
 
@@ -37,23 +45,54 @@ class _UnacceptableError(TeekitError):
     """The quote may be authentic, but says something that nobody should rely on."""
 
 
+class Unchecked(Enum):
+    """What may stay unchecked, if somebody says so by this name."""
+
+    REPORT_DATA = "report-data"
+    TCB = "tcb"
+    REVOCATION = "revocation"
+
+
+_UNCHECKED = {
+    Fact.REPORT_DATA: Unchecked.REPORT_DATA,
+    Fact.VTPM_NONCE: Unchecked.REPORT_DATA,
+    Fact.TCB_STATUS: Unchecked.TCB,
+    Fact.PCK_REVOCATION: Unchecked.REVOCATION,
+    Fact.CA_REVOCATION: Unchecked.REVOCATION,
+}
+_ELSEWHERE = {Fact.VTPM_CERTIFICATE}
+"""Who vouches for a vTPM can be settled by the reference instead: `appraisal.presented` asks."""
+
+
 @dataclass(frozen=True, slots=True)
 class QuotePolicy:
-    """What is asked of a quote, and at which time its certificates must hold."""
+    """What is asked of a quote, and at which time its certificates must hold. `allow_unchecked`: see `Unchecked`."""
 
     at: datetime
     trusted_root: x509.Certificate
     report_data: ReportDataRequest | None = None
     allow_debug: bool = False
     collateral: Collateral | None = None
+    allow_unchecked: frozenset[Unchecked] = frozenset()
+
+
+class Answer(Enum):
+    """To one of the two questions. OPEN: nothing speaks against it, but not everything was checked that had to be."""
+
+    YES = "yes"
+    NO = "no"
+    OPEN = "open"
 
 
 @dataclass(frozen=True, slots=True)
 class QuoteAppraisal:
-    """Both checklists. What is NOT_CHECKED speaks neither for nor against the quote, and must be shown."""
+    """Both checklists. What is NOT_CHECKED speaks neither for nor against the quote, and must be shown; only what is
+    `allowed` may stay so.
+    """
 
     authentic: tuple[Check, ...]
     acceptable: tuple[Check, ...]
+    allowed: frozenset[Unchecked] = frozenset()
 
     @property
     def is_authentic(self) -> bool:
@@ -71,48 +110,91 @@ class QuoteAppraisal:
         return tuple(check for check in self.authentic + self.acceptable if check.outcome is Outcome.NOT_CHECKED)
 
     @property
+    def refused(self) -> bool:
+        """Whether something speaks against the quote."""
+        outcomes = {check.outcome for check in self.authentic + self.acceptable}
+        return not self.is_authentic or Outcome.MISMATCH in outcomes
+
+    @property
+    def unsettled(self) -> tuple[Check, ...]:
+        """What had to be checked and was not, or could not be."""
+        return tuple(check for check in self.authentic + self.acceptable if self._is_unsettled(check))
+
+    def _is_unsettled(self, check: Check) -> bool:
+        if check.outcome is Outcome.ERROR:
+            return True
+        fact = check.subject.fact if isinstance(check.subject, FactCheck) else None
+        return check.outcome is Outcome.NOT_CHECKED and fact not in _ELSEWHERE and unchecked(check) not in self.allowed
+
+    def answer(self, checks: tuple[Check, ...]) -> Answer:
+        """`checks` are those of one question."""
+        if not self.is_authentic or any(check.outcome is Outcome.MISMATCH for check in checks):
+            return Answer.NO
+        settled = _holds(checks) and not any(self._is_unsettled(check) for check in checks)
+        return Answer.YES if settled else Answer.OPEN
+
+    @property
     def status(self) -> ExitStatus:
-        """HOLDS if the quote is authentic and acceptable."""
-        return ExitStatus.HOLDS if self.is_acceptable else ExitStatus.DOES_NOT_HOLD
+        """HOLDS if the quote is authentic and acceptable, and everything was checked that had to be."""
+        if self.refused:
+            return ExitStatus.DOES_NOT_HOLD
+        settled = self.is_acceptable and not self.unsettled
+        return ExitStatus.HOLDS if settled else ExitStatus.NO_VERDICT
+
+
+def unchecked(check: Check) -> Unchecked | None:
+    """The name under which a fact may stay unchecked. None for what has to be, such as collateral's answer where it was given."""
+    if isinstance(check.reason, CollateralLacks) or not isinstance(check.subject, FactCheck):
+        return None
+    return _UNCHECKED.get(check.subject.fact)
 
 
 def _holds(checks: tuple[Check, ...]) -> bool:
     """Nothing against it, and at least one fact for it."""
     outcomes = {check.outcome for check in checks}
-    return Outcome.MATCH in outcomes and outcomes <= {Outcome.MATCH, Outcome.NOT_CHECKED}
+    return Outcome.MATCH in outcomes and outcomes <= {Outcome.MATCH, Outcome.NOT_CHECKED, Outcome.IGNORED}
 
 
 def appraise_quote(quote: Quote, signature: QuoteSignature, policy: QuotePolicy) -> QuoteAppraisal:
     """Every fact about the quote as a check; `signature` is that of the quote, already parsed. Raises nothing of its own."""
-    return QuoteAppraisal(_authentic(quote, signature, policy), _acceptable(quote, signature, policy))
+    return QuoteAppraisal(
+        _authentic(quote, signature, policy), _acceptable(quote, signature, policy), policy.allow_unchecked
+    )
 
 
-def check_fact(name: str, fact: Callable[[], str | None]) -> Check:
-    """A fact returns what was found, if that is worth saying, and raises if it does not hold."""
+def check_fact(fact: Fact, require: Callable[[], str | None], *, expected: str = "") -> Check:
+    """`require` returns what was found, if that is worth saying, and raises if the fact does not hold."""
     try:
-        return Check(name, Outcome.MATCH, found=fact() or "")
+        return Check(FactCheck(fact), Outcome.MATCH, expected, require() or "")
     except (NotAuthenticError, _UnacceptableError) as error:
-        return Check(name, Outcome.MISMATCH, detail=error.message)
+        return Check(FactCheck(fact), Outcome.MISMATCH, expected, reason=Refused(error.code, error.message))
+
+
+def not_checked(fact: Fact, why: Why) -> Check:
+    """A fact that nobody asked for, or that nothing was given for."""
+    return Check(FactCheck(fact), Outcome.NOT_CHECKED, reason=Because(why))
 
 
 def _authentic(quote: Quote, signature: QuoteSignature, policy: QuotePolicy) -> tuple[Check, ...]:
     chain, at = signature.chain, policy.at
-    root = f"certificates end in the trusted root, {_short_fingerprint(policy.trusted_root)}"
+    root = policy.trusted_root
     return (
-        check_fact("header and body are signed", lambda: authenticity.require_quote_signature(quote, signature)),
-        check_fact("attestation key is the quoting enclave's", lambda: authenticity.require_key_binding(signature)),
-        check_fact("QE report is signed by the platform", lambda: authenticity.require_qe_report_signature(signature)),
-        check_fact("quoting enclave is Intel's", lambda: authenticity.require_intel_quoting_enclave(quote, signature)),
-        check_fact("certificates are in order", lambda: certificates.require_order(chain)),
-        check_fact("certificates name their issuers", lambda: certificates.require_names(chain)),
-        check_fact("certificates are signed", lambda: certificates.require_signatures(chain)),
-        check_fact(root, lambda: certificates.require_root(chain, policy.trusted_root)),
-        check_fact("certificates may be used so", lambda: certificates.require_constraints(chain)),
+        check_fact(Fact.QUOTE_SIGNATURE, lambda: authenticity.require_quote_signature(quote, signature)),
+        check_fact(Fact.ATTESTATION_KEY, lambda: authenticity.require_key_binding(signature)),
+        check_fact(Fact.QE_REPORT_SIGNATURE, lambda: authenticity.require_qe_report_signature(signature)),
+        check_fact(Fact.QUOTING_ENCLAVE, lambda: authenticity.require_intel_quoting_enclave(quote, signature)),
+        check_fact(Fact.CHAIN_ORDER, lambda: certificates.require_order(chain)),
+        check_fact(Fact.CHAIN_NAMES, lambda: certificates.require_names(chain)),
+        check_fact(Fact.CHAIN_SIGNATURES, lambda: certificates.require_signatures(chain)),
+        check_fact(Fact.CHAIN_ROOT, lambda: certificates.require_root(chain, root), expected=_short_fingerprint(root)),
+        check_fact(Fact.CHAIN_CONSTRAINTS, lambda: certificates.require_constraints(chain)),
         check_fact(
-            f"certificates are valid at {at:%Y-%m-%d %H:%M:%S} UTC", lambda: certificates.require_validity(chain, at)
+            Fact.CHAIN_VALIDITY,
+            lambda: certificates.require_validity(chain, at),
+            expected=f"{at:%Y-%m-%d %H:%M:%S} UTC",
         ),
-        _revocation("PCK certificate is not revoked", chain.leaf, chain.intermediate, policy),
-        _revocation("PCK CA is not revoked", chain.intermediate, chain.root, policy),
+        _revocation(Fact.PCK_REVOCATION, chain.leaf, chain.intermediate, policy),
+        _revocation(Fact.CA_REVOCATION, chain.intermediate, chain.root, policy),
     )
 
 
@@ -120,35 +202,33 @@ def _short_fingerprint(certificate: x509.Certificate) -> str:
     return f"{certificates.common_name(certificate)} sha256:{certificate.fingerprint(SHA256()).hex()[:16]}..."
 
 
-def _revocation(name: str, certificate: x509.Certificate, issuer: x509.Certificate, policy: QuotePolicy) -> Check:
+def _revocation(fact: Fact, certificate: x509.Certificate, issuer: x509.Certificate, policy: QuotePolicy) -> Check:
     lists = policy.collateral.revocations if policy.collateral is not None else ()
     revocations = certificates.find_list(issuer, lists)
     if revocations is None:
-        return Check(name, Outcome.NOT_CHECKED, detail="no revocation list of its authority was given")
-    return check_fact(name, lambda: certificates.require_unrevoked(certificate, issuer, revocations, policy.at))
+        return not_checked(fact, Why.NO_REVOCATION_LIST)
+    return check_fact(fact, lambda: certificates.require_unrevoked(certificate, issuer, revocations, policy.at))
 
 
 def _acceptable(quote: Quote, signature: QuoteSignature, policy: QuotePolicy) -> tuple[Check, ...]:
     return (
         _debug(quote, allowed=policy.allow_debug),
-        check_fact("TD attributes", lambda: _attributes(quote)),
-        check_fact("XFAM", lambda: _xfam(quote)),
-        check_fact("TDX module is Intel's", lambda: _module(quote)),
-        check_fact("no service TD", lambda: _service_td(quote)),
+        check_fact(Fact.TD_ATTRIBUTES, lambda: _attributes(quote)),
+        check_fact(Fact.XFAM, lambda: _xfam(quote)),
+        check_fact(Fact.TDX_MODULE, lambda: _module(quote)),
+        check_fact(Fact.SERVICE_TD, lambda: _service_td(quote)),
         _report_data(quote, policy),
         _tcb(quote, signature, policy),
     )
 
 
 def _debug(quote: Quote, *, allowed: bool) -> Check:
-    name = "TD is not a debug TD"
-    set_bits = int.from_bytes(quote.report.td_attributes, "little") & _DEBUG_BITS
-    if not set_bits:
-        return Check(name, Outcome.MATCH)
-    detail = "this is a debug TD: the host can read and change its memory"
-    return Check(
-        name, Outcome.NOT_CHECKED if allowed else Outcome.MISMATCH, detail=detail + (" (allowed)" if allowed else "")
-    )
+    subject = FactCheck(Fact.NO_DEBUG)
+    if not int.from_bytes(quote.report.td_attributes, "little") & _DEBUG_BITS:
+        return Check(subject, Outcome.MATCH)
+    if allowed:
+        return Check(subject, Outcome.IGNORED, reason=Because(Why.DEBUG_ALLOWED))
+    return Check(subject, Outcome.MISMATCH, reason=Because(Why.DEBUG))
 
 
 def _attributes(quote: Quote) -> str:
@@ -190,32 +270,32 @@ def _service_td(quote: Quote) -> None:
 
 
 def _report_data(quote: Quote, policy: QuotePolicy) -> Check:
-    name, request = "REPORTDATA", policy.report_data
-    found = quote.report.report_data
-    if request is None:
-        return Check(name, Outcome.NOT_CHECKED, detail="not asked for: this may be an old quote, or another guest's")
+    if policy.report_data is None:
+        return not_checked(Fact.REPORT_DATA, Why.REPORT_DATA_NOT_ASKED)
+    return check_requested(Fact.REPORT_DATA, policy.report_data, quote.report.report_data)
+
+
+def check_requested(fact: Fact, request: ReportDataRequest, found: bytes) -> Check:
+    """Whether 64 bytes are one of those that were asked for."""
+    outcome = Outcome.MATCH if found in request.values else Outcome.MISMATCH
     expected = " or ".join(value.hex() for value in request.values)
-    if found not in request.values:
-        words = f"it is not {request.words}: expected {expected}, found {found.hex()}"
-        return Check(name, Outcome.MISMATCH, expected, found.hex(), words)
-    return Check(name, Outcome.MATCH, found.hex(), f"is {request.words}")
+    return Check(FactCheck(fact), outcome, expected, found.hex(), AsRequested(request.requested))
 
 
 def _tcb(quote: Quote, signature: QuoteSignature, policy: QuotePolicy) -> Check:
-    name = "TCB status"
+    """The one check of policy that a release of the TCB evaluation replaces: it has a status, or says why there is none."""
+    subject = FactCheck(Fact.TCB_STATUS)
     if policy.collateral is None:
-        return Check(
-            name, Outcome.NOT_CHECKED, detail="no collateral was given: the platform may lack security updates"
-        )
+        return not_checked(Fact.TCB_STATUS, Why.NO_COLLATERAL)
     try:
         missing = missing_collateral(signature.chain, policy.collateral)
     except TeekitError as error:
-        return Check(name, Outcome.ERROR, detail=error.message)
+        return Check(subject, Outcome.ERROR, reason=Refused(error.code, error.message))
     if missing:
-        return Check(name, Outcome.NOT_CHECKED, detail=f"the collateral lacks {', '.join(missing)}")
+        return Check(subject, Outcome.NOT_CHECKED, reason=CollateralLacks(tuple(missing)))
     if int.from_bytes(quote.report.td_attributes, "little") & _DEBUG_BITS:
-        return Check(name, Outcome.NOT_CHECKED, detail="dcap-qvl evaluates no debug TDs")
-    return check_fact(name, lambda: _require_up_to_date(quote, signature, policy, policy.collateral))
+        return Check(subject, Outcome.ERROR, reason=Because(Why.DEBUG_NOT_EVALUATED))
+    return check_fact(Fact.TCB_STATUS, lambda: _require_up_to_date(quote, signature, policy, policy.collateral))
 
 
 def _require_up_to_date(

@@ -2,6 +2,15 @@
 
 The quote is appraised as `quote` does. Its registers are compared with one platform of the reference; an event log that leads
 to them says which event differs.
+
+Rules. A register means something only if what measured it is known, and that is a chain: MRTD is the firmware, the firmware
+measures what it boots (RTMR1; PCR 4 in a vTPM), and that measures the rest. A guest matches only if
+  - its firmware's MRTD was compared, or somebody who was named vouches for it: an endorsement, or the policy's digests;
+    above a paravisor Microsoft's certificate of the vTPM's key does as well;
+  - what the firmware booted was compared: RTMR1 and RTMR2, or PCR 4;
+  - nothing else that the reference asks for was left open.
+A foreign firmware, or a foreign boot loader, can extend anything: where one of these is missing there is no verdict.
+Non-rules: RTMR0 (tables and settings of the machine) and RTMR3 (run time) may be left out by the reference, which is shown.
 """
 
 from __future__ import annotations
@@ -10,15 +19,26 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.artifact import not_compared
-from teekit_verify.appraisal.checklist import Checklist, Conclusion, conclude, in_words
+from teekit_verify.appraisal.checklist import Checklist, Conclusion, NotAcceptable, Note, conclude
+from teekit_verify.appraisal.facts import (
+    Because,
+    Check,
+    Ignored,
+    Question,
+    QuestionCheck,
+    RegisterCheck,
+    RegisterSource,
+    SeveralFit,
+    Why,
+)
 from teekit_verify.appraisal.guest.eventlog import compare_with_values, require_pcrs, require_rtmrs
 from teekit_verify.appraisal.registers import appraise_platform
 from teekit_verify.core.errors import TeekitError, printable
-from teekit_verify.core.outcome import Check, ExitStatus, Outcome
+from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.documents.model import Policy, PredictedEvent, ReferenceRegister, RegisterValue
 from teekit_verify.prediction.platforms.azure import AZURE
 from teekit_verify.registers.events import Event, EventType
-from teekit_verify.registers.registers import MRTD, RTMR_COUNT, Register, RegisterKind, rtmr
+from teekit_verify.registers.registers import MRTD, RTMR_COUNT, Register, RegisterKind, pcr, rtmr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,11 +52,8 @@ if TYPE_CHECKING:
     Place = tuple[ReferenceValues, str]
 
 _DECIDED = {Outcome.MATCH, Outcome.MISMATCH}
-_NOBODY = (
-    "nobody vouches for it, and any TD can claim to have one: give the certificates of its key, or reference values with the "
-    "MRTD of the paravisor"
-)
-_NOT_QUOTED = "published, but a TD quote has no PCRs: not compared"
+_BOOTED = {RegisterKind.RTMR: (rtmr(1), rtmr(2)), RegisterKind.PCR: (pcr(4),)}
+"""Where the firmware, and then the boot loader, measure what they boot (TDX virtual firmware design guide, 8; TCG PFP, 3.3.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +113,24 @@ def of_azure(quote: Quote, pcrs: Mapping[Register, Digest], log: EventLog | None
 
 
 def appraise_presented(
-    published: Sequence[ReferenceValues], presented: Presented, quote: QuoteAppraisal, platform: str | None = None
+    published: Sequence[ReferenceValues],
+    presented: Presented,
+    quote: QuoteAppraisal,
+    platform: str | None = None,
+    *,
+    firmware: Sequence[Digest] = (),
 ) -> PresentedAppraisal:
-    """`platform` names one of the reference's; without it, the one is taken that fits.
+    """`platform` names one of the reference's; without it, the one is taken that fits. `firmware` are the MRTDs that are
+    vouched for: with any, the guest must have one of them.
 
     Raises TeekitError for a name that the reference does not have.
     """
     places = _fitting(published, presented) if platform is None else _named(published, platform)
     if not quote.is_authentic:
-        conclusion = Conclusion(ExitStatus.DOES_NOT_HOLD, ("the quote is not authentic: its registers prove nothing",))
+        conclusion = Conclusion(ExitStatus.DOES_NOT_HOLD, (Note.NOT_AUTHENTIC,))
         return PresentedAppraisal(quote, published[0], None, {}, Checklist(()), conclusion)
     registers = {register: _value(register, presented) for register in presented.registers}
-    compared = [(*place, _compare(*place, presented, registers)) for place in places]
+    compared = [(*place, _compare(*place, presented, registers, firmware)) for place in places]
     values, chosen, checklist = _closest(compared, published[0])
     return PresentedAppraisal(quote, values, chosen, registers, checklist, _conclude(quote, checklist))
 
@@ -141,17 +164,24 @@ def _fitting(published: Sequence[ReferenceValues], presented: Presented) -> list
 def _closest(
     compared: Sequence[tuple[ReferenceValues, str, Checklist]], first: ReferenceValues
 ) -> tuple[ReferenceValues, str | None, Checklist]:
-    """Where most registers are as presented. Platforms that are equally close leave the question open."""
+    """Where most registers are as presented. Platforms that are equally close leave the question open, but for those that
+    cannot be the guest's: if none can, that is the answer, whichever comes closest.
+    """
     if not compared:
-        detail = "the reference has no values for the registers of such a guest"
-        return first, None, Checklist((Check("platform", Outcome.NOT_CHECKED, detail=detail),))
-    best = max(len(checklist.of(Outcome.MATCH)) for _, _, checklist in compared)
-    closest = [item for item in compared if len(item[2].of(Outcome.MATCH)) == best]
+        return first, None, Checklist((_open(Question.PLATFORM, "", Because(Why.NO_PLATFORM_FITS)),))
+    possible = [item for item in compared if not item[2].of(Outcome.MISMATCH)]
+    best = max(len(checklist.of(Outcome.MATCH)) for _, _, checklist in possible or compared)
+    closest = [item for item in possible or compared if len(item[2].of(Outcome.MATCH)) == best]
     names = dict.fromkeys(name for _, name, _ in closest)
-    if len(names) > 1:
-        detail = f"{', '.join(names)} fit equally well: choose one with --platform"
-        return closest[0][0], None, Checklist((Check("platform", Outcome.NOT_CHECKED, detail=detail),))
+    if possible and len(names) > 1:
+        return closest[0][0], None, Checklist((_open(Question.PLATFORM, "", SeveralFit(tuple(names))),))
     return min(closest, key=lambda item: len(item[2].of(Outcome.MISMATCH)))
+
+
+def _open(
+    question: Question, platform: str, reason: Because | SeveralFit, registers: tuple[Register, ...] = ()
+) -> Check:
+    return Check(QuestionCheck(question, platform, registers), Outcome.NOT_CHECKED, reason=reason)
 
 
 def _value(register: Register, presented: Presented) -> RegisterValue:
@@ -170,7 +200,11 @@ def _value(register: Register, presented: Presented) -> RegisterValue:
 
 
 def _compare(
-    values: ReferenceValues, platform: str, presented: Presented, registers: Mapping[Register, RegisterValue]
+    values: ReferenceValues,
+    platform: str,
+    presented: Presented,
+    registers: Mapping[Register, RegisterValue],
+    firmware: Sequence[Digest],
 ) -> Checklist:
     published = values.platforms[platform]
     unasked: tuple[Check, ...] = ()
@@ -183,47 +217,68 @@ def _compare(
         if register in registers or register.kind is presented.measured_into
     }
     elsewhere = tuple(
-        Check(f"{platform} {register}", Outcome.NOT_CHECKED, detail=item.reason or _NOT_QUOTED)
+        Check(
+            RegisterCheck(platform, register),
+            Outcome.IGNORED,
+            reason=Ignored(item.reason) if item.policy is Policy.IGNORE else Because(Why.NOT_QUOTED),
+        )
         for register, item in published.items()
         if register not in asked
     )
     checklist = appraise_platform(platform, asked, registers, unmentioned=values.unmentioned)
     checklist = _without_other_banks(checklist, platform, registers)
+    checklist += Checklist(_firmware(platform, presented, firmware))
     checklist += Checklist(_open_questions(platform, checklist, presented), unasked + elsewhere + not_compared(values))
     return _check_log(presented, asked) + checklist
 
 
 def _unasked_paravisor(platform: str, presented: Presented) -> tuple[Check, ...]:
-    found = presented.registers[MRTD].hex
-    return (Check(f"{platform} {MRTD}", Outcome.NOT_CHECKED, found=found, detail="the paravisor's, not mentioned"),)
+    found, reason = presented.registers[MRTD].hex, Because(Why.PARAVISORS)
+    return (Check(RegisterCheck(platform, MRTD), Outcome.NOT_CHECKED, found=found, reason=reason),)
+
+
+def _firmware(platform: str, presented: Presented, vouched: Sequence[Digest]) -> tuple[Check, ...]:
+    """What the policy says of the firmware, beside the reference."""
+    if not vouched:
+        return ()
+    found, subject = presented.registers[MRTD], RegisterCheck(platform, MRTD, source=RegisterSource.POLICY)
+    if found in vouched:
+        return (Check(subject, Outcome.MATCH, found.hex, found.hex),)
+    expected = " or ".join(digest.hex for digest in vouched)
+    return (Check(subject, Outcome.MISMATCH, expected, found.hex, Because(Why.FIRMWARE_NOT_THE_NAMED)),)
 
 
 def _open_questions(platform: str, checklist: Checklist, presented: Presented) -> tuple[Check, ...]:
-    """Above a paravisor, PCRs have to be compared, and somebody has to know the paravisor that measured them."""
-    if presented.measured_into is RegisterKind.RTMR:
-        return ()
+    """Whether the chain holds up: the firmware is known, and so is what it booted."""
+    decided, asked = _registers(checklist.of(*_DECIDED)), _registers(checklist.checks)
+    above_paravisor = presented.measured_into is RegisterKind.PCR
     questions = []
-    if not any(check.name.startswith(f"{platform} PCR") for check in checklist.of(*_DECIDED)):
-        detail = "the reference has no values for those that were quoted"
-        questions.append(Check(f"{platform} PCRs", Outcome.NOT_CHECKED, detail=detail))
-    if not presented.vouched_for and not any(
-        check.name.startswith(f"{platform} {MRTD} ") for check in checklist.of(Outcome.MATCH)
-    ):
-        questions.append(Check("vTPM", Outcome.NOT_CHECKED, detail=_NOBODY))
-    return tuple(questions)
+    if above_paravisor and not any(register.kind is RegisterKind.PCR for register in decided):
+        questions.append(_open(Question.PCRS, platform, Because(Why.NO_PCRS_PUBLISHED)))
+    elif unseen := tuple(register for register in _BOOTED[presented.measured_into] if register not in asked):
+        questions.append(_open(Question.BOOTED, platform, Because(Why.BOOTED_NOT_COMPARED), unseen))
+    if MRTD in decided or (above_paravisor and presented.vouched_for):
+        return tuple(questions)
+    if above_paravisor:
+        return (*questions, _open(Question.VTPM, platform, Because(Why.VTPM_NOT_VOUCHED_FOR)))
+    return (*questions, _open(Question.FIRMWARE, platform, Because(Why.FIRMWARE_NOT_VOUCHED_FOR), (MRTD,)))
+
+
+def _registers(checks: tuple[Check, ...]) -> set[Register]:
+    return {check.subject.register for check in checks if isinstance(check.subject, RegisterCheck)}
 
 
 def _without_other_banks(checklist: Checklist, platform: str, registers: Mapping[Register, RegisterValue]) -> Checklist:
     """A TPM quotes one bank, and one that was compared is enough."""
-    names = {register: f"{platform} {register} " for register in registers}
-    decided = {name for name in names.values() for check in checklist.of(*_DECIDED) if check.name.startswith(name)}
+    decided = _registers(checklist.of(*_DECIDED))
     spare = {
-        f"{names[register]}{bank.value}"
+        RegisterCheck(platform, register, bank)
         for register, value in registers.items()
+        if register in decided
         for bank in register.algorithms
-        if names[register] in decided and bank not in value.banks
+        if bank not in value.banks
     }
-    return replace(checklist, checks=tuple(check for check in checklist.checks if check.name not in spare))
+    return replace(checklist, checks=tuple(check for check in checklist.checks if check.subject not in spare))
 
 
 def _check_log(presented: Presented, asked: Mapping[Register, ReferenceRegister]) -> Checklist:
@@ -232,14 +287,17 @@ def _check_log(presented: Presented, asked: Mapping[Register, ReferenceRegister]
         return Checklist(())
     of_td = presented.measured_into is RegisterKind.RTMR
     quoted = {register: value for register, value in presented.logged.items() if of_td or register in asked}
-    checks = compare_with_values(presented.log, quoted).checks
-    return Checklist(tuple(replace(check, name=f"event log {check.name}") for check in checks))
+    return Checklist(compare_with_values(presented.log, quoted).checks)
 
 
 def _conclude(quote: QuoteAppraisal, checklist: Checklist) -> Conclusion:
+    """What speaks against the quote, or the registers, decides; then what was not checked of either."""
     conclusion = conclude(checklist)
-    if quote.is_acceptable:
+    if quote.refused:
+        refused = tuple(NotAcceptable(check) for check in quote.acceptable if check.outcome is Outcome.MISMATCH)
+        return Conclusion(ExitStatus.DOES_NOT_HOLD, refused + conclusion.reasons)
+    if not quote.unsettled:
         return conclusion
-    refused = (check for check in quote.acceptable if check.outcome in {Outcome.MISMATCH, Outcome.ERROR})
-    reasons = tuple(f"the quote is not acceptable: {in_words(check)}" for check in refused)
-    return Conclusion(ExitStatus.DOES_NOT_HOLD, reasons + conclusion.reasons)
+    differs = conclusion.status is ExitStatus.DOES_NOT_HOLD
+    status = ExitStatus.DOES_NOT_HOLD if differs else ExitStatus.NO_VERDICT
+    return Conclusion(status, conclusion.reasons + quote.unsettled)

@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from teekit_verify.appraisal.facts import Check, Fact, FactCheck, Requested, Why
 from teekit_verify.appraisal.guest.policy import REPORT_DATA_BYTES, ReportDataRequest
-from teekit_verify.appraisal.guest.quote import QuoteAppraisal, appraise_quote, check_fact
-from teekit_verify.core.outcome import Check, Outcome
+from teekit_verify.appraisal.guest.quote import QuoteAppraisal, appraise_quote, check_fact, check_requested, not_checked
+from teekit_verify.core.outcome import Outcome
 from teekit_verify.evidence import azure_root, tpm
 from teekit_verify.evidence.ak_certificate import require_certified
 from teekit_verify.evidence.certificates import load_certificates, reading
@@ -23,48 +24,43 @@ if TYPE_CHECKING:
     from teekit_verify.evidence.azure import VtpmEvidence
     from teekit_verify.evidence.quote import Quote
 
-CERTIFIED = "vTPM's key is certified by Microsoft"
-
 
 def appraise_azure(quote: Quote, signature: QuoteSignature, vtpm: VtpmEvidence, policy: QuotePolicy) -> QuoteAppraisal:
     """The TD quote, with what makes the PCRs its guest's. What is asked of REPORTDATA is asked of the vTPM's quote instead."""
-    report = ReportDataRequest((vtpm.report.report_data,), "the digest of the HCL report's runtime data")
+    report = ReportDataRequest((vtpm.report.report_data,), Requested.HCL_REPORT)
     td = appraise_quote(quote, signature, replace(policy, report_data=report))
     algorithm, attest = vtpm.signature.algorithm, vtpm.attest
     return QuoteAppraisal(
         (
             *td.authentic,
             check_fact(
-                "PCRs are signed by the vTPM's key",
+                Fact.VTPM_SIGNATURE,
                 lambda: tpm.require_signed(attest, vtpm.signature, vtpm.report.attestation_key),
             ),
-            check_fact("PCR values are the signed ones", lambda: tpm.require_pcr_digest(attest, algorithm, vtpm.pcrs)),
+            check_fact(Fact.VTPM_VALUES, lambda: tpm.require_pcr_digest(attest, algorithm, vtpm.pcrs)),
             _certified(vtpm, policy),
         ),
         (*td.acceptable, _nonce(vtpm, policy.report_data)),
+        td.allowed,
     )
 
 
 def is_certified(appraisal: QuoteAppraisal) -> bool:
     """Whether Microsoft vouches for the key that signed the PCRs."""
-    return any(check.name == CERTIFIED and check.outcome is Outcome.MATCH for check in appraisal.authentic)
+    certified = FactCheck(Fact.VTPM_CERTIFICATE)
+    return any(check.subject == certified and check.outcome is Outcome.MATCH for check in appraisal.authentic)
 
 
 def _certified(vtpm: VtpmEvidence, policy: QuotePolicy) -> Check:
     if not vtpm.certificates:
-        return Check(CERTIFIED, Outcome.NOT_CHECKED, detail="no certificate of the key was given")
+        return not_checked(Fact.VTPM_CERTIFICATE, Why.NO_CERTIFICATE)
     with reading("root certificate", "Azure Virtual TPM Root"):
         (root,) = load_certificates(azure_root.PEM)
     key, given = vtpm.report.attestation_key, vtpm.certificates
-    return check_fact(CERTIFIED, lambda: require_certified(key, given, root, policy.at))
+    return check_fact(Fact.VTPM_CERTIFICATE, lambda: require_certified(key, given, root, policy.at))
 
 
 def _nonce(vtpm: VtpmEvidence, request: ReportDataRequest | None) -> Check:
-    name, found = "nonce of the vTPM's quote", vtpm.attest.extra_data
     if request is None:
-        return Check(name, Outcome.NOT_CHECKED, detail="not asked for: these may be PCRs of an earlier time")
-    if found.ljust(REPORT_DATA_BYTES, b"\0") not in request.values:
-        expected = " or ".join(value.hex() for value in request.values)
-        words = f"it is not {request.words}: expected {expected}, found {found.hex()}"
-        return Check(name, Outcome.MISMATCH, expected, found.hex(), words)
-    return Check(name, Outcome.MATCH, found.hex(), f"is {request.words}")
+        return not_checked(Fact.VTPM_NONCE, Why.NONCE_NOT_ASKED)
+    return check_requested(Fact.VTPM_NONCE, request, vtpm.attest.extra_data.ljust(REPORT_DATA_BYTES, b"\0"))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from teekit_verify.appraisal.artifacts import ArtifactPair, difference_in_words
-from teekit_verify.appraisal.checklist import Checklist, conclude
+from teekit_verify.appraisal.artifacts import ArtifactPair
+from teekit_verify.appraisal.checklist import Checklist, ConclusionReason, conclude
 from teekit_verify.core.outcome import ExitStatus
 
 if TYPE_CHECKING:
@@ -51,12 +51,37 @@ _MEANING = {
 }
 
 
+class DriftFrom(Enum):
+    """What build A's inputs were compared with."""
+
+    OTHER_BUILD = "other build"
+    REFERENCE = "reference"
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """An input that is not the same; `line` names it and both values (`reference.inputs.compare_inputs`)."""
+
+    drifted_from: DriftFrom
+    line: str
+
+
+class Lack(Enum):
+    """What there was not."""
+
+    ARTIFACTS = "artifacts"
+    REFERENCE = "reference"
+
+
+DecisionReason = Drift | Lack | ArtifactPair | ConclusionReason
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """A verdict and everything that speaks against a better one, the decisive reasons first."""
 
     verdict: Verdict
-    reasons: tuple[str, ...]
+    reasons: tuple[DecisionReason, ...]
 
 
 def decide(
@@ -72,19 +97,19 @@ def decide(
     something worse than that is certain.
     """
     if not artifacts:
-        return Decision(Verdict.FAILED, ("the builds made no artifacts",))
-    findings: list[tuple[Verdict, list[str]]] = [
-        (Verdict.INPUT_DRIFT, [f"A and B did not consume the same: {line}" for line in drift_between_builds]),
-        (Verdict.INPUT_DRIFT, [f"not the reference's input: {line}" for line in drift_from_reference]),
-        (Verdict.NONDETERMINISTIC, [difference_in_words(pair) for pair in artifacts if not pair.same]),
+        return Decision(Verdict.FAILED, (Lack.ARTIFACTS,))
+    findings: list[tuple[Verdict, list[DecisionReason]]] = [
+        (Verdict.INPUT_DRIFT, [Drift(DriftFrom.OTHER_BUILD, line) for line in drift_between_builds]),
+        (Verdict.INPUT_DRIFT, [Drift(DriftFrom.REFERENCE, line) for line in drift_from_reference]),
+        (Verdict.NONDETERMINISTIC, [pair for pair in artifacts if not pair.same]),
     ]
     if checklist is not None:
         conclusion = conclude(checklist)
         verdict = Verdict.MISMATCH if conclusion.status is ExitStatus.DOES_NOT_HOLD else Verdict.FAILED
         findings.append((verdict, list(conclusion.reasons)))
-    certain = [(verdict, lines) for verdict, lines in findings if lines]
+    certain = [(verdict, reasons) for verdict, reasons in findings if reasons]
     if certain:
-        return Decision(certain[0][0], tuple(line for _, lines in certain for line in lines))
+        return Decision(certain[0][0], tuple(reason for _, reasons in certain for reason in reasons))
     if checklist is None:
-        return Decision(Verdict.UNREFERENCED, ("no reference was given",))
+        return Decision(Verdict.UNREFERENCED, (Lack.REFERENCE,))
     return Decision(Verdict.REPRODUCED, ())

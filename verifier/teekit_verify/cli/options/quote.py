@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from teekit_verify.appraisal.guest.quote import QuotePolicy
+    from teekit_verify.appraisal.guest.quote import QuotePolicy, Unchecked
 
 ReportDataOption = Annotated[
     str | None,
@@ -24,6 +24,14 @@ PublicKeyOption = Annotated[
     typer.Option(metavar="PEM", help="REPORTDATA must be the SHA-256, SHA-384 or SHA-512 of this key (DER, SPKI)."),
 ]
 AllowDebugOption = Annotated[bool, typer.Option("--allow-debug", help="Do not refuse a debug TD.")]
+AllowUncheckedOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-unchecked",
+        metavar="NAMES",
+        help="What may stay unchecked: report-data, tcb, revocation; several with commas. Without it, that is no verdict.",
+    ),
+]
 CollateralOption = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Revocation lists, TCB info and QE identity that Intel published.", exists=True),
@@ -47,6 +55,7 @@ def quote_policy(
     trusted_root: Path | None,
     *,
     allow_debug: bool,
+    allow_unchecked: list[str] | None = None,
 ) -> QuotePolicy:
     """Raises TeekitError for what cannot be asked."""
     from teekit_verify.appraisal.guest.policy import parse_time, read_root, requested_report_data
@@ -59,4 +68,19 @@ def quote_policy(
         report_data=requested_report_data(report_data, nonce, public_key),
         allow_debug=allow_debug,
         collateral=None if collateral is None else read_collateral(collateral),
+        allow_unchecked=_unchecked(allow_unchecked),
     )
+
+
+def _unchecked(names: list[str] | None) -> frozenset[Unchecked]:
+    from teekit_verify.appraisal.guest.quote import Unchecked
+    from teekit_verify.core.errors import TeekitError, printable
+
+    known = {item.value: item for item in Unchecked}
+    wanted = [name.strip() for text in names or () for name in text.split(",")]
+    for name in wanted:
+        if name not in known:
+            raise TeekitError(
+                f"--allow-unchecked: no such name: '{printable(name[:40])}'", hint=f"Choose from {', '.join(known)}."
+            )
+    return frozenset(known[name] for name in wanted)

@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from teekit_verify.appraisal.facts import ArtifactCheck, RegisterCheck
 from teekit_verify.core.errors import printable
 from teekit_verify.report.html import glossary, why
 from teekit_verify.report.html.registers import register_views
-from teekit_verify.report.html.verdict_words import LIMITS, WORDS
+from teekit_verify.report.html.verdict_words import LIMITS, WORDS, headline
+from teekit_verify.wording.checks import detail_of, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from teekit_verify.appraisal.facts import Check
     from teekit_verify.explanation.tree import Difference
     from teekit_verify.record.document import RebuildReport, Step
     from teekit_verify.report.html.registers import RegisterView
@@ -35,6 +38,7 @@ def render(report: RebuildReport) -> bytes:
     return page.render(
         report=report,
         words=WORDS[report.verdict],
+        headline=headline(report),
         links=why.chain(report, registers),
         findings=found[:_FEW_FINDINGS],
         left_out=len(found[_FEW_FINDINGS:]),
@@ -96,15 +100,19 @@ def _other_checks(report: RebuildReport, registers: Sequence[RegisterView]) -> l
     """(name, outcome, detail) of checks and ignored ones that belong to no artifact and no register of the page."""
     if report.checklist is None:
         return []
-    shown = {f"{view.platform} {view.register}" for view in registers}
-    left = [check for check in report.checklist.checks if not check.name.startswith("artifact ")]
-    return [
-        (check.name, outcome, check.detail)
-        for outcome, checks in (("", left), ("ignored", report.checklist.ignored))
-        for check in checks
-        if " ".join(check.name.split(" ")[:2]) not in shown
-        for outcome in (outcome or check.outcome.value,)
-    ]
+    shown = {(view.platform, view.register) for view in registers}
+    left = (*report.checklist.checks, *report.checklist.ignored)
+    return [(name_of(check), check.outcome.value, detail_of(check)) for check in left if not _is_shown(check, shown)]
+
+
+def _is_shown(check: Check, shown: set[tuple[str, str]]) -> bool:
+    match check.subject:
+        case ArtifactCheck():
+            return True
+        case RegisterCheck(platform=platform, register=register):
+            return (platform, str(register)) in shown
+        case _:
+            return False
 
 
 @dataclass(frozen=True, slots=True)

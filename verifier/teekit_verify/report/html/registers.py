@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.event_differences import aligned
+from teekit_verify.appraisal.facts import RegisterCheck
 from teekit_verify.core.outcome import Outcome
 from teekit_verify.documents import fields
 from teekit_verify.registers.events import event_type_name
+from teekit_verify.wording.checks import detail_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from teekit_verify.appraisal.facts import Check
     from teekit_verify.core.digest import Algorithm
     from teekit_verify.documents.model import ReferenceRegister, RegisterValue
     from teekit_verify.record.document import RebuildReport
@@ -20,7 +23,8 @@ if TYPE_CHECKING:
     from teekit_verify.registers.registers import Register
 
 _MAX_EVENTS = 200  # a boot has some dozens; aligning takes the square of it
-WORST_FIRST = (Outcome.MISMATCH, Outcome.ERROR, Outcome.NOT_CHECKED, Outcome.MATCH)
+WORST_FIRST = (Outcome.MISMATCH, Outcome.ERROR, Outcome.NOT_CHECKED, Outcome.OPEN, Outcome.MATCH)
+PREDICTED = "predicted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +52,12 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class RegisterView:
-    """One register of one platform, or one of its alternatives (`label`). `state` is a word of the legend."""
+    """One register of one platform, or one of its alternatives (`label`). `outcome` is None where nothing was compared."""
 
     platform: str
     register: str
     label: str
-    state: str
+    outcome: Outcome | None
     note: str
     values: tuple[Value, ...]
     bank: str
@@ -63,7 +67,16 @@ class RegisterView:
 
     @property
     def differs(self) -> bool:
-        return self.state == Outcome.MISMATCH.value
+        return self.outcome is Outcome.MISMATCH
+
+    @property
+    def state(self) -> str:
+        """The word of the legend."""
+        return state_word(self.outcome)
+
+
+def state_word(outcome: Outcome | None) -> str:
+    return PREDICTED if outcome is None else outcome.value
 
 
 def register_views(report: RebuildReport) -> list[RegisterView]:
@@ -74,26 +87,30 @@ def register_views(report: RebuildReport) -> list[RegisterView]:
     for platform in sorted({*measured, *published}, key=fields.natural):
         found, expected = measured.get(platform, {}), published.get(platform, {})
         for register in sorted({*found, *expected}, key=lambda item: fields.natural(item.name)):
-            state, note = register_state(report, f"{platform} {register}")
+            outcome, note = register_state(report, platform, register)
             views += [
-                _view(platform, register, pair, state=state, note=note)
+                _view(platform, register, pair, outcome=outcome, note=note)
                 for pair in _pairs(expected.get(register), found.get(register))
             ]
     return views
 
 
-def register_state(report: RebuildReport, name: str) -> tuple[str, str]:
-    """The worst outcome of a register's checks and what it says; `predicted` where nothing was compared."""
+def register_state(report: RebuildReport, platform: str, register: Register) -> tuple[Outcome | None, str]:
+    """The worst outcome of a register's checks, and what that says; None where nothing was compared."""
     if report.checklist is None:
-        return "predicted", ""
-    begin = f"{name} "
-    own = [check for check in report.checklist.checks if check.name == name or check.name.startswith(begin)]
+        return None, ""
+    own = [check for check in report.checklist.checks if _is_of(check, platform, register)]
     for outcome in WORST_FIRST:
         for check in own:
             if check.outcome is outcome:
-                return outcome.value, check.detail
-    details = [check.detail for check in report.checklist.ignored if check.name == name]
-    return ("ignored", details[0]) if details else ("predicted", "")
+                return outcome, detail_of(check)
+    ignored = [check for check in report.checklist.ignored if _is_of(check, platform, register)]
+    return (ignored[0].outcome, detail_of(ignored[0])) if ignored else (None, "")
+
+
+def _is_of(check: Check, platform: str, register: Register) -> bool:
+    subject = check.subject
+    return isinstance(subject, RegisterCheck) and (subject.platform, subject.register) == (platform, register)
 
 
 def _pairs(
@@ -117,7 +134,7 @@ def _view(
     register: Register,
     pair: tuple[str, RegisterValue | None, RegisterValue | None],
     *,
-    state: str,
+    outcome: Outcome | None,
     note: str,
 ) -> RegisterView:
     label, expected, found = pair
@@ -128,7 +145,7 @@ def _view(
         platform=platform,
         register=register.name,
         label=label,
-        state=state,
+        outcome=outcome,
         note=note or missing,
         values=tuple(_values(expected, found)),
         bank=bank.value if bank is not None else "",

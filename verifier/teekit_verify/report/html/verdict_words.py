@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.rebuild.verdict import Verdict
+
+if TYPE_CHECKING:
+    from teekit_verify.record.document import RebuildReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,7 @@ WORDS = {
         "good",
         "Yes: this is the published image.",
         "Built twice from source, under different conditions, it came out bit for bit as it was published, and so did the "
-        "measurements that a machine will have after booting it.",
+        "measurements that a machine will have after booting it, as far as they are known.",
         (
             "To stand by this result in public, sign it: `teekit-verify attest create`.",
             "To learn whether a running machine booted this image, check its hardware-signed quote against the same reference.",
@@ -84,6 +88,15 @@ WORDS = {
         ),
     ),
 }
+
+
+def headline(report: RebuildReport) -> str:
+    """The answer, with the number of registers that nobody knows the value of."""
+    is_yes = report.verdict is Verdict.REPRODUCED
+    count = len(report.checklist.open_registers) if report.checklist is not None and is_yes else 0
+    more = f" {count} register{' is' if count == 1 else 's are'} open." if count else ""
+    return WORDS[report.verdict].headline + more
+
 
 LIMITS = (
     (

@@ -7,21 +7,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.event_differences import causes
+from teekit_verify.appraisal.facts import ArtifactCheck
 from teekit_verify.core.outcome import Outcome
 from teekit_verify.documents import fields
 from teekit_verify.explanation.tree import culprits
 from teekit_verify.report.html.glossary import gloss
+from teekit_verify.wording.checks import detail_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from teekit_verify.core.outcome import Check
+    from teekit_verify.appraisal.facts import Check
     from teekit_verify.explanation.tree import Leaf
     from teekit_verify.record.document import RebuildReport
     from teekit_verify.report.html.registers import RegisterView
 
 FEW = 6
-_ARTIFACT = "artifact "
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def _files(checks: Sequence[Check]) -> Link:
 def _registers(report: RebuildReport, registers: Sequence[RegisterView]) -> Link:
     title = "Registers as published"
     checks = (
-        [check for check in report.checklist.checks if not _is_artifact(check)] if report.checklist is not None else []
+        [check for check in report.checklist.checks if _artifact(check) is None] if report.checklist is not None else []
     )
     outcomes = {check.outcome for check in checks}
     if Outcome.MISMATCH in outcomes:
@@ -80,6 +81,9 @@ def _registers(report: RebuildReport, registers: Sequence[RegisterView]) -> Link
         return Link(title, "bad", f"not as published: {', '.join(names)}" if names else "not as published")
     if outcomes == {Outcome.MATCH}:
         return Link(title, "good", "all that are compared")
+    if report.checklist is not None and outcomes == {Outcome.MATCH, Outcome.OPEN}:
+        count = len(report.checklist.open_registers)
+        return Link(title, "open", f"{counted(count, 'register')} open: value not known; the others are")
     return Link(title, "open", "not compared" if not outcomes else "not all could be compared")
 
 
@@ -139,26 +143,28 @@ def _parts(report: RebuildReport) -> Iterator[Finding]:
     if report.checklist is None:
         return
     for cause, places in causes(report.checklist.differences):
-        names = sorted({place.rpartition(" ")[2] for place in places}, key=fields.natural)
+        names = sorted({str(register) for _, register in places}, key=fields.natural)
         words = gloss(cause)
         yield Finding(
-            "An unknown part" if cause == "unknown" else cause,
+            cause or "An unknown part",
             (f" ({words})" if words else "") + f" is not what was published. It shows in {', '.join(names)}.",
         )
 
 
 def _unpublished_files(report: RebuildReport) -> Iterator[Finding]:
     for check in _artifact_checks(report):
-        if check.outcome is Outcome.MISMATCH:
-            yield Finding(check.name.removeprefix(_ARTIFACT), f" is not the published file: {check.detail}.")
+        artifact = _artifact(check)
+        if artifact is not None and check.outcome is Outcome.MISMATCH:
+            yield Finding(artifact.name, f" is not the published file: {detail_of(check)}.")
 
 
 def _artifact_checks(report: RebuildReport) -> list[Check]:
-    return [check for check in report.checklist.checks if _is_artifact(check)] if report.checklist is not None else []
+    checks = report.checklist.checks if report.checklist is not None else ()
+    return [check for check in checks if _artifact(check) is not None]
 
 
-def _is_artifact(check: Check) -> bool:
-    return check.name.startswith(_ARTIFACT)
+def _artifact(check: Check) -> ArtifactCheck | None:
+    return check.subject if isinstance(check.subject, ArtifactCheck) else None
 
 
 def some(lines: Sequence[str]) -> tuple[str, ...]:

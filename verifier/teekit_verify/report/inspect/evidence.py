@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from teekit_verify.appraisal.facts import RegisterCheck
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.record.json_report import plain
 from teekit_verify.registers.registers import MRTD, RTMR_COUNT, rtmr
 from teekit_verify.report import boot_report
 from teekit_verify.report.layout import STATUS_STYLES, STYLES, show_line, show_lines, show_table, styled
+from teekit_verify.wording.checks import detail_of
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from teekit_verify.appraisal.facts import Check
     from teekit_verify.appraisal.guest.eventlog import LogComparison
     from teekit_verify.evidence.files import Evidence
     from teekit_verify.evidence.hcl import HclReport
@@ -50,9 +53,9 @@ def show_comparisons(quoted: LogComparison | None, expected: LogComparison | Non
 def _show_comparison(comparison: LogComparison, heading: str, words: dict[ExitStatus, str], out: Console) -> None:
     rows = [
         (
-            styled(check.name),
+            styled(_register(check)),
             styled(check.expected),
-            styled(f"{check.outcome.value} {check.detail}".rstrip(), STYLES[check.outcome]),
+            styled(f"{check.outcome.value} {detail_of(check)}".rstrip(), STYLES[check.outcome]),
         )
         for check in comparison.checks
     ]
@@ -63,6 +66,12 @@ def _show_comparison(comparison: LogComparison, heading: str, words: dict[ExitSt
     out.print()
     show_line(out, styled(words[comparison.status], STATUS_STYLES[comparison.status]))
     show_lines(comparison.differences, out)
+
+
+def _register(check: Check) -> str:
+    subject = check.subject
+    assert isinstance(subject, RegisterCheck)  # noqa: S101 - logs have registers
+    return str(subject.register) if subject.bank is None else f"{subject.register} {subject.bank.value}"
 
 
 def render_comparisons(quoted: LogComparison | None, expected: LogComparison | None) -> dict[str, object]:

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from teekit_verify.appraisal.artifacts import difference_in_words
-from teekit_verify.appraisal.checklist import in_words
+from teekit_verify.appraisal.checklist import conclude
 from teekit_verify.appraisal.event_differences import causes
-from teekit_verify.appraisal.rebuild.verdict import Verdict
-from teekit_verify.core.digest import Algorithm
+from teekit_verify.appraisal.facts import Check, Choice, RegisterCheck
+from teekit_verify.appraisal.rebuild.verdict import Drift, DriftFrom, Lack, Verdict
 from teekit_verify.core.outcome import Outcome
 from teekit_verify.explanation.tree import culprits
 from teekit_verify.report.layout import styled
 from teekit_verify.report.rebuild.blocks import COLUMNS, brief, listed
+from teekit_verify.wording.checks import detail_of, name_of, pair_words, reason_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from teekit_verify.core.outcome import Check
+    from teekit_verify.appraisal.event_differences import Place
     from teekit_verify.record.document import RebuildReport
 
 _NAME = 70
 _ROOM = COLUMNS - 2
-_GROUP = re.compile(r"^no group of values matches; against '(.*?)': ")
-_NOTES = re.compile(r"^(of \d+ alternatives, '.*?': |none of \d+ acceptable values; against '.*?': )+")
 
 
 def other_reasons(report: RebuildReport) -> list[Text]:
@@ -35,11 +33,14 @@ def other_reasons(report: RebuildReport) -> list[Text]:
 
     A run of equal lines is one.
     """
-    known = {difference_in_words(pair) for pair in report.artifacts}
-    if report.checklist is not None:
-        known |= {in_words(check) for check in report.checklist.checks}
-    lines = [line for reason in report.reasons if reason not in known for line in reason.splitlines()]
-    return [styled(line) for line, _ in groupby(lines) if line.strip()]
+    reasons: list[str] = report.failure.splitlines()
+    if report.inputs is not None:
+        drifts = [Drift(DriftFrom.OTHER_BUILD, line) for line in report.inputs.drift_between_builds]
+        drifts += [Drift(DriftFrom.REFERENCE, line) for line in report.inputs.drift_from_reference]
+        reasons += [line for drift in drifts for line in reason_line(drift).splitlines()]
+    if report.verdict is Verdict.UNREFERENCED:
+        reasons.append(reason_line(Lack.REFERENCE))
+    return [styled(line) for line, _ in groupby(reasons) if line.strip()]
 
 
 def differences(report: RebuildReport) -> list[Text]:
@@ -50,26 +51,27 @@ def differences(report: RebuildReport) -> list[Text]:
         + "".join(f" (usually: {cause.name})" for cause in leaf.difference.causes)
         for leaf in leaves
     ]
-    return [*map(styled, lines), *(styled(difference_in_words(pair)) for pair in report.artifacts if not pair.same)]
+    return [*map(styled, lines), *(styled(pair_words(pair)) for pair in report.artifacts if not pair.same)]
 
 
 def what_differs(report: RebuildReport) -> list[Text]:
     """From what was published: the parts of the image, with the registers they show in."""
     found = report.checklist.differences if report.checklist is not None else ()
-    return [_cause(brief(cause, _NAME), registers) for cause, registers in causes(found)]
+    return [_cause(brief(cause or "unknown", _NAME), places) for cause, places in causes(found)]
 
 
-def _cause(cause: str, registers: Sequence[str]) -> Text:
+def _cause(cause: str, places: Sequence[Place]) -> Text:
     text = Text.assemble("differs: ", (cause, "bold"), " (seen in ")
-    return text.append(f"{_listed(registers, _ROOM - text.cell_len - 1)})")
+    shown = [(platform, str(register)) for platform, register in places]
+    return text.append(f"{_listed(shown, _ROOM - text.cell_len - 1)})")
 
 
-def _listed(places: Sequence[str], columns: int) -> str:
-    """`tdx RTMR1 RTMR2, uefi-vtpm PCR4` of `tdx RTMR1` and so on."""
+def _listed(places: Sequence[tuple[str, str]], columns: int) -> str:
+    """`tdx RTMR1 RTMR2, uefi-vtpm PCR4` of `tdx`, `RTMR1` and so on."""
     platforms: dict[str, list[str]] = {}
     for place in places:
-        platform, *register = (brief(name, _NAME // 2) for name in place.split(" ", 1))
-        platforms.setdefault(platform, [platform]).extend(register)
+        platform, register = (brief(name, _NAME // 2) for name in place)
+        platforms.setdefault(platform, [platform]).extend([register] if register else [])
     return listed([" ".join(names) for names in platforms.values()], columns, "platforms")
 
 
@@ -77,33 +79,31 @@ def checks(report: RebuildReport) -> list[Text]:
     """What did not match and is not in `what_differs`, then what was not compared. The same is said once, of all registers."""
     if report.checklist is None:
         return []
-    explained = {f"{one.platform} {one.register}" for one in report.checklist.differences if one.cause}
-    places: dict[str, dict[str, None]] = {}
-    for outcomes in (Outcome.MISMATCH,), (Outcome.ERROR, Outcome.NOT_CHECKED):
-        for check in report.checklist.of(*outcomes):
-            place = _place(check)
-            if text := _in_short(check, explained=place in explained):
-                places.setdefault(text, {})[place] = None
+    explained = {(one.platform, str(one.register)) for one in report.checklist.differences if one.cause}
+    places: dict[str, dict[tuple[str, str], None]] = {}
+    for check in conclude(report.checklist).reasons:
+        if isinstance(check, Check) and (text := _in_short(check, explained=_place(check) in explained)):
+            places.setdefault(text, {})[_place(check)] = None
     return [styled(f"{_listed(list(names), _NAME)}: {text}") for text, names in places.items()]
 
 
-def _place(check: Check) -> str:
-    """`tdx RTMR1` of `tdx RTMR1 sha384`."""
-    for bank in Algorithm:
-        if check.name.endswith(f" {bank.value}"):
-            return check.name.removesuffix(f" {bank.value}")
-    return check.name
+def _place(check: Check) -> tuple[str, str]:
+    """(`tdx`, `RTMR1`); (`artifact image.efi`, empty)."""
+    subject = check.subject
+    if isinstance(subject, RegisterCheck):
+        return subject.platform, str(subject.register)
+    return name_of(check), ""
 
 
 def _in_short(check: Check, *, explained: bool) -> str:
     """Nothing, where `what_differs` says all."""
     if check.outcome is not Outcome.MISMATCH:
-        return f"{check.outcome.value}: {check.detail}"
-    group = _GROUP.match(check.detail)
-    text = "" if explained else _NOTES.sub("", _GROUP.sub("", check.detail)).partition("; look at: ")[0]
+        return f"{check.outcome.value}: {detail_of(check)}"
+    group = next((nearest.label for nearest in check.nearest if nearest.choice is Choice.GROUP), None)
+    text = "" if explained else detail_of(replace(check, nearest=()), look_at=False)
     if group is None:
         return text
-    return f"fits no published set of values; nearest is '{brief(group[1], 40)}'" + (f": {text}" if text else "")
+    return f"fits no published set of values; nearest is '{brief(group, 40)}'" + (f": {text}" if text else "")
 
 
 def next_step(report: RebuildReport) -> str:

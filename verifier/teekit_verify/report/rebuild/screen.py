@@ -8,10 +8,11 @@ from rich.text import Text
 
 from teekit_verify.appraisal.rebuild.verdict import Verdict
 from teekit_verify.core.outcome import Outcome
-from teekit_verify.report.html.registers import WORST_FIRST, register_state
+from teekit_verify.report.html.registers import WORST_FIRST, register_state, state_word
 from teekit_verify.report.layout import STATUS_STYLES, STYLES, shortened, show_line, styled
 from teekit_verify.report.rebuild import findings
 from teekit_verify.report.rebuild.blocks import COLUMNS, ROWS, Block, allotted, brief, clipped, listed
+from teekit_verify.wording.checks import open_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,8 +29,9 @@ _INDENT = 2
 _WIDTH = COLUMNS - _TITLE
 _NAME = 60
 _FEW_WARNINGS = 3
-_WORDS = {Outcome.MATCH.value: "as published", Outcome.MISMATCH.value: "not as published"}
-_STATES = (*(outcome.value for outcome in WORST_FIRST), "ignored", "predicted")
+_WORDS: dict[Outcome | None, str] = {Outcome.MATCH: "as published", Outcome.MISMATCH: "not as published"}
+_STATES: tuple[Outcome | None, ...] = (*WORST_FIRST, Outcome.IGNORED, None)
+_EXPECTED = {Outcome.MATCH, Outcome.OPEN, Outcome.IGNORED, None}
 _SERVED = (
     *("reasons", "differences", "causes"),
     *("image", "source", "reference", "environment", "inputs", "varied", "time"),
@@ -48,7 +50,8 @@ def show(report: RebuildReport, out: Console) -> None:
     _show("report", [_folder(report, [title for title in facts if facts[title].lines and not rows[title]])], out)
     out.print()
     verdict = report.verdict
-    show_line(out, styled(f"{verdict.value}: {verdict.meaning}", STATUS_STYLES[verdict.exit_status]))
+    meaning = verdict.meaning + open_words(report.checklist, verdict.exit_status)
+    show_line(out, styled(f"{verdict.value}: {meaning}", STATUS_STYLES[verdict.exit_status]))
     for title, block in reasons.items():
         for line in block.shown(rows[title]):
             show_line(out, clipped(line, COLUMNS - _INDENT), indent=_INDENT)
@@ -158,7 +161,7 @@ def _state(report: RebuildReport, pair: ArtifactPair) -> tuple[str, Outcome]:
         return "A and B are equal", Outcome.MATCH
     published = [item for item in report.published.artifacts if item.name == pair.name]
     outcome = Outcome.MATCH if published == [pair.a] else Outcome.MISMATCH
-    return f"A and B are equal, {_WORDS[outcome.value]}", outcome
+    return f"A and B are equal, {_WORDS[outcome]}", outcome
 
 
 def _registers(report: RebuildReport) -> Block:
@@ -168,7 +171,7 @@ def _registers(report: RebuildReport) -> Block:
         return Block([_values(*item) for item in platforms.items()], "platforms")
     states = [(platform, _by_state(report, platform, registers)) for platform, registers in platforms.items()]
     states.sort(key=lambda item: min(map(_STATES.index, item[1]), default=len(_STATES)))
-    weighty = sum(not {"match", "ignored", "predicted"} >= set(by_state) for _, by_state in states)
+    weighty = sum(not set(by_state) <= _EXPECTED for _, by_state in states)
     return Block([_platform(*item) for item in states], "platforms", "different", weighty, least=2 if weighty else 1)
 
 
@@ -184,24 +187,25 @@ def _value(value: RegisterValue) -> str:
     return shortened(value.values[-1].hex) if value.values else "(not known)"
 
 
-def _by_state(report: RebuildReport, platform: str, registers: Iterable[Register]) -> dict[str, list[str]]:
+def _by_state(report: RebuildReport, platform: str, registers: Iterable[Register]) -> dict[Outcome | None, list[str]]:
     """Names of registers by what came of them, worst first."""
-    by_state: dict[str, list[str]] = {}
+    by_state: dict[Outcome | None, list[str]] = {}
     for register in registers:
-        by_state.setdefault(register_state(report, f"{platform} {register}")[0], []).append(register.name)
+        by_state.setdefault(register_state(report, platform, register)[0], []).append(register.name)
     return {state: by_state[state] for state in _STATES if state in by_state}
 
 
-def _platform(platform: str, by_state: Mapping[str, Sequence[str]]) -> Text:
+def _platform(platform: str, by_state: Mapping[Outcome | None, Sequence[str]]) -> Text:
     """`tdx: RTMR1 not as published; RTMR2 as published`. The names of the worst have the most room."""
     text = styled(f"{brief(platform, _NAME // 2)}: ")
-    room = _WIDTH - len(text) - sum(len(_WORDS.get(state, state)) + len(" ; ") for state in by_state)
+    words = {state: _WORDS.get(state, state_word(state)) for state in by_state}
+    room = _WIDTH - len(text) - sum(len(word) + len(" ; ") for word in words.values())
     for number, (state, names) in enumerate(by_state.items()):
-        style = next((style for outcome, style in STYLES.items() if outcome.value == state), "yellow")
+        style = "yellow" if state is None else STYLES[state]
         kept_free = len("30 registers") * (len(by_state) - number - 1)
         some = listed(names, room - kept_free, "registers")
         room -= len(some)
-        text.append("; " if number else "").append(f"{some} {_WORDS.get(state, state)}", style)
+        text.append("; " if number else "").append(f"{some} {words[state]}", style)
     return text
 
 
