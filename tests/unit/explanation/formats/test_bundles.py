@@ -114,7 +114,7 @@ def test_many_members_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         (
             tarball(),
             tarball() + b"hidden",
-            "tar: end of the archive at offset 0x400: something other than zeros follows",
+            "tar: end of the archive at offset 0x800: something other than zeros follows",
         ),
         (tarball(), tarball()[:514], "tar: size at offset 0x7c: 4 bytes are more than there are"),
         (zipped()[:-30], zipped(day=2)[:-30], "zip: end of the directory at offset 0x0: is missing"),
