@@ -34,6 +34,8 @@ def compare(
     nonce: ask.NonceOption = None,
     public_key: ask.PublicKeyOption = None,
     allow_debug: ask.AllowDebugOption = False,
+    allow_service_td: ask.AllowServiceTdOption = False,
+    allow_sept_ve: ask.AllowSeptVeOption = False,
     collateral: ask.CollateralOption = None,
     at: ask.AtOption = None,
     trusted_root: ask.TrustedRootOption = None,
@@ -60,7 +62,7 @@ def compare(
         report_data,
         nonce,
         public_key,
-        allow_debug or None,
+        allow_debug or allow_service_td or allow_sept_ve or None,
         collateral,
         trusted_root,
     )
@@ -72,6 +74,7 @@ def compare(
             "expected either FILE, or --quote and what is asked of it",
             hint="Give `compare REF FILE` or `compare REF --quote FILE`.",
         )
-    policy = ask.quote_policy(report_data, nonce, public_key, collateral, at, trusted_root, allow_debug=allow_debug)
+    allowed = {"allow_debug": allow_debug, "allow_service_td": allow_service_td, "allow_sept_ve": allow_sept_ve}
+    policy = ask.quote_policy(report_data, nonce, public_key, collateral, at, trusted_root, **allowed)
     files = GuestFiles(quote, tuple(vtpm or ()), eventlog)
     return compare_quote(ref, root, files, policy, platform, events=events, json_output=json_output)

@@ -11,6 +11,8 @@ import typer
 
 from teekit_verify.cli.options.quote import (
     AllowDebugOption,
+    AllowSeptVeOption,
+    AllowServiceTdOption,
     AtOption,
     CollateralOption,
     NonceOption,
@@ -32,6 +34,8 @@ def quote(
     nonce: NonceOption = None,
     public_key: PublicKeyOption = None,
     allow_debug: AllowDebugOption = False,
+    allow_service_td: AllowServiceTdOption = False,
+    allow_sept_ve: AllowSeptVeOption = False,
     collateral: CollateralOption = None,
     at: AtOption = None,
     trusted_root: TrustedRootOption = None,
@@ -43,7 +47,7 @@ def quote(
     The signatures must lead to Intel's root. Nothing is fetched. Registers are shown, not compared: `compare` does that.
 
     Exit status: 0 authentic, and acceptable as far as was asked (what was not checked is listed: revocation and TCB status
-    without --collateral, REPORTDATA unless asked for); 1 not; 2 no verdict: unreadable.
+    without --collateral, REPORTDATA unless asked for); 1 not; 2 no verdict: unreadable, or no TCB status in --collateral.
     """
     from teekit_verify.appraisal.guest.quote import appraise_quote
     from teekit_verify.evidence.authenticity import parse_signature
@@ -52,7 +56,8 @@ def quote(
 
     parsed = read_quote(file)
     signature = parse_signature(parsed)
-    policy = quote_policy(report_data, nonce, public_key, collateral, at, trusted_root, allow_debug=allow_debug)
+    allowed = {"allow_debug": allow_debug, "allow_service_td": allow_service_td, "allow_sept_ve": allow_sept_ve}
+    policy = quote_policy(report_data, nonce, public_key, collateral, at, trusted_root, **allowed)
     appraisal = appraise_quote(parsed, signature, policy)
     if json_output:
         typer.echo(json.dumps(quote_report.render_quote_appraisal(parsed, signature, appraisal), indent=2))

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from teekit_verify.core.errors import NotAuthenticError, TeekitError
 from teekit_verify.core.outcome import Check, ExitStatus, Outcome
 from teekit_verify.evidence import authenticity, certificates
-from teekit_verify.evidence.tcb import UP_TO_DATE, evaluate_tcb, missing_collateral
+from teekit_verify.evidence.tcb import UP_TO_DATE, evaluate_tcb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +45,8 @@ class QuotePolicy:
     trusted_root: x509.Certificate
     report_data: ReportDataRequest | None = None
     allow_debug: bool = False
+    allow_service_td: bool = False
+    allow_sept_ve: bool = False
     collateral: Collateral | None = None
 
 
@@ -72,8 +74,14 @@ class QuoteAppraisal:
 
     @property
     def status(self) -> ExitStatus:
-        """HOLDS if the quote is authentic and acceptable."""
-        return ExitStatus.HOLDS if self.is_acceptable else ExitStatus.DOES_NOT_HOLD
+        """HOLDS if the quote is authentic and acceptable, NO_VERDICT if nothing speaks against it but something that was asked
+        for could not be answered.
+        """
+        if self.is_acceptable:
+            return ExitStatus.HOLDS
+        outcomes = {check.outcome for check in self.authentic + self.acceptable}
+        unanswered = Outcome.ERROR in outcomes and Outcome.MISMATCH not in outcomes
+        return ExitStatus.NO_VERDICT if unanswered else ExitStatus.DOES_NOT_HOLD
 
 
 def _holds(checks: tuple[Check, ...]) -> bool:
@@ -132,9 +140,10 @@ def _acceptable(quote: Quote, signature: QuoteSignature, policy: QuotePolicy) ->
     return (
         _debug(quote, allowed=policy.allow_debug),
         check_fact("TD attributes", lambda: _attributes(quote)),
+        _sept_ve(quote, allowed=policy.allow_sept_ve),
         check_fact("XFAM", lambda: _xfam(quote)),
         check_fact("TDX module is Intel's", lambda: _module(quote)),
-        check_fact("no service TD", lambda: _service_td(quote)),
+        _service_td(quote, allowed=policy.allow_service_td),
         _report_data(quote, policy),
         _tcb(quote, signature, policy),
     )
@@ -143,22 +152,32 @@ def _acceptable(quote: Quote, signature: QuoteSignature, policy: QuotePolicy) ->
 def _debug(quote: Quote, *, allowed: bool) -> Check:
     name = "TD is not a debug TD"
     set_bits = int.from_bytes(quote.report.td_attributes, "little") & _DEBUG_BITS
-    if not set_bits:
+    detail = "this is a debug TD: the host can read and change its memory" if set_bits else ""
+    return _unless_allowed(name, detail, allowed=allowed)
+
+
+def _unless_allowed(name: str, detail: str, *, allowed: bool) -> Check:
+    """Without `detail` it holds; else it is against the TD, unless somebody asked by name to pass over it."""
+    if not detail:
         return Check(name, Outcome.MATCH)
-    detail = "this is a debug TD: the host can read and change its memory"
     return Check(
         name, Outcome.NOT_CHECKED if allowed else Outcome.MISMATCH, detail=detail + (" (allowed)" if allowed else "")
     )
+
+
+def _sept_ve(quote: Quote, *, allowed: bool) -> Check:
+    """A newer TDX module lets the guest turn these exceptions off itself (Linux, arch/x86/coco/tdx/tdx.c, disable_sept_ve), but
+    no quote shows that it did.
+    """
+    is_set = int.from_bytes(quote.report.td_attributes, "little") & _SEPT_VE_DISABLE
+    detail = "" if is_set else "SEPT_VE_DISABLE is not set: the host can raise #VE when the TD uses its own memory"
+    return _unless_allowed("host cannot raise #VE", detail, allowed=allowed)
 
 
 def _attributes(quote: Quote) -> str:
     bits = int.from_bytes(quote.report.td_attributes, "little")
     if bits & ~_KNOWN_ATTRIBUTES:
         raise _UnacceptableError(f"reserved bits {bits & ~_KNOWN_ATTRIBUTES:#x} are set")
-    if not bits & _SEPT_VE_DISABLE:
-        # A newer TDX module lets the guest turn these exceptions off itself (Linux, arch/x86/coco/tdx/tdx.c,
-        # disable_sept_ve), but no quote shows that it did: refused, as dcap-qvl does.
-        raise _UnacceptableError("SEPT_VE_DISABLE is not set: the host can raise #VE when the TD uses its own memory")
     if bits & _MIGRATABLE:
         raise _UnacceptableError("MIGRATABLE is set: a migration TD could move this TD to another platform")
     return ", ".join(quote.report.attribute_names())
@@ -183,10 +202,11 @@ def _module(quote: Quote) -> str:
     return f"MRSEAM {report.mrseam.hex}"
 
 
-def _service_td(quote: Quote) -> None:
+def _service_td(quote: Quote, *, allowed: bool) -> Check:
     service = quote.report.mrservicetd
-    if service is not None and any(service.value):
-        raise _UnacceptableError(f"a service TD is bound to this TD: MRSERVICETD is {service.hex}")
+    is_bound = service is not None and any(service.value)
+    detail = f"a service TD is bound to this TD: MRSERVICETD is {service.hex}" if service and is_bound else ""
+    return _unless_allowed("no service TD", detail, allowed=allowed)
 
 
 def _report_data(quote: Quote, policy: QuotePolicy) -> Check:
@@ -202,27 +222,20 @@ def _report_data(quote: Quote, policy: QuotePolicy) -> Check:
 
 
 def _tcb(quote: Quote, signature: QuoteSignature, policy: QuotePolicy) -> Check:
-    name = "TCB status"
-    if policy.collateral is None:
+    """How current the platform is. It is a question of its own: what the TD is allowed to do has no say in it."""
+    name, collateral = "TCB status", policy.collateral
+    if collateral is None:
         return Check(
             name, Outcome.NOT_CHECKED, detail="no collateral was given: the platform may lack security updates"
         )
     try:
-        missing = missing_collateral(signature.chain, policy.collateral)
+        return check_fact(name, lambda: _require_up_to_date(quote, signature, policy, collateral))
     except TeekitError as error:
         return Check(name, Outcome.ERROR, detail=error.message)
-    if missing:
-        return Check(name, Outcome.NOT_CHECKED, detail=f"the collateral lacks {', '.join(missing)}")
-    if int.from_bytes(quote.report.td_attributes, "little") & _DEBUG_BITS:
-        return Check(name, Outcome.NOT_CHECKED, detail="dcap-qvl evaluates no debug TDs")
-    return check_fact(name, lambda: _require_up_to_date(quote, signature, policy, policy.collateral))
 
 
-def _require_up_to_date(
-    quote: Quote, signature: QuoteSignature, policy: QuotePolicy, collateral: Collateral | None
-) -> str:
-    assert collateral is not None  # noqa: S101 - for the type checker
-    found = evaluate_tcb(quote, signature.chain, collateral, policy.trusted_root, policy.at)
+def _require_up_to_date(quote: Quote, signature: QuoteSignature, policy: QuotePolicy, collateral: Collateral) -> str:
+    found = evaluate_tcb(quote, signature, collateral, policy.trusted_root, policy.at)
     words = found.status + (f" ({', '.join(found.advisories)})" if found.advisories else "")
     if found.status != UP_TO_DATE:
         raise _UnacceptableError(f"{words}, expected {UP_TO_DATE}")
