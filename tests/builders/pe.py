@@ -38,7 +38,7 @@ def build_pe(
 ) -> bytes:
     """An EFI application with these sections; the certificate table comes last, as signing tools put it."""
     header_bytes = _up(section_table_offset(directories) + 40 * len(rows), FILE_ALIGNMENT)
-    table, body, address = b"", b"", MEMORY_ALIGNMENT
+    table, body, address = b"", b"", _up(header_bytes, MEMORY_ALIGNMENT)
     for row in rows:
         size = len(row.content) if row.virtual_size is None else row.virtual_size
         raw = row.content + bytes(-len(row.content) % FILE_ALIGNMENT)

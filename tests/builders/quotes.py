@@ -163,7 +163,10 @@ def revocation_list(
     critical: str | None = None,
 ) -> x509.CertificateRevocationList:
     builder = x509.CertificateRevocationListBuilder().issuer_name(issuer.subject)
-    builder = builder.last_update(last).next_update(following)
+    builder = builder.last_update(last).next_update(following).add_extension(x509.CRLNumber(1), critical=False)
+    builder = builder.add_extension(
+        x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False
+    )
     for item in revoked:
         gone = x509.RevokedCertificateBuilder().serial_number(item.serial_number).revocation_date(last).build()
         builder = builder.add_revoked_certificate(gone)

@@ -36,6 +36,9 @@ ROWS = [
 ]
 """As edk2 has them: code that is measured, variables that are not, and a little more memory than data."""
 
+GOOGLE_ROWS = [ROWS[0], Row(0, 0x4000, 0xFFFF8000, 0x4000, CFV), *ROWS[2:]]
+"""Volumes that fill the file and their memory, which Google Cloud asks for."""
+
 
 def entry(guid: UUID, data: bytes) -> bytes:
     return data + struct.pack("<H", len(data) + 18) + guid.bytes_le

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 
@@ -13,7 +14,9 @@ from teekit_verify.artifacts.compressed import (
     Budget,
     Compression,
     Decompressed,
+    Unpacked,
     compression_of,
+    is_packed,
     require_readable,
     zstd_frame_end,
 )
@@ -99,3 +102,87 @@ def test_what_linux_reads_and_this_does_not(magic: bytes, name: str) -> None:
     with pytest.raises(UnsupportedInputError, match=f"initrd: compressed with {name}, which is not read"):
         require_readable(magic + bytes(10), "initrd")
     require_readable(b"070701", "initrd")
+
+
+def whole(data: bytes, budget: int = 1 << 30) -> bytes:
+    assert is_packed(data[:6])
+    return io.BufferedReader(Unpacked(blob_of(data), Budget(budget), "file")).read()
+
+
+def skippable(content: bytes, number: int = 0) -> bytes:
+    """RFC 8878, 3.1.2."""
+    return bytes([0x50 + number]) + b"\x2a\x4d\x18" + len(content).to_bytes(4, "little") + content
+
+
+PROGRAMS = ["zstd", "gzip", "xz", "bzip2"]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_all_members_are_read(program: str) -> None:
+    """What the program itself unpacks the file to."""
+    data = pack(program) + pack(program, b"") + pack(program, b"second") + pack(program, b"third")
+    expected = subprocess.run([require(program), "-dc"], input=data, check=True, capture_output=True).stdout
+    assert whole(data) == expected == PLAIN + b"secondthird"
+
+
+def test_a_file_of_many_members() -> None:
+    """As bgzip makes them: a member for each 64 KiB."""
+    member = pack("gzip", b"x")
+    assert whole(member * 3000) == b"x" * 3000
+
+
+@pytest.mark.parametrize(("program", "zeros"), [("gzip", 1), ("gzip", 700_000), ("xz", 4), ("xz", 700_000)])
+def test_zeros_between_and_after_members(program: str, zeros: int) -> None:
+    data = pack(program, b"one") + bytes(zeros) + pack(program, b"two") + bytes(zeros)
+    assert whole(data) == b"onetwo"
+
+
+def test_skippable_frames_of_zstd_are_passed_over_and_kept() -> None:
+    """Before the first frame as pzstd has them, between frames, and at the end as a seek table."""
+    frames = [skippable(b"\x10\0\0\0"), skippable(b"", 15), skippable(b"seek table", 14)]
+    data = frames[0] + pack("zstd", b"one") + frames[1] + pack("zstd", b"two") + frames[2]
+    stream = Unpacked(blob_of(data), Budget(100), "file")
+    assert io.BufferedReader(stream).read() == b"onetwo"
+    assert [frame.read(0, 100) for frame in stream.skipped] == frames
+    expected = subprocess.run([require("zstd"), "-dc"], input=data, check=True, capture_output=True).stdout
+    assert expected == b"onetwo"
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("rest", [b"trailing bytes", b"\0\0\0\0more", b"x"])
+def test_what_follows_the_members_is_refused(program: str, rest: bytes) -> None:
+    with pytest.raises(MalformedInputError, match=rf"file \({program}\): .* follows? the"):
+        whole(pack(program, b"one") + rest)
+
+
+@pytest.mark.parametrize(("program", "zeros"), [("zstd", 4), ("bzip2", 4), ("xz", 3)])
+def test_zeros_that_the_format_does_not_allow(program: str, zeros: int) -> None:
+    with pytest.raises(MalformedInputError, match=rf"file \({program}\): .*(follow|follows) the"):
+        whole(pack(program, b"one") + bytes(zeros))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (skippable(b"x" * 9)[:-1], r"file \(zstd\): skippable frame at offset 0x0: 9 bytes are more than there are"),
+        (skippable(b"")[:6], r"file \(zstd\): skippable frame at offset 0x0: "),
+        (skippable(b"") + b"\x1f\x8b" + bytes(20), "file: compressed in no way that is read"),
+        (skippable(b"") + b"\x04\x22\x4d\x18", "file: compressed with lz4, which is not read"),
+        (skippable(b""), "file: compressed in no way that is read"),
+    ],
+)
+def test_skippable_frames_without_a_frame(data: bytes, message: str) -> None:
+    with pytest.raises((MalformedInputError, UnsupportedInputError), match=message):
+        whole(data)
+
+
+def test_a_second_member_of_another_kind_is_refused() -> None:
+    with pytest.raises(
+        MalformedInputError, match=r"file \(gzip\): member at offset 0x\w+: b.* follows the end of what"
+    ):
+        whole(pack("gzip", b"one") + pack("xz", b"two"))
+
+
+def test_the_budget_is_for_all_members() -> None:
+    with pytest.raises(UnsupportedInputError, match=r"file \(gzip\): unpacks to more bytes than are looked at"):
+        whole(pack("gzip", b"x" * 60) * 2, budget=100)

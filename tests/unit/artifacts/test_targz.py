@@ -6,7 +6,6 @@ import gzip
 import io
 import random
 import subprocess
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -178,6 +177,16 @@ def test_a_second_member_is_refused(tmp_path: Path) -> None:
     _refused(_tar(tmp_path, "other.raw"), "the first member is 'other.raw'", UnsupportedInputError)
 
 
+@pytest.mark.parametrize("other_member", [True, False])
+def test_what_follows_the_end_of_the_archive_is_refused(tmp_path: Path, other_member: bool) -> None:  # noqa: FBT001
+    """GNU tar stops at the zero blocks; nobody would hear of what is behind them."""
+    _sparse_disk(tmp_path / "disk.raw", {0: b"x" * 600}, 600)
+    plain = gzip.decompress(_tar(tmp_path))
+    hidden = gzip.compress(plain) + gzip.compress(b"hidden") if other_member else gzip.compress(plain + b"hidden")
+    _refused(hidden, "something follows the end of the tar archive")
+    _open(gzip.compress(plain) + gzip.compress(bytes(10240))).finish()
+
+
 def test_an_endless_sparse_map_is_refused(tmp_path: Path) -> None:
     _sparse_disk(tmp_path / "disk.raw", {0: b"x", MIB: b"y"}, 2 * MIB)
     plain = gzip.decompress(_tar(tmp_path, "-S"))
@@ -186,9 +195,7 @@ def test_an_endless_sparse_map_is_refused(tmp_path: Path) -> None:
     header = bytearray(plain[:512])
     header[482] = 1
     endless = _changed(bytes(header) + bytes(block) * 6000, 482, b"\1")
-    started = time.process_time()
     _refused(endless, "sparse map at offset 0x[0-9a-f]+: has more than 100000 entries")
-    assert time.process_time() - started < 2
 
 
 def test_a_bomb_ends_soon(tmp_path: Path) -> None:
@@ -198,12 +205,10 @@ def test_a_bomb_ends_soon(tmp_path: Path) -> None:
     header[124:136] = b"%011o\0" % (4 << 30)
     bomb = _changed(bytes(header), 0, b"d") + gzip.compress(bytes(64 * MIB)) * 64
     assert len(bomb) < 5 * MIB
-    started = time.process_time()
     with pytest.raises(
         UnsupportedInputError, match="more than 1 GiB and 100 times the archive would have to be unpacked"
     ):
         _open(bomb).finish()
-    assert time.process_time() - started < 2
 
 
 def test_a_large_disk_with_holes_is_read(tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ def test_mrtd_in_the_orders_asked_for(
     assert all(value in text for _, value in expected)
     assert ("One of these" in text) == (len(orders) == 2)
     assert "known as" not in text
+    assert "Google Cloud " not in text  # its algorithm refuses volumes that are smaller than their memory
 
 
 def test_firmware_of_google_is_named(firmware: Path) -> None:
@@ -63,6 +64,13 @@ def test_firmware_of_google_is_named(firmware: Path) -> None:
     report = firmware_report(measure_firmware(firmware), replace(load_gcp(), firmware=(fact,)))
     assert report.known_as == "of the day"
     assert [(row.order.value, row.recorded_as) for row in report.mrtd] == [("single", "of the day"), ("two", None)]
+
+
+def test_google_cloud_is_named_where_its_algorithm_agrees(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "OVMF.fd").write_bytes(tdvf.build_tdvf(tdvf.GOOGLE_ROWS))
+    used_by = {row["order"]: row["used_by"] for row in _json(capsys, "measure", tmp_path / "OVMF.fd")["mrtd"]}
+    assert used_by["single"] == "page by page: QEMU 9 and later, Google Cloud"
+    assert "Google" not in used_by["two"]
 
 
 def test_an_unknown_page_order_is_refused(firmware: Path, capsys: pytest.CaptureFixture[str]) -> None:

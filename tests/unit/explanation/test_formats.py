@@ -346,3 +346,51 @@ def test_json(tmp_path: Path) -> None:
     assert (top(found).kind, [cause.name for cause in top(found).causes]) == (Kind.ORDER, ["hash order"])
     found = explained(tmp_path, b'{"a": 1', b'{"a": 2', name="x.json")
     assert top(found).what == "text, 1 different line"
+
+
+@pytest.mark.parametrize("compression", ["gzip", "xz", "zstd"])
+def test_a_difference_in_the_last_of_several_members(tmp_path: Path, compression: str) -> None:
+    first = packed(b"the same\n" * 100, compression)
+    sides = [first + packed(f"see {name}\n".encode(), compression) for name in ("this", "that")]
+    found = explained(tmp_path, sides[0], sides[1], name="x.txt")
+    (content,) = top(found).children
+    assert (content.name, content.what) == ("content", "text, 1 different line")
+    assert content.excerpt == ("-see this", "+see that")
+
+
+def test_members_cut_elsewhere_are_packed_in_another_way(tmp_path: Path) -> None:
+    found = explained(tmp_path, packed(b"one") + packed(b"two"), packed(b"onetwo"), name="x.txt")
+    assert top(found).what == "packed in another way, what it unpacks to is equal"
+
+
+def test_what_follows_the_members_is_told(tmp_path: Path) -> None:
+    """Nothing is said to be equal: the bytes are compared, and a note says why."""
+    found = explained(tmp_path, packed(b"one"), packed(b"one") + b"hidden", name="x.txt")
+    assert "equal" not in top(found).what
+    assert any("b'hidden' follows the end of what is compressed" in note for note in found.notices)
+
+
+def test_skippable_frames_of_zstd_that_differ(tmp_path: Path) -> None:
+    sides = [packed(b"one") + b"\x5e\x2a\x4d\x18" + len(data).to_bytes(4, "little") + data for data in (b"ab", b"cd")]
+    found = explained(tmp_path, sides[0], sides[1], name="x.txt")
+    (frames,) = top(found).children
+    assert (frames.name, frames.what) == ("skippable frames", "what zstd passes over differs")
+
+
+def test_an_initrd_whose_archive_is_in_several_members(tmp_path: Path) -> None:
+    """Linux would not take it as an initrd; as a file it is read all the same."""
+    sides = []
+    for text in (b"one\n", b"two\n"):
+        archive = build_cpio([*BYSTANDERS, Entry("etc/x", text)])
+        sides.append(packed(archive[:300], "gzip") + packed(archive[300:], "gzip"))
+    assert named(explained(tmp_path, sides[0], sides[1], name="x.cpio.gz")) == [("etc/x", [])]
+
+
+@pytest.mark.parametrize("compression", ["xz", "zstd"])
+def test_a_kernel_payload_with_its_size_behind_it(tmp_path: Path, compression: str) -> None:
+    """Linux scripts/Makefile.lib, size_append."""
+    codes = [b"code" * 200 + b"see /build/%s/x" % name for name in (b"one", b"two")]
+    payloads = [packed(code, compression) + len(code).to_bytes(4, "little") for code in codes]
+    images = [uki_of(INITRD, linux=kernel("6.1", payload)) for payload in payloads]
+    (linux,) = top(explained(tmp_path, *images)).children
+    assert [child.name for child in linux.children] == ["kernel payload (vmlinux)"]

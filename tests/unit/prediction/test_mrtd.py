@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from builders import tdvf as build
 from builders.mrtd import mrtd_of_rows
 from teekit_verify.artifacts.tdvf import parse_tdvf
 from teekit_verify.core.errors import UnsupportedInputError
-from teekit_verify.prediction.mrtd import PageOrder, mrtd, tdh_mem_page_add, tdh_mr_extend
+from teekit_verify.prediction.mrtd import PageOrder, google_builds, mrtd, tdh_mem_page_add, tdh_mr_extend
 
 PADDED = [build.Row(0x4000, 0x2345, 0xFFFFC000, 0x4000, build.BFV, build.EXTEND), *build.ROWS[1:]]
 
@@ -25,6 +26,32 @@ def test_mrtd_is_what_the_specification_gives(rows: list[build.Row], order: Page
 def test_the_orders_differ_with_two_pages() -> None:
     firmware = parse_tdvf(build.build_tdvf())
     assert mrtd(firmware, PageOrder.SINGLE) != mrtd(firmware, PageOrder.TWO_PASS)
+
+
+GOOGLE = build.GOOGLE_ROWS
+
+
+@pytest.mark.parametrize(
+    ("rows", "agrees"),
+    [
+        (GOOGLE, True),
+        (build.ROWS, False),
+        ([replace(GOOGLE[0], attributes=build.EXTEND | build.AUG), *GOOGLE[1:]], False),
+        ([*GOOGLE, build.Row(0, 0, 0x900000, 0x1000, build.TEMP_MEM, build.AUG)], False),
+        ([*GOOGLE, build.Row(0, 0, 0x900000, 0x1000, build.TEMP_MEM, build.EXTEND)], False),
+        ([*GOOGLE, build.Row(0, 0, 0x900000, 0x1000, build.PERM_MEM)], False),
+        ([*GOOGLE, build.Row(0, 0, 0x900000, 0x1000, build.TD_HOB)], False),
+        ([*GOOGLE, build.Row(0, 0, 0x811000, 0x2000, build.TEMP_MEM)], False),
+        ([*GOOGLE, build.Row(0, 0, 0x812000, 0x2000, build.TEMP_MEM)], True),
+        ([row for row in GOOGLE if row.kind != build.TD_HOB], False),
+        ([row for row in GOOGLE if row.kind != build.CFV], False),
+    ],
+)
+def test_where_google_cloud_builds_the_same_td(rows: list[build.Row], agrees: bool) -> None:  # noqa: FBT001
+    """google/gce-tcb-verifier at 74582c07: ovmf/tdx_data.go and tdx/measurement.go. A volume smaller than its memory,
+    PAGE_AUG, and measured memory without data are where they fail or add other pages.
+    """
+    assert google_builds(parse_tdvf(build.build_tdvf(rows))) is agrees
 
 
 def test_operations_extend_whole_buffers() -> None:

@@ -5,15 +5,16 @@ The expected values follow from systemd's sources; test_boot checks the same aga
 
 from __future__ import annotations
 
+import re
 import struct
 
 import pytest
 
-from builders.pe import Row, build_pe, section_table_offset
+from builders.pe import CERTIFICATE_ENTRY_OFFSET, Row, build_pe, section_table_offset
 from builders.uki import build_uki, default_sections, kernel, stub_rows
 from teekit_verify.artifacts.pe import Span
 from teekit_verify.artifacts.uki import parse_uki
-from teekit_verify.core.errors import UnsupportedInputError
+from teekit_verify.core.errors import TeekitError, UnsupportedInputError
 from teekit_verify.prediction.stub import BEHAVIOURS, StubView, stub_view
 from teekit_verify.prediction.stub_cpio import extra_file
 
@@ -117,9 +118,111 @@ def test_the_first_section_of_a_name_wins_from_257() -> None:
 @pytest.mark.parametrize(
     ("name", "counts_as"), [(".cmdline", ".cmdline"), (".dtbauto", ".dtb"), (".initrd2", ".initrd")]
 )
-def test_ambiguous_names_are_refused_before_257(name: str, counts_as: str) -> None:
-    with pytest.raises(UnsupportedInputError, match=f"section {name} also counts as {counts_as} for this systemd-stub"):
-        view("255", (".cmdline", b"a"), (name, b"b"))
+def test_the_last_section_that_begins_with_a_name_wins_up_to_256(name: str, counts_as: str) -> None:
+    """locate_sections() of 252 to 256: memcmp() over the length of the known name, under which it is measured."""
+    seen = view("255", (counts_as, b"a"), (name, b"b"))
+    assert content(seen, counts_as) == b"b"
+    assert [section.name for section in seen.measured] == [".linux", counts_as]
+
+
+@pytest.mark.parametrize(("version", "expected"), [("257", b"second"), ("260.4", b"second"), ("256", b"second")])
+def test_an_empty_profile_still_divides(version: str, expected: bytes) -> None:
+    """The hostile case: what comes after the empty .profile is the default profile's, and replaces the base's."""
+    assert (
+        content(view(version, (".cmdline", b"first"), (".profile", b""), (".cmdline", b"second")), ".cmdline")
+        == expected
+    )
+
+
+@pytest.mark.parametrize(
+    ("version", "sections", "expected"),
+    [
+        ("257", [(".cmdline", b""), (".cmdline", b"second")], None),
+        ("257", [(".cmdline", b"first"), (".cmdline", b"")], b"first"),
+        ("257", [(".cmdline", b"base"), (".profile", b"ID=p"), (".cmdline", b"")], None),
+        ("255", [(".cmdline", b"first"), (".cmdline", b"")], None),
+        ("255", [(".cmdline", b""), (".cmdline", b"second")], b"second"),
+    ],
+)
+def test_an_empty_section_hides_a_full_one(
+    version: str, sections: list[tuple[str, bytes]], expected: bytes | None
+) -> None:
+    seen = view(version, *sections)
+    assert content(seen, ".cmdline") == expected
+    assert (seen.load_options() is None) is (expected is None)
+
+
+def test_other_profiles() -> None:
+    uki = parse_uki(
+        build_uki(
+            "257",
+            [
+                *(LINUX, (".cmdline", b"base"), (".profile", b"ID=main\n")),
+                *((".profile", b"ID=debug\n"), (".cmdline", b"debug"), (".profile", b"")),
+            ],
+        )
+    )
+    assert [content(stub_view(uki, number), ".cmdline") for number in range(3)] == [b"base", b"debug", b"base"]
+    assert [content(stub_view(uki, number), ".profile") for number in range(3)] == [b"ID=main\n", b"ID=debug\n", None]
+    with pytest.raises(TeekitError, match="the UKI has no profile 3: there are 3, counted from 0"):
+        stub_view(uki, 3)
+    with pytest.raises(TeekitError, match="systemd-stub 255 knows no profiles"):
+        stub_view(parse_uki(build_uki("255")), 1)
+
+
+def test_the_release_is_that_of_the_kernel_that_is_started() -> None:
+    kernels = [(".linux", kernel("6.1.0")), (".linux", kernel("6.12.0"))]
+    assert stub_view(parse_uki(build_uki("257", kernels))).kernel_release() == "6.1.0"
+    assert stub_view(parse_uki(build_uki("255", kernels))).kernel_release() == "6.12.0"
+
+
+def test_raw_data_of_an_empty_section_is_loaded_too() -> None:
+    """edk2's PeCoffLoaderLoadImage() reads all of SizeOfRawData where VirtualSize is 0: over whatever is there."""
+    rows = [*stub_rows("257"), Row(".linux", LINUX[1], at=0x10000), Row(".more", b"x" * 8, virtual_size=0, at=0x10010)]
+    with pytest.raises(UnsupportedInputError, match=r"UKI section \.linux overlaps section \.more in memory"):
+        stub_view(parse_uki(build_pe([*rows, Row(".end", b"x")])))
+
+
+def test_a_section_over_the_headers_is_refused() -> None:
+    rows = [*stub_rows("257"), Row(".linux", LINUX[1]), Row(".more", b"x" * 8, at=0x100)]
+    with pytest.raises(UnsupportedInputError, match=r"UKI section \.more is loaded over the PE headers"):
+        stub_view(parse_uki(build_pe(rows)))
+
+
+@pytest.mark.parametrize(
+    ("page", "entry", "problem"),
+    [
+        (0x10000, 0xA010, "the UKI's relocations rewrite 0x10010, in its headers or in what systemd-stub measures"),
+        (0xF000, 0xAFFC, "the UKI's relocations rewrite 0xfffc, in its headers or in what systemd-stub measures"),
+        (0, 0x3100, "the UKI's relocations rewrite 0x100, in its headers or in what systemd-stub measures"),
+        (0x10000, 0x0010, None),
+        (0x40000, 0xA010, None),
+        (0x10000, 0x5010, "base relocations: the block at 0x0 has an entry of type 5"),
+    ],
+)
+def test_relocations_that_change_what_is_measured_are_refused(page: int, entry: int, problem: str | None) -> None:
+    """Microsoft PE format: a block has the page's address and its own size, then type << 12 | offset."""
+    block = struct.pack("<IIHH", page, 12, entry, 0)
+    rows = [
+        *stub_rows("257"),
+        Row(".linux", LINUX[1], at=0x10000),
+        Row(".reloc", block, at=0x30000),
+        Row(".e", b"", at=0x80000),
+    ]
+    data = bytearray(build_pe(rows))
+    struct.pack_into("<II", data, CERTIFICATE_ENTRY_OFFSET + 8, 0x30000, len(block))
+    if problem is None:
+        assert stub_view(parse_uki(bytes(data))).linux
+        return
+    with pytest.raises(UnsupportedInputError, match=re.escape(problem)):
+        stub_view(parse_uki(bytes(data)))
+
+
+def test_more_than_96_sections_before_257() -> None:
+    sections = [LINUX, *[(".x", b"")] * 97]
+    with pytest.raises(UnsupportedInputError, match="the UKI has 100 sections: whether this systemd-stub starts with"):
+        stub_view(parse_uki(build_uki("254", sections)))
+    assert stub_view(parse_uki(build_uki("257", sections))).linux
 
 
 @pytest.mark.parametrize(
@@ -132,7 +235,7 @@ def test_sections_chosen_by_hardware_are_refused(version: str, name: str) -> Non
 
 def test_a_kernel_only_in_another_profile_is_refused() -> None:
     uki = parse_uki(build_uki("257", [(".profile", b"a"), (".profile", b"b"), LINUX]))
-    with pytest.raises(UnsupportedInputError, match=r"no \.linux section for its default profile"):
+    with pytest.raises(UnsupportedInputError, match=r"no \.linux section for its profile 0"):
         _ = stub_view(uki).linux
 
 

@@ -101,6 +101,7 @@ class Fact(Enum):
     TD_ATTRIBUTES = "td_attributes"
     XFAM = "xfam"
     TDX_MODULE = "tdx_module"
+    NO_SEPT_VE = "no_sept_ve"
     SERVICE_TD = "service_td"
     REPORT_DATA = "report_data"
     VTPM_NONCE = "vtpm_nonce"
@@ -173,8 +174,8 @@ class Why(Enum):
     REPORT_DATA_NOT_ASKED = "report_data_not_asked"
     NONCE_NOT_ASKED = "nonce_not_asked"
     DEBUG = "debug"
-    DEBUG_ALLOWED = "debug_allowed"
-    DEBUG_NOT_EVALUATED = "debug_not_evaluated"
+    SEPT_VE = "sept_ve"
+    SERVICE_TD = "service_td"
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,13 +316,6 @@ class SeveralFit:
     kind: Literal["several_fit"] = field(default="several_fit", kw_only=True)
 
 
-@dataclass(frozen=True, slots=True)
-class CollateralLacks:
-    __pydantic_config__: ClassVar = _STRICT
-    items: tuple[str, ...]
-    kind: Literal["collateral_lacks"] = field(default="collateral_lacks", kw_only=True)
-
-
 class Requested(Enum):
     """What REPORTDATA, or the nonce of a vTPM's quote, was asked to be."""
 
@@ -370,7 +364,6 @@ Reason = Annotated[
     | StrayEvent
     | LogsPart
     | SeveralFit
-    | CollateralLacks
     | AsRequested
     | Refused
     | Said,

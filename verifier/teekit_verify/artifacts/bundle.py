@@ -56,6 +56,8 @@ class BundleMember:
                 yield state.decompress(piece, _OUTPUT_BYTES)
                 while state.unconsumed_tail:
                     yield state.decompress(state.unconsumed_tail, _OUTPUT_BYTES)
+                if state.unused_data:
+                    raise _bad("zip", self.name, 0, "something follows what is deflated")
         except zlib.error as error:
             problem = f"cannot be unpacked: {error}"
             raise MalformedInputError("zip", field=self.name, offset=0, problem=problem) from error
@@ -100,13 +102,18 @@ def _ar(blob: Blob) -> Iterator[BundleMember]:
 
 
 def _tar(blob: Blob) -> Iterator[BundleMember]:
-    """GNU's long names are joined to their members; headers of pax are members of their own."""
+    """GNU's long names are joined to their members; headers of pax are members of their own.
+
+    Only zeros may follow the end of the archive: tar does not look at the rest, and nobody would be told that it differs.
+    """
     at, long_name = 0, b""
     while (header := blob.read(at, _TAR_BLOCK_BYTES)).strip(b"\0"):
         if len(header) < _TAR_BLOCK_BYTES or header[257:262] != b"ustar":
             raise _bad("tar", "member header", at, "is cut off, or is none")
         size_bytes = _number(header[124:136], 8, "tar", at + 124)
         content = blob.part(at + _TAR_BLOCK_BYTES, size_bytes)
+        if content.size_bytes < size_bytes:
+            raise _bad("tar", "size", at + 124, f"{size_bytes} bytes are more than there are")
         at += _TAR_BLOCK_BYTES + -(-size_bytes // _TAR_BLOCK_BYTES) * _TAR_BLOCK_BYTES
         if header[156:157] == _LONG_NAME:
             long_name = content.read(0, _TAR_BLOCK_BYTES * 8)
@@ -123,6 +130,8 @@ def _tar(blob: Blob) -> Iterator[BundleMember]:
             target=_text(header[157:257]),
         )
         long_name = b""
+    if any(piece.count(0) != len(piece) for piece in blob.pieces(at)):
+        raise _bad("tar", "end of the archive", at, "something other than zeros follows it")
 
 
 def _zip(blob: Blob) -> Iterator[BundleMember]:

@@ -1,4 +1,5 @@
-"""Compressed data as a forward stream of bounded memory: zstd, gzip, xz and bzip2, one member (frame, stream) at a time.
+"""Compressed data as a forward stream of bounded memory: zstd, gzip, xz and bzip2, one member (frame, stream) at a time, or
+all of a file's.
 
 Sources: RFC 8878 (zstd), RFC 1952 (gzip), the .xz file format 1.1.0, and for what an initrd may be compressed with,
 Linux lib/decompress.c (compressed_formats[]).
@@ -9,6 +10,7 @@ from __future__ import annotations
 import bz2
 import io
 import lzma
+import re
 import sys
 import zlib
 from dataclasses import dataclass
@@ -36,6 +38,10 @@ _WINDOW_LOG = 27
 """128 MiB: what zstd itself takes without --long, and Linux lib/decompress_unzstd.c (ZSTD_WINDOWSIZE_MAX)."""
 _XZ_MEMORY_BYTES = 256 << 20
 _MAX_BLOCK_HEADERS = 1 << 20
+_MAX_MEMBERS = 1 << 20
+"""A file of BGZF has one for each 64 KiB."""
+_SKIPPABLE_HEADER_BYTES = 8
+_XZ_PADDING = 4
 
 
 class Compression(Enum):
@@ -59,6 +65,15 @@ _UNREAD = {
     b"\x89LZO": "lzo",
     b"\x5d\0\0": "lzma",
 }
+
+
+_SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
+"""RFC 8878, 3.1.2: "Skippable_Frame"; LZ4 has the same. Linux does not take an initrd that begins so."""
+
+
+def is_packed(beginning: bytes) -> bool:
+    """Whether a file may be whole members of a known compression: as compression_of(), or a skippable frame first."""
+    return compression_of(beginning) is not None or _SKIPPABLE.match(beginning) is not None
 
 
 def compression_of(beginning: bytes) -> Compression | None:
@@ -173,6 +188,89 @@ class Decompressed(io.RawIOBase):
 
     def _bad(self, problem: str) -> MalformedInputError:
         return MalformedInputError(self._what, field="compressed data", offset=self._at, problem=problem)
+
+
+class Unpacked(io.RawIOBase):
+    """What a whole file unpacks to, forwards: all members, one after another. `compression` is known from the start.
+
+    RFC 1952, 2.2: "A gzip file consists of a series of 'members'"; .xz format, 2: "one or more Streams", zeros between them
+    in fours; RFC 8878, 3: frames, with skippable frames in between (`skipped`, which unpack to nothing); bzip2(1): "a file which
+    is the concatenation of two or more compressed files". gzip(1) ignores zeros at the end; whatever else is there is refused.
+    """
+
+    def __init__(self, blob: Blob, budget: Budget, what: str) -> None:
+        """Raises UnsupportedInputError for something else than these four, MalformedInputError for a damaged frame."""
+        super().__init__()
+        self._blob, self._budget, self._what = blob, budget, what
+        self.skipped: list[Blob] = []
+        self.members = 0
+        self._member: Decompressed | None = None
+        start = self._after_skippable(0)
+        beginning = blob.read(start, MAGIC_BYTES)
+        compression = compression_of(beginning)
+        if compression is None or (start and compression is not Compression.ZSTD):
+            require_readable(beginning, what)
+            raise UnsupportedInputError(f"{what}: compressed in no way that is read")
+        self.compression = compression
+        self._begin(start)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        while self._member is not None:
+            size_bytes = self._member.readinto(buffer)
+            if size_bytes:
+                return size_bytes
+            self._go_on(self._member.end)
+        return 0
+
+    def _begin(self, start: int) -> None:
+        self.members += 1
+        if self.members > _MAX_MEMBERS:
+            raise UnsupportedInputError(f"{self._what}: more than {_MAX_MEMBERS} members, which are too many to unpack")
+        self._member = Decompressed(self._blob, start, self.compression, self._budget, self._what)
+
+    def _go_on(self, end: int) -> None:
+        start = self._after_zeros(end) if self.compression is not Compression.ZSTD else self._after_skippable(end)
+        beginning = self._blob.read(start, MAGIC_BYTES)
+        if not beginning:
+            self._member = None
+        elif compression_of(beginning) is self.compression:
+            self._begin(start)
+        else:
+            problem = f"{beginning!r} follows the end of what is compressed"
+            raise MalformedInputError(
+                f"{self._what} ({self.compression.value})", field="member", offset=start, problem=problem
+            )
+
+    def _after_zeros(self, at: int) -> int:
+        """Gzip and xz allow zeros as padding, bzip2 does not."""
+        start = at
+        for piece in self._blob.pieces(at) if self.compression is not Compression.BZIP2 else ():
+            stripped = piece.lstrip(b"\0")
+            at += len(piece) - len(stripped)
+            if stripped:
+                break
+        if self.compression is Compression.XZ and (at - start) % _XZ_PADDING:
+            problem = f"{at - start} zeros follow the stream, expected a multiple of {_XZ_PADDING}"
+            raise MalformedInputError(f"{self._what} (xz)", field="padding", offset=start, problem=problem)
+        return at
+
+    def _after_skippable(self, at: int) -> int:
+        while _SKIPPABLE.match(header := self._blob.read(at, _SKIPPABLE_HEADER_BYTES)):
+            size_bytes = int.from_bytes(header[4:], "little")
+            end = at + _SKIPPABLE_HEADER_BYTES + size_bytes
+            if (
+                len(header) < _SKIPPABLE_HEADER_BYTES
+                or end > self._blob.size_bytes
+                or len(self.skipped) == _MAX_MEMBERS
+            ):
+                problem = f"{size_bytes} bytes are more than there are, or the frame is one of too many"
+                raise MalformedInputError(f"{self._what} (zstd)", field="skippable frame", offset=at, problem=problem)
+            self.skipped.append(self._blob.part(at, end - at))
+            at = end
+        return at
 
 
 def zstd_frame_end(blob: Blob, start: int) -> int | None:

@@ -28,6 +28,7 @@ _PE32_PLUS_FIXED_BYTES = 112
 _SECTION_HEADER_BYTES = 40
 _MAX_DIRECTORIES = 16
 _SECURITY_DIRECTORY = 4
+_RELOCATION_DIRECTORY = 5
 _MAX_SECTIONS = 1024
 """systemd-stub 258 reserves room for 120; edk2 has no limit but SizeOfHeaders."""
 _MAX_HEADER_BYTES = 1 << 20
@@ -74,6 +75,15 @@ class PeSection:
             )
         return Span(self.raw_offset, self.raw_offset + self.virtual_size)
 
+    @property
+    def memory_bytes(self) -> int:
+        """How many bytes from its address on edk2 writes when it loads the section.
+
+        MdePkg/Library/BasePeCoffLib/BasePeCoff.c, PeCoffLoaderLoadImage(): the whole of the raw data where VirtualSize is 0,
+        else VirtualSize bytes, of which zeros are what the file does not have.
+        """
+        return self.virtual_size or self.raw_size
+
 
 @dataclass(frozen=True, slots=True)
 class PeImage:
@@ -86,6 +96,10 @@ class PeImage:
     checksum: Span
     certificate_entry: Span | None
     certificates: Span | None
+    relocations: Span | None = None
+    """Where the base relocation table lies in memory, relative to the image base."""
+    memory_bytes: int = 0
+    """SizeOfImage: what a loader allocates."""
 
     def authenticode_spans(self) -> tuple[Span, ...]:
         """What an Authenticode digest covers, in hashing order.
@@ -136,7 +150,10 @@ def parse_pe(data: memoryview, *, what: str = "PE image", base: int = 0) -> PeIm
         )
     _check_optional_header(reader, headers)
     checksum = optional.get_field_absolute_offset("CheckSum")
-    entry, certificates = None, None
+    entry, certificates, relocations = None, None, None
+    if optional.NumberOfRvaAndSizes > _RELOCATION_DIRECTORY:
+        row = optional.DATA_DIRECTORY[_RELOCATION_DIRECTORY]
+        relocations = Span(row.VirtualAddress, row.VirtualAddress + row.Size) if row.Size else None
     if optional.NumberOfRvaAndSizes > _SECURITY_DIRECTORY:
         row = optional.DATA_DIRECTORY[_SECURITY_DIRECTORY]
         entry, certificates = Span(row.get_file_offset(), row.get_file_offset() + 8), _certificates(reader, row)
@@ -155,6 +172,8 @@ def parse_pe(data: memoryview, *, what: str = "PE image", base: int = 0) -> PeIm
         checksum=Span(checksum, checksum + 4),
         certificate_entry=entry,
         certificates=certificates,
+        relocations=relocations,
+        memory_bytes=optional.SizeOfImage,
     )
 
 

@@ -80,7 +80,7 @@ class TarGzDisk(SeekableRaw):
         return len(target)
 
     def finish(self) -> None:
-        """Read the rest: the end of the archive, no other member, and the checksums of gzip.
+        """Read the rest: the end of the archive, nothing but zeros after it, and the checksums of gzip.
 
         Raises MalformedInputError or UnsupportedInputError.
         """
@@ -90,7 +90,7 @@ class TarGzDisk(SeekableRaw):
         header = self._inflated.block("end of archive")
         if any(header):
             raise UnsupportedInputError(f"tar: a second member {_name(header)!r}, expected only {MEMBER}", hint=_HINT)
-        self._inflated.skip_rest()
+        self._inflated.require_zeros()
 
     def _go_to(self, packed: int) -> None:
         if packed < self._inflated.position:
@@ -174,9 +174,11 @@ class _Inflated:
             if not self.some(min(stop - self.position, _CHUNK_BYTES)):
                 raise self._bad(f"ends in {what}")
 
-    def skip_rest(self) -> None:
-        while self.some(_CHUNK_BYTES):
-            pass
+    def require_zeros(self) -> None:
+        """To the end. GNU tar fills its last record with them."""
+        while data := self.some(_CHUNK_BYTES):
+            if data.count(0) != len(data):
+                raise self._bad("something follows the end of the tar archive")
 
     def _bad(self, problem: str) -> MalformedInputError:
         return MalformedInputError("gzip", field="uncompressed data", offset=self.position, problem=problem)

@@ -58,22 +58,30 @@ class UnifiedKernelImage:
     def text(self, name: str) -> str | None:
         """The first section of that name as text, to look at (.osrel, .cmdline, .uname); None if there is none."""
         for section in self.named(name):
-            return bytes(self.content(section)[:_MAX_TEXT_BYTES]).rstrip(b"\0").decode("utf-8", "replace")
+            return _text(self.content(section))
         return None
 
     def kernel_release(self) -> str | None:
-        """`uname -r` of the kernel in .linux: from the bzImage setup header, else from .uname, else None.
+        """Of the first kernel in the file, to look at: which one is started, the stub decides (measurement.stub)."""
+        kernels, names = self.named(".linux"), self.named(".uname")
+        return kernel_release(self.content(kernels[0]), self.content(names[0]) if names else None) if kernels else None
 
-        Linux Documentation/arch/x86/boot.rst: "kernel_version: Pointer to kernel version string" at 0x20e, less 0x200.
-        """
-        for section in self.named(".linux"):
-            kernel = self.content(section)
-            if bytes(kernel[_SETUP_MAGIC.start : _SETUP_MAGIC.stop]) == b"HdrS":
-                start = int.from_bytes(kernel[0x20E:0x210], "little") + 0x200
-                banner = bytes(kernel[start : start + _MAX_BANNER_BYTES]).split(b"\0", 1)[0]
-                if banner[:1].isdigit():
-                    return banner.decode("latin-1").split(" ", 1)[0]
-        return self.text(".uname")
+
+def kernel_release(kernel: memoryview, uname: memoryview | None) -> str | None:
+    """`uname -r`: from the bzImage setup header of a kernel, else from the content of .uname, else None.
+
+    Linux Documentation/arch/x86/boot.rst: "kernel_version: Pointer to kernel version string" at 0x20e, less 0x200.
+    """
+    if bytes(kernel[_SETUP_MAGIC.start : _SETUP_MAGIC.stop]) == b"HdrS":
+        start = int.from_bytes(kernel[0x20E:0x210], "little") + 0x200
+        banner = bytes(kernel[start : start + _MAX_BANNER_BYTES]).split(b"\0", 1)[0]
+        if banner[:1].isdigit():
+            return banner.decode("latin-1").split(" ", 1)[0]
+    return None if uname is None else _text(uname)
+
+
+def _text(content: memoryview) -> str:
+    return bytes(content[:_MAX_TEXT_BYTES]).rstrip(b"\0").decode("utf-8", "replace")
 
 
 def parse_uki(data: bytes | memoryview, *, what: str = "UKI") -> UnifiedKernelImage:

@@ -46,6 +46,8 @@ def compare(
     public_key: ask.PublicKeyOption = None,
     allow_debug: ask.AllowDebugOption = False,
     allow_unchecked: ask.AllowUncheckedOption = None,
+    allow_service_td: ask.AllowServiceTdOption = False,
+    allow_sept_ve: ask.AllowSeptVeOption = False,
     collateral: ask.CollateralOption = None,
     at: ask.AtOption = None,
     trusted_root: ask.TrustedRootOption = None,
@@ -75,7 +77,7 @@ def compare(
         report_data,
         nonce,
         public_key,
-        allow_debug or None,
+        allow_debug or allow_service_td or allow_sept_ve or None,
         allow_unchecked,
         collateral,
         trusted_root,
@@ -89,15 +91,9 @@ def compare(
             "expected either FILE, or --claims, or --quote and what is asked of it",
             hint="Give `compare REF FILE`, `compare REF --claims FILE` or `compare REF --quote FILE`.",
         )
+    allowed = {"allow_debug": allow_debug, "allow_service_td": allow_service_td, "allow_sept_ve": allow_sept_ve}
     policy = ask.quote_policy(
-        report_data,
-        nonce,
-        public_key,
-        collateral,
-        at,
-        trusted_root,
-        allow_debug=allow_debug,
-        allow_unchecked=allow_unchecked,
+        report_data, nonce, public_key, collateral, at, trusted_root, allow_unchecked=allow_unchecked, **allowed
     )
     files = GuestFiles(quote, tuple(vtpm or ()), eventlog)
     firmware = given.trusted_firmware(mrtd, endorsement, root)

@@ -11,6 +11,8 @@ import typer
 
 from teekit_verify.cli.options.quote import (
     AllowDebugOption,
+    AllowSeptVeOption,
+    AllowServiceTdOption,
     AllowUncheckedOption,
     AtOption,
     CollateralOption,
@@ -34,6 +36,8 @@ def quote(
     public_key: PublicKeyOption = None,
     allow_debug: AllowDebugOption = False,
     allow_unchecked: AllowUncheckedOption = None,
+    allow_service_td: AllowServiceTdOption = False,
+    allow_sept_ve: AllowSeptVeOption = False,
     collateral: CollateralOption = None,
     at: AtOption = None,
     trusted_root: TrustedRootOption = None,
@@ -54,15 +58,9 @@ def quote(
 
     parsed = read_quote(file)
     signature = parse_signature(parsed)
+    allowed = {"allow_debug": allow_debug, "allow_service_td": allow_service_td, "allow_sept_ve": allow_sept_ve}
     policy = quote_policy(
-        report_data,
-        nonce,
-        public_key,
-        collateral,
-        at,
-        trusted_root,
-        allow_debug=allow_debug,
-        allow_unchecked=allow_unchecked,
+        report_data, nonce, public_key, collateral, at, trusted_root, allow_unchecked=allow_unchecked, **allowed
     )
     appraisal = appraise_quote(parsed, signature, policy)
     if json_output:

@@ -217,13 +217,14 @@ def require_constraints(chain: PckChain) -> None:
         if not (usage.key_cert_sign if is_ca else usage.digital_signature):
             use = "sign certificates" if is_ca else "make signatures"
             raise NotAuthenticError(f"the key of the {role.in_words} may not {use}")
-        _require_known(extensions, role.in_words)
+        require_known_extensions(extensions, role.in_words)
 
 
 _KNOWN_CRITICAL = {ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE, SGX_EXTENSION}
 
 
-def _require_known(extensions: x509.Extensions, words: str) -> None:
+def require_known_extensions(extensions: x509.Extensions, words: str) -> None:
+    """No critical extension that is not understood (RFC 5280, 4.2). Raises NotAuthenticError."""
     for extension in extensions:
         if extension.critical and extension.oid not in _KNOWN_CRITICAL:
             raise NotAuthenticError(
@@ -234,11 +235,16 @@ def _require_known(extensions: x509.Extensions, words: str) -> None:
 def require_validity(chain: PckChain, at: datetime) -> None:
     """Every certificate is valid at this time (aware). Raises NotAuthenticError."""
     for role, certificate, _ in chain.links:
-        first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-        if at < first:
-            raise NotAuthenticError(f"the {role.in_words} is valid from {first:%Y-%m-%d %H:%M:%S} UTC only")
-        if at > last:
-            raise NotAuthenticError(f"the {role.in_words} expired at {last:%Y-%m-%d %H:%M:%S} UTC")
+        require_valid(certificate, at, role.in_words)
+
+
+def require_valid(certificate: x509.Certificate, at: datetime, words: str) -> None:
+    """It is valid at this time (aware). Raises NotAuthenticError."""
+    first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if at < first:
+        raise NotAuthenticError(f"the {words} is valid from {first:%Y-%m-%d %H:%M:%S} UTC only")
+    if at > last:
+        raise NotAuthenticError(f"the {words} expired at {last:%Y-%m-%d %H:%M:%S} UTC")
 
 
 def find_list(
@@ -255,14 +261,17 @@ def require_unrevoked(
     revocations: x509.CertificateRevocationList,
     at: datetime,
 ) -> None:
-    """The list must be the issuer's own, signed, of the given time, and without the certificate (RFC 5280, 6.3.3)."""
+    """The list must be the issuer's own, signed, of the given time, and without the certificate (RFC 5280, 6.3.3).
+
+    An authority that names itself in its list takes back what it issued, a root as any other.
+    """
     words = f"revocation list of {printable(common_name(issuer))}"
     signed = revocations.is_signature_valid(p256_key(issuer))
     first, last = revocations.last_update_utc, revocations.next_update_utc
     entry = revocations.get_revoked_certificate_by_serial_number(certificate.serial_number)
     if not signed:
         raise NotAuthenticError(f"the signature of the {words} is not that of its authority")
-    _require_known(revocations.extensions, words)
+    require_known_extensions(revocations.extensions, words)
     if at < first:
         raise NotAuthenticError(f"the {words} is of {first:%Y-%m-%d %H:%M:%S} UTC, later than the time to check at")
     if last is None or at > last:
@@ -272,3 +281,11 @@ def require_unrevoked(
         raise NotAuthenticError(
             f"{printable(common_name(certificate))} {certificate.serial_number:x} was revoked by its authority"
         )
+    if issuer.issuer == issuer.subject and _names(revocations, issuer):
+        raise NotAuthenticError(
+            f"{printable(common_name(issuer))} {issuer.serial_number:x} was revoked by its own revocation list"
+        )
+
+
+def _names(revocations: x509.CertificateRevocationList, certificate: x509.Certificate) -> bool:
+    return revocations.get_revoked_certificate_by_serial_number(certificate.serial_number) is not None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.tdvf import TdvfSection, open_tdvf
 from teekit_verify.core.digest import Algorithm, Digest
-from teekit_verify.prediction.mrtd import PageOrder, mrtd
+from teekit_verify.prediction.mrtd import PageOrder, google_builds, mrtd
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,10 +40,13 @@ class FirmwareInspection:
 
 @dataclass(frozen=True, slots=True)
 class FirmwareMeasurement:
-    """`mrtd` has one value for each page order that was asked for: the VMM decides which of them it is."""
+    """`mrtd` has one value for each page order that was asked for: the VMM decides which of them it is. `google` is the order
+    of Google Cloud, None where its algorithm refuses the firmware or gives something else.
+    """
 
     firmware: FirmwareInspection
     mrtd: dict[PageOrder, Digest]
+    google: PageOrder | None
 
 
 def inspect_firmware(path: Path) -> FirmwareInspection:
@@ -55,7 +58,9 @@ def inspect_firmware(path: Path) -> FirmwareInspection:
 def measure_firmware(path: Path, orders: Sequence[PageOrder] = BOTH_ORDERS) -> FirmwareMeasurement:
     """MRTD of a TD started with this firmware. Raises TeekitError for what is not TDX firmware."""
     with open_tdvf(path) as firmware:
-        return FirmwareMeasurement(_inspect(path.name, firmware), {order: mrtd(firmware, order) for order in orders})
+        values = {order: mrtd(firmware, order) for order in orders}
+        google = PageOrder.SINGLE if google_builds(firmware) else None
+        return FirmwareMeasurement(_inspect(path.name, firmware), values, google)
 
 
 def known_as(facts: GcpFacts, firmware: FirmwareInspection) -> FirmwareFact | None:

@@ -14,7 +14,7 @@ from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.documents import model
 from teekit_verify.documents.create import register_value
 from teekit_verify.prediction.gcp_rtmr0 import GcpFirmware, GcpMachine, alternatives, firmware_of_file
-from teekit_verify.prediction.mrtd import PageOrder, mrtd
+from teekit_verify.prediction.mrtd import PageOrder, google_builds, mrtd
 from teekit_verify.registers.events import EventType
 from teekit_verify.registers.registers import rtmr
 
@@ -50,7 +50,7 @@ def releases(facts: GcpFacts, path: Path | None) -> tuple[GcpRelease, ...]:
         )
     with open_tdvf(path) as firmware:
         fact = facts.by_file(Digest.of(Algorithm.SHA384, firmware.data))
-        value = mrtd(firmware, PageOrder.SINGLE)
+        value = mrtd(firmware, PageOrder.SINGLE) if google_builds(firmware) else None
         known = firmware_of_file(firmware)
         if fact is None:
             return (GcpRelease("the given firmware", value, known, second_separator=False, acpi=None),)

@@ -129,6 +129,8 @@ def one_of(values: Sequence[model.AcceptableValue], decides: str) -> model.Regis
     """A register that holds one of these values; `decides` is what nobody tells us. One value is simply the value."""
     if len(values) == 1:
         return values[0].register
+    if not values:
+        return model.RegisterValue(None, f"depends on {decides}, which is not known or cannot be used there", ())
     missing = f"depends on {decides}: one of {len(values)} alternatives"
     return model.RegisterValue(None, missing, (), tuple(values))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from enum import Enum
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.tdvf import PAGE_BYTES, SectionType
@@ -26,7 +27,7 @@ class PageOrder(Enum):
     """How a VMM interleaves the two operations. The value is the name on the command line.
 
     SINGLE adds and extends page after page: Linux' KVM_TDX_INIT_MEM_REGION with KVM_TDX_MEASURE_MEMORY_REGION, so QEMU
-    from 9 on and Google Cloud (gce-tcb-verifier tdx/measurement.go at 74582c07). TWO_PASS adds all pages of a section,
+    from 9 on, and Google Cloud for firmware that it builds a TD from in the same way (`google_builds`). TWO_PASS adds all pages of a section,
     then extends them: QEMU 8 with the KVM of that time (dstack-mr src/tdvf.rs and src/machine.rs at 312dc605).
     """
 
@@ -59,11 +60,43 @@ def tdh_mr_finalize(messages: Iterable[bytes]) -> Digest:
 
 
 def mrtd(firmware: TdxFirmware, order: PageOrder) -> Digest:
-    """MRTD of a TD built from this firmware alone, as QEMU and Google Cloud build it.
+    """MRTD of a TD built from this firmware alone, as QEMU builds it; Google Cloud too where `google_builds` says so.
 
     Raises UnsupportedInputError for a section whose measured content the VMM makes up, or which is measured but not added.
     """
     return tdh_mr_finalize(message for section in firmware.sections for message in _built(firmware, section, order))
+
+
+def google_builds(firmware: TdxFirmware) -> bool:
+    """Whether Google Cloud's algorithm takes this firmware, and gives what SINGLE does.
+
+    google/gce-tcb-verifier at 74582c07: ovmf/tdx_data.go (validateTDXMetadataSections(), parse()) knows four types of
+    sections, asks for one TD_HOB, a BFV, volumes that fill the file and their memory, and no overlaps; tdx/measurement.go
+    (InitMemoryRegion()) adds the pages of every section, PAGE_AUG or not, and fails where content is to be measured that
+    the file does not hold.
+    """
+    sections = firmware.sections
+    types = [section.type for section in sections]
+    volumes = [section for section in sections if section.type in _VOLUMES]
+    return (
+        set(types) <= _GOOGLE_TYPES
+        and types.count(SectionType.TD_HOB) == 1
+        and SectionType.BFV in types
+        and all(section.raw_size == section.memory_size for section in volumes)
+        and sum(section.raw_size for section in volumes) == len(firmware.data)
+        and not any(section.page_aug for section in sections)
+        and not any(section.extends_mr for section in sections if section.type not in _VOLUMES)
+        and not _overlap(sections)
+    )
+
+
+_VOLUMES = (SectionType.BFV, SectionType.CFV)
+_GOOGLE_TYPES = {*_VOLUMES, SectionType.TD_HOB, SectionType.TEMP_MEM}
+
+
+def _overlap(sections: Iterable[TdvfSection]) -> bool:
+    places = sorted((section.memory_address, section.memory_size) for section in sections if section.memory_size)
+    return any(start + size > following for (start, size), (following, _) in pairwise(places))
 
 
 def _built(firmware: TdxFirmware, section: TdvfSection, order: PageOrder) -> Iterator[bytes]:

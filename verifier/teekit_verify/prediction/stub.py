@@ -13,8 +13,10 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from teekit_verify.core.errors import UnsupportedInputError, printable
+from teekit_verify.artifacts.uki import kernel_release
+from teekit_verify.core.errors import TeekitError, UnsupportedInputError
 from teekit_verify.prediction.stub_cpio import extra_file
+from teekit_verify.prediction.stub_sections import by_first_name, by_last_prefix, refuse_changed_memory
 
 if TYPE_CHECKING:
     from teekit_verify.artifacts.pe import PeSection
@@ -33,8 +35,8 @@ class StubBehaviour:
     """One row of the table: what a series of systemd-stub releases does.
 
     `sections` are the sections it knows, in the order it measures them. `packed` are the sections it wraps into cpio
-    archives, in the order it appends them to the initrd. `profiles`: names match exactly, the first section of a name
-    wins, `.profile` starts a profile; else names match as prefixes, the last wins, and `.profile` means nothing.
+    archives, in the order it appends them to the initrd. `profiles`: `.profile` starts a profile; how sections are chosen
+    with and without is stub_sections'.
     `measures_to_cc`: sections are also measured with the CC protocol. `firmware_loads_kernel`: `.linux` goes through
     LoadImage(), and so the firmware measures it; else the stub loads it itself ("stub: call inner kernel directly",
     systemd pull request 37372, in 258) and nothing measures it a second time.
@@ -99,12 +101,13 @@ BEHAVIOURS = {
 
 @dataclass(frozen=True, slots=True)
 class StubView:
-    """A UKI as its own stub sees it at boot, with the default profile and nothing beside it on the ESP."""
+    """A UKI as its own stub sees it at boot, with the profile of this number and nothing beside it on the ESP."""
 
     uki: UnifiedKernelImage
     behaviour: StubBehaviour
     chosen: tuple[PeSection, ...]
     """The sections it uses, one for each name, in the order of `behaviour.sections`."""
+    profile: int = 0
 
     def get(self, name: str) -> PeSection | None:
         """The section of this name that the stub uses, None if there is none."""
@@ -120,8 +123,13 @@ class StubView:
         """The kernel. Raises UnsupportedInputError if there is none."""
         section = self.get(".linux")
         if section is None:
-            raise UnsupportedInputError("the UKI has no .linux section for its default profile")
+            raise UnsupportedInputError(f"the UKI has no .linux section for its profile {self.profile}")
         return section
+
+    def kernel_release(self) -> str | None:
+        """`uname -r` of the kernel that is started, as far as the sections in use tell."""
+        uname = self.get(".uname")
+        return kernel_release(self.uki.content(self.linux), None if uname is None else self.uki.content(uname))
 
     def initrd(self) -> Message | None:
         """The initrd as the kernel receives it; None if there is none.
@@ -178,8 +186,11 @@ def behaviour_of(version: StubVersion) -> StubBehaviour:
     return known
 
 
-def stub_view(uki: UnifiedKernelImage) -> StubView:
-    """Choose sections as the stub does. Raises UnsupportedInputError where the choice depends on the machine."""
+def stub_view(uki: UnifiedKernelImage, profile: int = 0) -> StubView:
+    """Choose sections as the stub does when it is started with the profile of this number.
+
+    Raises UnsupportedInputError where the choice depends on the machine, TeekitError if there is no such profile.
+    """
     behaviour = behaviour_of(uki.stub_version)
     for name in _HARDWARE_DEPENDENT:
         if name in behaviour.sections and uki.named(name):
@@ -187,55 +198,17 @@ def stub_view(uki: UnifiedKernelImage) -> StubView:
                 f"the UKI has a {name} section: whether it is used and measured depends on the machine",
                 hint=f"Build the UKI without {name}.",
             )
-    rows = [row for row in uki.sections if row.virtual_size]
-    chosen = _by_profile(rows) if behaviour.profiles else _by_prefix(rows, behaviour)
-    view = StubView(uki, behaviour, tuple(chosen[name] for name in behaviour.sections if name in chosen))
-    _refuse_overlap(view, rows)
-    return view
-
-
-def _by_profile(rows: list[PeSection]) -> dict[str, PeSection]:
-    """find_sections(): the base sections come before the first .profile; profile 0 overrides them; first one wins."""
-    chosen: dict[str, PeSection] = {}
-    starts = [number for number, row in enumerate(rows) if row.name == ".profile"]
-    base_end, end = (starts + [len(rows)] * 2)[:2]
-    for row in (*reversed(rows[:base_end]), *reversed(rows[base_end:end])):
-        chosen[row.name] = row
-    return chosen
-
-
-def _by_prefix(rows: list[PeSection], behaviour: StubBehaviour) -> dict[str, PeSection]:
-    """locate_sections() up to 256: memcmp() over the length of the known name, so `.dtbauto` counts as `.dtb`."""
-    chosen: dict[str, PeSection] = {}
-    for row in rows:
-        for name in behaviour.sections:
-            if row.name.startswith(name):
-                if name in chosen or row.name != name:
-                    raise UnsupportedInputError(
-                        f"section {printable(row.name)} also counts as {name} for this systemd-stub, "
-                        "which uses only the last of them",
-                        hint="Build the UKI with one section of each kind, or with systemd-stub 257 or later.",
-                    )
-                chosen[name] = row
-    return chosen
-
-
-def _refuse_overlap(view: StubView, rows: list[PeSection]) -> None:
-    """A section that shares memory with another holds what the loader copied last, and not what the file says."""
-    for used in view.chosen:
-        for other in rows:
-            if other is not used and _overlap(used, other):
-                raise UnsupportedInputError(
-                    f"UKI section {used.name} overlaps section {printable(other.name)} in memory",
-                    hint="Build the UKI with ukify.",
-                )
-
-
-def _overlap(one: PeSection, other: PeSection) -> bool:
-    return (
-        one.virtual_address < other.virtual_address + other.virtual_size
-        and other.virtual_address < one.virtual_address + one.virtual_size
-    )
+    if behaviour.profiles:
+        chosen = by_first_name(uki.sections, behaviour.sections, profile)
+    elif profile:
+        raise TeekitError(
+            f"systemd-stub {uki.stub_version.text} knows no profiles", hint="Leave out the profile: they came with 257."
+        )
+    else:
+        chosen = by_last_prefix(uki.sections, behaviour.sections)
+    refuse_changed_memory(chosen, uki)
+    used = tuple(chosen[name] for name in behaviour.sections if name in chosen)
+    return StubView(uki, behaviour, used, profile)
 
 
 def _padded(part: Message) -> Message:

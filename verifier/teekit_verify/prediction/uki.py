@@ -79,7 +79,7 @@ def predict_uki(
     install_security_override(): "If not running in secure boot [...] nothing happens"), and with it the measurement.
     """
     view = stub_view(uki)
-    kernel = kernel_behaviour(uki.kernel_release())
+    kernel = kernel_behaviour(view.kernel_release())
     images = [ev_efi_boot_services_application(view, None)]
     if view.behaviour.firmware_loads_kernel and not secure_boot:
         images.append(ev_efi_boot_services_application(view, view.linux))

@@ -12,7 +12,6 @@ from teekit_verify.appraisal.facts import (
     Because,
     Check,
     Choice,
-    CollateralLacks,
     FactCheck,
     FirstDifference,
     Ignored,
@@ -108,7 +107,7 @@ def reason_words(reason: Reason, check: Check, *, look_at: bool = True) -> str:
     """One reason by itself."""
     match reason:
         case Because(why=why):
-            return WHY[why].format(check.expected)
+            return WHY[why].format(check.expected, check.found) + (" (allowed)" if _is_allowed(check) else "")
         case OtherSize(published=published, found=found):
             return f"has {found} bytes, published were {published}"
         case ValueNotKnown():
@@ -127,14 +126,17 @@ def reason_words(reason: Reason, check: Check, *, look_at: bool = True) -> str:
             return f"{PARTINGS[how]} {position}"
         case SeveralFit(platforms=platforms):
             return f"{', '.join(platforms)} fit equally well: choose one with --platform"
-        case CollateralLacks(items=items):
-            return f"the collateral lacks {', '.join(items)}"
         case AsRequested(requested=requested):
             return _as_requested(requested, check)
         case Refused(message=message):
             return message
         case Said(text=text):
             return text
+
+
+def _is_allowed(check: Check) -> bool:
+    """A fact that speaks against a TD, and that somebody asked to pass over."""
+    return check.outcome is Outcome.IGNORED and isinstance(check.subject, FactCheck)
 
 
 def _not_known(reason: ValueNotKnown) -> str:

@@ -30,6 +30,7 @@ FACTS = {
     Fact.TD_ATTRIBUTES: "TD attributes",
     Fact.XFAM: "XFAM",
     Fact.TDX_MODULE: "TDX module is Intel's",
+    Fact.NO_SEPT_VE: "host cannot raise #VE",
     Fact.SERVICE_TD: "no service TD",
     Fact.REPORT_DATA: "REPORTDATA",
     Fact.VTPM_NONCE: "nonce of the vTPM's quote",
@@ -50,7 +51,7 @@ PARTINGS = {
     DivergenceKindName.DIFFERENT: "digest differs",
 }
 
-# `{}` is what was expected.
+# `{0}` is what was expected, `{1}` what was found.
 WHY = {
     Why.NOT_LISTED: "the reference lists no file with these bytes or this name",
     Why.NOT_PUBLISHED: "the reference does not list this file",
@@ -70,7 +71,7 @@ WHY = {
     Why.NO_EVENT_LOG: "one side has no event log to explain it",
     Why.SAME_EVENTS: "the event logs are equal",
     Why.NEVER_EXTENDED: "ignored: published as never extended, which an artifact does not decide",
-    Why.NO_REGISTER: "ignored: {} is no value of a register",
+    Why.NO_REGISTER: "ignored: {0} is no value of a register",
     Why.NOT_QUOTED: "published, but a TD quote has no PCRs: not compared",
     Why.PARAVISORS: "the paravisor's, not mentioned",
     Why.NO_PCRS_PUBLISHED: "the reference has no values for those that were quoted",
@@ -96,6 +97,6 @@ WHY = {
     Why.REPORT_DATA_NOT_ASKED: "not asked for: this may be an old quote, or another guest's",
     Why.NONCE_NOT_ASKED: "not asked for: these may be PCRs of an earlier time",
     Why.DEBUG: "this is a debug TD: the host can read and change its memory",
-    Why.DEBUG_ALLOWED: "this is a debug TD: the host can read and change its memory (allowed)",
-    Why.DEBUG_NOT_EVALUATED: "dcap-qvl evaluates no debug TDs",
+    Why.SEPT_VE: "SEPT_VE_DISABLE is not set: the host can raise #VE when the TD uses its own memory",
+    Why.SERVICE_TD: "a service TD is bound to this TD: MRSERVICETD is {1}",
 }

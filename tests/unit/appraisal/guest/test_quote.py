@@ -7,13 +7,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import dcap_qvl
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from builders import collateral as made
 from builders import quotes as build
 from teekit_verify.appraisal.facts import Fact, FactCheck, Requested
 from teekit_verify.appraisal.guest.policy import ReportDataRequest, read_root
@@ -25,10 +25,9 @@ from teekit_verify.appraisal.guest.quote import (
     appraise_quote,
     unchecked,
 )
-from teekit_verify.core.errors import ToolMissingError
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.evidence.authenticity import parse_signature
-from teekit_verify.evidence.collateral import Collateral, SignedText, add
+from teekit_verify.evidence.collateral import Collateral, add
 from teekit_verify.evidence.quote import parse_quote, read_quote
 from teekit_verify.wording.checks import detail_of, name_of
 
@@ -287,16 +286,24 @@ REVOKED: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("options", "message"), REVOKED)
 def test_revocation(options: dict[str, Any], message: str) -> None:
-    assert against(appraise(build.quote(GOOD), collateral=lists())) == {}
+    assert appraise(build.quote(GOOD), collateral=lists()).is_authentic
     appraisal = appraise(build.quote(GOOD), collateral=lists(**options))
-    assert against(appraisal) == {"PCK certificate is not revoked": message}
+    assert against(replace(appraisal, acceptable=())) == {"PCK certificate is not revoked": message}
     assert not appraisal.is_authentic
 
 
 def test_a_revoked_authority() -> None:
     revocations = build.revocation_list(GOOD.root, GOOD.root_key, GOOD.ca)
-    found = against(appraise(build.quote(GOOD), collateral=Collateral(revocations=(revocations,))))
-    assert list(found) == ["PCK CA is not revoked"]
+    appraisal = appraise(build.quote(GOOD), collateral=Collateral(revocations=(revocations,)))
+    assert list(against(replace(appraisal, acceptable=()))) == ["PCK CA is not revoked"]
+
+
+def test_a_root_that_its_own_list_revokes() -> None:
+    revocations = build.revocation_list(GOOD.root, GOOD.root_key, GOOD.root)
+    appraisal = appraise(build.quote(GOOD), collateral=Collateral(revocations=(revocations,)))
+    message = f"Intel SGX Root CA {GOOD.root.serial_number:x} was revoked by its own revocation list"
+    assert against(replace(appraisal, acceptable=())) == {"PCK CA is not revoked": message}
+    assert appraisal.status is ExitStatus.DOES_NOT_HOLD
 
 
 BODIES: list[tuple[dict[str, Any], str, str]] = [
@@ -309,7 +316,7 @@ BODIES: list[tuple[dict[str, Any], str, str]] = [
     ({"td_attributes": 1 << 28 | 1 << 62}, "TD attributes", "reserved bits 0x4000000000000000 are set"),
     (
         {"td_attributes": 0},
-        "TD attributes",
+        "host cannot raise #VE",
         "SEPT_VE_DISABLE is not set: the host can raise #VE when the TD uses its own memory",
     ),
     (
@@ -378,11 +385,13 @@ def tcb(collateral: bytes = PUBLISHED, at: datetime = JUNE) -> tuple[Outcome, st
 def test_the_tcb_status_of_a_real_machine() -> None:
     """dcap-qvl's own tests (tests/verify_quote.rs) say UpToDate of this quote and this collateral too."""
     assert tcb() == (Outcome.MATCH, "UpToDate")
-    assert tcb(at=JUNE + 60 * DAY) == (Outcome.MISMATCH, "refused by dcap-qvl: TCBInfo expired")
+    message = "the revocation list of Intel SGX Root CA holds until"
+    assert tcb(at=JUNE + 600 * DAY)[1].startswith(message)
     assert tcb(at=datetime(1960, 1, 1, tzinfo=UTC))[0] is Outcome.MISMATCH
     surrogate = json.dumps({**json.loads(PUBLISHED), "qe_identity": "\ud800"}).encode()
-    assert tcb(surrogate)[1].startswith("refused by dcap-qvl: ")
-    assert tcb(at=JUNE - 20 * DAY) == (Outcome.MISMATCH, "refused by dcap-qvl: TCBInfo issue date is in the future")
+    assert tcb(surrogate) == (Outcome.MISMATCH, "the signature of the QE identity is not that of Intel SGX TCB Signing")
+    issued = "the TCB info was issued at 2025-06-19 10:16:03 UTC only"
+    assert tcb(at=datetime(2025, 6, 19, 10, tzinfo=UTC)) == (Outcome.MISMATCH, issued)
 
 
 def changed(edit: Callable[[dict[str, str]], object]) -> bytes:
@@ -393,46 +402,17 @@ def changed(edit: Callable[[dict[str, str]], object]) -> bytes:
 
 def test_collateral_that_somebody_changed() -> None:
     info = changed(lambda document: document.update(tcb_info=document["tcb_info"].replace("OutOfDate", "UpToDate")))
-    assert tcb(info) == (Outcome.MISMATCH, "refused by dcap-qvl: Signature is invalid for tcb_info in quote_collateral")
+    assert tcb(info) == (Outcome.MISMATCH, "the signature of the TCB info is not that of Intel SGX TCB Signing")
     identity = changed(
         lambda document: document.update(qe_identity=document["qe_identity"].replace('"isvsvn":4', '"isvsvn":3'))
     )
-    message = "refused by dcap-qvl: Signature is invalid for qe_identity in quote_collateral"
-    assert tcb(identity) == (Outcome.MISMATCH, message)
+    assert tcb(identity) == (Outcome.MISMATCH, "the signature of the QE identity is not that of Intel SGX TCB Signing")
 
 
-def test_a_platform_that_is_not_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What dcap-qvl answers is repeated with the advisories; the answer itself is a stand-in's."""
-
-    class Report:
-        status = "OutOfDate"
-        advisory_ids = ("INTEL-SA-00837", "INTEL-SA-00960\x1b")
-
-    monkeypatch.setattr(dcap_qvl, "verify_with_root_ca", lambda *_: Report)
-    assert tcb() == (Outcome.MISMATCH, "OutOfDate (INTEL-SA-00837, INTEL-SA-00960\\x1b), expected UpToDate")
-
-
-def test_defects_of_the_library_in_rust(monkeypatch: pytest.MonkeyPatch) -> None:
-    panic = type("PanicException", (BaseException,), {})
-
-    def fail(error: BaseException) -> Callable[..., object]:
-        def verify(*_: object) -> object:
-            raise error
-
-        return verify
-
-    monkeypatch.setattr(dcap_qvl, "verify_with_root_ca", fail(panic()))
-    assert tcb() == (Outcome.MISMATCH, "dcap-qvl could not cope with this quote or this collateral")
-    monkeypatch.setattr(dcap_qvl, "verify_with_root_ca", fail(KeyboardInterrupt()))
-    with pytest.raises(KeyboardInterrupt):
-        tcb()
-
-
-def test_without_dcap_qvl(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "dcap_qvl", None)
-    with pytest.raises(ToolMissingError) as caught:
-        tcb()
-    assert caught.value.hint == "Install teekit-verify[tcb], or leave out --collateral."
+def test_a_platform_that_is_not_up_to_date() -> None:
+    info = made.tcb_info(made.level("OutOfDate", advisories=("INTEL-SA-00837", "INTEL-SA-00960")))
+    found = against(appraise(build.quote(GOOD), collateral=made.collateral(GOOD, info)))
+    assert found == {"TCB status": "OutOfDate (INTEL-SA-00837, INTEL-SA-00960), expected UpToDate"}
 
 
 def test_collateral_that_is_not_complete() -> None:
@@ -440,10 +420,10 @@ def test_collateral_that_is_not_complete() -> None:
     document = json.loads(shared)
     info = f'{{"tcbInfo":{document["tcb_info"]},"signature":"{document["tcb_info_signature"]}"}}'
     lacking = (
-        "the collateral lacks the TCB signing certificate, the QE identity, the revocation list of the PCK CA, "
+        "no TCB status: the collateral lacks the TCB signing certificate, the QE identity, the revocation list of the PCK CA, "
         "the revocation list of the root"
     )
-    assert tcb(info.encode()) == (Outcome.NOT_CHECKED, lacking)
+    assert tcb(info.encode()) == (Outcome.ERROR, lacking)
 
 
 def test_the_answers_of_intels_service_are_worth_the_same_as_dcap_qvls_document() -> None:
@@ -465,16 +445,38 @@ def test_the_answers_of_intels_service_are_worth_the_same_as_dcap_qvls_document(
     assert appraisal.status is ExitStatus.NO_VERDICT
 
 
-def test_no_tcb_status_of_debug_tds() -> None:
-    root_list = build.revocation_list(GOOD.root, GOOD.root_key)
-    pck_list = build.revocation_list(GOOD.ca, GOOD.ca_key)
-    text = SignedText("{}", b"")
-    collateral = Collateral((root_list, pck_list), {build.FMSPC: text}, text, "PEM")
-    debug = build.quote(GOOD, report=build.body(td_attributes=1 << 28 | 1))
-    appraisal = appraise(debug, allow_debug=True, collateral=collateral)
-    assert against(appraisal) == {"TCB status": "dcap-qvl evaluates no debug TDs"}
-    assert appraisal.status is ExitStatus.NO_VERDICT
-    assert list(against(appraise(build.quote(GOOD), collateral=collateral))) == ["TCB status"]
+ODD = [
+    ({"td_attributes": 1 << 28 | 1}, "allow_debug", "TD is not a debug TD"),
+    ({"td_attributes": 0}, "allow_sept_ve", "host cannot raise #VE"),
+    ({"mrservicetd": b"\1" * 48}, "allow_service_td", "no service TD"),
+]
+
+
+def allowing(option: str) -> dict[str, Any]:
+    return {option: True}
+
+
+@pytest.mark.parametrize(("body", "option", "name"), ODD)
+def test_what_only_a_named_option_passes_over(body: dict[str, Any], option: str, name: str) -> None:
+    """It stays listed as not checked, and the TCB status is shown whatever the TD may do."""
+    data, complete = build.quote(GOOD, report=build.body(**body)), made.collateral(GOOD)
+    refused = appraise(data, collateral=complete)
+    assert list(against(refused)) == [name]
+    assert refused.acceptable[-1].found == "UpToDate"
+    allowed = appraise(data, collateral=complete, **allowing(option))
+    assert not allowed.refused
+    (check,) = (check for check in allowed.acceptable if check.outcome is Outcome.IGNORED)
+    assert (name_of(check), detail_of(check).endswith(" (allowed)")) == (name, True)
+    for _, other, _ in ODD:
+        if other != option:
+            assert list(against(appraise(data, collateral=complete, **allowing(other)))) == [name]
+
+
+def test_collateral_of_another_platform_is_no_verdict() -> None:
+    for info in (made.tcb_info(fmspc="B0C06F000000"), made.tcb_info(pceId="0001")):
+        appraisal = appraise(build.quote(GOOD), collateral=made.collateral(GOOD, info))
+        assert appraisal.status is ExitStatus.NO_VERDICT
+        assert against(appraisal)["TCB status"].startswith("no TCB status: ")
 
 
 def test_no_tcb_status_without_an_extension() -> None:

@@ -111,6 +111,12 @@ def test_many_members_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             tarball(mtime=T1)[:1024] + b"x" * 512,
             "tar: member header at offset 0x400: is cut off, or is none",
         ),
+        (
+            tarball(),
+            tarball() + b"hidden",
+            "tar: end of the archive at offset 0x800: something other than zeros follows",
+        ),
+        (tarball(), tarball()[:514], "tar: size at offset 0x7c: 4 bytes are more than there are"),
         (zipped()[:-30], zipped(day=2)[:-30], "zip: end of the directory at offset 0x0: is missing"),
         (b"!<arch>\n" + b"x" * 70, b"!<arch>\n" + b"y" * 70, "ar: member header at offset 0x8: is cut off"),
         (

@@ -95,7 +95,6 @@ def every_kind_of_check() -> tuple[facts.Check, ...]:
         facts.StrayEvent(facts.Side.REFERENCE, "stray", "cause"),
         facts.LogsPart(facts.DivergenceKindName.EXTRA, 1),
         facts.SeveralFit(("one", "two")),
-        facts.CollateralLacks(("one", "two")),
         facts.AsRequested(facts.Requested.NONCE),
         facts.Refused("code", "message"),
         facts.Said("said"),

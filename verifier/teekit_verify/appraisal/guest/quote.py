@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from teekit_verify.appraisal.facts import AsRequested, Because, Check, CollateralLacks, Fact, FactCheck, Refused, Why
+from teekit_verify.appraisal.facts import AsRequested, Because, Check, Fact, FactCheck, Refused, Why
 from teekit_verify.core.errors import NotAuthenticError, TeekitError
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.evidence import authenticity, certificates
-from teekit_verify.evidence.tcb import UP_TO_DATE, evaluate_tcb, missing_collateral
+from teekit_verify.evidence.tcb import UP_TO_DATE, evaluate_tcb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,6 +72,8 @@ class QuotePolicy:
     trusted_root: x509.Certificate
     report_data: ReportDataRequest | None = None
     allow_debug: bool = False
+    allow_service_td: bool = False
+    allow_sept_ve: bool = False
     collateral: Collateral | None = None
     allow_unchecked: frozenset[Unchecked] = frozenset()
 
@@ -144,9 +146,7 @@ class QuoteAppraisal:
 
 def unchecked(check: Check) -> Unchecked | None:
     """The name under which a fact may stay unchecked. None for what has to be, such as collateral's answer where it was given."""
-    if isinstance(check.reason, CollateralLacks) or not isinstance(check.subject, FactCheck):
-        return None
-    return _UNCHECKED.get(check.subject.fact)
+    return _UNCHECKED.get(check.subject.fact) if isinstance(check.subject, FactCheck) else None
 
 
 def _holds(checks: tuple[Check, ...]) -> bool:
@@ -214,31 +214,40 @@ def _acceptable(quote: Quote, signature: QuoteSignature, policy: QuotePolicy) ->
     return (
         _debug(quote, allowed=policy.allow_debug),
         check_fact(Fact.TD_ATTRIBUTES, lambda: _attributes(quote)),
+        _sept_ve(quote, allowed=policy.allow_sept_ve),
         check_fact(Fact.XFAM, lambda: _xfam(quote)),
         check_fact(Fact.TDX_MODULE, lambda: _module(quote)),
-        check_fact(Fact.SERVICE_TD, lambda: _service_td(quote)),
+        _service_td(quote, allowed=policy.allow_service_td),
         _report_data(quote, policy),
         _tcb(quote, signature, policy),
     )
 
 
 def _debug(quote: Quote, *, allowed: bool) -> Check:
-    subject = FactCheck(Fact.NO_DEBUG)
-    if not int.from_bytes(quote.report.td_attributes, "little") & _DEBUG_BITS:
-        return Check(subject, Outcome.MATCH)
-    if allowed:
-        return Check(subject, Outcome.IGNORED, reason=Because(Why.DEBUG_ALLOWED))
-    return Check(subject, Outcome.MISMATCH, reason=Because(Why.DEBUG))
+    is_set = int.from_bytes(quote.report.td_attributes, "little") & _DEBUG_BITS
+    return _unless_allowed(Fact.NO_DEBUG, Why.DEBUG if is_set else None, allowed=allowed)
+
+
+def _unless_allowed(fact: Fact, against: Why | None, *, allowed: bool, found: str = "") -> Check:
+    """What speaks `against` the TD decides, unless somebody asked by name to pass over it: then it stays in the list, ignored."""
+    if against is None:
+        return Check(FactCheck(fact), Outcome.MATCH)
+    outcome = Outcome.IGNORED if allowed else Outcome.MISMATCH
+    return Check(FactCheck(fact), outcome, found=found, reason=Because(against))
+
+
+def _sept_ve(quote: Quote, *, allowed: bool) -> Check:
+    """A newer TDX module lets the guest turn these exceptions off itself (Linux, arch/x86/coco/tdx/tdx.c, disable_sept_ve), but
+    no quote shows that it did.
+    """
+    is_set = int.from_bytes(quote.report.td_attributes, "little") & _SEPT_VE_DISABLE
+    return _unless_allowed(Fact.NO_SEPT_VE, None if is_set else Why.SEPT_VE, allowed=allowed)
 
 
 def _attributes(quote: Quote) -> str:
     bits = int.from_bytes(quote.report.td_attributes, "little")
     if bits & ~_KNOWN_ATTRIBUTES:
         raise _UnacceptableError(f"reserved bits {bits & ~_KNOWN_ATTRIBUTES:#x} are set")
-    if not bits & _SEPT_VE_DISABLE:
-        # A newer TDX module lets the guest turn these exceptions off itself (Linux, arch/x86/coco/tdx/tdx.c,
-        # disable_sept_ve), but no quote shows that it did: refused, as dcap-qvl does.
-        raise _UnacceptableError("SEPT_VE_DISABLE is not set: the host can raise #VE when the TD uses its own memory")
     if bits & _MIGRATABLE:
         raise _UnacceptableError("MIGRATABLE is set: a migration TD could move this TD to another platform")
     return ", ".join(quote.report.attribute_names())
@@ -263,10 +272,11 @@ def _module(quote: Quote) -> str:
     return f"MRSEAM {report.mrseam.hex}"
 
 
-def _service_td(quote: Quote) -> None:
+def _service_td(quote: Quote, *, allowed: bool) -> Check:
     service = quote.report.mrservicetd
-    if service is not None and any(service.value):
-        raise _UnacceptableError(f"a service TD is bound to this TD: MRSERVICETD is {service.hex}")
+    if service is None or not any(service.value):
+        return _unless_allowed(Fact.SERVICE_TD, None, allowed=allowed)
+    return _unless_allowed(Fact.SERVICE_TD, Why.SERVICE_TD, allowed=allowed, found=service.hex)
 
 
 def _report_data(quote: Quote, policy: QuotePolicy) -> Check:
@@ -283,26 +293,18 @@ def check_requested(fact: Fact, request: ReportDataRequest, found: bytes) -> Che
 
 
 def _tcb(quote: Quote, signature: QuoteSignature, policy: QuotePolicy) -> Check:
-    """The one check of policy that a release of the TCB evaluation replaces: it has a status, or says why there is none."""
-    subject = FactCheck(Fact.TCB_STATUS)
-    if policy.collateral is None:
+    """How current the platform is. It is a question of its own: what the TD is allowed to do has no say in it."""
+    collateral = policy.collateral
+    if collateral is None:
         return not_checked(Fact.TCB_STATUS, Why.NO_COLLATERAL)
     try:
-        missing = missing_collateral(signature.chain, policy.collateral)
+        return check_fact(Fact.TCB_STATUS, lambda: _require_up_to_date(quote, signature, policy, collateral))
     except TeekitError as error:
-        return Check(subject, Outcome.ERROR, reason=Refused(error.code, error.message))
-    if missing:
-        return Check(subject, Outcome.NOT_CHECKED, reason=CollateralLacks(tuple(missing)))
-    if int.from_bytes(quote.report.td_attributes, "little") & _DEBUG_BITS:
-        return Check(subject, Outcome.ERROR, reason=Because(Why.DEBUG_NOT_EVALUATED))
-    return check_fact(Fact.TCB_STATUS, lambda: _require_up_to_date(quote, signature, policy, policy.collateral))
+        return Check(FactCheck(Fact.TCB_STATUS), Outcome.ERROR, reason=Refused(error.code, error.message))
 
 
-def _require_up_to_date(
-    quote: Quote, signature: QuoteSignature, policy: QuotePolicy, collateral: Collateral | None
-) -> str:
-    assert collateral is not None  # noqa: S101 - for the type checker
-    found = evaluate_tcb(quote, signature.chain, collateral, policy.trusted_root, policy.at)
+def _require_up_to_date(quote: Quote, signature: QuoteSignature, policy: QuotePolicy, collateral: Collateral) -> str:
+    found = evaluate_tcb(quote, signature, collateral, policy.trusted_root, policy.at)
     words = found.status + (f" ({', '.join(found.advisories)})" if found.advisories else "")
     if found.status != UP_TO_DATE:
         raise _UnacceptableError(f"{words}, expected {UP_TO_DATE}")

@@ -32,6 +32,10 @@ AllowUncheckedOption = Annotated[
         help="What may stay unchecked: report-data, tcb, revocation; several with commas. Without it, that is no verdict.",
     ),
 ]
+AllowServiceTdOption = Annotated[
+    bool, typer.Option("--allow-service-td", help="Do not refuse a TD with a service TD bound to it (MRSERVICETD).")
+]
+AllowSeptVeOption = Annotated[bool, typer.Option("--allow-sept-ve", help="Do not refuse a TD without SEPT_VE_DISABLE.")]
 CollateralOption = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Revocation lists, TCB info and QE identity that Intel published.", exists=True),
@@ -56,6 +60,8 @@ def quote_policy(
     *,
     allow_debug: bool,
     allow_unchecked: list[str] | None = None,
+    allow_service_td: bool = False,
+    allow_sept_ve: bool = False,
 ) -> QuotePolicy:
     """Raises TeekitError for what cannot be asked."""
     from teekit_verify.appraisal.guest.policy import parse_time, read_root, requested_report_data
@@ -67,6 +73,8 @@ def quote_policy(
         trusted_root=read_root(trusted_root),
         report_data=requested_report_data(report_data, nonce, public_key),
         allow_debug=allow_debug,
+        allow_service_td=allow_service_td,
+        allow_sept_ve=allow_sept_ve,
         collateral=None if collateral is None else read_collateral(collateral),
         allow_unchecked=_unchecked(allow_unchecked),
     )

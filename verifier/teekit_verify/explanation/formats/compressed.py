@@ -1,18 +1,19 @@
-"""Compressed files that are no initrd: the header of gzip, and what they unpack to."""
+"""Compressed files that are no initrd: the header of gzip, and what all their members unpack to."""
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from teekit_verify.artifacts import cpio
 from teekit_verify.artifacts.blob import first_difference
 from teekit_verify.artifacts.compressed import (
     MAGIC_BYTES,
     Budget,
     Compression,
-    Decompressed,
-    compression_of,
+    Unpacked,
+    is_packed,
     require_readable,
 )
 from teekit_verify.explanation.causes.find import causes_of
@@ -32,28 +33,53 @@ _MAX_NAME_BYTES = 512
 
 
 def is_compressed(beginning: bytes) -> bool:
-    return compression_of(beginning[:MAGIC_BYTES]) is not None
+    return is_packed(beginning[:MAGIC_BYTES])
 
 
 def compare_compressed(examination: Examination, pair: Pair) -> Difference | None:
-    """Raises TeekitError if one of them is damaged."""
-    forms = [compression_of(blob.read(0, MAGIC_BYTES)) for blob in (pair.a, pair.b)]
-    children = list(gzip_header(pair)) if forms[0] is forms[1] is Compression.GZIP else []
-    if forms[0] != forms[1]:
-        names = [form.value for form in forms if form]
+    """Raises TeekitError if one of them is damaged, or if something follows what is compressed."""
+    one, other = (_unpack(examination, blob, "file") for blob in (pair.a, pair.b))
+    children = list(gzip_header(pair)) if one.compression is other.compression is Compression.GZIP else []
+    if one.compression is not other.compression:
+        names = [side.compression.value for side in (one, other)]
         causes = causes_of([Sighting(pair.path, where="compression")])
         children.append(
             Difference("compression", Kind.METADATA, "compressed in different ways", names[0], names[1], causes)
         )
-    contents = [unpacked(examination, blob, "file") for blob in (pair.a, pair.b)]
-    if first_difference(*contents) is not None:
-        # Archives were looked into before, as those of an initrd: what that could not do, it would not do now.
-        is_archive = all(blob.read(0, MAGIC_BYTES) in cpio.MAGIC for blob in contents)
-        compare = examination.compare_bytes if is_archive else examination.compare
-        children.append(compare(pair.inner("content", *contents)))
+    elif _digests(one.skipped) != _digests(other.skipped):
+        counts = [f"{len(side.skipped)} frames" for side in (one, other)]
+        children.append(
+            Difference("skippable frames", Kind.METADATA, "what zstd passes over differs", counts[0], counts[1])
+        )
+    if first_difference(one.content, other.content) is not None:
+        children.append(examination.compare(pair.inner("content", one.content, other.content)))
     if not children:
         return recompressed(pair, pair.name)
     return Difference(pair.name, Kind.CONTENT, "compressed file", children=tuple(children))
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    compression: Compression
+    content: Blob
+    skipped: tuple[Blob, ...]
+
+
+def _unpack(examination: Examination, blob: Blob, what: str) -> _Side:
+    spool = examination.spool()
+    stream = Unpacked(blob, Budget(spool.left_bytes), what)
+    content = spool.keep(iter(lambda: stream.read(_READ_BYTES), b""))
+    return _Side(stream.compression, content, tuple(stream.skipped))
+
+
+def _digests(frames: tuple[Blob, ...]) -> list[bytes]:
+    digests = []
+    for frame in frames:
+        state = hashlib.sha256()
+        for piece in frame.pieces():
+            state.update(piece)
+        digests.append(state.digest())
+    return digests
 
 
 def recompressed(pair: Pair, name: str) -> Difference:
@@ -85,12 +111,9 @@ def _name(header: bytes) -> str:
 
 
 def unpacked(examination: Examination, blob: Blob, what: str) -> Blob:
-    """What the member at the beginning unpacks to; a blob that is not compressed, as it is. Raises TeekitError."""
+    """What it unpacks to, all members; a blob that is not compressed, as it is. Raises TeekitError."""
     beginning = blob.read(0, MAGIC_BYTES)
-    form = compression_of(beginning)
-    if form is None:
+    if not is_packed(beginning):
         require_readable(beginning, what)
         return blob
-    spool = examination.spool()
-    stream = Decompressed(blob, 0, form, Budget(spool.left_bytes), what)
-    return spool.keep(iter(lambda: stream.read(_READ_BYTES), b""))
+    return _unpack(examination, blob, what).content

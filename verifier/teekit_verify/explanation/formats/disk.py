@@ -6,6 +6,7 @@ A and B are each read once from front to back to digest what is on them, as an a
 from __future__ import annotations
 
 import hashlib
+import io
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from teekit_verify.artifacts.compressed import Budget, Compression, Decompressed
+from teekit_verify.artifacts.compressed import Budget, Unpacked
 from teekit_verify.artifacts.disk import ArtifactKind, DiskImage, open_disk, recognise
 from teekit_verify.artifacts.gpt import SECTOR_BYTES
 from teekit_verify.artifacts.pe import Span
@@ -87,8 +88,7 @@ def _other_gzip(blob: Blob) -> bool:
 
 
 def _tar_header(blob: Blob) -> bytes:
-    stream = Decompressed(blob, 0, Compression.GZIP, Budget(1 << 20), "archive")
-    return stream.read(_TAR_BYTES) or b""
+    return io.BufferedReader(Unpacked(blob, Budget(1 << 20), "archive"), _TAR_BYTES).read(_TAR_BYTES)
 
 
 def _wrapping(pair: Pair) -> list[Difference]:

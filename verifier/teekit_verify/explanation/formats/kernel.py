@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import first_difference
 from teekit_verify.artifacts.kernel import parse_bzimage
+from teekit_verify.core.errors import MalformedInputError
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.known_files import KERNEL_VERSION
 from teekit_verify.explanation.causes.sighting import Sighting
@@ -16,11 +17,13 @@ from teekit_verify.explanation.tree import Cause, Difference, Kind
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from teekit_verify.artifacts.blob import Blob
     from teekit_verify.artifacts.kernel import BzImage
     from teekit_verify.explanation.examination import Examination
     from teekit_verify.explanation.pair import Pair
 
 _NUMBER = Cause("kernel build number", "the count of builds in one folder", "Set KBUILD_BUILD_VERSION.")
+_SIZE_BYTES = 4
 _BANNER = re.compile(r"(?P<release>\S+) \((?P<user>[^@)]*)@?(?P<host>[^)]*)\) #(?P<number>\d+)(?P<rest>.*)", re.DOTALL)
 
 
@@ -60,8 +63,21 @@ def _payload(examination: Examination, pair: Pair, one: BzImage, other: BzImage)
     right = pair.b.part(other.payload.start, other.payload.size_bytes)
     if first_difference(left, right) is None:
         return
-    contents = [unpacked(examination, blob, "kernel payload") for blob in (left, right)]
+    contents = [_unpacked(examination, blob) for blob in (left, right)]
     if first_difference(*contents) is None:
         yield recompressed(pair, "kernel payload")
     else:
         yield examination.compare(pair.inner("kernel payload (vmlinux)", *contents))
+
+
+def _unpacked(examination: Examination, payload: Blob) -> Blob:
+    """Linux scripts/Makefile.lib, size_append: all but gzip are followed by the unpacked size, 4 bytes little-endian."""
+    try:
+        content = unpacked(examination, payload, "kernel payload")
+    except MalformedInputError:
+        before = payload.part(0, payload.size_bytes - _SIZE_BYTES)
+        content = unpacked(examination, before, "kernel payload")
+        said = int.from_bytes(payload.read(before.size_bytes, _SIZE_BYTES), "little")
+        if said != content.size_bytes:
+            raise
+    return content

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FIRMWARE_SCHEMA = "teekit-verify/firmware/v1"
 _ORDERS = {
-    PageOrder.SINGLE: "page by page: QEMU 9 and later, Google Cloud",
+    PageOrder.SINGLE: "page by page: QEMU 9 and later",
     PageOrder.TWO_PASS: "two passes: QEMU 8 with the KVM of that time",
 }
 
@@ -49,7 +49,8 @@ def firmware_report(measurement: FirmwareMeasurement, facts: GcpFacts) -> Firmwa
     values = []
     for order, value in measurement.mrtd.items():
         fact = facts.by_mrtd(value)
-        values.append(MrtdValue(order, _ORDERS[order], value, None if fact is None else fact.label))
+        used_by = _ORDERS[order] + (", Google Cloud" if order is measurement.google else "")
+        values.append(MrtdValue(order, used_by, value, None if fact is None else fact.label))
     return FirmwareReport(measurement.firmware, None if release is None else release.label, tuple(values))
 
 
