@@ -14,7 +14,8 @@ tracked=$(git -c core.quotePath=off ls-files --stage -- mkosi) || tracked=
 
 # Asked for before they are read: the failure of a program at the head of a pipe would be lost.
 untracked=$(git -c core.quotePath=off ls-files --others --exclude-standard -- mkosi)
-folders=$(find mkosi -type d -printf '755 %p\n' | LC_ALL=C sort)
+folders=$(find mkosi -type d -printf '755 %p\n')
+folders=$(printf '%s\n' "$folders" | LC_ALL=C sort)
 
 # Lines "MODE PATH": what every tracked file and every folder should have.
 expected_modes() {
