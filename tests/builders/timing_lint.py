@@ -21,6 +21,22 @@ _LEAVE_EARLY = {"head", "read", "cmp", "true", ":", "test", "[", "[[", "false", 
 _CANNOT_FAIL = {"printf", "echo", "tail"}
 # find -exec: the order in which they are called changes nothing.
 _ANY_ORDER = {"chmod", "chown", "touch", "rm", "rmdir", "mv", "mkdir", "truncate"}
+# What they write follows the order of what they are given.
+_IN_ORDER = {
+    "cat",
+    "tar",
+    "cpio",
+    "paste",
+    "sha1sum",
+    "sha256sum",
+    "sha512sum",
+    "md5sum",
+    "zip",
+    "ar",
+    "ld",
+    "cc",
+    "gcc",
+}
 _LISTINGS = {"glob", "rglob", "iglob", "iterdir", "listdir", "scandir", "walk"}
 _CHANCE = {"asyncio", "concurrent", "multiprocessing", "random", "secrets", "threading", "time"}
 _LOOPS = {"while", "until", "for"}
@@ -44,6 +60,11 @@ def lint_shell(script: str, *, builds: bool) -> list[Fault]:
     goes_on = any(command.ends in (";", "\n") for command in outer[:-1])
     if goes_on and not re.search(r"^\s*set -[a-z]*e|^#!.* -[a-z]*e", script, re.MULTILINE):
         faults.append(Fault(1, "goes on after a failure", "no `set -e`"))
+    faults += [
+        Fault(command.line, "goes on after a failure", command.text)
+        for command in commands(script)
+        if re.match(r"set \+([a-z]*e\b|o (pipefail|errexit))", command.text)
+    ]
     if any(command.ends == "&" for command in commands(script)) and not re.search(r"\bwait\b", code):
         faults.append(Fault(1, "nobody waits for the background", "`&` without `wait`"))
     return sorted(set(faults), key=lambda fault: (fault.line, fault.rule))
@@ -133,15 +154,18 @@ class _Script:
             command.words[:1] == ["for"]
             or bool(re.match(r"\w+\+?=$", command.text))
             or bool(re.match(r"\w+=\(", command.text))
+            or bool(set(words[:1]) & _IN_ORDER)
         )
         return self.builds and bool(globs) and is_list
 
     def _by_chance(self, command: Command) -> bool:
         words = _bare(command)
-        if set(words[:1]) & {"date", "shuf", "uuidgen", "sleep", "parallel", "coproc", "nohup"}:
+        if set(words[:1]) & {"date", "shuf", "uuidgen", "sleep", "parallel", "coproc", "nohup", "timeout", "disown"}:
             return True
         if words[:1] == ["xargs"] and re.search(r"\s(-P|--max-procs)", command.text):
             return True
+        if words[:1] in (["wait"], ["read"]) and re.search(r"\s-[a-z]*[nt]\b", command.text):
+            return True  # whoever ends first; what came in time
         return bool(
             re.search(r"\$\$|\$\{?(RANDOM|SRANDOM|SECONDS|EPOCH\w*|BASHPID|PPID)\b|/dev/u?random", command.text)
         )
