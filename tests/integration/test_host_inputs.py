@@ -36,6 +36,8 @@ OPTIONS = "systemd.log_level=debug systemd.log_target=console systemd.setenv=LD_
 # systemd.system-credentials(7): tmpfiles.extra is lines of tmpfiles.d, and "w" writes into a file that exists.
 CREDENTIAL = "w /dev/console - - - - planted-by-{}\\n\n"
 ROOT_X86_64 = "4f68bce3-e8cd-4db1-96e7-fbcaf984b709"  # Discoverable Partitions Specification
+# None of the three platforms has a keyboard, a balloon or random numbers in this way.
+DEVICES = ("-device", "virtio-keyboard-pci", "-device", "virtio-balloon-pci", "-device", "virtio-rng-pci")
 _BOOT_SECONDS, _AFTERWARDS_SECONDS = 600, 5
 
 
@@ -60,7 +62,7 @@ def console(built_uki: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             console_log=folder / "console.log",
             forwards=(),
         )
-        argv = (*machine.argv(program), *planted_credentials(folder), *planted_disks(folder))
+        argv = (*machine.argv(program), *planted_credentials(folder), *planted_disks(folder), *DEVICES)
         with running_qemu(argv, machine.control, log=folder / "log") as (_, qmp):
             wait_for(machine.console_log, READY)
             press_keys(machine.console, qmp)
@@ -154,6 +156,12 @@ def test_no_disk_is_looked_into(console: str) -> None:
     assert "vdc1" in console or "vdc" in console
     for word in ("EXT4-fs", "sysroot", "fsck"):
         assert word not in console
+
+
+def test_a_device_of_another_kind_gets_no_driver(console: str) -> None:
+    assert "Virtio Keyboard" not in console
+    assert "virtio_balloon" not in console
+    assert "virtio_rng" not in console
 
 
 def test_the_console_takes_no_keys(console: str) -> None:
