@@ -9,9 +9,13 @@ tree=$1
 mkdir -p "$tree"
 
 # Without same-permissions, set-user-ID and the like are dropped: the store keeps no such bits, and Nix forbids setting them.
+# By way of a file: a pipe would hide that dpkg-deb failed.
+archive=$(mktemp)
 while IFS= read -r deb; do
-    dpkg-deb --fsys-tarfile "$deb" | tar --extract --directory "$tree" --keep-directory-symlink --no-same-owner --no-same-permissions
+    dpkg-deb --fsys-tarfile "$deb" >"$archive"
+    tar --extract --file "$archive" --directory "$tree" --keep-directory-symlink --no-same-owner --no-same-permissions
 done
+rm -f "$archive"
 cd "$tree"
 
 # No maintainer script runs; these are the few things that scripts would have made and that the tools need.

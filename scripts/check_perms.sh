@@ -12,6 +12,11 @@ esac
 tracked=$(git -c core.quotePath=off ls-files --stage -- mkosi) || tracked=
 [ -n "$tracked" ] || { printf 'error: git tracks no files in mkosi/\nhint: run this in a clone\n' >&2 && exit 2; }
 
+# Asked for before they are read: the failure of a program at the head of a pipe would be lost.
+untracked=$(git -c core.quotePath=off ls-files --others --exclude-standard -- mkosi)
+folders=$(find mkosi -type d -printf '755 %p\n')
+folders=$(printf '%s\n' "$folders" | LC_ALL=C sort)
+
 # Lines "MODE PATH": what every tracked file and every folder should have.
 expected_modes() {
     printf '%s\n' "$tracked" | while read -r git_mode _ _ path; do
@@ -21,14 +26,15 @@ expected_modes() {
         esac
     done
     # What git has not been told of yet is executable or not as it lies there.
-    git -c core.quotePath=off ls-files --others --exclude-standard -- mkosi | while read -r path; do
-        if [ -h "$path" ]; then continue; fi
+    printf '%s\n' "$untracked" | while read -r path; do
+        if [ -z "$path" ] || [ -h "$path" ]; then continue; fi
         if [ -x "$path" ]; then printf '755 %s\n' "$path"; else printf '644 %s\n' "$path"; fi
     done
-    find mkosi -type d -printf '755 %p\n'
+    printf '%s\n' "$folders"
 }
 
-wrong=$(expected_modes | while read -r mode path; do
+expected=$(expected_modes)
+wrong=$(printf '%s\n' "$expected" | while read -r mode path; do
     found=$(stat -c %a -- "$path" 2>/dev/null) || continue # deleted in the work tree
     [ "$found" = "$mode" ] || printf '%s %s %s\n' "$mode" "$found" "$path"
 done)

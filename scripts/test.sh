@@ -24,7 +24,8 @@ check() {
 
 # The shell scripts of the checkout, told by their first line.
 shell_scripts() {
-    git ls-files --cached --others --exclude-standard | while IFS= read -r file; do
+    files=$(git ls-files --cached --others --exclude-standard) || return
+    printf '%s\n' "$files" | while IFS= read -r file; do
         first=
         [ ! -f "$file" ] || [ -h "$file" ] || IFS= read -r first <"$file" || :
         case $first in '#!'*/sh | '#!'*/sh\ * | '#!'*bash*) printf '%s\n' "$file" ;; esac
@@ -32,8 +33,9 @@ shell_scripts() {
 }
 
 shellcheck_all() {
-    # shellcheck disable=SC2046 # one word for each script; their names have no spaces
-    shellcheck $(shell_scripts)
+    scripts=$(shell_scripts) || return
+    # shellcheck disable=SC2086 # one word for each script; their names have no spaces
+    shellcheck $scripts
 }
 
 check style .venv/bin/ruff check

@@ -6,6 +6,7 @@ Profile devtools, because only that image asks the host for quotes where there i
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import urllib.request
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from builders import npm
+from builders.guest_console import ask as ask_console
 from builders.tools import require
 from teekit_verify.artifacts.uki import open_uki
 from teekit_verify.boot.artifact import bootable
@@ -110,6 +112,90 @@ def test_a_quote_from_the_machine_says_that_it_is_a_dummy_and_has_the_predicted_
     path.write_bytes(raw)
     assert main(["quote", str(path)]) is ExitStatus.DOES_NOT_HOLD
     assert "authentic: NO" in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def console(running: dict[str, Any]) -> Path:
+    """A root shell. From here on: what docs/guest.md says of the image, asked of the image when it runs."""
+    path = Path(running["console"])
+    assert ask_console(path, "id -u") == "0"
+    return path
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("fs/protected_hardlinks", "1"),
+        ("fs/suid_dumpable", "0"),
+        ("kernel/dmesg_restrict", "1"),
+        ("kernel/io_uring_disabled", "2"),
+        ("kernel/kptr_restrict", "2"),
+        ("kernel/modules_disabled", "1"),
+        ("kernel/sysrq", "0"),
+        ("kernel/unprivileged_bpf_disabled", "1"),
+        ("kernel/unprivileged_userns_clone", "0"),
+        ("kernel/yama/ptrace_scope", "2"),
+        ("net/core/bpf_jit_harden", "2"),
+        *((f"net/ipv4/conf/{name}/accept_redirects", "0") for name in ("all", "default", "lo", "e*")),
+        *((f"net/ipv4/conf/{name}/accept_source_route", "0") for name in ("all", "default", "lo", "e*")),
+        *((f"net/ipv4/conf/{name}/rp_filter", "1") for name in ("all", "default", "e*")),
+        *((f"net/ipv6/conf/{name}/accept_redirects", "0") for name in ("all", "default", "lo", "e*")),
+    ],
+)
+def test_a_setting_is_in_effect(console: Path, setting: str, value: str) -> None:
+    assert ask_console(console, f"cat /proc/sys/{setting}") == value
+
+
+def test_no_module_is_loaded_any_more(console: Path) -> None:
+    modules = ask_console(console, "find /usr/lib/modules -name '*.ko*' | sort").split()
+    loaded = {line.split()[0] for line in ask_console(console, "cat /proc/modules").splitlines()}
+    others = [path for path in modules if Path(path).name.split(".")[0].replace("-", "_") not in loaded]
+    assert others, "every module of the image is loaded"
+    assert "Operation not permitted" in ask_console(console, f"insmod {others[0]}")
+
+
+def test_efi_variables_cannot_be_had(console: Path) -> None:
+    assert ask_console(console, "test -d /sys/firmware/efi && echo booted by EFI") == "booted by EFI"
+    assert ask_console(console, "ls -A /sys/firmware/efi/efivars 2>/dev/null") == ""
+    assert "mounted" not in ask_console(console, "mount -t efivarfs efivarfs /mnt && echo mounted")
+    assert "efivarfs" not in ask_console(console, "cat /proc/filesystems")
+    for process in ("1", "$(systemctl show --property=MainPID --value systemd-udevd.service)"):
+        environment = ask_console(console, f"tr '\\0' '\\n' < /proc/{process}/environ").splitlines()
+        assert "SYSTEMD_EFI_OPTIONS=" in environment
+
+
+def test_nothing_runs_from_where_everybody_writes_nor_from_a_device(console: Path) -> None:
+    mounts = {
+        line.split()[1]: line.split()[3].split(",") for line in ask_console(console, "cat /proc/mounts").splitlines()
+    }
+    for place in ("/dev", "/dev/shm", "/run", "/tmp", "/var/tmp"):  # noqa: S108 - of the guest
+        assert {"noexec", "nosuid"} <= set(mounts[place]), place
+        copy = f"{place}/copied-by-a-test"
+        said = ask_console(console, f"cp /usr/bin/true {copy} && {copy} && echo it ran; rm -f {copy}")
+        assert "Permission denied" in said
+
+
+def test_only_temporary_folders_are_for_everybody_to_write(console: Path) -> None:
+    found = ask_console(
+        console, "find / '(' -path /proc -o -path /sys ')' -prune -o '(' -type d -o -type f ')' -perm -0002 -print"
+    ).splitlines()
+    private = ("/tmp/systemd-private-", "/var/tmp/systemd-private-", "/run/systemd/")  # noqa: S108 - closed by the folder above
+    assert {path for path in found if not path.startswith(private)} <= {"/dev/mqueue", "/dev/shm", "/tmp", "/var/tmp"}  # noqa: S108
+    assert ask_console(console, "stat -c '%a %U' /") == "755 root"
+
+
+def test_nothing_has_failed(console: Path) -> None:
+    assert ask_console(console, "systemctl --failed --plain --no-legend --no-pager") == ""
+
+
+def test_only_known_services_run(console: Path) -> None:
+    """Those whose units are in our sources, and four of systemd's."""
+    command = "systemctl list-units --type=service --state=running --plain --no-legend --no-pager"
+    running = {re.sub(r"@[^.]*", "@", line.split()[0]) for line in ask_console(console, command).splitlines()}
+    ours = {path.name for path in (CHECKOUT / "mkosi").rglob("mkosi.extra/usr/lib/systemd/system/*.service")}
+    debians = {f"systemd-{name}.service" for name in ("journald", "networkd", "resolved", "udevd")}
+    assert debians <= running
+    assert not running - ours - debians - {"ssh.service"}
 
 
 def predicted(image: Path) -> list[str]:

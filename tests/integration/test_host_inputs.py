@@ -1,0 +1,169 @@
+"""What the host can say to the base image without a register changing, all at once in one boot: none of it has an effect.
+
+The firmware's variable store has systemd's SystemdOptions; SMBIOS and fw_cfg have credentials; disks have labels that systemd looks for, one is
+a shared library; the console gets keys and a break. Each of these was obeyed by an image that did nothing against it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from base64 import b64encode
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from builders.tools import require
+from teekit_verify.boot import qemu
+from teekit_verify.boot.artifact import bootable
+from teekit_verify.boot.running import running_qemu
+from teekit_verify.local.machine import LocalMachine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+
+READY = "teekit: minimal.target reached"
+# systemd, src/fundamental/efivars-fundamental.h and docs/ENVIRONMENT.md
+NAME, GUID = "SystemdOptions", "8cf2644b-4b0b-428f-9387-6d876050dc67"
+OPTIONS = "systemd.log_level=debug systemd.log_target=console systemd.setenv=LD_PRELOAD=/dev/vdb systemd.setenv=PLANTED=by-variable"
+# systemd.system-credentials(7): tmpfiles.extra is lines of tmpfiles.d, and "w" writes into a file that exists.
+CREDENTIAL = "w /dev/console - - - - planted-by-{}\\n\n"
+ROOT_X86_64 = "4f68bce3-e8cd-4db1-96e7-fbcaf984b709"  # Discoverable Partitions Specification
+# None of the three platforms has a keyboard, a balloon or random numbers in this way.
+DEVICES = ("-device", "virtio-keyboard-pci", "-device", "virtio-balloon-pci", "-device", "virtio-rng-pci")
+_BOOT_SECONDS, _AFTERWARDS_SECONDS = 600, 5
+
+
+class Qmp(Protocol):
+    def execute(self, command: str, **arguments: object) -> object: ...
+
+
+@pytest.fixture(scope="module")
+def console(built_uki: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """All that the machine printed, until some seconds after the keys."""
+    program, folder = require(qemu.PROGRAM), tmp_path_factory.mktemp("machine")
+    firmware = qemu.find_firmware()
+    with bootable(built_uki) as booted:
+        machine = LocalMachine(
+            accelerator="tcg",
+            processors=2,
+            memory_bytes=qemu.memory_for(built_uki.stat().st_size),
+            firmware=qemu.Firmware(firmware.code, planted_variables(firmware.variables, folder)),
+            disk=booted.disk,
+            control=folder / "qmp.sock",
+            console=folder / "console.sock",
+            console_log=folder / "console.log",
+            forwards=(),
+        )
+        argv = (*machine.argv(program), *planted_credentials(folder), *planted_disks(folder), *DEVICES)
+        with running_qemu(argv, machine.control, log=folder / "log") as (_, qmp):
+            wait_for(machine.console_log, READY)
+            press_keys(machine.console, qmp)
+            yield machine.console_log.read_text(errors="replace")
+
+
+def planted_variables(empty: Path, folder: Path) -> Path:
+    """The variable store with what systemd reads, made by virt-firmware."""
+    variable = {"name": NAME, "guid": GUID, "attr": 7, "data": (OPTIONS + "\0").encode("utf-16-le").hex()}
+    (folder / "variables.json").write_text(json.dumps({"version": 2, "variables": [variable]}))
+    program = [sys.executable, "-m", "virt.firmware.vars"]
+    argv = [
+        "--input",
+        str(empty),
+        "--set-json",
+        str(folder / "variables.json"),
+        "--output",
+        str(folder / "variables.fd"),
+    ]
+    subprocess.run([*program, *argv], check=True, capture_output=True)
+    shown = [*program, "--input", str(folder / "variables.fd"), "--print"]
+    assert NAME in subprocess.run(shown, check=True, capture_output=True, text=True).stdout
+    return folder / "variables.fd"
+
+
+def planted_credentials(folder: Path) -> list[str]:
+    by_smbios = b64encode(CREDENTIAL.format("smbios").encode()).decode()
+    (folder / "credential").write_text(CREDENTIAL.format("fw-cfg"))
+    return [
+        *("-smbios", f"type=11,value=io.systemd.credential.binary:tmpfiles.extra={by_smbios}"),
+        *("-fw_cfg", f"name=opt/io.systemd.credentials/tmpfiles.extra,file={folder / 'credential'}"),
+    ]
+
+
+def planted_disks(folder: Path) -> list[str]:
+    """A shared library as a disk, and a root partition that systemd's discovery would mount, with a file system in it."""
+    library, root = folder / "library.raw", folder / "root.raw"
+    shutil.copyfile(_library(), library)
+    with library.open("r+b") as stream:
+        stream.truncate(-(-library.stat().st_size // 512) * 512)
+    with root.open("xb") as stream:
+        stream.truncate(64 << 20)
+    script = f'label: gpt\nstart=2048, type={ROOT_X86_64}, name="root"\n'
+    subprocess.run([require("sfdisk"), "--quiet", root], input=script.encode(), check=True)
+    argv = [require("mke2fs"), "-q", "-t", "ext4", "-L", "root", "-E", f"offset={1 << 20}", str(root), "32M"]
+    subprocess.run(argv, check=True, capture_output=True)
+    words = []
+    for disk in (library, root):
+        words += ["-drive", f"if=virtio,format=raw,snapshot=on,file={qemu.value(disk)}"]
+    return words
+
+
+def _library() -> str:
+    """Some shared library of this host."""
+    import _ctypes  # noqa: PLC0415 - an extension module has a file
+
+    return str(_ctypes.__file__)
+
+
+def press_keys(console: Path, qmp: Qmp) -> None:
+    """What a person would try who sits at the console: Enter, names, Ctrl-C, Ctrl-D, and SysRq (a break, then a key)."""
+    with socket.socket(socket.AF_UNIX) as keys:
+        keys.connect(str(console))
+        keys.sendall(b"\r\nroot\r\n\x03\x04\r\nid\r\n")
+        qmp.execute("chardev-send-break", id="console")
+        keys.sendall(b"h")
+        time.sleep(_AFTERWARDS_SECONDS)
+
+
+def wait_for(log: Path, line: str) -> None:
+    until = time.monotonic() + _BOOT_SECONDS
+    while line not in (said := log.read_text(errors="replace") if log.exists() else ""):
+        assert time.monotonic() < until, said[-4000:]
+        time.sleep(0.5)
+
+
+def test_systemd_takes_no_command_line_from_an_efi_variable(console: str) -> None:
+    """Debugging on the console is what the variable asked for; that library would be in every process."""
+    assert "systemd[1]: " not in console.partition(READY)[2]
+    for word in ("LD_PRELOAD", "planted-by-variable", "by-variable", "Found cgroup2", "Added job", "systemd-executor"):
+        assert word not in console
+
+
+def test_credentials_of_the_host_are_not_taken(console: str) -> None:
+    assert "planted-by-smbios" not in console
+    assert "planted-by-fw-cfg" not in console
+
+
+def test_no_disk_is_looked_into(console: str) -> None:
+    """The kernel sees the disk, so it was there; nobody mounts it."""
+    assert "vdc1" in console or "vdc" in console
+    for word in ("EXT4-fs", "sysroot", "fsck"):
+        assert word not in console
+
+
+def test_a_device_of_another_kind_gets_no_driver(console: str) -> None:
+    assert "Virtio Keyboard" not in console
+    assert "virtio_balloon" not in console
+    assert "virtio_rng" not in console
+
+
+def test_the_console_takes_no_keys(console: str) -> None:
+    for word in ("login:", "uid=", "Password", "sysrq: ", "sh-5", "Ctrl-Alt-Del"):
+        assert word not in console
