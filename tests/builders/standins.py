@@ -87,7 +87,7 @@ class StandIns:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
         )
 
     @property

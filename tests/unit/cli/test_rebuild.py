@@ -236,13 +236,13 @@ def test_finished_builds_are_taken_and_half_finished_ones_are_not(
 def test_control_c_in_the_middle(miniature: Miniature, tree: Path) -> None:
     """Build B is interrupted with its artifacts already there; the next run takes A and makes B anew."""
     miniature.build_with(
-        '[ "$(hostname)" = first ] || { echo x >>"$output/tdx-debian-base.efi"; touch $output/go; sleep 60; }'
+        '[ "$(hostname)" = first ] || { echo x >>"$output/tdx-debian-base.efi"; touch $output/go; sleep 600; }'
     )
     argv = miniature.script(tree)
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as started:
         rebuilds.wait_for(miniature.workspace / "B/work/output/go", started)
         started.send_signal(signal.SIGINT)
-        out, err = started.communicate(timeout=30)
+        out, err = started.communicate(timeout=300)
     assert started.returncode == 2
     assert out == b""
     lines = err.decode().splitlines()
@@ -256,7 +256,7 @@ def test_control_c_in_the_middle(miniature: Miniature, tree: Path) -> None:
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as again:
         rebuilds.wait_for(miniature.workspace / "B/work/output/go", again)
         again.send_signal(signal.SIGINT)
-        _, err = again.communicate(timeout=30)
+        _, err = again.communicate(timeout=300)
     assert "build A of an earlier run, taken as it is" in err.decode()
     miniature.build_with("")
     assert rebuild(miniature) == 1
