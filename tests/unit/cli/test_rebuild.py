@@ -424,12 +424,13 @@ def test_places_that_are_in_each_others_way(
 
 
 @pytest.mark.parametrize("option", ["--output", "--workspace"])
+@pytest.mark.parametrize("below", ["", "/report"])
 def test_a_link_that_leads_back_to_itself(
-    miniature: Miniature, capsys: pytest.CaptureFixture[str], option: str
+    miniature: Miniature, capsys: pytest.CaptureFixture[str], option: str, below: str
 ) -> None:
     (miniature.folder / "loop").symlink_to("loop")
-    assert refused(miniature, capsys, option, f"{miniature.folder}/loop") == (
-        f"error: {miniature.folder}/loop is a link that leads back to itself\nhint: Name another folder."
+    assert refused(miniature, capsys, option, f"{miniature.folder}/loop{below}") == (
+        f"error: {miniature.folder}/loop{below} is a link that leads back to itself\nhint: Name another folder."
     )
 
 

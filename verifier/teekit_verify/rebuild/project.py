@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.files import resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Project:
         """The checkout that `start` lies in; by default the working directory's, else the one this program runs from."""
         starts = [start] if start is not None else [Path.cwd(), Path(__file__)]
         for place in starts:
-            for folder in (place.resolve(), *place.resolve().parents):
+            for folder in (resolved(place), *resolved(place).parents):
                 project = cls(folder)
                 if project.environment_lock.is_file() and project.mkosi.is_dir():
                     return project
