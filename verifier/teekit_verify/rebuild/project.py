@@ -7,6 +7,7 @@ from pathlib import Path
 
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import resolved
+from teekit_verify.rebuild import lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,11 @@ class Project:
     @property
     def environment_lock(self) -> Path:
         return self.root / "nix" / "build-env.lock.json"
+
+    def has_environment(self) -> bool:
+        """Is there a tree in the Nix store where the environment's lock has it? Whether it is the right one is not asked."""
+        locked = lock.load(self.environment_lock).environment
+        return locked is not None and Path(locked.store_path).is_dir()
 
     @property
     def environment_packages(self) -> Path:
