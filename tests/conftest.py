@@ -1,4 +1,4 @@
-"""For all tests: nothing that hypothesis does depends on how busy the machine is.
+"""For all tests: they do not depend on how busy the machine is, nor on how the suite was started.
 
 That hostile input makes little work is counted, not timed (tests/unit/test_fuzz_smoke.py).
 """
@@ -6,6 +6,7 @@ That hostile input makes little work is counted, not timed (tests/unit/test_fuzz
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,6 +16,12 @@ settings.register_profile(
     "any machine", parent=settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("any machine")
+
+# In the background (`&`, nohup) a shell ignores some of these, and so would we, and what tests start and interrupt.
+for _number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+    signal.signal(_number, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from builders import npm
+from builders.network import own_network
 from builders.tools import require
 from teekit_verify.artifacts.uki import open_uki
 from teekit_verify.boot.artifact import bootable
@@ -48,7 +49,7 @@ def running(devtools_image: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     subprocess.run([KETTLE / "bundle", KETTLE / "demo", bundled, npm.program("esbuild")], check=True)
     manifest = bundled / "manifest.json"
     command = [str(script), str(devtools_image), "--json", "--timeout", str(_BOOT_SECONDS), "--manifest", str(manifest)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with own_network(), subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         ready = json.loads(process.stdout.readline() or "{}")
         assert ready, "it ended before the kettle answered"
