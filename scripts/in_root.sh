@@ -63,7 +63,14 @@ take_checkout() {
 # shellcheck disable=SC2016
 enter='
 cd -- "$0" && mount --bind . . && cd -- "$0"
-mount -t proc proc proc && mount --rbind /sys sys && mount --rbind /dev dev
+mount -t proc proc proc && mount --rbind /sys sys
+# Devices of its own: those of the host may be somebody else'"'"'s work.
+mount -t tmpfs -o mode=755,nosuid dev dev && mkdir dev/pts dev/shm
+mount -t devpts -o newinstance,ptmxmode=0666,mode=620,gid=5 devpts dev/pts && mount -t tmpfs -o mode=1777 shm dev/shm
+mknod -m 666 dev/null c 1 3 && mknod -m 666 dev/zero c 1 5 && mknod -m 666 dev/full c 1 7
+mknod -m 666 dev/random c 1 8 && mknod -m 666 dev/urandom c 1 9 && mknod -m 666 dev/tty c 5 0
+ln -s pts/ptmx dev/ptmx && ln -s /proc/self/fd dev/fd
+ln -s fd/0 dev/stdin && ln -s fd/1 dev/stdout && ln -s fd/2 dev/stderr
 mkdir -p .host && pivot_root . .host && cd / && umount -l /.host && rmdir /.host
 cd /checkout && exec "$@"
 '

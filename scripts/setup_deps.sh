@@ -40,6 +40,7 @@ objdump                                          binutils
 openssl                                          openssl
 osslsigncode                                     osslsigncode
 sbsign                                           sbsigntool
+xxd                                              xxd
 pesign                                           pesign
 /usr/lib/systemd/systemd-measure                 systemd
 /usr/lib/systemd/boot/efi/linuxx64.efi.stub      systemd-boot-efi
