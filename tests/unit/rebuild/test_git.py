@@ -341,7 +341,7 @@ def test_a_file_that_is_elsewhere_is_refused(tmp_path: Path, source: Repository)
 
 def test_a_link_to_no_name_is_refused(tmp_path: Path, source: Repository) -> None:
     commit = source.commit_tree(f"120000 blob {source.blob(bytes(2))}\tlink")
-    with pytest.raises(git.GitError, match=r"cannot be written to .*: embedded null byte"):
+    with pytest.raises(git.GitError, match=r"cannot be written to .*embedded null "):
         checkout.write_files(source.folder, checkout.list_files(source.folder, commit), tmp_path / "out")
 
 
