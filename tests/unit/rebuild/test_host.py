@@ -54,7 +54,7 @@ def stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIns:
     monkeypatch.setenv("PATH", str(made.folder))
     monkeypatch.setattr(host, "FIRMWARE", firmware)
     monkeypatch.setattr(host, "KEYRING", tmp_path / "keyring.gpg")
-    monkeypatch.setattr(memories, "MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(host, "MEMINFO", tmp_path / "meminfo")
     monkeypatch.setattr(memories, "OWN_GROUPS", tmp_path / "own groups")
     monkeypatch.setattr(memories, "GROUPS", tmp_path / "groups")
     monkeypatch.setattr(host, "FREE_BYTES", 1)
@@ -217,7 +217,7 @@ def test_a_control_group_that_limits_memory(
     assert found.detail == "1.0 GiB of memory, which a control group allows, expected 3.0 GiB"
     assert found.hint == "Raise the limit to 4 GB or more."
     (tmp_path / "meminfo").write_text("MemTotal: 9000000 kB\nMemAvailable: 8000000 kB\n")
-    assert memories.memory() == memories.Memory(1 << 30, (1024 - 900 + 700) << 20, is_limited=True)
+    assert memories.memory(tmp_path / "meminfo") == memories.Memory(1 << 30, (1024 - 900 + 700) << 20, is_limited=True)
 
 
 @pytest.mark.parametrize("most", ["max", "9223372036854771712"])
@@ -301,7 +301,8 @@ def test_a_store_that_is_not_written_to_may_be_anybodys(stand_ins: StandIns, tmp
 
 
 def test_memory_is_asked_for_before_it_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memories, "MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(host, "MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(memories, "OWN_GROUPS", tmp_path / "none")
     (tmp_path / "meminfo").write_text("MemTotal: 9000000 kB\nMemAvailable: 2097152 kB\n")
     host.require_memory(1)
     with pytest.raises(TeekitError) as caught:

@@ -29,6 +29,7 @@ FREE_BYTES = 10 << 30
 MEMORY_BYTES = 3 << 30  # what a machine sold with 4 GB shows
 BUILD_MEMORY_BYTES = 3 << 29
 FIRMWARE = Path("/usr/share/OVMF")
+MEMINFO = Path("/proc/meminfo")
 _PROBE_SECONDS = 60
 _SETUP_HINT = "Run scripts/setup_deps.sh."
 _ALLOW_NAMESPACES = (
@@ -237,7 +238,7 @@ def _existing(folder: Path) -> Path:
 
 
 def _memory(_: Folders) -> str:
-    found = memory()
+    found = memory(MEMINFO)
     if found.total_bytes < MEMORY_BYTES:
         where = ", which a control group allows" if found.is_limited else ""
         raise TeekitError(
@@ -249,7 +250,7 @@ def _memory(_: Folders) -> str:
 
 def require_memory(builds: int) -> None:
     """Raises TeekitError unless so many builds at a time find memory: a kernel that lacks it kills one in its middle."""
-    needed, available = builds * BUILD_MEMORY_BYTES, memory().available_bytes
+    needed, available = builds * BUILD_MEMORY_BYTES, memory(MEMINFO).available_bytes
     if available < needed:
         hint = "End other programs" + (", or build without --parallel." if builds > 1 else ", or use a larger machine.")
         raise TeekitError(f"{_gibibytes(available)} of memory are available, expected {_gibibytes(needed)}", hint=hint)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MEMINFO = Path("/proc/meminfo")
 OWN_GROUPS = Path("/proc/self/cgroup")
 GROUPS = Path("/sys/fs/cgroup")
 # (folder below GROUPS, limit, use, the part of the use that the kernel drops when it needs room, in memory.stat)
@@ -30,9 +29,10 @@ class Memory:
     is_limited: bool = False
 
 
-def memory() -> Memory:
-    """The machine's memory, and the tightest limit of the groups that this process is in."""
-    machine = Memory(_meminfo("MemTotal"), _meminfo("MemAvailable"))
+def memory(meminfo: Path) -> Memory:
+    """The machine's memory (/proc/meminfo), and the tightest limit of the groups that this process is in."""
+    text = meminfo.read_text()
+    machine = Memory(_field(text, "MemTotal"), _field(text, "MemAvailable"))
     limits = [limit for limit in _limits() if limit.total_bytes < machine.total_bytes]
     return Memory(
         min([machine.total_bytes, *(limit.total_bytes for limit in limits)]),
@@ -41,9 +41,9 @@ def memory() -> Memory:
     )
 
 
-def _meminfo(name: str) -> int:
-    """A field of /proc/meminfo in bytes; 0 if there is none."""
-    fields = dict(line.split(":", 1) for line in MEMINFO.read_text().splitlines() if ":" in line)
+def _field(meminfo: str, name: str) -> int:
+    """In bytes; 0 if there is none."""
+    fields = dict(line.split(":", 1) for line in meminfo.splitlines() if ":" in line)
     return int(fields.get(name, "0").split()[0]) * 1024
 
 
