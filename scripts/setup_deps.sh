@@ -1,23 +1,26 @@
 #!/bin/sh
-# Installs what the host lacks for a rebuild, and with --tests what the tests need as well, as Debian packages.
+# Installs what the host lacks for a rebuild, and with --tests what the tests need as well, as Debian packages; with
+# --python only what the Python environment needs. docs/setup.md says what it leaves on the machine.
 # Asks nothing, and does nothing when everything is there. Runs as root or through sudo.
 # Exit status: 0 everything is there now, 2 something is missing (and why).
 set -eu
 
 # What to look for (a program, or a file; patterns allowed) and the package of Debian and Ubuntu that brings it.
+for_python='
+python3                                          python3
+/usr/lib/python3*/ensurepip                      python3-venv
+/etc/ssl/certs/ca-certificates.crt               ca-certificates
+'
 for_rebuild='
 nix                                              nix-bin
 bwrap                                            bubblewrap
 apt-get                                          apt
 dpkg-deb                                         dpkg
 git                                              git
-python3                                          python3
-/usr/lib/python3*/ensurepip                      python3-venv
 tar                                              tar
 xz                                               xz-utils
 zstd                                             zstd
 newuidmap                                        uidmap
-/etc/ssl/certs/ca-certificates.crt               ca-certificates
 /usr/share/keyrings/debian-archive-keyring.gpg   debian-archive-keyring
 diffoscope                                       diffoscope-minimal
 '
@@ -37,6 +40,7 @@ objdump                                          binutils
 openssl                                          openssl
 osslsigncode                                     osslsigncode
 sbsign                                           sbsigntool
+xxd                                              xxd
 pesign                                           pesign
 /usr/lib/systemd/systemd-measure                 systemd
 /usr/lib/systemd/boot/efi/linuxx64.efi.stub      systemd-boot-efi
@@ -91,9 +95,69 @@ as_root() {
     fi
 }
 
+# The proxies of this shell as assignments, in both spellings: apt-get reads the lower case, what it starts perhaps the other.
+proxy_settings() {
+    http_proxy=${http_proxy:-${HTTP_PROXY:-${all_proxy:-${ALL_PROXY-}}}}
+    https_proxy=${https_proxy:-${HTTPS_PROXY:-${all_proxy:-${ALL_PROXY-}}}}
+    all_proxy=${all_proxy:-${ALL_PROXY-}}
+    no_proxy=${no_proxy:-${NO_PROXY-}}
+    for variable in http_proxy https_proxy all_proxy no_proxy; do
+        eval "value=\${$variable}"
+        # shellcheck disable=SC2154 # eval sets it
+        [ -n "$value" ] || continue
+        quoted=$(printf '%s' "$value" | sed "s/'/'\\\\''/g")
+        printf "export %s='%s' %s='%s'\n" "$variable" "$quoted" \
+            "$(printf '%s' "$variable" | sed y/abcdefghijklmnopqrstuvwxyz/ABCDEFGHIJKLMNOPQRSTUVWXYZ/)" "$quoted"
+    done
+}
+
+# sudo clears the environment. A proxy may have a password, which sudo would write into its log: so it goes through a file.
 apt_get() {
-    as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 \
+    # shellcheck disable=SC2016 # the inner shell expands it
+    as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 sh -c '. "$0" && exec "$@"' "$proxies" \
         apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold "$@" >>"$log" 2>&1 </dev/null
+}
+
+# Packages for tests bring services (nginx, certbot.timer, pesign), which the tests start themselves. So while packages are
+# installed nothing is started that does not run already (policy-rc.d(8)), and what is new is not left enabled.
+policy=${DPKG_ROOT-}/usr/sbin/policy-rc.d
+policy_mark='# of setup_deps.sh, while it installs'
+start_nothing() {
+    if [ -e "$policy" ] && ! grep -qxF "$policy_mark" "$policy"; then return 0; fi # the host's own
+    cat >"$work/policy" <<END
+#!/bin/sh
+$policy_mark
+[ "\$2" != start ] && systemctl --quiet is-active "\$1" && exit 104
+exit 101
+END
+    as_root install -D -m 0755 "$work/policy" "$policy" || return 0 # then services start; they end up disabled all the same
+    policy_is_ours=yes
+}
+
+enabled_units() {
+    links=$(find "${DPKG_ROOT-}/etc/systemd/system" -path '*.wants/*' -type l 2>/dev/null) || :
+    printf '%s\n' "$links" | LC_ALL=C sort -u | sed 's,.*/,,' | LC_ALL=C sort -u
+}
+
+# Those of systemd and the rest of the base system stay as Debian has them.
+disable_new_units() {
+    enabled_units >"$work/units-after"
+    grep -vxF -f "$work/units-before" "$work/units-after" >"$work/units-new" || return 0
+    while read -r unit; do
+        owner=$(dpkg-query --search "*/systemd/system/$unit" 2>/dev/null) || :
+        owner=${owner%%[:,]*}
+        # shellcheck disable=SC2016 # dpkg-query's placeholder
+        case $(dpkg-query --show --showformat '${Priority}' "$owner" 2>/dev/null) in
+            required | important | standard) continue ;;
+        esac
+        as_root systemctl --quiet disable "$unit" >>"$log" 2>&1 </dev/null ||
+            say "could not disable $unit, which a package enabled"
+    done <"$work/units-new"
+}
+
+clean_up() {
+    [ -z "${policy_is_ours-}" ] || as_root rm -f "$policy"
+    rm -rf "$work"
 }
 
 install_packages() {
@@ -101,17 +165,22 @@ install_packages() {
     command -v apt-get >/dev/null 2>&1 || die "this host has no apt-get, so it is neither Debian nor Ubuntu" "$by_hand"
     [ "$(id -u)" = 0 ] || command -v sudo >/dev/null 2>&1 ||
         die "installing packages needs root, and there is no sudo" "run $0 as root, or $by_hand"
-    log=$(mktemp "${TMPDIR:-/tmp}/setup_deps.XXXXXX")
-    trap 'rm -f "$log"' EXIT
-    trap 'exit 130' INT TERM
+    work=$(mktemp -d "${TMPDIR:-/tmp}/setup_deps.XXXXXX") # for this user's eyes only
+    log=$work/log proxies=$work/proxies
+    trap clean_up EXIT
+    trap 'exit 130' INT TERM HUP
+    proxy_settings >"$proxies"
     say "installing $*"
     started=$(date +%s)
     apt_get update || say "apt-get update did not go well; trying with the package lists that are there"
+    enabled_units >"$work/units-before"
+    start_nothing
     apt_get install --no-install-recommends "$@" || {
         tail -n 15 "$log" | sed 's/^/  | /' >&2
         die "apt-get could not install the packages; its last lines are above" \
             "check the network and the sources in /etc/apt, and run this again"
     }
+    disable_new_units
     say "installed in $(($(date +%s) - started)) s"
 }
 
@@ -120,18 +189,22 @@ own_nix_store() {
     if [ "$(id -u)" = 0 ] || [ -w /nix ] || [ -S /nix/var/nix/daemon-socket/socket ]; then
         return 0
     fi
-    [ ! -e /nix/store ] || die "the Nix store /nix belongs to another user, and no nix daemon runs" \
-        "run as that user or as root, or install the package nix-setup-systemd"
+    if [ -e /nix/store ]; then
+        say "the Nix store /nix belongs to another user and no nix daemon runs: an environment that it has can be used," \
+            "but none can be made (as root, or with the package nix-setup-systemd, one can)"
+        return 0
+    fi
     say "making /nix for $(id -un)"
     # Without /nix/var/nix a newer nix would quietly keep its store in the user's home, where /nix/store/... does not exist.
     as_root install -d -m 0755 -o "$(id -u)" -g "$(id -g)" /nix /nix/store /nix/var /nix/var/nix ||
         die "could not make /nix" "run $0 as root, or as a user with sudo"
 }
 
-tables=$for_rebuild
+tables=$for_python$for_rebuild
 case ${1-} in
     '') ;;
-    --tests) tables=$for_rebuild$for_tests ;;
+    --tests) tables=$tables$for_tests ;;
+    --python) tables=$for_python ;;
     *) die "unknown argument: $1" "run $0, or $0 --tests" ;;
 esac
 
@@ -141,4 +214,4 @@ missing=$(printf '%s' "$tables" | missing_packages)
 still_missing=$(printf '%s' "$tables" | missing_packages)
 [ -z "$still_missing" ] || die "still not there after the installation: $still_missing" \
     "see whether they are on the PATH of $(id -un)"
-own_nix_store
+[ "${1-}" = --python ] || own_nix_store

@@ -2,6 +2,7 @@
 # Makes the virtual environment .venv with the locked Python packages, each file checked against its digest.
 #   setup_python.sh [--tests]           make it, unless it is complete for this lock and this Python
 #   setup_python.sh --check [--tests]   only tell whether it is (exit status 0 or 1)
+# Where there is no Python for it, scripts/setup_deps.sh --python brings one, unless TEEKIT_NO_SETUP is set.
 # A stamp is written last, so a half-made environment is never taken for a complete one.
 set -eu
 root=$(dirname -- "$(dirname -- "$(readlink -f -- "$0")")")
@@ -33,12 +34,18 @@ find_python() {
             return
         fi
     done
-    die "no Python 3.11 or newer that can make virtual environments" \
-        "run scripts/setup_deps.sh on Debian 12 or newer, or Ubuntu 24.04 or newer"
+    return 1
+}
+
+get_python() {
+    find_python && return
+    [ -n "${TEEKIT_NO_SETUP-}" ] || "$root/scripts/setup_deps.sh" --python || exit 2
+    find_python || die "no Python 3.11 or newer that can make virtual environments" \
+        "install python3 and python3-venv on Debian 12 or newer, or Ubuntu 24.04 or newer"
 }
 
 make_environment() {
-    python=$(find_python)
+    python=$(get_python)
     started=$(date +%s)
     printf 'setup: installing the locked Python packages into .venv\n' >&2
     rm -f -- "$stamp"

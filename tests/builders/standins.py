@@ -82,12 +82,18 @@ class StandIns:
         """Run a script with nothing else on the PATH, without a terminal and with a clean environment."""
         return subprocess.run(
             [str(argument) for argument in argv],
-            env={"PATH": str(self.folder), "HOME": str(self.folder), "TMPDIR": str(self.folder.parent), **environment},
+            env={
+                "PATH": str(self.folder),
+                "HOME": str(self.folder),
+                "DPKG_ROOT": str(self.folder.parent / "host"),
+                "TMPDIR": str(self.folder.parent),
+                **environment,
+            },
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
         )
 
     @property

@@ -15,7 +15,6 @@ from teekit_verify.core.errors import TeekitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import FrameType
 
 MAX_SECONDS = 2.0
 MAX_BYTES = 1 << 30
@@ -49,16 +48,16 @@ class _Watch:
 _WATCH = _Watch()
 
 
-def check(entry: Callable[[bytes], None], data: bytes) -> bool:
+def check(entry: Callable[[bytes], None], data: bytes, *, seconds: float = MAX_SECONDS) -> bool:
     """Run the entry point once. Whether it took the input; raises FindingError (or what escaped) if it broke a promise."""
     if not _WATCH.installed:
         sys.addaudithook(_WATCH.hook)
-        signal.signal(signal.SIGPROF, _too_slow)
         _WATCH.installed = True
+    signal.signal(signal.SIGPROF, lambda *_: _too_slow(seconds))
     _WATCH.seen.clear()
     _WATCH.active = True
     start = time.process_time()
-    signal.setitimer(signal.ITIMER_PROF, MAX_SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         entry(data)
         accepted = True
@@ -68,15 +67,15 @@ def check(entry: Callable[[bytes], None], data: bytes) -> bool:
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         _WATCH.active = False
-    if time.process_time() - start > MAX_SECONDS:  # a single call that no signal interrupts
-        _too_slow(0, None)
+    if time.process_time() - start > seconds:  # a single call that no signal interrupts
+        _too_slow(seconds)
     if _WATCH.seen:
         raise FindingError(f"touched the outside: {_WATCH.seen}")
     return accepted
 
 
-def _too_slow(_signal: int, _frame: FrameType | None) -> None:
-    raise FindingError(f"took more than {MAX_SECONDS} s of processor time")
+def _too_slow(seconds: float) -> None:
+    raise FindingError(f"took more than {seconds} s of processor time")
 
 
 def _require_clean(error: TeekitError) -> None:

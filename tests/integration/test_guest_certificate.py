@@ -23,6 +23,7 @@ from cryptography import x509
 from builders import acme
 from builders.cpio import DIRECTORY, Entry, build_cpio
 from builders.guest import free_ports
+from builders.network import own_network
 from builders.tools import require
 from teekit_verify.artifacts.uki import open_uki
 from teekit_verify.boot import qemu
@@ -82,6 +83,7 @@ class Guest:
 def guest(devtools_image: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
     program, folder = require(qemu.PROGRAM), tmp_path_factory.mktemp("guest")
     with ExitStack() as stack:
+        stack.enter_context(own_network())
         authority = stack.enter_context(acme.authority(folder / "authority", HOST))
         stack.enter_context(serving(METADATA_PORT, Metadata(hostname=",".join(NAMES)).answer))
         https_port = free_ports(1)

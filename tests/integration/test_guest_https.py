@@ -44,7 +44,7 @@ def connections(
     context = ssl.create_default_context(cafile=certificate)
 
     def connect(name: str) -> ssl.SSLSocket:
-        return context.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=10), server_hostname=name)
+        return context.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=60), server_hostname=name)
 
     with acme.running([require("nginx"), "-e", "stderr", "-c", str(conf)], folder, port):
         yield connect

@@ -47,7 +47,7 @@ def machine(tmp_path: Path, kettles: Path, monkeypatch: pytest.MonkeyPatch) -> I
 
 def ask(kettle: int, path: str, body: bytes | None = None) -> Any:
     """What the kettle answers, JSON or text."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{layout.port(kettle)}{path}", body, timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{layout.port(kettle)}{path}", body, timeout=60) as answer:
         text = answer.read().decode()
     return json.loads(text) if answer.headers["Content-Type"] == "application/json" else text
 

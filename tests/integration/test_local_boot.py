@@ -18,6 +18,7 @@ import pytest
 
 from builders import npm
 from builders.guest_console import ask as ask_console
+from builders.network import own_network
 from builders.tools import require
 from teekit_verify.artifacts.uki import open_uki
 from teekit_verify.boot.artifact import bootable
@@ -50,7 +51,7 @@ def running(devtools_image: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     subprocess.run([KETTLE / "bundle", KETTLE / "demo", bundled, npm.program("esbuild")], check=True)
     manifest = bundled / "manifest.json"
     command = [str(script), str(devtools_image), "--json", "--timeout", str(_BOOT_SECONDS), "--manifest", str(manifest)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with own_network(), subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         ready = json.loads(process.stdout.readline() or "{}")
         assert ready, "it ended before the kettle answered"

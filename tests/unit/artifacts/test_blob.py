@@ -48,7 +48,7 @@ def test_a_view_of_any_part(tmp_path: Path, start: int, size: int) -> None:
     os.close(blob.descriptor)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.binary(max_size=40), st.binary(max_size=40), st.integers(min_value=0, max_value=40))
 def test_the_first_different_byte_is_what_cmp_says(
     tmp_path_factory: pytest.TempPathFactory, one: bytes, other: bytes, common: int

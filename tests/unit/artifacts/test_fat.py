@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import struct
-import time
 from contextlib import contextmanager, suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from builders import fat as made
+from builders.work import bounded_calls
 from teekit_verify.artifacts.fat import FatKind, FatVolume, open_fat
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
 
@@ -323,7 +323,7 @@ def test_a_table_too_large_is_refused(tmp_path: Path) -> None:
 
 
 def test_changed_bytes_of_the_structures_give_our_error_or_files(small: bytes, tmp_path: Path) -> None:
-    """Boot sector, FAT and directories changed at random, many times: nothing but TeekitError, and quickly."""
+    """Boot sector, FAT and directories changed at random, many times: nothing but TeekitError, and not much work."""
     chance = random.Random(11)  # noqa: S311 - test data
     path = tmp_path / "bad.img"
     refused = 0
@@ -333,10 +333,8 @@ def test_changed_bytes_of_the_structures_give_our_error_or_files(small: bytes, t
             place = chance.randrange(64) if chance.random() < 0.3 else chance.randrange(512, 36_000)
             changed[place] = chance.randrange(256)
         path.write_bytes(changed)
-        started = time.process_time()
-        with suppress(TeekitError):
+        with suppress(TeekitError), bounded_calls(100_000):
             refused += 1
             _read_all(path)
             refused -= 1
-        assert time.process_time() - started < 2
     assert 30 < refused < 300

@@ -6,11 +6,13 @@ import gzip
 import io
 import random
 import subprocess
+import zlib
 from typing import TYPE_CHECKING
 
 import pytest
 
 from builders.tools import require
+from builders.work import bounded_calls
 from teekit_verify.artifacts import targz
 from teekit_verify.artifacts.targz import TarGzDisk
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
@@ -195,20 +197,44 @@ def test_an_endless_sparse_map_is_refused(tmp_path: Path) -> None:
     header = bytearray(plain[:512])
     header[482] = 1
     endless = _changed(bytes(header) + bytes(block) * 6000, 482, b"\1")
-    _refused(endless, "sparse map at offset 0x[0-9a-f]+: has more than 100000 entries")
+    with bounded_calls(2_000_000):  # a dozen for each entry
+        _refused(endless, "sparse map at offset 0x[0-9a-f]+: has more than 100000 entries")
 
 
-def test_a_bomb_ends_soon(tmp_path: Path) -> None:
+def test_a_bomb_ends_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """4 GiB of zeros in 4 MiB: each of the 64 gzip members (RFC 1952, 2.2) is 64 MiB of them."""
     _sparse_disk(tmp_path / "disk.raw", {}, MIB)
     header = bytearray(gzip.decompress(_tar(tmp_path))[:512])
     header[124:136] = b"%011o\0" % (4 << 30)
     bomb = _changed(bytes(header), 0, b"d") + gzip.compress(bytes(64 * MIB)) * 64
     assert len(bomb) < 5 * MIB
+    inflated = _counted_inflation(monkeypatch)
     with pytest.raises(
         UnsupportedInputError, match="more than 1 GiB and 100 times the archive would have to be unpacked"
     ):
         _open(bomb).finish()
+    assert 1 << 30 < sum(inflated) <= (1 << 30) + 100 * len(bomb) + targz._CHUNK_BYTES
+    assert max(inflated) <= targz._CHUNK_BYTES  # that much memory at a time
+
+
+def _counted_inflation(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many bytes each call of zlib gives from now on."""
+    real, sizes = zlib.decompressobj, []
+
+    class Counting:
+        def __init__(self, window: int) -> None:
+            self.state = real(window)
+
+        def decompress(self, data: bytes, limit: int) -> bytes:
+            inflated = self.state.decompress(data, limit)
+            sizes.append(len(inflated))
+            return inflated
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.state, name)
+
+    monkeypatch.setattr(zlib, "decompressobj", Counting)
+    return sizes
 
 
 def test_a_large_disk_with_holes_is_read(tmp_path: Path) -> None:

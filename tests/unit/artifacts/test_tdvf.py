@@ -152,7 +152,7 @@ def test_memory_that_is_added_later_is_not_bounded() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 0xFF), st.integers(0, 255)), min_size=1, max_size=6))
-@settings(max_examples=300, deadline=2000)
+@settings(max_examples=300)
 def test_changed_tables_raise_only_our_errors(changes: list[tuple[int, int]]) -> None:
     image = bytearray(build.build_tdvf())
     for offset, value in changes:

@@ -145,7 +145,7 @@ def test_a_kept_piece_outlives_the_file_without_harm(tmp_path: Path) -> None:
 
 
 @given(offset=st.integers(0, 4000), value=st.binary(min_size=1, max_size=8))
-@settings(max_examples=300, deadline=2000)
+@settings(max_examples=300)
 def test_changed_bytes_raise_only_our_errors(offset: int, value: bytes) -> None:
     data = bytearray(build_uki())
     data[offset : offset + len(value)] = value

@@ -49,7 +49,7 @@ def real() -> Iterator[QtestClient]:
         path = Path(name) / "qtest.sock"
         words = acpi.argv(require("qemu-system-x86_64"), MACHINE, Path(name))
         with started(words, log=Path(name) / "log") as process:
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 120
             while not path.exists():
                 assert process.poll() is None
                 assert time.monotonic() < deadline

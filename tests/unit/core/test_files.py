@@ -186,3 +186,21 @@ def test_another_run_waits_for_the_lock(tmp_path: Path) -> None:
         assert not held.wait(0.2)
     assert held.wait(10)
     other.join()
+
+
+@pytest.mark.parametrize("place", ["loop", "one", "loop/deeper/still", "folder/../loop"])
+def test_links_in_a_circle_are_refused_by_every_python(tmp_path: Path, place: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "one").symlink_to("two")
+    (tmp_path / "two").symlink_to("one")
+    for function in (files.resolved, lambda path: files.write_whole(path, b"")):
+        with pytest.raises(TeekitError) as caught:
+            function(tmp_path / place)
+        assert caught.value.message == f"{tmp_path / place} is a link that leads back to itself"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "loop", "one", "two"]
+
+
+def test_what_is_not_there_yet_has_a_path_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "not yet")
+    assert files.resolved(tmp_path / "link" / "report") == tmp_path.resolve() / "not yet" / "report"

@@ -38,5 +38,5 @@ def test_what_is_refused(data: bytes, problem: str) -> None:
 
 def test_the_place_is_told_where_it_is_known() -> None:
     with pytest.raises(json.JSONDecodeError) as caught:
-        load_plain(b"[1, 2,]")
+        load_plain(b"[1, 2 3]")
     assert caught.value.pos == 6

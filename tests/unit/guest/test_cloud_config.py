@@ -316,7 +316,7 @@ MANIFESTS = ODD | st.fixed_dictionaries({"app": ODD.map(lambda odd: "https://a/"
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(MANIFESTS).map(b",".join), st.lists(ODD).map(b",".join))
 def test_whatever_is_set_only_plain_letters_are_written(value: bytes, hostname: bytes) -> None:
     text = environment(Metadata("gcp", value, hostname), LOG)

@@ -105,7 +105,7 @@ def test_kettles_see_that_it_is_a_dummy(dummy: ModuleType, host: str) -> None:
     """Through the guest's quote service, as an app asks for it."""
     with Server(0, functools.partial(dummy.quote, server=host), logging.getLogger("quote")) as service:
         threading.Thread(target=service.serve_forever, args=(0.02,)).start()
-        connection = http.client.HTTPConnection("127.0.0.1", service.server_address[1], timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", service.server_address[1], timeout=60)
         connection.request("GET", f"/quote?report_data={DATA.hex()}")
         answer = connection.getresponse()
         fields = json.loads(answer.read())

@@ -133,7 +133,7 @@ def service(quote: Callable[[bytes], Quote]) -> Iterator[Server]:
 
 
 def ask(server: Server, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, Any]:
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=60)
     try:
         connection.request(method, path, body, headers)
         answer = connection.getresponse()
@@ -242,7 +242,7 @@ def test_a_crowd_is_turned_away() -> None:
             assert server.places.acquire(blocking=False)
         first = threading.Thread(target=ask, args=(server, "GET", path))
         first.start()
-        assert asked.acquire(timeout=10)
+        assert asked.acquire(timeout=60)
         assert ask(server, "GET", path) == (503, {"error": "too many questions at once"})
         goes_on.set()
         first.join()

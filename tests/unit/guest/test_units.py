@@ -39,7 +39,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def analyze(root: Path, verb: str, *arguments: str) -> str:
     argv = [require("systemd-analyze"), verb, f"--root={root}", *arguments]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -57,4 +57,4 @@ def test_systemd_would_find_what_is_wrong(root: Path) -> None:
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_service_is_confined(root: Path, name: str) -> None:
     said = analyze(root, "security", "--offline=yes", "--no-pager", f"--threshold={MOST_EXPOSURE * 10:.0f}", name)
-    assert re.search(r"Overall exposure level for \S+: [01]\.\d OK", said)
+    assert re.search(r"Overall exposure level for \S+: [01]\.\d (OK|SAFE)", said)

@@ -143,7 +143,7 @@ def test_metadata_and_dummy_quotes_are_served_meanwhile(place: Path, booted: Boo
 
     def when_ready(ready: Ready) -> None:
         for address in (f"{ready.metadata}/manifest", f"{ready.quotes}/attest/{'ab' * 64}"):
-            with urllib.request.urlopen(address, timeout=10) as answer:  # noqa: S310 - loopback
+            with urllib.request.urlopen(address, timeout=60) as answer:  # noqa: S310 - loopback
                 fetched.append(answer.read())
         raise EnoughError
 

@@ -97,7 +97,7 @@ def test_header_bytes(offset: int) -> None:
 
 
 @given(name=st.sampled_from(sorted(UKIS)), place=st.floats(0, 1, exclude_max=True), mask=st.integers(1, 255))
-@settings(max_examples=600, deadline=2000)
+@settings(max_examples=600)
 def test_any_flipped_byte_changes_a_register_or_is_listed(name: str, place: float, mask: int) -> None:
     offset = int(place * len(UKIS[name]))
     assert (fingerprint(flipped(UKIS[name], offset, mask)) == REFERENCE[name]) <= (offset in LISTED[name])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from builders.uki import build_uki
@@ -31,7 +31,6 @@ def plain(message: Message) -> bytes:
 
 
 @given(st.dictionaries(MESSAGES, st.sets(st.sampled_from(list(Algorithm)), min_size=1), max_size=8))
-@settings(deadline=2000)
 def test_each_digest_is_hashlibs(wanted: dict[Message, set[Algorithm]]) -> None:
     table = digest_messages(memoryview(DATA), wanted)
     assert {key: digest.value for key, digest in table.items()} == {

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import pytest
 
 from builders import tdvf as build
 from builders.mrtd import mrtd_of_rows
+from builders.work import bounded_calls
 from teekit_verify.artifacts.tdvf import parse_tdvf
 from teekit_verify.core.errors import UnsupportedInputError
 from teekit_verify.prediction.mrtd import PageOrder, google_builds, mrtd, tdh_mem_page_add, tdh_mr_extend
@@ -82,14 +82,10 @@ def test_content_that_the_firmware_does_not_hold_is_refused(row: build.Row, name
         mrtd(parse_tdvf(build.build_tdvf([row])), PageOrder.SINGLE)
 
 
-def test_4_mib_in_less_than_300_ms() -> None:
-    """The quickest of three, on a machine that may be busy."""
+def test_the_work_for_4_mib_is_a_few_calls_for_each_of_its_16384_chunks() -> None:
+    """tests/bench/measure.py has the time (bar: 0.3 s)."""
     size = 4 << 20
     row = build.Row(0, size, (1 << 32) - size, size, build.BFV, build.EXTEND)
     firmware = parse_tdvf(build.build_tdvf([row], size=size, fill=bytes(size)))
-    durations = []
-    for _ in range(3):
-        started = time.perf_counter()
+    with bounded_calls(6 * size // 256):
         mrtd(firmware, PageOrder.SINGLE)
-        durations.append(time.perf_counter() - started)
-    assert min(durations) < 0.3

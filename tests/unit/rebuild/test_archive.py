@@ -108,7 +108,8 @@ def test_a_changed_release_is_refused(mirror: DebianArchive, tmp_path: Path) -> 
 def test_a_release_of_another_key_is_refused(mirror: DebianArchive, tmp_path: Path) -> None:
     mirror.new_key("other@example.org")
     mirror.sign("trixie-security", key="other@example.org")
-    assert "NO_PUBKEY" in (message := refusal(mirror, tmp_path)) or "public key" in message
+    message = refusal(mirror, tmp_path)  # why, apt says in words that differ between its versions
+    assert "trixie-security InRelease' is not signed" in message
 
 
 def test_an_unsigned_release_is_refused(mirror: DebianArchive, tmp_path: Path) -> None:

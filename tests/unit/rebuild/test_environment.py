@@ -15,18 +15,18 @@ from builders import rebuilds
 from builders.debian_archive import make_deb
 from builders.standins import StandIns
 from builders.tools import require
+from teekit_verify.core import process
+from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.download import DownloadError, DownloadStore
 from teekit_verify.core.errors import ToolFailedError, ToolMissingError
 from teekit_verify.rebuild import environment
-from teekit_verify.rebuild.environment import PinnedEnvironmentError
+from teekit_verify.rebuild.environment import Environment, PinnedEnvironmentError
 from teekit_verify.rebuild.lock import EnvironmentIdentity, LockedPackage, PackageLock
 from teekit_verify.rebuild.project import Project
 from teekit_verify.report.progress import StderrProgress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from teekit_verify.rebuild.environment import Environment
 
 CHECKOUT = Path(__file__).parents[3]
 
@@ -248,3 +248,24 @@ def test_nix_is_told_not_to_build_or_substitute(monkeypatch: pytest.MonkeyPatch)
     assert "build-users-group =" in environment.nix_environment()["NIX_CONFIG"]
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert "build-users-group =" not in environment.nix_environment()["NIX_CONFIG"]
+
+
+@pytest.mark.parametrize(
+    ("writable", "daemon", "held"), [(True, False, True), (False, True, True), (False, False, False)]
+)
+def test_an_environment_in_somebody_elses_store_is_used_and_not_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, writable: bool, daemon: bool, held: bool
+) -> None:
+    """Only who may write to /nix/var, or has a daemon to ask, can keep something from being collected."""
+    calls: list[object] = []
+    state = tmp_path / "nix/var/nix"
+    state.mkdir(parents=True)
+    if daemon:
+        (state / "daemon-socket").mkdir()
+        (state / "daemon-socket/socket").touch()
+    monkeypatch.setattr(environment, "_STATE", state)
+    monkeypatch.setattr(os, "access", lambda place, _mode: writable or place != state)
+    monkeypatch.setattr(process, "run", lambda argv, **_: calls.append(argv))
+    found = Environment(rebuilds.IDENTITY, Digest.of(Algorithm.SHA256, b""))
+    environment.hold(found, tmp_path / "link")
+    assert bool(calls) is held

@@ -64,7 +64,7 @@ def daemon(folder: Path) -> Iterator[str]:
     ]
     with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 60
             while True:
                 try:
                     socket.create_connection(("127.0.0.1", port), 1).close()
@@ -341,7 +341,7 @@ def test_a_file_that_is_elsewhere_is_refused(tmp_path: Path, source: Repository)
 
 def test_a_link_to_no_name_is_refused(tmp_path: Path, source: Repository) -> None:
     commit = source.commit_tree(f"120000 blob {source.blob(bytes(2))}\tlink")
-    with pytest.raises(git.GitError, match=r"cannot be written to .*: embedded null byte"):
+    with pytest.raises(git.GitError, match=r"cannot be written to .*embedded null "):
         checkout.write_files(source.folder, checkout.list_files(source.folder, commit), tmp_path / "out")
 
 

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import pwd
 import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,14 +18,23 @@ import pytest
 from builders.standins import StandIns
 from builders.tools import require
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.rebuild import host, sandbox
+from teekit_verify.rebuild import host, sandbox, subordinate
+from teekit_verify.rebuild import memory as memories
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from teekit_verify.rebuild.host import Finding
 
 PROGRAMS = ["apt-get", "apt-cache", "dpkg-deb", "tar", "qemu-system-x86_64", "swtpm", "mcopy", "sfdisk", "diffoscope"]
+
+
+ROOT_OF_ITS_OWN = () if os.geteuid() == 0 else ("--user", "--map-root-user")
+
+
+def require_real(program: str) -> str:
+    """From the host's own PATH, not that of the stand-ins."""
+    path = shutil.which(program, path=os.defpath)
+    assert path is not None
+    return path
 
 
 @pytest.fixture
@@ -39,6 +55,8 @@ def stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIns:
     monkeypatch.setattr(host, "FIRMWARE", firmware)
     monkeypatch.setattr(host, "KEYRING", tmp_path / "keyring.gpg")
     monkeypatch.setattr(host, "MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(memories, "OWN_GROUPS", tmp_path / "own groups")
+    monkeypatch.setattr(memories, "GROUPS", tmp_path / "groups")
     monkeypatch.setattr(host, "FREE_BYTES", 1)
     return made
 
@@ -174,8 +192,117 @@ def test_too_little_memory(stand_ins: StandIns, tmp_path: Path) -> None:
     assert found.detail == "1.0 GiB of memory, expected 3.0 GiB"
 
 
+@pytest.mark.parametrize(
+    ("own", "folder", "files"),
+    [
+        ("0::/\n", "", ("memory.max", "memory.current")),
+        ("0::/a.slice/b.scope\n", "a.slice", ("memory.max", "memory.current")),
+        ("0::/a.slice/b.scope\n", "a.slice/b.scope", ("memory.max", "memory.current")),
+        ("0::/not/here/../..\n", "", ("memory.max", "memory.current")),
+        ("3:cpu:/x\n2:memory:/a\n", "memory/a", ("memory.limit_in_bytes", "memory.usage_in_bytes")),
+    ],
+)
+def test_a_control_group_that_limits_memory(
+    stand_ins: StandIns, tmp_path: Path, own: str, folder: str, files: tuple[str, str]
+) -> None:
+    """Linux Documentation/admin-guide/cgroup-v2.rst: a group is limited by those around it too."""
+    (tmp_path / "own groups").write_text(own)
+    place = tmp_path / "groups" / folder
+    place.mkdir(parents=True)
+    (place / files[0]).write_text(f"{1 << 30}\n")
+    (place / files[1]).write_text(f"{900 << 20}\n")
+    (place / "memory.stat").write_text(f"anon 5\ninactive_file {700 << 20}\ntotal_inactive_file {700 << 20}\n")
+    found = finding("memory", tmp_path)
+    assert not found.present
+    assert found.detail == "1.0 GiB of memory, which a control group allows, expected 3.0 GiB"
+    assert found.hint == "Raise the limit to 4 GB or more."
+    (tmp_path / "meminfo").write_text("MemTotal: 9000000 kB\nMemAvailable: 8000000 kB\n")
+    assert memories.memory(tmp_path / "meminfo") == memories.Memory(1 << 30, (1024 - 900 + 700) << 20, is_limited=True)
+
+
+@pytest.mark.parametrize("most", ["max", "9223372036854771712"])
+def test_a_control_group_without_a_limit(stand_ins: StandIns, tmp_path: Path, most: str) -> None:
+    (tmp_path / "own groups").write_text("0::/\n")
+    (tmp_path / "groups").mkdir()
+    (tmp_path / "groups" / "memory.max").write_text(f"{most}\n")
+    (tmp_path / "groups" / "memory.current").write_text("5\n")
+    assert finding("memory", tmp_path).present
+
+
+def test_a_read_only_folder(stand_ins: StandIns, tmp_path: Path) -> None:
+    """As HOME of a service, or a mounted medium: root may not write there either."""
+    code = (
+        "import sys, pathlib, json; sys.path[:0] = json.loads(sys.argv[2])\n"
+        "from teekit_verify.rebuild import host\n"
+        "place = pathlib.Path(sys.argv[1])\n"
+        "print(json.dumps({found.name: found.detail for found in host.examine([place / 'cache']) if not found.present}))"
+    )
+    program = require_real("unshare")
+    (tmp_path / "ro").mkdir()
+    mounting = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && exec "$2" -c "$3" "$1" "$4"'
+    argv = [program, *ROOT_OF_ITS_OWN, "--mount", "/bin/sh", "-c", mounting, "sh"]
+    argv += [str(tmp_path / "ro"), sys.executable, code, json.dumps(sys.path)]
+    ended = subprocess.run(argv, capture_output=True, text=True, check=False, env={"PATH": os.defpath})
+    assert ended.returncode == 0, ended.stderr
+    lacking = json.loads(ended.stdout)
+    assert lacking["folders"] == f"{tmp_path}/ro cannot be written: Read-only file system"
+    assert lacking["overlay"].startswith("cannot be tried: Read-only file system: ")
+
+
+def test_what_keeps_a_program_waiting_does_not_keep_us(stand_ins: StandIns, tmp_path: Path) -> None:
+    """unshare(1) of util-linux 2.38 leaves a child that waits for ever for the namespace that its parent may not make."""
+    stand_ins.add(
+        "bwrap", f'case $1 in --version) echo "bwrap 1"; exit ;; esac; sleep 1000 & echo $! >>{tmp_path}/left; exit 1'
+    )
+    (stand_ins.folder / "sleep").symlink_to("/bin/sleep")
+    assert [finding(name, tmp_path).present for name in ("bubblewrap", "overlay")] == [False, False]
+    for pid in (tmp_path / "left").read_text().split():
+        stat = Path("/proc", pid, "stat")
+        while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z":
+            time.sleep(0.01)
+
+
+SUBORDINATE = "first:100000:65536\nsecond:165536:65536\nbroken:x:y\n\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (("", ""), 100_000),
+        ((SUBORDINATE, SUBORDINATE), 231_072),
+        (("a:100000:65536\n", "b:165536:65536\n"), 231_072),
+        (("a:300000:65536\n", ""), 100_000),
+        (("a:150000:65536\n", ""), 215_536),
+    ],
+)
+def test_the_range_that_is_advised_is_nobody_elses(
+    stand_ins: StandIns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: tuple[str, str], expected: int
+) -> None:
+    """What usermod(8) itself does not look at: ranges given with --add-subuids may overlap those of others."""
+    for name, text in zip(("subuid", "subgid"), files, strict=True):
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(subordinate, "FILES", (tmp_path / "subuid", tmp_path / "subgid"))
+    monkeypatch.setattr(pwd, "getpwall", list)
+    stand_ins.add("unshare", "echo 'no line matching user' >&2; exit 1")
+    monkeypatch.setattr(os, "geteuid", lambda: 65534)
+    ids = f"{expected}-{expected + 65535}"
+    assert f": usermod --add-subuids {ids} --add-subgids {ids} nobody, as root." in finding("user ids", tmp_path).hint
+
+
+def test_a_store_that_is_not_written_to_may_be_anybodys(stand_ins: StandIns, tmp_path: Path) -> None:
+    stand_ins.add("nix", 'case $1 in --version) echo "nix 2" ;; *) exit 1 ;; esac')
+    findings = host.examine([tmp_path])
+    assert [found.name for found in findings if not found.present] == ["nix"]
+    assert [found.detail for found in host.without_store(findings) if found.name == "nix"] == ["nix 2"]
+    assert host.can_rebuild(host.without_store(findings))
+    host.require([tmp_path], needs_store=False)
+    with pytest.raises(TeekitError, match="nix 2 cannot add to its store"):
+        host.require([tmp_path], needs_store=True)
+
+
 def test_memory_is_asked_for_before_it_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host, "MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(memories, "OWN_GROUPS", tmp_path / "none")
     (tmp_path / "meminfo").write_text("MemTotal: 9000000 kB\nMemAvailable: 2097152 kB\n")
     host.require_memory(1)
     with pytest.raises(TeekitError) as caught:

@@ -121,7 +121,7 @@ def test_too_much_of_everything(verdict: Verdict, name: str) -> None:
     assert block(lines, "report")[0].endswith("(report.html has the whole, also environment, inputs, varied, time)")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     verdict=st.sampled_from(Verdict),
     outcomes=st.lists(st.sampled_from([*WORDS]), max_size=12),

@@ -100,7 +100,83 @@ def test_a_user_installs_through_sudo_without_questions(stand_ins: StandIns) -> 
     stand_ins.run(SCRIPT)
     sudo_calls = [call for call in stand_ins.calls if call.startswith("sudo")]
     assert sudo_calls[0].startswith("sudo -n env DEBIAN_FRONTEND=noninteractive ")
-    assert sudo_calls[1].endswith("install --no-install-recommends nix-bin bubblewrap")
+    assert sum(call.endswith("install --no-install-recommends nix-bin bubblewrap") for call in sudo_calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "seen"),
+    [
+        ({"http_proxy": "http://p:1"}, {"http": "http://p:1"}),
+        ({"HTTP_PROXY": "http://p:1", "HTTPS_PROXY": "http://q:2"}, {"http": "http://p:1", "https": "http://q:2"}),
+        ({"ALL_PROXY": "socks5h://p:1"}, dict.fromkeys(("http", "https", "all"), "socks5h://p:1")),
+        ({"https_proxy": "http://u:it's$1@p:1", "NO_PROXY": "a.b"}, {"https": "http://u:it's$1@p:1", "no": "a.b"}),
+        ({}, {}),
+    ],
+)
+def test_proxies_pass_through_sudo_in_either_case(
+    stand_ins: StandIns, tmp_path: Path, given: dict[str, str], seen: dict[str, str]
+) -> None:
+    """This sudo clears the environment, as the real one does. Nothing of an address is on a command line, which it logs."""
+    stand_ins.set_user(1000)
+    stand_ins.add("sudo", 'shift; exec env -i "PATH=$PATH" "$@"')
+    stand_ins.add("apt-get", INSTALLING + f"\nenv >{tmp_path}/environment")
+    result = stand_ins.run(SCRIPT, **given)
+    assert result.returncode == 0, result.stderr
+    lines = (tmp_path / "environment").read_text().splitlines()
+    found = dict(line.split("=", 1) for line in lines if "_proxy=" in line.lower())
+    expected = {f"{name}_proxy": value for name, value in seen.items()}
+    assert found == expected | {name.upper(): value for name, value in expected.items()}
+    assert not any(value in call for value in given.values() for call in stand_ins.calls)
+    assert list(tmp_path.glob("setup_deps.*")) == []
+
+
+SERVICES = """
+case " $* " in *" install "*)
+    units="$DPKG_ROOT/etc/systemd/system/multi-user.target.wants"
+    mkdir -p "$units"
+    ln -sf /x "$units/nginx.service"; ln -sf /x "$units/getty.service"
+    "$DPKG_ROOT/usr/sbin/policy-rc.d" nginx.service start; echo "start: $?" >>"$DPKG_ROOT/policy"
+    "$DPKG_ROOT/usr/sbin/policy-rc.d" nginx.service restart; echo "restart: $?" >>"$DPKG_ROOT/policy"
+    "$DPKG_ROOT/usr/sbin/policy-rc.d" ssh.service restart; echo "restart ssh: $?" >>"$DPKG_ROOT/policy"
+esac
+"""
+
+
+def test_no_service_is_started_or_left_enabled(stand_ins: StandIns, tmp_path: Path) -> None:
+    """policy-rc.d(8): 101 forbids, 104 allows."""
+    host = tmp_path / "host"
+    wants = host / "etc/systemd/system/timers.target.wants"
+    wants.mkdir(parents=True)
+    (host / "usr/sbin").mkdir(parents=True)
+    (wants / "own.timer").symlink_to("/x")
+    stand_ins.add("apt-get", INSTALLING + SERVICES)
+    stand_ins.add("systemctl", 'case "$*" in *is-active*) [ "$3" = ssh.service ] ;; esac')
+    stand_ins.add(
+        "dpkg-query",
+        'case "$*" in *--search*nginx*) echo "nginx-common: $2" ;; *--search*) echo "systemd: $2" ;;\n'
+        "*nginx-common) echo optional ;; *) echo important ;; esac",
+    )
+    result = stand_ins.run(SCRIPT)
+    assert result.returncode == 0, result.stderr
+    assert (host / "policy").read_text() == "start: 101\nrestart: 101\nrestart ssh: 104\n"
+    assert [call for call in stand_ins.calls if "disable" in call] == ["systemctl --quiet disable nginx.service"]
+    assert list((host / "usr/sbin").iterdir()) == []
+
+
+def test_a_policy_of_the_host_itself_stays(stand_ins: StandIns, tmp_path: Path) -> None:
+    policy = tmp_path / "host/usr/sbin/policy-rc.d"
+    policy.parent.mkdir(parents=True)
+    policy.write_text("#!/bin/sh\nexit 101\n")
+    stand_ins.add("apt-get", INSTALLING)
+    assert stand_ins.run(SCRIPT).returncode == 0
+    assert policy.read_text() == "#!/bin/sh\nexit 101\n"
+
+
+def test_only_what_python_needs(stand_ins: StandIns) -> None:
+    """Neither nix nor bubblewrap are there, and nobody asks for them, nor for /nix."""
+    stand_ins.set_user(1000)
+    result = stand_ins.run(SCRIPT, "--python")
+    assert (result.returncode, result.stderr, stand_ins.calls) == (0, "", [])
 
 
 def test_an_unknown_argument(stand_ins: StandIns) -> None:

@@ -152,10 +152,40 @@ def test_no_python_that_is_new_enough(checkout: Checkout) -> None:
 def test_the_launcher_sets_up_on_first_use_only(checkout: Checkout) -> None:
     launcher = checkout.root / "scripts/teekit-verify"
     for _ in range(2):
-        assert checkout.stand_ins.run(launcher, "compare", "a b").returncode == 0
+        assert checkout.stand_ins.run(launcher, "rebuild", "--image", "a b").returncode == 0
     assert checkout.stand_ins.calls.count("setup_deps.sh ") == 1
     assert len(checkout.installations) == 1
-    assert checkout.stand_ins.calls.count("python3 -I -m teekit_verify compare a b") == 2
+    assert checkout.stand_ins.calls.count("python3 -I -m teekit_verify rebuild --image a b") == 2
+
+
+@pytest.mark.parametrize(
+    "command", ["measure", "inspect", "quote", "compare", "replay", "explain", "report", "doctor", "rebuild --help", ""]
+)
+def test_what_needs_only_python_asks_nothing_of_the_host(checkout: Checkout, command: str) -> None:
+    """No packages, no root, no sudo, no nix: nothing of the sort is called, nor would it be there."""
+    checkout.stand_ins.set_user(1000)
+    result = checkout.stand_ins.run(checkout.root / "scripts/teekit-verify", *command.split())
+    assert result.returncode == 0, result.stderr
+    assert not any(call.startswith("setup_deps.sh") for call in checkout.stand_ins.calls)
+    assert checkout.stand_ins.calls[-1].strip() == f"python3 -I -m teekit_verify {command}".strip()
+
+
+def test_a_rebuild_after_a_measurement_still_sets_up(checkout: Checkout) -> None:
+    launcher = checkout.root / "scripts/teekit-verify"
+    for command in ("measure", "rebuild", "env"):
+        assert checkout.stand_ins.run(launcher, command).returncode == 0
+    assert checkout.stand_ins.calls.count("setup_deps.sh ") == 1
+    assert len(checkout.installations) == 1
+
+
+def test_a_python_that_makes_no_environments_is_completed(checkout: Checkout) -> None:
+    checkout.stand_ins.add("python3", f"[ -e {checkout.root}/venv-package ] || exit 1\n{PYTHON}")
+    checkout.stand_ins.add_at(checkout.root / "scripts/setup_deps.sh", f"touch {checkout.root}/venv-package")
+    script = checkout.root / "scripts/setup_python.sh"
+    script.write_text(script.read_text().replace("/usr/bin/python3", "/nowhere/python3"))
+    set_up(checkout)
+    assert "setup_deps.sh --python" in checkout.stand_ins.calls
+    assert checkout.is_complete()
 
 
 @pytest.mark.parametrize("status", ["0", "1", "2"])
@@ -173,12 +203,12 @@ def test_the_launcher_works_through_a_link(checkout: Checkout, tmp_path: Path) -
 
 def test_a_failed_set_up_is_no_verdict(checkout: Checkout) -> None:
     launcher = checkout.root / "scripts/teekit-verify"
-    assert checkout.stand_ins.run(launcher, DEPS_STATUS="1").returncode == 2
+    assert checkout.stand_ins.run(launcher, "rebuild", DEPS_STATUS="1").returncode == 2
     assert checkout.stand_ins.run(launcher, PIP="exit 1").returncode == 2
     assert not any("teekit_verify" in call for call in checkout.stand_ins.calls)
 
 
 def test_the_hosts_packages_can_be_left_alone(checkout: Checkout) -> None:
     launcher = checkout.root / "scripts/teekit-verify"
-    assert checkout.stand_ins.run(launcher, TEEKIT_NO_SETUP="1").returncode == 0
+    assert checkout.stand_ins.run(launcher, "rebuild", TEEKIT_NO_SETUP="1").returncode == 0
     assert "setup_deps.sh " not in checkout.stand_ins.calls

@@ -26,7 +26,8 @@ def clone(tmp_path: Path) -> tuple[Path, StandIns]:
     stand_ins.add("shellcheck")
     for name in ("scripts/setup_deps.sh", "scripts/setup_python.sh", ".venv/bin/ruff"):
         stand_ins.add_at(root / name)
-    (root / ".git/info/exclude").write_text("/.venv/\n/scripts/setup_*\n")
+    (root / ".git/info/exclude").write_text("/.venv/\n/scripts/setup_*\n/scripts/in_root.sh\n")
+    stand_ins.add_at(root / "scripts/in_root.sh", 'exit "${IN_ROOT_STATUS-0}"')
     stand_ins.add_at(root / ".venv/bin/python3", 'case $2 in pytest) exit "${PYTEST_STATUS-0}" ;; esac')
     return root, stand_ins
 
@@ -66,9 +67,14 @@ def test_a_failed_set_up_is_no_answer(clone: tuple[Path, StandIns]) -> None:
     assert stand_ins.run(root / "scripts/test.sh").returncode == 2
 
 
-@pytest.mark.parametrize("status", ["0", "1", "5"])
-def test_ci_is_the_test_command_with_its_exit_status(clone: tuple[Path, StandIns], status: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "in_root", "expected"), [("0", "0", 0), ("1", "0", 1), ("5", "2", 5), ("0", "1", 1), ("0", "2", 2)]
+)
+def test_ci_is_the_test_command_and_a_bare_debian(
+    clone: tuple[Path, StandIns], status: str, in_root: str, expected: int
+) -> None:
     root, stand_ins = clone
-    result = stand_ins.run("/bin/sh", root / ".ci/run", PYTEST_STATUS=status, CI="true")
-    assert str(result.returncode) == status
-    assert "not slow" not in stand_ins.calls[-1]
+    result = stand_ins.run("/bin/sh", root / ".ci/run", PYTEST_STATUS=status, IN_ROOT_STATUS=in_root, CI="true")
+    assert result.returncode == expected
+    assert "not slow" not in stand_ins.calls[-2]
+    assert stand_ins.calls[-1] == "in_root.sh trixie scripts/test_set_up.sh"

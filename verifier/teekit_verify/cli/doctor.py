@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from teekit_verify.cli.options.shared import DebugOption, JsonOption, cache_directory
+from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ def doctor(json_output: JsonOption = False, debug: DebugOption = False) -> ExitS
     """
     from teekit_verify.rebuild import host
 
-    findings = host.examine([Path.cwd(), cache_directory()])
+    findings = host.examine([_working_directory(), cache_directory()])
+    if _has_environment():
+        findings = host.without_store(findings)
     ready = host.can_rebuild(findings)
     command = _fixing_command(findings)
     if json_output:
@@ -35,6 +38,23 @@ def doctor(json_output: JsonOption = False, debug: DebugOption = False) -> ExitS
         for line in [*map(_line, findings), *_advice(findings, ready=ready, command=command)]:
             typer.echo(line)
     return ExitStatus.HOLDS if ready else ExitStatus.DOES_NOT_HOLD
+
+
+def _working_directory() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise TeekitError("the folder you are in is not there any more", hint="Change into another folder.") from error
+
+
+def _has_environment() -> bool:
+    """Is the pinned environment there already? Then it does not matter whose store it is in."""
+    from teekit_verify.rebuild.project import Project
+
+    try:
+        return Project.find().has_environment()
+    except TeekitError:  # outside of a checkout
+        return False
 
 
 def _fixing_command(findings: list[Finding]) -> str | None:

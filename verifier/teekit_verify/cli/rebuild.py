@@ -90,6 +90,7 @@ def rebuild(
             bringing.progress.note(f"the older report is {older} until there is a new one")
         if clean:
             place.clear()
+        run.require_host(bringing, place)
         subject = find_subject(choice, bringing, place)
         bringing, target = subject.bringing, subject.target
         published = judging.find_reference(reference, subject.reference)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from contextlib import contextmanager
@@ -36,6 +37,19 @@ def _without_waiting(path: str, flags: int) -> int:
     return descriptor
 
 
+def resolved(path: Path) -> Path:
+    """The absolute path without links; what is not there yet stays as it is. Raises TeekitError for links that lead in a circle.
+
+    Path.resolve() says so in some versions of Python and not in others.
+    """
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise TeekitError(f"{path} is a link that leads back to itself", hint="Name another folder.") from error
+    return path.resolve()
+
+
 def read_bounded(path: Path, most_bytes: int, what: str) -> bytes:
     """The whole file. Raises TeekitError, also for more than `most_bytes`; `what` is what is expected: "a key"."""
     data = read_beginning(path, most_bytes + 1)
@@ -66,7 +80,7 @@ def write_whole(path: Path, data: bytes) -> None:
     A symlink is followed; something that is no file (a pipe, /dev/stdout) is written to as it is.
     Raises TeekitError where nothing can be written.
     """
-    target = path.resolve()
+    target = resolved(path)
     part = target.with_name(f".{target.name}.part")
     try:
         if target.exists() and not target.is_file():

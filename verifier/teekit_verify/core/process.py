@@ -55,34 +55,52 @@ def run(
     accept: tuple[int, ...] = (0,),
     pass_fds: tuple[int, ...] = (),
 ) -> Completed:
-    """Run a program to its end in a process group of its own, and end the group on a timeout or Ctrl-C.
+    """Run a program to its end in a process group of its own, and end the group on a timeout or Ctrl-C, and with the program.
 
     With `log`, stdout and stderr are appended to that file; without it stdout is returned, and errors show both.
     Raises ToolMissingError, or ToolFailedError for an exit status outside `accept`, a signal, or the timeout.
     """
-    with _LogFile(log) as stream, _DelayedInterrupt() as interrupt:
-        process = _popen(
-            argv,
-            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
-            output=stream or subprocess.PIPE,
-            environment=environment,
-            cwd=cwd,
-            pass_fds=pass_fds,
-        )
-        with process:  # closes its pipes
+    with _LogFile(log) as stream, _memory(stdin or b"") as given, _memory() as out, _memory() as err:
+        with _DelayedInterrupt() as interrupt:
+            process = _popen(
+                argv,
+                stdin=given if stdin is not None else subprocess.DEVNULL,
+                output=stream or out,
+                errors=stream or err,
+                environment=environment,
+                cwd=cwd,
+                pass_fds=pass_fds,
+            )
             try:
                 interrupt.let_through()
-                stdout, stderr = process.communicate(stdin, timeout=timeout_seconds)
-            except subprocess.TimeoutExpired as error:
+                process.wait(timeout_seconds)
+            except subprocess.TimeoutExpired:
                 end_group(process)
                 problem = f"did not finish within {timeout_seconds:g} s"
-                raise _failure(argv, problem, log, (error.stdout or b"") + (error.stderr or b"")) from None
+                raise _failure(argv, problem, log, _written(out) + _written(err)) from None
             except BaseException:
                 end_group(process)
                 raise
+        # What it left behind is not waited for: a child of unshare(1) waits for ever where it may not make a namespace.
+        _signal_group(process, signal.SIGKILL)
+        stdout, stderr = _written(out), _written(err)
     if process.returncode not in accept:
-        raise _failure(argv, _status_in_words(process.returncode), log, (stdout or b"") + (stderr or b""))
-    return Completed(tuple(argv), process.returncode, stdout or b"")
+        raise _failure(argv, _status_in_words(process.returncode), log, stdout + stderr)
+    return Completed(tuple(argv), process.returncode, stdout)
+
+
+@contextmanager
+def _memory(content: bytes = b"") -> Iterator[IO[bytes]]:
+    """A file that is nowhere: unlike a pipe's, its end does not depend on who still has it open."""
+    with os.fdopen(os.memfd_create("teekit"), "w+b") as stream:
+        stream.write(content)
+        stream.seek(0)
+        yield stream
+
+
+def _written(stream: IO[bytes]) -> bytes:
+    stream.seek(0)
+    return stream.read()
 
 
 @contextmanager
@@ -127,19 +145,20 @@ def started(argv: Sequence[str], *, log: Path) -> Iterator[subprocess.Popen[byte
 def _popen(
     argv: Sequence[str],
     *,
-    output: IO[bytes] | int | None,
-    stdin: int = subprocess.DEVNULL,
+    output: IO[bytes] | None,
+    errors: IO[bytes] | None = None,
+    stdin: IO[bytes] | int = subprocess.DEVNULL,
     environment: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     pass_fds: tuple[int, ...] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start a program in a session, and so a process group, of its own; both its outputs go to `output`."""
+    """Start a program in a session, and so a process group, of its own; both its outputs go to `output`, unless `errors` is given."""
     try:
         return subprocess.Popen(  # noqa: S603
             list(argv),
             stdin=stdin,
             stdout=output,
-            stderr=output,
+            stderr=errors or output,
             env=None if environment is None else dict(environment),
             cwd=cwd,
             start_new_session=True,

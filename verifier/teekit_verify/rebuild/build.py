@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import digest_file
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.files import resolved
 from teekit_verify.documents.model import Artifact, Build, Inputs, Package, SourceFile
 from teekit_verify.rebuild import record, source
 from teekit_verify.rebuild.sandbox import PACKAGES, Sandbox, Seen
@@ -191,7 +192,7 @@ class Attempt:
 
     def _artifact(self, name: str) -> Artifact:
         path = self.output / name
-        if path.resolve() != self.folder.resolve() / "output" / name:  # a link may lead to files of the host
+        if resolved(path) != self.folder.resolve() / "output" / name:  # a link may lead to files of the host
             raise BuildError(f"the build made {name} a link; its log is {self.log}", hint="Make it a file.")
         if not path.is_file() or path.stat().st_size == 0:
             raise BuildError(

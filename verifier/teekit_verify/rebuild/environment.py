@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 STORE_NAME = "teekit-build-env"
 _TIMEOUT_SECONDS = 1800
+_STATE = Path("/nix/var/nix")
 _NIX_HINT = "Run scripts/setup_deps.sh, which installs nix."
 
 
@@ -69,8 +70,13 @@ def existing(lock: PackageLock) -> Environment | None:
 
 
 def hold(environment: Environment, link: Path) -> None:
-    """Keep the environment from Nix's garbage collection while the symlink `link` exists: builds take a while."""
+    """Keep the environment from Nix's garbage collection while the symlink `link` exists: builds take a while.
+
+    In somebody else's store that is up to them.
+    """
     link.unlink(missing_ok=True)
+    if _STATE.is_dir() and not os.access(_STATE, os.W_OK) and not (_STATE / "daemon-socket" / "socket").exists():
+        return
     argv = ["nix-store", "--realise", environment.identity.store_path, "--add-root", str(link), "--indirect"]
     process.run(argv, timeout_seconds=_TIMEOUT_SECONDS, environment=nix_environment())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -14,7 +15,9 @@ from teekit_verify.core import process
 from teekit_verify.core.errors import TeekitError, ToolFailedError, ToolMissingError
 from teekit_verify.rebuild.archive import KEYRING
 from teekit_verify.rebuild.environment import nix_environment
+from teekit_verify.rebuild.memory import memory
 from teekit_verify.rebuild.sandbox import Sandbox, become_root, own_first_id
+from teekit_verify.rebuild.subordinate import advice
 from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
@@ -70,6 +73,14 @@ def examine(folders: Folders) -> list[Finding]:
     return [_finding(need, folders) for need in NEEDS]
 
 
+def without_store(findings: list[Finding]) -> list[Finding]:
+    """The same where nothing will be added to Nix's store, so that it may be somebody else's."""
+    return [
+        _finding(_ONLY_NIX, ()) if found.name == "nix" and not (found.present or found.installable) else found
+        for found in findings
+    ]
+
+
 def can_rebuild(findings: list[Finding]) -> bool:
     return all(finding.present for finding in findings if finding.needed_for is Purpose.REBUILD)
 
@@ -81,15 +92,36 @@ def _finding(need: Need, folders: Folders) -> Finding:
         return Finding(need.name, need.purpose, present=False, detail=error.message, installable=True)
     except TeekitError as error:
         return Finding(need.name, need.purpose, present=False, detail=error.message, hint=error.hint or "")
+    except OSError as error:  # of the probe's own files
+        detail = f"cannot be tried: {error.strerror}: {error.filename}"
+        return Finding(need.name, need.purpose, present=False, detail=detail, hint="Make room, and a writable TMPDIR.")
+
+
+def require(folders: Folders, *, needs_store: bool) -> None:
+    """What is known at once, and would else end a rebuild after its downloads. `needs_store`: something will be added to Nix's.
+
+    Raises TeekitError for the first need that is not met, in the words that `doctor` has for it.
+    """
+    for need in NEEDS:
+        if need.purpose is Purpose.REBUILD and need.probe not in {_disk, *([] if needs_store else [_nix])}:
+            try:
+                need.probe(folders)
+            except OSError as error:
+                raise TeekitError(f"{need.name} cannot be tried: {error.strerror}: {error.filename}") from error
 
 
 def _program(name: str) -> Callable[[Folders], str]:
     return lambda _: process.find_program(name, hint=_SETUP_HINT)
 
 
-def _nix(_: Folders) -> str:
+def _nix_version(_: Folders) -> str:
+    process.find_program("nix", hint="Run scripts/setup_deps.sh, which installs nix.")
+    return process.run(["nix", "--version"], timeout_seconds=_PROBE_SECONDS).stdout.decode().strip()
+
+
+def _nix(folders: Folders) -> str:
     """Adds a small file to the store, which needs a nix that runs and a store that may be written and is in /nix."""
-    version = process.run(["nix", "--version"], timeout_seconds=_PROBE_SECONDS).stdout.decode().strip()
+    version = _nix_version(folders)
     with tempfile.TemporaryDirectory(prefix="teekit-doctor-") as folder:
         Path(folder, "probe").write_text("teekit-verify doctor\n")
         argv = ["nix", "store", "add-path", "--name", "teekit-doctor", folder]
@@ -157,8 +189,8 @@ def require_ids() -> int | None:
         except ToolFailedError as error:
             raise TeekitError(
                 f"this user cannot have the ids of builds: {error.message}",
-                hint="Give the user subordinate ids: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME, "
-                f"as root. If there are some: {_ALLOW_NAMESPACES}",
+                hint=f"Give the user subordinate ids: {advice(os.geteuid())}, as root. "
+                f"If there are some: {_ALLOW_NAMESPACES}",
             ) from error
     return first
 
@@ -167,6 +199,23 @@ def _keyring(_: Folders) -> str:
     if not KEYRING.is_file():
         raise ToolMissingError(f"{KEYRING} is not there", hint=_SETUP_HINT)
     return str(KEYRING)
+
+
+def _writable(folders: Folders) -> str:
+    """Makes a file in each of them, or where they will be: a file system may be read-only for root as well."""
+    for folder in folders:
+        place = _existing(folder.absolute())
+        try:
+            with tempfile.TemporaryFile(dir=place):
+                pass
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                continue  # the need of that name says it
+            raise TeekitError(
+                f"{place} cannot be written: {error.strerror}",
+                hint="Change into a writable folder, and let XDG_CACHE_HOME name one for the downloads.",
+            ) from error
+    return ", ".join(str(folder) for folder in folders)
 
 
 def _disk(folders: Folders) -> str:
@@ -189,27 +238,22 @@ def _existing(folder: Path) -> Path:
 
 
 def _memory(_: Folders) -> str:
-    total = _meminfo("MemTotal")
-    if total < MEMORY_BYTES:
+    found = memory(MEMINFO)
+    if found.total_bytes < MEMORY_BYTES:
+        where = ", which a control group allows" if found.is_limited else ""
         raise TeekitError(
-            f"{_gibibytes(total)} of memory, expected {_gibibytes(MEMORY_BYTES)}",
-            hint="Use a machine with 4 GB or more.",
+            f"{_gibibytes(found.total_bytes)} of memory{where}, expected {_gibibytes(MEMORY_BYTES)}",
+            hint="Raise the limit to 4 GB or more." if found.is_limited else "Use a machine with 4 GB or more.",
         )
-    return f"{_gibibytes(total)}, {os.cpu_count()} processors"
+    return f"{_gibibytes(found.total_bytes)}, {os.cpu_count()} processors"
 
 
 def require_memory(builds: int) -> None:
     """Raises TeekitError unless so many builds at a time find memory: a kernel that lacks it kills one in its middle."""
-    needed, available = builds * BUILD_MEMORY_BYTES, _meminfo("MemAvailable")
+    needed, available = builds * BUILD_MEMORY_BYTES, memory(MEMINFO).available_bytes
     if available < needed:
         hint = "End other programs" + (", or build without --parallel." if builds > 1 else ", or use a larger machine.")
         raise TeekitError(f"{_gibibytes(available)} of memory are available, expected {_gibibytes(needed)}", hint=hint)
-
-
-def _meminfo(name: str) -> int:
-    """A field of /proc/meminfo in bytes."""
-    fields = dict(line.split(":", 1) for line in MEMINFO.read_text().splitlines() if ":" in line)
-    return int(fields[name].split()[0]) * 1024
 
 
 def _firmware(_: Folders) -> str:
@@ -223,6 +267,7 @@ def _gibibytes(count: int) -> str:
     return f"{count / (1 << 30):.1f} GiB"
 
 
+_ONLY_NIX = Need("nix", Purpose.REBUILD, _nix_version)
 NEEDS: tuple[Need, ...] = (
     Need("nix", Purpose.REBUILD, _nix),
     Need("user ids", Purpose.REBUILD, _ids),
@@ -230,6 +275,7 @@ NEEDS: tuple[Need, ...] = (
     Need("overlay", Purpose.REBUILD, _overlay),
     *(Need(name, Purpose.REBUILD, _program(name)) for name in ("apt-get", "apt-cache", "dpkg-deb", "tar", "git")),
     Need("archive keyring", Purpose.REBUILD, _keyring),
+    Need("folders", Purpose.REBUILD, _writable),
     Need("disk", Purpose.REBUILD, _disk),
     Need("memory", Purpose.REBUILD, _memory),
     *(Need(name, Purpose.BOOT, _program(name)) for name in ("qemu-system-x86_64", "swtpm", "mcopy", "sfdisk")),

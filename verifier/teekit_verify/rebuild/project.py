@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.files import resolved
+from teekit_verify.rebuild import lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,7 @@ class Project:
         """The checkout that `start` lies in; by default the working directory's, else the one this program runs from."""
         starts = [start] if start is not None else [Path.cwd(), Path(__file__)]
         for place in starts:
-            for folder in (place.resolve(), *place.resolve().parents):
+            for folder in (resolved(place), *resolved(place).parents):
                 project = cls(folder)
                 if project.environment_lock.is_file() and project.mkosi.is_dir():
                     return project
@@ -31,6 +33,11 @@ class Project:
     @property
     def environment_lock(self) -> Path:
         return self.root / "nix" / "build-env.lock.json"
+
+    def has_environment(self) -> bool:
+        """Is there a tree in the Nix store where the environment's lock has it? Whether it is the right one is not asked."""
+        locked = lock.load(self.environment_lock).environment
+        return locked is not None and Path(locked.store_path).is_dir()
 
     @property
     def environment_packages(self) -> Path:

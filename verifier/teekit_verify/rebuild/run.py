@@ -60,6 +60,15 @@ def _full_disk_in_words() -> Iterator[None]:
 
 
 @_full_disk_in_words()
+def require_host(provision: Provision, workspace: Workspace) -> None:
+    """What can be told of this host at once, before anything is fetched. `workspace` must be locked. Raises TeekitError."""
+    workspace.require_space(NEEDED_BYTES)
+    host.require_memory(1)
+    needs_store = not provision.project.has_environment()
+    host.require([workspace.root, provision.cache], needs_store=needs_store)
+
+
+@_full_disk_in_words()
 def prepare(target: Target, provision: Provision, workspace: Workspace, locked: PackageLock) -> Plan:
     """Everything before the builds: space, memory, environment, packages. `workspace` must be locked."""
     for name in BUILDS:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.core.files import resolved
 from teekit_verify.rebuild import archive, checkout, images, source
 from teekit_verify.rebuild.images import Image, Target
 from teekit_verify.rebuild.origin import Origin
@@ -158,7 +159,7 @@ def _require_supported(main: dict[str, Any]) -> None:
 def prepare(root: Path) -> None:
     """Let mkosi in the copy have the locked packages as its only source, as our own project does. A visible file of the inputs."""
     place = root / _SOURCES
-    if place.parent.resolve() != root.resolve() / place.parent.relative_to(root) or place.is_symlink():
+    if resolved(place.parent) != root.resolve() / place.parent.relative_to(root) or place.is_symlink():
         raise TeekitError(f"{_SOURCES} of the project is behind a link", hint="Make it a plain file.")
     if place.exists():
         place.unlink()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.files import resolved
 from teekit_verify.documents.load import load_reference
 from teekit_verify.documents.release import load_release
 from teekit_verify.rebuild import checkout, images, stranger
@@ -127,7 +128,7 @@ def _stranger(choice: Choice, arguments: str, bringing: Provision, workspace: Wo
     if choice.source is None:
         raise TeekitError("--mkosi-args is for a project of somebody else", hint="Name it with --source DIR.")
     project = stranger.StrangersProject(workspace.root / "source", bringing.project)
-    origin = stranger.copy_project(choice.source.resolve(), project.root, allow_dirty=choice.allow_dirty)
+    origin = stranger.copy_project(resolved(choice.source), project.root, allow_dirty=choice.allow_dirty)
     smells = find_smells(project.root, project.mkosi, has_lock=False)
     stranger.prepare(project.root)
     bringing = replace(bringing, project=project)

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 from teekit_verify.core import process
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.files import resolved
 from teekit_verify.rebuild.sandbox import become_root
 
 if TYPE_CHECKING:
@@ -83,19 +84,12 @@ class Workspace:
 
 def require_apart(*places: Path) -> None:
     """Raises TeekitError if one of the folders is another one, or lies in it: they are cleared, replaced and copied whole."""
-    for first, second in combinations(map(_resolved, places), 2):
+    for first, second in combinations(map(resolved, places), 2):
         if first.is_relative_to(second) or second.is_relative_to(first):
             raise TeekitError(
                 f"{first} and {second} are in each other's way",
                 hint="Name folders that are not in each other, with --output and --workspace.",
             )
-
-
-def _resolved(place: Path) -> Path:
-    try:
-        return place.resolve()
-    except (OSError, RuntimeError) as error:
-        raise TeekitError(f"{place} is a link that leads back to itself", hint="Name another folder.") from error
 
 
 def remove(path: Path) -> None:

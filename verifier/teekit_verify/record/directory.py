@@ -22,6 +22,7 @@ from pydantic import TypeAdapter
 
 from teekit_verify.core.digest import digest_file
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.files import resolved
 from teekit_verify.documents import codec
 from teekit_verify.documents.create import dump_inputs, dump_measurements
 from teekit_verify.documents.load import load_inputs, load_measurements
@@ -49,7 +50,7 @@ def require_replaceable(directory: Path) -> None:
     """A report replaces an older one, and nothing else. Raises TeekitError for a folder with other things in it, or one that
     cannot be made: better before the builds than after them.
     """
-    parent = next(place for place in directory.resolve().parents if place.exists())
+    parent = next(place for place in resolved(directory).parents if place.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
         raise TeekitError(f"{parent} cannot be written", hint=_HINT)
     if directory.exists() and not directory.is_dir():
@@ -63,7 +64,7 @@ def set_aside(directory: Path) -> Path | None:
 
     An empty folder is removed. Raises TeekitError for one that cannot give way, such as a mount point.
     """
-    place = directory.resolve()
+    place = resolved(directory)
     try:
         if not (place / _REPORT).is_file():
             if place.is_dir():
@@ -136,7 +137,7 @@ def _copy_artifacts(two: TwoBuilds, folder: Path) -> None:
 def _replacement(directory: Path) -> Iterator[Path]:
     """A new folder that takes the place of `directory` when the block ends well."""
     require_replaceable(directory)
-    place = directory.resolve()
+    place = resolved(directory)
     new, old = place.with_name(f".{place.name}.new"), _old(place)
     shutil.rmtree(new, ignore_errors=True)
     try:
