@@ -1,7 +1,9 @@
 # Thin: every target is one call of a script. `make` or `make help` lists them.
 PROFILE ?=
+# Also from make's own command line: make build KETTLE_SRC=DIR
+export KETTLE_SRC
 KERNEL ?= debian
-FILE ?= build/tdx-debian.efi
+FILE ?=
 
 ifeq ($(filter $(KERNEL),debian source),)
 $(error KERNEL is $(KERNEL), expected debian or source)
@@ -13,7 +15,7 @@ profiles = $(addprefix --profile=,$(PROFILE) $(if $(filter debian,$(KERNEL)),deb
 help:         ## this list
 	@sed -n 's/^\([a-z-]*:\) *##/\1/p' Makefile
 
-build:        ## build the image with kettles into build/; PROFILE=gcp, azure or devtools; KERNEL=source
+build:        ## build the image with kettles into build/; PROFILE=gcp, azure or devtools; KERNEL=source; KETTLE_SRC=DIR
 	scripts/env_wrapper.sh mkosi --force $(profiles) -I tdx-kettle.conf
 
 build-all:    ## build it with every profile; no output overwrites another
@@ -25,8 +27,8 @@ build-all:    ## build it with every profile; no output overwrites another
 rebuild:      ## build the base image twice, compare, measure, give a verdict
 	scripts/teekit-verify rebuild
 
-measure:      ## predict the measurements of the image in build/, or of FILE=...
-	scripts/teekit-verify measure $(FILE)
+measure:      ## predict the measurements of what was built last, or of FILE=..., into build/measurements.json
+	scripts/measure.sh $(FILE)
 
 test-local:   ## boot the image in build/ with QEMU, with what it needs from a cloud
 	scripts/test_local.sh

@@ -31,7 +31,7 @@ in_lima() {
     }
     # Of this machine's environment, only what the documentation names goes in.
     set -- "$root/scripts/env_wrapper.sh" "$@"
-    for variable in AZURE_DISK_GIB SQLD_FROM TEEKIT_DEBIAN_MIRROR TEEKIT_NPM_REGISTRY TEEKIT_SNAPSHOT_ARCHIVE; do
+    for variable in AZURE_DISK_GIB KETTLE_SRC SQLD_FROM TEEKIT_DEBIAN_MIRROR TEEKIT_NPM_REGISTRY TEEKIT_SNAPSHOT_ARCHIVE; do
         eval "value=\${$variable-}"
         # shellcheck disable=SC2154 # eval sets it
         [ -z "$value" ] || set -- "$variable=$value" "$@"

@@ -10,15 +10,19 @@ import re
 import signal
 import socket
 import subprocess
+import sys
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from builders import npm
+from teekit_guest import launcher, layout
 from teekit_guest.wait_for_port import listens
 
 IMAGE = Path(__file__).parents[2] / "mkosi/mkosi.images/tdx-kettle"
 UNITS = IMAGE / "mkosi.extra/usr/lib/systemd/system"
+PACKAGES = IMAGE / "mkosi.extra/usr/lib/python3/dist-packages"
 BUNDLE = IMAGE / "kettle/bundle"
 
 
@@ -40,50 +44,64 @@ def settings(unit: str, key: str) -> list[str]:
 
 @dataclass
 class Systemd:
-    """Folders of the machine, `root` / their path; `kettles` where /usr/lib/kettle is. Used in place of systemctl."""
+    """Folders of the machine, `root` / their path; `kettles` where /usr/lib/kettle is."""
 
     root: Path
     kettles: Path
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-    calls: list[tuple[str, ...]] = field(default_factory=list)
 
-    def systemctl(self, *arguments: str, check: bool = True) -> int:  # noqa: ARG002 -- as the real one
-        self.calls.append(arguments)
-        verb, unit = arguments
-        template, number = re.sub(r"@\d+", "@", unit), unit.split("@")[1].split(".")[0]
-        if verb == "is-failed":
-            return 0 if self.running[unit].poll() is not None else 1
-        for needed in settings(template, "Requires"):
-            self.systemctl("start", needed.replace("%i", number))
-        self.start(unit, template, number)
-        return 0
-
-    def start(self, unit: str, template: str, number: str) -> None:
-        """ExecStart= of the unit, with its EnvironmentFile=, and both logs where `append:` says."""
-        (self.root / f"var/lib/kettle/{number}").mkdir(parents=True, exist_ok=True)
-        (self.root / "var/log").mkdir(parents=True, exist_ok=True)
-        environment = self.text(settings(template, "EnvironmentFile")[0].replace("%i", number))
-        values = dict(line.split("=", 1) for line in Path(environment).read_text().splitlines())
-        (command,) = settings(template, "ExecStart")
-        for name, value in values.items():
-            command = command.replace(f"${{{name}}}", value)
-        argv = [self.text(word) for word in command.replace("%i", number).split()]
-        argv[0] = str(npm.program(Path(argv[0]).name))
-        with (
-            (self.root / "var/log/kettle.log").open("ab") as out,
-            (self.root / "var/log/kettle-error.log").open("ab") as err,
-        ):
-            self.running[unit] = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=os.environ
-            )
-        wait_until_it_listens(
-            int(values["DATABASE_PORT"] if template == "sqld@.service" else values["PORT"]), self.running[unit]
+    def ready(self, kettle: int) -> None:
+        """What kettle@N.path does when the launcher has laid out an app, and kettle-failed@N.service if that does not run."""
+        assert (layout.KETTLE_FOLDERS / str(kettle) / launcher.READY).exists()
+        for unit in ("sqld@.service", "kettle@.service"):
+            self.start(unit, kettle)
+        process, failed = (
+            self.running[f"kettle@{kettle}.service"],
+            layout.KETTLE_FOLDERS / str(kettle) / launcher.FAILED,
         )
+
+        def watch() -> None:
+            if process.wait() != 0:
+                failed.touch()
+
+        # It can fail later, too: workerd listens before it loads.
+        threading.Thread(target=watch, daemon=True).start()
+
+    def start(self, template: str, kettle: int) -> None:
+        """ExecStart= of the unit, with the ports of its drop-in, and its logs where `append:` says."""
+        ports = {"PORT": layout.port(kettle), "DATABASE_PORT": layout.database_port(kettle)}
+        (command,) = settings(template, "ExecStart")
+        for name, port in ports.items():
+            command = command.replace(f"${{{name}}}", str(port))
+        argv = [self.word(self.text(word)) for word in command.replace("%i", str(kettle)).split() if word != "-I"]
+        (self.root / f"var/lib/kettle/{kettle}/data").mkdir(parents=True, exist_ok=True)
+        out, err = (
+            self.text(settings(template, key)[0].removeprefix("append:").replace("%i", str(kettle)))
+            for key in ("StandardOutput", "StandardError")
+        )
+        environment = {**os.environ, "PYTHONPATH": str(PACKAGES)}
+        unit = template.replace("@", f"@{kettle}")
+        with Path(out).open("ab") as stdout, Path(err).open("ab") as stderr:
+            self.running[unit] = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=environment
+            )
+        wait_until_it_listens(ports["DATABASE_PORT" if template == "sqld@.service" else "PORT"], self.running[unit])
+
+    def logs(self, kettle: int = 0) -> str:
+        folder = self.root / f"var/lib/kettle/{kettle}"
+        return (folder / "kettle.log").read_text() + (folder / "kettle-error.log").read_text()
+
+    @staticmethod
+    def word(word: str) -> str:
+        if word == "/usr/bin/python3":
+            return sys.executable
+        name = Path(word).name
+        return str(npm.program(name)) if word.startswith("/usr/bin/") and name in npm.PACKAGES else word
 
     def text(self, word: str) -> str:
         """The same word with the machine's paths where they are here."""
         word = word.replace("/usr/lib/kettle", str(self.kettles))
-        return re.sub(r"(^|=)/(run|var)/", rf"\1{self.root}/\2/", word)
+        return re.sub(r"(^|=|unix:)/(run|var)/", rf"\1{self.root}/\2/", word)
 
     def stop(self) -> None:
         for process in self.running.values():

@@ -39,7 +39,7 @@ def test_elsewhere_and_with_another_umask_it_is_the_same(tmp_path: Path) -> None
         os.umask(before)
     assert made.returncode == 0, made.stderr
     assert contents(other / "out") == contents(tmp_path / "one")
-    assert contents(tmp_path / "one").keys() == {"app.js", "worker.js", "kettle.capnp", "manifest.json"}
+    assert contents(tmp_path / "one").keys() == {"app.js", "gate.js", "worker.js", "kettle.capnp", "manifest.json"}
     assert {mode for mode, _ in contents(other / "out").values()} == {0o644}
 
 

@@ -24,18 +24,22 @@ rules, wanted = json.loads(sys.argv[1])
 for command in ("ip link set lo up", "ip link add name out0 type veth peer name in0", "ip link set in0 up",
                 "ip addr add 10.0.2.15/24 dev out0", "ip link set out0 up",
                 *(f"ip neigh add 10.0.2.{host} lladdr 02:00:00:00:00:01 dev out0" for host in (2, 3)),
-                "ip route add default via 10.0.2.3", *(f"nft -f {path}" for path in rules)):
+                "ip route add default via 10.0.2.3", "ip -6 addr add fd00::15/64 dev out0 nodad",
+                *(f"ip -6 neigh add {host} lladdr 02:00:00:00:00:01 dev out0" for host in ("fd00::3", "fe80::1")),
+                "ip -6 route add default via fd00::3 dev out0", *(f"nft -f {path}" for path in rules)):
     subprocess.run(command.split(), check=True)
 listening = [socket.create_server(address) for address in
-             [("127.0.0.1", port) for port in (3001, 3002, 4000, 4001, 4002, 4016)] + [("127.0.0.53", 53)]]
+             [("127.0.0.1", port) for port in (3001, 3002, 3003, 4000, 4001, 4002, 4016)] + [("127.0.0.53", 53)]]
 
 def tried(user, host, port):
+    address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     if os.fork() == 0:
         os.setgroups([]); os.setgid(user); os.setuid(user)
-        with socket.socket() as sock:
-            sock.settimeout(0.15)
+        with socket.socket(address[0]) as sock:
+            # By IPv6, the first refusal is lost, and the second attempt comes after a second.
+            sock.settimeout(2 if address[0] == socket.AF_INET6 else 0.15)
             try:
-                sock.connect((host, port))
+                sock.connect(address[4])
                 os._exit(0)
             except TimeoutError:
                 os._exit(2)
@@ -53,7 +57,12 @@ REACHED = [
     (FIRST, "127.0.0.1", 4002, "no"),  # another's
     (SECOND, "127.0.0.1", 4001, "no"),
     (LAST, "127.0.0.1", 4001, "no"),
-    (FIRST, "127.0.0.1", 4000, "yes"),  # quotes
+    (FIRST, "127.0.0.1", 3001, "yes"),  # itself, for its supervisor
+    (SECOND, "127.0.0.1", 3001, "no"),
+    (FIRST, "127.0.0.1", 4000, "no"),  # nothing is there any more
+    (FIRST, "fd20:ce::254", 80, "no"),  # metadata of Google by IPv6
+    (FIRST, "2001:db8::1", 443, "out"),
+    (CLOUD_CONFIG, "fd20:ce::254", 80, "out"),
     (FIRST, "127.0.0.53", 53, "yes"),  # names
     (FIRST, "127.0.0.1", 3002, "no"),  # another kettle
     (FIRST, "10.0.2.15", 3002, "no"),  # by any address
@@ -62,7 +71,7 @@ REACHED = [
     (FIRST, "10.0.2.2", 8090, "no"),  # metadata of QEMU
     (FIRST, "10.0.2.2", 443, "out"),  # elsewhere
     (FIRST, "192.0.2.1", 443, "out"),
-    (ROOT, "127.0.0.1", 4001, "yes"),  # is the database there?
+    (ROOT, "127.0.0.1", 4001, "no"),
     (ROOT, "127.0.0.1", 3001, "yes"),
     (RESOLVER, "127.0.0.1", 3001, "yes"),  # as nginx does
     (RESOLVER, "127.0.0.1", 4001, "no"),

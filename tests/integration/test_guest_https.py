@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import socket
 import ssl
@@ -19,7 +18,7 @@ from builders import acme, guest
 from builders.http import Exchange, Server, serve
 from builders.metadata import always
 from builders.tools import require
-from teekit_guest import cert_nginx_setup, hostnames, layout, nginx
+from teekit_guest import cert_nginx_setup, hostnames, layout, nginx, wait_for_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -196,13 +195,10 @@ def test_nginx_takes_as_many_and_as_long_names_as_there_can_be(tmp_path: Path) -
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Folders the service writes into, and a systemctl that notes how it is called."""
+    """Folders the service writes into, and an nginx that answers at once."""
     require("certbot")
-    systemctl = tmp_path / "bin/systemctl"
-    systemctl.parent.mkdir()
-    systemctl.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/calls\n')
-    systemctl.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{systemctl.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr(layout, "ENVIRONMENT_FILE", tmp_path / "cloud-config.env")
+    monkeypatch.setattr(wait_for_port, "main", lambda _: 0)
     monkeypatch.setattr(cert_nginx_setup, "STATE", tmp_path / "state")
     monkeypatch.setattr(cert_nginx_setup, "CONFIGURATION", tmp_path / "nginx.conf")
     return tmp_path
@@ -220,7 +216,7 @@ def authority(machine: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[acme.A
 def test_one_certificate_for_all_names(
     machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("HOSTNAME_CONFIG", "h2.example,h1.example,h2.example,h3.example")
+    layout.ENVIRONMENT_FILE.write_text("HOSTNAME_CONFIG=h2.example,h1.example,h2.example,h3.example\n")
     with authority(machine, monkeypatch) as running:
         monkeypatch.setattr(cert_nginx_setup, "HTTP_PORT", running.http_port)
         assert cert_nginx_setup.main() == 0
@@ -229,7 +225,6 @@ def test_one_certificate_for_all_names(
     alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert sorted(alternatives.get_values_for_type(x509.DNSName)) == ["h1.example", "h2.example", "h3.example"]
     assert (live / "privkey.pem").stat().st_mode & 0o077 == 0
-    assert (machine / "calls").read_text() == "start kettle-nginx.service cert-renew.timer\n"
     assert capsys.readouterr().out == "\nteekit: HTTPS for h2.example, h1.example, h3.example\n"
     served = re.findall(r"server_name (\S+);\n.*127\.0\.0\.1:(\d+);", (machine / "nginx.conf").read_text())
     assert served == [("h2.example", "3001"), ("h1.example", "3002"), ("h3.example", "3003")]
@@ -259,7 +254,7 @@ def tired_authority(server: Server, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_without_a_certificate_kettles_go_on_with_http(
     machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: str, reason: str
 ) -> None:
-    monkeypatch.setenv("HOSTNAME_CONFIG", "h1.example,h2.example")
+    layout.ENVIRONMENT_FILE.write_text("HOSTNAME_CONFIG=h1.example,h2.example\n")
     # Not where the authority asks: the names lead to another host.
     monkeypatch.setattr(cert_nginx_setup, "HTTP_PORT", guest.free_ports(1))
     with ExitStack() as stack:
@@ -275,5 +270,4 @@ def test_without_a_certificate_kettles_go_on_with_http(
     assert reason in logged
     last = "no certificate: certbot failed with exit status 1, its last words are above; kettles answer HTTP only\n"
     assert logged.endswith(last)
-    assert not (machine / "calls").exists()
     assert not (machine / "nginx.conf").exists()

@@ -5,6 +5,7 @@ Profile devtools, because only that image asks the host for quotes where there i
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import signal
@@ -98,14 +99,17 @@ def test_the_metadata_service_shows_the_manifest(running: dict[str, Any]) -> Non
 
 
 def test_a_quote_from_the_machine_says_that_it_is_a_dummy_and_has_the_predicted_registers(
-    kettle: str, devtools_image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kettle: str, running: dict[str, Any], devtools_image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answer = ask(f"{kettle}/quote?report_data={REPORT_DATA.hex()}")
     assert answer["tee_type"] == "dummy"
     raw = b64decode(answer["quote"])
     quote = parse_quote(raw)
     assert quote.user_data == MARK
-    assert quote.report.report_data == REPORT_DATA
+    # What docs/guest.md says: of the app that asked, and of what it asked for.
+    app = bytes.fromhex(ask(f"{running['metadata']}/manifest/decoded")["sha256"])
+    bound = hashlib.sha512(b"teekit kettle report data v1\0" + app + REPORT_DATA).digest()
+    assert (quote.report.report_data, answer["asked"]) == (bound, REPORT_DATA.hex())
     for index, value in enumerate(predicted(devtools_image), start=1):
         assert quote.report.value(rtmr(index)).hex == value
 

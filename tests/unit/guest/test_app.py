@@ -14,7 +14,7 @@ import pytest
 from builders.acme import self_signed
 from builders.http import Exchange, Server, serve
 from builders.metadata import always, respond
-from teekit_guest import app, fetch
+from teekit_guest import app, fetch, layout
 from teekit_guest.manifest import Manifest
 from teekit_guest.refusal import Refused
 
@@ -37,6 +37,11 @@ def load(url: str) -> bytes:
     return app.load(Manifest(url, SHA256), seconds=0.2, pause_seconds=0)
 
 
+@pytest.fixture(autouse=True)
+def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout, "IMAGE_APPS", tmp_path)
+
+
 def test_a_file(tmp_path: Path) -> None:
     path = tmp_path / "an app.js"
     path.write_bytes(CONTENT)
@@ -53,17 +58,37 @@ def test_other_bytes_are_refused(tmp_path: Path) -> None:
 
 def test_what_is_no_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    for path in ("/dev/zero", str(tmp_path), f"{tmp_path}/pipe", f"{tmp_path}/missing"):
+    for path in (str(tmp_path), f"{tmp_path}/pipe", f"{tmp_path}/missing"):
         with pytest.raises(Refused, match="is no regular file"):
             load(f"file://{path}")
 
 
 @pytest.mark.parametrize(
-    "path", ["/proc/self/mem", "/usr/../proc/self/mem", "/usr/%2e%2e/proc/self/mem", "/" + "a" * 300]
+    "path",
+    [
+        *("/dev/zero", "/proc/self/mem", "/etc/kettle/cloud-config.env", "/run/kettle/1/app/app.js"),
+        *(
+            "{image}/../other/app.js",
+            "{image}/%2e%2e/other/app.js",
+            "{image}-2/app.js",
+            "{image}/link",
+            "{image}/folder/app.js",
+        ),
+    ],
 )
-def test_a_file_that_gives_nothing(path: str) -> None:
-    with pytest.raises(Refused, match=r"cannot be read: (Input/output error|File name too long)"):
-        load(f"file://{path}")
+def test_a_file_outside_the_image_is_not_even_looked_at(tmp_path: Path, path: str) -> None:
+    other = tmp_path.parent / "other"
+    other.mkdir(exist_ok=True)
+    (other / "app.js").write_bytes(CONTENT)
+    (tmp_path / "link").symlink_to(other / "app.js")
+    (tmp_path / "folder").symlink_to(other)
+    with pytest.raises(Refused, match=r"is not below /\S+, the image's own apps"):
+        load("file://" + path.replace("{image}", str(tmp_path)))
+
+
+def test_a_name_that_is_too_long(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="cannot be read: File name too long"):
+        load(f"file://{tmp_path}/{'a' * 300}")
 
 
 def test_a_file_nobody_may_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from teekit_guest import cert_nginx_setup
+from teekit_guest import cert_nginx_setup, layout, wait_for_port
 from teekit_guest.cert_nginx_setup import certbot, obtain_certificate
 from teekit_guest.refusal import Refused
 
@@ -18,16 +18,19 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def nothing_is_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(layout, "ENVIRONMENT_FILE", tmp_path / "cloud-config.env")
+    monkeypatch.setattr(cert_nginx_setup, "CONFIGURATION", tmp_path / "nginx.conf")
+
+
+def told(hostnames: str | None) -> None:
+    layout.ENVIRONMENT_FILE.write_text(
+        "CLOUD_PROVIDER=qemu\n" + ("" if hostnames is None else f"HOSTNAME_CONFIG={hostnames}\n")
+    )
 
 
 @pytest.mark.parametrize("value", [None, ""])
-def test_without_hostnames_there_is_nothing_to_do(
-    value: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    if value is None:
-        monkeypatch.delenv("HOSTNAME_CONFIG", raising=False)
-    else:
-        monkeypatch.setenv("HOSTNAME_CONFIG", value)
+def test_without_hostnames_there_is_nothing_to_do(value: str | None, capsys: pytest.CaptureFixture[str]) -> None:
+    told(value)
     assert cert_nginx_setup.main() == 0
     assert capsys.readouterr().err == "no hostname is set: kettles answer HTTP only\n"
 
@@ -39,10 +42,8 @@ def test_without_hostnames_there_is_nothing_to_do(
         ("a.example", "certbot cannot be run: No such file or directory"),
     ],
 )
-def test_whatever_is_wrong_it_ends_well(
-    value: str, reason: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("HOSTNAME_CONFIG", value)
+def test_whatever_is_wrong_it_ends_well(value: str, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+    told(value)
     assert cert_nginx_setup.main() == 0
     said = capsys.readouterr()
     assert said.err == f"no certificate: {reason}; kettles answer HTTP only\n"
@@ -63,3 +64,23 @@ def test_another_authority_only_where_the_image_says_so(tmp_path: Path) -> None:
         "--domains",
         "a.example",
     ]
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"), [(0, "HTTPS for a.example"), (1, "no HTTPS: nginx does not answer")], ids=["yes", "no"]
+)
+def test_https_is_announced_when_nginx_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answers: int, said: str
+) -> None:
+    (tmp_path / "certbot").symlink_to("/bin/true")
+    told("a.example")
+    asked: list[tuple[list[str], bool]] = []
+
+    def main(arguments: list[str]) -> int:
+        asked.append((arguments, cert_nginx_setup.CONFIGURATION.exists()))
+        return answers
+
+    monkeypatch.setattr(wait_for_port, "main", main)
+    assert cert_nginx_setup.main() == 0
+    assert asked == [(["443"], True)]  # what starts nginx is there by then
+    assert capsys.readouterr().out == f"\nteekit: {said}\n"

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
-import http.client
 import importlib.util
-import json
-import logging
-import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -18,9 +14,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from builders.http import serve
+from builders.quote_service import service
 from teekit_guest import tsm
 from teekit_guest.fetch import NobodyListens
-from teekit_guest.quote_service import Server
 from teekit_guest.refusal import Refused
 from teekit_guest.tsm import NoTsm, Quote
 from teekit_verify.evidence.quote import parse_quote
@@ -103,16 +99,11 @@ def test_what_is_no_dummy_quote(dummy: ModuleType) -> None:
 
 def test_kettles_see_that_it_is_a_dummy(dummy: ModuleType, host: str) -> None:
     """Through the guest's quote service, as an app asks for it."""
-    with Server(0, functools.partial(dummy.quote, server=host), logging.getLogger("quote")) as service:
-        threading.Thread(target=service.serve_forever, args=(0.02,)).start()
-        connection = http.client.HTTPConnection("127.0.0.1", service.server_address[1], timeout=60)
-        connection.request("GET", f"/quote?report_data={DATA.hex()}")
-        answer = connection.getresponse()
-        fields = json.loads(answer.read())
-        connection.close()
-        service.shutdown()
-    assert (answer.status, fields["tee_type"], fields["report_data"]) == (200, "dummy", DATA.hex())
-    assert parse_quote(base64.b64decode(fields["quote"])).report.report_data == DATA
+    with service(functools.partial(dummy.quote, server=host)) as machine:
+        status, fields = machine.ask("GET", f"/quote?report_data={DATA.hex()}")
+    assert (status, fields["tee_type"], fields["asked"]) == (200, "dummy", DATA.hex())
+    report_data = parse_quote(base64.b64decode(fields["quote"])).report.report_data
+    assert report_data.hex() == fields["report_data"]
 
 
 def test_the_unit_runs_this_file_and_may_reach_the_host(dummy: ModuleType) -> None:

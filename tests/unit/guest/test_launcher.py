@@ -23,27 +23,27 @@ CONTENT = b"export default {}"
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Folders of a machine with one app in it, and a systemctl for which every unit starts and none fails."""
+    """Folders of a machine with one app in it."""
     app = tmp_path / "app.js"
     app.write_bytes(CONTENT)
     manifest = json.dumps({"app": app.as_uri(), "sha256": hashlib.sha256(CONTENT).hexdigest()})
     (tmp_path / "manifest.json").write_text(manifest)
-    monkeypatch.setenv("MANIFEST", base64.b64encode(manifest.encode()).decode())
-    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(layout, "ENVIRONMENT_FILE", tmp_path / "cloud-config.env")
+    told(f"MANIFEST={base64.b64encode(manifest.encode()).decode()}\n")
+    monkeypatch.setattr(layout, "IMAGE_APPS", tmp_path)
+    monkeypatch.setattr(layout, "STATE_FOLDERS", tmp_path / "state")
     monkeypatch.setattr(layout, "DEFAULT_MANIFEST", tmp_path / "manifest.json")
     monkeypatch.setattr(layout, "KETTLE_FOLDERS", tmp_path / "kettle")
     monkeypatch.setattr(layout, "KETTLE_LOG", tmp_path / "kettle.log")
     monkeypatch.setattr(layout, "KETTLE_ERROR_LOG", tmp_path / "kettle-error.log")
     monkeypatch.setattr(launcher, "ANSWER_SECONDS", 0.05)
     monkeypatch.setattr(launcher, "PAUSE_SECONDS", 0.01)
-    systemctl(tmp_path)
+    (tmp_path / "kettle/0").mkdir(parents=True)
     return tmp_path
 
 
-def systemctl(machine: Path, *, start: str = "exit 0", is_failed: str = "exit 1") -> None:
-    script = f'#!/bin/sh\necho "$@" >>{machine}/calls\ncase $2 in start) {start} ;; is-failed) {is_failed} ;; esac\n'
-    (machine / "systemctl").write_text(script)
-    (machine / "systemctl").chmod(0o755)
+def told(lines: str) -> None:
+    layout.ENVIRONMENT_FILE.write_text(f"CLOUD_PROVIDER=qemu\n{lines}")
 
 
 def errors(machine: Path) -> list[str]:
@@ -57,14 +57,11 @@ def test_a_kettle_counts_when_its_answer_is_good(machine: Path, monkeypatch: pyt
         server.answers[launcher.HEALTH] = always(answer)
         assert launcher.main() == (0 if answer == 200 else 1)
         port = server.server_address[1]
-    assert (
-        (machine / "calls")
-        .read_text()
-        .startswith("--quiet start kettle@0.service\n--quiet is-failed kettle@0.service\n")
-    )
-    assert (machine / "kettle/0/app/app.js").read_bytes() == CONTENT
-    assert (machine / "kettle/0/environment").read_text() == f"PORT={port}\nDATABASE_PORT=4001\n"
-    text = f"no good answer on port {port} in 0.05 s, see {machine}/kettle-error.log"
+    folder = machine / "kettle/0"
+    assert (folder / "app/app.js").read_bytes() == CONTENT
+    # Nothing for others; the group is the kettle's (tmpfiles.d).
+    assert [path.stat().st_mode & 0o7777 for path in (folder / "app/app.js", folder / "ready")] == [0o640, 0o640]
+    text = f"no good answer on port {port} in 0.05 s, see {machine}/state/0/kettle-error.log"
     assert errors(machine) == ([] if answer == 200 else [f"kettle 0 is not started: {text}"])
 
 
@@ -75,37 +72,48 @@ def test_nobody_answers(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no good answer on port" in errors(machine)[0]
 
 
-def test_a_service_that_does_not_start(machine: Path) -> None:
-    systemctl(machine, start="echo 'Unit not\n found' >&2; exit 5")
+def test_a_service_that_fails(machine: Path) -> None:
+    (machine / "kettle/0/failed").touch()
     assert launcher.main() == 1
-    assert errors(machine) == ["kettle 0 is not started: systemctl start failed: Unit not found"]
+    assert errors(machine) == [
+        f"kettle 0 is not started: its service has failed, see {machine}/state/0/kettle-error.log"
+    ]
 
 
-def test_a_service_that_fails_later(machine: Path) -> None:
-    systemctl(machine, is_failed="exit 0")
-    assert launcher.main() == 1
-    assert errors(machine) == [f"kettle 0 is not started: its service has failed, see {machine}/kettle-error.log"]
-
-
-def test_metadata_that_is_refused_starts_nothing(
-    machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_what_does_not_belong_into_the_settings_starts_nothing(
+    machine: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("MANIFEST", "," * 16)
+    """What the service that reads the metadata writes is data, and never the launcher's environment."""
+    for lines, why in (
+        ("LD_PRELOAD=/dev/vdb\n", "has a line that does not belong there: 'LD_PRELOAD=/dev/vdb'"),
+        ("MANIFEST=\nMANIFEST=\n", "has a line that does not belong there: 'MANIFEST='"),
+        ("MANIFEST\n", "has a line that does not belong there: 'MANIFEST'"),
+        ("MANIFEST=" + "A" * 131072, "is larger than 131072 bytes"),
+    ):
+        told(lines)
+        assert launcher.main() == 1
+        assert f"teekit: no kettle is started: {machine}/cloud-config.env {why}" in capsys.readouterr().out
+    layout.ENVIRONMENT_FILE.unlink()
+    assert launcher.main() == 1
+    assert "cloud-config.env cannot be read: No such file" in capsys.readouterr().out
+    assert list((machine / "kettle/0").iterdir()) == []
+
+
+def test_metadata_that_is_refused_starts_nothing(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told(f"MANIFEST={',' * 16}\n")
     assert launcher.main() == 1
     why = "manifest holds 17 manifests, and there are 16 kettles"
     assert errors(machine) == [f"refused: {why}; no kettle is started"]
     assert capsys.readouterr().out == f"\nteekit: no kettle is started: {why}\n"
-    monkeypatch.setenv("MANIFEST", "")
+    told("MANIFEST=\n")
     assert launcher.main() == 1
     assert errors(machine)[1] == "kettle 0 is not started: there is no manifest for it"
     assert capsys.readouterr().out == "\nteekit: kettle 0 is not started: there is no manifest for it\n"
-    assert not (machine / "calls").exists()
+    assert list((machine / "kettle/0").iterdir()) == []
 
 
-def test_what_nobody_thought_of_is_one_kettles_trouble(
-    machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.delenv("MANIFEST")
+def test_what_nobody_thought_of_is_one_kettles_trouble(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told("")
     (machine / "manifest.json").unlink()
     assert launcher.main() == 1
     assert errors_with_traceback(machine).startswith("kettle 0 is not started\nTraceback")

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from teekit_guest import cert_nginx_setup, cloud_config, launcher, layout, quote_service, tsm, wait_for_port
-from teekit_guest.nginx import HTTPS_PORT
+from teekit_guest import cert_nginx_setup, cloud_config, launcher, layout, quote_service, supervisor, tsm
 
 IMAGE = Path(__file__).parents[3] / "mkosi/mkosi.images/tdx-kettle"
 EXTRA = IMAGE / "mkosi.extra"
 UNITS = EXTRA / "usr/lib/systemd/system"
-MODULES = [cert_nginx_setup, cloud_config, launcher, quote_service, wait_for_port]
+MODULES = [cert_nginx_setup, cloud_config, launcher, quote_service, supervisor]
+OTHERS = {"cloud-config", "kettle-launcher", "cert", "quote"}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of each kettle."""
+    root = tmp_path_factory.mktemp("root")
+    subprocess.run([IMAGE / "kettle/per-kettle", root], check=True)
+    return root
 
 
 def text(path: str) -> str:
@@ -29,19 +38,48 @@ def users() -> dict[str, int]:
 
 def test_every_kettle_has_a_user_and_each_user_a_number_of_its_own() -> None:
     wanted = {f"kettle-{kettle}" for kettle in range(layout.KETTLES)}
-    assert users().keys() == wanted | {"cloud-config"}
+    assert users().keys() == wanted | OTHERS
     assert len(set(users().values())) == len(users())
 
 
-def test_the_firewall_lets_each_kettle_reach_its_own_database() -> None:
+def test_the_firewall_lets_each_kettle_reach_its_own_ports() -> None:
     rules = text("etc/nftables-kettle.conf")
     pairs = {(int(user), int(port)) for user, port in re.findall(r"(\d+) \. (\d+),", rules)}
-    assert pairs == {(users()[f"kettle-{kettle}"], layout.database_port(kettle)) for kettle in range(layout.KETTLES)}
+    assert pairs == {
+        (users()[f"kettle-{kettle}"], port(kettle))
+        for kettle in range(layout.KETTLES)
+        for port in (layout.port, layout.database_port)
+    }
     first, last = users()["kettle-0"], users()[f"kettle-{layout.KETTLES - 1}"]
     assert set(re.findall(r"skuid (?:!= )?(\d+-\d+) jump", rules)) == {f"{first}-{last}"}
     ports = f"{layout.database_port(0)}-{layout.database_port(layout.KETTLES - 1)}"
     assert f"tcp dport {ports} ct state new reject" in rules
-    assert f"tcp dport {layout.QUOTE_PORT} accept" in rules
+    assert f"tcp dport {{ 443, {layout.port(0)}-{layout.port(layout.KETTLES - 1)} }} ct state new jump" in rules
+
+
+@pytest.mark.parametrize("kettle", range(layout.KETTLES))
+def test_every_kettle_has_files_of_its_own(made: Path, kettle: int) -> None:
+    units = made / "usr/lib/systemd/system"
+    assert (units / f"kettle@{kettle}.service.d/50-port.conf").read_text().splitlines()[1:] == [
+        f"Environment=PORT={3001 + kettle} DATABASE_PORT={4001 + kettle}",
+        f"SocketBindAllow=tcp:{3001 + kettle}",
+    ]
+    assert f"SocketBindAllow=tcp:{4001 + kettle}\n" in (units / f"sqld@{kettle}.service.d/50-port.conf").read_text()
+    mount = (units / f"var-lib-kettle-{kettle}.mount").read_text()
+    assert f"Where=/var/lib/kettle/{kettle}\n" in mount
+    assert "Options=size=5%%,nr_inodes=4096,mode=0711," in mount
+    assert (units / f"minimal.target.wants/kettle@{kettle}.path").readlink() == Path("../kettle@.path")
+    folders = (made / f"usr/lib/tmpfiles.d/kettle-{kettle}.conf").read_text()
+    assert folders == (
+        f"d /run/kettle/{kettle} 2750 kettle-launcher kettle-{kettle}\nd /run/quote/{kettle} 0710 quote kettle-{kettle}\n"
+    )
+
+
+def test_nothing_depends_on_who_makes_the_files_of_each_kettle(made: Path, tmp_path: Path) -> None:
+    subprocess.run(["sh", "-c", f"umask 077; exec {IMAGE}/kettle/per-kettle {tmp_path}"], check=True)
+    found = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*"))
+    assert found == sorted(path.relative_to(made) for path in made.rglob("*"))
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.rglob("*.*") if path.is_file()} == {0o644}
 
 
 def test_the_firewall_is_open_for_every_kettle() -> None:
@@ -50,9 +88,12 @@ def test_the_firewall_is_open_for_every_kettle() -> None:
 
 
 def test_workerd_asks_the_quote_service_where_it_is() -> None:
-    capnp = (IMAGE / "kettle/runtime/kettle.capnp").read_text()
-    assert f'(name = "quote", external = (address = "127.0.0.1:{layout.QUOTE_PORT}"' in capnp
-    assert launcher.HEALTH in (IMAGE / "kettle/runtime/worker.js").read_text()
+    unit = (UNITS / "kettle@.service").read_text()
+    assert f"--external-addr=quote=unix:{layout.QUOTE_FOLDERS}/%i/socket " in unit
+    assert layout.quote_socket(7) == layout.QUOTE_FOLDERS / "7/socket"
+    runtime = (IMAGE / "kettle/runtime/worker.js").read_text()
+    assert launcher.HEALTH in runtime
+    assert supervisor.ALIVE in runtime
 
 
 def test_the_presets_enable_what_wants_to_be_enabled_and_no_more() -> None:
@@ -70,34 +111,43 @@ def test_every_service_is_started_by_a_unit_and_by_nothing_but_the_standard_libr
 
 
 def test_units_read_and_write_where_services_do() -> None:
-    assert f"EnvironmentFile=-{layout.ENVIRONMENT_FILE}" in (UNITS / "kettle-launcher.service").read_text()
-    assert f"EnvironmentFile=-{layout.ENVIRONMENT_FILE}" in (UNITS / "cert-nginx-setup.service").read_text()
     kettle = (UNITS / "kettle@.service").read_text()
-    assert f"StandardOutput=append:{layout.KETTLE_LOG}" in kettle
-    assert f"StandardError=append:{layout.KETTLE_ERROR_LOG}" in kettle
-    assert f"EnvironmentFile={layout.KETTLE_FOLDERS}/%i/environment" in kettle
+    assert f"StandardError=append:{layout.STATE_FOLDERS}/%i/kettle-error.log" in kettle
+    assert f"PathExists={layout.KETTLE_FOLDERS}/%i/{launcher.READY}\n" in (UNITS / "kettle@.path").read_text()
+    assert f"touch {layout.KETTLE_FOLDERS}/%i/{launcher.FAILED}\n" in (UNITS / "kettle-failed@.service").read_text()
     nginx = (UNITS / "kettle-nginx.service").read_text()
     assert f"-c {cert_nginx_setup.CONFIGURATION}\n" in nginx
-    assert f"wait_for_port {HTTPS_PORT}\n" in nginx
     assert f"RuntimeDirectory={cert_nginx_setup.NGINX_FOLDER.name}" in nginx
     for name in ("fullchain.pem", "privkey.pem"):
         assert f"LoadCredential={name}:{cert_nginx_setup.STATE}/config/live/kettle/{name}" in nginx
-    assert all((UNITS / name).is_file() for name in cert_nginx_setup.UNITS)
+    assert f"PathExists={cert_nginx_setup.CONFIGURATION}\n" in (UNITS / "kettle-nginx.path").read_text()
     assert str(tsm.REPORTS).startswith("/sys/kernel/config/")
 
 
-STARTS = {
-    "cert-nginx-setup.service": cert_nginx_setup.UNITS,
-    "kettle-launcher.service": ("kettle@.service", "sqld@.service"),
-    "cert-renew.service": ("kettle-nginx.service",),
-}
+# Root, but none of them speaks to the network or reads what others wrote: one truncates files, one tells systemd to restart nginx.
+ROOT = {"kettle-logs.service", "kettle-nginx-restart.service"}
 
 
-@pytest.mark.parametrize(("starter", "started"), STARTS.items())
-def test_no_unit_waits_for_the_service_that_starts_it_and_waits(starter: str, started: tuple[str, ...]) -> None:
-    for name in started:
-        after = re.findall(r"^(?:After|Requires|BindsTo)=(.*)$", (UNITS / name).read_text(), re.MULTILINE)
-        assert starter not in " ".join(after).split()
+def services() -> list[Path]:
+    return [path for path in UNITS.glob("*.service") if path.is_file()]
+
+
+def test_no_service_that_speaks_to_anybody_is_root() -> None:
+    texts = {path.name: path.read_text() for path in services()}
+    root = {
+        name
+        for name, text in texts.items()
+        if not re.search(r"^(User=(?!root|0$)|DynamicUser=yes)", text, re.MULTILINE)
+    }
+    assert root == ROOT
+    assert all("\nPrivateNetwork=yes\n" in texts[name] for name in ROOT)
+
+
+def test_no_service_takes_its_environment_from_a_file_that_another_writes() -> None:
+    found = {
+        line for path in services() for line in re.findall(r"^EnvironmentFile=-?(.*)$", path.read_text(), re.MULTILINE)
+    }
+    assert found == {"/usr/lib/kettle/acme.env"}
 
 
 def test_no_kettle_starts_where_what_is_wanted_could_not_be_asked() -> None:

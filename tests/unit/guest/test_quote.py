@@ -5,24 +5,26 @@ from __future__ import annotations
 import base64
 import errno
 import functools
-import http.client
+import hashlib
 import json
-import logging
 import shutil
+import subprocess
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from teekit_guest import quote_service, tsm
-from teekit_guest.quote_service import Server
+from builders.quote_service import app_of, service
+from builders.tools import require
+from teekit_guest import identity, layout, quote_service, tsm
 from teekit_guest.refusal import Refused
 from teekit_guest.tsm import NoTsm, Quote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 DATA = bytes(range(64))
 HEX = DATA.hex()
@@ -122,48 +124,46 @@ def test_report_data_is_64_bytes(tmp_path: Path) -> None:
         tsm.quote(DATA[1:], tmp_path)
 
 
-@contextmanager
-def service(quote: Callable[[bytes], Quote]) -> Iterator[Server]:
-    with Server(0, quote, logging.getLogger("test_quote")) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
-
-def ask(server: Server, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, Any]:
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=60)
-    try:
-        connection.request(method, path, body, headers)
-        answer = connection.getresponse()
-        assert answer.getheader("Content-Type") == "application/json"
-        return answer.status, json.loads(answer.read())
-    finally:
-        connection.close()
-
-
 def made(report_data: bytes) -> Quote:
     return Quote("tdx_guest", b"quote over " + report_data)
 
 
-ANSWER = {"quote": base64.b64encode(b"quote over " + DATA).decode(), "tee_type": "tdx", "report_data": HEX}
+def derived(app: bytes, data: bytes) -> str:
+    """What docs/guest.md says, by openssl."""
+    script = "{ printf 'teekit kettle report data v1\\0'; printf %s \"$1\" | openssl dgst -sha256 -binary; cat; } | openssl dgst -sha512 -r"
+    require("openssl")
+    done = subprocess.run(["sh", "-c", script, "sh", app.decode()], input=data, check=True, capture_output=True)
+    return done.stdout.decode().split()[0]
+
+
+def answer_to(data: bytes, kettle: int = 0) -> dict[str, str]:
+    bound = derived(app_of(kettle), data)
+    return {
+        "quote": base64.b64encode(b"quote over " + bytes.fromhex(bound)).decode(),
+        "tee_type": "tdx",
+        "report_data": bound,
+        "app_sha256": hashlib.sha256(app_of(kettle)).hexdigest(),
+        "asked": data.hex(),
+    }
+
+
 URLSAFE = base64.urlsafe_b64encode(b"\xfb\xff" * 32).decode()
 
 
 @pytest.mark.parametrize("text", [HEX, HEX.upper(), BASE64, BASE64.rstrip("=")])
 def test_the_same_data_in_every_form(text: str) -> None:
     with service(made) as server:
-        assert ask(server, "GET", f"/quote?report_data={text}") == (200, ANSWER)
-        assert ask(server, "POST", "/quote", json.dumps({"report_data": text}).encode()) == (200, ANSWER)
+        answer = (200, answer_to(DATA))
+        assert server.ask("GET", f"/quote?report_data={text}") == answer
+        assert server.ask("POST", "/quote", json.dumps({"report_data": text}).encode()) == answer
 
 
 def test_both_alphabets_of_base64() -> None:
     usual = base64.b64encode(b"\xfb\xff" * 32).decode()
     assert quote_service.report_data(URLSAFE) == quote_service.report_data(usual) == b"\xfb\xff" * 32
     with service(made) as server:
-        status, answer = ask(server, "GET", f"/quote?report_data={usual}")
-    assert (status, answer["report_data"]) == (200, "fbff" * 32)
+        status, answer = server.ask("GET", f"/quote?report_data={usual}")
+    assert (status, answer["asked"]) == (200, "fbff" * 32)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_both_alphabets_of_base64() -> None:
 )
 def test_wrong_queries(query: str, reason: str) -> None:
     with service(made) as server:
-        assert ask(server, "GET", f"/quote{query}") == (400, {"error": reason})
+        assert server.ask("GET", f"/quote{query}") == (400, {"error": reason})
 
 
 @pytest.mark.parametrize(
@@ -200,50 +200,114 @@ def test_wrong_queries(query: str, reason: str) -> None:
 )
 def test_wrong_bodies(body: bytes, reason: str) -> None:
     with service(made) as server:
-        assert ask(server, "POST", "/quote", body) == (400, {"error": reason})
+        assert server.ask("POST", "/quote", body) == (400, {"error": reason})
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "99999999999999999999", "²"])
 def test_wrong_lengths(length: str) -> None:
     with service(made) as server:
-        status, answer = ask(server, "POST", "/quote", b"", **{"Content-Length": length.encode().decode("latin-1")})
+        status, answer = server.ask("POST", "/quote", b"", length=length.encode().decode("latin-1"))
     assert (status, answer) == (400, {"error": "the body must say its length, at most 4096 bytes"})
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("POST", "/"), ("GET", "/quote/")])
 def test_other_paths(method: str, path: str) -> None:
     with service(made) as server:
-        assert ask(server, method, path) == (404, {"error": "not found"})
+        assert server.ask(method, path) == (404, {"error": "not found"})
 
 
 def test_it_says_that_it_is_there() -> None:
     with service(made) as server:
-        assert ask(server, "GET", "/healthz") == (200, {"status": "ok"})
+        assert server.ask("GET", "/healthz") == (200, {"status": "ok"})
 
 
 def test_without_a_tsm_there_is_no_quote_and_no_pretence(tmp_path: Path) -> None:
     with service(lambda data: tsm.quote(data, tmp_path / "report")) as server:
-        status, answer = ask(server, "GET", f"/quote?report_data={HEX}")
+        status, answer = server.ask("GET", f"/quote?report_data={HEX}")
     assert (status, answer) == (503, {"error": f"this machine gives no quotes: there is no {tmp_path}/report"})
 
 
-def test_a_crowd_is_turned_away() -> None:
-    goes_on, asked = threading.Event(), threading.Semaphore(0)
+def test_each_kettle_speaks_for_its_own_app_and_no_other() -> None:
+    with service(made, 2) as server:
+        answers = [server.ask("GET", f"/quote?report_data={HEX}", kettle=kettle) for kettle in (0, 1)]
+    assert answers == [(200, answer_to(DATA, 0)), (200, answer_to(DATA, 1))]
+    # Even what another kettle's quote holds gives another one.
+    assert answers[0][1]["report_data"] != answers[1][1]["report_data"]
+    with service(made, 2) as server:
+        stolen = server.ask("GET", f"/quote?report_data={answers[0][1]['report_data']}", kettle=1)[1]
+    assert stolen["report_data"] != answers[0][1]["report_data"]
+
+
+def test_an_app_that_is_not_there_gets_no_quote() -> None:
+    with service(made) as server:
+        layout.app(0).unlink()
+        status, answer = server.ask("GET", f"/quote?report_data={HEX}")
+    assert (status, answer) == (503, {"error": "the app cannot be read: No such file or directory"})
+
+
+def test_parts_of_the_wrong_length_are_not_bound() -> None:
+    for app, asked in ((bytes(31), DATA), (bytes(33), DATA), (bytes(32), DATA[1:]), (bytes(32), DATA + b"x")):
+        with pytest.raises(Refused, match=f"expected 32 and 64 bytes, found {len(app)} and {len(asked)}"):
+            identity.bind(app, asked)
+
+
+def test_a_whole_question_has_a_limit_however_busy_the_one_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One byte now and then does not prolong it."""
+    monkeypatch.setattr(quote_service, "SECONDS", 0.3)
+    ends = threading.Event()
+    with service(made) as server, server.connection() as sock:
+        sent = 0
+        try:
+            for byte in b"GET /quote?report_data=" + b"0" * 10000:
+                sock.send(bytes([byte]))
+                sent += 1
+                ends.wait(0.02)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        assert sent < 10000
+        assert server.ask("GET", "/healthz") == (200, {"status": "ok"})
+
+
+def test_half_questions_of_one_kettle_take_no_place_of_anothers() -> None:
+    with service(made, 2) as server, ExitStack() as held:
+        for _ in range(quote_service.AT_ONCE):
+            sock = held.enter_context(server.connection(0))
+            sock.send(b"GET /quo")
+        until = time.monotonic() + 60
+        while server.servers[0].places._value:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        for _ in range(100):
+            refused = held.enter_context(server.connection(0))
+            assert refused.recv(1000).startswith(b"HTTP/1.0 503 Service Unavailable\r\n")
+        assert server.ask("GET", f"/quote?report_data={HEX}", kettle=1) == (200, answer_to(DATA, 1))
+
+
+def test_a_kettle_that_asks_much_waits_for_one_that_asks_once() -> None:
+    """The platform makes one quote at a time, and kettles take turns."""
+    goes_on, asked, order = threading.Semaphore(0), threading.Semaphore(0), []
 
     def slow(report_data: bytes) -> Quote:
+        order.append(report_data.hex())
         asked.release()
-        goes_on.wait(10)
+        assert goes_on.acquire(timeout=60)
         return made(report_data)
 
-    with service(slow) as server:
+    with service(slow, 2) as server:
         path = f"/quote?report_data={HEX}"
-        # All places but one; the last is taken by the quote that is being made.
-        for _ in range(quote_service.AT_ONCE - 1):
-            assert server.places.acquire(blocking=False)
-        first = threading.Thread(target=ask, args=(server, "GET", path))
-        first.start()
+        greedy = [threading.Thread(target=server.ask, args=("GET", path)) for _ in range(3)]
+        for thread in greedy:
+            thread.start()
         assert asked.acquire(timeout=60)
-        assert ask(server, "GET", path) == (503, {"error": "too many questions at once"})
-        goes_on.set()
-        first.join()
-        assert ask(server, "GET", path) == (200, ANSWER)
+        modest = threading.Thread(target=server.ask, args=("GET", path), kwargs={"kettle": 1})
+        modest.start()
+        until = time.monotonic() + 60
+        while list(server.servers[0].turns._line) != [0, 1]:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        for _ in (*greedy, modest):
+            goes_on.release()
+        for thread in (*greedy, modest):
+            thread.join(60)
+    first, second = (derived(app_of(kettle), DATA) for kettle in (0, 1))
+    assert order == [first, second, first, first]

@@ -137,6 +137,17 @@ def test_what_the_guest_refuses_is_told_at_once(place: Path, line: str, capsys: 
     assert is_gone(fake.pid)
 
 
+def test_a_kettle_that_is_refused_is_a_warning_where_others_run(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.announce("kettle 1 is not started: there is no manifest for it")
+    refused = capsys.readouterr().out.splitlines()
+    local_qemu.install(place / "bin", *refused, *answers(0, 2))
+    ready, said = start(place, replace(OPTIONS, kettles=3, kettle_port=FIRST_PORT + 2))
+    assert ready.kettles == (f"http://localhost:{KETTLE_PORT}", f"http://localhost:{KETTLE_PORT + 2}")
+    assert "warning: the guest says: kettle 1 is not started: there is no manifest for it" in said
+
+
 def test_metadata_and_dummy_quotes_are_served_meanwhile(place: Path, booted: Bootable) -> None:
     local_qemu.install(place / "bin", *answers(0))
     fetched = []

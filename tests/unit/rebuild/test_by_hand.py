@@ -66,6 +66,32 @@ def test_settings_of_the_image_are_passed_on_and_nothing_else(
     assert "SECRET" not in shown
 
 
+def test_an_app_comes_with_the_source(
+    miniature: Miniature, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    app = tmp_path / "app"
+    (app / "node_modules/left").mkdir(parents=True)
+    (app / "app.js").write_text("export default {}")
+    (app / "node_modules/left/index.js").write_text("module.exports = 1")
+    (app / ".git").mkdir()
+    (app / ".git/config").write_text("")
+    monkeypatch.setenv("KETTLE_SRC", str(app))
+    miniature.build_with("cd mkosi.images/tdx-kettle/kettle/app && find . -type f")
+    assert build(miniature, *ARGUMENTS) == 0
+    found = {line for line in capfd.readouterr().out.split() if line.startswith("./")}
+    assert found == {"./app.js", "./node_modules/left/index.js"}
+    # Only in the build's own copy.
+    assert not (miniature.project.mkosi / "mkosi.images/tdx-kettle/kettle/app").exists()
+
+
+def test_an_app_that_is_no_folder_is_an_error(
+    miniature: Miniature, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KETTLE_SRC", "nowhere")
+    assert build(miniature, *ARGUMENTS) == 2
+    assert "KETTLE_SRC=nowhere is no folder" in capfd.readouterr().err
+
+
 def test_a_failed_build_leaves_no_files(miniature: Miniature, capfd: pytest.CaptureFixture[str]) -> None:
     miniature.build_with("echo the reason >&2; exit 9")
     assert build(miniature, *ARGUMENTS) == 2

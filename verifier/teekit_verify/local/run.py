@@ -20,6 +20,7 @@ from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.process import find_program, last_lines
 from teekit_verify.local.dummy_quote import DummySigner
+from teekit_verify.local.image_apps import require_apps_of_image
 from teekit_verify.local.machine import KETTLE_PORT, LocalMachine
 from teekit_verify.local.servers import METADATA_PORT, QUOTE_PORT, DummyQuotes, Metadata, require_free, serving
 from teekit_verify.prediction.uki import predict_uki
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 0.5
 _SERIAL_LINES = 12
 _ANSWERS = re.compile(rb"teekit: kettle (\d+) answers on port \d+")
-_REFUSED = re.compile(rb"teekit: ((?:no kettle is|kettle \d+ is not) started: [ -~]{1,400})\r?\n")
+_REFUSED = re.compile(rb"teekit: ((?:no kettle is|kettle (\d+) is not) started: [ -~]{1,400})\r?\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ def run_local(
     the kettles do not answer in time or are refused, and when the guest ends.
     """
     with bootable(artifact) as booted, contextlib.ExitStack() as beside:
+        require_apps_of_image(options.metadata.manifests, booted.uki, progress)
         signer, values = DummySigner.create(now), _predicted(booted)
         for kettle in range(options.kettles):
             require_free(options.kettle_port + kettle)
@@ -108,8 +110,8 @@ def _boot(
         argv = machine.argv(find_program(qemu.PROGRAM, hint=qemu.HINT))
         with running_qemu(argv, machine.control, log=log) as (process, qmp):
             with progress.step(f"boot in QEMU ({accelerator}) until {_answer(options.kettles)}"):
-                _wait(process, qmp, machine, log, options, progress=progress)
-            when_ready(_ready(machine, time.monotonic() - started))
+                answering = _wait(process, qmp, machine, log, options, progress=progress)
+            when_ready(_ready(machine, answering, time.monotonic() - started))
             while process.poll() is None:
                 time.sleep(_POLL_SECONDS)
             raise TeekitError(f"the guest ended{_console(machine)}")
@@ -134,13 +136,14 @@ def _machine(folder: Path, booted: Bootable, options: Options, accelerator: str)
 
 def _wait(
     process: Program, qmp: QmpClient, machine: LocalMachine, log: Path, options: Options, *, progress: Progress
-) -> None:
-    until, answering = time.monotonic() + options.seconds, set[int]()
-    while len(answering) < options.kettles:
+) -> set[int]:
+    """The kettles that answer, once of each is known whether it does. Raises TeekitError where none does."""
+    until, answering, refused = time.monotonic() + options.seconds, set[int](), dict[int, str]()
+    while len(answering | refused.keys()) < options.kettles:
         status = _status(process, qmp)
         if status != "running":
-            said = "".join(f": {line}" for line in last_lines(log))
-            raise MachineEndedError(f"QEMU is not running but {status!r}{said}{_console(machine)}")
+            words = "".join(f": {line}" for line in last_lines(log))
+            raise MachineEndedError(f"QEMU is not running but {status!r}{words}{_console(machine)}")
         if time.monotonic() > until:
             raise TeekitError(
                 f"{len(answering)} of {options.kettles} kettles answered within {options.seconds:g} s{_console(machine)}",
@@ -151,8 +154,20 @@ def _wait(
         for number in {int(match[1]) for match in _ANSWERS.finditer(printed)} - answering:
             answering.add(number)
             progress.note(f"kettle {number} answers")
-        if refused := _REFUSED.search(printed):
-            raise TeekitError(f"the guest says: {refused[1].decode()}", hint="Correct the manifest, or its app.")
+        for match in _REFUSED.finditer(printed):
+            kettle, said = match[2], match[1].decode()
+            if kettle is None:
+                raise _not_started(said)
+            if int(kettle) not in refused.keys() | answering:
+                refused[int(kettle)] = said
+                progress.note(f"warning: the guest says: {said}")
+    if not answering:
+        raise _not_started(next(iter(refused.values())))
+    return answering
+
+
+def _not_started(said: str) -> TeekitError:
+    return TeekitError(f"the guest says: {said}", hint="Correct the manifest, or its app.")
 
 
 def _status(process: Program, qmp: QmpClient) -> str:
@@ -163,9 +178,11 @@ def _status(process: Program, qmp: QmpClient) -> str:
     return "ended"
 
 
-def _ready(machine: LocalMachine, seconds: float) -> Ready:
+def _ready(machine: LocalMachine, answering: set[int], seconds: float) -> Ready:
     return Ready(
-        kettles=tuple(f"http://localhost:{host}" for host, _ in machine.forwards),
+        kettles=tuple(
+            f"http://localhost:{host}" for host, guest in machine.forwards if guest - KETTLE_PORT in answering
+        ),
         metadata=f"http://localhost:{METADATA_PORT}",
         quotes=f"http://localhost:{QUOTE_PORT}",
         console=machine.console,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError
@@ -17,13 +18,15 @@ from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from teekit_verify.rebuild.provision import Provision
 
 _SOURCE, _WORK, _BUILD = "/source", "/work", "/build"
 # Settings of the image's scripts that a user may give. Rebuilds use the defaults.
 _PASSED = ("AZURE_DISK_GIB", "SQLD_FROM")
+# A folder with an app, which the image then has in place of the demo app; and where the build finds it (tdx-kettle/mkosi.postinst).
+KETTLE_SRC = "KETTLE_SRC"
+_APP = "mkosi.images/tdx-kettle/kettle/app"
 # What belongs to a stage, which is a folder, is left out: the next build's stages have the same names.
 _SCRIPT = f"""\
 mkosi "$@" || exit
@@ -51,6 +54,7 @@ def become_mkosi(provision: Provision, arguments: Sequence[str]) -> None:
     source.copy_source(
         project.root, project.mkosi, folder / "source", wanted=lambda path: target is None or target.uses(path)
     )
+    _bring_app(folder / "source")
     for name in ("output", "scratch", "cache"):
         (folder / "work" / name).mkdir(parents=True)
     sandbox = Sandbox(
@@ -61,6 +65,19 @@ def become_mkosi(provision: Provision, arguments: Sequence[str]) -> None:
         terminal=True,
     )
     sandbox.become(["sh", "-c", _SCRIPT, "sh", *_settings(), *arguments])
+
+
+def _bring_app(copy: Path) -> None:
+    """Put the app of KETTLE_SRC= into the copy of the source. The UKI holds it, so its registers say which one it is."""
+    given = os.environ.get(KETTLE_SRC)
+    if not given:
+        return
+    app = Path(given).absolute()
+    if not app.is_dir():
+        raise TeekitError(f"{KETTLE_SRC}={given} is no folder", hint="Give the folder with app.ts or app.js.")
+    remove(copy / _APP)
+    # What npm installed is bundled, too; what git keeps is not.
+    source.copy_source(app, app, copy / _APP, wanted=lambda path: path.split("/")[0] != ".git")
 
 
 def _settings() -> list[str]:

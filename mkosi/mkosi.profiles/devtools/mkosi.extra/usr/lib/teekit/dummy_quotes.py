@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from teekit_guest import fetch, layout, log, tsm
-from teekit_guest.quote_service import Server
+from teekit_guest import fetch, quote_service, tsm
 from teekit_guest.refusal import Refused
 
 SERVER = "http://10.0.2.2:8080"
@@ -27,9 +26,7 @@ def quote(report_data: bytes, server: str = SERVER) -> tsm.Quote:
 
 
 def main() -> int:
-    with log.opened("quote") as logger, Server(layout.QUOTE_PORT, quote, logger) as server:
-        server.serve_forever()
-    return 0
+    return quote_service.serve(quote)
 
 
 if __name__ == "__main__":

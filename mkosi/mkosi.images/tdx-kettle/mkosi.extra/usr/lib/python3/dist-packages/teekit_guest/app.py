@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import fetch
+from . import fetch, layout
 from .refusal import Refused, shown
 
 if TYPE_CHECKING:
@@ -30,9 +30,12 @@ def load(manifest: Manifest, *, seconds: float = SECONDS, pause_seconds: float =
 
 
 def _file(path: str) -> bytes:
-    """A regular file. (Reading a pipe would wait for whoever writes to it.)"""
+    """A regular file of the image. (Reading a pipe would wait for whoever writes to it.)"""
     file = Path(path)
     try:
+        # Resolved: neither `..` nor a link leads out.
+        if not file.resolve().is_relative_to(layout.IMAGE_APPS):
+            raise Refused(f"{shown(path)} is not below {layout.IMAGE_APPS}, the image's own apps")
         if not file.is_file():
             raise Refused(f"{shown(path)} is no regular file")
         with file.open("rb") as stream:

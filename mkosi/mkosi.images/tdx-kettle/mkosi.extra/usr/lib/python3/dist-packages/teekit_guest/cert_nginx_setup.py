@@ -1,6 +1,7 @@
 """cert-nginx-setup.service: one certificate for all hostnames, and nginx in front of the kettles.
 
-Without a certificate the kettles go on answering HTTP on their own ports, and this service ends well all the same.
+Without a certificate the kettles go on answering HTTP on their own ports, and this service ends well all the same. It is
+not root: nginx is started by systemd, where it finds CONFIGURATION (kettle-nginx.path).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import hostnames, log, nginx
+from . import hostnames, layout, log, nginx, settings, wait_for_port
 from .files import write_atomically
 from .refusal import Refused
 
@@ -25,7 +26,6 @@ CONFIGURATION = Path("/run/cert-nginx-setup/nginx.conf")
 CREDENTIALS = Path("/run/credentials/kettle-nginx.service")
 NGINX_FOLDER = Path("/run/kettle-nginx")
 IPV6 = Path("/proc/net/if_inet6")
-UNITS = ("kettle-nginx.service", "cert-renew.timer")
 HTTP_PORT = 80
 CERTBOT_SECONDS = 300
 LINES = 20
@@ -33,11 +33,11 @@ LINES = 20
 
 def main() -> int:
     with log.opened("cert-nginx-setup") as logger:
-        value = os.environ.get("HOSTNAME_CONFIG")
-        if not value:
-            logger.info("no hostname is set: kettles answer HTTP only")
-            return 0
         try:
+            value = settings.read(layout.ENVIRONMENT_FILE).get("HOSTNAME_CONFIG")
+            if not value:
+                logger.info("no hostname is set: kettles answer HTTP only")
+                return 0
             names = hostnames.parse(value.encode())
             obtain_certificate(certbot(names, os.environ, STATE, HTTP_PORT), logger)
         except Refused as refusal:
@@ -47,7 +47,11 @@ def main() -> int:
         addresses = (str(nginx.HTTPS_PORT), f"[::]:{nginx.HTTPS_PORT}")[: 2 if IPV6.exists() else 1]
         places = nginx.Places(NGINX_FOLDER, CREDENTIALS / "fullchain.pem", CREDENTIALS / "privkey.pem", addresses)
         write_atomically(CONFIGURATION, nginx.configuration(names, places).encode())
-        subprocess.run(["systemctl", "start", *UNITS], check=True, stdin=subprocess.DEVNULL)
+        # HTTPS is announced when it answers.
+        if wait_for_port.main([str(nginx.HTTPS_PORT)]) != 0:
+            logger.error("nginx does not answer; kettles answer HTTP only")
+            log.announce("no HTTPS: nginx does not answer")
+            return 0
         logger.info("HTTPS for %s", ", ".join(names))
         log.announce(f"HTTPS for {', '.join(names)}")
         return 0

@@ -40,7 +40,8 @@ def main() -> int:
     """Always 0 unless the file cannot be written: without metadata, the image's own kettle runs."""
     with log.opened("cloud-config", (layout.CLOUD_CONFIG_LOG, logging.INFO)) as logger:
         found = discover(candidates(SERVICES, DMI), logger, Clock())
-        write_atomically(layout.ENVIRONMENT_FILE, environment(found, logger).encode())
+        # For the group kettle-config; a manifest is its tenant's business.
+        write_atomically(layout.ENVIRONMENT_FILE, environment(found, logger).encode(), 0o640)
     return 0
 
 

@@ -1,19 +1,18 @@
-"""kettle-launcher.service: starts kettle i with the app of manifest i, if its bytes are those the manifest names.
+"""kettle-launcher.service: lays out the app of manifest i for kettle i, if its bytes are those the manifest names.
 
-The kettles themselves are units (kettle@i.service and its database, sqld@i.service); this lays out what they read.
+The kettles themselves are units (kettle@i.service and its database, sqld@i.service), which systemd starts where it finds a
+file READY (kettle@i.path). So this service, which downloads what strangers wrote, has nothing to say to systemd.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from . import app, fetch, layout, log, manifest
+from . import app, fetch, layout, log, manifest, settings
 from .files import write_atomically
 from .refusal import Refused
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from .manifest import Manifest
 
+READY, FAILED = "ready", "failed"  # see kettle@.path and kettle-failed@.service
 HEALTH = "/.kettle/health"  # see runtime/worker.js
 HEALTH_SECONDS = 15.0
 ANSWER_SECONDS = 180.0
@@ -34,7 +34,7 @@ def main() -> int:
     files = (layout.KETTLE_LOG, logging.INFO), (layout.KETTLE_ERROR_LOG, logging.ERROR)
     with log.opened("kettle-launcher", *files) as logger:
         try:
-            wanted = wanted_manifests(os.environ, layout.DEFAULT_MANIFEST)
+            wanted = wanted_manifests(settings.read(layout.ENVIRONMENT_FILE), layout.DEFAULT_MANIFEST)
         except Refused as refusal:
             logger.error("refused: %s; no kettle is started", refusal)
             log.announce(f"no kettle is started: {refusal}")
@@ -45,9 +45,9 @@ def main() -> int:
         return 0 if all(started) else 1
 
 
-def wanted_manifests(environment: Mapping[str, str], default: Path) -> list[Callable[[], Manifest]]:
+def wanted_manifests(told: Mapping[str, str], default: Path) -> list[Callable[[], Manifest]]:
     """One for each kettle; calling it gives the manifest, or raises. Without any metadata, the image's own."""
-    value = environment.get("MANIFEST")
+    value = told.get("MANIFEST")
     if value is None:
         return [lambda: manifest.parse(default.read_bytes())]
     return [lambda part=part: manifest.decode(part) for part in manifest.split(value.encode())]  # type: ignore[misc]
@@ -55,9 +55,7 @@ def wanted_manifests(environment: Mapping[str, str], default: Path) -> list[Call
 
 def _start(logger: logging.Logger, kettle: int, wanted: Callable[[], Manifest]) -> bool:
     try:
-        content = app.load(wanted())
-        lay_out(layout.KETTLE_FOLDERS / str(kettle), kettle, content)
-        _systemctl("start", f"kettle@{kettle}.service")
+        lay_out(kettle, app.load(wanted()))
         wait_until_it_answers(kettle)
     except Refused as refusal:
         logger.error("kettle %d is not started: %s", kettle, refusal)
@@ -72,20 +70,21 @@ def _start(logger: logging.Logger, kettle: int, wanted: Callable[[], Manifest]) 
     return True
 
 
-def lay_out(folder: Path, kettle: int, content: bytes) -> None:
-    """The files kettle@i.service and sqld@i.service read."""
-    (folder / "app").mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "app" / "app.js", content)
-    ports = f"PORT={layout.port(kettle)}\nDATABASE_PORT={layout.database_port(kettle)}\n"
-    write_atomically(folder / "environment", ports.encode())
+def lay_out(kettle: int, content: bytes) -> None:
+    """What kettle@i.service reads, and then what starts it. The folder's group is the kettle's, and nobody else reads it."""
+    path = layout.app(kettle)
+    # With what the launcher's umask leaves of it: nothing for others.
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, content, 0o640)
+    write_atomically(layout.KETTLE_FOLDERS / str(kettle) / READY, b"", 0o640)
 
 
 def wait_until_it_answers(kettle: int) -> None:
     """Until the app is initialised and its database there. (A port alone says nothing: workerd listens before it loads.)"""
-    until = time.monotonic() + ANSWER_SECONDS
+    until, error_log = time.monotonic() + ANSWER_SECONDS, layout.STATE_FOLDERS / str(kettle) / "kettle-error.log"
     while time.monotonic() < until:
-        if _systemctl("is-failed", f"kettle@{kettle}.service", check=False) == 0:
-            raise Refused(f"its service has failed, see {layout.KETTLE_ERROR_LOG}")
+        if (layout.KETTLE_FOLDERS / str(kettle) / FAILED).exists():
+            raise Refused(f"its service has failed, see {error_log}")
         try:
             url = f"http://127.0.0.1:{layout.port(kettle)}{HEALTH}"
             if fetch.get(url, seconds=HEALTH_SECONDS, most_bytes=1024).status == fetch.OK:
@@ -93,18 +92,7 @@ def wait_until_it_answers(kettle: int) -> None:
         except fetch.Unreachable:
             pass
         time.sleep(PAUSE_SECONDS)
-    raise Refused(
-        f"no good answer on port {layout.port(kettle)} in {ANSWER_SECONDS:g} s, see {layout.KETTLE_ERROR_LOG}"
-    )
-
-
-def _systemctl(*arguments: str, check: bool = True) -> int:
-    done = subprocess.run(
-        ["systemctl", "--quiet", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-    if check and done.returncode != 0:
-        raise Refused(f"systemctl {arguments[0]} failed: {' '.join(done.stderr.split())}")
-    return done.returncode
+    raise Refused(f"no good answer on port {layout.port(kettle)} in {ANSWER_SECONDS:g} s, see {error_log}")
 
 
 if __name__ == "__main__":

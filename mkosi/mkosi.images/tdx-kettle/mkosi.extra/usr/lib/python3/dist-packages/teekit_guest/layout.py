@@ -7,11 +7,14 @@ from pathlib import Path
 KETTLES = 16  # as many users kettle-N, ports 300N and rules there are
 FIRST_PORT = 3001
 FIRST_DATABASE_PORT = 4001
-QUOTE_PORT = 4000
+STATE_PERCENT = 5  # of the memory, for each kettle's database and logs together
 
 ENVIRONMENT_FILE = Path("/etc/kettle/cloud-config.env")
 DEFAULT_MANIFEST = Path("/usr/lib/kettle/manifest.json")
+IMAGE_APPS = Path("/usr/lib/kettle")  # where a manifest's `file:` may lead
 KETTLE_FOLDERS = Path("/run/kettle")
+QUOTE_FOLDERS = Path("/run/quote")
+STATE_FOLDERS = Path("/var/lib/kettle")
 
 CLOUD_CONFIG_LOG = Path("/var/log/cloud-config.log")
 KETTLE_LOG = Path("/var/log/kettle.log")
@@ -25,3 +28,13 @@ def port(kettle: int) -> int:
 
 def database_port(kettle: int) -> int:
     return FIRST_DATABASE_PORT + kettle
+
+
+def app(kettle: int) -> Path:
+    """The bytes workerd runs. Only the launcher writes there."""
+    return KETTLE_FOLDERS / str(kettle) / "app" / "app.js"
+
+
+def quote_socket(kettle: int) -> Path:
+    """Where this kettle, and no other, asks for quotes."""
+    return QUOTE_FOLDERS / str(kettle) / "socket"

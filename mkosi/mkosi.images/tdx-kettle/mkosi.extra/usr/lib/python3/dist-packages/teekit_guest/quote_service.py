@@ -1,8 +1,9 @@
-"""quote.service: quotes for kettles, over HTTP on loopback.
+"""quote.service: quotes for kettles, over HTTP on a socket for each of them.
 
-GET /quote?report_data=... or POST /quote with {"report_data": "..."}: 64 bytes, in hexadecimal or base64. The answer is
-{"quote": base64, "tee_type": "tdx", "report_data": hexadecimal}; 400 where the question is wrong, 503 where there is no
-quote to be had. GET /healthz says that the service is there.
+GET /quote?report_data=... or POST /quote with {"report_data": "..."}: 64 bytes, in hexadecimal or base64. What the quote holds
+is not these, but a digest of them and of the app that asked (identity.py), so no kettle can speak for another. The answer is
+{"quote": base64, "tee_type": "tdx", "report_data": hexadecimal, as in the quote, "app_sha256": hexadecimal, "asked": hexadecimal};
+400 where the question is wrong, 503 where there is no quote to be had. GET /healthz says that the service is there.
 """
 
 from __future__ import annotations
@@ -12,22 +13,32 @@ import json
 import string
 import sys
 import threading
+from collections import deque
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingMixIn, UnixStreamServer
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from . import layout, log, tsm
+from . import identity, layout, log, tsm
+from .deadline import limited
 from .refusal import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from logging import Logger
+    from pathlib import Path
 
 TEE_TYPES = {"tdx_guest": "tdx", "sev_guest": "sev-snp"}
 MOST_BODY_BYTES = 4096
-SECONDS = 30  # without a byte of the question
-AT_ONCE = 8
+MOST_DRAINED_BYTES = 64 * 1024
+SECONDS = 10.0  # for a whole question; and for a whole answer
+AT_ONCE = 4  # questions of one kettle
+CROWDED = (
+    b"HTTP/1.0 503 Service Unavailable\r\nContent-Type: application/json\r\n\r\n"
+    + json.dumps({"error": "too many questions at once"}).encode()
+)
 
 
 class WrongQuestion(Refused):
@@ -40,25 +51,87 @@ class Answer:
     fields: dict[str, str]
 
 
-class Server(ThreadingHTTPServer):
-    """`quote` makes a quote, one at a time; at most AT_ONCE wait for it."""
+class Turns:
+    """The platform makes one quote at a time: for the kettles in the order in which they came, and each stands in line once."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._line: deque[int] = deque()
+
+    @contextmanager
+    def of(self, kettle: int) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: kettle not in self._line)
+            self._line.append(kettle)
+            self._changed.wait_for(lambda: self._line[0] == kettle)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._line.popleft()
+                self._changed.notify_all()
+
+
+class Server(ThreadingMixIn, UnixStreamServer):
+    """What kettle `kettle` asks, at `path`; `quote` makes a quote. At most AT_ONCE questions, so one kettle's take no place of another's."""
 
     daemon_threads = True
     block_on_close = False
+    request_queue_size = AT_ONCE
 
-    def __init__(self, port: int, quote: Callable[[bytes], tsm.Quote], logger: Logger) -> None:
-        super().__init__(("127.0.0.1", port), Exchange)
+    def __init__(
+        self, kettle: int, path: Path, quote: Callable[[bytes], tsm.Quote], turns: Turns, logger: Logger
+    ) -> None:
+        path.unlink(missing_ok=True)
+        super().__init__(str(path), Exchange)
+        # Who may reach it, the folder says.
+        path.chmod(0o666)
+        self.kettle = kettle
+        self.app = identity.App(layout.app(kettle))
         self.quote = quote
+        self.turns = turns
         self.logger = logger
         self.places = threading.BoundedSemaphore(AT_ONCE)
-        self.turn = threading.Lock()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Turned away before anything is read, and without a thread."""
+        if self.places.acquire(blocking=False):
+            super().process_request(request, client_address)
+            return
+        with suppress(OSError):
+            request.settimeout(0)
+            request.send(CROWDED)
+        self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self.places.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A kettle that hangs up, or takes too long, is no news."""
 
 
 class Exchange(BaseHTTPRequestHandler):
     server: Server
-    timeout = SECONDS
     server_version = "quote"
     sys_version = ""
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile.close()
+        self.rfile = limited(self.connection, SECONDS)
+
+    def finish(self) -> None:
+        super().finish()
+        # What was sent and not read would cost the other side the answer.
+        with suppress(OSError):
+            self.connection.settimeout(0)
+            self.connection.recv(MOST_DRAINED_BYTES)
+
+    def address_string(self) -> str:
+        return f"kettle {self.server.kettle}"
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
@@ -80,21 +153,21 @@ class Exchange(BaseHTTPRequestHandler):
             self._send(Answer(400, {"error": str(refusal)}))
 
     def _quoted(self, report_data: bytes) -> Answer:
-        if not self.server.places.acquire(blocking=False):
-            return Answer(503, {"error": "too many questions at once"})
+        server = self.server
         try:
-            with self.server.turn:
-                made = self.server.quote(report_data)
+            app = server.app.digest()
+            bound = identity.bind(app, report_data)
+            with server.turns.of(server.kettle):
+                made = server.quote(bound)
         except Refused as refusal:
-            self.server.logger.error("%s", refusal)
+            server.logger.error("kettle %d: %s", server.kettle, refusal)
             return Answer(503, {"error": str(refusal)})
-        finally:
-            self.server.places.release()
         fields = {
             "quote": base64.b64encode(made.content).decode(),
             "tee_type": TEE_TYPES.get(made.provider, made.provider),
         }
-        return Answer(200, {**fields, "report_data": report_data.hex()})
+        about = {"report_data": bound.hex(), "app_sha256": app.hex(), "asked": report_data.hex()}
+        return Answer(200, {**fields, **about})
 
     def _body(self) -> bytes:
         length = self.headers.get("Content-Length", "")
@@ -108,6 +181,8 @@ class Exchange(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        # In one piece, so that the limit is for all of it (socket.sendall).
+        self.connection.settimeout(SECONDS)
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
@@ -149,10 +224,23 @@ def report_data(text: str) -> bytes:
     return decoded
 
 
-def main() -> int:
-    with log.opened("quote") as logger, Server(layout.QUOTE_PORT, tsm.quote, logger) as server:
-        server.serve_forever()
+def serve(quote: Callable[[bytes], tsm.Quote]) -> int:
+    """For all kettles, until the service is stopped."""
+    with log.opened("quote") as logger, ExitStack() as servers:
+        turns = Turns()
+        threads = []
+        for kettle in range(layout.KETTLES):
+            server = servers.enter_context(Server(kettle, layout.quote_socket(kettle), quote, turns, logger))
+            threads.append(threading.Thread(target=server.serve_forever, daemon=True))
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
     return 0
+
+
+def main() -> int:
+    return serve(tsm.quote)
 
 
 if __name__ == "__main__":
