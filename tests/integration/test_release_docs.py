@@ -61,7 +61,7 @@ def publish(run: Callable[[str], tuple[str, str]]) -> None:
     making, showing, key, signing, verifying, publishing, extending = PUBLISHING[1:]
     made, _ = run(making)
     assert "well formed" in made
-    assert "MATCH: everything the reference asks for was compared, and is equal" in made
+    assert "MATCH: every byte is as published, and so are the registers whose values are known" in made
     assert "2026.11" in run(showing)[0]
     run(key)
     run(signing)
@@ -101,7 +101,7 @@ def test_publishing_and_auditing(checkout: Checkout) -> None:
     assert "SIGNED: by a trusted key: reference/releases/2026.11/base.json" in checkout.run(looking)[0]
     assert "REPRODUCED: " in checkout.run(rebuild)[0]
     assert "REPRODUCED: " in checkout.run(report)[0]
-    assert "MATCH: everything the reference asks for was compared" in checkout.run(artifacts)[0]
+    assert "MATCH: every byte is as published" in checkout.run(artifacts)[0]
     assert ".text" in checkout.run(explaining, status=1)[0]
     for auditor in ("bob", "alice"):
         assert f"wrote {auditor}.intoto.jsonl: REPRODUCED" in checkout.run(signing.replace("alice", auditor))[1]

@@ -82,10 +82,13 @@ def test_json(uki: Path, right: None, capsys: pytest.CaptureFixture[str]) -> Non
     assert len(document["events"]) == 22
     assert document["events"][0]["checks"][0] == {
         "name": "sha256",
+        "bank": "sha256",
         "outcome": "match",
         "expected": "3d6772b4f84ed47595d72a2c4c5ffd15f5bb72c7507fe26f2aaee2c69d5633ba",
         "found": "3d6772b4f84ed47595d72a2c4c5ffd15f5bb72c7507fe26f2aaee2c69d5633ba",
         "detail": "",
+        "absent": None,
+        "phases": [],
     }
 
 

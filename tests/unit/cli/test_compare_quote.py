@@ -15,7 +15,7 @@ from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.documents import create, model
 from teekit_verify.documents.load import load_measurements
-from teekit_verify.registers.registers import MRTD, pcr, rtmr
+from teekit_verify.registers.registers import MRTD, Register, pcr, rtmr
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -212,6 +212,24 @@ def test_firmware_that_nobody_vouches_for_gives_no_verdict(registers: guests.Reg
     status, out, _ = run(guests.reference(gcp_c3=registers), *QUOTE)
     assert status is ExitStatus.NO_VERDICT
     assert "gcp/c3 firmware: not checked: nobody vouches for it" in out
+
+
+@pytest.mark.parametrize(
+    ("names", "status"),
+    [
+        (["rtmr3"], ExitStatus.NO_VERDICT),
+        (["rtmr1", "rtmr2"], ExitStatus.NO_VERDICT),
+        (["mrtd"], ExitStatus.NO_VERDICT),
+        (["mrtd", "rtmr1"], ExitStatus.NO_VERDICT),
+        (["mrtd", "rtmr1", "rtmr2"], ExitStatus.HOLDS),
+    ],
+)
+def test_a_published_record_that_asks_for_less(names: list[str], status: ExitStatus, run: Any) -> None:
+    """Flashbots' format, in which nobody writes out what is left out."""
+    report = guests.cos()[0].report
+    values = {name: {"expected": report.value(Register(name.upper())).hex} for name in names}
+    record = {"measurement_id": "x", "attestation_type": "dcap-tdx", "measurements": values}
+    assert run(json.dumps([record]).encode(), *QUOTE)[0] is status
 
 
 @pytest.mark.parametrize("unknown", [(rtmr(1),), (rtmr(2),), (rtmr(1), rtmr(2))])

@@ -63,8 +63,8 @@ def test_what_is_no_report_is_an_error(tmp_path: Path, capsys: pytest.CaptureFix
     [
         (lambda data: data[: len(data) // 2], "is not JSON: "),
         (
-            lambda data: data.replace(b"report/v1", b"report/v0"),
-            "expected 'teekit-verify/report/v1', found 'teekit-verify/report/v0'",
+            lambda data: data.replace(b"report/v2", b"report/v0"),
+            "expected 'teekit-verify/report/v2', found 'teekit-verify/report/v0'",
         ),
         (lambda _: b"\x7fELF" + bytes(range(256)), "is not JSON: "),
         (lambda data: data + b" " * (8 << 20), "has more than 8 MiB"),

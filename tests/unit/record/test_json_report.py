@@ -30,7 +30,7 @@ def _rebuild(name: str) -> dict[str, Any]:
 )
 def test_every_report_has_schema_verdict_and_status(name: str, verdict: str, status: int) -> None:
     fields = _rebuild(name)
-    assert list(fields)[:4] == ["schema", "exit_status", "verdict", "reasons"]
+    assert list(fields)[:5] == ["schema", "exit_status", "open_registers", "verdict", "reasons"]
     assert fields["schema"] == "teekit-verify/report/v2"
     assert (fields["verdict"], fields["exit_status"]) == (verdict, status)
     assert list(fields) == list(_rebuild("reproduced")), "absent facts are null, not left out"

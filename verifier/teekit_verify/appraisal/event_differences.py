@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.facts import EventDifference, EventName
 from teekit_verify.evidence.meaning import explain
+from teekit_verify.prediction.causes import CauseKind, cause_of
 from teekit_verify.registers.align import Divergence, DivergenceKind, first_divergence
 from teekit_verify.registers.events import EventType
 
@@ -77,6 +78,7 @@ def _difference(platform: str, bank: Algorithm, position: int, pair: Pair, meani
     wanted, seen = pair
     event = seen or wanted
     assert event is not None  # noqa: S101 - `aligned` gives no empty pairs
+    cause = next((one.cause for one in (seen, wanted) if one is not None and one.cause), "")
     return EventDifference(
         platform=platform,
         register=event.register,
@@ -84,7 +86,8 @@ def _difference(platform: str, bank: Algorithm, position: int, pair: Pair, meani
         position=position,
         expected="" if wanted is None else wanted.digest(bank).hex,
         found="" if seen is None else seen.digest(bank).hex,
-        cause=next((event.cause for event in (seen, wanted) if event is not None and event.cause), ""),
+        cause=cause,
+        origin=cause_of(cause),
         wanted=_name(wanted),
         seen=_name(seen),
         meaning=meaning,
@@ -96,8 +99,7 @@ def causes(differences: Sequence[EventDifference]) -> tuple[tuple[str, tuple[Pla
     places: dict[str, dict[Place, None]] = {}
     for difference in differences:
         places.setdefault(difference.cause, {})[difference.platform, difference.register] = None
-    wholes = {whole for whole in places if whole and any(part != whole and part.startswith(whole) for part in places)}
-    ordered = sorted(places, key=lambda cause: cause in wholes)
+    ordered = sorted(places, key=lambda cause: cause_of(cause).kind is CauseKind.UKI)
     return tuple((cause, tuple(places[cause])) for cause in ordered)
 
 

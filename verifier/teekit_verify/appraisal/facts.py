@@ -1,4 +1,4 @@
-"""One compared fact: its subject, what came of it, and the reason as a value. Words for all of it are made in `report.words`.
+"""One compared fact: its subject, what came of it, and the reason as a value. Words for all of it are made in `wording.checks`.
 
 Nothing here is a sentence, and nothing may be decided by one: decisions look at types, enums and digests. The classes are
 also the typed form of report.json (schema v2), which is why each has a `kind`.
@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field
 from teekit_verify.core.digest import Algorithm  # noqa: TC001 - pydantic reads the annotations
 from teekit_verify.core.outcome import Outcome  # noqa: TC001
 from teekit_verify.documents import fields  # noqa: TC001
+from teekit_verify.prediction.causes import Cause, CauseKind
 
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
@@ -242,13 +243,16 @@ class EventName:
     type: fields.EventTypeName
 
 
+_UNKNOWN = Cause(CauseKind.UNKNOWN)
+
+
 @dataclass(frozen=True, slots=True)
 class EventDifference:
     """An event in which one register's log leaves the reference.
 
     `position` counts the events found from 1. `expected` and `found` are digests in hexadecimal, empty on the side
     whose log has ended; `wanted` and `seen` are the events. `cause` is where the bytes come from ("UKI section .cmdline"),
-    `meaning` what the guest's own log says about it (`evidence.explain`).
+    `origin` the same as a value, `meaning` what the guest's own log says about it (`evidence.explain`).
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -259,6 +263,7 @@ class EventDifference:
     expected: str
     found: str
     cause: str
+    origin: Cause = _UNKNOWN
     wanted: EventName | None = None
     seen: EventName | None = None
     meaning: str = ""

@@ -7,7 +7,7 @@ import json
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING
 
-from teekit_verify.appraisal.checklist import Conclusion
+from teekit_verify.appraisal.checklist import Checklist, Conclusion
 from teekit_verify.appraisal.facts import Check, EventName
 from teekit_verify.boot.proof import BankCheck
 from teekit_verify.core.digest import Digest
@@ -30,12 +30,19 @@ _SECONDS_DIGITS = 1
 
 def render_rebuild(report: RebuildReport) -> bytes:
     """`report.json`."""
-    return render({"schema": REBUILD_SCHEMA, "exit_status": int(report.verdict.exit_status)}, report)
+    heading = {"schema": REBUILD_SCHEMA, "exit_status": int(report.verdict.exit_status)}
+    return render(heading | {"open_registers": open_registers(report.checklist)}, report)
 
 
 def render_comparison(report: ComparisonReport) -> bytes:
     """What `compare --json` prints."""
-    return render({"schema": COMPARISON_SCHEMA, "exit_status": int(report.conclusion.status)}, report)
+    heading = {"schema": COMPARISON_SCHEMA, "exit_status": int(report.conclusion.status)}
+    return render(heading | {"open_registers": open_registers(report.checklist)}, report)
+
+
+def open_registers(checklist: Checklist | None) -> int:
+    """How many registers have a value that nobody knows: part of every verdict."""
+    return 0 if checklist is None else len(checklist.open_registers)
 
 
 def render_inspection(facts: UkiFacts) -> bytes:

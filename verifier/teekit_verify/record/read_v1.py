@@ -10,6 +10,7 @@ from typing import Any
 
 from teekit_verify.core.digest import Algorithm
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.prediction.causes import cause_of
 from teekit_verify.record.document import REBUILD_SCHEMA
 from teekit_verify.registers.registers import Register
 
@@ -40,8 +41,12 @@ def _checklist(checklist: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_text(difference: dict[str, Any]) -> dict[str, Any]:
-    """It said what the check says."""
-    return {name: value for name, value in difference.items() if name != "text"}
+    """It said what the check says; the cause was text alone."""
+    fields = {name: value for name, value in difference.items() if name != "text"}
+    if isinstance(cause := fields.get("cause"), str):
+        origin = cause_of(cause)
+        fields["origin"] = {"kind": origin.kind.value, "what": list(origin.what)}
+    return fields
 
 
 def _check(check: dict[str, Any], outcome: str) -> dict[str, Any]:

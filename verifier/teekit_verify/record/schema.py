@@ -14,11 +14,12 @@ from teekit_verify.record.document import REBUILD_SCHEMA, RebuildReport
 
 
 def report_schema() -> dict[str, Any]:
-    """JSON Schema, draft 2020-12. The document has two fields more than `RebuildReport`: `schema` and `exit_status`."""
+    """JSON Schema, draft 2020-12. The document has three fields more than `RebuildReport`: `schema`, `exit_status` and `open_registers`."""
     schema = document_schema(RebuildReport, "report-v2.schema.json")
     heading = {
         "schema": {"const": REBUILD_SCHEMA, "type": "string"},
         "exit_status": {"enum": [int(status) for status in ExitStatus], "type": "integer"},
+        "open_registers": {"minimum": 0, "type": "integer"},
     }
     schema["properties"] = heading | schema["properties"]
     schema["required"] = [*heading, *schema["required"]]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.checklist import conclude
 from teekit_verify.core.outcome import ExitStatus
-from teekit_verify.record.json_report import plain
+from teekit_verify.record.json_report import open_registers, plain
 from teekit_verify.report.layout import STATUS_STYLES, show_line, show_lines, styled
 from teekit_verify.report.quote_report import show_answers
 from teekit_verify.report.terminal import show_causes, show_checklist, show_events_side_by_side
@@ -57,6 +57,7 @@ def render_presented(used: ReferenceUsed, appraisal: PresentedAppraisal, quote: 
     return {
         "schema": SCHEMA,
         "exit_status": int(appraisal.conclusion.status),
+        "open_registers": open_registers(appraisal.checklist),
         "reference": plain(used),
         "platform": appraisal.platform,
         "quote": quote,

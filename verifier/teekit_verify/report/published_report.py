@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from teekit_verify.documents import codec
+from teekit_verify.reference.matchable import Obstacle, unmatchable
 from teekit_verify.report.layout import show_line, show_table, styled
 from teekit_verify.report.reference_report import register_rows
 
@@ -23,6 +24,23 @@ def summary(published: PublishedFile) -> str:
     registers = sum(len(platform) for values in published.values for platform in values.platforms.values())
     what = published.values[0].name if len(published.values) == 1 else f"{len(published.values)} images"
     return f"{what}: {artifacts} artifacts, {registers} registers"
+
+
+def warnings(published: PublishedFile) -> list[str]:
+    """The registers that no guest can match, a line for each reason."""
+    found = [item for values in published.values for item in unmatchable(values)]
+    places: dict[tuple[Obstacle, str], list[str]] = {}
+    for item in found:
+        places.setdefault((item.obstacle, item.missing), []).append(f"{item.platform} {item.register}")
+    return [f"no guest can match {', '.join(names)}: {_obstacle(*why)}" for why, names in places.items()]
+
+
+def _obstacle(obstacle: Obstacle, missing: str) -> str:
+    match obstacle:
+        case Obstacle.NO_VALUE:
+            return f"the value is not known: {missing}"
+        case Obstacle.NO_GROUP:
+            return "no group of values has one for every register"
 
 
 def show_published(published: PublishedFile, out: Console) -> None:

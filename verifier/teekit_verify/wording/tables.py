@@ -1,4 +1,4 @@
-"""The words for each kind of artifact, fact and reason (`report.words`)."""
+"""The words for each kind of artifact, fact and reason (`wording.checks`)."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from teekit_verify.appraisal.checklist import Checklist
 from teekit_verify.core.digest import Algorithm
 from teekit_verify.core.outcome import Outcome
 from teekit_verify.documents import model
+from teekit_verify.prediction.causes import Cause, CauseKind
 from teekit_verify.rebuild.origin import Origin
 from teekit_verify.rebuild.sandbox import Seen
 from teekit_verify.record import json_report
@@ -82,8 +83,10 @@ def full_report() -> RebuildReport:
 def every_kind_of_check() -> tuple[facts.Check, ...]:
     """Of registers that no platform of the page has: each is shown."""
     subject = facts.RegisterCheck("rover", pcr(4), Algorithm.SHA256)
-    event = facts.EventName("an event", 0xD)
-    difference = facts.EventDifference("rover", pcr(4), Algorithm.SHA256, 1, "", "", "cause", event, event, "meaning")
+    event, origin = facts.EventName("an event", 0xD), Cause(CauseKind.OTHER, ("cause",))
+    difference = facts.EventDifference(
+        "rover", pcr(4), Algorithm.SHA256, 1, "", "", "cause", origin, event, event, "meaning"
+    )
     reasons: tuple[facts.Reason, ...] = (
         facts.Because(facts.Why.NOT_MEASURED),
         facts.OtherSize(1, 2),

@@ -9,6 +9,7 @@ import pytest
 from builders import documents as sample
 from builders import reports
 from teekit_verify.documents import model
+from teekit_verify.prediction.causes import cause_of
 from teekit_verify.prediction.platforms import PLATFORMS
 from teekit_verify.registers.registers import pcr
 from teekit_verify.report.html import glossary, why
@@ -29,7 +30,7 @@ from teekit_verify.report.html.verdict_words import WORDS
     ],
 )
 def test_causes_in_plain_words(cause: str, words: str) -> None:
-    assert glossary.gloss(cause) == words
+    assert glossary.gloss(cause_of(cause)) == words
 
 
 def test_every_register_of_every_platform_has_its_words() -> None:

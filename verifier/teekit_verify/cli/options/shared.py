@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from teekit_verify.core.errors import printable
+
 if TYPE_CHECKING:
     from teekit_verify.rebuild.images import Target
     from teekit_verify.rebuild.provision import Provision
@@ -101,6 +103,11 @@ def say_error(message: str, hint: str | None) -> None:
     typer.echo(f"error: {message}", err=True)
     if hint:
         typer.echo(f"hint: {hint}", err=True)
+
+
+def say_warning(message: str) -> None:
+    """On standard error; it changes no exit status."""
+    typer.echo(f"warning: {printable(message)}", err=True)
 
 
 def profiles_of(kernel: Kernel, profile: str | None) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from teekit_verify.cli.options.google_root import GoogleRootOption, google_root_at
-from teekit_verify.cli.options.shared import DebugOption, JsonOption
+from teekit_verify.cli.options.shared import DebugOption, JsonOption, say_warning
 from teekit_verify.cli.reference.sign import sign, verify
 from teekit_verify.cli.reference.write import add, create
 from teekit_verify.core.errors import printable
@@ -25,14 +25,17 @@ def check(file: FileArgument, google_root: GoogleRootOption = None, debug: Debug
     """Check that a file of reference values is well formed.
 
     Its format is known, and every field; every event log leads to its value. Of a launch endorsement also Google's signature.
+    Registers that no guest can match are warned of.
 
     Exit status: 0 it is, 2 it is not.
     """
     from teekit_verify.reference.formats import load_published
-    from teekit_verify.report.published_report import summary
+    from teekit_verify.report.published_report import summary, warnings
 
     published = load_published(file, google_root_at(google_root))
     typer.echo(f"{printable(summary(published))}, well formed: {published.format}")
+    for line in warnings(published):
+        say_warning(line)
     return ExitStatus.HOLDS
 
 

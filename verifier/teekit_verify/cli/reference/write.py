@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from teekit_verify.cli.options.shared import DebugOption
+from teekit_verify.cli.options.shared import DebugOption, say_warning
 from teekit_verify.core.outcome import ExitStatus
 
 
@@ -38,12 +38,14 @@ def create(
 ) -> ExitStatus:
     """Write a file of reference values from a rebuild's report.
 
-    It holds the inputs, the artifacts and the predicted registers.
+    It holds the inputs, the artifacts and the predicted registers. Registers that no guest can match are warned of.
     """
     from teekit_verify.core.files import write_whole
     from teekit_verify.documents.create import create_reference, dump_reference, require_measured_from
     from teekit_verify.documents.load import load_measurements
     from teekit_verify.record.directory import load_reproduced
+    from teekit_verify.reference.formats import load_published
+    from teekit_verify.report.published_report import warnings
 
     build, measured = load_reproduced(report)
     more = [load_measurements(path) for path in measurements or ()]
@@ -51,6 +53,8 @@ def create(
     document = create_reference(release=release, commit=commit, build=build, measurements=[measured, *more])
     write_whole(output, dump_reference(document))
     typer.echo(f"wrote {output}", err=True)
+    for line in warnings(load_published(output)):
+        say_warning(line)
     return ExitStatus.HOLDS
 
 

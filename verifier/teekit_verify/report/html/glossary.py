@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-import re
+from typing import TYPE_CHECKING
+
+from teekit_verify.prediction.causes import CauseKind
+
+if TYPE_CHECKING:
+    from teekit_verify.prediction.causes import Cause
 
 PARTS = {
     ".linux": "the kernel",
@@ -70,11 +75,15 @@ TERMS = (
 )
 """(word, what it means here)."""
 
-_PART = re.compile("|".join(rf"(?<!\w){re.escape(part)}\b" for part in PARTS))
 
-
-def gloss(cause: str) -> str:
-    """`UKI sections .initrd, .osrel` in plain words; empty if there are none for it. The parts of a thing say more than the whole."""
-    found = dict.fromkeys(_PART.findall(cause))
-    sections = [part for part in found if part.startswith(".")] or list(found)
-    return " and ".join(PARTS[part] for part in sections)
+def gloss(cause: Cause) -> str:
+    """Sections, say, in plain words; empty if there are none for it."""
+    match cause.kind:
+        case CauseKind.UKI:
+            return PARTS["UKI"]
+        case CauseKind.GPT:
+            return PARTS["GPT"]
+        case CauseKind.SECTION:
+            return " and ".join(PARTS[name] for name in cause.what if name in PARTS)
+        case CauseKind.FIRMWARE | CauseKind.OTHER | CauseKind.UNKNOWN:
+            return ""

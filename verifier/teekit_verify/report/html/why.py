@@ -11,6 +11,7 @@ from teekit_verify.appraisal.facts import ArtifactCheck
 from teekit_verify.core.outcome import Outcome
 from teekit_verify.documents import fields
 from teekit_verify.explanation.tree import culprits
+from teekit_verify.prediction.causes import cause_of
 from teekit_verify.report.html.glossary import gloss
 from teekit_verify.wording.checks import detail_of
 
@@ -144,7 +145,7 @@ def _parts(report: RebuildReport) -> Iterator[Finding]:
         return
     for cause, places in causes(report.checklist.differences):
         names = sorted({str(register) for _, register in places}, key=fields.natural)
-        words = gloss(cause)
+        words = gloss(cause_of(cause))
         yield Finding(
             cause or "An unknown part",
             (f" ({words})" if words else "") + f" is not what was published. It shows in {', '.join(names)}.",

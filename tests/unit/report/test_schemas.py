@@ -1,0 +1,87 @@
+"""What commands print with `--json` fits the committed schemas, which are those of the code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+
+from builders import azure, guests
+from builders import documents as sample
+from builders.uki import build_uki
+from teekit_verify.cli.app import main
+from teekit_verify.documents import create
+from teekit_verify.documents.schema import as_text
+from teekit_verify.report.schemas import schemas
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FOLDER = Path(__file__).parents[3] / "reference/schema"
+
+
+@pytest.mark.parametrize("name", schemas())
+def test_committed_schemas_are_those_of_the_code(name: str) -> None:
+    again = "python -m teekit_verify.report.schemas reference/schema"
+    assert (FOLDER / name).read_text() == as_text(schemas()[name]), f"write them again: {again}"
+    jsonschema.Draft202012Validator.check_schema(schemas()[name])
+
+
+def _problems(name: str, document: Any) -> list[str]:
+    validator = jsonschema.Draft202012Validator(json.loads((FOLDER / f"{name}.schema.json").read_text()))
+    return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(document)]
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, str]:
+    """Names in `PRINTED` to paths."""
+    for name, data in {
+        "ref": create.dump_reference(sample.reference()),
+        "guest": guests.reference(gcp_c3=guests.published(*guests.cos())),
+        "claims": create.dump_measurements(sample.measurements()),
+        "uki": build_uki(),
+        "other": build_uki("252.39-1~deb12u2"),
+    }.items():
+        (tmp_path / name).write_bytes(data)
+    made = {name: str(tmp_path / name) for name in ("ref", "guest", "claims", "uki", "other")}
+    return made | {"cos": str(guests.COS_QUOTE), "log": str(guests.COS_LOG), "azure": str(azure.REAL["flashbots"])}
+
+
+AT = ("--at", "2026-02-03")
+PRINTED = [
+    ("quote-v1", ("quote", "cos", *AT)),
+    ("quote-v1", ("quote", "cos", *AT, "--report-data", "01", "--allow-unchecked", "tcb")),
+    ("quote-v1", ("quote", "cos", "--at", "2031-07-03")),
+    ("presented-v1", ("compare", "guest", "--quote", "cos", "--eventlog", "log", *AT)),
+    ("presented-v1", ("compare", "ref", "--quote", "azure", "--at", "2026-06-08T13:00:00Z")),
+    ("presented-v1", ("compare", "guest", "--quote", "cos", "--at", "2031-07-03")),
+    ("comparison-v1", ("compare", "ref", "uki")),
+    ("comparison-v1", ("compare", "ref", "--claims", "claims")),
+    ("explanation-v1", ("explain", "uki", "other")),
+    ("measurements-v1", ("measure", "uki")),
+    ("error-v1", ("compare", "ref", "claims")),
+    ("error-v1", ("quote", "uki")),
+    ("error-v1", ("quote", "--no-such-option")),
+]
+
+
+@pytest.mark.parametrize(("name", "words"), PRINTED)
+def test_what_is_printed_fits(
+    name: str, words: Sequence[str], files: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    main([files.get(word, word) for word in words] + ["--json"])
+    assert _problems(name, json.loads(capsys.readouterr().out)) == []
+
+
+def test_a_record_of_inputs_fits() -> None:
+    assert _problems("inputs-v1", json.loads(create.dump_inputs(sample.inputs()))) == []
+
+
+def test_the_schemas_refuse(files: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    main(["quote", files["cos"], *AT, "--json"])
+    document = json.loads(capsys.readouterr().out)
+    document["authentic"]["checks"][0]["subject"]["fact"] = "unheard_of"
+    assert _problems("quote-v1", document) != []
