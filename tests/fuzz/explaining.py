@@ -25,7 +25,7 @@ from builders.tools import require
 from fuzz import seeds
 from teekit_verify.artifacts.blob import Blob
 from teekit_verify.artifacts.bundle import members_of, reader_of
-from teekit_verify.artifacts.compressed import Budget, Decompressed, compression_of, zstd_frame_end
+from teekit_verify.artifacts.compressed import Budget, Decompressed, Unpacked, compression_of, zstd_frame_end
 from teekit_verify.artifacts.elf import parse_elf
 from teekit_verify.artifacts.initrd import equal_members_end, read_initrd
 from teekit_verify.artifacts.kernel import parse_bzimage
@@ -53,6 +53,10 @@ def compressed(data: bytes) -> None:
             stream = Decompressed(blob, 0, compression, Budget(_MAX_BYTES), "input")
             while stream.read(1 << 18):
                 pass
+    with _Blob(data) as blob:
+        whole = Unpacked(blob, Budget(_MAX_BYTES), "input")
+        while whole.read(1 << 18):
+            pass
 
 
 def elf(data: bytes) -> None:

@@ -6,6 +6,7 @@ import json
 from base64 import encodebytes
 from contextlib import suppress
 from functools import cache
+from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -13,11 +14,17 @@ from builders import statements as sample
 from builders.quotes import ASSETS, NOW, REAL, authority, pem, revocation_list
 from teekit_verify.appraisal.statements import statement
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.evidence import authenticity, certificates
+from teekit_verify.evidence import authenticity, certificates, tcb_levels
 from teekit_verify.evidence.collateral import Collateral, add
 from teekit_verify.evidence.quote import parse_quote
+from teekit_verify.evidence.sgx_extension import read_platform
 from teekit_verify.evidence.tcb import missing_collateral
+from teekit_verify.evidence.tcb_info import parse_qe_identity, parse_tcb_info
+from teekit_verify.evidence.tcb_signing import signing_certificate
 from teekit_verify.reference.signing import dsse
+
+if TYPE_CHECKING:
+    from teekit_verify.evidence.tcb_info import TcbInfo
 
 
 @cache
@@ -73,6 +80,24 @@ def collateral(data: bytes) -> None:
     for revocations in found.revocations:
         with suppress(TeekitError):
             certificates.require_unrevoked(real.leaf, real.intermediate, revocations, NOW)
+    for info in found.tcb_infos.values():
+        with suppress(TeekitError):
+            _judge(parse_tcb_info(info.text))
+    if found.qe_identity is not None:
+        with suppress(TeekitError):
+            parse_qe_identity(found.qe_identity.text)
+    with suppress(TeekitError):
+        signing_certificate(found.tcb_signing_chain, real.root, found.revocations, NOW)
+
+
+def _judge(info: TcbInfo) -> None:
+    """As if it had been signed: for the platform of the real quote."""
+    quote = parse_quote(REAL["phala"].read_bytes())
+    for tee_tcb_svn in (quote.report.tee_tcb_svn, bytes(16)):
+        with suppress(TeekitError):
+            tcb_levels.platform_level(info, read_platform(real_chain().leaf), tee_tcb_svn)
+        with suppress(TeekitError):
+            tcb_levels.module_level(info, quote.report, tee_tcb_svn)
 
 
 def envelope(data: bytes) -> None:

@@ -35,8 +35,9 @@ from teekit_verify.evidence.meaning import explain
 from teekit_verify.evidence.quote import parse_quote
 from teekit_verify.prediction.coverage import unmeasured
 from teekit_verify.prediction.image import measure_file
-from teekit_verify.prediction.mrtd import PageOrder, mrtd
+from teekit_verify.prediction.mrtd import PageOrder, google_builds, mrtd
 from teekit_verify.prediction.platforms import PLATFORMS
+from teekit_verify.prediction.stub import profiles
 from teekit_verify.prediction.uki import ev_efi_gpt_event, predict_uki
 from teekit_verify.rebuild import lock
 from teekit_verify.record import read
@@ -72,6 +73,7 @@ def uki(data: bytes) -> None:
     unmeasured(parsed)
     predict_uki(parsed, vtpm=True)
     predict_uki(parsed, vtpm=False, secure_boot=True)
+    predict_uki(parsed, vtpm=True, profile=len(profiles(parsed)) - 1)
 
 
 def gpt(data: bytes) -> None:
@@ -114,6 +116,7 @@ def disk(data: bytes) -> None:
 
 def tdvf(data: bytes) -> None:
     firmware = parse_tdvf(data)
+    google_builds(firmware)
     for order in PageOrder:
         mrtd(firmware, order)
 

@@ -236,3 +236,41 @@ def test_a_huge_sparse_file_is_refused_at_once(
 def test_an_error_is_json_too_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["measure", str(tmp_path / "none"), "--json"]) == ExitStatus.NO_VERDICT
     assert "cannot be read" in _json(capsys)["error"]["message"]
+
+
+def test_profiles(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    payload = [*default_sections(), (".profile", b"ID=main\n"), (".profile", b"ID=debug\n"), (".cmdline", b"debug")]
+    path = tmp_path / "image.efi"
+    path.write_bytes(build_uki("257", payload))
+    values = []
+    for options, line in (
+        ([], "Profile 0 (main) of 2: the others measure other values (--profile)."),
+        (["--profile", "debug"], "Profile 1 (debug) of 2: the others measure other values (--profile)."),
+        (["--profile", "1"], "Profile 1 (debug) of 2: the others measure other values (--profile)."),
+    ):
+        assert main(["measure", str(path), "--platform", "uefi-vtpm", *options]) == ExitStatus.HOLDS
+        text = capsys.readouterr().out
+        assert line in text.splitlines()
+        values.append(next(line for line in text.splitlines() if "PCR11" in line))
+    assert values[0] != values[1] == values[2]
+    assert main(["measure", str(path), "--profile", "other"]) == ExitStatus.NO_VERDICT
+    assert "the UKI has no profile other: there are 0 (main), 1 (debug)" in capsys.readouterr().err
+
+
+def test_rtmr0_is_open_where_the_stub_measures_the_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "image.efi"
+    path.write_bytes(build_uki("262.1-1"))
+    assert main(["measure", str(path), "--machine", "c3-standard-4", "--json"]) == ExitStatus.HOLDS
+    (registers,) = json.loads(capsys.readouterr().out)["platforms"].values()
+    assert registers["RTMR0"]["values"] is None
+    assert registers["RTMR0"]["missing"].startswith("systemd-stub 262.1-1 measures the machine's SMBIOS structures")
+    assert "alternatives" not in registers["RTMR0"]
+
+
+def test_an_old_kernel_has_alternatives_in_rtmr2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "image.efi"
+    path.write_bytes(build_uki("257", [(".linux", kernel("6.8.0-1010-gcp")), (".cmdline", b"quiet")]))
+    assert main(["measure", str(path), "--platform", "tdx", "--json"]) == ExitStatus.HOLDS
+    found = json.loads(capsys.readouterr().out)["platforms"]["tdx"]["RTMR2"]
+    assert found["values"] is None
+    assert len({row["register"]["values"]["sha384"] for row in found["alternatives"]}) == 2

@@ -158,7 +158,7 @@ def test_the_kernels_version_decides_what_it_measures() -> None:
     assert kernel_release(KERNEL) == "6.12.1-test"
     old = predict_direct_boot(DirectBoot(build_bzimage(version=b"6.1.0-1 x")), OLD)
     assert [len(prediction.events) for prediction in old] == [3, 1, 5, 0]
-    assert old[3].missing == ()
+    assert old[3].missing  # its vendor may have added the measurement
     unknown = predict_direct_boot(DirectBoot(build_bzimage(version=b"")), OLD)
     with pytest.raises(TeekitError, match=r"RTMR2 cannot be predicted: EV_EVENT_TAG of the kernel"):
         unknown[3].value(Algorithm.SHA384)

@@ -15,7 +15,7 @@ from builders.uki import build_uki, default_sections, kernel, stub_rows
 from teekit_verify.artifacts.pe import Span
 from teekit_verify.artifacts.uki import parse_uki
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
-from teekit_verify.prediction.stub import BEHAVIOURS, StubView, stub_view
+from teekit_verify.prediction.stub import BEHAVIOURS, StubView, profile_number, profiles, stub_view
 from teekit_verify.prediction.stub_cpio import extra_file
 
 LINUX = (".linux", kernel())
@@ -43,7 +43,7 @@ def initrd(seen: StubView) -> bytes | None:
     return b"".join(bytes(data[part.start : part.stop]) if isinstance(part, Span) else part for part in message)
 
 
-@pytest.mark.parametrize("version", ["251", "261.3", "262.1-1", "999", "9999", "258~rc1", "257-rc1"])
+@pytest.mark.parametrize("version", ["251", "263", "999", "9999", "258~rc1", "262~rc2", "257-rc1"])
 def test_versions_nobody_looked_into_are_refused(version: str) -> None:
     with pytest.raises(
         UnsupportedInputError, match=rf"systemd-stub {version}: what this version measures is not known"
@@ -168,6 +168,10 @@ def test_other_profiles() -> None:
         stub_view(uki, 3)
     with pytest.raises(TeekitError, match="systemd-stub 255 knows no profiles"):
         stub_view(parse_uki(build_uki("255")), 1)
+    with pytest.raises(
+        UnsupportedInputError, match="systemd-stub 262: where it measures the number of a profile is not"
+    ):
+        stub_view(parse_uki(build_uki("262")), 1)
 
 
 def test_the_release_is_that_of_the_kernel_that_is_started() -> None:
@@ -296,6 +300,36 @@ def test_before_257_only_the_signature_and_its_key_are_packed() -> None:
 def test_load_options(version: str, section: bytes, expected: str) -> None:
     """mangle_stub_cmdline() of that version; then UTF-16LE with a NUL."""
     assert view(version, (".cmdline", section)).load_options() == expected.encode("utf-16-le") + b"\0\0"
+
+
+@pytest.mark.parametrize(
+    ("version", "cmdline", "is_open"),
+    [
+        ("262.1-1", b"quiet", True),
+        ("261.3", b"quiet myconsole=1 console", True),
+        ("262.1-1", b"quiet console=ttyS0", False),
+        ("262.1-1", b"console=hvc0 quiet", False),
+        ("260.4", b"quiet", False),
+    ],
+)
+def test_a_console_of_the_machine(version: str, cmdline: bytes, is_open: bool) -> None:  # noqa: FBT001
+    """cmdline_append_console(): nothing where `console=*` or `* console=*` fits the command line."""
+    assert view(version, (".cmdline", cmdline)).open_console() is is_open
+
+
+def test_profiles_by_number_and_id() -> None:
+    sections = [LINUX, (".profile", b"ID=main\nTITLE=x\n"), (".profile", b'TITLE=y\nID="debug"\n'), (".profile", b"")]
+    uki = parse_uki(build_uki("257", sections))
+    assert profiles(uki) == ("main", "debug", "")
+    assert [profile_number(uki, text) for text in ("0", "main", "1", "debug", "2")] == [0, 0, 1, 1, 2]
+    for text in ("3", "", "x", "-1", "\u0661"):
+        with pytest.raises(TeekitError, match=r"the UKI has no profile .*: there are 0 \(main\), 1 \(debug\), 2"):
+            profile_number(uki, text)
+    twice = parse_uki(build_uki("257", [*sections, (".profile", b"ID=main\n")]))
+    with pytest.raises(TeekitError, match="the UKI has more than one profile main"):
+        profile_number(twice, "main")
+    assert profiles(parse_uki(build_uki("255", sections))) == ("",)
+    assert profile_number(parse_uki(build_uki("255", sections)), "0") == 0
 
 
 def test_no_cmdline() -> None:

@@ -126,10 +126,10 @@ def test_rtmr2_holds_what_pcr_11_and_pcr_9_hold(gpt: GuidPartitionTable) -> None
     [
         ("257", "6.9.0", False, True, True),
         ("257", "6.9.0", True, True, False),
-        ("257", "6.8.12", False, True, False),
+        ("257", "6.8.12", True, True, False),
         ("255", "6.12.1", False, False, True),
         ("255", "6.12.1", True, False, False),
-        ("252", "6.1.0", False, False, False),
+        ("252", "6.1.0", True, False, False),
     ],
 )
 def test_what_reaches_rtmr2(version: str, release: str, vtpm: bool, sections: bool, tags: bool) -> None:  # noqa: FBT001
@@ -203,11 +203,55 @@ def test_what_the_uki_does_not_decide_is_missing(payload: list[tuple[str, bytes]
     assert of(predict_uki(uki, vtpm=True), rtmr(2)).missing == ()
 
 
-def test_an_old_kernel_has_no_say_in_rtmr2_and_an_unknown_one_in_pcr_9() -> None:
-    uki = parse_uki(build_uki("255", [(".linux", kernel("5.14.0")), (".cmdline", b"quiet")]))
-    assert of(predict_uki(uki, vtpm=False), rtmr(2)).value(Algorithm.SHA384) == Digest.zero(Algorithm.SHA384)
+@pytest.mark.parametrize(("stub", "sections"), [("255", 0), ("257", 4)])
+def test_an_old_kernel_may_have_a_backport(stub: str, sections: int) -> None:
+    """Upstream measures to CC from 6.9; which build measures earlier, `uname -r` does not tell."""
+    uki = parse_uki(build_uki(stub, [(".linux", kernel("5.14.0")), (".cmdline", b"quiet")]))
+    found = of(predict_uki(uki, vtpm=False), rtmr(2))
+    assert found.missing == ("EV_EVENT_TAG of the kernel: before Linux 6.9 its vendor decides: one of 2 alternatives",)
+    with pytest.raises(TeekitError, match=r"RTMR2 cannot be predicted: EV_EVENT_TAG of the kernel: before Linux 6.9"):
+        found.value(Algorithm.SHA384)
+    without, within = (events for _, events in found.alternatives)
+    assert (len(without), len(within)) == (sections, sections + 1)
+    assert within[-1].digest(Algorithm.SHA384) == Digest.of(Algorithm.SHA384, "quiet\0".encode("utf-16-le"))
     with pytest.raises(TeekitError, match="PCR9 cannot be predicted: EV_EVENT_TAG of the kernel: what its version"):
         of(predict_uki(uki, vtpm=True), pcr(9)).value(Algorithm.SHA256)
+
+
+@pytest.mark.parametrize(
+    ("cmdline", "missing", "events"),
+    [
+        (
+            b"quiet",
+            "LOADED_IMAGE::LoadOptions: systemd-stub 262.1-1 adds a console= of the machine, the UKI has none",
+            0,
+        ),
+        (b"console=hvc0", "Linux initrd: systemd-stub 262.1-1 adds a secret of the machine's firmware to it", 1),
+    ],
+)
+def test_what_newer_stubs_add_of_the_machine_stays_open(cmdline: bytes, missing: str, events: int) -> None:
+    uki = parse_uki(build_uki("262.1-1", [(".linux", kernel()), (".cmdline", cmdline), (".initrd", b"0707")]))
+    predictions = predict_uki(uki, vtpm=False)
+    for register in (pcr(9), rtmr(2)):
+        assert of(predictions, register).missing == (missing,)
+    assert len(of(predictions, pcr(9)).events) == events
+    for register in (pcr(4), pcr(11)):
+        assert of(predictions, register).value(Algorithm.SHA256)
+
+
+def test_another_profile_has_other_sections() -> None:
+    payload = [
+        (".linux", kernel()),
+        (".cmdline", b"base"),
+        (".profile", b"ID=a"),
+        (".profile", b"ID=b"),
+        (".cmdline", b"b"),
+    ]
+    uki = parse_uki(build_uki("257", payload))
+    values = {of(predict_uki(uki, vtpm=True, profile=number), pcr(11)).value(Algorithm.SHA256) for number in (0, 1)}
+    assert len(values) == 2
+    options = of(predict_uki(uki, vtpm=True, profile=1), pcr(9)).events[0]
+    assert options.digest(Algorithm.SHA256) == Digest.of(Algorithm.SHA256, "b\0".encode("utf-16-le"))
 
 
 def test_a_register_has_only_its_banks() -> None:

@@ -15,6 +15,7 @@ from teekit_verify.core.outcome import ExitStatus
 def measure(
     file: given.FileArgument = None,
     platform: given.PlatformOption = None,
+    profile: given.ProfileOption = None,
     vtpm: given.VtpmOption = None,
     machine: given.MachineOption = None,
     firmware: given.FirmwareOption = None,
@@ -47,13 +48,17 @@ def measure(
     from teekit_verify.core.files import write_whole
     from teekit_verify.documents.create import dump_measurements
     from teekit_verify.documents.pcrlock import dump_pcrlock
-    from teekit_verify.prediction.image import measure_file, platforms_for
+    from teekit_verify.prediction.image import booted_profile, measure_file, platforms_for
     from teekit_verify.report import layout, terminal
 
     request = MachineRequest(machine or (), firmware, disks, memory, cpus, edk2, qemu)
-    of_images = bool(platform) or vtpm is not None or pcrlock
+    of_images = bool(platform) or profile is not None or vtpm is not None or pcrlock
+    booted = ""
     if kernel is not None:
-        _require(file is None and not of_images, "--kernel goes with neither FILE, --platform, --vtpm nor --pcrlock")
+        _require(
+            file is None and not of_images,
+            "--kernel goes with neither FILE, --platform, --profile, --vtpm nor --pcrlock",
+        )
         measurements = request.measure_kernel(kernel, initrd, cmdline)
     else:
         _require(file is not None, "Missing argument 'FILE'")
@@ -64,7 +69,8 @@ def measure(
             return measure_firmware(file, mrtd_order, json_output=json_output)
         names = platform or (["uefi-vtpm"] if pcrlock else ["gcp"] if machine else [])
         platforms = platforms_for(file, names, vtpm=vtpm)
-        measurements = measure_file(file, platforms, machines=request.machines(platforms))
+        measurements = measure_file(file, platforms, machines=request.machines(platforms), profile=profile or "0")
+        booted = booted_profile(file, profile or "0")
     document = dump_measurements(measurements)
     if output is not None:
         write_whole(output, document)
@@ -74,6 +80,8 @@ def measure(
         typer.echo(document.decode(), nl=False)
     else:
         terminal.show_measurements(measurements, layout.console(sys.stdout), events=events)
+        if booted:
+            typer.echo(booted)
     return ExitStatus.HOLDS
 
 

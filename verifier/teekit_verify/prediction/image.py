@@ -15,14 +15,20 @@ from teekit_verify.documents import model
 from teekit_verify.documents.create import register_value
 from teekit_verify.prediction.machines import on_record
 from teekit_verify.prediction.platforms import IMAGE_PLATFORMS, PLATFORMS, Platform, subject_of
+from teekit_verify.prediction.stub import behaviour_of, profile_number, profiles
+from teekit_verify.registers.registers import rtmr
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
+    from teekit_verify.artifacts.uki import UnifiedKernelImage
     from teekit_verify.prediction.machines import Machines
     from teekit_verify.prediction.platforms import Subject
+    from teekit_verify.prediction.uki import Prediction
     from teekit_verify.registers.registers import Register
+
+    _Platforms = dict[str, dict[Register, model.RegisterValue]]
 
 _FORMATS = {
     ArtifactKind.RAW: model.DiskFormat.RAW,
@@ -65,16 +71,17 @@ def measure_file(
     *,
     machines: Machines | None = None,
     whole_disk: bool = False,
+    profile: str = "0",
 ) -> model.Measurements:
     """The measurements of a UKI or of the UKI on a disk; with `whole_disk`, all of the disk's bytes are hashed as well.
-    With `machines`, these are predicted instead of their platform.
+    With `machines`, these are predicted instead of their platform. `profile` is the number or ID of the UKI's profile.
 
     Raises TeekitError for other files, and for a UKI whose measuring is not known.
     """
     with open_boot_artifact(path) as boot, ThreadPoolExecutor(1) as beside:
         uki, disk = boot.uki, None
         whole = beside.submit(Digest.of, Algorithm.SHA256, uki.data)  # leaves no processor idle
-        subject = subject_of(boot)
+        subject = subject_of(boot, profile=profile_number(uki, profile))
         if boot.kind is not ArtifactKind.UKI:
             digest = digest_file(path) if whole_disk else None
             disk = model.Disk(path.name, _FORMATS[boot.kind], path.stat().st_size, digest)
@@ -83,9 +90,19 @@ def measure_file(
             tool_version=__version__,
             artifact=model.Artifact(boot.name, len(uki.data), whole.result()),
             stub_version=uki.stub_version.text,
-            platforms=_platforms(platforms, subject, machines),
+            platforms=_without_smbios(_platforms(platforms, subject, machines), uki),
             disk=disk,
         )
+
+
+def booted_profile(path: Path, profile: str) -> str:
+    """Which of the UKI's profiles is measured, in words; empty where there is one. Raises TeekitError."""
+    with open_boot_artifact(path) as boot:
+        names, number = profiles(boot.uki), profile_number(boot.uki, profile)
+    if len(names) == 1:
+        return ""
+    name = f" ({printable(names[number])})" if names[number] else ""
+    return f"Profile {number}{name} of {len(names)}: the others measure other values (--profile)."
 
 
 def _platforms(
@@ -101,13 +118,32 @@ def _platforms(
     }
 
 
-def _registers(platform: Platform, subject: Subject) -> dict[Register, model.RegisterValue]:
+def _without_smbios(platforms: _Platforms, uki: UnifiedKernelImage) -> _Platforms:
+    """RTMR0 stays open where the stub measures the machine's SMBIOS structures: PCR 1 is mapped to it."""
+    if not behaviour_of(uki.stub_version).adds_of_the_machine:
+        return platforms
+    reason = f"systemd-stub {uki.stub_version.text} measures the machine's SMBIOS structures, which are not known"
     return {
-        prediction.register: register_value(
-            prediction.register, prediction.events, missing="; ".join(prediction.missing)
-        )
-        for prediction in platform.predict(subject)
+        name: {
+            register: model.RegisterValue(None, reason, ()) if register == rtmr(0) else value
+            for register, value in of.items()
+        }
+        for name, of in platforms.items()
     }
+
+
+def _registers(platform: Platform, subject: Subject) -> dict[Register, model.RegisterValue]:
+    return {prediction.register: _value(prediction) for prediction in platform.predict(subject)}
+
+
+def _value(prediction: Prediction) -> model.RegisterValue:
+    register, missing = prediction.register, "; ".join(prediction.missing)
+    if not prediction.alternatives:
+        return register_value(register, prediction.events, missing=missing)
+    values = (
+        model.AcceptableValue(label, register_value(register, events)) for label, events in prediction.alternatives
+    )
+    return model.RegisterValue(None, missing, (), tuple(values))
 
 
 def measure_for(path: Path, platforms: Collection[str], listed: Collection[model.Artifact]) -> model.Measurements:

@@ -11,10 +11,15 @@ _CC_SINCE = (6, 9)
 
 @dataclass(frozen=True, slots=True)
 class KernelBehaviour:
-    """Whether the kernel measures LoadOptions and initrd: to TCG2 if there is one, else to CC. None: not known."""
+    """Whether the kernel measures LoadOptions and initrd: to TCG2 if there is one, else to CC. None: not known.
+
+    `vendor_decides`: upstream does not measure to CC yet, but vendors have added it to such versions (Ubuntu's and Red Hat's
+    kernels for confidential guests); `uname -r` does not tell.
+    """
 
     measures_to_tcg2: bool | None
     measures_to_cc: bool | None
+    vendor_decides: bool = False
 
 
 def kernel_behaviour(release: str | None) -> KernelBehaviour:
@@ -28,4 +33,5 @@ def kernel_behaviour(release: str | None) -> KernelBehaviour:
     if match is None:
         return KernelBehaviour(None, None)
     version = (int(match[1]), int(match[2]))
-    return KernelBehaviour(True if version >= _BOTH_EVENTS_SINCE else None, version >= _CC_SINCE)
+    is_new = version >= _CC_SINCE
+    return KernelBehaviour(True if version >= _BOTH_EVENTS_SINCE else None, is_new or None, vendor_decides=not is_new)

@@ -1,10 +1,15 @@
 """What each systemd-stub measures, and what it hands to the kernel: one table, read from systemd's sources.
 
-Read in 252.39, 253, 254.26, 255.4, 256, 257.13, 258.10, 259.5 and 260.4: src/fundamental/tpm-pcr.h or uki.h (order of
+Read in 252.39, 253, 254.26, 255.4, 256, 257.13, 258.10, 259.5, 260.4 and the sources between 261 and 262: src/fundamental/tpm-pcr.h or uki.h (order of
 the sections), src/boot/stub.c (initrds, profiles), pe.c (which section wins), cpio.c, linux.c, measure.c, util.c
 (src/boot/efi/ up to 256). 252, 254, 255, 257 and 259 were also booted under OVMF with a software TPM (tests/assets/boots).
-A version that is not in the table is refused: the next release may measure something else. 261, for one, appends a
-console= argument that depends on the machine, and a secret from a firmware variable, and measures SMBIOS data.
+A version that is not in the table is refused: the next release may measure something else.
+
+261 and 262 add what the machine decides (src/boot/console.c, boot-secret.c, smbios-measure.c): a console= argument where the
+command line has none, a secret from a firmware variable in the initrd, and SMBIOS structures in PCR 1. What of it is in
+which of the two was not told apart, so either is taken to do all of it, and what follows from it is open. 262.1-1 (Debian) was
+booted under OVMF 2022.11: PCR 4 and 11 as predicted, console=uart,io,0x3f8 appended, SMBIOS type 1 in PCR 1, and no secret, for lack
+of random numbers.
 """
 
 from __future__ import annotations
@@ -14,9 +19,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.uki import kernel_release
-from teekit_verify.core.errors import TeekitError, UnsupportedInputError
+from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
 from teekit_verify.prediction.stub_cpio import extra_file
-from teekit_verify.prediction.stub_sections import by_first_name, by_last_prefix, refuse_changed_memory
+from teekit_verify.prediction.stub_sections import by_first_name, by_last_prefix, profile_starts, refuse_changed_memory
 
 if TYPE_CHECKING:
     from teekit_verify.artifacts.pe import PeSection
@@ -27,6 +32,7 @@ _UNMEASURED = ".pcrsig"
 """unified_section_measure(): "Don't include the PCR signature in the PCR measurements"."""
 _MAX_CMDLINE_BYTES = 1 << 16
 """Linux uses the first 2,047 characters on x86 (COMMAND_LINE_SIZE), but measures all of them."""
+_MAX_PROFILE_BYTES = 1 << 16
 _HARDWARE_DEPENDENT = (".dtbauto", ".efifw")
 
 
@@ -48,6 +54,8 @@ class StubBehaviour:
     measures_to_cc: bool
     firmware_loads_kernel: bool
     skips_leading_space: bool
+    adds_of_the_machine: bool = False
+    """A console, a boot secret, and SMBIOS events (261 and 262)."""
 
 
 _SIGNATURE_FILES = ((".pcrsig", "tpm2-pcr-signature.json"), (".pcrpkey", "tpm2-pcr-public-key.pem"))
@@ -82,6 +90,7 @@ _V257 = StubBehaviour(
     skips_leading_space=True,
 )
 _V258 = replace(_V257, sections=(*_V257.sections, ".efifw"), firmware_loads_kernel=False)
+_V261 = replace(_V258, adds_of_the_machine=True)
 
 _CHANGED_BUILDS = re.compile(r"rc\d|\.el\d")
 """Release candidates, and Red Hat Enterprise Linux: its 252 measures .uname and .sbat, which upstream's does not."""
@@ -96,6 +105,8 @@ BEHAVIOURS = {
     258: _V258,
     259: _V258,
     260: _V258,
+    261: _V261,
+    262: _V261,
 }
 
 
@@ -125,6 +136,12 @@ class StubView:
         if section is None:
             raise UnsupportedInputError(f"the UKI has no .linux section for its profile {self.profile}")
         return section
+
+    def open_console(self) -> bool:
+        """Whether the stub may append a console= of the machine: cmdline_append_console(), where there is none yet."""
+        options = self.load_options()
+        words = [] if options is None else options.decode("utf-16-le").rstrip("\0").split(" ")
+        return self.behaviour.adds_of_the_machine and not any(word.startswith("console=") for word in words)
 
     def kernel_release(self) -> str | None:
         """`uname -r` of the kernel that is started, as far as the sections in use tell."""
@@ -198,6 +215,11 @@ def stub_view(uki: UnifiedKernelImage, profile: int = 0) -> StubView:
                 f"the UKI has a {name} section: whether it is used and measured depends on the machine",
                 hint=f"Build the UKI without {name}.",
             )
+    if profile and behaviour.adds_of_the_machine:
+        raise UnsupportedInputError(
+            f"systemd-stub {uki.stub_version.text}: where it measures the number of a profile is not known",
+            hint="Measure the first profile, or build the UKI with an older systemd-stub.",
+        )
     if behaviour.profiles:
         chosen = by_first_name(uki.sections, behaviour.sections, profile)
     elif profile:
@@ -209,6 +231,37 @@ def stub_view(uki: UnifiedKernelImage, profile: int = 0) -> StubView:
     refuse_changed_memory(chosen, uki)
     used = tuple(chosen[name] for name in behaviour.sections if name in chosen)
     return StubView(uki, behaviour, used, profile)
+
+
+def profiles(uki: UnifiedKernelImage) -> tuple[str, ...]:
+    """The ID of each profile by number, empty where it has none. Stubs before 257 know one, and so does a UKI without any."""
+    starts = profile_starts(uki.sections) if behaviour_of(uki.stub_version).profiles else []
+    return tuple(_profile_id(uki, uki.sections[start]) for start in starts) or ("",)
+
+
+def profile_number(uki: UnifiedKernelImage, text: str) -> int:
+    """Of a number, or of a profile's ID. Raises TeekitError for what names none, or more than one."""
+    names = profiles(uki)
+    if re.fullmatch(r"[0-9]{1,4}", text):
+        found = [int(text)] if int(text) < len(names) else []
+    else:
+        found = [number for number, name in enumerate(names) if text and name == text]
+    if len(found) != 1:
+        listed = ", ".join(
+            f"{number} ({printable(name)})" if name else str(number) for number, name in enumerate(names)
+        )
+        raise TeekitError(
+            f"the UKI has {'no' if not found else 'more than one'} profile {printable(text[:40])}: there are {listed}",
+            hint="Name one of them, by its number or ID.",
+        )
+    return found[0]
+
+
+def _profile_id(uki: UnifiedKernelImage, section: PeSection) -> str:
+    """UAPI group specification "Unified Kernel Image", .profile: lines as in os-release, with ID= and TITLE=."""
+    text = bytes(uki.content(section)[:_MAX_PROFILE_BYTES]).decode("utf-8", "replace")
+    match = re.search(r"^ID=[\"']?([^\"'\n\r\0]*)", text, re.MULTILINE)
+    return match[1].strip() if match else ""
 
 
 def _padded(part: Message) -> Message:

@@ -10,7 +10,7 @@ command line of its own. A boot where that does not hold gives other values.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.pe import parse_pe
@@ -37,11 +37,15 @@ _EXIT_SUCCEEDED = b"Exit Boot Services Returned with Success"
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The predicted event log of one register. `missing` names the events that the given artifacts do not decide."""
+    """The predicted event log of one register. `missing` names the events that the given artifacts do not decide.
+
+    `alternatives` are the whole logs that are possible, with what each of them takes; then `missing` says so.
+    """
 
     register: Register
     events: tuple[Event, ...]
     missing: tuple[str, ...] = ()
+    alternatives: tuple[tuple[str, tuple[Event, ...]], ...] = ()
 
     def value(self, algorithm: Algorithm) -> Digest:
         """The register after ExitBootServices. Raises TeekitError if an event is missing or the bank does not exist."""
@@ -67,7 +71,12 @@ class _Draft:
 
 
 def predict_uki(
-    uki: UnifiedKernelImage, gpt: GuidPartitionTable | None = None, *, vtpm: bool, secure_boot: bool = False
+    uki: UnifiedKernelImage,
+    gpt: GuidPartitionTable | None = None,
+    *,
+    vtpm: bool,
+    secure_boot: bool = False,
+    profile: int = 0,
 ) -> tuple[Prediction, ...]:
     """PCR 4, 5, 9, 11 of a guest with a vTPM, and RTMR1, RTMR2 of a TDX guest (with a vTPM beside it, or not).
 
@@ -78,7 +87,7 @@ def predict_uki(
     With Secure Boot on, stubs up to 257 replace the firmware's check of the kernel they carry (src/boot/secure-boot.c,
     install_security_override(): "If not running in secure boot [...] nothing happens"), and with it the measurement.
     """
-    view = stub_view(uki)
+    view = stub_view(uki, profile)
     kernel = kernel_behaviour(view.kernel_release())
     images = [ev_efi_boot_services_application(view, None)]
     if view.behaviour.firmware_loads_kernel and not secure_boot:
@@ -90,7 +99,7 @@ def predict_uki(
     sections = [event for section in view.measured for event in ev_ipl_section(section)]
     unknown = ("EV_EVENT_TAG of the kernel: what its version measures is not known",)
     no_tcg2 = unknown if kernel.measures_to_tcg2 is None else no_tags
-    no_cc = unknown if kernel.measures_to_cc is None else no_tags if kernel.measures_to_cc else ()
+    no_cc = unknown if kernel.measures_to_cc is None else no_tags
     start = [ev_efi_action(_CALLING_EFI_APPLICATION), ev_separator()]
     drafts: list[tuple[Register, list[_Draft], tuple[str, ...]]] = [
         (pcr(4), start + images, ()),
@@ -104,7 +113,23 @@ def predict_uki(
             () if vtpm else no_cc,
         ),
     ]
-    return _predictions(uki, drafts)
+    predictions = _predictions(uki, drafts)
+    if kernel.vendor_decides and not vtpm and not no_tags:
+        return (*predictions[:-1], _with_and_without(predictions[-1], uki, tags))
+    return predictions
+
+
+def _with_and_without(rtmr2: Prediction, uki: UnifiedKernelImage, tags: list[_Draft]) -> Prediction:
+    """RTMR2 of kernels before 6.9, which may have their vendor's backport of the measurement."""
+    (added,) = _predictions(uki, [(rtmr2.register, tags, ())])
+    return replace(
+        rtmr2,
+        missing=("EV_EVENT_TAG of the kernel: before Linux 6.9 its vendor decides: one of 2 alternatives",),
+        alternatives=(
+            ("the kernel measures nothing, as upstream", rtmr2.events),
+            ("the kernel measures command line and initrd, by its vendor's backport", rtmr2.events + added.events),
+        ),
+    )
 
 
 def ev_efi_action(text: bytes) -> _Draft:
@@ -178,15 +203,23 @@ def _linux_events(view: StubView) -> tuple[list[_Draft], tuple[str, ...]]:
     options = view.load_options()
     if options is None:
         return [], ("LOADED_IMAGE::LoadOptions: the UKI has no .cmdline, the boot option decides",)
+    if view.open_console():
+        return [], (f"LOADED_IMAGE::LoadOptions: {_stub_of(view)} adds a console= of the machine, the UKI has none",)
     events = [ev_event_tag_load_options(options)]
     if "noinitrd" in options.decode("utf-16-le").rstrip("\0").split():
         return events, ("Linux initrd: the command line says noinitrd",)
+    if view.behaviour.adds_of_the_machine:
+        return events, (f"Linux initrd: {_stub_of(view)} adds a secret of the machine's firmware to it",)
     initrd = view.initrd()
     if initrd is not None:
         handed = (".ucode", ".initrd", *dict(view.behaviour.packed))
         named = [name for name in handed if view.get(name)]
         events.append(ev_event_tag_linux_initrd(initrd, f"UKI section{'s'[: len(named) > 1]} {', '.join(named)}"))
     return events, ()
+
+
+def _stub_of(view: StubView) -> str:
+    return f"systemd-stub {view.uki.stub_version.text}"
 
 
 def _predictions(

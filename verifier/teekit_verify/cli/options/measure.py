@@ -30,6 +30,14 @@ VtpmOption = Annotated[
     bool | None,
     typer.Option("--vtpm/--no-vtpm", help="Only machines with a vTPM, or without. [default: both]", show_default=False),
 ]
+ProfileOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Of a UKI with several profiles: the ID or number of the one that is booted. [default: 0]",
+        show_default=False,
+    ),
+]
 OutputOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Also write the measurements to this file, as JSON.", show_default=False),

@@ -46,9 +46,9 @@ class Platform:
         return self.name == name or self.name.startswith(f"{name}-")
 
 
-def subject_of(artifact: BootArtifact, *, secure_boot: bool = False) -> Subject:
+def subject_of(artifact: BootArtifact, *, secure_boot: bool = False, profile: int = 0) -> Subject:
     """Predict what the artifact decides, once for all platforms. Raises UnsupportedInputError (`measurement.boot`)."""
-    predictions = predict_uki(artifact.uki, artifact.gpt, vtpm=False, secure_boot=secure_boot)
+    predictions = predict_uki(artifact.uki, artifact.gpt, vtpm=False, secure_boot=secure_boot, profile=profile)
     return Subject({prediction.register: prediction for prediction in predictions})
 
 
