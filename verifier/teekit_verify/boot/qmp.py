@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from typing import TYPE_CHECKING, Self
 
 from teekit_verify.core.errors import TeekitError
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+_ATTEMPTS, _PAUSE_SECONDS = 40, 0.05
 _MAX_LINE_BYTES = 1 << 20
 _MAX_LINES = 1000
 _ANSWER_TIMEOUT_SECONDS = 60
@@ -24,7 +26,7 @@ class QmpClient:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(_ANSWER_TIMEOUT_SECONDS)
         try:
-            self._socket.connect(str(path))
+            self._connect(path)
         except OSError as error:
             self._socket.close()
             raise TeekitError(f"QEMU's control socket does not answer: {error}") from error
@@ -36,6 +38,15 @@ class QmpClient:
             self._lines.close()
             self._socket.close()
             raise TeekitError(f"QEMU's control socket does not answer: {error}") from error
+
+    def _connect(self, path: Path) -> None:
+        """QEMU's socket has its name a moment before anybody listens."""
+        for _ in range(_ATTEMPTS):
+            try:
+                return self._socket.connect(str(path))
+            except ConnectionRefusedError:
+                time.sleep(_PAUSE_SECONDS)
+        return self._socket.connect(str(path))
 
     def __enter__(self) -> Self:
         return self

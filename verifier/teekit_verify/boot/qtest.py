@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -25,6 +26,7 @@ _FW_CFG_DIRECTORY = 0x19
 _DMA_READ_SELECTED, _DMA_FAILED = 0x0A, 0x01
 _SCRATCH_ADDRESS = 0x100000
 """Guest memory that nobody else uses while no guest runs."""
+_ATTEMPTS, _PAUSE_SECONDS = 100, 0.05
 _MAX_ITEMS = 1024
 _MAX_ITEM_BYTES = 4 << 20
 
@@ -36,11 +38,20 @@ class QtestClient:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(_TIMEOUT_SECONDS)
         try:
-            self._socket.connect(str(path))
+            self._connect(path)
         except OSError as error:
             self._socket.close()
             raise TeekitError(f"QEMU's qtest socket does not answer: {error}") from error
         self._lines = self._socket.makefile("rb")
+
+    def _connect(self, path: Path) -> None:
+        """QEMU's socket has its name a moment before anybody listens."""
+        for _ in range(_ATTEMPTS):
+            try:
+                return self._socket.connect(str(path))
+            except ConnectionRefusedError:
+                time.sleep(_PAUSE_SECONDS)
+        return self._socket.connect(str(path))
 
     def __enter__(self) -> Self:
         return self
