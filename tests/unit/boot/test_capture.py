@@ -174,6 +174,8 @@ def test_missing_programs(folder: Path, temporary: Path, tmp_path: Path, missing
     _assert_nothing_is_left(temporary, folder)
 
 
+# Wherever it happens: what was opened a moment before, Python closes itself, and says so.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_ctrl_c_ends_everything(folder: Path, temporary: Path, tmp_path: Path) -> None:
     fake_machine.install(folder, logs=[])
 

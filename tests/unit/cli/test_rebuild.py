@@ -17,6 +17,7 @@ import pytest
 from builders import rebuilds
 from builders.rebuilds import Miniature
 from teekit_verify.cli.app import main
+from teekit_verify.core.errors import TeekitError
 from teekit_verify.rebuild import host, run
 from teekit_verify.rebuild.workspace import Workspace
 from teekit_verify.record import judging
@@ -508,3 +509,15 @@ def test_without_nix(miniature: Miniature, tmp_path: Path, capsys: pytest.Captur
         "error: the program 'nix' is not installed",
         "hint: Run scripts/setup_deps.sh, which installs nix.",
     ]
+
+
+def test_what_the_host_lacks_is_known_before_anything_is_fetched(
+    miniature: Miniature, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def probe(_folders: object) -> str:
+        raise TeekitError("no overlay can be mounted", hint="Use another disk.")
+
+    monkeypatch.setattr(host, "NEEDS", (host.Need("overlay", host.Purpose.REBUILD, probe),))
+    assert rebuild(miniature) == 2
+    assert capsys.readouterr().err == "error: no overlay can be mounted\nhint: Use another disk.\n"
+    assert not (miniature.cache / "downloads").exists()

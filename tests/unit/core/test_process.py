@@ -160,6 +160,8 @@ def test_a_program_that_ignores_sigterm_is_killed(tmp_path: Path, monkeypatch: p
     assert gone(tmp_path / "pid")
 
 
+# Wherever it happens: what was opened a moment before, Python closes itself, and says so.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_control_c_ends_the_program_and_is_passed_on(tmp_path: Path) -> None:
     def interrupt() -> None:
         while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from typing import TYPE_CHECKING, Self
 
 from teekit_verify.core.errors import TeekitError
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _TIMEOUT_SECONDS = 60
+_ATTEMPTS, _PAUSE_SECONDS = 40, 0.05
 
 
 class LineSocket:
@@ -24,11 +26,20 @@ class LineSocket:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(_TIMEOUT_SECONDS)
         try:
-            self._socket.connect(str(path))
+            self._connect(path)
         except OSError as error:
             self._socket.close()
             raise TeekitError(f"QEMU's {name} socket does not answer: {error}") from error
         self._lines = self._socket.makefile("rb")
+
+    def _connect(self, path: Path) -> None:
+        """QEMU's socket has its name a moment before anybody listens."""
+        for _ in range(_ATTEMPTS):
+            try:
+                return self._socket.connect(str(path))
+            except ConnectionRefusedError:
+                time.sleep(_PAUSE_SECONDS)
+        return self._socket.connect(str(path))
 
     def __enter__(self) -> Self:
         return self
