@@ -25,6 +25,7 @@ def rebuild(
     profile: shared.ProfileOption = None,
     kernel: shared.KernelOption = "debian",
     reference: given.ReferenceOption = None,
+    no_reference: given.NoReferenceOption = False,
     output: given.OutputOption = Path("report"),
     workspace: given.WorkspaceOption = Path("workspace"),
     keep: given.KeepOption = False,
@@ -62,6 +63,8 @@ def rebuild(
     command = shared.command_line(context)
     if release is not None or mkosi_args is not None:
         _require_no_image(command)
+    if no_reference and reference is not None:
+        raise TeekitError("--reference and --no-reference exclude each other", hint="Give one of them.")
     varied = variation.conditions(vary)
     choice = Choice(
         image=image,
@@ -93,7 +96,7 @@ def rebuild(
         run.require_host(bringing, place)
         subject = find_subject(choice, bringing, place)
         bringing, target = subject.bringing, subject.target
-        published = judging.find_reference(reference, subject.reference)
+        published = None if no_reference else judging.find_reference(reference, subject.reference)
         if makes_lock:
             locked = bringing.new_image_lock((target,))
         else:

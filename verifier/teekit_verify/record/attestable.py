@@ -15,6 +15,7 @@ from teekit_verify.documents import codec, fields, model
 from teekit_verify.documents.inputs import inputs_digest
 from teekit_verify.record.directory import load_reproduced
 from teekit_verify.record.document import REBUILD_SCHEMA, REBUILD_SCHEMA_V1
+from teekit_verify.record.publishable import RecordedOrigin  # noqa: TC001 - pydantic reads the annotations
 from teekit_verify.record.read import is_v1
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class _Report:
     inputs: _Inputs | None = None
     measurements: model.Measurements | None = None
     checklist: _Checklist | None = None
+    origin: RecordedOrigin | None = None
 
 
 def load_rebuilt(directory: Path) -> Rebuilt:
@@ -74,6 +76,8 @@ def load_rebuilt(directory: Path) -> Rebuilt:
     schema = REBUILD_SCHEMA_V1 if is_v1(data, str(path)) else REBUILD_SCHEMA
     report = codec.parse(_Report, schema, data, str(path))
     require_attestable(report.verdict, str(directory))
+    if report.origin is not None:
+        report.origin.require_unchanged(str(directory))
     build, measurements = load_reproduced(directory)
     digest = inputs_digest(build.inputs)
     if report.inputs is None or {report.inputs.sha256_a, report.inputs.sha256_b} != {digest}:

@@ -47,6 +47,9 @@ ReferenceOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="What was published. [default: the image's file in reference/, if there is one]"),
 ]
+NoReferenceOption = Annotated[
+    bool, typer.Option("--no-reference", help="Compare with nothing published: for a new release, say.")
+]
 OutputOption = Annotated[Path, typer.Option(metavar="DIR", help="The folder for the report.")]
 WorkspaceOption = Annotated[
     Path, typer.Option(metavar="DIR", help="The folder to build in; it survives an interruption.")

@@ -24,7 +24,8 @@ def create(
     release: Annotated[str, typer.Option(metavar="NAME", help="What the release is called.")],
     output: Annotated[Path, typer.Option(metavar="FILE", help="The file to write.")],
     commit: Annotated[
-        str | None, typer.Option(metavar="COMMIT", help="The source commit, 40 hexadecimal digits.")
+        str | None,
+        typer.Option(metavar="COMMIT", help="The source commit, if you want it compared with the one of the report."),
     ] = None,
     measurements: Annotated[
         list[Path] | None,
@@ -43,14 +44,14 @@ def create(
     from teekit_verify.core.files import write_whole
     from teekit_verify.documents.create import create_reference, dump_reference, require_measured_from
     from teekit_verify.documents.load import load_measurements
-    from teekit_verify.record.directory import load_reproduced
+    from teekit_verify.record.publishable import load_publishable
     from teekit_verify.reference.formats import load_published
     from teekit_verify.report.published_report import warnings
 
-    build, measured = load_reproduced(report)
+    build, measured, source = load_publishable(report, commit)
     more = [load_measurements(path) for path in measurements or ()]
     require_measured_from(build, more)
-    document = create_reference(release=release, commit=commit, build=build, measurements=[measured, *more])
+    document = create_reference(release=release, commit=source, build=build, measurements=[measured, *more])
     write_whole(output, dump_reference(document))
     typer.echo(f"wrote {output}", err=True)
     for line in warnings(load_published(output)):
