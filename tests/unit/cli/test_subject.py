@@ -251,6 +251,21 @@ def test_options_that_do_not_fit(
     assert message in refused(miniature, capsys, *arguments)
 
 
+def test_a_withdrawn_release_is_rebuilt_and_said_to_be_one(
+    miniature: Miniature, repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(miniature, repository)
+    folder = miniature.project.references / "releases" / "r1"
+    fields = json.loads((folder / "release.json").read_text())
+    (folder / "release.json").write_text(json.dumps({**fields, "withdrawn": "see advisory 7"}))
+    capsys.readouterr()
+    assert rebuild(miniature, "--release", "r1") == 0
+    assert capsys.readouterr().err.splitlines()[-1] == "warning: this release is withdrawn: see advisory 7"
+    artifact = next((miniature.report / "artifacts").glob("*.efi"))
+    main(["compare", str(folder / "image.json"), str(artifact)])
+    assert "is of a release that is withdrawn: see advisory 7" in capsys.readouterr().err
+
+
 def test_offline_needs_what_an_earlier_run_fetched(
     miniature: Miniature, repository: Repository, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,7 +11,9 @@ import typer
 from teekit_verify import __version__
 from teekit_verify.appraisal.artifact import compare_with_published
 from teekit_verify.appraisal.guest.appraise import GuestFiles, appraise_guest
+from teekit_verify.cli.options.shared import say_warning
 from teekit_verify.documents.load import load_measurements
+from teekit_verify.documents.release import withdrawal_of
 from teekit_verify.prediction.image import measure_for
 from teekit_verify.record import json_report
 from teekit_verify.record.document import ComparisonReport, ReferenceUsed
@@ -36,6 +38,7 @@ def compare_file(
     Raises TeekitError if there is no verdict.
     """
     published = load_published(ref, root)
+    _warn_if_withdrawn(ref)
     measurements = load_measurements(file) if claims else measure_for(file, published.platforms, published.artifacts)
     values, checklist, conclusion = compare_with_published(published.values, measurements, claimed=claims)
     report = ComparisonReport(
@@ -62,6 +65,7 @@ def compare_quote(
 ) -> ExitStatus:
     """As `compare_file`; `platform` is one of the reference's, or None for the one that fits. `firmware`: MRTDs vouched for."""
     published = load_published(ref, root)
+    _warn_if_withdrawn(ref)
     guest = appraise_guest(files, published.values, policy, platform, firmware=firmware)
     appraisal = guest.appraisal
     used = _used(ref, published, appraisal.values)
@@ -71,6 +75,11 @@ def compare_quote(
     else:
         presented_report.show_presented(files.quote.name, used, appraisal, layout.console(sys.stdout), events=events)
     return appraisal.conclusion.status
+
+
+def _warn_if_withdrawn(ref: Path) -> None:
+    if (why := withdrawal_of(ref)) is not None:
+        say_warning(f"{ref} is of a release that is withdrawn: {why}")
 
 
 def _used(ref: Path, published: PublishedFile, values: ReferenceValues) -> ReferenceUsed:

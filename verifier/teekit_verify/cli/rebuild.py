@@ -63,8 +63,6 @@ def rebuild(
     command = shared.command_line(context)
     if release is not None or mkosi_args is not None:
         _require_no_image(command)
-    if no_reference and reference is not None:
-        raise TeekitError("--reference and --no-reference exclude each other", hint="Give one of them.")
     varied = variation.conditions(vary)
     choice = Choice(
         image=image,
@@ -85,7 +83,7 @@ def rebuild(
     if snapshot is not None and not makes_lock:
         raise TeekitError("--snapshot says nothing where a lock names the packages", hint="Leave it out.")
     require_apart(output, workspace, *([source] if source and mkosi_args is not None else [bringing.project.mkosi]))
-    _require_place(output, reference)
+    _require_place(output, reference, no_reference=no_reference)
     named_lock = None if lock_file is None else lock.load(lock_file)  # it may be that of the older report
     place = Workspace(workspace.resolve())
     with place.locked():
@@ -114,11 +112,11 @@ def rebuild(
         directory.write(output, report, two, page.render)
         if not keep:
             place.clear()
-    _show(report, json_output=json_output)
+    _show(report, subject.withdrawn, json_output=json_output)
     return report.verdict.exit_status
 
 
-def _show(report: RebuildReport, *, json_output: bool) -> None:
+def _show(report: RebuildReport, withdrawn: str | None, *, json_output: bool) -> None:
     from teekit_verify.record import json_report
     from teekit_verify.report import layout
     from teekit_verify.report.rebuild import screen
@@ -127,6 +125,8 @@ def _show(report: RebuildReport, *, json_output: bool) -> None:
         sys.stdout.write(json_report.render_rebuild(report).decode())
     else:
         screen.show(report, layout.console(sys.stdout))
+    if withdrawn is not None:  # what is shown last is read
+        shared.say_warning(f"this release is withdrawn: {withdrawn}")
 
 
 def _require_no_image(command: tuple[str, ...]) -> None:
@@ -136,11 +136,13 @@ def _require_no_image(command: tuple[str, ...]) -> None:
             raise TeekitError(f"{option} says nothing here: the release, or --mkosi-args, does", hint="Leave it out.")
 
 
-def _require_place(output: Path, reference: Path | None) -> None:
+def _require_place(output: Path, reference: Path | None, *, no_reference: bool) -> None:
     """The report takes its folder's place: whoever stood in the old one would stand nowhere, and a reference be gone."""
     from teekit_verify.rebuild.workspace import require_apart
     from teekit_verify.record import directory
 
+    if no_reference and reference is not None:
+        raise TeekitError("--reference and --no-reference exclude each other", hint="Give one of them.")
     if reference is not None:
         require_apart(output, reference)
     if Path.cwd().is_relative_to(output.resolve()):

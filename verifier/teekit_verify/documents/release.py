@@ -35,6 +35,20 @@ class Release:
     image: fields.Name
     profiles: Annotated[tuple[fields.Name, ...], Field(max_length=64)]
     reference: _FileName
+    withdrawn: Annotated[str, Field(max_length=1024)] | None = None
+    """Why it must not be accepted any more, with its advisory. The values stay, so that machines can still be recognised."""
+
+
+def withdrawal_of(reference: Path) -> str | None:
+    """Why the release was withdrawn that a reference file belongs to: of the release.json beside it, if that names the file.
+
+    Raises TeekitError for a release.json that cannot be read: it may say so.
+    """
+    path = reference.with_name("release.json")
+    if not path.is_file():
+        return None
+    release = codec.parse(Release, RELEASE_SCHEMA, codec.read_bounded(path), str(path))
+    return release.withdrawn if release.reference == reference.name else None
 
 
 def load_release(folder: Path, name: str) -> tuple[Release, Path]:

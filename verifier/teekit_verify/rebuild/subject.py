@@ -44,7 +44,8 @@ class Choice:
 class Subject:
     """`bringing` has the subject's project. `reference` is the file with what was published about it, which need not exist.
 
-    `is_checkout` where people work on the very files that will be built.
+    `is_checkout` where people work on the very files that will be built. `withdrawn` is why a release must not be accepted any
+    more, or None.
     """
 
     bringing: Provision
@@ -53,6 +54,7 @@ class Subject:
     origin: Origin
     smells: tuple[Smell, ...]
     is_checkout: bool = False
+    withdrawn: str | None = None
 
     def require_unchanged(self) -> None:
         """Raises GitError if the files are no longer those that `origin` tells of: fetching takes a while."""
@@ -107,9 +109,11 @@ def _commit(choice: Choice, name: str, target: Target, bringing: Provision, work
 def _release(choice: Choice, name: str, bringing: Provision, workspace: Workspace) -> Subject:
     release, reference = load_release(bringing.project.references / "releases", name)
     load_reference(reference)  # a release without its values is none
+    if release.withdrawn is not None:
+        bringing.progress.note(f"this release is withdrawn: {release.withdrawn}")
     target = images.find_target(release.image, release.profiles)
     wanted = _as_chosen(Wanted(release.repository, release.commit, release.tag), choice)
-    return _fetched(wanted, target, reference, bringing, workspace)
+    return replace(_fetched(wanted, target, reference, bringing, workspace), withdrawn=release.withdrawn)
 
 
 def _as_chosen(wanted: Wanted, choice: Choice) -> Wanted:
