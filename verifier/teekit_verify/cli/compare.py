@@ -29,7 +29,9 @@ def compare(
     quote: given.QuoteOption = None,
     vtpm: given.VtpmOption = None,
     eventlog: given.EventlogOption = None,
+    ima: given.ImaOption = None,
     platform: given.PlatformOption = None,
+    secure_boot: given.SecureBootOption = None,
     report_data: ask.ReportDataOption = None,
     nonce: ask.NonceOption = None,
     public_key: ask.PublicKeyOption = None,
@@ -50,13 +52,16 @@ def compare(
     1 something differs, or the quote is not; 2 no verdict.
     """
     from teekit_verify.appraisal.guest.appraise import GuestFiles
+    from teekit_verify.appraisal.guest_states import SecureBoot
     from teekit_verify.cli.comparing import compare_file, compare_quote
 
     root = google_root_at(google_root, at)
     of_quotes = (
         vtpm,
         eventlog,
+        ima,
         platform,
+        secure_boot,
         report_data,
         nonce,
         public_key,
@@ -73,5 +78,6 @@ def compare(
             hint="Give `compare REF FILE` or `compare REF --quote FILE`.",
         )
     policy = ask.quote_policy(report_data, nonce, public_key, collateral, at, trusted_root, allow_debug=allow_debug)
-    files = GuestFiles(quote, tuple(vtpm or ()), eventlog)
-    return compare_quote(ref, root, files, policy, platform, events=events, json_output=json_output)
+    files = GuestFiles(quote, tuple(vtpm or ()), eventlog, ima)
+    state = None if secure_boot is None else SecureBoot(secure_boot)
+    return compare_quote(ref, root, files, policy, platform, state, events=events, json_output=json_output)

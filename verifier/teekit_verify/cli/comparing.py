@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from teekit_verify.appraisal.guest.quote import QuotePolicy
+    from teekit_verify.appraisal.guest_states import SecureBoot
     from teekit_verify.core.outcome import ExitStatus
     from teekit_verify.reference.google_signature import TrustedRoot
     from teekit_verify.reference.published import PublishedFile, ReferenceValues
@@ -46,13 +47,14 @@ def compare_quote(
     files: GuestFiles,
     policy: QuotePolicy,
     platform: str | None,
+    secure_boot: SecureBoot | None = None,
     *,
     events: bool,
     json_output: bool,
 ) -> ExitStatus:
     """As `compare_file`; `platform` is one of the reference's, or None for the one that fits."""
     published = load_published(ref, root)
-    guest = appraise_guest(files, published.values, policy, platform)
+    guest = appraise_guest(files, published.values, policy, platform, secure_boot)
     appraisal = guest.appraisal
     used = _used(ref, published, appraisal.values)
     if json_output:

@@ -262,7 +262,7 @@ BODIES: list[tuple[dict[str, Any], str, str]] = [
         "this is a debug TD: the host can read and change its memory",
     ),
     ({"td_attributes": 1 << 28 | 1 << 8}, "TD attributes", "reserved bits 0x100 are set"),
-    ({"td_attributes": 1 << 28 | 1 << 62}, "TD attributes", "reserved bits 0x4000000000000000 are set"),
+    ({"td_attributes": 1 << 28 | 1 << 61}, "TD attributes", "reserved bits 0x2000000000000000 are set"),
     (
         {"td_attributes": 0},
         "TD attributes",
@@ -301,6 +301,18 @@ def test_a_debug_td_that_is_allowed_is_still_shown() -> None:
     appraisal = appraise(build.quote(GOOD, report=build.body(td_attributes=1 << 28 | 1)), allow_debug=True)
     assert appraisal.status is ExitStatus.HOLDS
     assert appraisal.not_checked[2].detail == "this is a debug TD: the host can read and change its memory (allowed)"
+
+
+def test_a_service_td_is_accepted_by_its_value() -> None:
+    quote, known = build.quote(GOOD, report=build.body(mrservicetd=b"\x02" * 48)), b"\x02" * 48
+    assert appraise(quote, service_tds=(known,)).status is ExitStatus.HOLDS
+    assert appraise(quote, service_tds=(b"\x03" * 48,)).status is ExitStatus.DOES_NOT_HOLD
+
+
+@pytest.mark.parametrize("bit", [27, 62])
+def test_attributes_that_the_specification_names_since_1_5(bit: int) -> None:
+    """LASS and TPA: Intel TDX module ABI specification, ATTRIBUTES."""
+    assert against(appraise(build.quote(GOOD, report=build.body(td_attributes=1 << 28 | 1 << bit)))) == {}
 
 
 def test_report_data() -> None:

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from teekit_verify.core.errors import NotAuthenticError, TeekitError
 from teekit_verify.core.outcome import Check, ExitStatus, Outcome
-from teekit_verify.evidence import authenticity, certificates
+from teekit_verify.evidence import authenticity, certificates, td_attributes
 from teekit_verify.evidence.tcb import UP_TO_DATE, evaluate_tcb, missing_collateral
 
 if TYPE_CHECKING:
@@ -23,14 +23,11 @@ if TYPE_CHECKING:
     from teekit_verify.evidence.collateral import Collateral
     from teekit_verify.evidence.quote import Quote
 
-_DEBUG_BITS = 0xFF
-"""TUD, the TD under debug: any of these makes the TD untrusted (Intel TDX module ABI specification, ATTRIBUTES)."""
-_SEPT_VE_DISABLE = 1 << 28
-_KNOWN_ATTRIBUTES = 0xFF | _SEPT_VE_DISABLE | 1 << 29 | 1 << 30 | 1 << 31 | 1 << 63
-"""Attributes with a meaning for quotes; google/go-tdx-guest (validate/validate.go) and dcap-qvl refuse the others likewise."""
-_MIGRATABLE = 1 << 29
-_XFAM_FIXED_1, _XFAM_ALLOWED = 0x3, 0x6DBE7
-"""x87 and SSE are always on; bits that no TD may have (google/go-tdx-guest, validate/validate.go, 91f9a52f)."""
+_DEBUG_BITS = td_attributes.DEBUG_BITS
+_SEPT_VE_DISABLE = 1 << td_attributes.SEPT_VE_DISABLE
+_KNOWN_ATTRIBUTES = td_attributes.KNOWN_ATTRIBUTES
+_MIGRATABLE = 1 << td_attributes.MIGRATABLE
+_XFAM_FIXED_1, _XFAM_ALLOWED = td_attributes.XFAM_FIXED_1, td_attributes.KNOWN_XFAM
 
 
 class _UnacceptableError(TeekitError):
@@ -46,6 +43,8 @@ class QuotePolicy:
     report_data: ReportDataRequest | None = None
     allow_debug: bool = False
     collateral: Collateral | None = None
+    service_tds: tuple[bytes, ...] = ()
+    """Values of MRSERVICETD that are accepted, 48 bytes each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +133,7 @@ def _acceptable(quote: Quote, signature: QuoteSignature, policy: QuotePolicy) ->
         check_fact("TD attributes", lambda: _attributes(quote)),
         check_fact("XFAM", lambda: _xfam(quote)),
         check_fact("TDX module is Intel's", lambda: _module(quote)),
-        check_fact("no service TD", lambda: _service_td(quote)),
+        check_fact("no service TD", lambda: _service_td(quote, policy)),
         _report_data(quote, policy),
         _tcb(quote, signature, policy),
     )
@@ -183,10 +182,13 @@ def _module(quote: Quote) -> str:
     return f"MRSEAM {report.mrseam.hex}"
 
 
-def _service_td(quote: Quote) -> None:
+def _service_td(quote: Quote, policy: QuotePolicy) -> str | None:
     service = quote.report.mrservicetd
-    if service is not None and any(service.value):
+    if service is None or not any(service.value):
+        return None
+    if service.value not in policy.service_tds:
         raise _UnacceptableError(f"a service TD is bound to this TD: MRSERVICETD is {service.hex}")
+    return f"MRSERVICETD {service.hex}, which is accepted"
 
 
 def _report_data(quote: Quote, policy: QuotePolicy) -> Check:

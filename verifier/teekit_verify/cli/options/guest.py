@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -22,6 +22,23 @@ VtpmOption = Annotated[
 ]
 EventlogOption = Annotated[
     Path | None, typer.Option("--eventlog", metavar="FILE", help="The guest's event log, as `replay` takes it.")
+]
+ImaOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--ima",
+        metavar="FILE",
+        help="The list of what IMA measured (ascii_runtime_measurements or binary_runtime_measurements), where RTMR2 has it too.",
+    ),
+]
+SecureBootOption = Annotated[
+    Literal["on", "off", "either"] | None,
+    typer.Option(
+        "--secure-boot",
+        help="Whether it is on in the guest: with it on, systemd-stub up to 257 does not measure the kernel by itself. "
+        "[default: as the evidence says]",
+        show_default=False,
+    ),
 ]
 PlatformOption = Annotated[
     str | None,
