@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import subprocess
 import tempfile
@@ -144,6 +145,53 @@ def ccels() -> list[bytes]:
     """The table, and the log behind it."""
     table = (ASSETS / "eventlogs" / "gcp-cos113-ccel-table.bin").read_bytes()
     return [table + log for log in cc_logs()]
+
+
+def attestations() -> list[bytes]:
+    """Of dstack: SCALE that is real, and MessagePack."""
+    event = b"\x85\xa3imr\x03\xaaevent_type\xce\x08\0\0\1\xa6digest\xc4\0\xa5event\xa1a\xadevent_payload\xc4\2xy"
+    quote = (ASSETS / "quotes" / "phala-v4.bin").read_bytes()
+    packed = b"\x82\xa5quote\xc5" + len(quote).to_bytes(2, "big") + quote + b"\xa9event_log\x91" + event
+    return [(ASSETS / "eventlogs" / "dstack-attestation.bin").read_bytes(), packed]
+
+
+def ima_lists() -> list[bytes]:
+    """In text, and one entry in binary."""
+    data = b"\x0f\0\0\0sha1:\0" + bytes(9) + b"\2\0\0\0a\0"
+    entry = b"\x0a\0\0\0" + b"\1" * 20 + b"\6\0\0\0ima-ng" + len(data).to_bytes(4, "little") + data
+    return [(ASSETS / "eventlogs" / name).read_bytes() for name in ("ima-ng.txt", "ima-cc.txt")] + [entry * 2]
+
+
+def canonical_logs() -> list[bytes]:
+    """In TLV, and in JSON as systemd writes it."""
+
+    def tlv(kind: int, value: bytes) -> bytes:
+        return bytes([kind]) + len(value).to_bytes(4, "big") + value
+
+    record = tlv(0, bytes(8)) + tlv(1, b"\x0d") + tlv(3, tlv(0xB, b"\1" * 32)) + tlv(80, tlv(1, b"sha256:12"))
+    digests = b'[{"hashAlg":"sha256","digest":"' + b"01" * 32 + b'"}]'
+    line = b'\x1e{"pcr":11,"digests":' + digests + b',"content_type":"systemd","content":{"string":"ready"}}\n'
+    return [record * 2, line * 2]
+
+
+def tpm_tools_attestations() -> list[bytes]:
+    """An event log in protobuf."""
+    log = event_logs()[0]
+    return [b"\x0a\3key\x1a" + bytes([len(log) & 0x7F | 0x80, len(log) >> 7]) + log]
+
+
+def carriers() -> list[bytes]:
+    """Text and JSON with a quote or a log in it."""
+    quote = (ASSETS / "quotes" / "phala-v4.bin").read_bytes()
+    encoded = base64.urlsafe_b64encode(quote).rstrip(b"=")
+    return [
+        b"Quote: " + encoded + b"\nruntime_data: AAAA\n",
+        b'{"a":{"primary_evidence":"{\\"quote\\":\\"' + encoded + b'\\"}"}}',
+        b'{"format":"x","body":"' + base64.b64encode(gzip.compress(quote)) + b'"}',
+        b'{"cc_eventlog":"' + base64.b64encode(cc_logs()[0]) + b'"}',
+        *attestations(),
+        *tpm_tools_attestations(),
+    ]
 
 
 def dstack_logs() -> list[bytes]:

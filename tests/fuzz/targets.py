@@ -14,6 +14,7 @@ from pathlib import Path
 
 from builders import quotes
 from fuzz import explaining, seeds, signed
+from teekit_verify.appraisal.log_texts import forged_texts
 from teekit_verify.artifacts.fat import open_fat
 from teekit_verify.artifacts.firmware_volume import read_volumes
 from teekit_verify.artifacts.gpt import read_gpt
@@ -29,10 +30,14 @@ from teekit_verify.evidence import ak_certificate, azure, tpm
 from teekit_verify.evidence.ccel import TABLE_BYTES, parse_ccel
 from teekit_verify.evidence.dstack import parse_dstack_log
 from teekit_verify.evidence.eventlog import EventLog, parse_event_log
-from teekit_verify.evidence.files import is_evidence, read_evidence
+from teekit_verify.evidence.files import is_evidence, parse_evidence, parse_log, read_evidence
 from teekit_verify.evidence.hcl import parse_hcl_report
+from teekit_verify.evidence.ima import parse_ima_list
 from teekit_verify.evidence.meaning import explain
+from teekit_verify.evidence.msgpack import parse_msgpack
 from teekit_verify.evidence.quote import parse_quote
+from teekit_verify.evidence.scale import parse_scale
+from teekit_verify.evidence.tpm_tools import parse_tpm_tools
 from teekit_verify.prediction.coverage import unmeasured
 from teekit_verify.prediction.image import measure_file
 from teekit_verify.prediction.mrtd import PageOrder, google_builds, mrtd
@@ -141,6 +146,33 @@ def dstack(data: bytes) -> None:
     _use(parse_dstack_log(data))
 
 
+def msgpack(data: bytes) -> None:
+    parse_msgpack(data, "input")
+
+
+def scale(data: bytes) -> None:
+    parse_scale(data)
+
+
+def tpm_tools(data: bytes) -> None:
+    parse_tpm_tools(data)
+
+
+def ima_list(data: bytes) -> None:
+    _use(parse_ima_list(data))
+
+
+def canonical_log(data: bytes) -> None:
+    _use(parse_log(data))
+
+
+def carrier(data: bytes) -> None:
+    """Whatever evidence is in whatever."""
+    found = parse_evidence(data, "input")
+    if found.log is not None:
+        _use(found.log)
+
+
 def quote(data: bytes) -> None:
     parse_quote(data)
 
@@ -212,6 +244,7 @@ def package_lock(data: bytes) -> None:
 
 def _use(log: EventLog) -> None:
     """Replay and explain, as `replay` does; a log whose events lack a bank is refused there, and others go on."""
+    forged_texts(log)
     for algorithm in log.algorithms:
         replay(log.events, algorithm)
         for register in sorted({event.register for event in log.events}):
@@ -298,6 +331,12 @@ TARGETS = {
     "ccel": Target(ccel, seeds.ccels, _ccel_sum),
     "dstack": Target(dstack, seeds.dstack_logs),
     "quote": Target(quote, seeds.quotes),
+    "carrier": Target(carrier, seeds.carriers),
+    "msgpack": Target(msgpack, lambda: seeds.attestations()[1:]),
+    "scale": Target(scale, lambda: seeds.attestations()[:1]),
+    "tpm-tools": Target(tpm_tools, seeds.tpm_tools_attestations),
+    "ima": Target(ima_list, seeds.ima_lists),
+    "cel": Target(canonical_log, seeds.canonical_logs),
     "azure": Target(azure_evidence, seeds.azure_evidence),
     "hcl": Target(hcl_report, seeds.hcl_reports),
     "tpm-quote": Target(tpm_quote, seeds.tpm_quotes),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -275,6 +276,84 @@ def test_a_log_that_leads_to_the_quoted_pcrs(changed: bool, run: Run, tmp_path: 
     assert "event log PCR9" in out
     words = "azure PCR9 sha256: mismatch: first difference at event 1: "
     assert (words in out and "the kernel command line differs; look at: UKI section .cmdline" in out) == changed
+
+
+def _presented(folder: Path, pcrs: dict[int, bytes], *, secure_boot: bool) -> tuple[list[str], Digest]:
+    """What a guest presents whose vTPM holds these PCRs, as options; and the MRTD of its paravisor."""
+    key = rsa.generate_private_key(65537, 2048)
+    configuration = {"secure-boot": secure_boot, "tpm-enabled": True}
+    runtime_data, authority = build.claims(key.public_key(), vm_configuration=configuration), quotes.authority()
+    quote = quotes.quote(authority, report=quotes.body(report_data=build.report_data(runtime_data)))
+    (folder / "root.pem").write_bytes(quotes.pem(authority.root))
+    evidence = {
+        "td_quote": quote.hex(),
+        "hcl_report": build.hcl_report(runtime_data).hex(),
+        "tpm_quote": build.tpm_quote(key, pcrs),
+    }
+    (folder / "evidence.json").write_text(json.dumps(evidence))
+    options = ["--quote", str(folder / "evidence.json"), "--trusted-root", str(folder / "root.pem"), *AT, *ALLOWED]
+    return options, parse_quote(quote).report.mrtd
+
+
+AT = ("--at", "2026-02-03")
+PHASES = ("enter-initrd", "leave-initrd", "sysinit", "ready")
+
+
+def _later(value: bytes, *phases: str) -> bytes:
+    for phase in phases:
+        value = hashlib.sha256(value + hashlib.sha256(phase.encode()).digest()).digest()
+    return value
+
+
+@pytest.mark.parametrize("phases", [PHASES[:1], PHASES])
+def test_a_guest_whose_systemd_has_gone_on(phases: tuple[str, ...], run: Run, tmp_path: Path) -> None:
+    """PCR 11 of a real boot, extended as systemd-pcrphase does; the log of the boot does not have that."""
+    told = json.loads(LOG.with_suffix(".pcrs.json").read_text())["sha256"]
+    booted, boot = bytes.fromhex(told["PCR4"]), bytes.fromhex(told["PCR11"])
+    options, mrtd = _presented(tmp_path, {4: booted, 11: _later(boot, *phases)}, secure_boot=False)
+    values = {
+        pcr(index): guests.only(guests.register_value(parse_event_log(LOG.read_bytes()), pcr(index)))
+        for index in (4, 11)
+    }
+    reference = {**IGNORED, MRTD: is_(mrtd), **values}
+    for log in ([], ["--eventlog", str(LOG)]):
+        status, out, _ = run(reference, *options, *log)
+        assert status is ExitStatus.HOLDS
+        words = "azure PCR11 since the boot: systemd-pcrphase extended it after the boot: "
+        assert words + ", ".join(phases) in out.splitlines()
+    options, _ = _presented(tmp_path, {4: booted, 11: _later(boot, "something else")}, secure_boot=False)
+    assert run(reference, *options)[0] is ExitStatus.DOES_NOT_HOLD
+
+
+def _images(name: str, cause: str) -> model.PredictedEvent:
+    digests = (sample.sha256(name), sample.sha384(name))
+    return model.PredictedEvent(0x80000003, digests, name, cause)
+
+
+@pytest.mark.parametrize(
+    ("secure_boot", "option", "status"),
+    [
+        (True, (), ExitStatus.HOLDS),
+        (True, ("--secure-boot", "either"), ExitStatus.HOLDS),
+        (False, (), ExitStatus.DOES_NOT_HOLD),
+        (True, ("--secure-boot", "off"), ExitStatus.NO_VERDICT),
+    ],
+)
+def test_with_secure_boot_on_no_kernel_is_measured(
+    secure_boot: bool,  # noqa: FBT001 - a table
+    option: tuple[str, ...],
+    status: ExitStatus,
+    run: Run,
+    tmp_path: Path,
+) -> None:
+    uki, kernel = _images("uki", "UKI"), _images("kernel", "UKI section .linux")
+    measured = hashlib.sha256(bytes(32) + sample.sha256("uki").value).digest()
+    options, mrtd = _presented(tmp_path, {4: measured}, secure_boot=secure_boot)
+    reference = {**IGNORED, MRTD: is_(mrtd), pcr(4): guests.only(sample.complete(uki, kernel))}
+    found, out, err = run(reference, *options, *option)
+    assert found is status
+    assert ("azure PCR4 since the boot: Secure Boot is on" in out) == (status is ExitStatus.HOLDS)
+    assert ("Secure Boot is on in the guest's evidence, and --secure-boot says off" in err) == bool("off" in option)
 
 
 def test_inspect_recognises_the_paravisors_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

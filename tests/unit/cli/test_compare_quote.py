@@ -131,6 +131,33 @@ def test_a_log_of_another_boot(run: Any) -> None:
     assert "event log RTMR0: mismatch: the log replays to another value than the quote has" in out
 
 
+def _forged(tmp_path: Path) -> str:
+    """The real log, in which Secure Boot is said to be on. Every digest, and so every register, is as it was."""
+    data, name = guests.COS_LOG.read_bytes(), "SecureBoot".encode("utf-16-le")
+    place = data.index(name) + len(name)
+    assert data[place] == 0
+    path = tmp_path / "forged"
+    path.write_bytes(data[:place] + b"\1" + data[place + 1 :])
+    return str(path)
+
+
+def test_a_log_with_a_forged_text(run: Any, tmp_path: Path) -> None:
+    status, out, _ = run(guests.reference(gcp_c3=cos()), *QUOTE, "--eventlog", _forged(tmp_path))
+    assert status is ExitStatus.DOES_NOT_HOLD
+    assert (
+        "event log text, event 3 (RTMR0): mismatch: FORGED: its digest is not that of its text, variable SecureBoot"
+        in out
+    )
+
+
+def test_texts_that_no_digest_covers_are_marked(run: Any) -> None:
+    """Shim logs the names of its variables: nothing says that they are these."""
+    _, out, _ = run(guests.reference(gcp_c3=cos()), *QUOTE, *LOG, "--events")
+    lines = [line for line in out.splitlines() if '"MokListX"' in line]
+    assert lines
+    assert all("not covered by the digest" in line for line in lines)
+
+
 def test_a_log_of_a_tpm(run: Any) -> None:
     log = str(quotes.ASSETS / "eventlogs" / "ovmf-swtpm-uki.bin")
     status, _, err = run(guests.reference(gcp_c3=cos()), *QUOTE, "--eventlog", log)

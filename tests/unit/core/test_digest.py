@@ -1,4 +1,4 @@
-"""Digests. Expected values: FIPS 180-4 examples ("abc"), and the identifiers of the TCG Algorithm Registry."""
+"""Digests. Expected values: FIPS 180-4 examples and GB/T 32905-2016, A.1 ("abc"), and the identifiers of the TCG Algorithm Registry."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ ABC = {
         "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
         "2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f"
     ),
+    Algorithm.SM3: "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0",
 }
 
 
@@ -40,7 +41,7 @@ def test_every_way_to_a_digest_gives_the_standards_example(algorithm: Algorithm,
 
 
 def test_tcg_ids() -> None:
-    assert [algorithm.tcg_id for algorithm in Algorithm] == [0x0004, 0x000B, 0x000C, 0x000D]
+    assert [algorithm.tcg_id for algorithm in Algorithm] == [0x0004, 0x000B, 0x000C, 0x000D, 0x0012]
 
 
 def test_digests_of_different_algorithms_differ() -> None:

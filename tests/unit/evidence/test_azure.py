@@ -129,3 +129,27 @@ def test_something_behind_a_certificate(tmp_path: Path) -> None:
     der = base64.b64decode("".join(_pem(1).splitlines()[1:-1]))
     with pytest.raises(MalformedInputError, match=r"certificate at offset .*: something follows it"):
         read(tmp_path, {**PARTS, "certificate": der + b"x"})
+
+
+def test_certificates_in_several_files_and_with_the_zeros_of_the_nv_index(tmp_path: Path) -> None:
+    """As `tpm2_nvread 0x01C101D0` gives them, and as tools write these bytes into PEM."""
+    leaf, issuer, *_ = azure.read_vtpm([build.REAL["flashbots"]]).certificates
+    padded = leaf.public_bytes(Encoding.DER) + bytes(500)
+    pem = b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(padded) + b"-----END CERTIFICATE-----\n"
+    both = issuer.public_bytes(Encoding.PEM) + leaf.public_bytes(Encoding.PEM)
+    for first, second in ((pem, both), (both, padded), (issuer.public_bytes(Encoding.DER), pem)):
+        found = read(tmp_path, {**PARTS, "first": first, "second": second}).certificates
+        assert set(found) == {leaf, issuer}
+        assert len(found) == 2
+    with pytest.raises(MalformedInputError, match=r"certificate at offset 0x[0-9a-f]+: something follows it"):
+        read(tmp_path, {**PARTS, "bad": padded[:-1] + b"x"})
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_a_document_inside_another(as_text: bool) -> None:  # noqa: FBT001 - a table
+    """The KBS's attestation request: `primary_evidence`, as an object or as text."""
+    inner = json.loads(build.REAL["coco-v1"].read_text())
+    outer = {"tee": "az-tdx-vtpm", "tee-evidence": {"primary_evidence": json.dumps(inner) if as_text else inner}}
+    data = json.dumps(outer).encode()
+    assert azure.has_azure_evidence(data)
+    assert azure.parse_vtpm(data) == azure.parse_vtpm(build.REAL["coco-v1"].read_bytes())

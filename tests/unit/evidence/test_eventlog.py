@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from builders import eventlog as build
 from builders.tools import require
 from teekit_verify.core.digest import Algorithm
-from teekit_verify.core.errors import MalformedInputError, TeekitError
-from teekit_verify.evidence.eventlog import LogKind, parse_event_log
+from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
+from teekit_verify.evidence.event_text import TextStatus, text_statuses
+from teekit_verify.evidence.eventlog import LeftOut, LeftOutBank, LogKind, parse_event_log
 from teekit_verify.evidence.files import read_log
 from teekit_verify.registers.events import EventType
 from teekit_verify.registers.registers import pcr, rtmr
@@ -97,15 +98,24 @@ def test_a_log_ends_at_the_end_of_data_or_at_padding(end: bytes) -> None:
     assert log.size_bytes == len(LOG)
 
 
-@pytest.mark.parametrize("end", [build.END + b"x", bytes(12) + b"x", bytes(12) + b"\xff"])
+@pytest.mark.parametrize("end", [build.END + b"x", bytes(12) + b"x"])
 def test_what_follows_a_log_must_be_padding(end: bytes) -> None:
-    with pytest.raises(MalformedInputError, match=r"padding at offset 0x[0-9a-f]+: .* neither all 0x00 nor all 0xff"):
+    with pytest.raises(MalformedInputError, match=r"padding at offset 0x[0-9a-f]+: .* neither 0x00 nor 0xff"):
         parse_event_log(LOG + end)
     assert parse_event_log(LOG + end, ignore_what_follows=True).size_bytes == len(LOG)
 
 
+def test_windows_ends_its_log_with_records_of_no_register() -> None:
+    """A record as in a log of Windows 10: register 0xffffffff, EV_NO_ACTION."""
+    trust_point = build.record(0xFFFFFFFF, 3, NO_DIGESTS, b"\4\0\1\xc0\0\0\0\0")
+    log = parse_event_log(LOG + trust_point)
+    assert (len(log.events), log.events) == (2, parse_event_log(LOG).events)
+    with pytest.raises(MalformedInputError, match="padding at offset"):
+        parse_event_log(LOG + trust_point[:-1])
+
+
 def test_register_zero_of_a_ccel_is_mrtd() -> None:
-    log = parse_event_log(build.header(build.SHA384) + build.record(0, 4, {build.SHA384: bytes(48)}), LogKind.CCEL)
+    log = parse_event_log(build.header(build.SHA384) + build.record(0, 4, {build.SHA384: b"\1" * 48}), LogKind.CCEL)
     assert log.events[0].register.name == "MRTD"
 
 
@@ -120,10 +130,54 @@ def test_a_startup_locality_without_its_byte() -> None:
         replay(log.events, Algorithm.SHA256)
 
 
-def test_unknown_banks_are_skipped() -> None:
+def test_a_bank_of_zeros_is_left_out_by_name() -> None:
     record = build.record(7, 4, {build.SM3: bytes(32), build.SHA256: b"\1" * 32})
-    (event,) = parse_event_log(build.header(build.SM3, build.SHA256) + record).events
-    assert [digest.algorithm for digest in event.digests] == [Algorithm.SHA256]
+    log = parse_event_log(build.header(build.SM3, build.SHA256) + record)
+    assert log.algorithms == (Algorithm.SHA256,)
+    assert log.left_out == (LeftOutBank("sm3", LeftOut.EMPTY),)
+
+
+def test_an_sm3_bank_is_replayed() -> None:
+    """GB/T 32905-2016, A.1: the digest of "abc"."""
+    abc = bytes.fromhex("66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0")
+    log = parse_event_log(build.header(build.SM3) + build.record(7, 5, {build.SM3: abc}, b"abc"))
+    assert log.algorithms == (Algorithm.SM3,)
+    assert text_statuses(log.events) == (TextStatus.VERIFIED,)
+    assert len(replay(log.events, Algorithm.SM3)[pcr(7)].value) == 32
+
+
+def test_a_bank_that_an_event_lacks_is_left_out_and_the_others_are_replayed() -> None:
+    lacking = build.measured(5, 4, bytes(4), build.SHA256)
+    log = parse_event_log(build.header(*BOTH) + ACTION + lacking)
+    assert log.algorithms == (Algorithm.SHA256,)
+    assert log.left_out == (LeftOutBank("sha384", LeftOut.INCOMPLETE, FIRST + len(ACTION)),)
+    assert len(replay(log.events, Algorithm.SHA256)) == 2
+
+
+@pytest.mark.parametrize("identifier", [0x27, 0x7777])
+def test_a_log_of_unknown_banks_only_is_refused_by_name(identifier: int) -> None:
+    build.SIZES[identifier] = 32
+    data = build.header(identifier) + build.record(7, 4, {identifier: b"\1" * 32}, bytes(4))
+    name = {0x27: "SHA3-256", 0x7777: "algorithm 0x7777"}[identifier]
+    with pytest.raises(UnsupportedInputError, match=f"no bank .* {name}: its algorithm is not known"):
+        parse_event_log(data)
+
+
+def _tpm12(register: int, event_type: int, data: bytes) -> bytes:
+    return struct.pack("<II", register, event_type) + b"\1" * 20 + struct.pack("<I", len(data)) + data
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        _tpm12(0, 8, "x".encode("utf-16-le")),
+        _tpm12(0, 3, b"Spec ID Event02\0" + bytes(12)),
+        _tpm12(0, 3, b"StartupLocality\0\3"),
+    ],
+)
+def test_every_log_of_sha1_only_gets_the_same_message(first: bytes) -> None:
+    with pytest.raises(UnsupportedInputError, match=r"^this event log has SHA-1 digests only"):
+        parse_event_log(first + _tpm12(0, 4, bytes(4)) + _tpm12(4, 5, b"x"))
 
 
 def _with_u32(data: bytes, offset: int, value: int) -> bytes:
@@ -175,7 +229,7 @@ def test_one_digest_twice_in_a_record() -> None:
 
 
 def test_a_ccel_has_no_register_beyond_rtmr3() -> None:
-    data = build.header(build.SHA384) + build.record(5, 4, {build.SHA384: bytes(48)})
+    data = build.header(build.SHA384) + build.record(5, 4, {build.SHA384: b"\1" * 48})
     with pytest.raises(MalformedInputError, match="a CCEL log has no register 5"):
         parse_event_log(data, LogKind.CCEL)
 

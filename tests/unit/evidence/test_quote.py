@@ -118,7 +118,7 @@ BROKEN = {
     "JSON numbers": (b'{"td_quote": [4, 256]}', "td_quote at offset 0x0: is neither text nor a list of numbers"),
     "deep JSON": (b'{"a":' + b"[" * 90_000, "nested too deeply|Expecting"),
     "key twice": (b'{"quote":"","quote":""}', "the key 'quote' stands twice in one object"),
-    "many values": (b'{"a":[' + b"1," * 100_000 + b"1]}", "more than 100000 values"),
+    "many values": (b'{"a":[' + b"[]," * 100_001 + b"1]}", "more than 100000 values"),
 }
 
 
@@ -139,11 +139,11 @@ def test_files(tmp_path: Path) -> None:
         read_quote(tmp_path / "none")
     large = tmp_path / "large"
     with large.open("wb") as stream:
-        stream.truncate((4 << 20) + 1)
-    with pytest.raises(TeekitError, match="large: has more than 4 MiB, too large for a quote"):
+        stream.truncate((16 << 20) + 1)
+    with pytest.raises(TeekitError, match="large: has more than 16 MiB, too large for a quote"):
         read_quote(large)
     with pytest.raises(TeekitError, match="are no quote"):
-        parse_quote(bytes((4 << 20) + 1))
+        parse_quote(bytes((16 << 20) + 1))
 
 
 def test_names_of_attributes_and_key_types() -> None:

@@ -39,11 +39,14 @@ class ArtifactCheck:
 
 
 class RegisterSource(Enum):
-    """What a register is compared with: the reference, the firmware that a policy names, or the event log beside a quote."""
+    """What a register is compared with: the reference, the firmware that a policy names, the event log beside a quote, or what
+    it held after the boot, before something that is known extended it.
+    """
 
     REFERENCE = "reference"
     POLICY = "policy"
     EVENT_LOG = "event log"
+    BOOT = "boot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,16 @@ class RegisterCheck:
     bank: Algorithm | None = None
     source: RegisterSource = RegisterSource.REFERENCE
     kind: Literal["register"] = field(default="register", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class EventTextCheck:
+    """What an event of a guest's log says of itself. `number` counts the events of the whole log from 1."""
+
+    __pydantic_config__: ClassVar = _STRICT
+    register: fields.RegisterName
+    number: int
+    kind: Literal["event_text"] = field(default="event_text", kw_only=True)
 
 
 class Question(Enum):
@@ -128,7 +141,8 @@ class StatedCheck:
 
 
 Subject = Annotated[
-    ArtifactCheck | RegisterCheck | QuestionCheck | FactCheck | StatedCheck, Field(discriminator="kind")
+    ArtifactCheck | RegisterCheck | EventTextCheck | QuestionCheck | FactCheck | StatedCheck,
+    Field(discriminator="kind"),
 ]
 
 
@@ -166,6 +180,7 @@ class Why(Enum):
     FIRMWARE_NOT_THE_NAMED = "firmware_not_the_named"
     BOOTED_NOT_COMPARED = "booted_not_compared"
     NOT_IN_LOG = "not_in_log"
+    LOG_LACKS_REGISTER = "log_lacks_register"
     LOG_REPLAYS_OTHERWISE = "log_replays_otherwise"
     OTHER_START = "other_start"
     # of quotes
@@ -177,6 +192,7 @@ class Why(Enum):
     DEBUG = "debug"
     SEPT_VE = "sept_ve"
     SERVICE_TD = "service_td"
+    SERVICE_TD_NAMED = "service_td_named"
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +312,37 @@ class StrayEvent:
     kind: Literal["stray_event"] = field(default="stray_event", kw_only=True)
 
 
+@dataclass(frozen=True, slots=True)
+class ForgedText:
+    """An event's digest is not that of its text, and whatever makes such events hashes the text: somebody changed the log."""
+
+    __pydantic_config__: ClassVar = _STRICT
+    event: EventName
+    kind: Literal["forged_text"] = field(default="forged_text", kw_only=True)
+
+
+class StateKind(Enum):
+    """Why a register of an honest guest holds another value than the published one."""
+
+    PHASES = "phases"
+    IMA = "ima"
+    SECURE_BOOT = "secure_boot"
+
+
+@dataclass(frozen=True, slots=True)
+class LaterState:
+    """The register holds what was published, but for a state that is known: systemd's `phases`; `entries` of the `listed` ones of
+    an IMA list; or Secure Boot, with which the stub loads the kernel itself.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+    state: StateKind
+    phases: tuple[str, ...] = ()
+    entries: int = 0
+    listed: int = 0
+    kind: Literal["later_state"] = field(default="later_state", kw_only=True)
+
+
 class DivergenceKindName(Enum):
     """How two event logs part."""
 
@@ -367,6 +414,8 @@ Reason = Annotated[
     | FirstDifference
     | SameEventAs
     | StrayEvent
+    | ForgedText
+    | LaterState
     | LogsPart
     | SeveralFit
     | AsRequested

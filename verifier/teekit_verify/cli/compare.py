@@ -38,15 +38,18 @@ def compare(
     quote: given.QuoteOption = None,
     vtpm: given.VtpmOption = None,
     eventlog: given.EventlogOption = None,
+    ima: given.ImaOption = None,
     platform: given.PlatformOption = None,
     mrtd: given.MrtdOption = None,
     endorsement: given.EndorsementOption = None,
+    secure_boot: given.SecureBootOption = None,
     report_data: ask.ReportDataOption = None,
     nonce: ask.NonceOption = None,
     public_key: ask.PublicKeyOption = None,
     allow_debug: ask.AllowDebugOption = False,
     allow_unchecked: ask.AllowUncheckedOption = None,
     allow_service_td: ask.AllowServiceTdOption = False,
+    service_td: ask.ServiceTdOption = None,
     allow_sept_ve: ask.AllowSeptVeOption = False,
     collateral: ask.CollateralOption = None,
     at: ask.AtOption = None,
@@ -65,20 +68,24 @@ def compare(
     as `quote` says); 1 something differs, or the quote is not; 2 no verdict.
     """
     from teekit_verify.appraisal.guest.appraise import GuestFiles
+    from teekit_verify.appraisal.guest_states import SecureBoot
     from teekit_verify.cli.comparing import compare_file, compare_quote
 
     root = google_root_at(google_root, at)
     of_quotes = (
         vtpm,
         eventlog,
+        ima,
         platform,
         mrtd,
         endorsement,
+        secure_boot,
         report_data,
         nonce,
         public_key,
         allow_debug or allow_service_td or allow_sept_ve or None,
         allow_unchecked,
+        service_td,
         collateral,
         trusted_root,
     )
@@ -93,8 +100,17 @@ def compare(
         )
     allowed = {"allow_debug": allow_debug, "allow_service_td": allow_service_td, "allow_sept_ve": allow_sept_ve}
     policy = ask.quote_policy(
-        report_data, nonce, public_key, collateral, at, trusted_root, allow_unchecked=allow_unchecked, **allowed
+        report_data,
+        nonce,
+        public_key,
+        collateral,
+        at,
+        trusted_root,
+        allow_unchecked=allow_unchecked,
+        service_tds=service_td,
+        **allowed,
     )
-    files = GuestFiles(quote, tuple(vtpm or ()), eventlog)
+    files = GuestFiles(quote, tuple(vtpm or ()), eventlog, ima)
     firmware = given.trusted_firmware(mrtd, endorsement, root)
-    return compare_quote(ref, root, files, policy, platform, firmware, events=events, json_output=json_output)
+    state = None if secure_boot is None else SecureBoot(secure_boot)
+    return compare_quote(ref, root, files, policy, platform, firmware, state, events=events, json_output=json_output)

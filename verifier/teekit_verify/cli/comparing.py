@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from teekit_verify.appraisal.guest.quote import QuotePolicy
+    from teekit_verify.appraisal.guest_states import SecureBoot
     from teekit_verify.core.digest import Digest
     from teekit_verify.core.outcome import ExitStatus
     from teekit_verify.reference.google_signature import TrustedRoot
@@ -59,6 +60,7 @@ def compare_quote(
     policy: QuotePolicy,
     platform: str | None,
     firmware: tuple[Digest, ...],
+    secure_boot: SecureBoot | None = None,
     *,
     events: bool,
     json_output: bool,
@@ -66,7 +68,7 @@ def compare_quote(
     """As `compare_file`; `platform` is one of the reference's, or None for the one that fits. `firmware`: MRTDs vouched for."""
     published = load_published(ref, root)
     _warn_if_withdrawn(ref)
-    guest = appraise_guest(files, published.values, policy, platform, firmware=firmware)
+    guest = appraise_guest(files, published.values, policy, platform, secure_boot, firmware=firmware)
     appraisal = guest.appraisal
     used = _used(ref, published, appraisal.values)
     if json_output:

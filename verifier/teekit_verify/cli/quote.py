@@ -19,6 +19,7 @@ from teekit_verify.cli.options.quote import (
     NonceOption,
     PublicKeyOption,
     ReportDataOption,
+    ServiceTdOption,
     TrustedRootOption,
     quote_policy,
 )
@@ -37,6 +38,7 @@ def quote(
     allow_debug: AllowDebugOption = False,
     allow_unchecked: AllowUncheckedOption = None,
     allow_service_td: AllowServiceTdOption = False,
+    service_td: ServiceTdOption = None,
     allow_sept_ve: AllowSeptVeOption = False,
     collateral: CollateralOption = None,
     at: AtOption = None,
@@ -60,7 +62,15 @@ def quote(
     signature = parse_signature(parsed)
     allowed = {"allow_debug": allow_debug, "allow_service_td": allow_service_td, "allow_sept_ve": allow_sept_ve}
     policy = quote_policy(
-        report_data, nonce, public_key, collateral, at, trusted_root, allow_unchecked=allow_unchecked, **allowed
+        report_data,
+        nonce,
+        public_key,
+        collateral,
+        at,
+        trusted_root,
+        allow_unchecked=allow_unchecked,
+        service_tds=service_td,
+        **allowed,
     )
     appraisal = appraise_quote(parsed, signature, policy)
     if json_output:

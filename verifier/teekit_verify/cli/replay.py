@@ -18,8 +18,8 @@ def replay(
         Path,
         typer.Argument(
             metavar="EVENTLOG",
-            help="A TPM event log (binary_bios_measurements), the data of a CCEL (/sys/firmware/acpi/tables/data/CCEL), "
-            "or a dstack guest's log in JSON.",
+            help="A TPM event log (binary_bios_measurements), the data of a CCEL (/sys/firmware/acpi/tables/data/CCEL), a dstack "
+            "guest's log, a canonical event log (CEL), IMA's list, or what carries one of these.",
             show_default=False,
         ),
     ],
@@ -32,6 +32,14 @@ def replay(
     kind: Annotated[
         Literal["ccel", "tpm"] | None,
         typer.Option(help="Which registers the log names. [default: found out]", show_default=False),
+    ] = None,
+    ima: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The list of what IMA measured after the boot: extends PCR 10, in a TD RTMR2.",
+            show_default=False,
+        ),
     ] = None,
     quote: Annotated[
         Path | None,
@@ -57,8 +65,9 @@ def replay(
     The others are those of a quote, or of another log.
 
     Exit status: 0 every compared register is equal, or nothing was to be compared and the log was replayed; 1 one differs
-    (with a quote: also one that the log does not extend and that is not zero in the quote). That says nothing about
-    whether the guest is acceptable.
+    (with a quote: also one that the log does not extend and that is not zero in the quote), or the log is FORGED: an event's
+    text is not what its digest was made of; 2 RTMR3 was extended at run time, and a log of the boot does not have that. None
+    of them says whether the guest is acceptable.
     """
     from teekit_verify.appraisal.guest.eventlog import compare_logs, compare_with_quote
     from teekit_verify.evidence.eventlog import LogKind
@@ -68,14 +77,17 @@ def replay(
     from teekit_verify.report.inspect import evidence as evidence_report
 
     log_kind = None if kind is None else LogKind(kind.upper())
-    log = read_log(eventlog, table=table, kind=log_kind)
+    log = read_log(eventlog, table=table, kind=log_kind, ima=ima)
+    other = None if against is None else read_log(against, kind=log_kind)
+    logs = (log,) if other is None else (log, other)
     quoted = None if quote is None else compare_with_quote(log, read_quote(quote))
-    expected = None if against is None else compare_logs(read_log(against, kind=log_kind), log)
+    expected = None if other is None else compare_logs(other, log)
     if json_output:
         document = boot_report.render_event_log(log, events=events)
-        typer.echo(json.dumps({**document, **evidence_report.render_comparisons(quoted, expected)}, indent=2))
+        compared = evidence_report.render_comparisons(quoted, expected, logs=logs)
+        typer.echo(json.dumps({**document, **compared}, indent=2))
     else:
         out = layout.console(sys.stdout)
         boot_report.show_event_log(log, out, events=events)
-        evidence_report.show_comparisons(quoted, expected, out)
-    return evidence_report.exit_status(quoted, expected)
+        evidence_report.show_comparisons(quoted, expected, out, logs=logs)
+    return evidence_report.exit_status(quoted, expected, logs=logs)

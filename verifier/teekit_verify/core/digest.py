@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from teekit_verify.core.errors import TeekitError
 
@@ -23,16 +23,51 @@ class Algorithm(Enum):
     SHA256 = "sha256"
     SHA384 = "sha384"
     SHA512 = "sha512"
+    SM3 = "sm3"
 
     @property
     def size_bytes(self) -> int:
         """The length of a digest: 20, 32, 48 or 64."""
-        return hashlib.new(self.value, usedforsecurity=False).digest_size
+        return _SIZES[self]
 
     @property
     def tcg_id(self) -> int:
         """TPM_ALG_ID (TCG Algorithm Registry, table 3)."""
-        return {Algorithm.SHA1: 0x4, Algorithm.SHA256: 0xB, Algorithm.SHA384: 0xC, Algorithm.SHA512: 0xD}[self]
+        return _TCG_IDS[self]
+
+
+_SIZES = {Algorithm.SHA1: 20, Algorithm.SHA256: 32, Algorithm.SHA384: 48, Algorithm.SHA512: 64, Algorithm.SM3: 32}
+_TCG_IDS = {
+    Algorithm.SHA1: 0x4,
+    Algorithm.SHA256: 0xB,
+    Algorithm.SHA384: 0xC,
+    Algorithm.SHA512: 0xD,
+    Algorithm.SM3: 0x12,
+}
+
+
+class _State(Protocol):
+    def update(self, data: bytes | memoryview, /) -> None: ...
+    def digest(self) -> bytes: ...
+
+
+class _Sm3:
+    """SM3 by the cryptography library: hashlib has it only where its OpenSSL was built with it."""
+
+    def __init__(self) -> None:
+        from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - heavy, and hardly ever needed
+
+        self._hash = hashes.Hash(hashes.SM3())
+
+    def update(self, data: bytes | memoryview, /) -> None:
+        self._hash.update(bytes(data))
+
+    def digest(self) -> bytes:
+        return self._hash.copy().finalize()
+
+
+def _state(algorithm: Algorithm) -> _State:
+    return _Sm3() if algorithm is Algorithm.SM3 else hashlib.new(algorithm.value, usedforsecurity=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +86,12 @@ class Digest:
     @classmethod
     def of(cls, algorithm: Algorithm, data: bytes | memoryview) -> Digest:
         """The digest of bytes in memory."""
-        return cls(algorithm, hashlib.new(algorithm.value, data, usedforsecurity=False).digest())
+        return cls.of_parts(algorithm, (data,))
 
     @classmethod
     def of_parts(cls, algorithm: Algorithm, parts: Iterable[bytes | memoryview]) -> Digest:
         """The digest of the parts' concatenation, without joining them."""
-        state = hashlib.new(algorithm.value, usedforsecurity=False)
+        state = _state(algorithm)
         for part in parts:
             state.update(part)
         return cls(algorithm, state.digest())
@@ -84,7 +119,7 @@ class Digest:
 
 def digest_stream(algorithm: Algorithm, stream: BinaryIO) -> Digest:
     """The digest of what is left in `stream`, read in pieces of 1 MiB."""
-    state = hashlib.new(algorithm.value, usedforsecurity=False)
+    state = _state(algorithm)
     while chunk := stream.read(_CHUNK_BYTES):
         state.update(chunk)
     return Digest(algorithm, state.digest())

@@ -7,11 +7,14 @@ before version 1 as lists of numbers) and of Flashbots (flashbots/attested-tls, 
 
 from __future__ import annotations
 
+import base64
+import re
 import struct
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from teekit_verify.core.errors import MalformedInputError, TeekitError
@@ -20,7 +23,7 @@ from teekit_verify.evidence import tpm
 from teekit_verify.evidence.certificates import load_certificates, reading
 from teekit_verify.evidence.encoded import decode_bytes
 from teekit_verify.evidence.hcl import SIGNATURE, HclReport, parse_hcl_report
-from teekit_verify.evidence.plain_json import MAX_JSON_BYTES, is_text, parse_json
+from teekit_verify.evidence.plain_json import MAX_EVIDENCE_BYTES, is_text, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 _WHAT = "Azure evidence"
 _MAX_CERTIFICATES = 16
 _DER = b"\x30\x82"
+_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----")
+_MAX_NESTING = 8
 _SELECTION_BYTES, _LIST_BYTES, _DIGESTS_IN_LIST, _DIGEST_BYTES = 132, 532, 8, 66
 """TPML_PCR_SELECTION and TPML_DIGEST as tpm2-tools writes them to files: in memory layout, of a little-endian machine."""
 
@@ -73,12 +78,17 @@ def is_azure_evidence(path: Path) -> bool:
 
 
 def _read(path: Path) -> bytes:
-    return read_bounded(path, MAX_JSON_BYTES, "a guest's evidence")
+    return read_bounded(path, MAX_EVIDENCE_BYTES, "a guest's evidence")
 
 
 def has_azure_evidence(data: bytes) -> bool:
-    """Whether this is text that looks like JSON with an HCL report; whether it is, parsing shows."""
-    return is_text(data) and data.lstrip().startswith(b"{") and b'"hcl_report' in data
+    """Whether this is JSON with an HCL report in it. Raises MalformedInputError for JSON that is none."""
+    return (
+        is_text(data)
+        and data.lstrip().startswith(b"{")
+        and b"hcl_report" in data
+        and (_with_report(parse_json(data, _WHAT), 0) is not None)
+    )
 
 
 def read_vtpm(paths: Sequence[Path]) -> VtpmEvidence:
@@ -110,6 +120,9 @@ def _whole(parts: _Parts) -> VtpmEvidence:
 
 def _add(parts: _Parts, data: bytes, name: str) -> _Parts:
     found = _parse(data, name)
+    if found.certificates is not None and parts.certificates is not None:
+        found = replace(found, certificates=_at_most((*parts.certificates, *found.certificates)))
+        parts = replace(parts, certificates=None)
     for field in fields(_Parts):
         if getattr(found, field.name) is not None and getattr(parts, field.name) is not None:
             raise TeekitError(f"{name}: {_NAMES.get(field.name, 'certificates')} for the second time")
@@ -123,7 +136,7 @@ def _parse(data: bytes, name: str) -> _Parts:
         return _Parts(report=parse_hcl_report(data))
     if tpm.MAGIC in (data[:4], data[2:6]):
         return _Parts(attest=tpm.parse_attest(data))
-    if data.startswith((b"-----BEGIN CERTIFICATE", _DER)):
+    if data.startswith(_DER) or data.lstrip().startswith(b"-----BEGIN CERTIFICATE"):
         return _Parts(certificates=_certificates(data))
     if is_text(data) and data.lstrip().startswith(b"{"):
         return _parse_document(parse_json(data, _WHAT))
@@ -135,23 +148,42 @@ def _parse(data: bytes, name: str) -> _Parts:
 
 
 def _certificates(data: bytes) -> tuple[x509.Certificate, ...]:
-    """PEM, or one certificate in DER with zeros behind it, as the vTPM's NV index 0x01C101D0 has it."""
+    """PEM, or one certificate in DER; behind each there may be zeros, as the vTPM's NV index 0x01C101D0 has them."""
     with reading("certificate", _WHAT):
-        if data.startswith(_DER):
-            size = 4 + int.from_bytes(data[2:4], "big")
-            if any(data[size:]):
-                raise MalformedInputError(_WHAT, field="certificate", offset=size, problem="something follows it")
-            data = x509.load_der_x509_certificate(data[:size]).public_bytes(Encoding.PEM)
-        found = tuple(load_certificates(data))
+        ders = (
+            [_without_zeros(data)]
+            if data.startswith(_DER)
+            else [_without_zeros(_from_pem(it[1])) for it in _PEM.finditer(data)]
+        )
+        pem = b"".join(x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM) for der in ders)
+        found = tuple(load_certificates(pem)) if ders else ()
+    if not found:
+        raise MalformedInputError(_WHAT, field="certificate", offset=0, problem="cannot be read: there is none")
+    return _at_most(found)
+
+
+def _from_pem(body: bytes) -> bytes:
+    return base64.b64decode(b"".join(body.split()), validate=True)
+
+
+def _without_zeros(der: bytes) -> bytes:
+    size = 4 + int.from_bytes(der[2:4], "big")
+    if not der.startswith(_DER) or any(der[size:]):
+        raise MalformedInputError(_WHAT, field="certificate", offset=size, problem="something follows it")
+    return der[:size]
+
+
+def _at_most(found: tuple[x509.Certificate, ...]) -> tuple[x509.Certificate, ...]:
+    """Each once: tools give an issuer with every certificate."""
     if len(found) > _MAX_CERTIFICATES:
         problem = f"expected at most {_MAX_CERTIFICATES}, found {len(found)}"
         raise MalformedInputError(_WHAT, field="certificates", offset=0, problem=problem)
-    return found
+    return tuple({item.fingerprint(SHA256()): item for item in found}.values())
 
 
 def _parse_document(document: object) -> _Parts:
     """`hcl_report` and `tpm_quote`, or `hcl_report_base64` and `tpm_attestation.quote` with certificates beside it."""
-    top = _object(document, "JSON")
+    top = _object(_with_report(document, 0) or document, "JSON")
     attestation = _object(top.get("tpm_attestation", {}), "tpm_attestation")
     quote = _object(top.get("tpm_quote", attestation.get("quote")), "tpm_quote")
     pcrs = quote.get("pcrs")
@@ -166,6 +198,20 @@ def _parse_document(document: object) -> _Parts:
         pcrs=b"".join(decode_bytes(value, _WHAT, "tpm_quote.pcrs") for value in pcrs),
         certificates=_certificates(pem.encode("utf-8", "replace")) if pem else None,
     )
+
+
+def _with_report(value: object, depth: int) -> dict[str, object] | None:
+    """The object with the report: others wrap it (the KBS's `primary_evidence`), perhaps as JSON in a text."""
+    if depth > _MAX_NESTING:
+        return None
+    if isinstance(value, str):
+        if not value.lstrip().startswith("{") or '"hcl_report' not in value:
+            return None
+        value = parse_json(value.encode("utf-8", "replace"), _WHAT)
+    if isinstance(value, dict) and ("hcl_report" in value or "hcl_report_base64" in value):
+        return value
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return next((found for item in inner if (found := _with_report(item, depth + 1))), None)
 
 
 def _object(value: object, field: str) -> dict[str, object]:

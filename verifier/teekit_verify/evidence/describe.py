@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 DSTACK_RUNTIME_EVENT = 0x08000001
 """Dstack-TEE/dstack, cc-eventlog/src/runtime_events.rs: not a type of the TCG's."""
 
+IMA_EVENT, CEL_TEXT_EVENT, COS_EVENT, CEL_OTHER_EVENT = 0x08000101, 0x08000102, 0x08000103, 0x08000104
+"""Numbers of our own, for what logs without event types have: a file that IMA measured, a text that was measured as it is, an event of
+Google's launcher, and whatever else a canonical log holds.
+"""
+
 _MAX_TEXT_CHARACTERS = 160
 _MAX_NAME_BYTES = 1024
 _SEPARATOR_BYTES = 4
@@ -44,15 +49,20 @@ def _size(data: bytes) -> str:
 
 
 def _text(data: bytes) -> str:
-    """ASCII or UTF-16LE text, with or without its NULs; what is neither, by its size."""
+    """ASCII or UTF-16LE text up to its first NUL; what is neither, by its size.
+
+    GRUB logs more bytes than its text has (grub-core/commands/efi/tpm.c, grub_cc_log_event): what follows is not its own.
+    """
     head = data[:_MAX_NAME_BYTES]
     wide = len(head) >= 2 and len(head) % 2 == 0 and not any(head[1::2])  # noqa: PLR2004 - one UTF-16 unit
-    text = (head.decode("utf-16-le") if wide else head.decode("ascii")).rstrip("\0")
+    text = head.decode("utf-16-le").split("\0")[0] if wide else head.split(b"\0")[0].decode("ascii")
     readable = text and all(character.isprintable() or character in "\t\n\r" for character in text)
     return f'"{text}"' if readable else _size(data)
 
 
 def _separator(data: bytes) -> str:
+    if not data:
+        return "separator, its data is not in the log"
     if data == bytes(_SEPARATOR_BYTES):
         return "separator"
     return f"separator {data[:_SEPARATOR_BYTES].hex()}"

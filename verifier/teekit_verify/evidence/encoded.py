@@ -20,13 +20,15 @@ def decode_bytes(value: object, what: str, field: str) -> bytes:
 
 
 def decode_text(text: str, what: str, field: str) -> bytes:
-    """Hexadecimal (upper or lower case, perhaps after 0x) or base64 (either alphabet); white space does not count."""
+    """Hexadecimal (upper or lower case, perhaps after 0x) or base64 (either alphabet, padded or not); white space does not count."""
     packed = "".join(text.split())
-    digits = packed.removeprefix("0x")
+    digits = packed.removeprefix("0x").removeprefix("0X")
     if len(digits) % 2 == 0 and re.fullmatch(r"[0-9A-Fa-f]+", digits):
         return bytes.fromhex(digits)
     try:
-        return base64.b64decode(packed.replace("-", "+").replace("_", "/"), validate=True)
+        standard = packed.replace("-", "+").replace("_", "/")
+        padding = "" if standard.endswith("=") else "=" * (-len(standard) % 4)
+        return base64.b64decode(standard + padding, validate=True)
     except (binascii.Error, ValueError) as error:
         problem = "is neither hexadecimal nor base64"
         raise MalformedInputError(what, field=field, offset=0, problem=problem) from error

@@ -7,13 +7,14 @@ indexes where a TPM log has PCR numbers (UEFI 2.10, 38.4.1).
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.digest import Algorithm, Digest
-from teekit_verify.core.errors import MalformedInputError, TeekitError
+from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
 from teekit_verify.evidence.describe import describe
 from teekit_verify.registers import registers
 from teekit_verify.registers.events import Event, EventType
@@ -31,9 +32,15 @@ MAX_LOG_BYTES = 16 << 20
 _MAX_ALGORITHMS = 16
 _MAX_DIGEST_BYTES = 64
 _MAX_REGISTER_INDEX = 31
+_EVENT_TYPES = frozenset(EventType)
 _NO_RECORD = b"\xff\xff\xff\xff"
+_TRUST_POINT = _NO_RECORD + EventType.EV_NO_ACTION.to_bytes(4, "little")
 _EMPTY_RECORD = bytes(12)  # register 0, type 0, no digest: no event looks like this, so it is padding
 _BY_TCG_ID = {algorithm.tcg_id: algorithm for algorithm in Algorithm}
+
+
+_ALGORITHM_NAMES = {0x4: "SHA-1", 0x12: "SM3-256", 0x27: "SHA3-256", 0x28: "SHA3-384", 0x29: "SHA3-512"}
+"""TCG Algorithm Registry, table 3: what a log may have besides the algorithms that we replay."""
 
 
 class LogKind(Enum):
@@ -43,14 +50,38 @@ class LogKind(Enum):
     CCEL = "CCEL"
 
 
+class LeftOut(Enum):
+    """Why a bank is not replayed."""
+
+    UNKNOWN = "its algorithm is not known"
+    INCOMPLETE = "an event has no digest of it"
+    EMPTY = "all its digests are zeros: nothing was measured into it"
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOutBank:
+    """A bank that the log announces and that is not replayed. `offset` is that of the first event without a digest of it."""
+
+    name: str
+    reason: LeftOut
+    offset: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class EventLog:
-    """A parsed log. `algorithms` are its banks that we know; `size_bytes` is its length without padding."""
+    """A parsed log. `algorithms` are its banks that can be replayed; `size_bytes` is its length without padding.
+
+    `has_runtime_events`: it also has what is extended once the guest runs. The data of a CCEL ends with the boot.
+    `has_boot_events`: it has what the firmware measured; excerpts for attestations and lists of what happens later do not.
+    """
 
     kind: LogKind
     algorithms: tuple[Algorithm, ...]
     events: tuple[Event, ...]
     size_bytes: int
+    left_out: tuple[LeftOutBank, ...] = ()
+    has_runtime_events: bool = False
+    has_boot_events: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +100,96 @@ def parse_event_log(
 
     What follows the log must be padding (all 0x00 or all 0xff), unless `ignore_what_follows`, for logs found in memory.
     Without `kind`, a log that has a SHA-384 bank only and no register above 4 is a CCEL: a TPM platform logs separators
-    in PCR 0 to 7 (Firmware Profile, 3.3.4). Raises MalformedInputError with offset and field.
+    in PCR 0 to 7 (Firmware Profile, 3.3.4). Raises MalformedInputError with offset and field; UnsupportedInputError for a
+    log that has no bank which can be replayed.
     """
+    _require_agile(memoryview(data))
     reader = Reader(memoryview(data), "event log")
     sizes = _parse_spec_id(reader)
     records = tuple(_records(reader, sizes))
+    _skip_trust_points(reader, sizes)
     if not ignore_what_follows:
         _require_padding(reader)
-    known = tuple(_BY_TCG_ID[identifier] for identifier in sizes if identifier in _BY_TCG_ID)
+    left_out = _left_out(sizes, records)
+    known = tuple(
+        _BY_TCG_ID[identifier] for identifier in sizes if _name(identifier) not in {it.name for it in left_out}
+    )
+    if not known:
+        raise UnsupportedInputError(
+            f"no bank of the event log can be replayed: {'; '.join(f'{it.name}: {it.reason.value}' for it in left_out)}",
+            hint="Give a log with a SHA-256, SHA-384, SHA-512 or SM3 bank in which every event has its digest.",
+        )
     kind = kind or _guess_kind(known, records)
-    return EventLog(kind, known, tuple(_event(kind, record) for record in records), reader.position)
+    events = tuple(_event(kind, record) for record in records)
+    return EventLog(kind, known, events, reader.position, left_out, _has_runtime_events(kind, events))
+
+
+def is_event_log(data: bytes | memoryview) -> bool:
+    """Whether this begins like a crypto-agile log, or like one that has SHA-1 digests only."""
+    head = bytes(data[: SIGNATURE_OFFSET + len(SIGNATURE)])
+    return head[SIGNATURE_OFFSET:] == SIGNATURE or _is_sha1_only(memoryview(data))
+
+
+def _is_sha1_only(data: memoryview) -> bool:
+    """Two records in the form of TPM 1.2 (PFP 1.05 r23, 10.2.1): register, type, SHA-1 digest, size, event."""
+    position, has_digest = 0, False
+    for _ in range(2):
+        if len(data) < position + SIGNATURE_OFFSET:
+            return False
+        register, event_type = struct.unpack_from("<II", data, position)
+        (size,) = struct.unpack_from("<I", data, position + SIGNATURE_OFFSET - 4)
+        start = position + SIGNATURE_OFFSET
+        if register >= registers.PCR_COUNT or event_type not in _EVENT_TYPES or size > min(len(data) - start, 1 << 20):
+            return False
+        if bytes(data[start : start + len(SIGNATURE)]) == SIGNATURE:
+            return False
+        has_digest |= any(data[position + 8 : start - 4])
+        position = start + size
+    return has_digest
+
+
+def _require_agile(data: memoryview) -> None:
+    if _is_sha1_only(data):
+        raise UnsupportedInputError(
+            "this event log has SHA-1 digests only (the form of TPM 1.2): SHA-1 proves nothing, so it is not replayed",
+            hint="Give the log of a TPM 2.0 with a SHA-256 bank (binary_bios_measurements), or a CCEL.",
+        )
+
+
+def _name(identifier: int) -> str:
+    algorithm = _BY_TCG_ID.get(identifier)
+    return algorithm.value if algorithm else _ALGORITHM_NAMES.get(identifier, f"algorithm {identifier:#x}")
+
+
+def _left_out(sizes: Mapping[int, int], records: tuple[_Record, ...]) -> tuple[LeftOutBank, ...]:
+    """EV_NO_ACTION extends nothing: what digests it has does not matter."""
+    found: list[LeftOutBank] = []
+    for identifier in sizes:
+        algorithm = _BY_TCG_ID.get(identifier)
+        if algorithm is None:
+            found.append(LeftOutBank(_name(identifier), LeftOut.UNKNOWN))
+            continue
+        extending = [record for record in records if record.event_type != EventType.EV_NO_ACTION]
+        lacking = (
+            record for record in extending if all(digest.algorithm is not algorithm for digest in record.digests)
+        )
+        if (first := next(lacking, None)) is not None:
+            found.append(LeftOutBank(_name(identifier), LeftOut.INCOMPLETE, first.offset))
+        elif extending and not any(any(_of(record, algorithm)) for record in extending):
+            found.append(LeftOutBank(_name(identifier), LeftOut.EMPTY))
+    return tuple(found)
+
+
+def _of(record: _Record, algorithm: Algorithm) -> bytes:
+    return next(digest.value for digest in record.digests if digest.algorithm is algorithm)
+
+
+def _has_runtime_events(kind: LogKind, events: tuple[Event, ...]) -> bool:
+    """The firmware never extends RTMR3: who logs an event of it logs what happens at run time."""
+    return kind is LogKind.CCEL and any(
+        event.register == registers.rtmr(registers.RTMR_COUNT - 1) and event.event_type != EventType.EV_NO_ACTION
+        for event in events
+    )
 
 
 def _parse_spec_id(reader: Reader) -> Mapping[int, int]:
@@ -98,7 +209,7 @@ def _parse_spec_id(reader: Reader) -> Mapping[int, int]:
             field="Spec ID event: signature",
             offset=start,
             problem=f"expected {SIGNATURE!r}, found {signature!r}",
-            hint="Give a crypto-agile log (TPM 2.0 or CCEL); SHA-1-only logs of TPM 1.2 are not supported.",
+            hint="Give a crypto-agile log: binary_bios_measurements of a TPM 2.0, or a CCEL.",
         )
     spec_id.take(8, "Spec ID event: platform class and version")
     return _parse_algorithms(spec_id)
@@ -135,6 +246,19 @@ def _records(reader: Reader, sizes: Mapping[int, int]) -> Iterator[_Record]:
         yield _Record(offset, index, event_type, digests, data)
 
 
+def _skip_trust_points(reader: Reader, sizes: Mapping[int, int]) -> None:
+    """Windows ends its log with signed records of no register, which extend nothing (EV_NO_ACTION, register 0xffffffff)."""
+    while bytes(reader.data[reader.position : reader.position + 8]) == _TRUST_POINT:
+        start = reader.position
+        reader.take(8, "record: register and type")
+        try:
+            _parse_digests(reader, sizes)
+            reader.take(reader.u32("record: event size"), "record: event")
+        except MalformedInputError:
+            reader.position = start  # an end in 0xff, and something else behind it
+            return
+
+
 def _at_end(reader: Reader) -> bool:
     ahead = bytes(reader.data[reader.position : reader.position + len(_EMPTY_RECORD)])
     return ahead.startswith(_NO_RECORD) or ahead == _EMPTY_RECORD[: len(ahead)]
@@ -155,9 +279,9 @@ def _parse_digests(reader: Reader, sizes: Mapping[int, int]) -> tuple[Digest, ..
 
 
 def _require_padding(reader: Reader) -> None:
-    rest = bytes(reader.data[reader.position :])
-    if rest.strip(b"\0") and rest.strip(b"\xff"):
-        raise reader.fail("padding", "what follows the last record is neither all 0x00 nor all 0xff")
+    """0x00 or 0xff; both where the Attestation Agent has put its end, of zeros, behind a padded CCEL."""
+    if bytes(reader.data[reader.position :]).strip(b"\0\xff"):
+        raise reader.fail("padding", "what follows the last record is neither 0x00 nor 0xff")
 
 
 def _guess_kind(known: tuple[Algorithm, ...], records: tuple[_Record, ...]) -> LogKind:

@@ -1,37 +1,37 @@
-"""Evidence in files, whatever its form: event logs as bytes or JSON, CCEL tables, quotes as bytes, text or JSON, HCL reports."""
+"""Evidence from files: whatever a file is, `carriers` says what is in it, and it is parsed here, once for every command."""
 
 from __future__ import annotations
 
-import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import Algorithm, Digest
-from teekit_verify.core.errors import UnsupportedInputError
+from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError, printable
 from teekit_verify.core.files import read_beginning, read_bounded
 from teekit_verify.evidence import hcl
-from teekit_verify.evidence.azure import has_azure_evidence, parse_vtpm
+from teekit_verify.evidence.aael import parse_aael
+from teekit_verify.evidence.carriers import LOGS, Carried, Kind, find_evidence, foreign_in, is_quote
 from teekit_verify.evidence.ccel import CcelTable, parse_ccel, parse_table
-from teekit_verify.evidence.dstack import parse_dstack_log
-from teekit_verify.evidence.eventlog import (
-    MAX_LOG_BYTES,
-    SIGNATURE,
-    SIGNATURE_OFFSET,
-    EventLog,
-    LogKind,
-    parse_event_log,
-)
-from teekit_verify.evidence.plain_json import is_text, parse_json
+from teekit_verify.evidence.cel import parse_cel_json, parse_cel_tlv
+from teekit_verify.evidence.dstack import dstack_log
+from teekit_verify.evidence.eventlog import MAX_LOG_BYTES, EventLog, LogKind, is_event_log, parse_event_log
+from teekit_verify.evidence.foreign import foreign_evidence
+from teekit_verify.evidence.ima import in_register, is_ima_list, parse_ima_list
+from teekit_verify.evidence.plain_json import is_text
 from teekit_verify.evidence.quote import Quote, parse_quote
+from teekit_verify.registers.registers import rtmr
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from teekit_verify.evidence.hcl import HclReport
 
 _SNIFFED_BYTES = 4096
-_JSON_NAMES = (b'"quote"', b'"td_quote"', b'"tdx_quote_base64"', b'"tpm_quote"', b'"event_log"', b'"imr"')
-_LOG_TYPES = (b"[", b"{")
+_RESULTS = (b'"teekit-verify/',)
+_CC_NAMES = frozenset({"cc_eventlog", "cc_event_log", "ccel", "ccel_data"})
+"""Fields that hold the log of a CCEL, and not that of a TPM."""
+_IMA_REGISTER = rtmr(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,54 +49,130 @@ class Evidence:
     hcl: HclReport | None = None
 
 
-def read_log(path: Path, *, table: Path | None = None, kind: LogKind | None = None) -> EventLog:
-    """An event log as bytes (with or without the ACPI table of a CCEL), or dstack's JSON. Raises TeekitError."""
+def read_log(
+    path: Path, *, table: Path | None = None, kind: LogKind | None = None, ima: Path | None = None
+) -> EventLog:
+    """The event log in a file, whatever carries it. Raises TeekitError if there is none, or more than one.
+
+    `table` is the ACPI table of a CCEL; `ima` the list of files that the same guest's IMA measured after the boot.
+    """
     data = read_bounded(path, MAX_LOG_BYTES, "an event log")
     if table is not None:
-        return parse_ccel(read_bounded(table, MAX_LOG_BYTES, "an ACPI table"), data)
-    if not data.lstrip().startswith(_LOG_TYPES) or not is_text(data):
+        log = parse_ccel(read_bounded(table, MAX_LOG_BYTES, "an ACPI table"), _log_bytes(data))
+    else:
+        log = parse_log(data, kind, str(path))
+    return log if ima is None else with_ima(log, parse_ima_list(read_bounded(ima, MAX_LOG_BYTES, "an IMA list")))
+
+
+def parse_log(data: bytes, kind: LogKind | None = None, name: str = "input") -> EventLog:
+    """Likewise of bytes."""
+    found = find_evidence(data, "event log")
+    logs = [item for item in found if item.kind in LOGS]
+    if not logs:
+        _refuse_without_log(data, found)
         return parse_event_log(data, kind)
-    if kind is LogKind.TPM:
-        raise UnsupportedInputError(f"{path} is a log in dstack's JSON: it has RTMRs and no PCRs")
-    return parse_dstack_log(data)
+    agents = [item for item in logs if item.kind is Kind.AAEL and len(logs) == 2]  # noqa: PLR2004 - CCEL and this
+    log = _parse_carried(_only([item for item in logs if item not in agents]), kind, len(data))
+    log = _with_agents(log, agents)
+    if kind is not None and log.kind is not kind:
+        raise UnsupportedInputError(f"{name} is a {log.kind.value} log: it has no registers of a {kind.value} log")
+    return log
+
+
+def _with_agents(log: EventLog, agents: Sequence[Carried]) -> EventLog:
+    """A CCEL and the log that an older Attestation Agent kept beside it."""
+    for item in agents:
+        if log.kind is LogKind.CCEL and isinstance(item.content, bytes):
+            log = replace(log, events=log.events + parse_aael(item.content).events, has_runtime_events=True)
+    return log
+
+
+def with_ima(log: EventLog, ima: EventLog) -> EventLog:
+    """The boot's log and what IMA measured then: PCR 10 of a TPM; in a TD RTMR2, in SHA-384. Raises TeekitError for banks."""
+    if log.kind is LogKind.TPM:
+        banks = tuple(bank for bank in log.algorithms if bank in ima.algorithms)
+        if not banks or ima.kind is not LogKind.TPM:
+            raise UnsupportedInputError("the event log and the IMA list have no bank in common")
+        return replace(log, algorithms=banks, events=log.events + ima.events)
+    return replace(log, events=log.events + in_register(ima, _IMA_REGISTER))
+
+
+def _log_bytes(data: bytes) -> bytes:
+    """The log area of a CCEL, alone or in what carries it."""
+    logs = [item for item in find_evidence(data) if item.kind is Kind.LOG]
+    content = _only(logs).content if logs else data
+    return content if isinstance(content, bytes) else data
+
+
+def _refuse_without_log(data: bytes, found: Sequence[Carried]) -> None:
+    foreign = foreign_in(tuple(found))
+    if foreign is not None:
+        foreign.refuse()
+    if any(item.kind is Kind.QUOTE for item in found):
+        raise UnsupportedInputError("there is a quote in it, and no event log", hint="Give the guest's event log too.")
+    if is_text(data) and not is_event_log(data):
+        raise MalformedInputError("event log", field="text", offset=0, problem="there is no event log in it")
+
+
+def _only(logs: Sequence[Carried]) -> Carried:
+    if len(logs) != 1:
+        places = ", ".join(printable(item.place or "text") for item in logs[:8])
+        problem = f"there are {len(logs)} different event logs in it: {places}"
+        raise MalformedInputError(
+            "event log", field="JSON", offset=0, problem=problem, hint="Give one of them in a file."
+        )
+    return logs[0]
+
+
+def _parse_carried(item: Carried, kind: LogKind | None, size_bytes: int) -> EventLog:
+    content = item.content
+    if item.kind is Kind.DSTACK_LOG:
+        return dstack_log(content, size_bytes)
+    if item.kind is Kind.CEL_JSON:
+        return parse_cel_json(content, size_bytes)
+    if not isinstance(content, bytes):
+        raise TeekitError("an event log that is no bytes")
+    if item.kind is Kind.CEL_TLV:
+        return parse_cel_tlv(content)
+    if item.kind is Kind.AAEL:
+        return parse_aael(content)
+    if item.kind is Kind.IMA:
+        return parse_ima_list(content)
+    is_cc = item.place.rpartition(".")[2] in _CC_NAMES
+    return parse_event_log(content, kind or (LogKind.CCEL if is_cc else None))
 
 
 def is_evidence(path: Path) -> bool:
-    """Whether the first bytes look like a quote, an event log or a CCEL table; whether it is one, reading it shows."""
+    """Whether a file is evidence of any kind that is known, also such as cannot be used. Raises TeekitError."""
     head = read_beginning(path, _SNIFFED_BYTES)
-    if head[:4] in (b"CCEL", hcl.SIGNATURE) or head[SIGNATURE_OFFSET:].startswith(SIGNATURE) or _is_quote(head):
+    if is_quote(head) or is_event_log(head) or is_ima_list(head) or head[:4] in {b"CCEL", hcl.SIGNATURE}:
         return True
-    text = head.strip()
-    return text.lstrip(b'"').startswith((b"0400", b"0500", b"0x0", b"BAAC", b"BQAC")) or (
-        text.startswith((*_LOG_TYPES, b'"')) and any(name in head for name in _JSON_NAMES)
-    )
-
-
-def _is_quote(head: bytes) -> bool:
-    """Version 4 or 5 and a TEE type of quotes, TDX or SGX."""
-    layout = struct.Struct("<HHI")
-    if len(head) < layout.size:
+    data = read_beginning(path, MAX_LOG_BYTES + 1)
+    if len(data) > MAX_LOG_BYTES or any(schema in head for schema in _RESULTS):
         return False
-    version, _, tee_type = layout.unpack_from(head)
-    return version in {4, 5} and tee_type in {0, 0x81}
+    try:
+        return foreign_evidence(data) is not None or bool(find_evidence(data))
+    except MalformedInputError:
+        return False
 
 
 def read_evidence(path: Path) -> Evidence:
     """Whatever evidence the file holds. Raises TeekitError for what is none, and for what is malformed."""
-    data = read_bounded(path, MAX_LOG_BYTES, "evidence")
-    quote, log, table, report = None, None, None, None
-    if data[:4] == b"CCEL":
-        table = parse_table(data)
-    elif data[:4] == hcl.SIGNATURE:
-        report = hcl.parse_hcl_report(data)
-    elif data[SIGNATURE_OFFSET:].startswith(SIGNATURE):
-        log = parse_event_log(data)
-    elif is_text(data) and data.lstrip().startswith(_LOG_TYPES):
-        document = parse_json(data, "evidence")
-        has_log = isinstance(document, list) or (isinstance(document, dict) and "event_log" in document)
-        log = parse_dstack_log(data) if has_log else None
-        report = parse_vtpm(data).report if has_azure_evidence(data) else None
-        quote = parse_quote(data) if not has_log or (isinstance(document, dict) and "quote" in document) else None
-    else:
-        quote = parse_quote(data)
-    return Evidence(path.name, len(data), Digest.of(Algorithm.SHA256, data), quote, log, table, report)
+    return parse_evidence(read_bounded(path, MAX_LOG_BYTES, "evidence"), path.name)
+
+
+def parse_evidence(data: bytes, name: str) -> Evidence:
+    """Likewise of bytes."""
+    found = find_evidence(data)
+    kinds = {item.kind for item in found}
+    tables, reports = ([item.content for item in found if item.kind is kind] for kind in (Kind.TABLE, Kind.HCL))
+    has_none = not kinds - {Kind.FOREIGN}
+    return Evidence(
+        name,
+        len(data),
+        Digest.of(Algorithm.SHA256, data),
+        quote=parse_quote(data) if Kind.QUOTE in kinds or has_none else None,
+        log=parse_log(data, None, name) if kinds & LOGS else None,
+        table=parse_table(tables[0]) if tables and isinstance(tables[0], bytes) else None,
+        hcl=hcl.parse_hcl_report(reports[0]) if reports and isinstance(reports[0], bytes) else None,
+    )

@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.digest import Algorithm, Digest
-from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
+from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError, printable
 from teekit_verify.core.files import read_bounded
+from teekit_verify.evidence.carriers import LOGS, Kind, find_evidence, foreign_in
 from teekit_verify.evidence.encoded import decode_bytes, decode_text
-from teekit_verify.evidence.plain_json import MAX_JSON_BYTES, is_text, parse_json
+from teekit_verify.evidence.plain_json import MAX_EVIDENCE_BYTES, is_text, parse_json
+from teekit_verify.evidence.td_attributes import attribute_names
 from teekit_verify.registers.registers import MRTD, RTMR_COUNT, Register, RegisterKind
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from teekit_verify.evidence.carriers import Carried
 
 _WHAT = "quote"
 _TEE_TDX = 0x81
@@ -30,23 +34,8 @@ _VERSION_4, _VERSION_5 = 4, 5
 _KEY_TYPES = {2: "ECDSA-P256", 3: "ECDSA-P384"}
 _JSON_PATHS = (("quote",), ("tdx", "quote"), ("td_quote",), ("tdx_quote_base64",))
 """Where the quote is in JSON: dstack's and Azure's (acc/tdquote) answers; Intel Trust Authority's client; evidence of Azure
-guests by Confidential Containers and by Flashbots (evidence.azure)."""
-
-_ATTRIBUTES = {
-    0: "DEBUG",
-    4: "HGS_PLUS_PROF",
-    5: "PERF_PROF",
-    6: "PMT_PROF",
-    16: "ICSSD",
-    27: "LASS",
-    28: "SEPT_VE_DISABLE",
-    29: "MIGRATABLE",
-    30: "PKS",
-    31: "KL",
-    62: "TPA",
-    63: "PERFMON",
-}
-"""TD attributes by bit (Intel TDX module ABI specification, TD_ATTRIBUTES)."""
+guests by Confidential Containers and by Flashbots (evidence.azure). A quote elsewhere is found too, if it is the only one."""
+_JSON_NAMES = frozenset(".".join(path) for path in _JSON_PATHS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +71,7 @@ class TdReport:
 
     def attribute_names(self) -> tuple[str, ...]:
         """The TD attributes that are set, unknown ones as `bit 7`."""
-        bits = int.from_bytes(self.td_attributes, "little")
-        return tuple(_ATTRIBUTES.get(bit, f"bit {bit}") for bit in range(64) if bits >> bit & 1)
+        return attribute_names(int.from_bytes(self.td_attributes, "little"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,20 +102,41 @@ class Quote:
 
 
 def read_quote(path: Path) -> Quote:
-    """A quote in a file of at most 4 MiB: as bytes, hexadecimal or base64 text, or in JSON. Raises TeekitError."""
-    return parse_quote(read_bounded(path, MAX_JSON_BYTES, "a quote"))
+    """The quote in a file of at most 16 MiB, in whatever carries it (`evidence.carriers`). Raises TeekitError."""
+    return parse_quote(read_bounded(path, MAX_EVIDENCE_BYTES, "a quote"))
 
 
 def parse_quote(data: bytes) -> Quote:
-    """A quote in any of these forms. Raises TeekitError; offsets are those in the quote."""
-    if len(data) > MAX_JSON_BYTES:
+    """Likewise. Raises TeekitError; offsets are those in the quote."""
+    if len(data) > MAX_EVIDENCE_BYTES:
         raise TeekitError(f"{len(data)} bytes are no quote: it has some thousands")
-    return _parse(_unwrap(data) if is_text(data) else data)
+    found = find_evidence(data, _WHAT)
+    quotes = [item for item in found if item.kind is Kind.QUOTE]
+    if quotes:
+        return parse_quote_bytes(_only(quotes))
+    foreign = foreign_in(found)
+    if foreign is not None:
+        foreign.refuse()
+    if any(item.kind in LOGS for item in found):
+        raise UnsupportedInputError("this is an event log without a quote", hint="Use `replay`, or give the quote too.")
+    return parse_quote_bytes(_unwrap(data) if is_text(data) else data)
+
+
+def _only(quotes: list[Carried]) -> bytes:
+    """One; of several the one in a field where quotes are. Raises MalformedInputError: nobody said which is meant."""
+    named = [item for item in quotes if item.place in _JSON_NAMES]
+    chosen = quotes if len(quotes) == 1 else named
+    if len(chosen) != 1 or not isinstance(chosen[0].content, bytes):
+        places = ", ".join(printable(item.place or "text") for item in quotes[:8])
+        problem = f"there are {len(quotes)} different quotes in it: {places}"
+        raise MalformedInputError(_WHAT, field="JSON", offset=0, problem=problem, hint="Give one of them in a file.")
+    return chosen[0].content
 
 
 def _unwrap(data: bytes) -> bytes:
+    """Of what holds no quote, what should have been one: to say what is wrong with it."""
     text = data.decode("utf-8").strip()
-    if not text.startswith(("{", '"')):
+    if not text.startswith(("{", '"', "[")):
         return decode_text(text, _WHAT, "text")
     return _in_json(parse_json(data, _WHAT))
 
@@ -145,7 +154,8 @@ def _in_json(document: object) -> bytes:
     raise MalformedInputError(_WHAT, field="JSON", offset=0, problem=f"there is no quote in the field {places}")
 
 
-def _parse(data: bytes) -> Quote:
+def parse_quote_bytes(data: bytes) -> Quote:
+    """A quote as bytes, with whatever follows it. Raises TeekitError."""
     reader = Reader(memoryview(data), _WHAT)
     version = reader.u16("version")
     if version not in (_VERSION_4, _VERSION_5):

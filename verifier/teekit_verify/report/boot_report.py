@@ -4,25 +4,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from teekit_verify.appraisal.log_texts import forged_texts
 from teekit_verify.core.outcome import ExitStatus, Outcome
+from teekit_verify.evidence.event_text import TextStatus, count_statuses, text_statuses
 from teekit_verify.record.json_report import render
 from teekit_verify.registers.events import event_type_name
 from teekit_verify.registers.replay import replay
 from teekit_verify.report.layout import STATUS_STYLES, STYLES, shortened, show_line, show_lines, show_table, styled
 from teekit_verify.wording.boot import bank_check_words
+from teekit_verify.wording.checks import check_line
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
     from rich.text import Text
 
     from teekit_verify.boot.proof import BankCheck, BootProof
-    from teekit_verify.core.digest import Digest
-    from teekit_verify.evidence.eventlog import EventLog
+    from teekit_verify.core.digest import Algorithm, Digest
+    from teekit_verify.evidence.eventlog import EventLog, LeftOutBank
+    from teekit_verify.registers.events import Event
     from teekit_verify.registers.registers import Register
 
 BOOT_SCHEMA = "teekit-verify/boot/v1"
 REPLAY_SCHEMA = "teekit-verify/replay/v1"
 
+_TEXT_STYLES = {
+    TextStatus.VERIFIED: STYLES[Outcome.MATCH],
+    TextStatus.CONTENT_VERIFIED: STYLES[Outcome.MATCH],
+    TextStatus.NOT_COVERED: STYLES[Outcome.NOT_CHECKED],
+    TextStatus.FORGED: STYLES[Outcome.MISMATCH],
+}
 _STATUS_WORDS = {
     ExitStatus.HOLDS: "EQUAL: every predicted event is the one the firmware measured, and the TPM holds these values",
     ExitStatus.DOES_NOT_HOLD: "DIFFERENT: the real boot measured something else than was predicted",
@@ -56,45 +68,87 @@ def render_proof(proof: BootProof) -> bytes:
 
 
 def show_event_log(log: EventLog, out: Console, *, events: bool) -> None:
-    """The registers of a log in each of its banks, digests to be copied whole; with `events`, all events."""
+    """The registers of a log in each of its banks, digests to be copied whole; with `events`, all events.
+
+    Forged events are shown always, and beside every other text whether a digest covers it.
+    """
     show_line(
         out, f"{log.kind.value} log, {len(log.events)} events, {log.size_bytes} bytes; other registers are not extended"
     )
+    show_lines(map(_left_out_words, log.left_out), out)
+    statuses = text_statuses(log.events)
     if events:
-        rows = [
-            (
-                styled(event.register),
-                styled(event_type_name(event.event_type)),
-                styled(event.description),
-                *(styled(shortened(digest.hex)) for digest in event.digests),
-            )
-            for event in log.events
-        ]
-        out.print()
-        show_table(out, ("register", "type", "what is measured", *(bank.value for bank in log.algorithms)), rows)
+        _show_events(log, statuses, out)
     out.print()
     values = [(styled(register), styled(value.algorithm.value), styled(value.hex)) for register, value in _values(log)]
     show_table(out, ("register", "bank", "value"), values)
+    for check in forged_texts(log):
+        show_line(out, styled(check_line(check), STYLES[Outcome.MISMATCH]))
+
+
+def _show_events(log: EventLog, statuses: Sequence[TextStatus], out: Console) -> None:
+    rows = [
+        (
+            styled(event.register),
+            styled(event_type_name(event.event_type)),
+            styled(event.description),
+            styled(status.value, _TEXT_STYLES[status]),
+            *(styled(_shown_digest(event, bank)) for bank in log.algorithms),
+        )
+        for event, status in zip(log.events, statuses, strict=True)
+    ]
+    out.print()
+    show_table(
+        out, ("register", "type", "what the log says", "its text is", *(bank.value for bank in log.algorithms)), rows
+    )
+
+
+def _shown_digest(event: Event, bank: Algorithm) -> str:
+    """Nothing where the event has none, as EV_NO_ACTION may."""
+    return next((shortened(digest.hex) for digest in event.digests if digest.algorithm is bank), "")
+
+
+def _left_out_words(bank: LeftOutBank) -> str:
+    place = "" if bank.offset is None else f" (the record at offset {bank.offset:#x})"
+    return f"bank {bank.name} is not replayed: {bank.reason.value}{place}"
 
 
 def render_event_log(log: EventLog, *, events: bool) -> dict[str, object]:
-    """What `replay --json` prints: `registers` as name -> bank -> value, and with `events` the list of them."""
+    """What `replay --json` prints: `registers` as name -> bank -> value, and with `events` the list of them.
+
+    `texts` counts the events by what their digests say of their texts; `forged` are the numbers of those that contradict.
+    """
     registers: dict[str, dict[str, str]] = {}
     for register, value in _values(log):
         registers.setdefault(register.name, {})[value.algorithm.value] = value.hex
-    document: dict[str, object] = {"schema": REPLAY_SCHEMA, "kind": log.kind.value, "registers": registers}
+    statuses = text_statuses(log.events)
+    document: dict[str, object] = {
+        "schema": REPLAY_SCHEMA,
+        "kind": log.kind.value,
+        "registers": registers,
+        "left_out": [
+            {"bank": bank.name, "reason": bank.reason.name.lower(), "offset": bank.offset} for bank in log.left_out
+        ],
+        "texts": {_code(status): count for status, count in count_statuses(statuses).items()},
+        "forged": [number for number, status in enumerate(statuses, start=1) if status is TextStatus.FORGED],
+    }
     if events:
         document["events"] = [
             {
                 "register": event.register.name,
                 "type": event_type_name(event.event_type),
                 "description": event.description,
+                "text": _code(status),
                 "digests": {digest.algorithm.value: digest.hex for digest in event.digests},
                 "data": event.data.hex(),
             }
-            for event in log.events
+            for event, status in zip(log.events, statuses, strict=True)
         ]
     return document
+
+
+def _code(status: TextStatus) -> str:
+    return status.name.lower()
 
 
 def _values(log: EventLog) -> list[tuple[Register, Digest]]:

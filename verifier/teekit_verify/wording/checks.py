@@ -12,9 +12,12 @@ from teekit_verify.appraisal.facts import (
     Because,
     Check,
     Choice,
+    EventTextCheck,
     FactCheck,
     FirstDifference,
+    ForgedText,
     Ignored,
+    LaterState,
     LogsPart,
     NoValueInGroup,
     OtherSize,
@@ -29,6 +32,7 @@ from teekit_verify.appraisal.facts import (
     SeveralFit,
     Side,
     StatedCheck,
+    StateKind,
     StrayEvent,
     ValueNotKnown,
 )
@@ -54,6 +58,8 @@ def name_of(check: Check) -> str:
             return f"{ARTIFACTS[part]} {name}"
         case RegisterCheck() as subject:
             return register_name(subject)
+        case EventTextCheck(register=register, number=number):
+            return f"event log text, event {number} ({register})"
         case QuestionCheck() as subject:
             return _question(subject)
         case FactCheck(fact=fact):
@@ -65,7 +71,7 @@ def name_of(check: Check) -> str:
 def register_name(subject: RegisterCheck) -> str:
     """With its platform and bank, as far as it has them."""
     begin = "event log" if subject.source is RegisterSource.EVENT_LOG else ""
-    end = "vouched for" if subject.source is RegisterSource.POLICY else ""
+    end = {RegisterSource.POLICY: "vouched for", RegisterSource.BOOT: "since the boot"}.get(subject.source, "")
     bank = "" if subject.bank is None else subject.bank.value
     return " ".join(filter(None, (begin, subject.platform, str(subject.register), bank, end)))
 
@@ -122,6 +128,10 @@ def reason_words(reason: Reason, check: Check, *, look_at: bool = True) -> str:
             return f"at the same event as in {bank.value}"
         case StrayEvent(side=side, description=description, cause=cause):
             return f"{description} ({cause}) of the {side.value} is not among the events of the other side"
+        case ForgedText(event=event):
+            return f"FORGED: its digest is not that of its text, {_event(event)}"
+        case LaterState():
+            return _later(reason)
         case LogsPart(how=how, position=position):
             return f"{PARTINGS[how]} {position}"
         case SeveralFit(platforms=platforms):
@@ -137,6 +147,16 @@ def reason_words(reason: Reason, check: Check, *, look_at: bool = True) -> str:
 def _is_allowed(check: Check) -> bool:
     """A fact that speaks against a TD, and that somebody asked to pass over."""
     return check.outcome is Outcome.IGNORED and isinstance(check.subject, FactCheck)
+
+
+def _later(reason: LaterState) -> str:
+    match reason.state:
+        case StateKind.PHASES:
+            return f"systemd-pcrphase extended it after the boot: {', '.join(reason.phases)}"
+        case StateKind.IMA:
+            return f"IMA extended it after the boot: {reason.entries} of {reason.listed} entries of its list"
+        case StateKind.SECURE_BOOT:
+            return "Secure Boot is on: the stub loads the kernel itself, which the UKI's digest covers"
 
 
 def _not_known(reason: ValueNotKnown) -> str:

@@ -89,6 +89,9 @@ WHY = {
         "what the firmware booted was not compared, and can have measured anything into the registers that were"
     ),
     Why.NOT_IN_LOG: "the log has no event of it, and it is not zero in the quote",
+    Why.LOG_LACKS_REGISTER: (
+        "not in this log, which does not have everything: only reference values say whether it is right"
+    ),
     Why.LOG_REPLAYS_OTHERWISE: "the log replays to another value than the quote has",
     Why.OTHER_START: "they start at other values",
     Why.NO_REVOCATION_LIST: "no revocation list of its authority was given",
@@ -99,4 +102,5 @@ WHY = {
     Why.DEBUG: "this is a debug TD: the host can read and change its memory",
     Why.SEPT_VE: "SEPT_VE_DISABLE is not set: the host can raise #VE when the TD uses its own memory",
     Why.SERVICE_TD: "a service TD is bound to this TD: MRSERVICETD is {1}",
+    Why.SERVICE_TD_NAMED: "the service TD that is bound to this TD is one that was named: MRSERVICETD is {1}",
 }

@@ -313,7 +313,7 @@ BODIES: list[tuple[dict[str, Any], str, str]] = [
         "this is a debug TD: the host can read and change its memory",
     ),
     ({"td_attributes": 1 << 28 | 1 << 8}, "TD attributes", "reserved bits 0x100 are set"),
-    ({"td_attributes": 1 << 28 | 1 << 62}, "TD attributes", "reserved bits 0x4000000000000000 are set"),
+    ({"td_attributes": 1 << 28 | 1 << 61}, "TD attributes", "reserved bits 0x2000000000000000 are set"),
     (
         {"td_attributes": 0},
         "host cannot raise #VE",
@@ -356,6 +356,22 @@ def test_a_debug_td_that_is_allowed_is_still_shown() -> None:
     (shown,) = [check for check in appraisal.acceptable if check.outcome is Outcome.IGNORED]
     assert name_of(shown) == "TD is not a debug TD"
     assert detail_of(shown) == "this is a debug TD: the host can read and change its memory (allowed)"
+
+
+def test_a_service_td_is_accepted_by_its_value() -> None:
+    quote, known = build.quote(GOOD, report=build.body(mrservicetd=b"\x02" * 48)), b"\x02" * 48
+    appraisal = appraise(quote, service_tds=(known,), allow_unchecked=EVERYTHING)
+    assert appraisal.status is ExitStatus.HOLDS
+    (shown,) = [check for check in appraisal.acceptable if check.subject == FactCheck(Fact.SERVICE_TD)]
+    assert (shown.outcome, known.hex() in detail_of(shown)) == (Outcome.MATCH, True)
+    other = appraise(quote, service_tds=(b"\x03" * 48,), allow_unchecked=EVERYTHING)
+    assert other.status is ExitStatus.DOES_NOT_HOLD
+
+
+@pytest.mark.parametrize("bit", [27, 62])
+def test_attributes_that_the_specification_names_since_1_5(bit: int) -> None:
+    """LASS and TPA: Intel TDX module ABI specification, ATTRIBUTES."""
+    assert against(appraise(build.quote(GOOD, report=build.body(td_attributes=1 << 28 | 1 << bit)))) == {}
 
 
 def test_report_data() -> None:

@@ -96,6 +96,8 @@ def every_kind_of_check() -> tuple[facts.Check, ...]:
         facts.FirstDifference(difference),
         facts.SameEventAs(Algorithm.SHA256),
         facts.StrayEvent(facts.Side.REFERENCE, "stray", "cause"),
+        facts.ForgedText(event),
+        facts.LaterState(facts.StateKind.PHASES, ("phase",)),
         facts.LogsPart(facts.DivergenceKindName.EXTRA, 1),
         facts.SeveralFit(("one", "two")),
         facts.AsRequested(facts.Requested.NONCE),
@@ -107,6 +109,7 @@ def every_kind_of_check() -> tuple[facts.Check, ...]:
         facts.QuestionCheck(facts.Question.FIRMWARE, "platform", (pcr(4),)),
         facts.FactCheck(facts.Fact.CHAIN_ROOT),
         facts.StatedCheck("stated"),
+        facts.EventTextCheck(pcr(4), 1),
     )
     return (
         *(facts.Check(subject, Outcome.NOT_CHECKED, "a", "b", reason, nearest) for reason in reasons),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.guest.quote import appraise_quote
 from teekit_verify.appraisal.guest.registers import PresentedAppraisal, appraise_presented, of_azure, of_quote
 from teekit_verify.appraisal.guest.vtpm import appraise_azure, is_certified
+from teekit_verify.appraisal.guest_states import SecureBoot, logged_secure_boot, reported_secure_boot
+from teekit_verify.core.errors import TeekitError
 from teekit_verify.evidence.authenticity import QuoteSignature, parse_signature
 from teekit_verify.evidence.azure import is_azure_evidence, read_vtpm
 from teekit_verify.evidence.files import read_log
@@ -24,11 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class GuestFiles:
-    """`vtpm` are the parts of an Azure guest's evidence beside its quote; none where `quote` is JSON with all of them."""
+    """`vtpm` are the parts of an Azure guest's evidence beside its quote; none where `quote` is JSON with all of them. `ima` is the
+    list of files that IMA measured.
+    """
 
     quote: Path
     vtpm: tuple[Path, ...] = ()
     eventlog: Path | None = None
+    ima: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +50,12 @@ def appraise_guest(
     published: Sequence[ReferenceValues],
     policy: QuotePolicy,
     platform: str | None = None,
+    secure_boot: SecureBoot | None = None,
     *,
     firmware: Sequence[Digest] = (),
 ) -> AppraisedGuest:
-    """`platform` names one of the published ones; without it, the one is taken that fits. `firmware`: MRTDs vouched for.
+    """`platform` names one of the published ones; without it, the one is taken that fits. `secure_boot` is what the caller says of
+    it where the evidence says nothing. `firmware`: MRTDs vouched for.
 
     Raises TeekitError for files that cannot be read or are malformed, and for a platform that was not published.
     """
@@ -59,8 +66,22 @@ def appraise_guest(
         vtpm = read_vtpm(files.vtpm or (files.quote,))
         about_quote = appraise_azure(quote, signature, vtpm, policy)
         presented = of_azure(quote, vtpm.pcrs, log, vouched_for=is_certified(about_quote))
+        said = reported_secure_boot(vtpm.report.configuration)
     else:
         about_quote = appraise_quote(quote, signature, policy)
         presented = of_quote(quote, log)
+        said = logged_secure_boot(log)
+    ima = None if files.ima is None else read_log(files.ima)
+    presented = replace(presented, ima=ima, secure_boot=_agreed(said, secure_boot))
     appraisal = appraise_presented(published, presented, about_quote, platform, firmware=firmware)
     return AppraisedGuest(quote, signature, appraisal)
+
+
+def _agreed(said: SecureBoot | None, asked: SecureBoot | None) -> SecureBoot | None:
+    """What the evidence says; else what the caller does. Raises TeekitError where they contradict each other."""
+    if said is None or asked is None or asked in {SecureBoot.EITHER, said}:
+        return said or asked
+    raise TeekitError(
+        f"Secure Boot is {said.value} in the guest's evidence, and --secure-boot says {asked.value}",
+        hint="Leave --secure-boot out, or give the evidence of another guest.",
+    )

@@ -44,13 +44,18 @@ class LogComparison:
 
     @property
     def status(self) -> ExitStatus:
-        """HOLDS if every register was compared and is equal."""
-        holds = all(check.outcome is Outcome.MATCH for check in self.checks)
-        return ExitStatus.HOLDS if holds else ExitStatus.DOES_NOT_HOLD
+        """HOLDS if every register was compared and is equal; NO_VERDICT if none differs, and one is not in the log."""
+        outcomes = {check.outcome for check in self.checks}
+        if outcomes <= {Outcome.MATCH}:
+            return ExitStatus.HOLDS
+        decided = outcomes <= {Outcome.MATCH, Outcome.NOT_CHECKED}
+        return ExitStatus.NO_VERDICT if decided else ExitStatus.DOES_NOT_HOLD
 
 
 def compare_with_quote(log: EventLog, quote: Quote) -> LogComparison:
     """Each RTMR: the quote's value against the log's. A register without events must be zero in the quote.
+
+    But for RTMR3 of a log that ends with the boot: it is extended at run time, which such a log does not have.
 
     Says nothing about the quote's signature. Raises TeekitError for a TPM log, and for a log without events.
     """
@@ -82,14 +87,24 @@ def compare_with_values(log: EventLog, quoted: Mapping[Register, Digest]) -> Log
     """Each of these registers: the quoted value against the log's, in the bank of the value."""
     replayed = {bank: replay(log.events, bank) for bank in {value.algorithm for value in quoted.values()}}
     return LogComparison(
-        tuple(_check(register, value, replayed[value.algorithm].get(register)) for register, value in quoted.items())
+        tuple(
+            _check(register, value, replayed[value.algorithm].get(register), may_lack=_may_lack(log, register))
+            for register, value in quoted.items()
+        )
     )
 
 
-def _check(register: Register, quoted: Digest, replayed: Digest | None) -> Check:
+def _may_lack(log: EventLog, register: Register) -> bool:
+    """Linux 6.16 and later let a guest extend RTMR3 (drivers/virt/coco/tdx-guest), and log nothing."""
+    return not log.has_runtime_events if register == _RTMRS[-1] else not log.has_boot_events
+
+
+def _check(register: Register, quoted: Digest, replayed: Digest | None, *, may_lack: bool) -> Check:
     found, subject = replayed or Digest.zero(quoted.algorithm), _subject(register)
     if found == quoted:
         return Check(subject, Outcome.MATCH, quoted.hex, found.hex)
+    if replayed is None and may_lack:
+        return Check(subject, Outcome.NOT_CHECKED, quoted.hex, reason=Because(Why.LOG_LACKS_REGISTER))
     why = Why.NOT_IN_LOG if replayed is None else Why.LOG_REPLAYS_OTHERWISE
     return Check(subject, Outcome.MISMATCH, quoted.hex, found.hex, Because(why))
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from teekit_verify.appraisal.facts import AsRequested, Because, Check, Fact, FactCheck, Refused, Why
 from teekit_verify.core.errors import NotAuthenticError, TeekitError
 from teekit_verify.core.outcome import ExitStatus, Outcome
-from teekit_verify.evidence import authenticity, certificates
+from teekit_verify.evidence import authenticity, certificates, td_attributes
 from teekit_verify.evidence.tcb import UP_TO_DATE, evaluate_tcb
 
 if TYPE_CHECKING:
@@ -31,14 +31,11 @@ if TYPE_CHECKING:
     from teekit_verify.evidence.collateral import Collateral
     from teekit_verify.evidence.quote import Quote
 
-_DEBUG_BITS = 0xFF
-"""TUD, the TD under debug: any of these makes the TD untrusted (Intel TDX module ABI specification, ATTRIBUTES)."""
-_SEPT_VE_DISABLE = 1 << 28
-_KNOWN_ATTRIBUTES = 0xFF | _SEPT_VE_DISABLE | 1 << 29 | 1 << 30 | 1 << 31 | 1 << 63
-"""Attributes with a meaning for quotes; google/go-tdx-guest (validate/validate.go) and dcap-qvl refuse the others likewise."""
-_MIGRATABLE = 1 << 29
-_XFAM_FIXED_1, _XFAM_ALLOWED = 0x3, 0x6DBE7
-"""x87 and SSE are always on; bits that no TD may have (google/go-tdx-guest, validate/validate.go, 91f9a52f)."""
+_DEBUG_BITS = td_attributes.DEBUG_BITS
+_SEPT_VE_DISABLE = 1 << td_attributes.SEPT_VE_DISABLE
+_KNOWN_ATTRIBUTES = td_attributes.KNOWN_ATTRIBUTES
+_MIGRATABLE = 1 << td_attributes.MIGRATABLE
+_XFAM_FIXED_1, _XFAM_ALLOWED = td_attributes.XFAM_FIXED_1, td_attributes.KNOWN_XFAM
 
 
 class _UnacceptableError(TeekitError):
@@ -76,6 +73,8 @@ class QuotePolicy:
     allow_sept_ve: bool = False
     collateral: Collateral | None = None
     allow_unchecked: frozenset[Unchecked] = frozenset()
+    service_tds: tuple[bytes, ...] = ()
+    """Values of MRSERVICETD that are accepted, 48 bytes each."""
 
 
 class Answer(Enum):
@@ -217,7 +216,7 @@ def _acceptable(quote: Quote, signature: QuoteSignature, policy: QuotePolicy) ->
         _sept_ve(quote, allowed=policy.allow_sept_ve),
         check_fact(Fact.XFAM, lambda: _xfam(quote)),
         check_fact(Fact.TDX_MODULE, lambda: _module(quote)),
-        _service_td(quote, allowed=policy.allow_service_td),
+        _service_td(quote, policy),
         _report_data(quote, policy),
         _tcb(quote, signature, policy),
     )
@@ -272,10 +271,13 @@ def _module(quote: Quote) -> str:
     return f"MRSEAM {report.mrseam.hex}"
 
 
-def _service_td(quote: Quote, *, allowed: bool) -> Check:
-    service = quote.report.mrservicetd
+def _service_td(quote: Quote, policy: QuotePolicy) -> Check:
+    service, allowed = quote.report.mrservicetd, policy.allow_service_td
     if service is None or not any(service.value):
         return _unless_allowed(Fact.SERVICE_TD, None, allowed=allowed)
+    if service.value in policy.service_tds:
+        reason = Because(Why.SERVICE_TD_NAMED)
+        return Check(FactCheck(Fact.SERVICE_TD), Outcome.MATCH, service.hex, service.hex, reason)
     return _unless_allowed(Fact.SERVICE_TD, Why.SERVICE_TD, allowed=allowed, found=service.hex)
 
 

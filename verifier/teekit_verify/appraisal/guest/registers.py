@@ -32,10 +32,13 @@ from teekit_verify.appraisal.facts import (
     Why,
 )
 from teekit_verify.appraisal.guest.eventlog import compare_with_values, require_pcrs, require_rtmrs
+from teekit_verify.appraisal.guest_states import GuestState, SecureBoot, known_states
+from teekit_verify.appraisal.log_texts import forged_texts
 from teekit_verify.appraisal.registers import appraise_platform
 from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.documents.model import Policy, PredictedEvent, ReferenceRegister, RegisterValue
+from teekit_verify.evidence.event_text import TextStatus, text_statuses
 from teekit_verify.prediction.platforms.azure import AZURE
 from teekit_verify.registers.events import Event, EventType
 from teekit_verify.registers.registers import MRTD, RTMR_COUNT, Register, RegisterKind, pcr, rtmr
@@ -62,13 +65,16 @@ class Presented:
 
     RTMR: the guest is measured by the TD itself, and every register of the quote has to be in the reference. PCR: the guest runs
     above a paravisor and is measured into its vTPM; what the reference mentions is compared. `vouched_for` is whether
-    somebody says that the paravisor is the one that it should be; else the reference has to, by its MRTD.
+    somebody says that the paravisor is the one that it should be; else the reference has to, by its MRTD. `ima` is the list of what
+    IMA measured after the boot, `secure_boot` whether that is on, as far as evidence or the caller says.
     """
 
     registers: Mapping[Register, Digest]
     measured_into: RegisterKind
     log: EventLog | None = None
     vouched_for: bool = True
+    ima: EventLog | None = None
+    secure_boot: SecureBoot | None = None
 
     @property
     def logged(self) -> dict[Register, Digest]:
@@ -193,10 +199,19 @@ def _value(register: Register, presented: Presented) -> RegisterValue:
     if check.outcome is not Outcome.MATCH:
         return RegisterValue((digest,), "", ())
     events = [
-        event for event in log.events if event.register == register and event.event_type != EventType.EV_NO_ACTION
+        _marked(event, status)
+        for event, status in zip(log.events, text_statuses(log.events), strict=True)
+        if event.register == register and event.event_type != EventType.EV_NO_ACTION
     ]
     predicted = (PredictedEvent(event.event_type, event.digests, event.description, "") for event in events)
     return LoggedRegister((digest,), "", tuple(predicted), (), tuple(events))
+
+
+def _marked(event: Event, status: TextStatus) -> Event:
+    """What no digest covers is told from what one does, wherever the event is shown."""
+    if status is not TextStatus.NOT_COVERED or not event.data:
+        return event
+    return replace(event, description=f"{event.description} [{status.value}]")
 
 
 def _compare(
@@ -206,11 +221,14 @@ def _compare(
     registers: Mapping[Register, RegisterValue],
     firmware: Sequence[Digest],
 ) -> Checklist:
-    published = values.platforms[platform]
-    unasked: tuple[Check, ...] = ()
+    published, given = values.platforms[platform], presented
+    states = known_states(presented.logged, published, presented.log, presented.ima, presented.secure_boot)
+    unasked = tuple(_stated(platform, state, presented.registers[state.register]) for state in states)
+    presented = replace(presented, registers={**presented.registers, **{it.register: it.boot for it in states}})
+    registers = {**registers, **{it.register: _value(it.register, presented) for it in states}}
     if presented.measured_into is RegisterKind.PCR:
         registers = {register: value for register, value in registers.items() if register in published}
-        unasked = _unasked_paravisor(platform, presented) if MRTD not in published else ()
+        unasked += _unasked_paravisor(platform, presented) if MRTD not in published else ()
     asked = {
         register: item
         for register, item in published.items()
@@ -229,7 +247,14 @@ def _compare(
     checklist = _without_other_banks(checklist, platform, registers)
     checklist += Checklist(_firmware(platform, presented, firmware))
     checklist += Checklist(_open_questions(platform, checklist, presented), unasked + elsewhere + not_compared(values))
-    return _check_log(presented, asked) + checklist
+    extended = {it.register: it.boot for it in states if it.is_extended}
+    return _check_log(replace(given, registers={**given.registers, **extended}), asked) + checklist
+
+
+def _stated(platform: str, state: GuestState, quoted: Digest) -> Check:
+    """A register that is compared as it was after the boot, and what it was quoted with since."""
+    subject = RegisterCheck(platform, state.register, source=RegisterSource.BOOT)
+    return Check(subject, Outcome.NOT_CHECKED, state.boot.hex, quoted.hex, state.later)
 
 
 def _unasked_paravisor(platform: str, presented: Presented) -> tuple[Check, ...]:
@@ -287,7 +312,10 @@ def _check_log(presented: Presented, asked: Mapping[Register, ReferenceRegister]
         return Checklist(())
     of_td = presented.measured_into is RegisterKind.RTMR
     quoted = {register: value for register, value in presented.logged.items() if of_td or register in asked}
-    return Checklist(compare_with_values(presented.log, quoted).checks)
+    checks = compare_with_values(presented.log, quoted).checks
+    decisive = tuple(check for check in checks if check.outcome is not Outcome.NOT_CHECKED)
+    elsewhere = tuple(check for check in checks if check.outcome is Outcome.NOT_CHECKED)
+    return Checklist(forged_texts(presented.log) + decisive, elsewhere)
 
 
 def _conclude(quote: QuoteAppraisal, checklist: Checklist) -> Conclusion:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -37,6 +37,23 @@ EndorsementOption = Annotated[
         "--endorsement",
         metavar="FILE",
         help="Google's launch endorsement, which vouches for the firmware; with --google-root.",
+    ),
+]
+ImaOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--ima",
+        metavar="FILE",
+        help="The list of what IMA measured (ascii_runtime_measurements or binary_runtime_measurements), where RTMR2 has it too.",
+    ),
+]
+SecureBootOption = Annotated[
+    Literal["on", "off", "either"] | None,
+    typer.Option(
+        "--secure-boot",
+        help="Whether it is on in the guest: with it on, systemd-stub up to 257 does not measure the kernel by itself. "
+        "[default: as the evidence says]",
+        show_default=False,
     ),
 ]
 PlatformOption = Annotated[

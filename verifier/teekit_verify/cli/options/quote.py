@@ -35,6 +35,12 @@ AllowUncheckedOption = Annotated[
 AllowServiceTdOption = Annotated[
     bool, typer.Option("--allow-service-td", help="Do not refuse a TD with a service TD bound to it (MRSERVICETD).")
 ]
+ServiceTdOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--service-td", metavar="HEX", help="A service TD that may be bound to it: MRSERVICETD. May be repeated."
+    ),
+]
 AllowSeptVeOption = Annotated[bool, typer.Option("--allow-sept-ve", help="Do not refuse a TD without SEPT_VE_DISABLE.")]
 CollateralOption = Annotated[
     Path | None,
@@ -62,6 +68,7 @@ def quote_policy(
     allow_unchecked: list[str] | None = None,
     allow_service_td: bool = False,
     allow_sept_ve: bool = False,
+    service_tds: list[str] | None = None,
 ) -> QuotePolicy:
     """Raises TeekitError for what cannot be asked."""
     from teekit_verify.appraisal.guest.policy import parse_time, read_root, requested_report_data
@@ -77,7 +84,21 @@ def quote_policy(
         allow_sept_ve=allow_sept_ve,
         collateral=None if collateral is None else read_collateral(collateral),
         allow_unchecked=_unchecked(allow_unchecked),
+        service_tds=tuple(map(_service_td, service_tds or ())),
     )
+
+
+def _service_td(text: str) -> bytes:
+    from teekit_verify.core.digest import Algorithm
+    from teekit_verify.core.errors import TeekitError
+    from teekit_verify.documents import fields
+
+    try:
+        return fields.parse_digest(Algorithm.SHA384, text).value
+    except ValueError as error:
+        raise TeekitError(
+            f"--service-td: {error}", hint="Give MRSERVICETD as `inspect` shows it for a TD that you know."
+        ) from error
 
 
 def _unchecked(names: list[str] | None) -> frozenset[Unchecked]:

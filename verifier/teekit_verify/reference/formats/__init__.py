@@ -11,6 +11,7 @@ from teekit_verify.documents.model import MEASUREMENTS_SCHEMA, REFERENCE_SCHEMA
 from teekit_verify.reference.formats import (
     dstack_mr,
     dstack_mr_gcp,
+    dstack_tcb_info,
     flashbots,
     gce_endorsement,
     measured_boot,
@@ -32,6 +33,7 @@ FORMATS: tuple[Format, ...] = (
     measurements.FORMAT,
     dstack_mr.FORMAT,
     dstack_mr_gcp.FORMAT,
+    dstack_tcb_info.FORMAT,
     measured_boot.FORMAT,
     flashbots.FORMAT,
     pcrlock.FORMAT,

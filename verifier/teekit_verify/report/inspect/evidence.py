@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from teekit_verify.appraisal.facts import RegisterCheck
+from teekit_verify.appraisal.log_texts import forged_texts
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.outcome import ExitStatus
+from teekit_verify.evidence.td_attributes import xfam_names
 from teekit_verify.record.json_report import plain
 from teekit_verify.registers.registers import MRTD, RTMR_COUNT, rtmr
 from teekit_verify.report import boot_report
@@ -17,10 +19,13 @@ from teekit_verify.report.layout import STATUS_STYLES, STYLES, show_line, show_l
 from teekit_verify.wording.checks import detail_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from rich.console import Console
 
     from teekit_verify.appraisal.facts import Check
     from teekit_verify.appraisal.guest.eventlog import LogComparison
+    from teekit_verify.evidence.eventlog import EventLog
     from teekit_verify.evidence.files import Evidence
     from teekit_verify.evidence.hcl import HclReport
     from teekit_verify.evidence.quote import Quote
@@ -32,22 +37,39 @@ NOT_VERIFIED = "not verified"
 _QUOTE_WORDS = {
     ExitStatus.HOLDS: "EQUAL: the event log replays to the quote's RTMRs (the quote's signature is not verified)",
     ExitStatus.DOES_NOT_HOLD: "DIFFERENT: this is not the event log of the quote's RTMRs",
+    ExitStatus.NO_VERDICT: "NOT ALL COMPARED: the event log replays to the quote's RTMRs, but one of them is not in it",
 }
+_FORGED_WORDS = "FORGED: the log was changed after it was measured: believe none of its texts"
 _LOG_WORDS = {
     ExitStatus.HOLDS: "EQUAL: both event logs have the same events",
     ExitStatus.DOES_NOT_HOLD: "DIFFERENT: the event logs part",
 }
 
 
-def exit_status(*comparisons: LogComparison | None) -> ExitStatus:
-    """What does not hold anywhere does not hold; without a comparison the log was read, and that is all."""
-    return max((comparison.status for comparison in comparisons if comparison), default=ExitStatus.HOLDS)
+def exit_status(*comparisons: LogComparison | None, logs: Iterable[EventLog] = ()) -> ExitStatus:
+    """What does not hold anywhere does not hold, nor does a log with a forged text; without a comparison it was read, and that is all."""
+    found = {comparison.status for comparison in comparisons if comparison}
+    if any(forged_texts(log) for log in logs):
+        found.add(ExitStatus.DOES_NOT_HOLD)
+    return next(
+        (status for status in (ExitStatus.DOES_NOT_HOLD, ExitStatus.NO_VERDICT) if status in found), ExitStatus.HOLDS
+    )
 
 
-def show_comparisons(quoted: LogComparison | None, expected: LogComparison | None, out: Console) -> None:
+def show_comparisons(
+    quoted: LogComparison | None, expected: LogComparison | None, out: Console, *, logs: Sequence[EventLog] = ()
+) -> None:
+    forged = any(forged_texts(log) for log in logs)
     for comparison, heading, words in ((quoted, "quote", _QUOTE_WORDS), (expected, "expected", _LOG_WORDS)):
         if comparison is not None:
-            _show_comparison(comparison, heading, words, out)
+            _show_comparison(comparison, heading, words if not forged else _forged(words), out)
+    if forged:
+        show_line(out, styled(_FORGED_WORDS, STATUS_STYLES[ExitStatus.DOES_NOT_HOLD]))
+
+
+def _forged(words: dict[ExitStatus, str]) -> dict[ExitStatus, str]:
+    """Digests that are equal are no good news about a log with other texts than they were made of."""
+    return {**words, ExitStatus.HOLDS: "the digests lead to these values"}
 
 
 def _show_comparison(comparison: LogComparison, heading: str, words: dict[ExitStatus, str], out: Console) -> None:
@@ -74,14 +96,16 @@ def _register(check: Check) -> str:
     return str(subject.register) if subject.bank is None else f"{subject.register} {subject.bank.value}"
 
 
-def render_comparisons(quoted: LogComparison | None, expected: LogComparison | None) -> dict[str, object]:
+def render_comparisons(
+    quoted: LogComparison | None, expected: LogComparison | None, *, logs: Sequence[EventLog] = ()
+) -> dict[str, object]:
     """What `replay --json` adds: `quote` and `against`, each with its checks and differences, and the exit status."""
     document: dict[str, object] = {}
     if quoted is not None:
         document["quote"] = {"signature": NOT_VERIFIED, **_fields(quoted)}
     if expected is not None:
         document["against"] = _fields(expected)
-    return {**document, "exit_status": int(exit_status(quoted, expected))} if document else {}
+    return {**document, "exit_status": int(exit_status(quoted, expected, logs=logs))}
 
 
 def _fields(comparison: LogComparison) -> dict[str, object]:
@@ -130,7 +154,7 @@ def _quote_fields(quote: Quote) -> dict[str, str]:
         "MRSIGNERSEAM": report.mrsignerseam.hex,
         "SEAM attributes": report.seam_attributes.hex(),
         "TD attributes": f"{report.td_attributes.hex()} ({', '.join(report.attribute_names()) or 'none'})",
-        "XFAM": report.xfam.hex(),
+        "XFAM": f"{report.xfam.hex()} ({', '.join(xfam_names(int.from_bytes(report.xfam, 'little')))})",
         "MRCONFIGID": report.mrconfigid.hex(),
         "MROWNER": report.mrowner.hex(),
         "MROWNERCONFIG": report.mrownerconfig.hex(),

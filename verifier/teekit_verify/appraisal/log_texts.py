@@ -1,0 +1,26 @@
+"""The events of a log whose texts contradict their digests. One is enough to refuse the log: somebody changed it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from teekit_verify.appraisal.facts import Check, EventName, EventTextCheck, ForgedText
+from teekit_verify.core.outcome import Outcome
+from teekit_verify.evidence.event_text import TextStatus, text_statuses
+
+if TYPE_CHECKING:
+    from teekit_verify.evidence.eventlog import EventLog
+
+
+def forged_texts(log: EventLog) -> tuple[Check, ...]:
+    """A mismatch for each forged text, in the order of the log; nothing for a log that nothing contradicts."""
+    statuses = text_statuses(log.events)
+    return tuple(
+        Check(
+            EventTextCheck(event.register, number),
+            Outcome.MISMATCH,
+            reason=ForgedText(EventName(event.description, event.event_type)),
+        )
+        for number, (event, status) in enumerate(zip(log.events, statuses, strict=True), start=1)
+        if status is TextStatus.FORGED
+    )
