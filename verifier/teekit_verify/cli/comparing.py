@@ -8,21 +8,17 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from teekit_verify import __version__
-from teekit_verify.appraisal.artifact import compare_with_published
-from teekit_verify.appraisal.guest.appraise import GuestFiles, appraise_guest
+from teekit_verify import __version__, api
 from teekit_verify.cli.options.shared import say_warning
-from teekit_verify.documents.load import load_measurements
 from teekit_verify.documents.release import withdrawal_of
-from teekit_verify.prediction.image import measure_for
 from teekit_verify.record import json_report
 from teekit_verify.record.document import ComparisonReport, ReferenceUsed
-from teekit_verify.reference.formats import load_published
 from teekit_verify.report import layout, presented_report, quote_report, terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from teekit_verify.appraisal.guest.appraise import GuestFiles
     from teekit_verify.appraisal.guest.quote import QuotePolicy
     from teekit_verify.appraisal.guest_states import SecureBoot
     from teekit_verify.core.digest import Digest
@@ -38,19 +34,18 @@ def compare_file(
 
     Raises TeekitError if there is no verdict.
     """
-    published = load_published(ref, root)
+    compared = api.appraise_claims(ref, file, root=root) if claims else api.appraise_artifact(ref, file, root=root)
     _warn_if_withdrawn(ref)
-    measurements = load_measurements(file) if claims else measure_for(file, published.platforms, published.artifacts)
-    values, checklist, conclusion = compare_with_published(published.values, measurements, claimed=claims)
+    used = _used(ref, compared.published, compared.values)
     report = ComparisonReport(
-        _used(ref, published, values), measurements, checklist, conclusion, __version__, claimed=claims
+        used, compared.measurements, compared.checklist, compared.conclusion, __version__, claimed=claims
     )
     if json_output:
         typer.echo(json_report.render_comparison(report).decode(), nl=False)
     else:
         out = layout.console(sys.stdout)
-        terminal.show_comparison(report, out, reference=values if events else None)
-    return conclusion.status
+        terminal.show_comparison(report, out, reference=compared.values if events else None)
+    return compared.status
 
 
 def compare_quote(
@@ -66,17 +61,18 @@ def compare_quote(
     json_output: bool,
 ) -> ExitStatus:
     """As `compare_file`; `platform` is one of the reference's, or None for the one that fits. `firmware`: MRTDs vouched for."""
-    published = load_published(ref, root)
+    guest = api.appraise_guest(
+        ref, files, policy, platform=platform, secure_boot=secure_boot, firmware=firmware, root=root
+    )
     _warn_if_withdrawn(ref)
-    guest = appraise_guest(files, published.values, policy, platform, secure_boot, firmware=firmware)
     appraisal = guest.appraisal
-    used = _used(ref, published, appraisal.values)
+    used = _used(ref, guest.published, appraisal.values)
     if json_output:
         about = quote_report.render_quote_appraisal(guest.quote, guest.signature, appraisal.quote)
         typer.echo(json.dumps(presented_report.render_presented(used, appraisal, about), indent=2))
     else:
         presented_report.show_presented(files.quote.name, used, appraisal, layout.console(sys.stdout), events=events)
-    return appraisal.conclusion.status
+    return guest.status
 
 
 def _warn_if_withdrawn(ref: Path) -> None:

@@ -32,14 +32,14 @@ def explain(
 
     Exit status: 0 every byte is equal, 1 A and B differ, 2 one of them cannot be read.
     """
-    from teekit_verify.explanation.explain import explain as explained
+    from teekit_verify import api
     from teekit_verify.report import explain_report, layout
     from teekit_verify.report.progress import StderrProgress
 
     progress = StderrProgress()
     try:
         with tempfile.TemporaryDirectory(prefix="teekit-explain-") as folder, progress.step("compare A and B"):
-            found = explained(a, b, folder=Path(folder), with_diffoscope=diffoscope)
+            found = api.explain(a, b, folder=Path(folder), with_diffoscope=diffoscope)
     except OSError as error:
         raise TeekitError(
             f"cannot compare the files: {error.strerror}", hint="Point TMPDIR to a folder with free space."

@@ -53,13 +53,9 @@ def quote(
     Exit status: 0 authentic and acceptable; 1 not; 2 no verdict: unreadable, or something was not checked that had to be
     (revocation and TCB status without --collateral, REPORTDATA unless asked for), and --allow-unchecked does not name it.
     """
-    from teekit_verify.appraisal.guest.quote import appraise_quote
-    from teekit_verify.evidence.authenticity import parse_signature
-    from teekit_verify.evidence.quote import read_quote
+    from teekit_verify import api
     from teekit_verify.report import layout, quote_report
 
-    parsed = read_quote(file)
-    signature = parse_signature(parsed)
     allowed = {"allow_debug": allow_debug, "allow_service_td": allow_service_td, "allow_sept_ve": allow_sept_ve}
     policy = quote_policy(
         report_data,
@@ -72,9 +68,10 @@ def quote(
         service_tds=service_td,
         **allowed,
     )
-    appraisal = appraise_quote(parsed, signature, policy)
+    verified = api.verify_quote(file, policy)
+    whole = verified.quote, verified.signature, verified.appraisal
     if json_output:
-        typer.echo(json.dumps(quote_report.render_quote_appraisal(parsed, signature, appraisal), indent=2))
+        typer.echo(json.dumps(quote_report.render_quote_appraisal(*whole), indent=2))
     else:
-        quote_report.show_quote_appraisal(parsed, signature, appraisal, layout.console(sys.stdout))
-    return appraisal.status
+        quote_report.show_quote_appraisal(*whole, layout.console(sys.stdout))
+    return verified.status

@@ -1,0 +1,101 @@
+"""The public API, by its own documentation: every example runs, and says what the command says."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builders import guests, quotes, released
+from builders.uki import build_uki
+from teekit_verify import api
+from teekit_verify.cli.app import main
+from teekit_verify.documents.create import dump_reference
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "api.md"
+AT = datetime(2026, 2, 3, 1, tzinfo=UTC)
+
+
+def examples() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with what the examples name."""
+    (tmp_path / "image.efi").write_bytes(build_uki())
+    reference = released.write_report(tmp_path / "report")
+    (tmp_path / "ref.json").write_bytes(dump_reference(reference))
+    (tmp_path / "quote.bin").write_bytes(guests.COS_QUOTE.read_bytes())
+    (tmp_path / "ccel.bin").write_bytes(guests.COS_LOG.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_guest_of_the_document(place: Path) -> None:
+    """It is another image: the example ends with the reasons. Its time, nonce and collateral are this test's."""
+    code = (
+        examples()[0]
+        .replace("datetime.now(UTC)", "at")
+        .replace('collateral=Path("collateral")', "collateral=api.NOT_REQUIRED")
+    )
+    scope: dict[str, Any] = {
+        "nonce": (quotes.ASSETS / "quotes" / "gcp-cos113-nonce.bin").read_bytes().ljust(64, b"\0"),
+        "at": AT,
+    }
+    with pytest.raises(SystemExit) as ended:
+        exec(code, scope)  # noqa: S102 - the document's own example
+    assert ended.value.code
+    guest = scope["guest"]
+    assert guest.status is api.ExitStatus.DOES_NOT_HOLD
+    (asked,) = (check for check in guest.checks if getattr(check.subject, "fact", None) is api.Fact.REPORT_DATA)
+    assert asked.outcome is api.Outcome.MATCH
+    assert api.describe(asked)[0] == "REPORTDATA"
+
+
+def test_the_artifact_of_the_document(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scope: dict[str, Any] = {"Path": Path, "api": api}
+    exec(examples()[1], scope)  # noqa: S102 - the document's own example
+    assert scope["appraised"].status is api.ExitStatus.HOLDS
+    assert scope["appraised"].reasons == ()
+    shown = capsys.readouterr().out.strip().removeprefix("sha384:")
+    assert main(["measure", "image.efi", "--machine", "c3-standard-4", "--json"]) == 0
+    assert f'"{shown}"' in capsys.readouterr().out
+
+
+def test_an_artifact_that_is_another_one(place: Path) -> None:
+    (place / "image.efi").write_bytes(build_uki().replace(b"quiet", b"noisy"))
+    appraised = api.appraise_artifact(Path("ref.json"), Path("image.efi"))
+    assert appraised.status is api.ExitStatus.DOES_NOT_HOLD
+    assert any(check.outcome is api.Outcome.MISMATCH for check in appraised.checks)
+
+
+def test_a_policy_is_told_everything() -> None:
+    with pytest.raises(TypeError, match="report_data"):
+        api.policy(at=AT, collateral=api.NOT_REQUIRED)  # type: ignore[call-arg]
+    with pytest.raises(api.TeekitError, match="expected 64 bytes, found 3"):
+        api.policy(at=AT, report_data=b"abc", collateral=api.NOT_REQUIRED)
+    with pytest.raises(api.TeekitError, match="the time has no zone"):
+        api.policy(at=datetime(2026, 2, 3), report_data=bytes(64), collateral=api.NOT_REQUIRED)  # noqa: DTZ001
+
+
+def test_a_quote_by_itself(place: Path) -> None:
+    asked = api.policy(at=AT, report_data=api.NOT_REQUIRED, collateral=api.NOT_REQUIRED)
+    verified = api.verify_quote(Path("quote.bin"), asked)
+    assert verified.status is api.ExitStatus.HOLDS
+    assert verified.registers[api.MRTD] == verified.quote.report.mrtd
+
+
+def test_why_files_differ(place: Path) -> None:
+    (place / "other.efi").write_bytes(build_uki().replace(b"quiet", b"noisy"))
+    found = api.explain(Path("image.efi"), Path("other.efi"), folder=place)
+    assert found.differences
+    assert not api.explain(Path("image.efi"), Path("image.efi"), folder=place).differences
+
+
+def test_all_that_is_promised_is_there() -> None:
+    assert all(hasattr(api, name) for name in api.__all__)
+    assert list(api.__all__) == sorted(api.__all__, key=lambda name: (not name.isupper(), name[0].islower(), name))
