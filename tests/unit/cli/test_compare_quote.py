@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,9 +18,6 @@ from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.documents import create, model
 from teekit_verify.documents.load import load_measurements
 from teekit_verify.registers.registers import MRTD, Register, pcr, rtmr
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ALLOWED = ("--allow-unchecked", "report-data,tcb,revocation")
 AT = ("--at", "2026-02-03", *ALLOWED)
@@ -56,7 +55,7 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
     ],
 )
 def test_a_published_guest(published: Any, files: tuple[Path, Path], run: Any) -> None:
-    """Every register, with and without its log; the log leads to the quote, which hardware signed."""
+    """Every register, with and without its log; the log leads to the quote, which hardware signed. dstack gives both at once."""
     reference = guests.reference(gcp_c3=published())
     options = ("--quote", str(files[0]), *AT)
     status, out, err = run(reference, *options, "--json")
@@ -64,7 +63,8 @@ def test_a_published_guest(published: Any, files: tuple[Path, Path], run: Any) -
     assert (status, err) == (ExitStatus.HOLDS, "")
     assert (document["exit_status"], document["platform"]) == (0, "gcp/c3")
     checks = document["checklist"]["checks"]
-    assert [check["name"] for check in checks] == [f"gcp/c3 {name} sha384" for name in NAMES]
+    logged = [f"event log {name}" for name in NAMES[1:]] if files[0] == files[1] else []
+    assert [check["name"] for check in checks] == [*logged, *(f"gcp/c3 {name} sha384" for name in NAMES)]
     assert document["quote"]["authentic"]["holds"] is True
     assert document["quote"]["acceptable"]["holds"] is True
     status, out, _ = run(reference, *options, "--eventlog", str(files[1]))
@@ -148,6 +148,19 @@ def test_a_log_with_a_forged_text(run: Any, tmp_path: Path) -> None:
         "event log text, event 3 (RTMR0): mismatch: FORGED: its digest is not that of its text, variable SecureBoot"
         in out
     )
+
+
+@pytest.mark.parametrize("forged", [False, True])
+def test_the_log_beside_the_quote_in_one_file(forged: bool, run: Any, tmp_path: Path) -> None:  # noqa: FBT001
+    """As Confidential Containers give them (guest-components, attester/src/tdx: TdxEvidence)."""
+    log = Path(_forged(tmp_path)) if forged else guests.COS_LOG
+    parts = {"cc_eventlog": log, "quote": guests.COS_QUOTE}
+    evidence = {name: base64.b64encode(path.read_bytes()).decode() for name, path in parts.items()}
+    (tmp_path / "evidence.json").write_text(json.dumps(evidence))
+    status, out, _ = run(guests.reference(gcp_c3=cos()), "--quote", str(tmp_path / "evidence.json"), *QUOTE[2:])
+    assert status is (ExitStatus.DOES_NOT_HOLD if forged else ExitStatus.HOLDS)
+    assert "event log RTMR1" in out
+    assert ("FORGED" in out) == forged
 
 
 def test_texts_that_no_digest_covers_are_marked(run: Any) -> None:

@@ -19,7 +19,7 @@ from teekit_verify.evidence.foreign import foreign_evidence
 from teekit_verify.evidence.ima import in_register, is_ima_list, parse_ima_list
 from teekit_verify.evidence.plain_json import is_text
 from teekit_verify.evidence.quote import Quote, parse_quote
-from teekit_verify.registers.registers import rtmr
+from teekit_verify.registers.registers import RegisterKind, rtmr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,6 +62,19 @@ def read_log(
     else:
         log = parse_log(data, kind, str(path))
     return log if ima is None else with_ima(log, parse_ima_list(read_bounded(ima, MAX_LOG_BYTES, "an IMA list")))
+
+
+def log_beside_quote(path: Path) -> EventLog | None:
+    """The log in the same file as a quote, as dstack and Confidential Containers give them; None without one that has RTMRs.
+
+    Raises TeekitError for a log that is malformed, and for several.
+    """
+    data = read_bounded(path, MAX_LOG_BYTES, "a guest's evidence")
+    if not any(item.kind in LOGS for item in find_evidence(data)):
+        return None
+    log = parse_log(data, None, str(path))
+    has_rtmrs = any(event.register.kind is RegisterKind.RTMR for event in log.events)
+    return log if log.kind is LogKind.CCEL and has_rtmrs else None
 
 
 def parse_log(data: bytes, kind: LogKind | None = None, name: str = "input") -> EventLog:

@@ -48,7 +48,7 @@ def show_quote_appraisal(quote: Quote, signature: QuoteSignature, appraisal: Quo
 def _how_to_settle(check: Check) -> str:
     """The option that asks for it, or that lets it be."""
     name = unchecked(check)
-    if name is None:
+    if name is None or check.outcome is Outcome.ERROR:  # it was asked for, and nothing lets that be
         return detail_of(check)
     return f"ask for it with {_ASKED_WITH[name]}, or say --allow-unchecked {name.value}"
 

@@ -12,7 +12,7 @@ from teekit_verify.appraisal.guest_states import SecureBoot, logged_secure_boot,
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.evidence.authenticity import QuoteSignature, parse_signature
 from teekit_verify.evidence.azure import is_azure_evidence, read_vtpm
-from teekit_verify.evidence.files import read_log
+from teekit_verify.evidence.files import log_beside_quote, read_log
 from teekit_verify.evidence.quote import Quote, read_quote
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class GuestFiles:
-    """`vtpm` are the parts of an Azure guest's evidence beside its quote; none where `quote` is JSON with all of them. `ima` is the
-    list of files that IMA measured.
+    """`vtpm` are the parts of an Azure guest's evidence beside its quote; none where `quote` is JSON with all of them. Without
+    `eventlog`, the log of a TD may be in the file of its quote. `ima` is the list of files that IMA measured.
     """
 
     quote: Path
@@ -68,6 +68,7 @@ def appraise_guest(
         presented = of_azure(quote, vtpm.pcrs, log, vouched_for=is_certified(about_quote))
         said = reported_secure_boot(vtpm.report.configuration)
     else:
+        log = log_beside_quote(files.quote) if log is None else log
         about_quote = appraise_quote(quote, signature, policy)
         presented = of_quote(quote, log)
         said = logged_secure_boot(log)

@@ -25,7 +25,12 @@ VtpmOption = Annotated[
     ),
 ]
 EventlogOption = Annotated[
-    Path | None, typer.Option("--eventlog", metavar="FILE", help="The guest's event log, as `replay` takes it.")
+    Path | None,
+    typer.Option(
+        "--eventlog",
+        metavar="FILE",
+        help="The guest's event log, as `replay` takes it. [default: as in --quote, if a TD's is beside the quote]",
+    ),
 ]
 MrtdOption = Annotated[
     list[str] | None,
