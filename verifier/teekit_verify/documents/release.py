@@ -42,12 +42,16 @@ class Release:
 def withdrawal_of(reference: Path) -> str | None:
     """Why the release was withdrawn that a reference file belongs to: of the release.json beside it, if that names the file.
 
-    Raises TeekitError for a release.json that cannot be read: it may say so.
+    Raises TeekitError for a release.json that cannot be read: it may say so. One of another kind says nothing.
     """
     path = reference.with_name("release.json")
     if not path.is_file():
         return None
-    release = codec.parse(Release, RELEASE_SCHEMA, codec.read_bounded(path), str(path))
+    data = codec.read_bounded(path)
+    said = codec.bounded_json(data, str(path))
+    if not isinstance(said, dict) or said.get("schema") != RELEASE_SCHEMA:
+        return None
+    release = codec.parse(Release, RELEASE_SCHEMA, data, str(path))
     return release.withdrawn if release.reference == reference.name else None
 
 
