@@ -470,7 +470,7 @@ def test_a_package_no_source_has(miniature: Miniature, capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--image", "nonsense"], "error: there is no image 'nonsense+debian-kernel'\nhint: Choose one of: base"),
+        (["--image", "nonsense"], "error: there is no image 'nonsense'\nhint: Choose one of: base"),
         (["--reference", "/none.json"], "error: /none.json: cannot be read: No such file or directory"),
         (["--lock", "/none.json"], "error: there is no lock file /none.json"),
         (["--mirror", "gopher://x"], "error: a mirror is an http, https or file address, found 'gopher://x'"),

@@ -192,7 +192,7 @@ def test_a_release_with_a_tag_that_must_be_signed(
         ({"commit": "HEAD"}, "commit: String should match pattern"),
         ({"reference": "../../x.json"}, "reference: String should match pattern"),
         ({"repository": "ext::sh -c x"}, "a repository is an https, http, git or file address, found 'ext::sh -c x'"),
-        ({"image": "none"}, "there is no image 'none+debian-kernel'"),
+        ({"image": "none"}, "there is no image 'none'"),
         ({"reference": "none.json"}, "none.json: cannot be read"),
         ({"extra": 1}, "extra: unknown field"),
         ({"tag": "--upload-pack=x", "commit": None}, "tag: String should match pattern"),

@@ -8,6 +8,7 @@ import typer
 
 from teekit_verify.cli.options import measure as given
 from teekit_verify.cli.options.shared import DebugOption, EventsOption, JsonOption
+from teekit_verify.cli.wrong_file import ARTIFACTS, expecting
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
@@ -68,9 +69,10 @@ def measure(
             _require(not of_images and output is None and not request.any, "of firmware alone, only MRTD is measured")
             return measure_firmware(file, mrtd_order, json_output=json_output)
         names = platform or (["uefi-vtpm"] if pcrlock else ["gcp"] if machine else [])
-        platforms = platforms_for(file, names, vtpm=vtpm)
-        measurements = measure_file(file, platforms, machines=request.machines(platforms), profile=profile or "0")
-        booted = booted_profile(file, profile or "0")
+        with expecting(file, *ARTIFACTS):
+            platforms = platforms_for(file, names, vtpm=vtpm)
+            measurements = measure_file(file, platforms, machines=request.machines(platforms), profile=profile or "0")
+            booted = booted_profile(file, profile or "0")
     document = dump_measurements(measurements)
     if output is not None:
         write_whole(output, document)

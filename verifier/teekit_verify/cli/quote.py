@@ -24,6 +24,7 @@ from teekit_verify.cli.options.quote import (
     quote_policy,
 )
 from teekit_verify.cli.options.shared import DebugOption, JsonOption
+from teekit_verify.cli.wrong_file import Given, expecting
 from teekit_verify.core.outcome import ExitStatus
 
 
@@ -68,7 +69,8 @@ def quote(
         service_tds=service_td,
         **allowed,
     )
-    verified = api.verify_quote(file, policy)
+    with expecting(file, Given.QUOTE):
+        verified = api.verify_quote(file, policy)
     whole = verified.quote, verified.signature, verified.appraisal
     if json_output:
         typer.echo(json.dumps(quote_report.render_quote_appraisal(*whole), indent=2))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
 from posixpath import normpath
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.core.errors import TeekitError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from teekit_verify.rebuild.sandbox import Sandbox
 
@@ -121,8 +122,23 @@ def find_target(image: str, profiles: Iterable[str]) -> Target:
     for target in TARGETS:
         if target.image == image and target.profiles == wanted:
             return target
+    _require_known("image {!r}", image, {target.image for target in TARGETS})
+    for name in wanted:
+        _require_known(
+            f"profile {{!r}} of {image}",
+            name,
+            {name for target in TARGETS if target.image == image for name in target.profiles},
+        )
     known = ", ".join(target.key for target in TARGETS)
     raise TeekitError(f"there is no image {'+'.join((image, *wanted))!r}", hint=f"Choose one of: {known}.")
+
+
+def _require_known(what: str, name: str, known: Collection[str]) -> None:
+    """Raises TeekitError with the nearest name, if there is one."""
+    if name not in known:
+        near = get_close_matches(name, known, 1)
+        hint = f"Did you mean {near[0]}?" if near else f"Choose one of: {', '.join(sorted(known))}."
+        raise TeekitError(f"there is no {what.format(name)}", hint=hint)
 
 
 def target_of(arguments: Sequence[str]) -> Target | None:
