@@ -90,7 +90,9 @@ def main(argv: list[str]) -> ExitStatus:
     except TeekitError as error:
         return _report(argv, error.message, error.hint, error)
     except TyperException as error:  # wrong usage, in Typer's words
-        return _report(argv, error.format_message(), "Run it with --help to see how it is used.", error)
+        return _report(
+            argv, " ".join(error.format_message().split("\n\t")), "Run it with --help to see how it is used.", error
+        )
     except (KeyboardInterrupt, typer.Abort) as error:
         return _report(argv, "interrupted", "Run the same command again to go on.", error)
     except SystemExit:  # how Typer ends when nobody reads the output any more

@@ -11,6 +11,7 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.files import require_no_link
 from teekit_verify.rebuild import images, lock, source
 from teekit_verify.rebuild.sandbox import BASE_ENVIRONMENT, PACKAGES, Sandbox
 from teekit_verify.rebuild.workspace import remove
@@ -76,6 +77,7 @@ def _settings() -> list[str]:
 
 def _make_writable(folder: Path) -> None:
     """Nobody wants to hear of it when the image is built."""
+    require_no_link(folder)
     try:
         folder.mkdir(exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from teekit_verify.explanation.examination import Examination, Pair
 
 _NUMBER = Cause("kernel build number", "the count of builds in one folder", "Set KBUILD_BUILD_VERSION.")
-_BANNER = re.compile(r"(?P<release>\S+) \((?P<user>[^@)]*)@?(?P<host>[^)]*)\) #(?P<number>\d+)(?P<rest>.*)", re.DOTALL)
+_BANNER = re.compile(
+    r"(?P<release>\S+) \((?P<user>[^@)]*)@?(?P<host>[^)]*)\) #(?P<number>[0-9]+)(?P<rest>.*)", re.DOTALL
+)
 
 
 def is_kernel(beginning: bytes) -> bool:

@@ -14,13 +14,14 @@ from teekit_verify.core.errors import printable
 from teekit_verify.report.html import glossary, why
 from teekit_verify.report.html.registers import register_views
 from teekit_verify.report.html.verdict_words import LIMITS, WORDS
+from teekit_verify.report.provenance import provenance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from teekit_verify.explanation.tree import Difference
     from teekit_verify.record.document import RebuildReport, Step
-    from teekit_verify.report.html.registers import RegisterView
+from teekit_verify.report.html.registers import RegisterView
 
 _CHUNK = 8
 _FEW_DIFFERENCES = 40
@@ -35,6 +36,7 @@ def render(report: RebuildReport) -> bytes:
     return page.render(
         report=report,
         words=WORDS[report.verdict],
+        provenance=provenance(report),
         links=why.chain(report, registers),
         findings=found[:_FEW_FINDINGS],
         left_out=len(found[_FEW_FINDINGS:]),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _NAME = 70
 _ROOM = COLUMNS - 2
 _GROUP = re.compile(r"^no group of values matches; against '(.*?)': ")
-_NOTES = re.compile(r"^(of \d+ alternatives, '.*?': |none of \d+ acceptable values; against '.*?': )+")
+_NOTES = re.compile(r"^(of [0-9]+ alternatives, '.*?': |none of [0-9]+ acceptable values; against '.*?': )+")
 
 
 def other_reasons(report: RebuildReport) -> list[Text]:
