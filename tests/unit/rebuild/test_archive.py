@@ -157,7 +157,6 @@ def test_a_package_that_there_is_not(mirror: DebianArchive, tmp_path: Path) -> N
     for request, problem in (
         (["bash", "nonesuch"], "E: Unable to locate package nonesuch"),
         (["hello=9"], "E: Version '9' for 'hello' was not found"),
-        (["-oDebug::NoLocking=1"], "E: Unable to locate package -oDebug::NoLocking"),
     ):
         with pytest.raises(ArchiveError) as caught:
             index.resolve(request)
@@ -166,6 +165,46 @@ def test_a_package_that_there_is_not(mirror: DebianArchive, tmp_path: Path) -> N
         assert caught.value.hint == "Correct the names in nix/build-env.packages, or in the image's mkosi.conf."
     with pytest.raises(ArchiveError, match="apt installs nothing for no request"):
         index.resolve([])
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        "-oDebug::NoLocking=1",
+        "./evil.deb",
+        "/srv/evil.deb",
+        "../evil.deb",
+        "evil.deb",
+        "evil.changes",
+        "hello-",
+        "~nhello",
+        "?name(.*)",
+        "^standard",
+        "hello=1.0/x",
+        "hello/../x",
+        "hel*",
+        "hello\nbash",
+        "hell\u0661",
+        "",
+    ],
+)
+def test_what_is_no_name_of_a_package_never_reaches_apt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request_: str
+) -> None:
+    def reached(*_: object) -> str:
+        raise AssertionError
+
+    monkeypatch.setattr(archive, "_apt", reached)
+    with pytest.raises(ArchiveError, match="is no plain name of a package") as caught:
+        Index(tmp_path, (), "").resolve(["hello", request_])
+    assert caught.value.message.isprintable()
+
+
+def test_a_file_beside_apt_is_no_package(mirror: DebianArchive, tmp_path: Path) -> None:
+    """Apt itself would take it, and what is in it."""
+    index = download(mirror, tmp_path)
+    (tmp_path / "apt/empty/hello").write_text("x")
+    assert [package.name for package in index.resolve(["hello/trixie"])] == ["hello"]
 
 
 def test_a_dependency_that_cannot_be_met(mirror: DebianArchive, tmp_path: Path) -> None:

@@ -95,10 +95,11 @@ def main(argv: list[str]) -> ExitStatus:
     except TeekitError as error:
         return _report(argv, error.code, error.message, error.hint, error)
     except _WrongUsage as error:  # in Typer's words
+        words = error.format_message()  # type: ignore[attr-defined]
         return _report(
             argv,
             WRONG_USAGE,
-            error.format_message(),  # type: ignore[attr-defined]
+            " ".join(words.split("\n\t")),
             "Run it with --help to see how it is used.",
             error,
         )

@@ -36,7 +36,7 @@ def lock(
     typer.echo(
         json.dumps(summary, indent=2) if json_output else f"{summary['packages']} packages, lock {summary['sha256']}"
     )
-    typer.echo(f"wrote {path}", err=True)
+    shared.say(f"wrote {path}")
     return ExitStatus.HOLDS
 
 

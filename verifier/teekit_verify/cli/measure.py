@@ -44,7 +44,7 @@ def measure(
     from teekit_verify.artifacts.tdvf import is_tdvf
     from teekit_verify.boot.machine_request import MachineRequest
     from teekit_verify.cli.measure_firmware import measure_firmware
-    from teekit_verify.core.files import write_whole
+    from teekit_verify.core.files import write_named
     from teekit_verify.documents.create import dump_measurements
     from teekit_verify.documents.pcrlock import dump_pcrlock
     from teekit_verify.prediction.image import measure_file, platforms_for
@@ -67,7 +67,7 @@ def measure(
         measurements = measure_file(file, platforms, machines=request.machines(platforms))
     document = dump_measurements(measurements)
     if output is not None:
-        write_whole(output, document)
+        write_named(output, document)
     if pcrlock:
         typer.echo(dump_pcrlock(measurements).decode(), nl=False)
     elif json_output:

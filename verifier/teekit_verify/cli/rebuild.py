@@ -13,6 +13,7 @@ import typer  # noqa: TC002 - it reads annotations at run time
 from teekit_verify.cli.options import rebuild as given
 from teekit_verify.cli.options import shared
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.files import require_no_link
 from teekit_verify.core.outcome import ExitStatus
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def rebuild(
     tag_key: given.TagKeyOption = None,
     mkosi_args: given.MkosiArgsOption = None,
     allow_dirty: given.AllowDirtyOption = False,
+    allow_foreign_environment: given.AllowForeignEnvironmentOption = False,
     offline: given.OfflineOption = False,
     mirror: shared.MirrorOption = None,
     snapshot: shared.SnapshotOption = None,
@@ -73,6 +75,7 @@ def rebuild(
         tag_key=tag_key,
         mkosi_args=mkosi_args,
         allow_dirty=allow_dirty,
+        allow_foreign_environment=allow_foreign_environment,
     )
     own = source if mkosi_args is None else None  # a stranger's project is built with our environment
     bringing = replace(
@@ -82,6 +85,8 @@ def rebuild(
     if snapshot is not None and not makes_lock:
         raise TeekitError("--snapshot says nothing where a lock names the packages", hint="Leave it out.")
     require_apart(output, workspace, *([source] if source and mkosi_args is not None else [bringing.project.mkosi]))
+    for folder in {output, workspace} & {Path("report"), Path("workspace")}:
+        require_no_link(folder)
     _require_place(output, reference)
     named_lock = None if lock_file is None else lock.load(lock_file)  # it may be that of the older report
     place = Workspace(workspace.resolve())
@@ -98,6 +103,7 @@ def rebuild(
             locked = bringing.new_image_lock((target,))
         else:
             locked = named_lock or lock.load(bringing.project.image_lock)
+            lock.require_time(locked, bringing.snapshot)
         plan = run.prepare(target, bringing, place, locked)
         subject.require_unchanged()
         known = judging.unfinished(subject, plan, varied, published, command=command, output=output)

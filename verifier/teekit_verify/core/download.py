@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import queue
+import re
 import threading
 import time
 import urllib.error
@@ -137,6 +138,18 @@ class DownloadStore:
         with part.open("rb") as stream:
             os.fsync(stream.fileno())
         part.replace(final)
+
+
+def size_of(url: str, *, most_bytes: int) -> int:
+    """How many bytes a source says a file has, of which only the digest is known. Raises DownloadError."""
+    try:
+        with _open(url, 0) as response:
+            promised = response.headers.get("Content-Length", "")
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise DownloadError(f"{url}: {error}") from error
+    if not re.fullmatch(r"[0-9]{1,15}", promised) or not 0 < int(promised) <= most_bytes:
+        raise DownloadError(f"{url} has '{printable(promised[:80])}' bytes, expected 1 to {most_bytes}")
+    return int(promised)
 
 
 def _part(final: Path) -> Path:

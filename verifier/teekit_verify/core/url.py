@@ -40,3 +40,9 @@ def last_folder(url: str) -> str:
 def decoded(text: str) -> str:
     """Percent-encoded text, decoded. Raises UnicodeDecodeError if that is not UTF-8."""
     return unquote(text, errors="strict")
+
+
+def path_of_file(url: str) -> str | None:
+    """The decoded path of a `file:` address; None for any other. Raises ValueError for what is no address."""
+    parts = urlsplit(url)
+    return unquote(parts.path) if parts.scheme == "file" else None

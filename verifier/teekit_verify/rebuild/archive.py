@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from teekit_verify.core import process, url
-from teekit_verify.core.errors import TeekitError, ToolFailedError
+from teekit_verify.core.errors import TeekitError, ToolFailedError, printable
 from teekit_verify.rebuild.lock import Archive, LockedPackage, PackageLock
 from teekit_verify.rebuild.sandbox import run_ending_with_us
 
@@ -28,6 +28,14 @@ _SUITES: dict[Archive, tuple[str, ...]] = {
 # A package is in the pool before the index that lists it is dated, and a snapshot is taken some hours after.
 _SNAPSHOT_DELAY = timedelta(hours=6)
 _APT_TIMEOUT_SECONDS = 600
+_APT_MEMORY_BYTES = 2 << 30  # its cache of trixie's index has some 100 MiB
+_APT_FILE_BYTES = 1 << 30
+_ESSENTIAL = "?essential"
+# Debian Policy, 5.6.1 (names), 5.6.12 (versions)
+_REQUEST = re.compile(
+    r"[a-z0-9][a-z0-9+.-]{0,100}[a-z0-9+](:(amd64|all|any|native))?(=[A-Za-z0-9.+:~-]{1,100}|/[a-z][a-z0-9-]{0,60})?"
+)
+_FILE_ENDINGS = (".deb", ".ddeb", ".udeb", ".dsc", ".changes", "-")
 _SETUP_HINT = "Run scripts/setup_deps.sh."
 
 
@@ -106,6 +114,8 @@ class Index:
 
     def resolve(self, requests: Sequence[str]) -> list[LockedPackage]:
         """The packages apt would install, in its order, on an empty system. Raises ArchiveError if it cannot."""
+        for request in requests:
+            require_plain(request)
         try:
             output = _apt(self.root, "apt-get", "install", "--print-uris", "--yes", "--", *requests)
         except ToolFailedError as error:
@@ -118,6 +128,17 @@ class Index:
             raise ArchiveError(f"apt installs nothing for {' '.join(requests) or 'no request'}")
         records = self._records(["=".join(_name_and_version(file_name)) for _, file_name, *_ in lines])
         return [self._package(uri, records) for uri, *_ in lines]
+
+    def has(self, package: LockedPackage) -> bool:
+        """Whether the signed index lists the package with these bytes. Raises ArchiveError where it has no such name."""
+        try:
+            found = self._records([f"{package.name}={package.version}"]).get(package.path)
+        except ToolFailedError as error:
+            raise ArchiveError(f"the signed index has no {package.name} {package.version}: {error.message}") from error
+        return found is not None and (found.get("SHA256"), found.get("Size")) == (
+            package.sha256,
+            str(package.size_bytes),
+        )
 
     def _records(self, requests: Sequence[str]) -> dict[str, Mapping[str, str]]:
         """Index records by pool path."""
@@ -149,6 +170,15 @@ class Index:
         raise ArchiveError(f"apt names a file outside the configured archives: {uri}")
 
 
+def require_plain(request: str) -> None:
+    """A package by its name: apt takes files, patterns and what to remove in the same place, and a project names these."""
+    if request != _ESSENTIAL and (not _REQUEST.fullmatch(request) or request.endswith(_FILE_ENDINGS)):
+        raise ArchiveError(
+            f"'{printable(request[:120])}' is no plain name of a package",
+            hint="Name it as NAME, NAME=VERSION or NAME/SUITE in Packages=.",
+        )
+
+
 def _as_apt_writes(address: str) -> str:
     """Decoded, with one slash after `file:`."""
     return re.sub("^file:/+", "file:/", url.decoded(address))
@@ -170,6 +200,7 @@ def _write_apt_root(root: Path, bases: Sequence[tuple[Archive, str]]) -> None:
         "etc/preferences.d",
         "etc/sources.list.d",
         "lists/partial",
+        "empty",  # where apt stands, so that no name is one of a file
         "cache/archives/partial",
     ):
         (root / folder).mkdir(parents=True, exist_ok=True)
@@ -200,7 +231,13 @@ Acquire::Check-Valid-Until "false";
 
 def _apt(root: Path, *argv: str) -> str:
     """What a program of apt prints, with the private root as its only configuration."""
-    completed = run_ending_with_us(argv, timeout_seconds=_APT_TIMEOUT_SECONDS, environment=_apt_environment(root))
+    completed = run_ending_with_us(
+        argv,
+        timeout_seconds=_APT_TIMEOUT_SECONDS,
+        environment=_apt_environment(root),
+        cwd=root / "empty",
+        bounds=("prlimit", f"--as={_APT_MEMORY_BYTES}", f"--fsize={_APT_FILE_BYTES}", "--core=0"),
+    )
     return completed.stdout.decode()
 
 

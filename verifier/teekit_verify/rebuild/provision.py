@@ -70,7 +70,7 @@ class Provision:
         sandbox = Sandbox(
             root=self.environment().root, read_only_binds={"/source": self.project.mkosi}, first_id=own_first_id()
         )
-        resolve, lock_npm = cache(archive.Index.resolve), cache(npm.lock_package)
+        resolve, lock_npm = cache(archive.Index.resolve), cache(self._lock_npm)
         needed: dict[str, tuple[LockedPackage, set[str]]] = {}
         with self._index() as index:
             for target in targets:
@@ -80,13 +80,14 @@ class Provision:
                     packages += [lock_npm(*named) for named in self._npm_packages(target)]
                 for package in packages:
                     needed.setdefault(package.path, (package, set()))[1].add(target.key)
-        return archive.make_lock(
-            index,
-            [
-                package.model_copy(update={"targets": tuple(sorted(keys))})
-                for _, (package, keys) in sorted(needed.items())
-            ],
-        )
+        packages = [
+            package.model_copy(update={"targets": tuple(sorted(keys))}) for _, (package, keys) in sorted(needed.items())
+        ]
+        made = archive.make_lock(index, packages)
+        return made if self.snapshot is None else made.model_copy(update={"snapshot": self.snapshot})
+
+    def _lock_npm(self, name: str, version: str, expected: Digest) -> LockedPackage:
+        return npm.lock_package(name, version, expected, base=npm.registry(self.npm_registry), store=self.store)
 
     def _npm_packages(self, target: Target) -> Iterator[tuple[str, str, Digest]]:
         """Those in the package-lock.json files that builds of the target see."""
@@ -128,8 +129,8 @@ class Provision:
         )
 
     @contextmanager
-    def _index(self) -> Iterator[archive.Index]:
-        """Today's signed package index, for one run at a time."""
+    def _index(self, bases: Sequence[tuple[lock.Archive, str]] | None = None) -> Iterator[archive.Index]:
+        """The signed package index of `bases`, else today's or that of the wanted time, for one run at a time."""
         if self.offline:
             raise TeekitError(
                 "a new lock needs today's package index, which no cache has",
@@ -139,7 +140,7 @@ class Provision:
         with exclusive(self.cache / "apt.lock"):
             remove(root)
             with self.progress.step("fetch and check the package index"):
-                index = archive.Index.download(root, self._archives())
+                index = archive.Index.download(root, self._archives() if bases is None else bases)
             yield index
 
     def _archives(self) -> list[tuple[lock.Archive, str]]:
@@ -151,15 +152,27 @@ class Provision:
             )
         return archive.snapshot_sources(self.snapshot_archive, self.snapshot)
 
+    def is_debians(self, locked: PackageLock) -> bool:
+        """Whether Debian's signed index, as the snapshot archive has it at the lock's time, lists every package of a lock.
+
+        False also where that cannot be found out.
+        """
+        if self.offline:
+            return False
+        try:
+            with self._index(archive.snapshot_sources(self.snapshot_archive, locked.snapshot)) as index:
+                return all(package.archive != "npm" and index.has(package) for package in locked.packages)
+        except TeekitError as error:
+            self.progress.note(f"the environment's packages are not shown to be Debian's: {error.message}")
+            return False
+
     def _index_lock(self, requests: Sequence[str]) -> PackageLock:
         with self._index() as index:
             return archive.make_lock(index, index.resolve(requests))
 
     def _build_environment(self, locked: PackageLock) -> Environment:
         files = self._files(locked, locked.packages)
-        return environment.build(
-            self.project, locked, self.store, files, self.cache / "environment", progress=self.progress
-        )
+        return environment.build(locked, self.store, files, self.cache / "environment", progress=self.progress)
 
     def _files(self, locked: PackageLock, packages: Sequence[LockedPackage]) -> list[RemoteFile]:
         if self.offline:

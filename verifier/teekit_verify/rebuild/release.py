@@ -29,17 +29,6 @@ class Wanted:
     tag_key: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FetchedProject(Project):
-    """A checkout of a stranger's commit. `program` is the one this program runs from: its script assembles the environment."""
-
-    program: Project
-
-    @property
-    def assemble_script(self) -> Path:
-        return self.program.assemble_script
-
-
 def fetch(wanted: Wanted, project: Project, cache: Path, destination: Path, *, offline: bool) -> tuple[Path, Origin]:
     """Write the wanted commit's files into the new folder `destination`. Raises GitError or TagSignatureError."""
     repository = git.Repository.cached(cache, wanted.repository or _own_repository(project))
@@ -67,7 +56,7 @@ def fetch_project(
 ) -> tuple[Project, Origin]:
     """The wanted commit as a checkout of this repository. Raises GitError if it is none."""
     root, origin = fetch(wanted, project, cache, destination, offline=offline)
-    fetched = FetchedProject(root, project)
+    fetched = Project(root)
     for place in (fetched.environment_lock, fetched.image_lock, fetched.mkosi):
         if not place.exists() or place.resolve() != root.resolve() / place.relative_to(
             root

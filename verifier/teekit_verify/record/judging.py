@@ -13,6 +13,7 @@ from teekit_verify.appraisal.rebuild.verdict import Lack, Verdict
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.documents import codec, load
 from teekit_verify.prediction.image import measure_rebuilt
+from teekit_verify.rebuild.vouching import ReferenceFrom, own_project, reference_from
 from teekit_verify.record import directory
 from teekit_verify.record.document import RebuildReport, ReferenceUsed, inputs_used, steps, variations
 from teekit_verify.wording.checks import reason_line, reason_lines
@@ -73,6 +74,15 @@ def unfinished(
         variations=variations(varied.first.described(), varied.second.described(), varied.off),
         reference=None if published is None else published.used,
         published=None if published is None else published.reference,
+        environment_from=subject.environment_from,
+        reference_from=None if published is None else _reference_from(published, subject),
+    )
+
+
+def _reference_from(published: Published, subject: Subject) -> ReferenceFrom:
+    is_default = published.used.path == str(subject.reference)
+    return reference_from(
+        Path(published.used.path), subject.bringing.project.root, own_project(), is_default=is_default
     )
 
 

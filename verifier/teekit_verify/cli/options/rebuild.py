@@ -42,6 +42,13 @@ MkosiArgsOption = Annotated[
 AllowDirtyOption = Annotated[
     bool, typer.Option("--allow-dirty", help="Build files that are in no commit; the report says so.")
 ]
+AllowForeignEnvironmentOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-foreign-environment",
+        help="Build a commit with tools that are neither this program's nor shown to be Debian's; the report says so.",
+    ),
+]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Use only what is in the cache already.")]
 ReferenceOption = Annotated[
     Path | None,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from teekit_verify.core.errors import printable, shown
+
 if TYPE_CHECKING:
     from teekit_verify.rebuild.images import Target
     from teekit_verify.rebuild.provision import Provision
@@ -48,7 +50,7 @@ NpmRegistryOption = Annotated[
     str | None,
     typer.Option(
         metavar="URL",
-        help="The registry of npm packages. [default: the one that npm is configured for]",
+        help="The registry of npm packages. [default: the one that ~/.npmrc names]",
         envvar="TEEKIT_NPM_REGISTRY",
         show_default=False,
     ),
@@ -78,6 +80,8 @@ LockOption = Annotated[
     ),
 ]
 
+_NPM_SETTINGS = (Path("/usr/etc/npmrc"), Path("/etc/npmrc"))  # npm's global ones, by the prefix it was built with
+
 
 def cache_directory() -> Path:
     """Where downloads are kept: `teekit-verify` in the user's cache folder (XDG Base Directory Specification)."""
@@ -89,18 +93,25 @@ def provision(
     source: Path | None, mirror: str | None, snapshot_archive: str, npm_registry: str | None = None
 ) -> Provision:
     """What the commands that bring the environment or packages start from."""
+    from teekit_verify.rebuild.npm import configured_registry
     from teekit_verify.rebuild.project import Project
     from teekit_verify.rebuild.provision import Provision
     from teekit_verify.report.progress import StderrProgress
 
-    return Provision(Project.find(source), cache_directory(), StderrProgress(), mirror, snapshot_archive, npm_registry)
+    registry = npm_registry or configured_registry((Path.home() / ".npmrc", *_NPM_SETTINGS))
+    return Provision(Project.find(source), cache_directory(), StderrProgress(), mirror, snapshot_archive, registry)
+
+
+def say(text: str) -> None:
+    """On standard error: what was done, with names that may be anybody's."""
+    typer.echo(printable(text), err=True)
 
 
 def say_error(message: str, hint: str | None) -> None:
-    """On standard error, as every command says what went wrong."""
-    typer.echo(f"error: {message}", err=True)
+    """On standard error, as every command says what went wrong; made fit for a terminal whoever wrote it."""
+    typer.echo(f"error: {shown(message)}", err=True)
     if hint:
-        typer.echo(f"hint: {hint}", err=True)
+        typer.echo(f"hint: {printable(hint)}", err=True)
 
 
 def profiles_of(kernel: Kernel, profile: str | None) -> tuple[str, ...]:
