@@ -7,7 +7,8 @@ import json
 import signal
 import sys
 import traceback
-from typing import Annotated
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer.exceptions import TyperException
@@ -19,6 +20,7 @@ from teekit_verify.cli.compare import compare
 from teekit_verify.cli.doctor import doctor
 from teekit_verify.cli.env import env
 from teekit_verify.cli.explain import explain
+from teekit_verify.cli.inputs import inputs
 from teekit_verify.cli.inspect import inspect
 from teekit_verify.cli.local import local
 from teekit_verify.cli.lock import fetch, lock
@@ -31,6 +33,9 @@ from teekit_verify.cli.replay import replay
 from teekit_verify.cli.report import report
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _INTERRUPTED = 130
 
@@ -74,6 +79,7 @@ app.add_typer(attest, name="attest")
 app.command()(doctor)
 app.command()(lock)
 app.command()(fetch)
+app.add_typer(inputs, name="inputs")
 app.add_typer(env, name="env")
 
 
@@ -88,7 +94,9 @@ def main(argv: list[str]) -> ExitStatus:
             raise KeyboardInterrupt  # noqa: TRY301 - Typer turned it into an exit status
         return ExitStatus(status or 0)
     except TeekitError as error:
-        return _report(argv, error.message, error.hint, error)
+        return _report(
+            argv, error.message, error.hint, error, {"code": error.code, **error.facts} if error.code else {}
+        )
     except TyperException as error:  # wrong usage, in Typer's words
         return _report(argv, error.format_message(), "Run it with --help to see how it is used.", error)
     except (KeyboardInterrupt, typer.Abort) as error:
@@ -104,11 +112,17 @@ def main(argv: list[str]) -> ExitStatus:
         )
 
 
-def _report(argv: list[str], message: str, hint: str | None, error: BaseException) -> ExitStatus:
+def _report(
+    argv: list[str],
+    message: str,
+    hint: str | None,
+    error: BaseException,
+    facts: Mapping[str, object] = MappingProxyType({}),
+) -> ExitStatus:
     if shared.DEBUG_FLAG in argv:
         traceback.print_exception(error)
     if "--json" in argv:
-        typer.echo(json.dumps({"error": {"message": message, "hint": hint}}, indent=2))
+        typer.echo(json.dumps({"error": {"message": message, "hint": hint, **facts}}, indent=2))
     shared.say_error(message, hint)
     return ExitStatus.NO_VERDICT
 

@@ -6,10 +6,18 @@ from __future__ import annotations
 class TeekitError(Exception):
     """No verdict could be reached (exit status 2): unreadable input, failed build, missing tool, wrong usage."""
 
+    code: str | None = None
+    """What went wrong, for programs, where they may want to tell it from other errors."""
+
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What the message says, as plain values, where programs may want it."""
+        return {}
 
 
 class MalformedInputError(TeekitError):

@@ -46,7 +46,7 @@ def list_files(folder: Path, commit: str, *paths: str) -> list[Entry]:
     lines = [line for line in output.split(b"\0") if line]
     entries = [_entry(line) for line in lines if not line.startswith(_FOLDER)]
     root = git.read(folder, "rev-parse", f"{commit}^{{tree}}").decode().strip()
-    _objects(folder, [commit, root, *(line.split()[2].decode() for line in lines if line.startswith(_FOLDER))])
+    objects(folder, [commit, root, *(line.split()[2].decode() for line in lines if line.startswith(_FOLDER))])
     if len(entries) > _MAX_FILES:
         raise GitError(f"the commit {commit} has {len(entries)} files, at most {_MAX_FILES} are expected")
     if (size := sum(entry.size_bytes for entry in entries)) > _MAX_BYTES:
@@ -115,10 +115,10 @@ def _batches(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
 
 
 def _contents(folder: Path, entries: Sequence[Entry]) -> list[bytes]:
-    return _objects(folder, [entry.object_id for entry in entries])
+    return objects(folder, [entry.object_id for entry in entries])
 
 
-def _objects(folder: Path, object_ids: Sequence[str]) -> list[bytes]:
+def objects(folder: Path, object_ids: Sequence[str]) -> list[bytes]:
     """The bytes of each object, hashed: `object type size<LF>content<LF>`, see git-cat-file(1)."""
     asked = "".join(f"{object_id}\n" for object_id in object_ids).encode()
     output = git.read(folder, "cat-file", "--batch", stdin=asked)

@@ -17,6 +17,7 @@ from teekit_verify.explanation.tree import Explanation
 from teekit_verify.rebuild.origin import Origin
 from teekit_verify.rebuild.sandbox import Seen
 from teekit_verify.rebuild.smells import Smell
+from teekit_verify.rebuild.todays import TodaysPackages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -93,7 +94,7 @@ class RebuildReport:
     `command` is the command line that was given, `origin` where the source came from, `smells` what in it an auditor
     should look at. `consumed` are the inputs of build A, `published` is the whole reference: with them a report can be
     read on its own. `explanations` say why A and B differ, one for each artifact that does. `seen_by_a` and `seen_by_b`
-    list all that the builds could see.
+    list all that the builds could see. With `todays_packages` other packages than the locked ones were built from.
     """
 
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid", strict=True)
@@ -119,6 +120,7 @@ class RebuildReport:
     explanations: tuple[Explanation, ...] = ()
     seen_by_a: tuple[Seen, ...] = ()
     seen_by_b: tuple[Seen, ...] = ()
+    todays_packages: TodaysPackages | None = None
 
 
 def inputs_used(build_a: Build, build_b: Build, reference: Reference | None, appraisal: RebuildAppraisal) -> InputsUsed:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from teekit_verify.rebuild.build import Plan
     from teekit_verify.rebuild.run import TwoBuilds
     from teekit_verify.rebuild.subject import Subject
+    from teekit_verify.rebuild.todays import TodaysPackages
     from teekit_verify.rebuild.variation import Variations
     from teekit_verify.rebuild.workspace import Workspace
 
@@ -53,6 +54,7 @@ def unfinished(
     *,
     command: tuple[str, ...],
     output: Path,
+    todays: TodaysPackages | None = None,
 ) -> RebuildReport:
     """What is known before the builds, and stays true whatever they end with."""
     return RebuildReport(
@@ -69,6 +71,7 @@ def unfinished(
         variations=variations(varied.first.described(), varied.second.described(), varied.off),
         reference=None if published is None else published.used,
         published=None if published is None else published.reference,
+        todays_packages=todays,
     )
 
 
@@ -87,7 +90,9 @@ def judge(known: RebuildReport, two: TwoBuilds, progress: Progress) -> RebuildRe
         disk = two.artifact(target.artifacts[1]) if target.profile.disk else None
         platforms = () if reference is None else reference.platforms
         measurements = measure_rebuilt(two.artifact(target.artifacts[0]), disk, platforms)
-    appraisal = appraise_rebuild(*two.builds, measurements, reference)
+    appraisal = appraise_rebuild(
+        *two.builds, measurements, reference, from_todays_packages=known.todays_packages is not None
+    )
     seen_by_a, seen_by_b = (attempt.seen() for attempt in two.attempts)
     return replace(
         known,

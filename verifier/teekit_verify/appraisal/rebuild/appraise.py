@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from teekit_verify.documents.model import Build, Measurements, Reference
 
 
+TODAYS_PACKAGES = "built from today's packages: {}; says nothing about the published bytes"
+
+
 @dataclass(frozen=True, slots=True)
 class RebuildAppraisal:
     """The decision, and all that led to it. `checklist` is None when there was no reference."""
@@ -27,7 +30,12 @@ class RebuildAppraisal:
 
 
 def appraise_rebuild(
-    build_a: Build, build_b: Build, measurements: Measurements, reference: Reference | None
+    build_a: Build,
+    build_b: Build,
+    measurements: Measurements,
+    reference: Reference | None,
+    *,
+    from_todays_packages: bool = False,
 ) -> RebuildAppraisal:
     """`measurements` are those of build A's artifact; where A and B differ they decide nothing."""
     artifacts = pair_artifacts(build_a.artifacts, build_b.artifacts)
@@ -38,7 +46,11 @@ def appraise_rebuild(
         from_reference = compare_inputs(reference.inputs, build_a.inputs)
         published = Checklist(check_all_artifacts(reference.artifacts, build_a.artifacts))
         checklist = published + appraise(reference, measurements)
+    same = all(pair.same for pair in artifacts)
     decision = decide(
+        drift_from_lock=(TODAYS_PACKAGES.format("deterministic" if same else "not deterministic"),)
+        if from_todays_packages
+        else (),
         drift_from_reference=from_reference,
         drift_between_builds=between_builds,
         artifacts=artifacts,

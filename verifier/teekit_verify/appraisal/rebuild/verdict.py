@@ -61,12 +61,14 @@ class Decision:
 
 def decide(
     *,
+    drift_from_lock: Sequence[str] = (),
     drift_from_reference: Sequence[str],
     drift_between_builds: Sequence[str],
     artifacts: Sequence[ArtifactPair],
     checklist: Checklist | None,
 ) -> Decision:
-    """The most damning verdict that applies. `checklist` is None when there is no reference.
+    """The most damning verdict that applies. `checklist` is None when there is no reference, `drift_from_lock` says what was
+    built from other packages than the locked ones.
 
     Fails closed: no artifacts, or a comparison that left something open or compared nothing, is FAILED, unless
     something worse than that is certain.
@@ -74,6 +76,7 @@ def decide(
     if not artifacts:
         return Decision(Verdict.FAILED, ("the builds made no artifacts",))
     findings: list[tuple[Verdict, list[str]]] = [
+        (Verdict.INPUT_DRIFT, list(drift_from_lock)),
         (Verdict.INPUT_DRIFT, [f"A and B did not consume the same: {line}" for line in drift_between_builds]),
         (Verdict.INPUT_DRIFT, [f"not the reference's input: {line}" for line in drift_from_reference]),
         (Verdict.NONDETERMINISTIC, [difference_in_words(pair) for pair in artifacts if not pair.same]),

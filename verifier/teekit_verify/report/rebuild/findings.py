@@ -136,6 +136,10 @@ def _to_explain(report: RebuildReport, command: str) -> str:
 
 
 def _to_the_same_inputs(report: RebuildReport) -> str:
+    if report.todays_packages is not None:
+        return (
+            "for the published bytes, with a copy of their inputs: `teekit-verify rebuild --release NAME --inputs DIR`"
+        )
     if report.inputs is not None and report.inputs.drift_between_builds:
         return "run this again; what the builds take from elsewhere must stay the same from A to B"
     commit = report.reference.commit if report.reference is not None else None
