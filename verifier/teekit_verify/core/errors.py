@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
-_OWN_LINES = ("  | ", "  tried ", "  there is no source")
+_OWN_LINES = (
+    *("  | ", "  tried ", "  and ", "  there is no source"),
+    *("  gone: ", "  unreachable: ", "  other bytes: "),
+)
 """How the lines of our own messages begin after the first: what a program printed, what was asked for a file."""
 
 
@@ -29,6 +32,11 @@ class TeekitError(Exception):
         self.message = shown(message)
         self.hint = None if hint is None else printable(hint)
         super().__init__(self.message)
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What the message says, as plain values, where programs may want it."""
+        return {}
 
 
 class MalformedInputError(TeekitError):

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, get_args
 
 from teekit_verify.core import process, url
 from teekit_verify.core.errors import TeekitError, ToolFailedError, printable
+from teekit_verify.rebuild import proxies
 from teekit_verify.rebuild.lock import Archive, LockedPackage, PackageLock
 from teekit_verify.rebuild.sandbox import run_ending_with_us
+from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,6 +38,8 @@ _REQUEST = re.compile(
     r"[a-z0-9][a-z0-9+.-]{0,100}[a-z0-9+](:(amd64|all|any|native))?(=[A-Za-z0-9.+:~-]{1,100}|/[a-z][a-z0-9-]{0,60})?"
 )
 _FILE_ENDINGS = (".deb", ".ddeb", ".udeb", ".dsc", ".changes", "-")
+_DEBIAN_MIRROR = "http://deb.debian.org"
+_SCHEMES = ("http:", "https:", "file:")
 _SETUP_HINT = "Run scripts/setup_deps.sh."
 
 
@@ -44,25 +48,30 @@ class ArchiveError(TeekitError):
 
 
 def host_mirrors() -> list[tuple[Archive, str]]:
-    """The mirrors of the host's own apt configuration, as (archive, base URL); empty on a host without apt.
+    """The mirrors of the host's own apt configuration, as (archive, base URL); Debian's own, where it names none of Debian.
 
     Mirrors usually keep the two archives side by side, so a host that names only `debian` is asked for the other one too.
     """
+    found = _mirrors_of_apt() or [("debian", f"{_DEBIAN_MIRROR}/debian")]
+    if any(archive == "debian-security" for archive, _ in found):
+        return found
+    return found + [("debian-security", f"{uri.rstrip('/').removesuffix('debian')}debian-security") for _, uri in found]
+
+
+def _mirrors_of_apt() -> list[tuple[Archive, str]]:
+    """Those with an address that anybody can ask: `mirror+file:`, `cdrom:` and the like are apt's own."""
     try:
         output = process.run(
             ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"], timeout_seconds=60
         ).stdout
     except TeekitError:
         return []
-    found = [
+    return [
         (archive, uri)
         for uri in dict.fromkeys(output.decode().split())
         for archive in get_args(Archive)
-        if url.last_folder(uri) == archive
+        if url.last_folder(uri) == archive and uri.startswith(_SCHEMES)
     ]
-    if any(archive == "debian-security" for archive, _ in found):
-        return found
-    return found + [("debian-security", f"{uri.rstrip('/').removesuffix('debian')}debian-security") for _, uri in found]
 
 
 def sources(mirror: str | None, snapshot_archive: str, snapshot: str | None) -> list[tuple[Archive, str]]:
@@ -71,13 +80,19 @@ def sources(mirror: str | None, snapshot_archive: str, snapshot: str | None) -> 
     A mirror is the folder that holds `debian` and `debian-security`. The host's mirrors come before the snapshot
     archive because every file is checked against its locked digest, so the nearer source is as good.
     """
-    bases: list[tuple[Archive, str]] = []
-    if mirror:
-        bases += [(archive, f"{url.require_address(mirror, 'a mirror')}/{archive}") for archive in get_args(Archive)]
-    bases += host_mirrors()
-    if snapshot:
-        bases += snapshot_sources(snapshot_archive, snapshot)
-    return bases
+    return [*named(mirror), *others(snapshot_archive, snapshot)]
+
+
+def named(mirror: str | None) -> list[tuple[Archive, str]]:
+    """The mirror that somebody named, if anybody did."""
+    if not mirror:
+        return []
+    return [(archive, f"{url.require_address(mirror, 'a mirror')}/{archive}") for archive in get_args(Archive)]
+
+
+def others(snapshot_archive: str, snapshot: str | None) -> list[tuple[Archive, str]]:
+    """The host's mirrors, and the snapshot archive at the lock's time."""
+    return [*host_mirrors(), *(snapshot_sources(snapshot_archive, snapshot) if snapshot else ())]
 
 
 def snapshot_sources(snapshot_archive: str, snapshot: str) -> list[tuple[Archive, str]]:
@@ -97,20 +112,24 @@ class Index:
     @classmethod
     def download(cls, root: Path, bases: Sequence[tuple[Archive, str]]) -> Index:
         """Fetch and check the suite's index. Raises ArchiveError if no source has it, signed by the archive's key."""
-        chosen = tuple(_first_of_each(bases))
-        if not any(archive == "debian" for archive, _ in chosen):
+        if not any(archive == "debian" for archive, _ in bases):
             raise ArchiveError("no Debian mirror is known", hint="Name one with --mirror URL.")
         if not KEYRING.exists():
             raise ArchiveError(f"the archive's keyring {KEYRING} is missing", hint=_SETUP_HINT)
-        _write_apt_root(root, chosen)
-        try:
-            _apt(root, "apt-get", "update", "-o", "APT::Update::Error-Mode=any")
-        except ToolFailedError as error:
-            raise ArchiveError(
-                f"the package index could not be fetched and checked: {error.message}",
-                hint="Check the mirror, or name another with --mirror URL.",
-            ) from error
-        return cls(root, chosen, _snapshot_time(root))
+        problems = []
+        for chosen in _choices(bases):
+            remove(root)
+            _write_apt_root(root, chosen)
+            try:
+                _apt(root, "apt-get", "update", "-o", "APT::Update::Error-Mode=any")
+            except ToolFailedError as error:
+                problems.append(url.redacted(error.message) + proxies.through(chosen[0][1]))
+            else:
+                return cls(root, chosen, _snapshot_time(root))
+        raise ArchiveError(
+            f"the package index could not be fetched and checked: {f'{chr(10)}  and '.join(problems)}",
+            hint="Check the mirror, or name another with --mirror URL.",
+        )
 
     def resolve(self, requests: Sequence[str]) -> list[LockedPackage]:
         """The packages apt would install, in its order, on an empty system. Raises ArchiveError if it cannot."""
@@ -184,8 +203,12 @@ def _as_apt_writes(address: str) -> str:
     return re.sub("^file:/+", "file:/", url.decoded(address))
 
 
-def _first_of_each(bases: Sequence[tuple[Archive, str]]) -> list[tuple[Archive, str]]:
-    return list({archive: (archive, base) for archive, base in reversed(bases)}.values())
+def _choices(bases: Sequence[tuple[Archive, str]]) -> list[tuple[tuple[Archive, str], ...]]:
+    """The first mirror of each archive, then the second of each, and so on: what one mirror has fits together."""
+    of_each = {name: [base for base in dict.fromkeys(bases) if base[0] == name] for name in get_args(Archive)}
+    columns = [found for found in of_each.values() if found]
+    rows = (tuple(found[min(row, len(found) - 1)] for found in columns) for row in range(max(map(len, columns))))
+    return list(dict.fromkeys(rows))
 
 
 def _name_and_version(file_name: str) -> tuple[str, str]:
@@ -204,6 +227,7 @@ def _write_apt_root(root: Path, bases: Sequence[tuple[Archive, str]]) -> None:
         "cache/archives/partial",
     ):
         (root / folder).mkdir(parents=True, exist_ok=True)
+    root.chmod(0o700)  # the address of a mirror may have a user in it
     (root / "status").write_text("")
     (root / "etc/sources.list").write_text(
         "".join(
@@ -224,6 +248,7 @@ APT::Architectures {{ "amd64"; }};
 APT::Install-Recommends "false";
 APT::Sandbox::User "root";
 Acquire::Languages "none";
+Acquire::Retries "3";
 Acquire::Check-Valid-Until "false";
 """
     )
@@ -242,7 +267,7 @@ def _apt(root: Path, *argv: str) -> str:
 
 
 def _apt_environment(root: Path) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "http_proxy", "https_proxy", "no_proxy") if name in os.environ}
+    kept = {"PATH": os.environ.get("PATH", os.defpath), **proxies.proxies().environment()}
     return {**kept, "APT_CONFIG": str(root / "apt.conf"), "LC_ALL": "C.UTF-8"}
 
 

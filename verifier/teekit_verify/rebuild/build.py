@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import digest_file
@@ -15,8 +15,10 @@ from teekit_verify.rebuild.sandbox import PACKAGES, Sandbox, Seen
 from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from teekit_verify.core.digest import Digest
     from teekit_verify.rebuild.environment import Environment
     from teekit_verify.rebuild.images import Target
     from teekit_verify.rebuild.lock import LockedPackage, PackageLock
@@ -42,7 +44,7 @@ class BuildError(TeekitError):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What A and B have in common."""
+    """What A and B have in common. `served` says which source gave each file that was needed, "cache" among them."""
 
     project: Project
     target: Target
@@ -50,6 +52,7 @@ class Plan:
     lock: PackageLock
     packages: tuple[LockedPackage, ...]
     package_folder: Path
+    served: Mapping[Digest, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

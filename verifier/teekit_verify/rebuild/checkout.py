@@ -52,7 +52,7 @@ def list_files(folder: Path, commit: str, *paths: str) -> list[Entry]:
     lines = [line for line in output.split(b"\0") if line]
     entries = [_entry(line) for line in lines if not line.startswith(_FOLDER)]
     root = git.read(folder, "rev-parse", f"{commit}^{{tree}}").decode().strip()
-    _objects(folder, [commit, root, *(line.split()[2].decode() for line in lines if line.startswith(_FOLDER))])
+    objects(folder, [commit, root, *(line.split()[2].decode() for line in lines if line.startswith(_FOLDER))])
     if len(entries) > _MAX_FILES:
         raise GitError(f"the commit {commit} has {len(entries)} files, at most {_MAX_FILES} are expected")
     if (size := sum(entry.size_bytes for entry in entries)) > _MAX_BYTES:
@@ -125,10 +125,10 @@ def _batches(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
 def _contents(folder: Path, entries: Sequence[Entry]) -> list[bytes]:
     """A commit with other sizes than `list_files` was told is damaged, and ends git."""
     expected = sum(entry.size_bytes + _HEADING_BYTES for entry in entries)
-    return _objects(folder, [entry.object_id for entry in entries], most_bytes=expected)
+    return objects(folder, [entry.object_id for entry in entries], most_bytes=expected)
 
 
-def _objects(folder: Path, object_ids: Sequence[str], most_bytes: int = git.MOST_BYTES) -> list[bytes]:
+def objects(folder: Path, object_ids: Sequence[str], most_bytes: int = git.MOST_BYTES) -> list[bytes]:
     """The bytes of each object, hashed: `object type size<LF>content<LF>`, see git-cat-file(1)."""
     asked = "".join(f"{object_id}\n" for object_id in object_ids).encode()
     output = git.read(folder, "cat-file", "--batch", stdin=asked, most_bytes=most_bytes)

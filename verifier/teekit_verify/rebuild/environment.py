@@ -101,7 +101,7 @@ def build(
     """
     process.find_program("nix", hint=_NIX_HINT)
     with progress.step(f"fetch the environment's {len(files)} packages"):
-        store.fetch(files, progress=progress.count)
+        store.fetch(files, progress=progress.count, waiting=lambda found: progress.waiting(found.in_words()))
     with (
         progress.step("unpack the environment into the Nix store"),
         exclusive(scratch.with_name(f"{scratch.name}.lock")),

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING
 from teekit_verify.core import process
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, ToolFailedError, printable
-from teekit_verify.core.files import exclusive
+from teekit_verify.core.files import exclusive, write_whole
+from teekit_verify.core.url import redacted
+from teekit_verify.rebuild import proxies
 from teekit_verify.rebuild.sandbox import run_ending_with_us
 from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _FETCH_SECONDS = 900
@@ -31,7 +33,7 @@ _BOUNDED = ("prlimit", f"--fsize={_MAX_FETCH_BYTES}", f"--as={_MAX_MEMORY_BYTES}
 MOST_BYTES = 32 << 20
 """Of what git prints: a list of 20,000 files, or a commit with its folders."""
 _PROTOCOLS = "https:http:git:file"
-_KEPT = ("PATH", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_KEPT = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _SETTINGS = {
     "core.bigFileThreshold": "32m",  # what is larger is not held whole
     "core.deltaBaseCacheLimit": "64m",
@@ -138,6 +140,37 @@ class Repository:
             return None
         return self._read("cat-file", "tag", reference)
 
+    def has(self, commit: str) -> bool:
+        """Whether it need not be fetched any more."""
+        return self._has(require_commit(commit))
+
+    def take_pack(self, pack: bytes, commit: str, tags: Mapping[str, str]) -> None:
+        """Add the objects of a bundle that has this commit without its parents. Raises GitError for what is no pack.
+
+        Who made it does not matter: objects are named by their content. `tags` are references (name -> object id) to add,
+        where there is none of that name.
+        """
+        with exclusive(self.folder.with_suffix(".lock")):
+            self._require_whole()
+            try:
+                _run(
+                    "git",
+                    f"--git-dir={self.folder}",
+                    "index-pack",
+                    "--stdin",
+                    seconds=_READ_SECONDS,
+                    stdin=pack,
+                )
+            except ToolFailedError as error:
+                raise GitError(f"a bundle of the source cannot be read: {error.message}") from error
+            shallow = self.folder / "shallow"
+            known = set(shallow.read_text().split()) if shallow.exists() else set()
+            write_whole(shallow, "".join(f"{one}\n" for one in sorted({*known, commit})).encode())
+            for name, object_id in tags.items():
+                self._write(
+                    "update-ref", f"refs/tags/{require_tag(name)}", require_commit(object_id), "0" * len(commit)
+                )
+
     def _fetch_commit(self, commit: str) -> None:
         """The commit alone, if the server gives it; else all branches and tags, as servers that only hold files need."""
         try:
@@ -162,7 +195,7 @@ class Repository:
                     self._write(*argv, "--", self.address, *references)
                     return
                 raise GitError(
-                    f"{what} of {self.address} could not be fetched: {error.message}",
+                    f"{what} of {self.address} could not be fetched{proxies.through(self.address)}: {redacted(error.message)}",
                     hint="Check the network and the address; a private repository has to be cloned by hand first.",
                 ) from error
 
@@ -243,6 +276,7 @@ def _environment(protocols: str) -> dict[str, str]:
     settings |= {f"GIT_CONFIG_VALUE_{number}": value for number, value in enumerate(_SETTINGS.values())}
     return {
         **{name: os.environ[name] for name in _KEPT if name in os.environ},
+        **proxies.proxies().environment(),
         "HOME": "/nonexistent",
         "LC_ALL": "C",
         "GIT_CONFIG_NOSYSTEM": "1",

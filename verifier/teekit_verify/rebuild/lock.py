@@ -60,10 +60,12 @@ class LockedPackage(_Model):
     def digest(self) -> Digest:
         return Digest.from_hex(Algorithm.SHA256, self.sha256)
 
-    def remote_file(self, bases: Iterable[tuple[str, str]]) -> RemoteFile:
+    def addresses(self, bases: Iterable[tuple[str, str]]) -> tuple[str, ...]:
         """Where to get it: `bases` are (archive or `npm`, base URL) pairs, in the order to try."""
-        urls = tuple(url.join(base, self.path) for archive, base in bases if archive == self.archive)
-        return RemoteFile(f"package {self.name} {self.version}", self.size_bytes, self.digest, urls)
+        return tuple(url.join(base, self.path) for archive, base in bases if archive == self.archive)
+
+    def remote_file(self, bases: Iterable[tuple[str, str]]) -> RemoteFile:
+        return RemoteFile(f"package {self.name} {self.version}", self.size_bytes, self.digest, self.addresses(bases))
 
 
 class EnvironmentIdentity(_Model):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from teekit_verify.core import download, url
+from teekit_verify.core import url
 from teekit_verify.core.digest import Algorithm, Digest, digest_file
 from teekit_verify.core.download import DownloadStore, RemoteFile
 from teekit_verify.core.errors import TeekitError, printable
@@ -99,7 +99,7 @@ def lock_package(name: str, version: str, expected: Digest, *, base: str, store:
     """
     path = f"{name}/-/{name.rpartition('/')[2]}-{version}.tgz"
     address = url.join(base, path)
-    size_bytes = download.size_of(address, most_bytes=_MAX_PACKAGE_BYTES)
+    size_bytes = store.size_of(address, most_bytes=_MAX_PACKAGE_BYTES)
     store.fetch([RemoteFile(f"npm package {name} {version}", size_bytes, expected, (address,))])
     file = store.path(expected)
     digest = digest_file(file)

@@ -6,15 +6,15 @@ import os
 import re
 import shutil
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from teekit_verify.core.download import DownloadStore
+from teekit_verify.core.download import DownloadStore, Network, RemoteFile
 from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.core.files import exclusive
-from teekit_verify.rebuild import archive, environment, images, lock, npm
+from teekit_verify.rebuild import archive, environment, images, lock, npm, proxies
 from teekit_verify.rebuild.sandbox import Sandbox, own_first_id
 from teekit_verify.rebuild.workspace import remove
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from teekit_verify.core.digest import Digest
-    from teekit_verify.core.download import RemoteFile
     from teekit_verify.core.progress import Progress
     from teekit_verify.rebuild.environment import Environment
     from teekit_verify.rebuild.images import Target
+    from teekit_verify.rebuild.inputs_places import Place
     from teekit_verify.rebuild.lock import LockedPackage, PackageLock
     from teekit_verify.rebuild.project import Project
 
@@ -37,7 +37,7 @@ class Provision:
     """`cache` keeps downloads between runs; `mirror` is an address or None for the host's own, and so is `npm_registry`.
 
     `offline`: what is not in the cache is not fetched but an error. `snapshot`: new locks are of the archive as it was at that
-    time (YYYYMMDDTHHMMSSZ), not of today's.
+    time (YYYYMMDDTHHMMSSZ), not of today's. `inputs` are archives to ask first, `locations` those that a release names.
     """
 
     project: Project
@@ -48,10 +48,18 @@ class Provision:
     npm_registry: str | None = None
     offline: bool = False
     snapshot: str | None = None
+    inputs: tuple[Place, ...] = ()
+    locations: tuple[Place, ...] = ()
+    network: Network = field(default_factory=lambda: Network(proxies.proxies()), compare=False)
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """The archives of inputs that may be asked, in order."""
+        return tuple(place for place in (*self.inputs, *self.locations) if place.is_local or not self.offline)
 
     @property
     def store(self) -> DownloadStore:
-        return DownloadStore(self.cache / "downloads")
+        return DownloadStore(self.cache / "downloads", self.network)
 
     def environment(self) -> Environment:
         """The environment of the committed lock, from the Nix store or built now."""
@@ -99,7 +107,20 @@ class Provision:
     def fetch(self, locked: PackageLock, packages: Sequence[LockedPackage]) -> None:
         """Bring packages into the download store, each checked."""
         with self.progress.step(f"fetch the image's {len(packages)} packages"):
-            self.store.fetch(self._files(locked, packages), progress=self.progress.count)
+            self.store.fetch(
+                self._files(locked, packages),
+                progress=self.progress.count,
+                waiting=lambda found: self.progress.waiting(found.in_words()),
+            )
+
+    def fetch_environment(self, locked: PackageLock) -> None:
+        """Bring the environment's packages into the download store, each checked."""
+        with self.progress.step(f"fetch the environment's {len(locked.packages)} packages"):
+            self.store.fetch(
+                self._files(locked, locked.packages),
+                progress=self.progress.count,
+                waiting=lambda found: self.progress.waiting(found.in_words()),
+            )
 
     def package_folder(self, packages: Sequence[LockedPackage], folder: Path) -> None:
         """Make a folder of fetched packages under their own names: what a build sees as its only package source."""
@@ -175,15 +196,52 @@ class Provision:
         return environment.build(locked, self.store, files, self.cache / "environment", progress=self.progress)
 
     def _files(self, locked: PackageLock, packages: Sequence[LockedPackage]) -> list[RemoteFile]:
+        """In the order of sources: archives of inputs, --mirror, the release's archives, the host's mirrors, snapshots."""
         if self.offline:
             return self._stored(packages)
-        bases: list[tuple[str, str]] = [*archive.sources(self.mirror, self.snapshot_archive, locked.snapshot)]
-        if any(item.archive == "npm" and not self.store.path(item.digest).exists() for item in packages):
-            bases.append(("npm", npm.registry(self.npm_registry)))
-        return [package.remote_file(bases) for package in packages]
+        named = archive.named(self.mirror)
+        others: list[tuple[str, str]] = [*archive.others(self.snapshot_archive, locked.snapshot)]
+        others += self._npm_registry(packages)
+        return [self._remote_file(package, named, others) for package in packages]
+
+    def _remote_file(
+        self, package: LockedPackage, named: Sequence[tuple[str, str]], others: Sequence[tuple[str, str]]
+    ) -> RemoteFile:
+        return RemoteFile(
+            f"package {package.name} {package.version}",
+            package.size_bytes,
+            package.digest,
+            (
+                *(place.blob(package.digest) for place in self.inputs),
+                *package.addresses(named),
+                *(place.blob(package.digest) for place in self.locations),
+                *package.addresses(others),
+            ),
+        )
+
+    def _npm_registry(self, packages: Sequence[LockedPackage]) -> list[tuple[str, str]]:
+        """None is needed where everything is there, or archives of inputs may have it."""
+        if all(item.archive != "npm" or self.store.path(item.digest).exists() for item in packages):
+            return []
+        try:
+            return [("npm", npm.registry(self.npm_registry))]
+        except TeekitError:
+            if self.places:
+                return []
+            raise
 
     def _stored(self, packages: Sequence[LockedPackage]) -> list[RemoteFile]:
-        files = [package.remote_file(()) for package in packages]
+        files = [
+            RemoteFile(
+                f"package {package.name} {package.version}",
+                package.size_bytes,
+                package.digest,
+                tuple(place.blob(package.digest) for place in self.places),
+            )
+            for package in packages
+        ]
+        if self.places:
+            return files
         if missing := self.store.missing(files):
             names = ", ".join(file.name for file in missing[:_SHOWN]) + (", ..." if len(missing) > _SHOWN else "")
             raise TeekitError(

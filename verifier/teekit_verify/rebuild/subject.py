@@ -9,7 +9,7 @@ from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import resolved
 from teekit_verify.documents.load import load_reference
 from teekit_verify.documents.release import load_release
-from teekit_verify.rebuild import checkout, images, lock, pins, stranger, vouching
+from teekit_verify.rebuild import checkout, images, inputs_places, lock, pins, stranger, vouching
 from teekit_verify.rebuild.git import GitError
 from teekit_verify.rebuild.release import Wanted, commit_or_tag, fetch_project, with_repository
 from teekit_verify.rebuild.smells import find_smells
@@ -123,17 +123,34 @@ def _release(choice: Choice, name: str, bringing: Provision, workspace: Workspac
     load_reference(reference)  # a release without its values is none
     target = images.find_target(release.image, release.profiles)
     wanted = _as_chosen(Wanted(release.repository, release.commit, release.tag), choice)
-    return _fetched(wanted, target, reference, bringing, workspace)
+    if release.inputs is not None:
+        places = [inputs_places.parse(location) for location in release.inputs.locations]
+        known = tuple(replace(place, manifest_sha256=release.inputs.manifest_sha256) for place in places)
+        bringing = replace(bringing, locations=known)
+    return _fetched(wanted, target, reference, bringing, workspace, release=name)
 
 
 def _as_chosen(wanted: Wanted, choice: Choice) -> Wanted:
     return replace(with_repository(wanted, choice.repository), tag_key=choice.tag_key)
 
 
-def _fetched(wanted: Wanted, target: Target, reference: Path, bringing: Provision, workspace: Workspace) -> Subject:
+def _fetched(
+    wanted: Wanted,
+    target: Target,
+    reference: Path,
+    bringing: Provision,
+    workspace: Workspace,
+    *,
+    release: str | None = None,
+) -> Subject:
     with bringing.progress.step("fetch the source"):
         project, origin = fetch_project(
-            wanted, bringing.project, bringing.cache, workspace.root / "source", offline=bringing.offline
+            wanted,
+            bringing.project,
+            bringing.cache,
+            workspace.root / "source",
+            offline=bringing.offline,
+            bundles=lambda commit: inputs_places.bundles(bringing.places, bringing.store, release, commit),
         )
     return _subject(replace(bringing, project=project), target, reference, origin)
 

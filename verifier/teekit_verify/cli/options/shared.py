@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from teekit_verify.core.errors import printable, shown
+from teekit_verify.core.url import redacted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from teekit_verify.rebuild.images import Target
     from teekit_verify.rebuild.provision import Provision
+    from teekit_verify.rebuild.subject import Subject
 
 Kernel = Literal["debian", "source"]
 SNAPSHOT_ARCHIVE = "https://snapshot.debian.org/archive"
@@ -55,6 +61,16 @@ NpmRegistryOption = Annotated[
         show_default=False,
     ),
 ]
+InputsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--inputs",
+        metavar="PLACE",
+        help="An archive of inputs to ask first: a folder, an address, or oci://HOST/NAME. May be repeated.",
+        envvar="TEEKIT_INPUTS",
+        show_default=False,
+    ),
+]
 SourceOption = Annotated[
     Path | None,
     typer.Option(
@@ -90,16 +106,53 @@ def cache_directory() -> Path:
 
 
 def provision(
-    source: Path | None, mirror: str | None, snapshot_archive: str, npm_registry: str | None = None
+    source: Path | None,
+    mirror: str | None,
+    snapshot_archive: str,
+    npm_registry: str | None = None,
+    inputs: list[str] | None = None,
 ) -> Provision:
     """What the commands that bring the environment or packages start from."""
+    from teekit_verify.rebuild import inputs_places
     from teekit_verify.rebuild.npm import configured_registry
     from teekit_verify.rebuild.project import Project
     from teekit_verify.rebuild.provision import Provision
     from teekit_verify.report.progress import StderrProgress
 
-    registry = npm_registry or configured_registry((Path.home() / ".npmrc", *_NPM_SETTINGS))
-    return Provision(Project.find(source), cache_directory(), StderrProgress(), mirror, snapshot_archive, registry)
+    return Provision(
+        Project.find(source),
+        cache_directory(),
+        StderrProgress(),
+        mirror,
+        snapshot_archive,
+        npm_registry or configured_registry((Path.home() / ".npmrc", *_NPM_SETTINGS)),
+        inputs=tuple(map(inputs_places.parse, inputs or ())),
+    )
+
+
+@contextmanager
+def release_subject(bringing: Provision, release: str, repository: str | None) -> Iterator[Subject]:
+    """A release with its source, which is there while the block lasts."""
+    from teekit_verify.rebuild.subject import Choice, find_subject
+    from teekit_verify.rebuild.workspace import Workspace
+
+    bringing.cache.mkdir(parents=True, exist_ok=True)
+    # Nothing is built, so it does not matter who chose the tools.
+    choice = Choice(
+        "", (), None, release, None, repository, None, None, allow_dirty=False, allow_foreign_environment=True
+    )
+    with tempfile.TemporaryDirectory(dir=bringing.cache) as folder:
+        yield find_subject(choice, bringing, Workspace(Path(folder)))
+
+
+def release_commit(source: Path | None, release: str | None) -> str | None:
+    """The commit of a release, where one is named. Raises TeekitError if this checkout does not know the release."""
+    from teekit_verify.documents.release import load_release
+    from teekit_verify.rebuild.project import Project
+
+    if release is None:
+        return None
+    return load_release(Project.find(source).references / "releases", release)[0].commit
 
 
 def say(text: str) -> None:
@@ -135,5 +188,6 @@ def command_line(context: typer.Context) -> tuple[str, ...]:
         if source is None or source.name != "COMMANDLINE" or parameter.name in _SHOWING:
             continue
         value = context.params[parameter.name or ""]
-        words += [parameter.opts[0]] if isinstance(value, bool) else [parameter.opts[0], str(value)]
+        for one in value if isinstance(value, list | tuple) else [value]:
+            words += [parameter.opts[0]] if isinstance(one, bool) else [parameter.opts[0], redacted(str(one))]
     return tuple(words)
