@@ -46,7 +46,7 @@ def measure(
     from teekit_verify.artifacts.tdvf import is_tdvf
     from teekit_verify.boot.machine_request import MachineRequest
     from teekit_verify.cli.measure_firmware import measure_firmware
-    from teekit_verify.core.files import write_whole
+    from teekit_verify.core.files import write_named
     from teekit_verify.documents.create import dump_measurements
     from teekit_verify.documents.pcrlock import dump_pcrlock
     from teekit_verify.prediction.image import booted_profile, measure_file, platforms_for
@@ -75,7 +75,7 @@ def measure(
             booted = booted_profile(file, profile or "0")
     document = dump_measurements(measurements)
     if output is not None:
-        write_whole(output, document)
+        write_named(output, document)
     if pcrlock:
         typer.echo(dump_pcrlock(measurements).decode(), nl=False)
     elif json_output:

@@ -13,6 +13,7 @@ import typer  # noqa: TC002 - it reads annotations at run time
 from teekit_verify.cli.options import rebuild as given
 from teekit_verify.cli.options import shared
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.files import require_no_link
 from teekit_verify.core.outcome import ExitStatus
 
 if TYPE_CHECKING:
@@ -40,7 +41,11 @@ def rebuild(
     tag_key: given.TagKeyOption = None,
     mkosi_args: given.MkosiArgsOption = None,
     allow_dirty: given.AllowDirtyOption = False,
+    allow_foreign_environment: given.AllowForeignEnvironmentOption = False,
     offline: given.OfflineOption = False,
+    inputs: shared.InputsOption = None,
+    locked_only: given.LockedOption = False,
+    todays_packages: given.TodaysPackagesOption = False,
     mirror: shared.MirrorOption = None,
     snapshot: shared.SnapshotOption = None,
     snapshot_archive: shared.SnapshotArchiveOption = shared.SNAPSHOT_ARCHIVE,
@@ -54,15 +59,14 @@ def rebuild(
 
     Exit status: 0 REPRODUCED, 1 another verdict, 2 none: wrong usage, or a build failed.
     """
-    from teekit_verify.rebuild import lock, run, variation
+    from teekit_verify.rebuild import lock, run, todays, variation
     from teekit_verify.rebuild.subject import Choice, find_subject
     from teekit_verify.rebuild.workspace import Workspace, require_apart
     from teekit_verify.record import directory, judging
     from teekit_verify.report.html import page
 
     command = shared.command_line(context)
-    if release is not None or mkosi_args is not None:
-        _require_no_image(command)
+    _require_meaningful(command)
     varied = variation.conditions(vary)
     choice = Choice(
         image=image,
@@ -74,15 +78,18 @@ def rebuild(
         tag_key=tag_key,
         mkosi_args=mkosi_args,
         allow_dirty=allow_dirty,
+        allow_foreign_environment=allow_foreign_environment,
     )
     own = source if mkosi_args is None else None  # a stranger's project is built with our environment
     bringing = replace(
-        shared.provision(own, mirror, snapshot_archive, npm_registry), offline=offline, snapshot=snapshot
+        shared.provision(own, mirror, snapshot_archive, npm_registry, inputs), offline=offline, snapshot=snapshot
     )
     makes_lock = mkosi_args is not None and lock_file is None
     if snapshot is not None and not makes_lock:
         raise TeekitError("--snapshot says nothing where a lock names the packages", hint="Leave it out.")
     require_apart(output, workspace, *([source] if source and mkosi_args is not None else [bringing.project.mkosi]))
+    for folder in {output, workspace} & {Path("report"), Path("workspace")}:
+        require_no_link(folder)
     _require_place(output, reference, no_reference=no_reference)
     named_lock = None if lock_file is None else lock.load(lock_file)  # it may be that of the older report
     place = Workspace(workspace.resolve())
@@ -99,9 +106,11 @@ def rebuild(
             locked = bringing.new_image_lock((target,))
         else:
             locked = named_lock or lock.load(bringing.project.image_lock)
-        plan = run.prepare(target, bringing, place, locked)
+            lock.require_time(locked, bringing.snapshot)
+        may = subject.is_checkout and named_lock is None and not (locked_only or offline)
+        plan, taken = todays.prepare(target, bringing, place, locked, outright=todays_packages, may=may)
         subject.require_unchanged()
-        known = judging.unfinished(subject, plan, varied, published, command=command, output=output)
+        known = judging.unfinished(subject, plan, varied, published, command=command, output=output, todays=taken)
         try:
             two = run.build_twice(plan, varied, place, bringing.progress, parallel=parallel)
             report = judging.judge(known, two, bringing.progress)
@@ -129,11 +138,25 @@ def _show(report: RebuildReport, withdrawn: str | None, *, json_output: bool) ->
         shared.say_warning(f"this release is withdrawn: {withdrawn}")
 
 
+def _require_meaningful(command: tuple[str, ...]) -> None:
+    if "--release" in command or "--mkosi-args" in command:
+        _require_no_image(command)
+    if "--todays-packages" in command:
+        _require_plain(command)
+
+
 def _require_no_image(command: tuple[str, ...]) -> None:
     """A choice that would be passed over in silence."""
     for option in ("--image", "--profile", "--kernel"):
         if option in command:
             raise TeekitError(f"{option} says nothing here: the release, or --mkosi-args, does", hint="Leave it out.")
+
+
+def _require_plain(command: tuple[str, ...]) -> None:
+    """Today's packages are for a checkout: everything else names what it is made of."""
+    for option in ("--release", "--commit", "--mkosi-args", "--lock", "--locked", "--offline"):
+        if option in command:
+            raise TeekitError(f"--todays-packages and {option} exclude each other", hint="Give one of them.")
 
 
 def _require_place(output: Path, reference: Path | None, *, no_reference: bool) -> None:

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
 from posixpath import normpath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from teekit_verify.core.errors import TeekitError
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from teekit_verify.rebuild.sandbox import Sandbox
 
 _SUMMARY_TIMEOUT_SECONDS = 120
+_LISTS = ("BaseTrees", "Packages", "BuildPackages", "VolatilePackages")
+MOST_SUMMARY_BYTES = 16 << 20
 # What mkosi installs before anything else (mkosi 25, distributions/debian.py, install()).
 _BOOTSTRAP = ("?essential", "base-files")
 
@@ -150,10 +152,35 @@ def target_of(arguments: Sequence[str]) -> Target | None:
     return find_target(image, profiles) if image else None
 
 
+def parse_summary(data: bytes) -> list[dict[str, Any]]:
+    """The images of `mkosi --json summary`, in the order of building, each with all of the lists that are looked at.
+
+    Raises TeekitError for what is no such summary: programs of the project may print into it.
+    """
+    try:
+        stages = [_with_lists(stage) for stage in json.loads(data)["Images"]]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        stages = []
+    if not stages:
+        raise TeekitError(
+            "mkosi's summary of the project is none", hint="Look at what `mkosi --json summary` prints in the project."
+        )
+    return stages
+
+
+def _with_lists(stage: dict[str, Any]) -> dict[str, Any]:
+    """Raises TypeError, or AttributeError, for other things in the place of lists of text."""
+    lists = {name: stage.get(name) or [] for name in _LISTS}
+    if not all(isinstance(value, list) and all(isinstance(item, str) for item in value) for value in lists.values()):
+        raise TypeError
+    return {"Image": None, **stage, **lists}
+
+
 def stage_requests(target: Target, sandbox: Sandbox, directory: str) -> list[list[str]]:
     """What apt is asked to install for each stage of an image, as mkosi itself sees its configuration."""
-    completed = sandbox.run(target.mkosi(directory, "--json", "summary"), timeout_seconds=_SUMMARY_TIMEOUT_SECONDS)
-    stages = json.loads(completed.stdout)["Images"]
+    argv = target.mkosi(directory, "--json", "summary")
+    completed = sandbox.run(argv, timeout_seconds=_SUMMARY_TIMEOUT_SECONDS, most_bytes=MOST_SUMMARY_BYTES)
+    stages = parse_summary(completed.stdout)
     packages: dict[str | None, list[str]] = {}
     requests = []
     for stage in stages:  # in the order of building, so those it extends come first

@@ -13,6 +13,7 @@ from teekit_verify.appraisal.rebuild.verdict import Lack, Verdict
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.documents import codec, load
 from teekit_verify.prediction.image import measure_rebuilt
+from teekit_verify.rebuild.vouching import EnvironmentFrom, ReferenceFrom, own_project, reference_from
 from teekit_verify.record import directory
 from teekit_verify.record.document import RebuildReport, ReferenceUsed, inputs_used, steps, variations
 from teekit_verify.wording.checks import reason_line, reason_lines
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from teekit_verify.rebuild.build import Plan
     from teekit_verify.rebuild.run import TwoBuilds
     from teekit_verify.rebuild.subject import Subject
+    from teekit_verify.rebuild.todays import TodaysPackages
     from teekit_verify.rebuild.variation import Variations
     from teekit_verify.rebuild.workspace import Workspace
     from teekit_verify.record.directory import Page
@@ -57,6 +59,7 @@ def unfinished(
     *,
     command: tuple[str, ...],
     output: Path,
+    todays: TodaysPackages | None = None,
 ) -> RebuildReport:
     """What is known before the builds, and stays true whatever they end with."""
     return RebuildReport(
@@ -73,6 +76,16 @@ def unfinished(
         variations=variations(varied.first.described(), varied.second.described(), varied.off),
         reference=None if published is None else published.used,
         published=None if published is None else published.reference,
+        environment_from=EnvironmentFrom.DEBIAN if todays is not None else subject.environment_from,
+        reference_from=None if published is None else _reference_from(published, subject),
+        todays_packages=todays,
+    )
+
+
+def _reference_from(published: Published, subject: Subject) -> ReferenceFrom:
+    is_default = published.used.path == str(subject.reference)
+    return reference_from(
+        Path(published.used.path), subject.bringing.project.root, own_project(), is_default=is_default
     )
 
 
@@ -93,7 +106,9 @@ def judge(known: RebuildReport, two: TwoBuilds, progress: Progress) -> RebuildRe
         disk = two.artifact(target.artifacts[1]) if target.profile.disk else None
         platforms = () if reference is None else reference.platforms
         measurements = measure_rebuilt(two.artifact(target.artifacts[0]), disk, platforms)
-    appraisal = appraise_rebuild(*two.builds, measurements, reference)
+    appraisal = appraise_rebuild(
+        *two.builds, measurements, reference, from_todays_packages=known.todays_packages is not None
+    )
     seen_by_a, seen_by_b = (attempt.seen() for attempt in two.attempts)
     return replace(
         known,

@@ -19,6 +19,7 @@ from teekit_verify.documents import model
 from teekit_verify.prediction.causes import Cause, CauseKind
 from teekit_verify.rebuild.origin import Origin
 from teekit_verify.rebuild.sandbox import Seen
+from teekit_verify.rebuild.todays import TodaysPackages
 from teekit_verify.record import json_report
 from teekit_verify.record.document import InputsUsed, Variation
 from teekit_verify.record.read import parse_rebuild
@@ -77,6 +78,7 @@ def full_report() -> RebuildReport:
         origin=Origin("https://git.example.org/x", "b" * 40, "v1", "alice", ("changed x",)),
         seen_by_a=(Seen("/usr", "tools"),),
         seen_by_b=(Seen("/usr", "tools"),),
+        todays_packages=TodaysPackages(("package bash 5.2",)),
     )
 
 

@@ -15,6 +15,7 @@ from teekit_verify.core.errors import printable
 from teekit_verify.report.html import glossary, why
 from teekit_verify.report.html.registers import register_views
 from teekit_verify.report.html.verdict_words import LIMITS, WORDS, headline
+from teekit_verify.report.provenance import provenance
 from teekit_verify.wording.checks import detail_of, name_of
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def render(report: RebuildReport) -> bytes:
         report=report,
         words=WORDS[report.verdict],
         headline=headline(report),
+        provenance=provenance(report),
         links=why.chain(report, registers),
         findings=found[:_FEW_FINDINGS],
         left_out=len(found[_FEW_FINDINGS:]),

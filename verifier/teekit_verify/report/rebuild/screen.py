@@ -10,6 +10,7 @@ from teekit_verify.appraisal.rebuild.verdict import Verdict
 from teekit_verify.core.outcome import Outcome
 from teekit_verify.report.html.registers import WORST_FIRST, register_state, state_word
 from teekit_verify.report.layout import STATUS_STYLES, STYLES, shortened, show_line, styled
+from teekit_verify.report.provenance import provenance
 from teekit_verify.report.rebuild import findings
 from teekit_verify.report.rebuild.blocks import COLUMNS, ROWS, Block, allotted, brief, clipped, listed
 from teekit_verify.wording.checks import open_words
@@ -33,7 +34,7 @@ _WORDS: dict[Outcome | None, str] = {Outcome.MATCH: "as published", Outcome.MISM
 _STATES: tuple[Outcome | None, ...] = (*WORST_FIRST, Outcome.IGNORED, None)
 _EXPECTED = {Outcome.MATCH, Outcome.OPEN, Outcome.IGNORED, None}
 _SERVED = (
-    *("reasons", "differences", "causes"),
+    *("provenance", "reasons", "differences", "causes"),
     *("image", "source", "reference", "environment", "inputs", "varied", "time"),
     *("registers", "artifacts", "checks", "warnings"),
 )
@@ -82,6 +83,7 @@ def _facts(report: RebuildReport) -> dict[str, Block]:
 def _reasons(report: RebuildReport) -> dict[str, Block]:
     """What speaks against a better verdict, the decisive first."""
     blocks = {
+        "provenance": ([styled(line, "yellow") for line in provenance(report)], "notes"),
         "reasons": (findings.other_reasons(report), "lines" if report.verdict is Verdict.FAILED else "reasons"),
         "differences": (findings.differences(report), "differences"),
         "causes": (findings.what_differs(report), "parts that differ"),
