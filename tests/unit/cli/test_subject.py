@@ -242,7 +242,7 @@ def test_a_commit_that_is_no_checkout_of_this_repository(
         (["--mkosi-args", "", "--kernel", "source"], "--kernel says nothing here: the release, or --mkosi-args, does"),
         (["--commit", "v1"], " is not in a git repository: there are no commits to fetch from"),
         (["--commit", "a b"], "'a b' is no name of a tag"),
-        (["--snapshot", "20261121T081046Z"], "--snapshot says nothing where a lock names the packages"),
+        (["--snapshot", "20261121T081046Z"], "--snapshot has no effect when a lock pins the packages"),
     ],
 )
 def test_options_that_do_not_fit(

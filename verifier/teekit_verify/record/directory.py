@@ -88,15 +88,15 @@ def _old(directory: Path) -> Path:
     return directory.with_name(f".{directory.name}.old")
 
 
-def write_failure(directory: Path, report: RebuildReport, logs: tuple[Path, ...], page: Page) -> None:
-    """A rebuild that failed leaves its report and whatever logs there are. `page` makes report.html."""
+def write_failure(directory: Path, report: RebuildReport, logs: tuple[Path, ...], page: Page | None) -> None:
+    """A rebuild that failed leaves its report and whatever logs there are. `page` makes report.html; None leaves it out."""
     with _replacement(directory) as folder:
         _copy_logs(logs, folder)
         _write_report(report, folder, page)
 
 
-def write(directory: Path, report: RebuildReport, two: TwoBuilds, page: Page) -> None:
-    """Write the report directory whole, or leave what was there. `page` makes report.html."""
+def write(directory: Path, report: RebuildReport, two: TwoBuilds, page: Page | None) -> None:
+    """Write the report directory whole, or leave what was there. `page` makes report.html; None leaves it out."""
     with _replacement(directory) as folder:
         _copy_logs(tuple(attempt.log for attempt in two.attempts), folder)
         _copy_artifacts(two, folder)
@@ -114,10 +114,11 @@ def write(directory: Path, report: RebuildReport, two: TwoBuilds, page: Page) ->
         _write_report(report, folder, page)
 
 
-def _write_report(report: RebuildReport, folder: Path, page: Page) -> None:
+def _write_report(report: RebuildReport, folder: Path, page: Page | None) -> None:
     """The page is made of the very bytes of report.json, so that anybody can make it again."""
     data = render_rebuild(fitting(report))
-    (folder / "report.html").write_bytes(page(parse_rebuild(data, _REPORT)))
+    if page is not None:
+        (folder / "report.html").write_bytes(page(parse_rebuild(data, _REPORT)))
     (folder / _REPORT).write_bytes(data)
 
 

@@ -90,7 +90,7 @@ def _reference_from(published: Published, subject: Subject) -> ReferenceFrom:
 
 
 def write_failure(
-    known: RebuildReport, error: TeekitError, workspace: Workspace, progress: Progress, page: Page
+    known: RebuildReport, error: TeekitError, workspace: Workspace, progress: Progress, page: Page | None
 ) -> None:
     """An older report must not be taken for that of the rebuild which failed."""
     report = replace(known, reasons=(error.message,), failure=error.message, steps=steps(progress.timings))
