@@ -14,6 +14,7 @@ from teekit_verify.documents import fields
 from teekit_verify.documents.inputs import inputs_digest
 from teekit_verify.documents.model import Environment, Inputs, Measurements, Reference
 from teekit_verify.explanation.tree import Explanation
+from teekit_verify.inspection.host_inputs import UnmeasuredInput
 from teekit_verify.rebuild.origin import Origin
 from teekit_verify.rebuild.sandbox import Seen
 from teekit_verify.rebuild.smells import Smell
@@ -126,6 +127,7 @@ class RebuildReport:
     seen_by_a: tuple[Seen, ...] = ()
     seen_by_b: tuple[Seen, ...] = ()
     failure: str = ""
+    unmeasured_inputs: tuple[UnmeasuredInput, ...] = ()
     environment_from: EnvironmentFrom | None = None
     reference_from: ReferenceFrom | None = None
     todays_packages: TodaysPackages | None = None

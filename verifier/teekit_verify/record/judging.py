@@ -10,8 +10,10 @@ from teekit_verify import __version__
 from teekit_verify.appraisal.checklist import Note
 from teekit_verify.appraisal.rebuild.appraise import appraise_rebuild
 from teekit_verify.appraisal.rebuild.verdict import Lack, Verdict
+from teekit_verify.artifacts.uki import open_uki
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.documents import codec, load
+from teekit_verify.inspection.host_inputs import unmeasured_inputs
 from teekit_verify.prediction.image import measure_rebuilt
 from teekit_verify.rebuild.vouching import EnvironmentFrom, ReferenceFrom, own_project, reference_from
 from teekit_verify.record import directory
@@ -106,6 +108,8 @@ def judge(known: RebuildReport, two: TwoBuilds, progress: Progress) -> RebuildRe
         disk = two.artifact(target.artifacts[1]) if target.profile.disk else None
         platforms = () if reference is None else reference.platforms
         measurements = measure_rebuilt(two.artifact(target.artifacts[0]), disk, platforms)
+        with open_uki(two.artifact(target.artifacts[0])) as uki:
+            unmeasured = unmeasured_inputs(uki)
     appraisal = appraise_rebuild(
         *two.builds, measurements, reference, from_todays_packages=known.todays_packages is not None
     )
@@ -122,6 +126,7 @@ def judge(known: RebuildReport, two: TwoBuilds, progress: Progress) -> RebuildRe
         checklist=appraisal.checklist,
         steps=steps(progress.timings),
         consumed=two.builds[0].inputs,
+        unmeasured_inputs=unmeasured,
         seen_by_a=seen_by_a,
         seen_by_b=seen_by_b,
     )

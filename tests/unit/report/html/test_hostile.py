@@ -16,6 +16,7 @@ from teekit_verify.appraisal.checklist import Checklist
 from teekit_verify.core.digest import Algorithm
 from teekit_verify.core.outcome import Outcome
 from teekit_verify.documents import model
+from teekit_verify.inspection.host_inputs import HostInput, UnmeasuredInput
 from teekit_verify.prediction.causes import Cause, CauseKind
 from teekit_verify.rebuild.origin import Origin
 from teekit_verify.rebuild.sandbox import Seen
@@ -79,6 +80,7 @@ def full_report() -> RebuildReport:
         seen_by_a=(Seen("/usr", "tools"),),
         seen_by_b=(Seen("/usr", "tools"),),
         todays_packages=TodaysPackages(("package bash 5.2",)),
+        unmeasured_inputs=(UnmeasuredInput(HostInput.EFI_OPTIONS, "usr/lib/x", "efivarfs.ko"),),
     )
 
 

@@ -14,6 +14,7 @@ from teekit_verify.report.provenance import provenance
 from teekit_verify.report.rebuild import findings
 from teekit_verify.report.rebuild.blocks import COLUMNS, ROWS, Block, allotted, brief, clipped, listed
 from teekit_verify.wording.checks import open_words
+from teekit_verify.wording.host_inputs import HOST_INPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -213,6 +214,8 @@ def _platform(platform: str, by_state: Mapping[Outcome | None, Sequence[str]]) -
 
 def _warnings(report: RebuildReport) -> Iterator[Text]:
     """Places of the source to look at."""
+    for item in report.unmeasured_inputs:
+        yield styled(f"{brief(item.where, _NAME)}: {HOST_INPUTS[item.kind][0]}", "yellow")
     for smell in report.smells:
         place = brief(smell.path, _NAME) + (f":{smell.line}" if smell.line else "")
         yield styled(f"{place}: {smell.name}", "yellow")
