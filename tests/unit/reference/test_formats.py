@@ -24,7 +24,7 @@ ROOT = TrustedRoot(load_certificate(FOLDER / "GCE-cc-tcb-root_1.pem"), AT)
 
 # For each format its samples: published files, and for our own what the tests' builders make.
 SAMPLES: dict[str, list[Path | bytes]] = {
-    "native": [create.dump_reference(sample.reference()), Path("reference/base.json")],
+    "native": [create.dump_reference(sample.reference()), Path("reference/base+debian-kernel.json")],
     "measurements": [create.dump_measurements(sample.measurements())],
     "dstack_mr": [FOLDER / "dstack-mr.json"],
     "dstack_mr_gcp": [FOLDER / "dstack-mr-gcp.json"],
