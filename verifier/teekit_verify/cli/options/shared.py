@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -114,7 +115,7 @@ def provision(
 ) -> Provision:
     """What the commands that bring the environment or packages start from."""
     from teekit_verify.rebuild import inputs_places
-    from teekit_verify.rebuild.npm import configured_registry
+    from teekit_verify.rebuild.npm import configured_registry, installed_default
     from teekit_verify.rebuild.project import Project
     from teekit_verify.rebuild.provision import Provision
     from teekit_verify.report.progress import StderrProgress
@@ -125,7 +126,9 @@ def provision(
         StderrProgress(),
         mirror,
         snapshot_archive,
-        npm_registry or configured_registry((Path.home() / ".npmrc", *_NPM_SETTINGS)),
+        npm_registry
+        or configured_registry((Path.home() / ".npmrc", *_NPM_SETTINGS))
+        or installed_default(None if (npm := shutil.which("npm")) is None else Path(npm)),
         inputs=tuple(map(inputs_places.parse, inputs or ())),
     )
 
