@@ -165,7 +165,7 @@ def test_a_kettle_connects_to_no_other(console: Path, group: str, port: int, sai
 def test_a_kettle_that_keeps_its_thread_is_started_anew_and_the_other_does_not_notice(
     running: dict[str, Any], console: Path, database: str
 ) -> None:
-    state = "systemctl show --property=NRestarts --value kettle@{}.service"
+    state = "systemctl show --no-pager --property=NRestarts --value kettle@{}.service"
     # Where the boot was slow, systemd may have started one twice already.
     before = [ask_console(console, state.format(kettle)) for kettle in (0, 1)]
     port = int(running["kettles"][1].rpartition(":")[2])
