@@ -108,20 +108,21 @@ def test_sql_that_reads_files_finds_none_of_another_kettle(running: dict[str, An
         return
     names = {row["name"] for row in own}
     assert any(name.startswith("/var/lib/kettle/0/data/") for name in names), "it does not even find its own"
-    assert {name for name in names if not f"{name}/".startswith("/var/lib/kettle/0/")} == {"/var/lib/kettle"}
+    # Mount points, empty: systemd makes them in the folder that all have as their root. Other kettles' numbers are no secret.
+    folders = {"/var/lib/kettle", *(f"/var/lib/kettle/{i}{end}" for i in range(16) for end in ("", "/data"))}
+    assert {name for name in names if not name.startswith("/var/lib/kettle/0/data/")} <= folders
     for path in (database, "/run/kettle/1/app/app.js", "/var/lib/kettle/1/kettle.log", "/run/kettle/0/app/app.js"):
         assert sql(running, 0, f"select readfile('{path}') is null as nothing") == [{"nothing": 1}], path
-    written = sql(running, 0, "select writefile('/var/lib/kettle/1/planted', 'x') as bytes")
-    assert "failed to open" in written or written == [{"bytes": None}]
-    assert "unable to open" in sql(running, 0, f"attach '{database}' as other") or "ATTACH" in sql(
-        running, 0, f"attach '{database}' as other"
-    )
+    for path in (database, "/var/lib/kettle/1/planted", "/var/lib/kettle/1/data/planted", "/run/kettle/1/ready"):
+        assert sql(running, 0, f"select writefile('{path}', 'x') is null as nothing") == [{"nothing": 1}], path
+    assert "unsupported statement" in sql(running, 0, f"attach '{database}' as other")
 
 
 def test_the_file_system_of_a_kettle_has_nothing_of_another(console: Path, database: str) -> None:
     for unit in ("kettle@0.service", "sqld@0.service"):
         root = f"/proc/$(systemctl show --property=MainPID --value {unit})/root"
-        assert ask_console(console, f"ls {root}/var/lib/kettle {root}/run/kettle 2>/dev/null | grep -c ^1") == "0"
+        other = f"{root}/var/lib/kettle/1 {root}/run/kettle/1 {root}/run/quote/1"
+        assert ask_console(console, f"find {other} -mindepth 1 -not -path '*/data' 2>/dev/null") == ""
         assert "there" in ask_console(console, f"test -e {root}/usr && echo there")
         assert "there" not in ask_console(console, f"test -e {root}{database} && echo there")
 
@@ -164,13 +165,14 @@ def test_a_kettle_connects_to_no_other(console: Path, group: str, port: int, sai
 def test_a_kettle_that_keeps_its_thread_is_started_anew_and_the_other_does_not_notice(
     running: dict[str, Any], console: Path, database: str
 ) -> None:
-    state = "systemctl show --property=NRestarts --value kettle@{}.service"
-    assert [ask_console(console, state.format(kettle)) for kettle in (0, 1)] == ["0", "0"]
+    state = "systemctl show --no-pager --property=NRestarts --value kettle@{}.service"
+    # Where the boot was slow, systemd may have started one twice already.
+    before = [ask_console(console, state.format(kettle)) for kettle in (0, 1)]
     port = int(running["kettles"][1].rpartition(":")[2])
     until = time.monotonic() + _RESTART_SECONDS
     with socket.create_connection(("127.0.0.1", port)) as sock:
         sock.sendall(b"GET /loop HTTP/1.0\r\nHost: kettle\r\n\r\n")
-        while ask_console(console, state.format(1)) == "0":
+        while ask_console(console, state.format(1)) == before[1]:
             assert sql(running, 0, "select 1 as one") == [{"one": 1}]
             assert time.monotonic() < until
             time.sleep(2)
@@ -181,4 +183,4 @@ def test_a_kettle_that_keeps_its_thread_is_started_anew_and_the_other_does_not_n
         except OSError:
             assert time.monotonic() < until
             time.sleep(1)
-    assert ask_console(console, state.format(0)) == "0"
+    assert ask_console(console, state.format(0)) == before[0]
