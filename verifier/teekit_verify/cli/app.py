@@ -77,7 +77,7 @@ app.command()(quote)
 app.add_typer(reference, name="reference")
 app.add_typer(attest, name="attest")
 app.command()(doctor)
-app.command()(lock)
+app.add_typer(lock, name="lock")
 app.command()(fetch)
 app.add_typer(env, name="env")
 
