@@ -107,11 +107,11 @@ class _Signed:
 
 def keep(index: Index, store: DownloadStore, progress: Progress) -> tuple[IndexEvidence, ...]:
     """Put the index that apt has checked into the store: InRelease as apt has it, Packages from the same mirror by its digest."""
-    found = [
-        (name, base, suite, _release_of(index, suite)) for name, base in index.bases for suite in archive.SUITES[name]
-    ]
+    found = sorted(
+        (name, suite, base, _release_of(index, suite)) for name, base in index.bases for suite in archive.SUITES[name]
+    )
     files = []
-    for name, base, suite, release in found:
+    for name, suite, base, release in found:
         ending, digest, size_bytes = _best_index(release.decode("utf-8", "replace"), suite)
         folder = f"{base.rstrip('/')}/dists/{suite}/{_INDEX}"
         by_digest = f"{folder.removesuffix('Packages')}by-hash/SHA256/{digest.hex}"
@@ -119,7 +119,7 @@ def keep(index: Index, store: DownloadStore, progress: Progress) -> tuple[IndexE
     with progress.step("keep the signed index as evidence"):
         store.fetch(files)
     kept = []
-    for (name, _, suite, release), file in zip(found, files, strict=True):
+    for (name, suite, _, release), file in zip(found, files, strict=True):
         digest = Digest.of(Algorithm.SHA256, release)
         store.path(digest).parent.mkdir(parents=True, exist_ok=True)
         write_whole(store.path(digest), release)
