@@ -43,7 +43,7 @@ def _fetch(package: LockedPackage) -> Path:
 def _current(name: str, suite: str, folder: Path) -> LockedPackage:
     """What the suite's signed index names now."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(archive, "_SUITES", {"debian": (suite,), "debian-security": ()})
+        patch.setattr(archive, "SUITES", {"debian": (suite,), "debian-security": ()})
         index = archive.Index.download(folder / "apt", _mirrors())
         return next(found for found in index.resolve([name]) if found.name == name)
 

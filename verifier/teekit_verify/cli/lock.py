@@ -1,4 +1,4 @@
-"""`teekit-verify lock` and `fetch`: pin the packages of the images; bring them here."""
+"""`teekit-verify lock` and `fetch`: pin the packages of the images, compare and check locks; bring the packages here."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from teekit_verify.cli.lock_review import check, diff
 from teekit_verify.cli.options import shared
 from teekit_verify.cli.options.rebuild import ReleaseOption, RepositoryOption
 from teekit_verify.core.outcome import ExitStatus
@@ -18,8 +19,14 @@ if TYPE_CHECKING:
 
     from teekit_verify.rebuild.lock import LockedPackage
 
+lock = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
+lock.command("diff")(diff)
+lock.command("check")(check)
 
-def lock(
+
+@lock.callback()
+def make(
+    context: typer.Context,
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where to write it. [default: mkosi/packages.lock.json]")
     ] = None,
@@ -29,11 +36,14 @@ def lock(
     snapshot_archive: shared.SnapshotArchiveOption = shared.SNAPSHOT_ARCHIVE,
     json_output: shared.JsonOption = False,
     debug: shared.DebugOption = False,
-) -> ExitStatus:
-    """Pin the packages of all images.
+) -> ExitStatus | None:
+    """Pin the packages of all images; compare and check locks.
 
-    They are locked as the signed index of today's Debian archive lists them.
+    Without a command, they are locked as the signed index of today's Debian archive lists them.
     """
+    if context.invoked_subcommand is not None:
+        shared.require_no_options(context)
+        return None
     bringing = replace(shared.provision(source, mirror, snapshot_archive), snapshot=snapshot)
     locked = bringing.new_image_lock()
     path = output or bringing.project.image_lock

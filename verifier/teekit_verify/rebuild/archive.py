@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SUITE = "trixie"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-_SUITES: dict[Archive, tuple[str, ...]] = {
+SUITES: dict[Archive, tuple[str, ...]] = {
     "debian": (SUITE, f"{SUITE}-updates"),
     "debian-security": (f"{SUITE}-security",),
 }
@@ -234,7 +234,7 @@ def _write_apt_root(root: Path, bases: Sequence[tuple[Archive, str]]) -> None:
         "".join(
             f"deb [signed-by={KEYRING} arch=amd64] {base} {suite} main\n"
             for archive, base in bases
-            for suite in _SUITES[archive]
+            for suite in SUITES[archive]
         )
     )
     (root / "apt.conf").write_text(

@@ -75,13 +75,23 @@ class EnvironmentIdentity(_Model):
     nar_hash: Annotated[str, Field(pattern=r"^sha256-[A-Za-z0-9+/]{43}=$")]
 
 
+class IndexEvidence(_Model):
+    """The signed index of one suite that a lock was made from: its InRelease, and its Packages file in the form that was kept."""
+
+    archive: Archive
+    suite: Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)*$", max_length=64)]
+    inrelease_sha256: Sha256Hex
+    packages_sha256: Sha256Hex
+
+
 class PackageLock(_Model):
-    """`snapshot` is a time (YYYYMMDDTHHMMSSZ) at which the snapshot archive has all these packages."""
+    """`evidence` is empty in locks of before it was kept. `snapshot` is a time (YYYYMMDDTHHMMSSZ) at which the snapshot archive has all these packages."""
 
     schema_name: Annotated[Literal["teekit-verify/package-lock/v1"], Field(alias="schema")]
     suite: Annotated[str, Field(pattern=r"^[a-z]+$")]
     snapshot: Annotated[str, Field(pattern=r"^[0-9]{8}T[0-9]{6}Z$")]
     environment: EnvironmentIdentity | None = None
+    evidence: Annotated[tuple[IndexEvidence, ...], Field(max_length=8)] = ()
     packages: Annotated[
         tuple[LockedPackage, ...],
         Field(min_length=1, max_length=fields.MAX_ITEMS),
@@ -110,6 +120,9 @@ class PackageLock(_Model):
 
     def with_environment(self, identity: EnvironmentIdentity) -> PackageLock:
         return self.model_copy(update={"environment": identity})
+
+    def with_evidence(self, evidence: tuple[IndexEvidence, ...]) -> PackageLock:
+        return self.model_copy(update={"evidence": evidence})
 
     def dump(self) -> bytes:
         """The lock's only form, so that the same lock is always the same bytes."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.core.download import DownloadStore, Network, RemoteFile
 from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.core.files import exclusive
-from teekit_verify.rebuild import archive, environment, images, lock, npm, proxies
+from teekit_verify.rebuild import archive, environment, evidence, images, lock, npm, proxies
 from teekit_verify.rebuild.sandbox import Sandbox, own_first_id
 from teekit_verify.rebuild.workspace import remove
 
@@ -88,10 +88,11 @@ class Provision:
                     packages += [lock_npm(*named) for named in self._npm_packages(target)]
                 for package in packages:
                     needed.setdefault(package.path, (package, set()))[1].add(target.key)
+            kept = evidence.keep(index, self.store, self.progress)
         packages = [
             package.model_copy(update={"targets": tuple(sorted(keys))}) for _, (package, keys) in sorted(needed.items())
         ]
-        made = archive.make_lock(index, packages)
+        made = archive.make_lock(index, packages).with_evidence(kept)
         return made if self.snapshot is None else made.model_copy(update={"snapshot": self.snapshot})
 
     def _lock_npm(self, name: str, version: str, expected: Digest) -> LockedPackage:
@@ -189,7 +190,8 @@ class Provision:
 
     def _index_lock(self, requests: Sequence[str]) -> PackageLock:
         with self._index() as index:
-            return archive.make_lock(index, index.resolve(requests))
+            made = archive.make_lock(index, index.resolve(requests))
+            return made.with_evidence(evidence.keep(index, self.store, self.progress))
 
     def _build_environment(self, locked: PackageLock) -> Environment:
         files = self._files(locked, locked.packages)

@@ -188,6 +188,14 @@ def find_target(image: str, kernel: Kernel, profile: str | None) -> Target:
     return images.find_target(image, profiles_of(kernel, profile))
 
 
+def require_no_options(context: typer.Context) -> None:
+    """Options of a group that works without a command too mean nothing to its commands. Raises typer.BadParameter."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if source is not None and source.name == "COMMANDLINE":
+            raise typer.BadParameter(f"{parameter.opts[0]} is no option of {context.invoked_subcommand}")
+
+
 def command_line(context: typer.Context) -> tuple[str, ...]:
     """The running command with the options that were given, in the order of its help, less those for showing the result."""
     words = ["teekit-verify", context.info_name or ""]
