@@ -32,6 +32,11 @@ SAMPLES: dict[str, list[Path | bytes]] = {
     "flashbots": [FOLDER / "flashbots-measurements.json", FOLDER / "flashbots-buildernet.json"],
     "pcrlock": [FOLDER / "350-action-efi-application.pcrlock", ASSETS / "pcrlock" / "lock-uki-small.pcrlock"],
     "gce_endorsement": [FOLDER / "gce-endorsement.binarypb"],
+    "portable": [FOLDER / "portable-gcp.json"],
+    "tinfoil": [FOLDER / "tinfoil-statement.json", FOLDER / "tinfoil-measurement.json"],
+    "contrast": [FOLDER / "contrast-manifest.json"],
+    "rvps": [FOLDER / "rvps.json", FOLDER / "rvps-message.json"],
+    "go_tdx_guest": [FOLDER / "go-tdx-guest.textproto"],
 }
 # Where a field that nobody knows is put into a JSON sample, and how the error names it.
 UNKNOWN: dict[str, list[tuple[tuple[str | int, ...], str]]] = {
@@ -51,7 +56,20 @@ UNKNOWN: dict[str, list[tuple[tuple[str | int, ...], str]]] = {
         (("records", 0), "records[0].surprise"),
         (("records", 0, "digests", 1), "records[0].digests[1].surprise"),
     ],
+    "portable": [((), "surprise"), (("dcap",), "dcap.surprise")],
+    "tinfoil": [
+        ((), "surprise"),
+        (("predicate",), "predicate.surprise"),
+        (("predicate", "tdx_measurement"), "predicate.tdx_measurement.surprise"),
+    ],
+    "contrast": [
+        ((), "surprise"),
+        (("ReferenceValues",), "ReferenceValues.surprise"),
+        (("ReferenceValues", "tdx", 0), "ReferenceValues.tdx[0].surprise"),
+    ],
 }
+# Protocol buffers (test_gce_endorsement, test_go_tdx_guest), and names that anybody may choose (test_rvps).
+ELSEWHERE = {"gce_endorsement", "go_tdx_guest", "rvps"}
 
 
 def _name(item: Format) -> str:
@@ -79,7 +97,7 @@ def test_a_format_reads_its_samples_and_no_other_recognises_them(item: Format, t
 
 def test_every_sample_belongs_to_a_format() -> None:
     assert sorted(SAMPLES) == sorted(map(_name, FORMATS))
-    assert sorted({*UNKNOWN, "gce_endorsement"}) == sorted(SAMPLES), "Protocol buffers are in test_gce_endorsement"
+    assert sorted({*UNKNOWN, *ELSEWHERE}) == sorted(SAMPLES)
 
 
 @pytest.mark.parametrize(
