@@ -36,6 +36,7 @@ SAMPLES: dict[str, list[Path | bytes]] = {
     "tinfoil": [FOLDER / "tinfoil-statement.json", FOLDER / "tinfoil-measurement.json"],
     "contrast": [FOLDER / "contrast-manifest.json"],
     "rvps": [FOLDER / "rvps.json", FOLDER / "rvps-message.json"],
+    "corim": [FOLDER / "td.corim"],
     "go_tdx_guest": [FOLDER / "go-tdx-guest.textproto"],
 }
 # Where a field that nobody knows is put into a JSON sample, and how the error names it.
@@ -68,8 +69,8 @@ UNKNOWN: dict[str, list[tuple[tuple[str | int, ...], str]]] = {
         (("ReferenceValues", "tdx", 0), "ReferenceValues.tdx[0].surprise"),
     ],
 }
-# Protocol buffers (test_gce_endorsement, test_go_tdx_guest), and names that anybody may choose (test_rvps).
-ELSEWHERE = {"gce_endorsement", "go_tdx_guest", "rvps"}
+# Protocol buffers (test_gce_endorsement, test_other_formats), CBOR (test_corim), and names that anybody may choose.
+ELSEWHERE = {"corim", "gce_endorsement", "go_tdx_guest", "rvps"}
 
 
 def _name(item: Format) -> str:

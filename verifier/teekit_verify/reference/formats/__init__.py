@@ -10,6 +10,7 @@ from teekit_verify.documents import codec
 from teekit_verify.documents.model import MEASUREMENTS_SCHEMA, REFERENCE_SCHEMA
 from teekit_verify.reference.formats import (
     contrast,
+    corim,
     dstack_mr,
     dstack_mr_gcp,
     flashbots,
@@ -46,6 +47,7 @@ FORMATS: tuple[Format, ...] = (
     contrast.FORMAT,
     rvps.FORMAT,
     go_tdx_guest.FORMAT,
+    corim.FORMAT,
 )
 
 
