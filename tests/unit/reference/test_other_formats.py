@@ -214,6 +214,7 @@ def test_a_policy_of_go_tdx_guest_as_text_and_as_bytes(tmp_path: Path) -> None:
         (b"td_quote_body_policy { mr_td: '\\400' }", "has an escape that stands for no byte"),
         (b"td_quote_body_policy { mr_td 'x' }", "expected a colon or a message"),
         (b"td_quote_body_policy { mr_td: 'x'", "ends too early"),
+        (b"td_quote_body_policy " + b"{ " * 30_000, "has more than 20000 words"),
         (b"td_quote_body_policy { mr_td: 1.5 }", "is no protocol buffer as text"),
         (b"td_quote_body_policy " + b"{ td_quote_body_policy " * 50, "more than 8 levels"),
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _CHUNK_BYTES = 1 << 16
+_LONGEST_SECONDS = 120.0  # for the whole of an answer, which has a few KiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +44,11 @@ def ask(url: str, most_bytes: int) -> Answer:
 
 
 def _body(response: object, url: str, most_bytes: int) -> bytes:
-    found = bytearray()
-    while chunk := response.read(_CHUNK_BYTES):  # type: ignore[attr-defined]
+    found, deadline = bytearray(), time.monotonic() + _LONGEST_SECONDS
+    while chunk := response.read1(_CHUNK_BYTES):  # type: ignore[attr-defined]
         found += chunk
+        if time.monotonic() > deadline:
+            raise download.DownloadError(printable(f"{url}: did not answer within {_LONGEST_SECONDS:.0f} s"))
         if len(found) > most_bytes:
             raise download.DownloadError(printable(f"{url}: answers with more than {most_bytes} bytes"))
     return bytes(found)

@@ -24,6 +24,7 @@ _SIMPLE = {"a": 7, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11, "?": 63, 
 _CLOSING = {"{": "}", "<": ">"}
 _MAX_DEPTH = 8
 _MAX_FIELDS = 1000
+_MAX_TOKENS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,14 @@ def parse_textproto(data: bytes, what: str) -> TextMessage:
 
 def _tokens(text: str, what: str) -> list[tuple[str, str, int]]:
     """(Kind, text, offset), without white space."""
-    found, place = [], 0
+    found: list[tuple[str, str, int]] = []
+    place = 0
     while place < len(text):
         match = _TOKEN.match(text, place)
         if match is None:
             raise MalformedInputError(what, field="text", offset=place, problem="is no protocol buffer as text")
+        if len(found) >= _MAX_TOKENS:
+            raise MalformedInputError(what, field="text", offset=place, problem=f"has more than {_MAX_TOKENS} words")
         if match.lastgroup != "space":
             found.append((str(match.lastgroup), match[0], place))
         place = match.end()

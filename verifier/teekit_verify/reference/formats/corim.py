@@ -32,7 +32,7 @@ _CLASS, _VENDOR, _MODEL = 0, 1, 2
 _MKEY, _MVAL, _DIGESTS, _REGISTERS, _MRTEE = 0, 1, 2, 14, -83
 _SET, _MEMBER, _SHA384 = 60020, 6, (7, "sha-384")
 _NAME = re.compile(r"(?i)rtmr\[?([0-3])\]?")
-_MAX_TRIPLES, _MAX_DIGESTS = 1000, 1000
+_MAX_TAGS, _MAX_TRIPLES, _MAX_DIGESTS = 16, 1000, 1000
 _TAG_HEAD, _LONGEST_HEAD_BYTES = 0xD9, 3
 
 
@@ -80,7 +80,10 @@ def _manifest(source: Source, value: Value) -> dict[Key, Value]:
 
 def _measurements(source: Source, manifest: dict[Key, Value]) -> Iterator[tuple[str, str, dict[Key, Value]]]:
     """(Where, the environment in words, measurement-map)."""
-    for number, tag in enumerate(_array(source, manifest.get(_TAGS), "tags")):
+    tags = _array(source, manifest.get(_TAGS), "tags")
+    if len(tags) > _MAX_TAGS:
+        raise source.fail("tags", f"has {len(tags)}, more than {_MAX_TAGS}")
+    for number, tag in enumerate(tags):
         where = f"tags[{number}]"
         if not isinstance(tag, Tagged) or tag.number != _COMID or not isinstance(tag.value, bytes):
             raise source.fail(where, f"expected a CoMID (tag {_COMID})")
