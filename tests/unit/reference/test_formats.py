@@ -28,6 +28,7 @@ SAMPLES: dict[str, list[Path | bytes]] = {
     "measurements": [create.dump_measurements(sample.measurements())],
     "dstack_mr": [FOLDER / "dstack-mr.json"],
     "dstack_mr_gcp": [FOLDER / "dstack-mr-gcp.json"],
+    "dstack_tcb_info": [FOLDER / "dstack-tcb-info.json"],
     "measured_boot": [FOLDER / "measured-boot.json"],
     "flashbots": [FOLDER / "flashbots-measurements.json", FOLDER / "flashbots-buildernet.json"],
     "pcrlock": [FOLDER / "350-action-efi-application.pcrlock", ASSETS / "pcrlock" / "lock-uki-small.pcrlock"],
@@ -45,6 +46,7 @@ UNKNOWN: dict[str, list[tuple[tuple[str | int, ...], str]]] = {
     "measurements": [((), "surprise"), (("artifact",), "artifact.surprise")],
     "dstack_mr": [((), "surprise")],
     "dstack_mr_gcp": [((), "surprise")],
+    "dstack_tcb_info": [((), "surprise")],
     "measured_boot": [
         ((), "surprise"),
         (("measurements", "4"), "measurements.4.surprise"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,19 @@ def _saved(tmp_path: Path, fields: object) -> Path:
     path = tmp_path / "odd.json"
     path.write_text(json.dumps(fields))
     return path
+
+
+def test_a_tcb_info_of_dstack_has_the_registers_that_its_log_replays_to() -> None:
+    path = FOLDER / "dstack-tcb-info.json"
+    replayed = {register: bytes(48) for register in RTMRS}
+    for event in json.loads(path.read_text())["event_log"]:
+        register = rtmr(event["imr"])
+        replayed[register] = hashlib.sha384(replayed[register] + bytes.fromhex(event["digest"])).digest()
+    stated = _stated(path, "qemu")
+    assert stated.pop(MRTD)[0].startswith("f06dfda6dce1cf90")
+    assert stated == {register: [value.hex()] for register, value in replayed.items()}
+    (values,) = load_published(path).values
+    assert [name for name, _ in values.not_compared] == ["os image hash", "compose hash", "device id"]
 
 
 def test_contrast_has_all_five_registers_and_shows_the_rest() -> None:

@@ -35,7 +35,7 @@ class _Fields:
 
 
 def _recognises(source: Source) -> bool:
-    return isinstance(source.json, dict) and isinstance(source.json.get("mrtd"), str)
+    return isinstance(source.json, dict) and isinstance(source.json.get("mrtd"), str) and "event_log" not in source.json
 
 
 def _read(source: Source) -> Sequence[ReferenceValues]:
