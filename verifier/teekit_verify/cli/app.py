@@ -15,6 +15,7 @@ import typer
 from teekit_verify import __version__
 from teekit_verify.cli.attest import attest
 from teekit_verify.cli.boot import boot
+from teekit_verify.cli.collateral import collateral
 from teekit_verify.cli.compare import compare
 from teekit_verify.cli.doctor import doctor
 from teekit_verify.cli.env import env
@@ -79,6 +80,7 @@ app.command()(boot)
 app.command()(local)
 app.command()(replay)
 app.command()(quote)
+app.add_typer(collateral, name="collateral")
 app.add_typer(reference, name="reference")
 app.add_typer(attest, name="attest")
 app.command()(doctor)

@@ -47,7 +47,7 @@ def quote(
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
-    """Verify a TDX quote: its signatures, and what it says of its TD.
+    """Verify a TDX quote: its signatures, and what it says.
 
     The signatures must lead to Intel's root. Nothing is fetched. Registers are shown, not compared: `compare` does that.
 

@@ -52,7 +52,7 @@ def rebuild(
     json_output: shared.JsonOption = False,
     debug: shared.DebugOption = False,
 ) -> ExitStatus:
-    """Build an image twice; compare the builds with published values.
+    """Build an image twice; compare with what was published.
 
     The conditions of the builds differ (--vary). The measurements of the image are predicted, and compared too.
 
