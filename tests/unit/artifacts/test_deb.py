@@ -36,7 +36,7 @@ def make(folder: Path, *, name: str = "changelog.Debian.gz", compression: str = 
     (tree / LONG).mkdir(parents=True)
     (tree / LONG / "file").write_bytes(b"y" * 512)
     (place / name).write_bytes(gzip.compress(text.encode(), mtime=0))
-    argv = [require("dpkg-deb"), "--root-owner-group", f"-Z{compression}", "--build", tree, made]
+    argv = [require("dpkg-deb"), "--root-owner-group", f"-Z{compression}", "--build", str(tree), str(made)]
     subprocess.run(argv, check=True, capture_output=True)
     return made
 

@@ -216,7 +216,17 @@ def test_a_changelog_that_ends_before_the_old_version() -> None:
 def test_as_dpkg_parsechangelog_reads_it(tmp_path: Path) -> None:
     parse = require("dpkg-parsechangelog")
     (tmp_path / "changelog").write_text(CHANGELOG)
-    argv = [parse, "-l", tmp_path / "changelog", "--since", "2.10-3", "--format", "rfc822", "--show-field", "Version"]
+    argv = [
+        parse,
+        "-l",
+        str(tmp_path / "changelog"),
+        "--since",
+        "2.10-3",
+        "--format",
+        "rfc822",
+        "--show-field",
+        "Version",
+    ]
     shown = subprocess.run([*argv, "--all"], check=True, capture_output=True, text=True).stdout.split()
     assert [entry.version for entry in entries_since(CHANGELOG, "2.10-3")[1]] == [
         version for version in shown if version != "2.10-3"
