@@ -46,7 +46,6 @@ UNKNOWN: dict[str, list[tuple[tuple[str | int, ...], str]]] = {
     "measurements": [((), "surprise"), (("artifact",), "artifact.surprise")],
     "dstack_mr": [((), "surprise")],
     "dstack_mr_gcp": [((), "surprise")],
-    "dstack_tcb_info": [((), "surprise")],
     "measured_boot": [
         ((), "surprise"),
         (("measurements", "4"), "measurements.4.surprise"),

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from builders import collateral, http, pcs
 from builders import quotes as build
-from teekit_verify.core.download import DownloadError
+from teekit_verify.core.download.answers import NoAnswerError
 from teekit_verify.core.errors import NotAuthenticError, TeekitError
 from teekit_verify.evidence.certificates import parse_chain
 from teekit_verify.evidence.collateral import Collateral, add
@@ -98,13 +98,13 @@ def test_a_service_that_is_not_there() -> None:
     with http.serve() as server:
         gone = pcs.Pcs(server, AUTHORITY)
     server.server_close()
-    with pytest.raises(DownloadError, match="refused"):
+    with pytest.raises(NoAnswerError, match="refused"):
         _fetch(gone)
 
 
 def test_an_answer_that_never_ends(service: pcs.Pcs) -> None:
     service.server.answers[pcs.QE] = lambda exchange: exchange.serve(bytes(5 << 20))
-    with pytest.raises(DownloadError, match="answers with more than 4194304 bytes"):
+    with pytest.raises(NoAnswerError, match="answers with more than 4194304 bytes"):
         _fetch(service)
 
 

@@ -27,7 +27,7 @@ class NoAnswerError(TeekitError):
 
 @dataclass(frozen=True, slots=True)
 class ServiceAnswer:
-    """`headers` by their names in lower case; `status` may be one of an error, and `body` is empty then."""
+    """`headers` by their names in lower case; `status` may be one of an error."""
 
     status: int
     headers: Mapping[str, str]
@@ -38,7 +38,7 @@ def ask(url: str, most_bytes: int) -> ServiceAnswer:
     """Proxies are those of the environment. Raises NoAnswerError where there is no answer, or one of more than `most_bytes`."""
     where = printable(redacted(url))
     try:
-        with Network().asked(url, {}, _PATIENCE_SECONDS) as answer:
+        with Network().asked(url, {}, _PATIENCE_SECONDS, any_status=True) as answer:
             found, deadline = bytearray(), time.monotonic() + _LONGEST_SECONDS
             while chunk := answer.stream.read(_CHUNK_BYTES):
                 found += chunk
@@ -48,9 +48,4 @@ def ask(url: str, most_bytes: int) -> ServiceAnswer:
                     raise NoAnswerError(f"{where}: did not answer within {_LONGEST_SECONDS:.0f} s")
             return ServiceAnswer(answer.status, answer.headers, bytes(found))
     except Fault as fault:
-        if fault.status is None:
-            raise NoAnswerError(
-                f"{where}: {fault.detail}", hint="Check the network, or ask another service."
-            ) from fault
-        pause = {} if fault.wait_seconds is None else {"retry-after": str(int(fault.wait_seconds))}
-        return ServiceAnswer(fault.status, pause, b"")
+        raise NoAnswerError(f"{where}: {fault.detail}", hint="Check the network, or ask another service.") from fault

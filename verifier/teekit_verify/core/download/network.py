@@ -68,8 +68,12 @@ class Network:
         self._lock = threading.Lock()
 
     @contextmanager
-    def asked(self, url: str, headers: Mapping[str, str], patience_seconds: float) -> Iterator[Answer]:
-        """The answer to a GET request. Raises Fault for anything but a success; redirects are followed, to http and https."""
+    def asked(
+        self, url: str, headers: Mapping[str, str], patience_seconds: float, *, any_status: bool = False
+    ) -> Iterator[Answer]:
+        """The answer to a GET request. Raises Fault for anything but a success, unless `any_status` of HTTP will do; redirects are
+        followed, to http and https.
+        """
         try:
             scheme = urlsplit(url).scheme
         except ValueError as error:
@@ -88,7 +92,7 @@ class Network:
                         continue
                 location = response.headers.get("Location", "") if response.status in _REDIRECTS else ""
                 if not location:
-                    yield _answer(response, proxy)
+                    yield _answer(response, proxy, any_status=any_status)
                     return
                 url = _target(url, location)
         raise Fault(Reason.UNREACHABLE, f"redirects more than {_MOST_REDIRECTS} times")
@@ -176,8 +180,8 @@ def _target(url: str, location: str) -> str:
     return target
 
 
-def _answer(response: urllib3.BaseHTTPResponse, proxy: str) -> Answer:
-    if response.status not in {http.HTTPStatus.OK, http.HTTPStatus.PARTIAL_CONTENT}:
+def _answer(response: urllib3.BaseHTTPResponse, proxy: str, *, any_status: bool = False) -> Answer:
+    if not any_status and response.status not in {http.HTTPStatus.OK, http.HTTPStatus.PARTIAL_CONTENT}:
         raise status_fault(response.status, response.reason or "", response.headers.get("Retry-After", ""), proxy)
     headers = {name.lower(): value for name, value in response.headers.items()}
     return Answer(response.status, headers, _HttpStream(response, proxy))
