@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING
 from teekit_verify.artifacts.blob import first_difference
 from teekit_verify.explanation import diffoscope
 from teekit_verify.explanation.examination import Examination, Format
-from teekit_verify.explanation.formats import archive, bundles, compressed, disk, elf, kernel, manifest, pe, superblock
+from teekit_verify.explanation.formats import (
+    archive,
+    bundles,
+    compressed,
+    disk,
+    elf,
+    kernel,
+    manifest,
+    partitions,
+    pe,
+    sealed,
+    superblock,
+)
 from teekit_verify.explanation.pair import Pair
 from teekit_verify.explanation.tree import Explanation, attached, in_unicode
 
@@ -23,6 +35,10 @@ FORMATS: tuple[Format, ...] = (
     Format(kernel.is_kernel, kernel.compare_kernels),
     Format(pe.is_pe, pe.compare_pes),
     Format(disk.is_disk, disk.compare_disks),
+    Format(partitions.is_partitioned, partitions.compare_partitioned),
+    Format(partitions.is_fat, partitions.compare_fats),
+    Format(sealed.is_verity, sealed.compare_verities),
+    Format(sealed.is_luks, sealed.compare_lukses),
     Format(archive.is_archive, archive.compare_archives),
     Format(compressed.is_compressed, compressed.compare_compressed),
     Format(bundles.is_bundle, bundles.compare_bundles),

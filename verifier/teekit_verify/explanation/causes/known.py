@@ -125,7 +125,21 @@ FIELDS: tuple[Culprit, ...] = (
         ),
         _field("VHD unique ID"),
     ),
-    Culprit(RANDOM, _field("random ID")),
+    Culprit(RANDOM, _field("random ID", "disk signature")),
+    Culprit(
+        Cause(
+            "digest", "digests over another partition: they change with it and with the salt", "Look at the data partition."
+        ),
+        _field("verity tree"),
+    ),
+    Culprit(
+        Cause(
+            "encryption",
+            "a volume key and salts that are drawn at random whenever it is formatted",
+            "Compare what is encrypted, before it is.",
+        ),
+        _field("LUKS"),
+    ),
     Culprit(_BUILD_ID, _field(".note.gnu.build-id", ".note.go.buildid")),
     Culprit(_LONE_BUILD_ID, _field("lone build ID")),
     Culprit(_PARALLEL, _field(".BTF", ".BTF_ids")),
