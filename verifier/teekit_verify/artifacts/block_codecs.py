@@ -61,4 +61,10 @@ def _whole(data: bytes, limit_bytes: int) -> bytes:
     return data
 
 
-_CODECS: dict[str, Callable[[bytes, int], bytes]] = {"zlib": _zlib, "xz": _xz, "lzma": _lzma, "lz4": lz4_block, "zstd": _zstd}
+_CODECS: dict[str, Callable[[bytes, int], bytes]] = {
+    "zlib": _zlib,
+    "xz": _xz,
+    "lzma": _lzma,
+    "lz4": lz4_block,
+    "zstd": _zstd,
+}

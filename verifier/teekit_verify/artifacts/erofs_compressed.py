@@ -123,7 +123,11 @@ class Clusters:
                 return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, size)
             if name == "microlzma":
                 return _microlzma(data, size)
-            return lz4_block(data, size, is_whole=self._is_padded) if name == "lz4" else block_codec(name, _WHAT)(data, size)
+            return (
+                lz4_block(data, size, is_whole=self._is_padded)
+                if name == "lz4"
+                else block_codec(name, _WHAT)(data, size)
+            )
         except (ValueError, zlib.error, lzma.LZMAError) as error:
             raise _bad("file content", place, f"cannot be unpacked: {error}") from error
 
@@ -208,7 +212,7 @@ class Clusters:
 
 
 def _microlzma(data: bytes, size: int) -> bytes:
-    """xz doc, "MicroLZMA": raw LZMA whose first byte, always zero, gave way to the complement of the properties."""
+    """Xz doc, "MicroLZMA": raw LZMA whose first byte, always zero, gave way to the complement of the properties."""
     properties = ~data[0] & 0xFF if data else 0
     literal, rest = properties % 9, properties // 9
     filters = [{"id": lzma.FILTER_LZMA1, "dict_size": 8 << 20, "lc": literal, "lp": rest % 5, "pb": rest // 5}]

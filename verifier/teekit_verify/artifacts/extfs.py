@@ -38,6 +38,7 @@ _EXTENTS, _INLINE, _EA_INODE, _ENCRYPTED = 0x80000, 0x10000000, 0x200000, 0x800
 _EXTENT_MAGIC, _XATTR_MAGIC = 0xF30A, 0xEA020000
 _UNWRITTEN = 0x8000
 _MAX_LEVELS = 6
+_MAX_LOG_BLOCK, _MAX_INODE_BYTES, _GROUP_BYTES = 6, 4096, 32
 _OLD_INODE_BYTES, _IN_INODE_BYTES = 128, 60
 _MAX_DIRECTORY_BYTES = 256 << 20
 _PREFIXES = {
@@ -71,7 +72,12 @@ class ExtFs:
             raise UnsupportedInputError(f"{_WHAT}: features {unread:#x} (incompatible) are not read")
         self._inode_bytes = int.from_bytes(raw[88:90], "little") if u32(76) else _OLD_INODE_BYTES
         self._group_bytes = int.from_bytes(raw[254:256], "little") if incompatible & _IS_64BIT else 32
-        if log_block > 6 or not 128 <= self._inode_bytes <= 4096 or self._group_bytes < 32 or not self._inodes_per_group:  # noqa: PLR2004
+        if (
+            log_block > _MAX_LOG_BLOCK
+            or not _OLD_INODE_BYTES <= self._inode_bytes <= _MAX_INODE_BYTES
+            or self._group_bytes < _GROUP_BYTES
+            or not self._inodes_per_group
+        ):
             raise _bad("superblock", 1024, "has sizes of blocks or inodes that cannot be")
         self.block_bytes = 1024 << log_block
 

@@ -174,7 +174,7 @@ class Squashfs:
             links, xattr = 1, _NONE
         return links, size, xattr, partial(self._content, reference, fixed, start, size, fragment, offset)
 
-    def _content(
+    def _content(  # noqa: PLR0917 - the fields of an inode
         self, reference: int, fixed: int, start: int, size: int, fragment: int, offset: int
     ) -> Iterator[bytes]:
         count = size // self.block_bytes if fragment != _NONE else -(-size // self.block_bytes)

@@ -95,19 +95,16 @@ class Examination:
 
     def compare(self, pair: Pair) -> Difference:
         """Two contents that are known to differ, by the first format that fits, else byte by byte."""
-        reasons = []
         beginnings = pair.a.read(0, BEGINNING_BYTES), pair.b.read(0, BEGINNING_BYTES)
         for known in self.formats if len(pair.path) <= _MAX_DEPTH else ():
             if all(map(known.recognises, beginnings)):
                 try:
                     found = known.compare(self, pair)
                 except TeekitError as error:
-                    reasons.append(error.message)
+                    self.note(f"{error.message}: {' > '.join(pair.path)} is not looked into further")
                     continue
                 if found is not None:
                     return found
-        for reason in reasons:
-            self.note(f"{reason}: {' > '.join(pair.path)} is compared byte by byte")
         return self.compare_bytes(pair)
 
     def compare_bytes(self, pair: Pair) -> Difference:

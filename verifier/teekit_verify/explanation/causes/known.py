@@ -128,7 +128,9 @@ FIELDS: tuple[Culprit, ...] = (
     Culprit(RANDOM, _field("random ID", "disk signature")),
     Culprit(
         Cause(
-            "digest", "digests over another partition: they change with it and with the salt", "Look at the data partition."
+            "digest",
+            "digests over another partition: they change with it and with the salt",
+            "Look at the data partition.",
         ),
         _field("verity tree"),
     ),

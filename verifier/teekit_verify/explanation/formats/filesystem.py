@@ -36,7 +36,7 @@ _MAX_LOOKED_INTO_BYTES = 512 << 20
 _MAX_SHOWN = 500
 _MAX_VALUE = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST = int(datetime.max.timestamp()) * 10**9
+_LAST = int(datetime.max.replace(tzinfo=UTC).timestamp()) * 10**9
 Files = dict[str, "Node"]
 
 
@@ -50,13 +50,14 @@ def compare_trees(
     common = [name for name in one if name in other]
     children += _contents(examination, pair, one, other, budget)
     for where, what, value in _FIELDS:
-        children += compare_field(
-            pair, where, what, ((name, value(one[name]), value(other[name])) for name in common)
-        )
+        children += compare_field(pair, where, what, ((name, value(one[name]), value(other[name])) for name in common))
     children += _attributes(pair, common, one, other)
     first = [_first_names(side) for side in (one, other)]
     children += compare_field(
-        pair, "links", "is the same file as", ((name, *(side.get(name, "") for side in first)) for name in common)
+        pair,
+        "links",
+        "is the same file as",
+        ((name, first[0].get(name, ""), first[1].get(name, "")) for name in common),
     )
     return children or list(_others(pair, common, one, other))
 
@@ -148,7 +149,7 @@ def _content(
         return examination.compare(pair.inner(name, spool.keep(left.content()), spool.keep(right.content())))
     sizes = [f"{side.size_bytes} bytes" for side in (left, right)]
     what = "differs (one of too many to be looked into)"
-    return Difference(name, Kind.CONTENT, what, *sizes, causes=causes_of([Sighting(path)]))
+    return Difference(name, Kind.CONTENT, what, sizes[0], sizes[1], causes_of([Sighting(path)]))
 
 
 def _time(node: Node) -> str:
@@ -207,12 +208,16 @@ def _first_names(side: Mapping[str, Node]) -> dict[str, str]:
     }
 
 
+def _other(node: Node, key: str) -> str:
+    return dict(node.others).get(key, "none")
+
+
 def _others(pair: Pair, common: list[str], one: Files, other: Files) -> Iterator[Difference]:
     """What a kind of file system keeps besides: times of change and birth, flags; and the order of the names."""
     keys = dict.fromkeys(key for name in common for key, _ in one[name].others)
     for key in keys:
         where = "mtime" if "time" in key else key
-        values = ((name, *(dict(side[name].others).get(key, "none") for side in (one, other))) for name in common)
+        values = ((name, _other(one[name], key), _other(other[name], key)) for name in common)
         yield from compare_field(pair, where, key, values)
     orders = [tuple(side) for side in (one, other)]
     if orders[0] != orders[1]:
