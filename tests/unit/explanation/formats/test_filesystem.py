@@ -178,6 +178,15 @@ def test_a_capability_by_its_name(tmp_path: Path) -> None:
     assert ("etc/conf", ["capability"]) in named(found)
 
 
+def test_an_attribute_has_its_cause(tmp_path: Path) -> None:
+    source = tree(tmp_path / "tree")
+    settle(source)
+    one = erofs(source, tmp_path / "image")
+    attribute(source)
+    found = explained(tmp_path, one, erofs(source, tmp_path / "image"), name="root")
+    assert ("etc/conf", ["extended attribute"]) in named(found)
+
+
 def test_what_no_file_shows_is_never_equal(tmp_path: Path) -> None:
     source = tree(tmp_path / "tree")
     settle(source)
