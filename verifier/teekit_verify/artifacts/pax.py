@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from urllib.parse import unquote_to_bytes
 
 from teekit_verify.core.errors import MalformedInputError
 
@@ -31,10 +30,13 @@ def xattr_of(key: str, value: bytes) -> tuple[str, bytes] | None:
     if key.startswith(_SCHILY):
         return key.removeprefix(_SCHILY), value
     if key.startswith(_LIBARCHIVE):
+        name = re.sub(rb"%([0-9A-Fa-f]{2})", _byte, key.removeprefix(_LIBARCHIVE).encode("utf-8", "surrogateescape"))
         try:
-            return unquote_to_bytes(key.removeprefix(_LIBARCHIVE)).decode("utf-8", "surrogateescape"), base64.b64decode(
-                value + b"=" * (-len(value) % 4)
-            )
+            return name.decode("utf-8", "surrogateescape"), base64.b64decode(value + b"=" * (-len(value) % 4))
         except binascii.Error:
             return None
     return None
+
+
+def _byte(escape: re.Match[bytes]) -> bytes:
+    return bytes.fromhex(escape[1].decode())
