@@ -13,6 +13,7 @@ from teekit_verify.explanation.formats import (
     compressed,
     disk,
     elf,
+    folders,
     kernel,
     manifest,
     partitions,
@@ -58,18 +59,22 @@ def explain(
     conditions: Sequence[Condition] = (),
     with_diffoscope: bool = True,
 ) -> Explanation:
-    """Compare two files. Raises TeekitError if one cannot be read: whatever can be read is equal or different.
+    """Compare two files, or two folders. Raises TeekitError if one cannot be read: whatever can be read is equal or different.
 
     `folder` takes temporary files, up to the size of what differs; `names` stand for the paths in the result;
     `conditions` are what was different on purpose when A and B were built.
     """
     with Examination(folder, FORMATS, tuple(conditions)) as examination:
-        name = a.name if a.name == b.name else f"{a.name} and {b.name}"
-        pair = Pair((name,), examination.open(a), examination.open(b))
-        differences: tuple[Difference, ...] = ()
-        if first_difference(pair.a, pair.b) is not None:
-            differences = (examination.compare(pair),)
-            if with_diffoscope:
-                differences = attached(differences, diffoscope.deepen(examination))
+        differences = (
+            folders.compare_folders(examination, a, b) if a.is_dir() and b.is_dir() else _files(examination, a, b)
+        )
+        if differences and with_diffoscope:
+            differences = attached(differences, diffoscope.deepen(examination))
         one, other = names or (str(a), str(b))
         return Explanation(one, other, in_unicode(differences), tuple(examination.notices))
+
+
+def _files(examination: Examination, a: Path, b: Path) -> tuple[Difference, ...]:
+    name = a.name if a.name == b.name else f"{a.name} and {b.name}"
+    pair = Pair((name,), examination.open(a), examination.open(b))
+    return () if first_difference(pair.a, pair.b) is None else (examination.compare(pair),)
