@@ -212,9 +212,10 @@ def test_an_image_that_is_cut_off(tmp_path: Path, make: Maker, reader: type[Squa
 
 
 def test_a_file_system_that_is_not_read_says_so_first(tmp_path: Path) -> None:
-    one, other = (b"XFSB" + bytes(5000) + end for end in (b"a", b"b"))
-    found = explained(tmp_path, one, other, name="root")
-    assert found.notices == ("xfs is not read: root is compared byte by byte",)
+    for name, at, magic in (("xfs", 0, b"XFSB"), ("btrfs", 0x10040, b"_BHRfS_M"), ("ISO 9660", 0x8001, b"CD001")):
+        one, other = (bytes(at) + magic + bytes(70_000) + end for end in (b"a", b"b"))
+        found = explained(tmp_path, one, other, name="root")
+        assert found.notices == (f"{name} is not read: root is compared byte by byte",)
 
 
 def test_damage_is_no_equality(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """File systems: the times and IDs in their superblocks, their files where they can be read, and what differs besides.
 
-Sources: Linux fs/squashfs/squashfs_fs.h, fs/ext4/ext4.h, fs/erofs/erofs_fs.h, fs/xfs/libxfs/xfs_format.h.
+Sources: Linux fs/squashfs/squashfs_fs.h, fs/ext4/ext4.h, fs/erofs/erofs_fs.h, fs/xfs/libxfs/xfs_format.h,
+include/uapi/linux/btrfs_tree.h; ECMA-119, 8.1.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from teekit_verify.explanation.pair import Pair
 
 _ID_BYTES = 16
+BEGINNING_BYTES = 0x10048
+"""As far as the last magic number reaches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,8 @@ _KNOWN = (
         lambda blob: Erofs(blob).files(),
     ),
     _FileSystem("xfs", b"XFSB", 0, (("UUID", 32, _ID_BYTES),)),
+    _FileSystem("btrfs", b"_BHRfS_M", 0x10040, (("UUID", 0x10020, _ID_BYTES),)),
+    _FileSystem("ISO 9660", b"CD001", 0x8001, ()),
 )
 
 
@@ -84,7 +89,7 @@ def _known(beginning: bytes) -> _FileSystem | None:
 
 def compare_file_systems(examination: Examination, pair: Pair) -> Difference | None:
     """None if they are of two kinds."""
-    kinds = [_known(blob.read(0, 4096)) for blob in (pair.a, pair.b)]
+    kinds = [_known(blob.read(0, BEGINNING_BYTES)) for blob in (pair.a, pair.b)]
     if kinds[0] is None or kinds[0] is not kinds[1]:
         return None
     children = list(_fields(pair, kinds[0]))
