@@ -36,6 +36,7 @@ FORMATS: tuple[Format, ...] = (
     Format(kernel.is_kernel, kernel.compare_kernels),
     Format(pe.is_pe, pe.compare_pes),
     Format(disk.is_disk, disk.compare_disks),
+    Format(partitions.is_foreign, partitions.refuse_foreign),
     Format(partitions.is_partitioned, partitions.compare_partitioned),
     Format(partitions.is_fat, partitions.compare_fats),
     Format(sealed.is_verity, sealed.compare_verities),

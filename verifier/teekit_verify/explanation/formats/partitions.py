@@ -14,6 +14,7 @@ from teekit_verify.artifacts.blob import first_difference
 from teekit_verify.artifacts.fat import open_fat
 from teekit_verify.artifacts.partitions import PartitionTable, is_mbr, read_partitions, sector_bytes
 from teekit_verify.artifacts.vhd import COOKIE, FOOTER_BYTES, parse_footer
+from teekit_verify.core.errors import UnsupportedInputError
 from teekit_verify.explanation import raw
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
@@ -31,6 +32,19 @@ if TYPE_CHECKING:
 
 _BOOT_CODE_BYTES = 440
 _VHD_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+_FOREIGN = {b"QFI\xfb": "qcow2", b"vhdxfile": "VHDX", b"KDMV": "VMDK", COOKIE: "dynamic VHD"}
+
+
+def is_foreign(beginning: bytes) -> bool:
+    return beginning.startswith(tuple(_FOREIGN))
+
+
+def refuse_foreign(_: Examination, pair: Pair) -> Difference | None:
+    """Always raises UnsupportedInputError, whose sentence becomes the note."""
+    name = next(name for magic, name in _FOREIGN.items() if pair.a.read(0, len(magic)) == magic)
+    raise UnsupportedInputError(f"{name} disks are not read, convert them with `qemu-img convert -O raw`")
 
 
 def is_partitioned(beginning: bytes) -> bool:
