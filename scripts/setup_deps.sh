@@ -34,6 +34,9 @@ tpm2                                             tpm2-tools
 mcopy                                            mtools
 mkfs.fat                                         dosfstools
 mke2fs                                           e2fsprogs
+mksquashfs                                       squashfs-tools
+mkfs.erofs                                       erofs-utils
+lz4                                              lz4
 sfdisk                                           fdisk
 cpio                                             cpio
 objdump                                          binutils

@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, cast
 
+from builders import trees
 from builders.blobs import blob_of
 from builders.bzimage import build_bzimage
 from builders.cpio import DEVICE, SYMLINK, Entry, build_cpio
@@ -27,9 +28,13 @@ from teekit_verify.artifacts.blob import Blob
 from teekit_verify.artifacts.bundle import members_of, reader_of
 from teekit_verify.artifacts.compressed import Budget, Decompressed, Unpacked, compression_of, zstd_frame_end
 from teekit_verify.artifacts.elf import parse_elf
+from teekit_verify.artifacts.erofs import Erofs
+from teekit_verify.artifacts.extfs import ExtFs
 from teekit_verify.artifacts.initrd import equal_members_end, read_initrd
 from teekit_verify.artifacts.kernel import parse_bzimage
 from teekit_verify.artifacts.manifest import parse_manifest
+from teekit_verify.artifacts.partitions import read_partitions
+from teekit_verify.artifacts.squashfs import Squashfs
 from teekit_verify.explanation.examination import SPOOL_BYTES, Examination, Spool
 from teekit_verify.explanation.explain import FORMATS
 from teekit_verify.explanation.pair import Pair
@@ -79,6 +84,23 @@ def bundle(data: bytes) -> None:
             for member in members_of(blob):
                 for _ in member.content():
                     pass
+
+
+def file_system(data: bytes) -> None:
+    """By the magic number of the seed it was made from; a file may be a hole of any size, so not all of it is read."""
+    reader = Squashfs if data[:4] == b"hsqs" else Erofs if data[1024:1028] == b"\xe2\xe1\xf5\xe0" else ExtFs
+    left = _MAX_BYTES
+    with _Blob(data) as blob:
+        for file in reader(blob).files():
+            for piece in file.node.content():
+                left -= len(piece)
+                if left < 0:
+                    return
+
+
+def partitions(data: bytes) -> None:
+    with _Blob(data) as blob:
+        read_partitions(blob)
 
 
 def pairs(data: bytes) -> None:
@@ -183,6 +205,30 @@ def manifests() -> list[bytes]:
     package = {"type": "deb", "name": "bash", "version": "5.2", "architecture": "amd64"}
     config = {"name": "image", "release": "trixie"}
     return [json.dumps({"manifest_version": 1, "config": config, "packages": [package, package]}).encode()]
+
+
+@cache
+def images() -> list[bytes]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "tree/etc").mkdir(parents=True)
+        (folder / "tree/etc/conf").write_bytes(b"text\n" * 2000)
+        (folder / "tree/link").symlink_to("etc/conf")
+        return [
+            trees.squashfs(folder / "tree", folder / "image"),
+            trees.erofs(folder / "tree", folder / "image"),
+            trees.erofs(folder / "tree", folder / "image", "-zlz4hc"),
+            trees.extfs(
+                folder / "tree", folder / "image", "-t", "ext4", "-N", "64", "-b", "1024", "-O", "^has_journal"
+            )[: 1 << 20],
+        ]
+
+
+def disks() -> list[bytes]:
+    row = struct.pack("<B3sB3sII", 0x80, bytes(3), 0x83, bytes(3), 1, 1)
+    mbr = bytes(446) + row + bytes(48) + b"\x55\xaa" + bytes(512)
+    gpt = b"EFI PART" + struct.pack("<IIIIQQQQ16sQIII", 0x10000, 92, 0, 0, 1, 63, 3, 60, bytes(16), 2, 4, 128, 0)
+    return [mbr, bytes(512) + gpt.ljust(512, b"\0") + b"\1" * 512, bytes(4096) + gpt.ljust(4096, b"\0") + b"\1" * 512]
 
 
 @cache

@@ -322,6 +322,8 @@ TARGETS = {
     "elf": Target(explaining.elf, explaining.elfs),
     "bzimage": Target(explaining.bzimage, explaining.kernels),
     "bundle": Target(explaining.bundle, explaining.bundles),
+    "file system": Target(explaining.file_system, explaining.images),
+    "partitions": Target(explaining.partitions, explaining.disks),
     "manifest": Target(explaining.manifest, explaining.manifests),
     "explain": Target(explaining.pairs, explaining.files),
     "tdvf": Target(tdvf, seeds.firmwares),

@@ -61,10 +61,10 @@ def test_the_kernel_inside_the_compressed_payload(tmp_path: Path) -> None:
     assert named(found) == [("kernel payload (vmlinux)", ["host name"])]
     images = [uki_of(INITRD, linux=kernel("6.1", gzip.compress(codes[0], level, mtime=0))) for level in (1, 9)]
     assert named(explained(tmp_path, *images)) == [("kernel payload", ["compression"])]
-    images = [uki_of(INITRD, linux=kernel("6.1", b"\x02\x21\x4c\x18" + tail)) for tail in (b"one", b"two")]
+    images = [uki_of(INITRD, linux=kernel("6.1", b"\x89LZO" + tail)) for tail in (b"one", b"two")]
     found = explained(tmp_path, *images)
     assert found.notices == (
-        "image.efi > section .linux: not looked into: kernel payload: compressed with lz4 (legacy), which is not read",
+        "kernel payload: compressed with lzo, which is not read: image.efi > section .linux is not looked into further",
     )
     assert [section.name for section in top(found).children] == ["section .linux"]
 
@@ -177,7 +177,7 @@ def test_a_damaged_elf_file_is_compared_byte_by_byte(tmp_path: Path) -> None:
     one, other = (b"\x7fELF\2\1\1" + bytes(9) + bytes([number]) * 10 for number in (1, 2))
     found = explained(tmp_path, one, other, name="x")
     assert top(found).what == "differs from offset 0x10 on"
-    assert found.notices[0].startswith("x: not looked into: x: header at offset 0x0: pyelftools cannot read it")
+    assert found.notices[0].startswith("x: header at offset 0x0: pyelftools cannot read it")
 
 
 def test_the_time_stamp_of_a_pe_file(tmp_path: Path) -> None:
@@ -297,7 +297,7 @@ def test_only_the_archive_that_differs_is_unpacked(tmp_path: Path) -> None:
 def test_a_damaged_initrd(tmp_path: Path) -> None:
     found = explained(tmp_path, uki_of(INITRD), uki_of(INITRD[:-10]))
     assert [one.name for one in top(found).children] == ["section .initrd"]
-    assert "not looked into: initrd (zstd): compressed data at offset" in found.notices[0]
+    assert found.notices[0].startswith("initrd (zstd): compressed data at offset")
 
 
 def test_files_inside_compressed_files(tmp_path: Path) -> None:

@@ -59,6 +59,28 @@ def test_it_fits_a_screen_and_says_what_it_leaves_out() -> None:
     assert "  ... and 4995 more, in report.json" in lines
 
 
+def test_one_line_for_each_cause_and_what_none_explains_is_on_the_screen() -> None:
+    clocks = tuple(Difference(f"log{number}", Kind.CONTENT, "text", causes=(CLOCK,)) for number in range(50))
+    other = Difference("draw", Kind.CONTENT, "text", causes=(Cause("random id", "drawn"),))
+    code = Difference("section .text", Kind.CONTENT, "differs from offset 0x10 on")
+    times = tuple(Difference(f"f{number}", Kind.METADATA, "mtime", "1970", "2026", (CLOCK,)) for number in range(8))
+    field = Difference("mtime of 939 entries", Kind.METADATA, "differs", causes=(CLOCK,), children=times)
+    top = Difference("x.efi", Kind.CONTENT, "UKI", children=(field, *clocks, other, code))
+    lines = shown(Explanation("a", "b", (top,)))
+    assert lines[0] == "DIFFERENT: A and B differ in 53 places, the most telling first"
+    assert lines[1:8] == [
+        "  mtime of 939 entries",
+        "      first f0",
+        "      usually time stamp: a clock that was read. Leave it out.",
+        "      A 1970",
+        "      B 2026",
+        "      and 50 more with this cause, in report.json",
+        "  section .text",
+    ]
+    assert "  draw" in lines
+    assert not any("more, in" in line for line in lines)
+
+
 def test_json_has_the_whole_tree() -> None:
     document = json.loads(render_explanation(many(100), ExitStatus.DOES_NOT_HOLD))
     assert (document["schema"], document["exit_status"]) == ("teekit-verify/explanation/v1", 1)

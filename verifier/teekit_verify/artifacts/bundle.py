@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from teekit_verify.artifacts import pax as pax_format
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
 
 if TYPE_CHECKING:
@@ -25,7 +26,21 @@ SYMBOL_TABLE = "symbol table"
 _MAX_MEMBERS = 100_000
 _AR_HEADER_BYTES = 60
 _TAR_BLOCK_BYTES = 512
-_LONG_NAME = b"L"
+_LONG_NAME, _LONG_LINK, _PAX = b"L", b"K", b"x"
+_TAR_JOINED = {_LONG_NAME, _LONG_LINK, _PAX}
+_TAR_FIELDS = {"path", "linkpath", "size", "uid", "gid", "uname", "gname", "mtime"}
+_TAR_KINDS = {
+    b"0": "file",
+    b"\0": "file",
+    b"1": "hard link",
+    b"2": "symlink",
+    b"3": "character device",
+    b"4": "block device",
+    b"5": "directory",
+    b"6": "pipe",
+    b"S": "sparse file",
+    b"g": "global header",
+}
 _ZIP_END, _ZIP_END_BYTES = b"PK\x05\x06", 22
 _ZIP_ENTRY, _ZIP_ENTRY_BYTES, _ZIP_LOCAL_BYTES = b"PK\x01\x02", 46, 30
 _MAX_DIRECTORY_BYTES = 16 << 20
@@ -44,6 +59,10 @@ class BundleMember:
     owner: str = ""
     mtime: str = ""
     target: str = ""
+    kind: str = ""
+    records: tuple[tuple[str, str], ...] = ()
+    """Of pax, what it has besides: times of access and change, comments."""
+    xattrs: tuple[tuple[str, bytes], ...] = ()
 
     def content(self) -> Iterator[bytes]:
         """In pieces. Raises MalformedInputError for damaged data."""
@@ -102,36 +121,78 @@ def _ar(blob: Blob) -> Iterator[BundleMember]:
 
 
 def _tar(blob: Blob) -> Iterator[BundleMember]:
-    """GNU's long names are joined to their members; headers of pax are members of their own.
+    """GNU's long names and the headers of pax are joined to their members; a global header of pax is one of its own.
 
     Only zeros may follow the end of the archive: tar does not look at the rest, and nobody would be told that it differs.
     """
-    at, long_name = 0, b""
+    at = 0
+    long: dict[bytes, bytes] = {}
+    pax: dict[str, bytes] = {}
     while (header := blob.read(at, _TAR_BLOCK_BYTES)).strip(b"\0"):
         if len(header) < _TAR_BLOCK_BYTES or header[257:262] != b"ustar":
             raise _bad("tar", "member header", at, "is cut off, or is none")
+        kind = header[156:157]
         size_bytes = _number(header[124:136], 8, "tar", at + 124)
+        if kind not in _TAR_JOINED and "size" in pax:
+            size_bytes = _decimal(pax["size"], at)
+        start = at
         content = blob.part(at + _TAR_BLOCK_BYTES, size_bytes)
         if content.size_bytes < size_bytes:
             raise _bad("tar", "size", at + 124, f"{size_bytes} bytes are more than there are")
         at += _TAR_BLOCK_BYTES + -(-size_bytes // _TAR_BLOCK_BYTES) * _TAR_BLOCK_BYTES
-        if header[156:157] == _LONG_NAME:
-            long_name = content.read(0, _TAR_BLOCK_BYTES * 8)
+        if kind in _TAR_JOINED:
+            if size_bytes > pax_format.MAX_BYTES:
+                raise _bad("tar", "size", start + 124, f"a header of {size_bytes} bytes is too large")
+            if kind == _PAX:
+                pax = pax_format.pax_records(content.read(0, size_bytes), start + _TAR_BLOCK_BYTES)
+            else:
+                long[kind] = content.read(0, size_bytes)
             continue
-        prefix = header[345:500].split(b"\0", 1)[0] if header[262:263] == b"\0" else b""
-        short = b"/".join(part for part in (prefix, header[:100].split(b"\0", 1)[0]) if part)
-        owner = [_text(header[start:stop]) for start, stop in ((108, 116), (116, 124), (265, 297), (297, 329))]
-        yield BundleMember(
-            _text(long_name or short),
-            content,
-            mode=_mode(header[100:108], "tar", at),
-            owner=f"{owner[0].lstrip('0') or 0}:{owner[1].lstrip('0') or 0} {owner[2]}:{owner[3]}",
-            mtime=_time(_number(header[136:148], 8, "tar", at)),
-            target=_text(header[157:257]),
-        )
-        long_name = b""
+        yield _tar_member(header, content, long, pax, start)
+        long, pax = {}, {}
     if any(piece.count(0) != len(piece) for piece in blob.pieces(at)):
         raise _bad("tar", "end of the archive", at, "something other than zeros follows it")
+
+
+def _tar_member(header: bytes, content: Blob, long: dict[bytes, bytes], pax: dict[str, bytes], at: int) -> BundleMember:
+    prefix = header[345:500].split(b"\0", 1)[0] if header[262:263] == b"\0" else b""
+    short = b"/".join(part for part in (prefix, header[:100].split(b"\0", 1)[0]) if part)
+    uid, gid, user, group = (
+        _text(pax.get(key, header[start:stop]))
+        for key, start, stop in (("uid", 108, 116), ("gid", 116, 124), ("uname", 265, 297), ("gname", 297, 329))
+    )
+    xattrs = dict(found for key, value in pax.items() if (found := pax_format.xattr_of(key, value)))
+    others = {key: value for key, value in pax.items() if not pax_format.xattr_of(key, value)}
+    device = f" {_text(header[329:337])}:{_text(header[337:345])}" if header[156:157] in b"34" else ""
+    return BundleMember(
+        _text(pax.get("path") or long.get(_LONG_NAME) or short),
+        content,
+        mode=_mode(header[100:108], "tar", at),
+        owner=f"{uid.lstrip('0') or 0}:{gid.lstrip('0') or 0} {user}:{group}",
+        mtime=_pax_time(pax["mtime"]) if "mtime" in pax else _time(_number(header[136:148], 8, "tar", at)),
+        target=_text(pax.get("linkpath") or long.get(_LONG_LINK) or header[157:257]),
+        kind=_TAR_KINDS.get(header[156:157], f"type {_text(header[156:157])}") + device,
+        records=tuple((key, _record(key, value)) for key, value in sorted(others.items()) if key not in _TAR_FIELDS),
+        xattrs=tuple(sorted(xattrs.items())),
+    )
+
+
+def _record(key: str, value: bytes) -> str:
+    return (
+        _pax_time(value) if key in {"atime", "ctime", "LIBARCHIVE.creationtime"} else value.decode("utf-8", "replace")
+    )
+
+
+def _pax_time(value: bytes) -> str:
+    """Seconds, perhaps with a fraction."""
+    match = re.fullmatch(rb"(\d{1,11})(\.\d{1,18})?", value)
+    if match is None:
+        return value.decode("utf-8", "replace")
+    return _time(int(match[1])).replace(" UTC", f"{(match[2] or b'').decode()} UTC")
+
+
+def _decimal(value: bytes, offset: int) -> int:
+    return _number(value, 10, "tar", offset)
 
 
 def _zip(blob: Blob) -> Iterator[BundleMember]:

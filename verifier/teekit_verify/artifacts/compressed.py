@@ -1,4 +1,4 @@
-"""Compressed data as a forward stream of bounded memory: zstd, gzip, xz and bzip2, one member (frame, stream) at a time, or
+"""Compressed data as a forward stream of bounded memory: zstd, gzip, xz, bzip2, lz4 and lzma, one member (frame, stream) at a time, or
 all of a file's.
 
 Sources: RFC 8878 (zstd), RFC 1952 (gzip), the .xz file format 1.1.0, and for what an initrd may be compressed with,
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
+from teekit_verify.artifacts.lz4_block import Lz4Stream
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
 
 if sys.version_info >= (3, 14):
@@ -51,6 +52,9 @@ class Compression(Enum):
     GZIP = "gzip"
     XZ = "xz"
     BZIP2 = "bzip2"
+    LZ4 = "lz4"
+    LZ4_LEGACY = "lz4 (legacy)"
+    LZMA = "lzma"
 
 
 _MAGIC = {
@@ -58,17 +62,21 @@ _MAGIC = {
     b"\x1f\x8b": Compression.GZIP,
     b"\xfd7zXZ\0": Compression.XZ,
     b"BZh": Compression.BZIP2,
+    b"\x04\x22\x4d\x18": Compression.LZ4,
+    b"\x02\x21\x4c\x18": Compression.LZ4_LEGACY,
+    b"\x5d\0\0": Compression.LZMA,
 }
 _UNREAD = {
-    b"\x02\x21\x4c\x18": "lz4 (legacy)",
-    b"\x04\x22\x4d\x18": "lz4",
     b"\x89LZO": "lzo",
-    b"\x5d\0\0": "lzma",
 }
 
 
 _SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
 """RFC 8878, 3.1.2: "Skippable_Frame"; LZ4 has the same. Linux does not take an initrd that begins so."""
+
+
+_PADDED = {Compression.GZIP, Compression.XZ, Compression.LZ4_LEGACY}
+_SKIPPING = {Compression.ZSTD, Compression.LZ4}
 
 
 def is_packed(beginning: bytes) -> bool:
@@ -137,6 +145,9 @@ _DECOMPRESSORS: dict[Compression, Callable[[], _Decompressor]] = {
     Compression.GZIP: _Gzip,
     Compression.XZ: lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY_BYTES),
     Compression.BZIP2: bz2.BZ2Decompressor,
+    Compression.LZ4: Lz4Stream,
+    Compression.LZ4_LEGACY: Lz4Stream,
+    Compression.LZMA: lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=_XZ_MEMORY_BYTES),
 }
 _ERRORS = (zlib.error, lzma.LZMAError, zstd.ZstdError, OSError, EOFError, ValueError)
 
@@ -169,6 +180,8 @@ class Decompressed(io.RawIOBase):
         hungry = self._state.needs_input
         while not self._state.eof:
             piece = self._feed() if hungry else b""
+            if self._state.eof:
+                break
             try:
                 data = self._state.decompress(piece, limit_bytes)
             except _ERRORS as error:
@@ -182,6 +195,8 @@ class Decompressed(io.RawIOBase):
     def _feed(self) -> bytes:
         piece = self._blob.read(self._at, _FEED_BYTES)
         if not piece:
+            if isinstance(self._state, Lz4Stream) and self._state.may_end():
+                return b""
             raise self._bad("ends before its end mark")
         self._at += len(piece)
         return piece
@@ -199,7 +214,7 @@ class Unpacked(io.RawIOBase):
     """
 
     def __init__(self, blob: Blob, budget: Budget, what: str) -> None:
-        """Raises UnsupportedInputError for something else than these four, MalformedInputError for a damaged frame."""
+        """Raises UnsupportedInputError for something else than these, MalformedInputError for a damaged frame."""
         super().__init__()
         self._blob, self._budget, self._what = blob, budget, what
         self.skipped: list[Blob] = []
@@ -208,7 +223,7 @@ class Unpacked(io.RawIOBase):
         start = self._after_skippable(0)
         beginning = blob.read(start, MAGIC_BYTES)
         compression = compression_of(beginning)
-        if compression is None or (start and compression is not Compression.ZSTD):
+        if compression is None or (start and compression not in _SKIPPING):
             require_readable(beginning, what)
             raise UnsupportedInputError(f"{what}: compressed in no way that is read")
         self.compression = compression
@@ -232,7 +247,7 @@ class Unpacked(io.RawIOBase):
         self._member = Decompressed(self._blob, start, self.compression, self._budget, self._what)
 
     def _go_on(self, end: int) -> None:
-        start = self._after_zeros(end) if self.compression is not Compression.ZSTD else self._after_skippable(end)
+        start = self._after_skippable(end) if self.compression in _SKIPPING else self._after_zeros(end)
         beginning = self._blob.read(start, MAGIC_BYTES)
         if not beginning:
             self._member = None
@@ -247,7 +262,7 @@ class Unpacked(io.RawIOBase):
     def _after_zeros(self, at: int) -> int:
         """Gzip and xz allow zeros as padding, bzip2 does not."""
         start = at
-        for piece in self._blob.pieces(at) if self.compression is not Compression.BZIP2 else ():
+        for piece in self._blob.pieces(at) if self.compression in _PADDED else ():
             stripped = piece.lstrip(b"\0")
             at += len(piece) - len(stripped)
             if stripped:

@@ -13,7 +13,7 @@ from teekit_verify.cli.options.shared import DebugOption, JsonOption
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
-_WHAT = "A UKI, a disk (raw, .vhd, .tar.gz), an initrd, a package manifest, or any other file."
+_WHAT = "A UKI, a disk (raw, .vhd, .tar.gz), an initrd, a package manifest, any other file, or a folder."
 
 
 def explain(

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from teekit_verify.explanation.pair import Pair
     from teekit_verify.explanation.tree import Difference
 
-BEGINNING_BYTES = 4096
+BEGINNING_BYTES = (1 << 16) + 512
+"""As far in as the last magic number is, that of btrfs."""
 SPOOL_BYTES = 2 << 30
 """In one spool file; a kernel is 100 MB, a UKI on a disk may be 1 GB."""
 _MAX_DEPTH = 8
@@ -30,7 +31,7 @@ _MAX_NOTICES = 50
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A kind of content and how two of it are compared; `recognises` gets the first 4 KiB, and both must be of the kind.
+    """A kind of content and how two of it are compared; `recognises` gets the first BEGINNING_BYTES, and both must be of the kind.
 
     `compare` returns None where it finds nothing that the format tells apart, and raises TeekitError for damaged content.
     """
@@ -100,7 +101,7 @@ class Examination:
                 try:
                     found = known.compare(self, pair)
                 except TeekitError as error:
-                    self.note(f"{' > '.join(pair.path)}: not looked into: {error.message}")
+                    self.note(f"{error.message}: {' > '.join(pair.path)} is not looked into further")
                     continue
                 if found is not None:
                     return found

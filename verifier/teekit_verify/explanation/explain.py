@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING
 from teekit_verify.artifacts.blob import first_difference
 from teekit_verify.explanation import diffoscope
 from teekit_verify.explanation.examination import Examination, Format
-from teekit_verify.explanation.formats import archive, bundles, compressed, disk, elf, kernel, manifest, pe, superblock
+from teekit_verify.explanation.formats import (
+    archive,
+    bundles,
+    compressed,
+    disk,
+    elf,
+    folders,
+    kernel,
+    manifest,
+    partitions,
+    pe,
+    sealed,
+    superblock,
+)
 from teekit_verify.explanation.pair import Pair
 from teekit_verify.explanation.tree import Explanation, attached, in_unicode
 
@@ -23,6 +36,11 @@ FORMATS: tuple[Format, ...] = (
     Format(kernel.is_kernel, kernel.compare_kernels),
     Format(pe.is_pe, pe.compare_pes),
     Format(disk.is_disk, disk.compare_disks),
+    Format(partitions.is_foreign, partitions.refuse_foreign),
+    Format(partitions.is_partitioned, partitions.compare_partitioned),
+    Format(partitions.is_fat, partitions.compare_fats),
+    Format(sealed.is_verity, sealed.compare_verities),
+    Format(sealed.is_luks, sealed.compare_lukses),
     Format(archive.is_archive, archive.compare_archives),
     Format(compressed.is_compressed, compressed.compare_compressed),
     Format(bundles.is_bundle, bundles.compare_bundles),
@@ -42,18 +60,22 @@ def explain(
     conditions: Sequence[Condition] = (),
     with_diffoscope: bool = True,
 ) -> Explanation:
-    """Compare two files. Raises TeekitError if one cannot be read: whatever can be read is equal or different.
+    """Compare two files, or two folders. Raises TeekitError if one cannot be read: whatever can be read is equal or different.
 
     `folder` takes temporary files, up to the size of what differs; `names` stand for the paths in the result;
     `conditions` are what was different on purpose when A and B were built.
     """
     with Examination(folder, FORMATS, tuple(conditions)) as examination:
-        name = a.name if a.name == b.name else f"{a.name} and {b.name}"
-        pair = Pair((name,), examination.open(a), examination.open(b))
-        differences: tuple[Difference, ...] = ()
-        if first_difference(pair.a, pair.b) is not None:
-            differences = (examination.compare(pair),)
-            if with_diffoscope:
-                differences = attached(differences, diffoscope.deepen(examination))
+        differences = (
+            folders.compare_folders(examination, a, b) if a.is_dir() and b.is_dir() else _files(examination, a, b)
+        )
+        if differences and with_diffoscope:
+            differences = attached(differences, diffoscope.deepen(examination))
         one, other = names or (str(a), str(b))
         return Explanation(one, other, in_unicode(differences), tuple(examination.notices))
+
+
+def _files(examination: Examination, a: Path, b: Path) -> tuple[Difference, ...]:
+    name = a.name if a.name == b.name else f"{a.name} and {b.name}"
+    pair = Pair((name,), examination.open(a), examination.open(b))
+    return () if first_difference(pair.a, pair.b) is None else (examination.compare(pair),)

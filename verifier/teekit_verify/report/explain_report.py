@@ -1,21 +1,22 @@
-"""Why two artifacts differ, for people and as JSON: the most telling differences first, on one screen."""
+"""Why two artifacts differ, for people and as JSON: the most telling differences first, on one screen, one line for each cause."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from teekit_verify.explanation.tree import culprits
+from teekit_verify.explanation.tree import Kind, Leaf
 from teekit_verify.record.json_report import render
 from teekit_verify.report.layout import show_line, styled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rich.console import Console
     from rich.text import Text
 
     from teekit_verify.core.outcome import ExitStatus
-    from teekit_verify.explanation.tree import Explanation, Leaf
+    from teekit_verify.explanation.tree import Difference, Explanation
 
 EXPLANATION_SCHEMA = "teekit-verify/explanation/v1"
 _SCREEN_LINES = 17
@@ -35,23 +36,58 @@ def show_explanation(explanation: Explanation, out: Console, *, more: str = "--j
     if not explanation.differences:
         show_line(out, styled("IDENTICAL: every byte of A and B is equal", "bold green"))
         return
-    found = culprits(explanation.differences)
+    found = sorted(_ends(explanation.differences), key=lambda leaf: (not leaf.difference.causes, -len(leaf.path)))
     places = "1 place" if len(found) == 1 else f"{len(found)} places, the most telling first"
     show_line(out, styled(f"DIFFERENT: A and B differ in {places}", "bold red"))
     left, told = _SCREEN_LINES, 0
-    for leaf in found:
-        lines = list(_lines(leaf))[: left if told else None]
+    for leaf, others in _grouped(found):
+        lines = list(_lines(leaf))
+        if others:
+            lines.append((styled(f"and {others} more with this cause, in {more}"), 6))
+        lines = lines[: left if told else None]
         if left <= 0:
             break
         for line, indent in lines:
             show_line(out, line, indent=indent)
-        left, told = left - len(lines), told + 1
+        left, told = left - len(lines), told + 1 + others
     if told < len(found):
         show_line(out, f"... and {len(found) - told} more, in {more}", indent=2)
     for notice in explanation.notices[:_MAX_NOTICES]:
         show_line(out, styled(f"note: {_cut(notice)}", "yellow"))
     if len(explanation.notices) > _MAX_NOTICES:
         show_line(out, styled(f"note: {len(explanation.notices) - _MAX_NOTICES} more notes, in {more}", "yellow"))
+
+
+def _ends(differences: Iterable[Difference], path: tuple[str, ...] = ()) -> Iterator[Leaf]:
+    """The leaves; one field of many entries is one of them, with the first entry as its example."""
+    for difference in differences:
+        here = (*path, difference.name)
+        if difference.children and difference.kind is not Kind.METADATA:
+            yield from _ends(difference.children, here)
+        elif difference.children:
+            first = difference.children[0]
+            yield Leaf(here, replace(difference, what=f"first {first.name}", a=first.a, b=first.b))
+        else:
+            yield Leaf(here, difference)
+
+
+def _grouped(found: Sequence[Leaf]) -> list[tuple[Leaf, int]]:
+    """One leaf for each cause, and how many more have it; then those of no known cause.
+
+    The first changed content of no known cause is the second of all: what cannot be explained must not be overlooked.
+    """
+    groups: dict[object, list[Leaf]] = {}
+    for place, leaf in enumerate(found):
+        causes = leaf.difference.causes
+        groups.setdefault(causes[0].name if causes else place, []).append(leaf)
+    rows = [(leaves[0], len(leaves) - 1) for leaves in groups.values()]
+    unexplained = next(
+        (row for row in rows if not row[0].difference.causes and row[0].difference.kind is Kind.CONTENT), None
+    )
+    if unexplained is not None and rows.index(unexplained) > 1:
+        rows.remove(unexplained)
+        rows.insert(1, unexplained)
+    return rows
 
 
 def _lines(leaf: Leaf) -> Iterator[tuple[Text, int]]:

@@ -163,12 +163,11 @@ def test_other_archives_are_no_disks(tmp_path: Path) -> None:
     (tmp_path / "disk.raw").write_bytes(b"")
     one, other = (gzip.compress(archive(tmp_path, text), mtime=0) for text in (b"one\n", b"two\n"))
     found = explained(tmp_path, one, other, name="x.tar.gz")  # a disk.raw, but no disk
-    assert found.notices[0].startswith("x.tar.gz: not looked into: ")
-    assert found.differences
+    assert [name for name, _ in named(found)] == ["disk.raw"]
     found = explained(tmp_path, gzip.compress(b"one", mtime=0), gzip.compress(b"two", mtime=0), name="x.gz")
     assert [one.name for one in found.differences[0].children] == ["content"]
 
 
 def test_a_raw_disk_and_a_vhd(tmp_path: Path, disk: bytes) -> None:
     found = explained(tmp_path, disk, disk + footer(len(disk)), name="disk")
-    assert found.differences[0].what.startswith("differs from offset")
+    assert "VHD unique ID" in [name for name, _ in named(found)]

@@ -66,6 +66,16 @@ _LOCALE = Cause(
 )
 _UMASK = Cause("umask", "files created with the umask of whoever builds", "Set the modes, or the umask, in the build.")
 _OWNER = Cause("user or group", "files that keep the owner of whoever builds", "Set the owner, as in cpio --owner=0:0.")
+_CAPABILITY = Cause(
+    "capability",
+    "setcap ran in one build alone, or a tool or file system on the way does not keep extended attributes",
+    "Set the capability in the last step, and copy with attributes kept (tar --xattrs, cp -a, rsync -X).",
+)
+_ATTRIBUTE = Cause(
+    "extended attribute",
+    "what the machine that builds adds to files (a security label, say), or a tool that does not keep attributes",
+    "Set the attributes in the last step, or leave all of them out.",
+)
 _BUILD_ID = Cause(
     "build ID",
     "a digest over the linked file: it changes with any other difference in the file or in its debug information",
@@ -115,12 +125,30 @@ FIELDS: tuple[Culprit, ...] = (
         ),
         _field("VHD unique ID"),
     ),
-    Culprit(RANDOM, _field("random ID")),
+    Culprit(RANDOM, _field("random ID", "disk signature")),
+    Culprit(
+        Cause(
+            "digest",
+            "digests over another partition: they change with it and with the salt",
+            "Look at the data partition.",
+        ),
+        _field("verity tree"),
+    ),
+    Culprit(
+        Cause(
+            "encryption",
+            "a volume key and salts that are drawn at random whenever it is formatted",
+            "Compare what is encrypted, before it is.",
+        ),
+        _field("LUKS"),
+    ),
     Culprit(_BUILD_ID, _field(".note.gnu.build-id", ".note.go.buildid")),
     Culprit(_LONE_BUILD_ID, _field("lone build ID")),
     Culprit(_PARALLEL, _field(".BTF", ".BTF_ids")),
     Culprit(_UMASK, lambda sighting: sighting.where == "mode" and marks.only_umask(sighting.a, sighting.b)),
     Culprit(_OWNER, _field("owner", "tar owner")),
+    Culprit(_CAPABILITY, _field("capability")),
+    Culprit(_ATTRIBUTE, _field("xattr")),
     Culprit(
         Cause("inode numbers", "an archiver that stores what the file system has", "Use cpio --reproducible."),
         _field("inode", "filesystem", "folder links"),

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import first_difference
 from teekit_verify.artifacts.bundle import SYMBOL_TABLE, BundleMember, members_of, reader_of
+from teekit_verify.artifacts.capabilities import XATTR
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
 from teekit_verify.explanation.formats.fields import compare_field
+from teekit_verify.explanation.formats.filesystem import attribute_text
 from teekit_verify.explanation.tree import Difference, Kind
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 _MAX_LOOKED_INTO = 50
 _MAX_SHOWN = 100
+_TIMES = {"atime": "access time (atime)", "ctime": "change time (ctime)", "LIBARCHIVE.creationtime": "time of birth"}
 Members = dict[tuple[str, int], BundleMember]
 
 
@@ -38,9 +41,11 @@ def compare_bundles(examination: Examination, pair: Pair) -> Difference | None:
         ("owner", "owner and group", "owner"),
         ("mtime", "modification time", "mtime"),
         ("target", "link or packing", "target"),
+        ("type", "is another kind of member", "kind"),
     ):
         values = [(key[0], getattr(one[key], field), getattr(other[key], field)) for key in common]
         children += compare_field(pair, where, what, values)
+    children += _records(pair, common, one, other)
     names = [tuple(key[0] for key in side if key in one and key in other) for side in (one, other)]
     if names[0] != names[1]:
         causes = causes_of([Sighting(pair.path, where="order", ordered_a=names[0], ordered_b=names[1])])
@@ -48,6 +53,28 @@ def compare_bundles(examination: Examination, pair: Pair) -> Difference | None:
             Difference("order of the members", Kind.ORDER, "the same members in another order", causes=causes)
         )
     return Difference(pair.name, Kind.CONTENT, "archive", children=tuple(children)) if children else None
+
+
+def _records(pair: Pair, common: list[tuple[str, int]], one: Members, other: Members) -> Iterator[Difference]:
+    """What pax has besides: extended attributes, and times of access and change."""
+    sides = (one, other)
+    for name in sorted({name for side in sides for key in common for name, _ in side[key].xattrs}):
+        where, what = ("capability", "capability") if name == XATTR else ("xattr", f"attribute {name}")
+        rows = ((key[0], _attribute(name, one[key]), _attribute(name, other[key])) for key in common)
+        yield from compare_field(pair, where, what, rows)
+    for name in sorted({name for side in sides for key in common for name, _ in side[key].records}):
+        where, what = ("mtime", _TIMES[name]) if name in _TIMES else (name, f"pax record {name}")
+        rows = ((key[0], _record(name, one[key]), _record(name, other[key])) for key in common)
+        yield from compare_field(pair, where, what, rows)
+
+
+def _attribute(name: str, member: BundleMember) -> str:
+    value = dict(member.xattrs).get(name)
+    return "none" if value is None else attribute_text(name, value)
+
+
+def _record(name: str, member: BundleMember) -> str:
+    return dict(member.records).get(name, "none")
 
 
 def _numbered(blob: Blob) -> Members:

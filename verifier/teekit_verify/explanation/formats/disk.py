@@ -19,7 +19,7 @@ from teekit_verify.artifacts.disk import ArtifactKind, DiskImage, open_disk, rec
 from teekit_verify.artifacts.gpt import SECTOR_BYTES
 from teekit_verify.artifacts.pe import Span
 from teekit_verify.artifacts.targz import GZIP_MAGIC, MEMBER
-from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
 from teekit_verify.explanation.formats import fat, outside
@@ -28,6 +28,7 @@ from teekit_verify.explanation.tree import Difference, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from teekit_verify.artifacts.blob import Blob
     from teekit_verify.explanation.examination import Examination
@@ -71,16 +72,23 @@ def compare_disks(examination: Examination, pair: Pair) -> Difference | None:
     if kinds[0] is not kinds[1]:
         return None
     children = _wrapping(pair) if kinds[0] is ArtifactKind.TAR_GZ else []
-    with ExitStack() as stack:
-        disks = [stack.enter_context(open_disk(path)) for path in paths if path]
-        with ThreadPoolExecutor(2) as pool:
-            one, other = pool.map(_read, disks)
-        children += [*_fields(pair, one.disk, other.disk), *fat.compare_entries(pair, one.files, other.files)]
-        children += _contents(examination, pair, one, other)
-        children = children or list(outside.compare_outside(examination, pair, one.disk, other.disk))
+    try:
+        children += _compared(examination, pair, [path for path in paths if path])
+    except (MalformedInputError, UnsupportedInputError):
+        return None  # no machine boots it: partitions.py tells what it holds
     if not children:
         return None
     return Difference(pair.name, Kind.CONTENT, kinds[0].value, *pair.sizes, children=tuple(children))
+
+
+def _compared(examination: Examination, pair: Pair, paths: list[Path]) -> list[Difference]:
+    with ExitStack() as stack:
+        disks = [stack.enter_context(open_disk(path)) for path in paths]
+        with ThreadPoolExecutor(2) as pool:
+            one, other = pool.map(_read, disks)
+        children = [*_fields(pair, one.disk, other.disk), *fat.compare_entries(pair, one.files, other.files)]
+        children += _contents(examination, pair, one, other)
+        return children or list(outside.compare_outside(examination, pair, one.disk, other.disk))
 
 
 def _other_gzip(blob: Blob) -> bool:

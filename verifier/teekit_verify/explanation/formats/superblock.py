@@ -1,44 +1,59 @@
-"""File systems that are not looked into: the times and IDs in their superblocks, then what differs besides.
+"""File systems: the times and IDs in their superblocks, their files where they can be read, and what differs besides.
 
-Sources: Linux fs/squashfs/squashfs_fs.h, fs/ext4/ext4.h, fs/erofs/erofs_fs.h, fs/xfs/libxfs/xfs_format.h.
+Sources: Linux fs/squashfs/squashfs_fs.h, fs/ext4/ext4.h, fs/erofs/erofs_fs.h, fs/xfs/libxfs/xfs_format.h,
+include/uapi/linux/btrfs_tree.h; ECMA-119, 8.1.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from teekit_verify.artifacts.blob import first_difference
+from teekit_verify.artifacts.erofs import Erofs
+from teekit_verify.artifacts.extfs import ExtFs
+from teekit_verify.artifacts.squashfs import Squashfs
+from teekit_verify.core.errors import TeekitError
 from teekit_verify.explanation import raw
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
+from teekit_verify.explanation.formats.filesystem import compare_trees
 from teekit_verify.explanation.tree import Difference, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from teekit_verify.artifacts.blob import Blob
+    from teekit_verify.artifacts.filetree import TreeFile
     from teekit_verify.explanation.examination import Examination
     from teekit_verify.explanation.pair import Pair
 
 _ID_BYTES = 16
+BEGINNING_BYTES = 0x10048
+"""As far as the last magic number reaches."""
 
 
 @dataclass(frozen=True, slots=True)
 class _FileSystem:
-    """`fields`: name, offset, size in bytes; 16 bytes are an ID, fewer a time in seconds since 1970."""
+    """`fields`: name, offset, size in bytes; 16 bytes are an ID, fewer a time in seconds since 1970.
+
+    `files` reads the tree.
+    """
 
     name: str
     magic: bytes
     magic_offset: int
     fields: tuple[tuple[str, int, int], ...]
+    files: Callable[[Blob], Iterator[TreeFile]] | None = None
     is_packed: bool = False
 
 
 _KNOWN = (
-    _FileSystem("squashfs", b"hsqs", 0, (("time of making", 8, 4),), is_packed=True),
+    _FileSystem(
+        *("squashfs", b"hsqs", 0, (("time of making", 8, 4),), lambda blob: Squashfs(blob).files()), is_packed=True
+    ),
     _FileSystem(
         "ext4",
         b"\x53\xef",
@@ -51,9 +66,16 @@ _KNOWN = (
             ("hash seed", 0x4EC, _ID_BYTES),
             ("time of making", 0x508, 4),
         ),
+        lambda blob: ExtFs(blob).files(),
     ),
-    _FileSystem("erofs", b"\xe2\xe1\xf5\xe0", 1024, (("time of making", 1024 + 24, 8), ("UUID", 1024 + 48, _ID_BYTES))),
+    _FileSystem(
+        *("erofs", b"\xe2\xe1\xf5\xe0", 1024),
+        (("time of making", 1024 + 24, 8), ("UUID", 1024 + 48, _ID_BYTES)),
+        lambda blob: Erofs(blob).files(),
+    ),
     _FileSystem("xfs", b"XFSB", 0, (("UUID", 32, _ID_BYTES),)),
+    _FileSystem("btrfs", b"_BHRfS_M", 0x10040, (("UUID", 0x10020, _ID_BYTES),)),
+    _FileSystem("ISO 9660", b"CD001", 0x8001, ()),
 )
 
 
@@ -67,16 +89,38 @@ def _known(beginning: bytes) -> _FileSystem | None:
 
 def compare_file_systems(examination: Examination, pair: Pair) -> Difference | None:
     """None if they are of two kinds."""
-    kinds = [_known(blob.read(0, 4096)) for blob in (pair.a, pair.b)]
+    kinds = [_known(blob.read(0, BEGINNING_BYTES)) for blob in (pair.a, pair.b)]
     if kinds[0] is None or kinds[0] is not kinds[1]:
         return None
     children = list(_fields(pair, kinds[0]))
-    if any(first_difference(*part) is not None for part in _between(pair, kinds[0])):
-        inner = pair.inner("content", pair.a, pair.b)
-        children.append(raw.compare_bytes(inner, examination.conditions, is_code=kinds[0].is_packed))
-        examination.note(f"{' > '.join(pair.path)}: the files in a {kinds[0].name} are not compared one by one")
+    files = _files(examination, pair, kinds[0])
+    children += files or ()
+    if not files and any(first_difference(*part) is not None for part in _between(pair, kinds[0])):
+        children.append(_rest(examination, pair, kinds[0], is_read=files is not None))
+    what = f"{kinds[0].name} file system"
+    return Difference(pair.name, Kind.CONTENT, what, *pair.sizes, children=tuple(children)) if children else None
+
+
+def _files(examination: Examination, pair: Pair, kind: _FileSystem) -> list[Difference] | None:
+    """None, and a note, if they cannot be read."""
+    if kind.files is None:
+        examination.note(f"{kind.name} is not read: {' > '.join(pair.path)} is compared byte by byte")
+        return None
+    try:
+        return compare_trees(examination, pair, (kind.files(pair.a), kind.files(pair.b)))
+    except TeekitError as error:
+        examination.note(f"{error.message}: {' > '.join(pair.path)} is compared byte by byte")
+        return None
+
+
+def _rest(examination: Examination, pair: Pair, kind: _FileSystem, *, is_read: bool) -> Difference:
+    """What no file shows: the layout, free space, a journal."""
+    name = "outside of the files" if is_read else "content"
+    found = raw.compare_bytes(pair.inner(name, pair.a, pair.b), examination.conditions, is_code=kind.is_packed)
+    if not is_read:
         examination.leaves.append(pair)
-    return Difference(pair.name, Kind.CONTENT, f"{kinds[0].name} file system", *pair.sizes, children=tuple(children))
+        return found
+    return replace(found, what=f"every file is equal; the layout, or what lies between the files, {found.what}")
 
 
 def _fields(pair: Pair, kind: _FileSystem) -> Iterator[Difference]:

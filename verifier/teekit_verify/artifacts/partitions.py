@@ -1,0 +1,129 @@
+"""Partition tables as any disk may have them: GPT in sectors of 512 or 4096 bytes (UEFI 2.10, 5.3), MBR (5.2.1).
+
+Laxer than gpt.py, which reads what a machine boots: this one only has to see all that differs, and checks no CRC.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
+
+if TYPE_CHECKING:
+    from teekit_verify.artifacts.blob import Blob
+
+GPT_MAGIC = b"EFI PART"
+SECTOR_SIZES = (512, 4096)
+_MBR_MAGIC = b"\x55\xaa"
+_PROTECTIVE, _EXTENDED = 0xEE, {0x05, 0x0F, 0x85}
+_MAX_ENTRIES = 1024
+_MAX_ENTRY_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """`start` and `size_bytes` in bytes; `facts` is what the table says of it, in words."""
+
+    number: int
+    start: int
+    size_bytes: int
+    facts: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionTable:
+    """`head_bytes` and `tail_bytes` are what the table takes at the beginning and the end of the disk."""
+
+    kind: str
+    facts: dict[str, str]
+    partitions: tuple[Partition, ...]
+    head_bytes: int
+    tail_bytes: int = 0
+
+
+def sector_bytes(beginning: bytes) -> int | None:
+    """Of a disk with a GPT, from its first 5 KiB."""
+    return next((size for size in SECTOR_SIZES if beginning[size : size + 8] == GPT_MAGIC), None)
+
+
+def is_mbr(beginning: bytes) -> bool:
+    """Whether the first sector has partitions, and is no boot sector of a file system."""
+    rows = [beginning[at : at + 16] for at in range(446, 510, 16)]
+    used = [row for row in rows if any(row)]
+    return (
+        beginning[510:512] == _MBR_MAGIC
+        and bool(used)
+        and all(row[0] in {0, 0x80} and row[4] and row[8:12] != bytes(4) and row[12:16] != bytes(4) for row in used)
+    )
+
+
+def read_partitions(blob: Blob) -> PartitionTable:
+    """Raises MalformedInputError, or UnsupportedInputError for a disk without a table."""
+    beginning = blob.read(0, 2 * max(SECTOR_SIZES))
+    if (sector := sector_bytes(beginning)) is not None:
+        return _gpt(blob, sector)
+    if is_mbr(beginning):
+        return _mbr(beginning, blob.size_bytes)
+    raise UnsupportedInputError("disk: it has no partition table")
+
+
+def _gpt(blob: Blob, sector: int) -> PartitionTable:
+    header = blob.read(sector, 92).ljust(92, b"\0")
+    alternate, first, last = struct.unpack_from("<QQQ", header, 32)
+    table_at, count, row_bytes = struct.unpack_from("<QII", header, 72)
+    if count > _MAX_ENTRIES or not 128 <= row_bytes <= _MAX_ENTRY_BYTES:  # noqa: PLR2004
+        raise MalformedInputError("GPT", field="entries", offset=sector + 80, problem=f"{count} of {row_bytes} bytes")
+    table = blob.read(table_at * sector, count * row_bytes)
+    rows = [table[at : at + row_bytes] for at in range(0, len(table), row_bytes)]
+    used = [(number, row) for number, row in enumerate(rows, start=1) if any(row[:16])]
+    if any(len(row) < 128 for _, row in used):  # noqa: PLR2004
+        raise MalformedInputError("GPT", field="entries", offset=table_at * sector, problem="are cut off")
+    facts = {
+        "disk size": f"{blob.size_bytes} bytes",
+        "sector size": f"{sector} bytes",
+        "disk GUID": str(UUID(bytes_le=header[56:72])),
+        "usable sectors": f"LBA {first} to {last}",
+        "backup of the table": f"LBA {alternate}",
+        "size of the table": f"{count} entries of {row_bytes} bytes at LBA {table_at}",
+        "number of partitions": str(len(used)),
+    }
+    partitions = tuple(_gpt_partition(number, row, sector) for number, row in used)
+    head = max(2 * sector, table_at * sector + len(table))
+    return PartitionTable("GPT", facts, partitions, head, sector + len(table))
+
+
+def _gpt_partition(number: int, row: bytes, sector: int) -> Partition:
+    first, last, attributes = struct.unpack_from("<QQQ", row, 32)
+    facts = {
+        "partition type": str(UUID(bytes_le=row[:16])),
+        "partition GUID": str(UUID(bytes_le=row[16:32])),
+        "partition place": f"LBA {first} to {last}",
+        "partition attributes": f"{attributes:#x}",
+        "partition name": row[56:128].decode("utf-16-le", "replace").split("\0", 1)[0],
+    }
+    return Partition(number, first * sector, max(0, last - first + 1) * sector, facts)
+
+
+def _mbr(beginning: bytes, size_bytes: int) -> PartitionTable:
+    """The four primary ones; logical partitions are a part of the extended one that holds them."""
+    partitions = []
+    for number in range(1, 5):
+        row = beginning[430 + 16 * number : 446 + 16 * number]
+        if not row[4]:
+            continue
+        first, count = struct.unpack_from("<II", row, 8)
+        facts = {
+            "partition type": f"{row[4]:#04x}" + (" (extended)" if row[4] in _EXTENDED else ""),
+            "partition place": f"LBA {first} to {first + count - 1}",
+            "partition attributes": f"boot flag {row[0]:#04x}, CHS {row[1:4].hex()} to {row[5:8].hex()}",
+        }
+        partitions.append(Partition(number, first * 512, count * 512, facts))
+    facts = {
+        "disk size": f"{size_bytes} bytes",
+        "disk signature": f"{int.from_bytes(beginning[440:444], 'little'):08x}",
+        "number of partitions": str(len(partitions)),
+    }
+    return PartitionTable("MBR", facts, tuple(partitions), 512)

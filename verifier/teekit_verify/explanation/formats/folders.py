@@ -1,0 +1,117 @@
+"""Two folders, such as release directories: files by their paths, links by their targets, and modes."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from teekit_verify.artifacts.blob import Blob, first_difference
+from teekit_verify.core.errors import TeekitError, UnsupportedInputError
+from teekit_verify.explanation.causes.find import causes_of
+from teekit_verify.explanation.causes.sighting import Sighting
+from teekit_verify.explanation.formats.fields import compare_field
+from teekit_verify.explanation.formats.presence import kind_of
+from teekit_verify.explanation.pair import Pair
+from teekit_verify.explanation.tree import Difference, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from teekit_verify.explanation.examination import Examination
+
+_MAX_ENTRIES = 100_000
+_MAX_LOOKED_INTO = 200
+Found = dict[str, os.stat_result]
+
+
+def compare_folders(examination: Examination, a: Path, b: Path) -> tuple[Difference, ...]:
+    """Empty if they hold the same files with the same bytes, targets and modes; times and owners are this machine's.
+
+    Raises TeekitError for what cannot be read.
+    """
+    one, other = _listed(a), _listed(b)
+    top = a.name if a.name == b.name else f"{a.name} and {b.name}"
+    pair = Pair((top,), Blob(-1, 0, 0), Blob(-1, 0, 0))
+    differences = []
+    for name in sorted(one.keys() ^ other.keys()):
+        causes = causes_of([Sighting((top, name), where="presence")])
+        row = one.get(name) or other[name]
+        told = f"{kind_of(row.st_mode)}, {row.st_size} bytes"
+        side = "A" if name in one else "B"
+        sides = (told, "") if side == "A" else ("", told)
+        differences.append(Difference(name, Kind.PRESENCE, f"only in {side}", *sides, causes))
+    common = sorted(one.keys() & other.keys())
+    alike = [name for name in common if stat.S_IFMT(one[name].st_mode) == stat.S_IFMT(other[name].st_mode)]
+    differences += _contents(examination, pair, (a, b), alike)
+    for where, what, value in (
+        ("type", "is another kind of file", _kind),
+        ("mode", "mode", _mode),
+        ("device", "device numbers", _device),
+    ):
+        differences += compare_field(
+            pair, where, what, ((name, value(one[name]), value(other[name])) for name in common)
+        )
+    return (Difference(top, Kind.CONTENT, "folder", children=tuple(differences)),) if differences else ()
+
+
+def _listed(folder: Path) -> Found:
+    found: Found = {}
+
+    def failed(error: OSError) -> None:
+        raise TeekitError(f"{error.filename}: cannot be read: {error.strerror}") from error
+
+    for root, folders, files in os.walk(folder, onerror=failed):
+        for name in [*folders, *files]:
+            path = os.path.join(root, name)  # noqa: PTH118 - names may be no Unicode
+            found[os.path.relpath(path, folder)] = os.lstat(path)
+            if len(found) > _MAX_ENTRIES:
+                raise UnsupportedInputError(f"{folder}: more than {_MAX_ENTRIES} files are not compared")
+    return found
+
+
+def _kind(row: os.stat_result) -> str:
+    return f"{kind_of(row.st_mode)} ({stat.S_IFMT(row.st_mode):#o})"
+
+
+def _device(row: os.stat_result) -> str:
+    return f"{os.major(row.st_rdev)}:{os.minor(row.st_rdev)}"
+
+
+def _mode(row: os.stat_result) -> str:
+    return f"{row.st_mode & 0o7777:04o}"
+
+
+def _contents(
+    examination: Examination, pair: Pair, folders: tuple[Path, Path], names: list[str]
+) -> Iterator[Difference]:
+    count = 0
+    for name in names:
+        left, right = folders[0] / name, folders[1] / name
+        if left.is_symlink():
+            targets = [os.readlink(path) for path in (left, right)]  # noqa: PTH115 - as it is stored
+            if targets[0] != targets[1]:
+                causes = causes_of([Sighting((*pair.path, name), a=targets[0], b=targets[1])], examination.conditions)
+                yield Difference(name, Kind.CONTENT, "symlink to another place", targets[0], targets[1], causes)
+        elif stat.S_ISREG(left.lstat().st_mode) and not _are_equal(left, right):
+            count += 1
+            if count <= _MAX_LOOKED_INTO:
+                yield examination.compare(pair.inner(name, examination.open(left), examination.open(right)))
+            else:
+                yield Difference(name, Kind.CONTENT, "differs (one of too many to be looked into)")
+
+
+def _are_equal(left: Path, right: Path) -> bool:
+    """Opened and closed at once: there may be more of them than a process may have open."""
+    with ExitStack() as stack:
+        blobs = []
+        for path in (left, right):
+            try:
+                descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            except OSError as error:
+                raise TeekitError(f"{path}: cannot be read: {error.strerror}") from error
+            stack.callback(os.close, descriptor)
+            blobs.append(Blob.of(descriptor))
+        return first_difference(*blobs) is None
