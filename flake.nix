@@ -43,7 +43,7 @@
           }
           ''
             printf '%s\n' $(cat "$debsPath") > list
-            sh ${./nix/assemble_environment.sh} "$out" < list
+            sh ${./verifier/teekit_verify/rebuild/assemble_environment.sh} "$out" < list
           '';
 
       python = pkgs.python3;

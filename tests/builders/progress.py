@@ -25,6 +25,9 @@ class Recorder:
     def count(self, done: int, total: int) -> None:
         pass
 
+    def waiting(self, text: str) -> None:
+        pass
+
     @property
     def timings(self) -> tuple[Timing, ...]:
         return ()

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING
 from builders.tools import require
 from builders.uki import build_uki, default_sections
 from teekit_verify.core.digest import Algorithm, Digest
-from teekit_verify.rebuild import archive, provision, run
+from teekit_verify.rebuild import archive, provision, run, vouching
 from teekit_verify.rebuild.environment import Environment
 from teekit_verify.rebuild.lock import EnvironmentIdentity, LockedPackage, PackageLock
 from teekit_verify.rebuild.project import Project
+from teekit_verify.record import judging
 
 if TYPE_CHECKING:
     import pytest
@@ -198,10 +199,14 @@ class Miniature:
             f"sys.path[:0] = {sys.path!r}\n"
             "from builders import rebuilds\n"
             "from teekit_verify.cli.app import main\n"
-            "from teekit_verify.rebuild import archive, host, run\n"
+            "from teekit_verify.rebuild import archive, host, limits, run, vouching\n"
+            "from teekit_verify.rebuild.project import Project\n"
+            "from teekit_verify.record import judging\n"
+            f"vouching.own_project = judging.own_project = lambda: Project(pathlib.Path({str(self.project.root)!r}))\n"
             "from teekit_verify.rebuild.provision import Provision\n"
             "archive.host_mirrors = lambda: []\n"
             "run.NEEDED_BYTES = host.BUILD_MEMORY_BYTES = 1\n"
+            "limits.LEAST_FREE_BYTES = 0\n"  # disks of tests have less
             "run.hold = lambda environment, link: None\n"
             f"Provision.environment = lambda self: rebuilds.environment(pathlib.Path({str(tree)!r}))\n"
             "sys.exit(main(sys.argv[1:]))\n"
@@ -216,6 +221,8 @@ def isolated(folder: Path, tree: Path, monkeypatch: pytest.MonkeyPatch) -> Minia
     monkeypatch.delenv("TEEKIT_SNAPSHOT_ARCHIVE", raising=False)
     monkeypatch.setattr(archive, "host_mirrors", list)
     monkeypatch.setattr(run, "NEEDED_BYTES", 1)
+    monkeypatch.setattr(vouching, "own_project", lambda: Project(folder / "checkout"))
+    monkeypatch.setattr(judging, "own_project", lambda: Project(folder / "checkout"))
     monkeypatch.setattr(provision.Provision, "environment", lambda _: environment(tree))
     monkeypatch.setattr(run, "hold", lambda *_: None)  # that environment is no store path
     return Miniature.make(folder)

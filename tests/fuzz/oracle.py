@@ -1,4 +1,4 @@
-"""What every entry point is held to: only our errors escape, within 2 s of processor time and 1 GiB, and no file is written."""
+"""What every entry point is held to: only our errors escape, within 2 s of processor time and 1 GiB, and no file is written but nameless ones."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ class _Watch:
         if event == "open":
             flags = arguments[2]
             writes = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC)
-            if writes:
+            # What is opened in a folder's place is a nameless file in it (O_TMPFILE), which goes with its descriptor.
+            if writes and not (isinstance(arguments[0], str) and Path(arguments[0]).is_dir()):
                 self.seen.append(f"{event} {arguments[0]!r}")
         elif event.startswith(_ACTIONS):
             self.seen.append(f"{event} {arguments!r}"[:200])

@@ -5,7 +5,7 @@
 With atheris (`pip install atheris` into an environment that can import the project and its test dependencies) coverage
 guides the search, and it ends at the first finding. Without, seeds are mutated blindly, and every kind of finding is
 kept once. Inputs that broke a promise are written to DIR/TARGET/findings (default: a folder in the temporary directory).
-`--replay FILE` runs one input again and shows what escapes.
+The seed is printed first, and `--seed` makes the same inputs again, as long as the corpus is the same. `--replay FILE` runs one input again and shows what escapes.
 """
 
 from __future__ import annotations
@@ -77,12 +77,19 @@ def _each(arguments: argparse.Namespace) -> int:
     """Every target in a process of its own: a crash or a full memory ends one of them."""
     from fuzz import targets  # noqa: PLC0415
 
-    worst = 0
+    worst, seed = 0, _seed(arguments)
+    print(f"all targets: --seed {seed}", flush=True)  # noqa: T201
     for name in targets.TARGETS:
         options = [f"--seconds={arguments.seconds}", f"--corpus={arguments.corpus}", f"--engine={arguments.engine}"]
+        options.append(f"--seed={seed}")
         done = subprocess.run([sys.executable, __file__, name, *options], check=False)
         worst = max(worst, done.returncode)
     return worst
+
+
+def _seed(arguments: argparse.Namespace) -> int:
+    """The given one, or a new one; libFuzzer takes 32 bits, and 0 for none."""
+    return arguments.seed if arguments.seed is not None else int.from_bytes(os.urandom(4), "big") or 1
 
 
 def _checked(target: Any, data: bytes) -> bool:
@@ -95,7 +102,8 @@ def _checked(target: Any, data: bytes) -> bool:
 def _blind(target: Any, folder: Path, arguments: argparse.Namespace) -> int:
     from fuzz import mutations, oracle  # noqa: PLC0415
 
-    seed = arguments.seed if arguments.seed is not None else int.from_bytes(os.urandom(4), "big")
+    seed = _seed(arguments)
+    print(f"{arguments.target}: --seed {seed}", flush=True)  # noqa: T201 - first, so that it outlives a crash
     chance, kinds = random.Random(seed), set[str]()  # noqa: S311 - test data
     kept = [path.read_bytes() for path in folder.iterdir() if path.is_file()]
     seeds, end, count, taken, slowest = target.seeds() + kept, time.monotonic() + arguments.seconds, 0, 0, 0.0
@@ -143,10 +151,12 @@ def _guided(atheris: Any, target: Any, folder: Path, arguments: argparse.Namespa
         changed: bytes = atheris.Mutate(data, limit)
         return target.mend(changed)[:limit] if target.mend and seed % 2 else changed
 
+    seed = _seed(arguments)
+    print(f"{arguments.target}: --seed {seed}", flush=True)  # noqa: T201
     argv = [
         *(sys.argv[0], str(folder), f"-max_total_time={arguments.seconds}", "-timeout=60", "-rss_limit_mb=1024"),
         *("-print_final_stats=1", f"-artifact_prefix={folder}/findings/", f"-max_len={1 << 19}", "-verbosity=0"),
-        *([f"-seed={arguments.seed}"] if arguments.seed is not None else []),
+        f"-seed={seed}",
     ]
     with oracle.bounded_memory():
         atheris.Setup(argv, lambda data: oracle.check(target.run, bytes(data)), custom_mutator=mutator)

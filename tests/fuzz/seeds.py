@@ -241,7 +241,9 @@ def reports_of_rebuilds() -> list[bytes]:
 def published() -> list[bytes]:
     """Reference values in every format. A signed one has no seed here: without its root, it is refused."""
     found = [
-        path.read_bytes() for path in sorted((ASSETS / "formats").iterdir()) if path.suffix in {".json", ".pcrlock"}
+        path.read_bytes()
+        for path in sorted((ASSETS / "formats").iterdir())
+        if path.suffix in {".json", ".pcrlock", ".textproto", ".corim"}
     ]
     return [*found, *references(), *measurements()]
 

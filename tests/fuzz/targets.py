@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builders import quotes
-from fuzz import explaining, seeds, signed
+from fuzz import explaining, projects, seeds, signed
 from teekit_verify.appraisal.log_texts import forged_texts
 from teekit_verify.artifacts.fat import open_fat
 from teekit_verify.artifacts.firmware_volume import read_volumes
@@ -348,6 +348,9 @@ TARGETS = {
     "endorsement": Target(endorsement, seeds.endorsements),
     "inputs": Target(inputs, seeds.inputs),
     "lock": Target(package_lock, seeds.locks),
+    "npm-lock": Target(projects.npm_lock, projects.npm_locks),
+    "smells": Target(projects.smelling, projects.scripts),
+    "summary": Target(projects.summary, projects.summaries),
     "signature": Target(signed.quote_signature, signed.quote_seeds),
     "certificate": Target(signed.certificate, signed.certificate_seeds),
     "collateral": Target(signed.collateral, signed.collateral_seeds),

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from builders import guests, quotes, released
+from builders import guests, quotes, rebuilds, released
 from builders.uki import build_uki
 from teekit_verify import api
 from teekit_verify.cli.app import main
 from teekit_verify.documents.create import dump_reference
+from teekit_verify.report.progress import StderrProgress
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "api.md"
 AT = datetime(2026, 2, 3, 1, tzinfo=UTC)
@@ -94,6 +95,24 @@ def test_why_files_differ(place: Path) -> None:
     found = api.explain(Path("image.efi"), Path("other.efi"), folder=place)
     assert found.differences
     assert not api.explain(Path("image.efi"), Path("image.efi"), folder=place).differences
+
+
+def test_a_rebuild_in_five_lines(tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the document has it; the mirror is the miniature's own."""
+    miniature = rebuilds.isolated(tmp_path, tree, monkeypatch)
+    request = api.rebuild_request(
+        miniature.project.root,
+        tmp_path / "made",
+        workspace=tmp_path / "work",
+        cache=tmp_path / "cache",
+        progress=StderrProgress(),
+        snapshot_archive="http://127.0.0.1:9/nothing",
+        mirror=(miniature.folder / "mirror").as_uri(),
+    )
+    done = api.rebuild(request)
+    assert done.report.verdict.exit_status is api.ExitStatus.DOES_NOT_HOLD  # nothing was published
+    assert (tmp_path / "made" / "report.json").is_file()
+    assert not (tmp_path / "made" / "report.html").exists()
 
 
 def test_all_that_is_promised_is_there() -> None:

@@ -41,6 +41,12 @@ from teekit_verify.explanation import explain as explanations
 from teekit_verify.explanation.tree import Explanation
 from teekit_verify.prediction import image
 from teekit_verify.prediction.machines import gcp_machines
+from teekit_verify.rebuild.images import DEBIAN_KERNEL
+from teekit_verify.rebuild.project import Project
+from teekit_verify.rebuild.provision import Provision
+from teekit_verify.rebuild.subject import Choice
+from teekit_verify.record.rebuild import RebuildRequest, Rebuilt
+from teekit_verify.record.rebuild import rebuild as run_rebuild
 from teekit_verify.reference.formats import load_published
 from teekit_verify.registers.registers import MRTD, Register, pcr, rtmr
 from teekit_verify.wording.checks import detail_of, name_of, reason_lines
@@ -53,6 +59,7 @@ if TYPE_CHECKING:
     from teekit_verify.appraisal.checklist import Checklist, Conclusion
     from teekit_verify.appraisal.guest.registers import PresentedAppraisal
     from teekit_verify.appraisal.guest_states import SecureBoot
+    from teekit_verify.core.progress import Progress
     from teekit_verify.documents.model import Measurements
     from teekit_verify.reference.google_signature import TrustedRoot
     from teekit_verify.reference.published import PublishedFile, ReferenceValues
@@ -72,6 +79,8 @@ __all__ = [
     "NotRequired",
     "Outcome",
     "QuoteVerification",
+    "RebuildRequest",
+    "Rebuilt",
     "Register",
     "TeekitError",
     "Why",
@@ -83,6 +92,8 @@ __all__ = [
     "pcr",
     "policy",
     "predict",
+    "rebuild",
+    "rebuild_request",
     "rtmr",
     "verify_quote",
 ]
@@ -277,6 +288,47 @@ def explain(a: Path, b: Path, *, folder: Path, with_diffoscope: bool = False) ->
     `folder` takes temporary files without names. diffoscope, if wanted, looks at the files that differ in the end.
     """
     return explanations.explain(a, b, folder=folder, with_diffoscope=with_diffoscope)
+
+
+def rebuild_request(
+    checkout: Path,
+    output: Path,
+    *,
+    workspace: Path,
+    cache: Path,
+    progress: Progress,
+    snapshot_archive: str,
+    image: str = "base",
+    profiles: Sequence[str] = (DEBIAN_KERNEL,),
+    release: str | None = None,
+    mirror: str | None = None,
+) -> RebuildRequest:
+    """A request for the usual case: an image of this checkout, or one of its releases. Others are RebuildRequest itself.
+
+    `output` takes the report, `workspace` the builds, `cache` what is fetched; `progress` is told what happens. `mirror` and
+    `snapshot_archive` are addresses of Debian archives.
+    """
+    choice = Choice(
+        image=image,
+        profiles=tuple(profiles),
+        source=None,
+        release=release,
+        commit=None,
+        repository=None,
+        tag_key=None,
+        mkosi_args=None,
+        allow_dirty=False,
+    )
+    bringing = Provision(Project.find(checkout), cache, progress, mirror, snapshot_archive)
+    return RebuildRequest(choice, bringing, output, workspace)
+
+
+def rebuild(request: RebuildRequest) -> Rebuilt:
+    """The main job: builds twice, compares with what was published, leaves the report folder. `report.verdict` decides.
+
+    Raises TeekitError where there is no verdict: a build failed, inputs are missing, a folder cannot be written.
+    """
+    return run_rebuild(request)
 
 
 def describe(check: Check) -> tuple[str, str]:

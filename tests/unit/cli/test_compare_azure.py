@@ -14,12 +14,15 @@ from builders import azure as build
 from builders import documents as sample
 from builders import guests, quotes
 from teekit_verify.cli.app import main
+from teekit_verify.core.digest import Algorithm
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.documents import model
 from teekit_verify.evidence.azure import read_vtpm
 from teekit_verify.evidence.eventlog import parse_event_log
 from teekit_verify.evidence.quote import parse_quote, read_quote
+from teekit_verify.registers.events import EventType
 from teekit_verify.registers.registers import MRTD, Register, pcr, rtmr
+from teekit_verify.registers.replay import replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -354,6 +357,23 @@ def test_with_secure_boot_on_no_kernel_is_measured(
     assert found is status
     assert ("azure PCR4 since the boot: Secure Boot is on" in out) == (status is ExitStatus.HOLDS)
     assert ("Secure Boot is on in the guest's evidence, and --secure-boot says off" in err) == bool("off" in option)
+
+
+@pytest.mark.parametrize("secure_boot", [True, False])
+def test_the_log_of_a_boot_with_secure_boot_on(secure_boot: bool, run: Run, tmp_path: Path) -> None:  # noqa: FBT001
+    """A real one, of systemd-stub 257: it has no event of the kernel, and leads to the quoted value, which was not published."""
+    path = quotes.ASSETS / "boots" / "257-plain-sb.bin"
+    log = parse_event_log(path.read_bytes())
+    *before, uki = guests.register_value(log, pcr(4)).events
+    assert uki.type == EventType.EV_EFI_BOOT_SERVICES_APPLICATION
+    published = sample.complete(*before, replace(uki, cause="UKI"), _images("kernel", "UKI section .linux"))
+    measured = replay(log.events, Algorithm.SHA256)[pcr(4)].value
+    options, mrtd = _presented(tmp_path, {4: measured}, secure_boot=secure_boot)
+    reference = {**IGNORED, MRTD: is_(mrtd), pcr(4): guests.only(published)}
+    status, out, _ = run(reference, *options, "--eventlog", str(path))
+    assert status is (ExitStatus.HOLDS if secure_boot else ExitStatus.DOES_NOT_HOLD)
+    assert ("azure PCR4 since the boot: Secure Boot is on" in out) == secure_boot
+    assert [line.split()[-1] for line in out.splitlines() if line.startswith("event log PCR4")] == ["match"]
 
 
 def test_inspect_recognises_the_paravisors_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

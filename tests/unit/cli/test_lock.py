@@ -147,8 +147,8 @@ def test_fetch_names_a_package_that_is_gone(
     shown = capsys.readouterr()
     assert shown.out == ""
     assert f"error: package hello 2.10-3 (sha256:{package.sha256}) could not be downloaded\n" in shown.err
-    assert f"  tried {mirror.address}/debian/{package.path}: " in shown.err
-    assert "hint: Name a mirror with --mirror, or a snapshot archive with --snapshot-archive" in shown.err
+    assert f"  gone: {mirror.address}/debian/{package.path}: there is no such file\n" in shown.err
+    assert "hint: Ask the publisher for its inputs, and name them with --inputs DIR or URL." in shown.err
 
 
 def test_fetch_of_an_image_that_is_not_in_the_lock(

@@ -215,6 +215,26 @@ def test_a_certificate_without_its_extension_is_shown(tmp_path: Path, capsys: py
     assert json.loads(out)["fields"]["platform"].startswith("not known: SGX extension of the PCK certificate")
 
 
+@pytest.mark.parametrize(
+    ("value", "status", "words"),
+    [
+        ("02" * 48, ExitStatus.HOLDS, "acceptable: YES"),
+        ("03" * 48, ExitStatus.DOES_NOT_HOLD, f"a service TD is bound to this TD: MRSERVICETD is {'02' * 48}"),
+        ("02", ExitStatus.NO_VERDICT, "--service-td: "),
+    ],
+)
+def test_a_service_td_that_is_named(
+    value: str, status: ExitStatus, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    authority = build.authority()
+    (tmp_path / "quote").write_bytes(build.quote(authority, report=build.body(mrservicetd=b"\2" * 48)))
+    (tmp_path / "root.pem").write_bytes(build.pem(authority.root))
+    options = ["--trusted-root", str(tmp_path / "root.pem"), *AT, "--service-td", "04" * 48, "--service-td", value]
+    found, out, err = run(capsys, str(tmp_path / "quote"), *options)
+    assert found is status
+    assert words in out + err
+
+
 def _azure_parts(place: Path) -> None:
     """The parts of Flashbots' document in files of their own."""
     document = azure.document("flashbots")

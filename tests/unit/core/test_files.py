@@ -140,10 +140,10 @@ def test_an_interruption_leaves_the_old_file_and_nothing_else(tmp_path: Path, mo
     assert contents(tmp_path) == {"ref.json": b"old"}
 
 
-def test_a_symlink_stays_and_its_target_is_replaced(tmp_path: Path) -> None:
+def test_of_a_named_output_a_symlink_stays_and_its_target_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "real").write_text("old")
     (tmp_path / "link").symlink_to("real")
-    files.write_whole(tmp_path / "link", b"new")
+    files.write_named(tmp_path / "link", b"new")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "real").read_bytes() == b"new"
 
@@ -153,11 +153,37 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        files.write_whole(pipe, b"through")
+        files.write_named(pipe, b"through")
         assert os.read(reading, 100) == b"through"
     finally:
         os.close(reading)
     assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling", "pipe", "part", "loop"])
+def test_what_somebody_left_under_a_default_name_is_replaced_and_never_followed(tmp_path: Path, kind: str) -> None:
+    victim, folder = tmp_path / "victim", tmp_path / "folder"
+    folder.mkdir()
+    if kind != "dangling":
+        victim.write_text("as it was")
+    match kind:
+        case "pipe":
+            os.mkfifo(folder / "report.html")
+        case "part":
+            (folder / ".report.html.part").symlink_to(victim)
+        case "loop":
+            (folder / "report.html").symlink_to("report.html")
+        case _:
+            (folder / "report.html").symlink_to(victim)
+    files.write_whole(folder / "report.html", b"page")
+    assert contents(folder) == {"report.html": b"page"}
+    assert not (folder / "report.html").is_symlink()
+    assert not victim.exists() if kind == "dangling" else victim.read_text() == "as it was"
+
+
+def test_a_name_of_any_length_that_is_one(tmp_path: Path) -> None:
+    files.write_whole(tmp_path / ("x" * 255), b"new")
+    assert contents(tmp_path) == {"x" * 255: b"new"}
 
 
 @pytest.mark.parametrize(
@@ -194,7 +220,7 @@ def test_links_in_a_circle_are_refused_by_every_python(tmp_path: Path, place: st
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "one").symlink_to("two")
     (tmp_path / "two").symlink_to("one")
-    for function in (files.resolved, lambda path: files.write_whole(path, b"")):
+    for function in (files.resolved, lambda path: files.write_named(path, b"")):
         with pytest.raises(TeekitError) as caught:
             function(tmp_path / place)
         assert caught.value.message == f"{tmp_path / place} is a link that leads back to itself"

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import pytest
 
-from teekit_verify.core import process
+from teekit_verify.core import output, process
 from teekit_verify.core.errors import ToolFailedError, ToolMissingError
 
 if TYPE_CHECKING:
@@ -261,3 +262,68 @@ def test_become_replaces_this_process() -> None:
         assert started.stdout is not None
         assert started.stdout.read() == f"{started.pid} {os.getpid()}\n".encode()
     assert started.returncode == 5
+
+
+@pytest.mark.parametrize("word", ["a\nb", "it's\x1b", "back\\slash\n", "\u202e", "\t"])
+def test_how_to_do_it_again_is_one_line_that_bash_reads_as_it_was(word: str) -> None:
+    hint = failure("exit 1", environment={"PATH": os.environ["PATH"]}).hint
+    with pytest.raises(ToolFailedError) as caught:
+        process.run(["sh", "-c", "exit 1", word], timeout_seconds=20)
+    assert hint is not None
+    assert caught.value.hint is not None
+    assert caught.value.hint.isprintable()
+    typed = caught.value.hint.removeprefix(hint)
+    argv = ["bash", "-c", f"printf %s {typed}"]
+    said = subprocess.run(argv, capture_output=True, check=True, env={"LC_ALL": "C.UTF-8", "PATH": os.environ["PATH"]})
+    assert said.stdout.decode() == word
+
+
+@pytest.mark.parametrize("where", ["1", "2"])
+def test_a_flood_is_ended_or_drained_and_never_kept(where: str) -> None:
+    """On standard output it is ended; of what a program complains, the end is kept."""
+    if where == "1":
+        error = failure("exec head -c 100000000 /dev/zero", most_bytes=1 << 20)
+        assert error.message.startswith("sh printed more than 1048576 bytes")
+    else:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        assert sh("head -c 300000000 /dev/zero >&2; echo end >&2; echo out").stdout == b"out\n"
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB
+
+
+@pytest.mark.parametrize("kind", ["run", "running", "started"])
+def test_a_log_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setattr(output.Log, "__init__", _small)
+    log, script = tmp_path / "log", "exec cat /dev/zero"
+    if kind == "started":
+        with process.started(["sh", "-c", script], log=log) as started:
+            started.wait(20)
+    else:
+        with pytest.raises(ToolFailedError, match="sh printed more than 100000 bytes"):
+            sh(script, log=log) if kind == "run" else _waited(script, log)
+    assert log.stat().st_size <= 100_000
+
+
+def _waited(script: str, log: Path) -> None:
+    with beside(script, log) as wait:
+        wait()
+
+
+def _small(made: output.Log, stream: IO[bytes]) -> None:
+    made.stream, made.most_bytes, made.taken = stream, 100_000, 0
+
+
+def test_what_uses_too_much_is_ended(tmp_path: Path) -> None:
+    said = iter([None, None, "left only 3 bytes free"])
+    error = failure(f"echo $$ >{tmp_path}/pid; sleep 60", watch=lambda: next(said))
+    assert error.message == "sh left only 3 bytes free"
+    assert gone(tmp_path / "pid")
+
+
+def test_what_a_program_leaves_running_is_not_waited_for() -> None:
+    left = int(sh("sleep 60 & echo $!").stdout)
+    os.kill(left, signal.SIGKILL)  # it is there
+
+
+def test_a_program_that_reads_nothing_is_fed_in_vain() -> None:
+    assert sh("exec true", stdin=bytes(10 << 20)).stdout == b""
+    assert sh("wc -c", stdin=bytes(10 << 20)).stdout.strip() == b"10485760"

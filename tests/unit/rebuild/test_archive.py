@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from teekit_verify.rebuild.lock import Archive
 
 
+DEBIANS_OWN = [f"{archive._DEBIAN_MIRROR}/{name}" for name in ("debian", "debian-security")]
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DebianArchive]:
     yield from debian_archive.served(tmp_path_factory.mktemp("archive"))
@@ -140,6 +143,32 @@ def test_a_mirror_that_has_nothing(mirror: DebianArchive, tmp_path: Path, monkey
     assert caught.value.hint == "Check the mirror, or name another with --mirror URL."
 
 
+def test_a_second_mirror_is_tried_for_the_index(mirror: DebianArchive, tmp_path: Path) -> None:
+    """What one mirror has fits together, so it is taken as a whole."""
+    bases = [
+        *archive.sources("file:///none", "file:///none", None),
+        *archive.sources(mirror.address, "file:///none", None),
+    ]
+    index = Index.download(tmp_path / "apt", bases)
+    assert [base for _, base in index.bases] == [f"{mirror.address}/{name}" for name in ("debian", "debian-security")]
+    assert [package.name for package in index.resolve(["hello"])] == ["hello"]
+
+
+def test_a_user_of_a_mirror_is_not_shown(mirror: DebianArchive, tmp_path: Path) -> None:
+    with pytest.raises(ArchiveError) as caught:
+        Index.download(tmp_path / "apt", archive.sources("http://me:hunter2@127.0.0.1:1", "file:///none", None))
+    assert "hunter2" not in caught.value.message
+
+
+def test_a_proxy_that_fails_is_named(mirror: DebianArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "http://me:hunter2@127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    with pytest.raises(ArchiveError) as caught:
+        Index.download(tmp_path / "apt", archive.sources("http://mirror.invalid", "file:///none", None))
+    assert "(through the proxy http://***@127.0.0.1:1)" in caught.value.message
+    assert "hunter2" not in caught.value.message
+
+
 def test_a_mirror_over_http(mirror: DebianArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`file:` and `http:` addresses are written differently by apt."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
@@ -157,7 +186,6 @@ def test_a_package_that_there_is_not(mirror: DebianArchive, tmp_path: Path) -> N
     for request, problem in (
         (["bash", "nonesuch"], "E: Unable to locate package nonesuch"),
         (["hello=9"], "E: Version '9' for 'hello' was not found"),
-        (["-oDebug::NoLocking=1"], "E: Unable to locate package -oDebug::NoLocking"),
     ):
         with pytest.raises(ArchiveError) as caught:
             index.resolve(request)
@@ -166,6 +194,46 @@ def test_a_package_that_there_is_not(mirror: DebianArchive, tmp_path: Path) -> N
         assert caught.value.hint == "Correct the names in nix/build-env.packages, or in the image's mkosi.conf."
     with pytest.raises(ArchiveError, match="apt installs nothing for no request"):
         index.resolve([])
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        "-oDebug::NoLocking=1",
+        "./evil.deb",
+        "/srv/evil.deb",
+        "../evil.deb",
+        "evil.deb",
+        "evil.changes",
+        "hello-",
+        "~nhello",
+        "?name(.*)",
+        "^standard",
+        "hello=1.0/x",
+        "hello/../x",
+        "hel*",
+        "hello\nbash",
+        "hell\u0661",
+        "",
+    ],
+)
+def test_what_is_no_name_of_a_package_never_reaches_apt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request_: str
+) -> None:
+    def reached(*_: object) -> str:
+        raise AssertionError
+
+    monkeypatch.setattr(archive, "_apt", reached)
+    with pytest.raises(ArchiveError, match="is no plain name of a package") as caught:
+        Index(tmp_path, (), "").resolve(["hello", request_])
+    assert caught.value.message.isprintable()
+
+
+def test_a_file_beside_apt_is_no_package(mirror: DebianArchive, tmp_path: Path) -> None:
+    """Apt itself would take it, and what is in it."""
+    index = download(mirror, tmp_path)
+    (tmp_path / "apt/empty/hello").write_text("x")
+    assert [package.name for package in index.resolve(["hello/trixie"])] == ["hello"]
 
 
 def test_a_dependency_that_cannot_be_met(mirror: DebianArchive, tmp_path: Path) -> None:
@@ -228,8 +296,9 @@ def test_sources_are_addresses(monkeypatch: pytest.MonkeyPatch, mirror_address: 
             ["http://m/debian/", "http://s/debian-security/"],
         ),
         ("http://m/debian", ["http://m/debian", "http://m/debian-security"]),
-        ("http://m/ubuntu/ https://ppa.example.org/x cdrom:[Debian http://[bad/debian", []),
-        ("", []),
+        ("http://m/ubuntu/ https://ppa.example.org/x cdrom:[Debian http://[bad/debian", DEBIANS_OWN),
+        ("mirror+file:/etc/apt/mirrors/debian tor+http://m/debian", DEBIANS_OWN),
+        ("", DEBIANS_OWN),
     ],
 )
 def test_the_hosts_mirrors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed: str, mirrors: list[str]) -> None:
@@ -240,6 +309,6 @@ def test_the_hosts_mirrors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prin
     assert stand_ins.calls == ["apt-get indextargets --format $(REPO_URI) Created-By: Packages"]
 
 
-def test_a_host_without_apt_has_no_mirrors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_without_apt_has_debians_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert archive.host_mirrors() == []
+    assert [address for _, address in archive.host_mirrors()] == DEBIANS_OWN

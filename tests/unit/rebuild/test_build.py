@@ -18,7 +18,7 @@ from builders import rebuilds
 from builders.progress import Recorder
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, ToolFailedError
-from teekit_verify.rebuild import record, run
+from teekit_verify.rebuild import limits, record, run
 from teekit_verify.rebuild.build import Attempt, BuildError, Plan
 from teekit_verify.rebuild.images import find_target
 from teekit_verify.rebuild.lock import EnvironmentIdentity
@@ -243,6 +243,24 @@ def test_a_link_to_the_host_is_no_artifact(attempt: Attempt, miniature: rebuilds
     (secret.parent / "tdx-debian-base.manifest").write_text("of the host")
     miniature.build_with(script.format(secret=secret, folder=secret.parent))
     with pytest.raises(BuildError, match=r"the build made tdx-debian-base\.efi a link"):
+        attempt.make()
+
+
+def test_an_artifact_that_would_fill_the_disk_when_it_is_copied(
+    attempt: Attempt, miniature: rebuilds.Miniature, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "ARTIFACT_BYTES", 100)
+    miniature.build_with('head -c 101 image.efi >"$output/tdx-debian-base.efi"\n')
+    with pytest.raises(BuildError, match=r"the build made tdx-debian-base\.efi of 101 bytes, at most 100 are expected"):
+        attempt.make()
+
+
+def test_a_build_that_fills_the_disk_is_ended(
+    attempt: Attempt, miniature: rebuilds.Miniature, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "LEAST_FREE_BYTES", 1 << 60)
+    miniature.build_with("sleep 60\n")
+    with pytest.raises(ToolFailedError, match=r"left only [0-9]+ bytes free where"):
         attempt.make()
 
 

@@ -140,5 +140,5 @@ def test_the_image_is_told_from_the_command_line(arguments: tuple[str, ...], key
 
 
 def test_a_profile_that_is_not_there_is_named() -> None:
-    with pytest.raises(TeekitError, match=r"there is no image 'base\+gcp'"):
+    with pytest.raises(TeekitError, match="there is no profile 'gcp' of base"):
         target_of(("--profile=gcp", "-I", "base.conf"))

@@ -28,8 +28,6 @@ from teekit_verify.report.progress import StderrProgress
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CHECKOUT = Path(__file__).parents[3]
-
 
 def nix_store(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -47,8 +45,6 @@ class Workbench:
     def __init__(self, folder: Path) -> None:
         require("nix")
         self.folder = folder
-        self.project = Project(folder / "checkout")
-        shutil.copytree(CHECKOUT / "nix", self.project.root / "nix")
         self.store = DownloadStore(folder / "downloads")
         self.packages = (
             self._package("tool", {"usr/bin/tool": "#!/bin/sh\n", "etc/tool.conf": "x"}),
@@ -69,7 +65,7 @@ class Workbench:
         locked = lock or self.lock
         files = [package.remote_file([("debian", f"file://{self.folder}/mirror")]) for package in locked.packages]
         progress = StderrProgress()
-        return environment.build(self.project, locked, self.store, files, self.folder / "scratch", progress=progress)
+        return environment.build(locked, self.store, files, self.folder / "scratch", progress=progress)
 
 
 @pytest.fixture
@@ -120,9 +116,7 @@ def test_another_identity_than_the_locks_names_both(bench: Workbench) -> None:
         f"the environment is {real.store_path} with {real.nar_hash}, "
         f"but its lock says {wrong.store_path} with {wrong.nar_hash}"
     )
-    assert caught.value.hint == (
-        "Restore nix/assemble_environment.sh and the lock, or write a new lock with `teekit-verify env lock`."
-    )
+    assert caught.value.hint == ("Restore the lock, or write a new one with `teekit-verify env lock`.")
 
 
 def damage(root: Path, how: str) -> None:
@@ -183,17 +177,24 @@ def test_a_folder_that_nix_does_not_know_is_replaced(bench: Workbench) -> None:
     assert bench.build(locked).identity == identity
 
 
-def test_a_script_that_changed_makes_another_environment(bench: Workbench) -> None:
+def use_script(bench: Workbench, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    script = bench.folder / "script"
+    script.write_text(text)
+    monkeypatch.setattr(environment, "ASSEMBLE_SCRIPT", script)
+
+
+def test_a_script_that_changed_makes_another_environment(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     locked = bench.lock.with_environment(bench.build().identity)
-    script = bench.project.assemble_script
-    script.write_text(script.read_text() + "\necho changed >usr/changed\n")
+    use_script(bench, monkeypatch, environment.ASSEMBLE_SCRIPT.read_text() + "\necho changed >usr/changed\n")
     with pytest.raises(PinnedEnvironmentError, match="but its lock says"):
         bench.build(locked)
 
 
-def test_a_script_that_fails_is_told_and_leaves_no_scratch(bench: Workbench) -> None:
-    bench.project.assemble_script.write_text("echo the reason >&2; exit 4")
-    with pytest.raises(ToolFailedError, match=r"sh failed with exit status 4; its last lines were:\n  \| the reason"):
+def test_a_script_that_fails_is_told_and_leaves_no_scratch(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_script(bench, monkeypatch, "echo the reason >&2; exit 4")
+    with pytest.raises(
+        ToolFailedError, match=r"bwrap failed with exit status 4; its last lines were:\n  \| the reason"
+    ):
         bench.build()
     assert not (bench.folder / "scratch").exists()
 
@@ -218,9 +219,7 @@ def test_a_store_that_is_somewhere_else(bench: Workbench, monkeypatch: pytest.Mo
     path = "/nix/store/" + "0" * 32 + "-teekit-build-env"
     stand_ins.add("nix", f"case $1 in hash) echo sha256-{'A' * 43}= ;; *) echo {path} ;; esac")
     stand_ins.add("nix-store")
-    for name in ("bwrap", "dpkg-deb", "tar"):
-        (stand_ins.folder / name).symlink_to(require(name))
-    monkeypatch.setenv("PATH", f"{stand_ins.folder}")
+    monkeypatch.setenv("PATH", f"{stand_ins.folder}:{os.environ['PATH']}")
     with pytest.raises(PinnedEnvironmentError) as caught:
         bench.build()
     assert caught.value.message == f"the Nix store made {path} with None, expected sha256-{'A' * 43}="
@@ -235,9 +234,11 @@ def test_without_nix(bench: Workbench, monkeypatch: pytest.MonkeyPatch, tmp_path
     assert caught.value.hint == "Run scripts/setup_deps.sh, which installs nix."
 
 
-def test_the_tools_are_listed_one_a_line(bench: Workbench) -> None:
-    bench.project.environment_packages.write_text("# a comment\n\n bash \nmkosi\n")
-    assert environment.tools(bench.project) == ["bash", "mkosi"]
+def test_the_tools_are_listed_one_a_line(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.environment_packages.parent.mkdir()
+    project.environment_packages.write_text("# a comment\n\n bash \nmkosi\n")
+    assert environment.tools(project) == ["bash", "mkosi"]
 
 
 def test_nix_is_told_not_to_build_or_substitute(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,13 @@ def test_every_target_is_found_by_its_name_and_profiles() -> None:
     assert len({target.key for target in TARGETS}) == len(TARGETS)
     with pytest.raises(TeekitError) as caught:
         find_target("base", ["nonsense"])
-    assert caught.value.message == "there is no image 'base+nonsense'"
+    assert caught.value.message == "there is no profile 'nonsense' of base"
+    with pytest.raises(TeekitError) as caught:
+        find_target("bse", [])
+    assert (caught.value.message, caught.value.hint) == ("there is no image 'bse'", "Did you mean base?")
+    with pytest.raises(TeekitError) as caught:
+        find_target("tdx-kettle", ["gcp", "azure"])
+    assert caught.value.message == "there is no image 'tdx-kettle+azure+gcp'"
     assert caught.value.hint == f"Choose one of: {', '.join(target.key for target in TARGETS)}."
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,10 +16,12 @@ import pytest
 from builders import rebuilds
 from builders.tools import require
 from teekit_verify.core.errors import TeekitError, ToolFailedError, ToolMissingError
+from teekit_verify.rebuild import limits
 from teekit_verify.rebuild import sandbox as sandbox_module
-from teekit_verify.rebuild.sandbox import FIRST_ID, Sandbox
+from teekit_verify.rebuild.sandbox import FIRST_ID, Sandbox, own_first_id
 
 
+@pytest.mark.usefixtures("no_limits_of_our_own")
 def test_the_command_line_of_one_case() -> None:
     sandbox = Sandbox(
         root=Path("/nix/store/x"),
@@ -31,13 +34,16 @@ def test_the_command_line_of_one_case() -> None:
         processors=(0, 3),
     )
     argv = sandbox.argv(["mkosi", "build"])
-    end = argv.index("--")
+    end = argv.index("--", argv.index("bwrap"))
     with_filter = ["sh", "-c", 'exec "$@" 9<"$0"', str(Path(sandbox_module.__file__).with_name("seccomp.bpf"))]
     assert argv[:4] == with_filter
     assert " ".join(argv[4:end]) == (
-        "bwrap --tmpfs / --ro-bind /nix/store/x/usr /usr --ro-bind /nix/store/x/etc /etc --ro-bind /nix/store/x/var /var "
+        f"choom -n 1000 -- prlimit --core=0 --data={16 << 30} --fsize={64 << 30} --nproc=8192 "
+        f"bwrap --size {256 << 20} --tmpfs / --ro-bind /nix/store/x/usr /usr --ro-bind /nix/store/x/etc /etc --ro-bind /nix/store/x/var /var "
         "--symlink usr/bin /bin --symlink usr/lib /lib --symlink usr/lib64 /lib64 --symlink usr/sbin /sbin "
-        "--proc /proc --dev /dev --tmpfs /home --tmpfs /root --tmpfs /run --tmpfs /tmp --tmpfs /var/tmp "
+        f"--proc /proc --dev /dev --remount-ro /dev --size {256 << 20} --tmpfs /dev/shm --size {256 << 20} --tmpfs /home "
+        f"--size {256 << 20} --tmpfs /root --size {256 << 20} --tmpfs /run "
+        f"--size {2 << 30} --tmpfs /tmp --size {2 << 30} --tmpfs /var/tmp "
         "--ro-bind /w/packages /packages --bind /w/A /work "
         "--unshare-uts --hostname first --unshare-ipc --unshare-pid --unshare-cgroup-try --unshare-net --seccomp 9 "
         "--cap-add ALL --die-with-parent --new-session "
@@ -53,7 +59,7 @@ def test_with_ids_of_its_own_it_starts_from_a_stage() -> None:
     """The stage brings the bound folders into reach before root's powers are given up."""
     plain = Sandbox(root=Path("/x"), binds={"/work": Path("/root/A")}, read_only_binds={"/packages": Path("/p")})
     argv = replace(plain, first_id=500000, random_addresses=False, scratch=("/build",)).argv(["true"])
-    stage, unshare, inner = [list(group) for end, group in groupby(argv, "--".__eq__) if not end][:3]
+    stage, unshare, _, inner = [list(group) for end, group in groupby(argv, "--".__eq__) if not end][:4]
     ids = Path(sandbox_module.__file__).with_name("subordinate-ids")
     assert " ".join(stage) == (
         f"bwrap --dev-bind / / --tmpfs /mnt --ro-bind {ids} /etc/subuid --ro-bind {ids} /etc/subgid "
@@ -65,16 +71,57 @@ def test_with_ids_of_its_own_it_starts_from_a_stage() -> None:
     )
     text = " ".join(inner)
     assert "--ro-bind /mnt/root/usr /usr" in text
-    assert "--tmpfs /var/tmp --tmpfs /build --ro-bind /mnt/read-only-0 /packages --bind /mnt/writable-0 /work" in text
+    assert (
+        f"--tmpfs /var/tmp --size {2 << 30} --tmpfs /build --ro-bind /mnt/read-only-0 /packages --bind /mnt/writable-0 /work"
+        in text
+    )
     assert argv[-3:] == ["setarch", "--addr-no-randomize", "true"]
 
 
 def test_a_terminal_and_the_network_are_asked_for() -> None:
     plain = Sandbox(root=Path("/x")).argv(["true"])
     open_one = Sandbox(root=Path("/x"), network=True, terminal=True).argv(["true"])
-    assert plain[4:5] == open_one[:1] == ["bwrap"]
-    assert set(plain[4:]) - set(open_one) == {"--unshare-net", "--seccomp", "9", "--new-session"}
+    assert plain[4:6] == ["choom", "-n"]
+    assert open_one[:1] == ["bwrap"]
+    inner = plain[plain.index("bwrap") :]
+    assert set(inner) - set(open_one) == {"--unshare-net", "--seccomp", "9", "--new-session"}
     assert "taskset" not in plain
+
+
+@pytest.fixture
+def no_limits_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the command line does not depend on what whoever runs the tests was given."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+@pytest.mark.parametrize(
+    ("script", "end"),
+    [
+        ("head -c 300000000 /dev/zero >/run/x", "No space left on device"),
+        ("head -c 300000000 /dev/zero >/dev/shm/x", "No space left on device"),
+        ("head -c 3000000000 /dev/zero >/tmp/x", "No space left on device"),
+        ("touch /dev/x", "Read-only file system"),
+    ],
+)
+def test_file_systems_in_memory_are_bounded(tree: Path, script: str, end: str) -> None:
+    with pytest.raises(ToolFailedError, match=end):
+        Sandbox(root=tree, first_id=own_first_id()).run(["sh", "-c", script], timeout_seconds=60)
+
+
+def test_processes_and_files_are_bounded(tree: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As root of its own ids, the bound on processes is the kernel's, for the sandbox's root too."""
+    monkeypatch.setattr(limits, "PROCESSES", 50)
+    monkeypatch.setattr(limits, "FILE_BYTES", 4096)
+    sandbox = Sandbox(root=tree, first_id=own_first_id(), binds={"/work": tmp_path})
+    tmp_path.chmod(0o777)
+    with pytest.raises(ToolFailedError, match=r"[Cc]annot fork|Resource temporarily unavailable"):
+        sandbox.run(
+            ["sh", "-c", "for i in $(cat /many); do sleep 9 & done".replace("$(cat /many)", "x " * 100)],
+            timeout_seconds=60,
+        )
+    with pytest.raises(ToolFailedError):
+        sandbox.run(["sh", "-c", "head -c 5000 /dev/zero >/work/x"], timeout_seconds=60)
+    assert (tmp_path / "x").stat().st_size <= 4096
 
 
 def output(sandbox: Sandbox, script: str) -> str:

@@ -100,9 +100,8 @@ def test_the_environment_is_ours_and_the_source_theirs(tmp_path: Path) -> None:
     program, project = Project(tmp_path / "ours"), StrangersProject(tmp_path / "theirs", Project(tmp_path / "ours"))
     assert project.mkosi == project.root == tmp_path / "theirs"
     assert project.image_lock.parent == project.root
-    assert (project.environment_lock, project.assemble_script, project.environment_packages) == (
+    assert (project.environment_lock, project.environment_packages) == (
         program.environment_lock,
-        program.assemble_script,
         program.environment_packages,
     )
 

@@ -17,6 +17,7 @@ from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.documents import create, model
 from teekit_verify.documents.model import Policy
+from teekit_verify.evidence.quote import read_quote
 from teekit_verify.prediction.image import measure_file
 from teekit_verify.prediction.platforms import PLATFORMS
 from teekit_verify.reference.formats import load_published
@@ -236,6 +237,9 @@ def test_measurements_publish_their_artifact_and_its_disk(tmp_path: Path) -> Non
     assert [name_of(check) for check in checklist.checks][:2] == ["artifact disk.raw", "artifact tdx-debian.efi"]
 
 
+PARTS = json.loads((FOLDER / "portable-gcp.json").read_text())["dcap"]
+
+
 def _record(**fields: object) -> list[dict[str, object]]:
     return [{"attestation_type": "dcap-tdx", **fields}]
 
@@ -245,8 +249,18 @@ def _record(**fields: object) -> list[dict[str, object]]:
     [
         (_record(), r"\[0\]\.measurements: has none, and would accept every guest"),
         (_record(measurements={}), r"\[0\]\.measurements: has none, and would accept every guest"),
-        ([{"attestation_type": "none"}], r"\[0\]\.attestation_type: expected one of .*, found 'none'"),
-        (_record(dcap_image_hashes={}), r"\[0\]\.dcap_image_hashes: .* not supported"),
+        ([{"attestation_type": "none"}], r"\$: has records of the type 'none' alone: there is no register to compare"),
+        ([{"attestation_type": "any-tdx"}], r"\[0\]\.attestation_type: expected one of .*, found 'any-tdx'"),
+        (_record(dcap_image_hashes={}), r"\[0\]\.dcap_image_hashes\.uki_authenticode: missing field"),
+        (_record(dcap_image_hashes=PARTS, measurements={}), "expected either these or 'measurements'"),
+        (
+            [{"attestation_type": "azure-tdx", "dcap_image_hashes": PARTS}],
+            r"\[0\]\.dcap_image_hashes: says nothing of azure-tdx",
+        ),
+        (
+            [{"kind": "portable", "dcap": PARTS}, {"attestation_type": "x"}, {"kind": "azure"}],
+            r": \[2\]: pcr4: missing",
+        ),
         (_record(measurements={"0": {}}), r"measurements\.0: expected either 'expected' or 'expected_any'"),
         (
             _record(measurements={"0": {"expected": "00" * 48, "expected_any": ["00" * 48]}}),
@@ -255,7 +269,7 @@ def _record(**fields: object) -> list[dict[str, object]]:
         (_record(measurements={"0": {"expected_any": []}}), r"measurements\.0\.expected_any"),
         (_record(measurements={"5": {"expected": "00" * 48}}), "no such measurement register: 'RTMR4'"),
         (_record(measurements={"pcr4": {"expected": "00" * 48}}), "dcap-tdx has no PCR4"),
-        (_record(measurements={"0": {"expected": "00" * 32}}), "must be 96 lower case hexadecimal digits"),
+        (_record(measurements={"0": {"expected": "00" * 32}}), "must be 96 hexadecimal digits"),
         (
             _record(measurements={"0": {"expected": "00" * 48}, "MRTD": {"expected": "00" * 48}}),
             r"measurements\.MRTD: is MRTD a second time",
@@ -279,6 +293,32 @@ def test_flashbots_keys_may_be_names_and_one_record_may_stand_alone(tmp_path: Pa
     assert (values.name, list(values.platforms["azure"])) == ("record $", [pcr(4)])
 
 
+def test_flashbots_records_without_evidence_are_shown_and_match_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "list.json"
+    path.write_text(json.dumps([*_record(measurements={"0": {"expected": "AB" * 48}}), {"attestation_type": "none"}]))
+    (values,) = load_published(path).values
+    assert values.not_compared == (("record [1]", "accepts who presents no evidence"),)
+    assert _digests(values.platforms["qemu"][MRTD]) == ["ab" * 48], "hexadecimal of either case"
+
+
+def test_flashbots_lists_with_digests_of_parts_and_outputs_of_attest(tmp_path: Path) -> None:
+    """attested-tls, from_json_bytes: `dcap_image_hashes` of gcp-tdx, and records that attest wrote."""
+    path = tmp_path / "list.json"
+    azure = {"kind": "azure", "pcr4": "04" * 32, "pcr9": "09" * 32, "pcr11": "11" * 32}
+    record = {"measurement_id": "", "attestation_type": "gcp-tdx", "dcap_image_hashes": PARTS}
+    path.write_text(json.dumps([record, azure, {"kind": "portable", "dcap": PARTS}]))
+    values = load_published(path).values
+    assert [(item.name, list(item.platforms)) for item in values[:3]] == [
+        ("record [0]", ["gcp-no-vtpm"]),
+        ("record [1]", ["azure"]),
+        ("record [2]", ["gcp-no-vtpm"]),
+    ]
+    assert values[0].platforms["gcp-no-vtpm"] == values[2].platforms["gcp-no-vtpm"]
+    quoted = read_quote(ASSETS / "quotes" / "gcp-c3-standard-4.bin").report
+    for register, published in values[0].platforms["gcp-no-vtpm"].items():
+        assert _digests(published) == [quoted.value(register).hex]
+
+
 def test_pcrlock_asks_for_its_events_in_order(tmp_path: Path) -> None:
     """The component is `systemd-pcrlock lock-uki`'s for the builders' UKI."""
     published = load_published(ASSETS / "pcrlock" / "lock-uki-small.pcrlock").values
@@ -297,7 +337,7 @@ def test_pcrlock_asks_for_its_events_in_order(tmp_path: Path) -> None:
     ("record", "message"),
     [
         ({"pcr": 4, "digests": [{"hashAlg": "sha256", "digest": "00" * 32}]}, "lacks sha256 or sha384"),
-        ({"pcr": 4, "digests": [{"hashAlg": "sha256", "digest": "00"}]}, "must be 64 lower case hexadecimal digits"),
+        ({"pcr": 4, "digests": [{"hashAlg": "sha256", "digest": "00"}]}, "must be 64 hexadecimal digits"),
         ({"pcr": 4, "digests": [{"hashAlg": "sm3", "digest": "00"}]}, r"records\[0\]\.digests\[0\]\.hashAlg"),
         ({"pcr": 24, "digests": []}, r"records\[0\]\.pcr"),
         ({"nv_index": 1, "digests": []}, r"records\[0\]\.nv_index: unknown field"),

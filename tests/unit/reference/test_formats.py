@@ -24,7 +24,7 @@ ROOT = TrustedRoot(load_certificate(FOLDER / "GCE-cc-tcb-root_1.pem"), AT)
 
 # For each format its samples: published files, and for our own what the tests' builders make.
 SAMPLES: dict[str, list[Path | bytes]] = {
-    "native": [create.dump_reference(sample.reference()), Path("reference/base.json")],
+    "native": [create.dump_reference(sample.reference()), Path("reference/base+debian-kernel.json")],
     "measurements": [create.dump_measurements(sample.measurements())],
     "dstack_mr": [FOLDER / "dstack-mr.json"],
     "dstack_mr_gcp": [FOLDER / "dstack-mr-gcp.json"],
@@ -33,6 +33,12 @@ SAMPLES: dict[str, list[Path | bytes]] = {
     "flashbots": [FOLDER / "flashbots-measurements.json", FOLDER / "flashbots-buildernet.json"],
     "pcrlock": [FOLDER / "350-action-efi-application.pcrlock", ASSETS / "pcrlock" / "lock-uki-small.pcrlock"],
     "gce_endorsement": [FOLDER / "gce-endorsement.binarypb"],
+    "portable": [FOLDER / "portable-gcp.json"],
+    "tinfoil": [FOLDER / "tinfoil-statement.json", FOLDER / "tinfoil-measurement.json"],
+    "contrast": [FOLDER / "contrast-manifest.json"],
+    "rvps": [FOLDER / "rvps.json", FOLDER / "rvps-message.json"],
+    "corim": [FOLDER / "td.corim"],
+    "go_tdx_guest": [FOLDER / "go-tdx-guest.textproto"],
 }
 # Where a field that nobody knows is put into a JSON sample, and how the error names it.
 UNKNOWN: dict[str, list[tuple[tuple[str | int, ...], str]]] = {
@@ -52,7 +58,20 @@ UNKNOWN: dict[str, list[tuple[tuple[str | int, ...], str]]] = {
         (("records", 0), "records[0].surprise"),
         (("records", 0, "digests", 1), "records[0].digests[1].surprise"),
     ],
+    "portable": [((), "surprise"), (("dcap",), "dcap.surprise")],
+    "tinfoil": [
+        ((), "surprise"),
+        (("predicate",), "predicate.surprise"),
+        (("predicate", "tdx_measurement"), "predicate.tdx_measurement.surprise"),
+    ],
+    "contrast": [
+        ((), "surprise"),
+        (("ReferenceValues",), "ReferenceValues.surprise"),
+        (("ReferenceValues", "tdx", 0), "ReferenceValues.tdx[0].surprise"),
+    ],
 }
+# Protocol buffers (test_gce_endorsement, test_other_formats), CBOR (test_corim), and names that anybody may choose.
+ELSEWHERE = {"corim", "dstack_tcb_info", "gce_endorsement", "go_tdx_guest", "rvps"}
 
 
 def _name(item: Format) -> str:
@@ -80,8 +99,7 @@ def test_a_format_reads_its_samples_and_no_other_recognises_them(item: Format, t
 
 def test_every_sample_belongs_to_a_format() -> None:
     assert sorted(SAMPLES) == sorted(map(_name, FORMATS))
-    # Protocol buffers are in test_gce_endorsement; what a guest says besides registers is shown, and not compared.
-    assert sorted({*UNKNOWN, "gce_endorsement", "dstack_tcb_info"}) == sorted(SAMPLES)
+    assert sorted({*UNKNOWN, *ELSEWHERE}) == sorted(SAMPLES)
 
 
 @pytest.mark.parametrize(

@@ -51,3 +51,9 @@ def test_no_action_extends_nothing() -> None:
         Event(pcr(1), EventType.EV_SEPARATOR, zero, "end"),
     ]
     assert replay(events, Algorithm.SHA256) == {pcr(1): Digest.of(Algorithm.SHA256, bytes(64))}
+
+
+@pytest.mark.parametrize("name", ["PCR\u0661", "PCR1\u0661", "PCR\u0967", "RTMR\u0661", "PCR\uff11", "PCR1\n"])
+def test_digits_are_those_of_ascii(name: str) -> None:
+    with pytest.raises(TeekitError, match="no such measurement register"):
+        Register(name)

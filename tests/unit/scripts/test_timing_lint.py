@@ -9,7 +9,7 @@ import pytest
 from builders.timing_lint import lint_python, lint_shell
 
 CHECKOUT = Path(__file__).parents[3]
-FOLDERS = ("mkosi", "nix", "scripts", ".ci")
+FOLDERS = ("mkosi", "nix", "scripts", ".ci", "verifier")
 # In the guest, not in the build.
 NOT_A_BUILD = ("mkosi.extra/usr/lib/python3", "mkosi.extra/usr/lib/teekit")
 BASH, SH = "#!/bin/bash\nset -euo pipefail\n", "#!/bin/sh\nset -eu\n"
@@ -40,7 +40,7 @@ def is_python(path: Path) -> bool:
     "path", [path for path in files() if is_shell(path)], ids=lambda path: path.relative_to(CHECKOUT).as_posix()
 )
 def test_no_shell_script_depends_on_timing(path: Path) -> None:
-    builds = path.relative_to(CHECKOUT).parts[0] in ("mkosi", "nix")
+    builds = path.relative_to(CHECKOUT).parts[0] in ("mkosi", "nix", "verifier")
     assert lint_shell(path.read_text(), builds=builds) == []
 
 
@@ -61,7 +61,7 @@ def test_the_scripts_are_found() -> None:
         "mkosi/uki.finalize",
         "mkosi/mkosi.images/base/mkosi.extra/init",
         "mkosi/mkosi.images/kernel/build-kernel",
-        "nix/assemble_environment.sh",
+        "verifier/teekit_verify/rebuild/assemble_environment.sh",
         "scripts/soak.sh",
         ".ci/run",
     } <= names

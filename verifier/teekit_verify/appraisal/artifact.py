@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.artifacts import as_claims, check_boot_file
@@ -43,15 +44,19 @@ def compare_with_published(
 
 
 def _on_machines(values: ReferenceValues, measurements: Measurements) -> Sequence[ReferenceValues]:
-    """Other formats do not name machine types: what they say of `gcp` is said of `gcp/c3-standard-4` too."""
+    """Other formats do not name machine types: what they say of `gcp` is said of `gcp/c3-standard-4` too. Of each kind of
+    machine that they are about, one has to match.
+    """
     if not values.unmentioned:
         return (values,)
-    families = [(name, name.partition("/")[0]) for name in measurements.platforms]
+    measured = [
+        [name for name in measurements.platforms if name.partition("/")[0] == family] or [family]
+        for family in values.platforms
+    ]
     return [
-        replace(values, platforms={name: values.platforms[family]})
-        for name, family in families
-        if family in values.platforms
-    ] or [values]
+        replace(values, platforms=dict(zip(names, values.platforms.values(), strict=True)))
+        for names in product(*measured)
+    ]
 
 
 def _compare(values: ReferenceValues, measurements: Measurements, *, claimed: bool) -> Compared:

@@ -135,6 +135,19 @@ class PeImage:
         return tuple(span for span in spans if span.size_bytes)
 
 
+def raw_end(head: bytes) -> int | None:
+    """Where the file should end by the section table in its first bytes; None if they are no PE headers, or are not whole."""
+    if head[:2] != b"MZ" or len(head) < _DOS_HEADER_BYTES:
+        return None
+    at = int.from_bytes(head[0x3C:0x40], "little")
+    count = int.from_bytes(head[at + 6 : at + 8], "little")
+    table = at + 24 + int.from_bytes(head[at + 20 : at + 22], "little")
+    if head[at : at + 4] != b"PE\0\0" or not 0 < count <= _MAX_SECTIONS or table + 40 * count > len(head):
+        return None
+    rows = (head[table + 40 * index :][:_SECTION_HEADER_BYTES] for index in range(count))
+    return max(int.from_bytes(row[16:20], "little") + int.from_bytes(row[20:24], "little") for row in rows)
+
+
 def parse_pe(data: memoryview, *, what: str = "PE image", base: int = 0) -> PeImage:
     """Parse the headers of a PE32+ image; `base` is the offset of `data` in its file, for errors only.
 

@@ -125,7 +125,9 @@ def _monitor(folder: Path, log: Path) -> QmpClient:
 
 
 def _not_started(log: Path) -> TeekitError:
-    return TeekitError("QEMU does not start; its last lines were:\n" + "\n".join(last_lines(log)))
+    return TeekitError(
+        "QEMU does not start; its last lines were:\n" + "\n".join(f"  | {line}" for line in last_lines(log))
+    )
 
 
 def argv(program: str, arguments: Sequence[str], folder: Path) -> tuple[str, ...]:

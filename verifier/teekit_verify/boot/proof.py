@@ -14,6 +14,7 @@ from teekit_verify.boot.qemu import memory_for
 from teekit_verify.boot.swtpm import BANKS
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.files import write_named
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.prediction.uki import Prediction, predict_uki
 from teekit_verify.registers.align import first_divergence
@@ -108,7 +109,7 @@ def prove(artifact: Path, options: BootOptions, progress: Progress, *, save_log:
         enough = max(options.memory_bytes, memory_for(booted.uki.stat().st_size))
         capture = boot_and_capture(booted.disk, replace(options, memory_bytes=enough), progress)
     if save_log is not None:
-        save_log.write_bytes(capture.raw)
+        write_named(save_log, capture.raw)
     return compare(predictions, capture)
 
 

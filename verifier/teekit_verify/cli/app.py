@@ -7,17 +7,20 @@ import json
 import signal
 import sys
 import traceback
-from typing import Annotated
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from teekit_verify import __version__
 from teekit_verify.cli.attest import attest
 from teekit_verify.cli.boot import boot
+from teekit_verify.cli.collateral import collateral
 from teekit_verify.cli.compare import compare
 from teekit_verify.cli.doctor import doctor
 from teekit_verify.cli.env import env
 from teekit_verify.cli.explain import explain
+from teekit_verify.cli.inputs import inputs
 from teekit_verify.cli.inspect import inspect
 from teekit_verify.cli.local import local
 from teekit_verify.cli.lock import fetch, lock
@@ -30,6 +33,9 @@ from teekit_verify.cli.replay import replay
 from teekit_verify.cli.report import report
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _INTERRUPTED = 130
 # What Typer raises for wrong usage: click's class in older versions, one of its own in newer ones. BadParameter is one in both.
@@ -74,11 +80,13 @@ app.command()(boot)
 app.command()(local)
 app.command()(replay)
 app.command()(quote)
+app.add_typer(collateral, name="collateral")
 app.add_typer(reference, name="reference")
 app.add_typer(attest, name="attest")
 app.command()(doctor)
 app.add_typer(lock, name="lock")
 app.command()(fetch)
+app.add_typer(inputs, name="inputs")
 app.add_typer(env, name="env")
 
 
@@ -93,12 +101,13 @@ def main(argv: list[str]) -> ExitStatus:
             raise KeyboardInterrupt  # noqa: TRY301 - Typer turned it into an exit status
         return ExitStatus(status or 0)
     except TeekitError as error:
-        return _report(argv, error.code, error.message, error.hint, error)
+        return _report(argv, error.code, error.message, error.hint, error, error.facts)
     except _WrongUsage as error:  # in Typer's words
+        words = error.format_message()  # type: ignore[attr-defined]
         return _report(
             argv,
             WRONG_USAGE,
-            error.format_message(),  # type: ignore[attr-defined]
+            " ".join(words.split("\n\t")),
             "Run it with --help to see how it is used.",
             error,
         )
@@ -116,11 +125,18 @@ def main(argv: list[str]) -> ExitStatus:
         )
 
 
-def _report(argv: list[str], code: str, message: str, hint: str | None, error: BaseException) -> ExitStatus:
+def _report(
+    argv: list[str],
+    code: str,
+    message: str,
+    hint: str | None,
+    error: BaseException,
+    facts: Mapping[str, object] = MappingProxyType({}),
+) -> ExitStatus:
     if shared.DEBUG_FLAG in argv:
         traceback.print_exception(error)
     if "--json" in argv:
-        typer.echo(json.dumps({"error": {"code": code, "message": message, "hint": hint}}, indent=2))
+        typer.echo(json.dumps({"error": {"code": code, "message": message, "hint": hint, **facts}}, indent=2))
     shared.say_error(message, hint)
     return ExitStatus.NO_VERDICT
 

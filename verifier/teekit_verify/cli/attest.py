@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from teekit_verify.cli.options.shared import DebugOption, JsonOption
+from teekit_verify.cli.options.shared import DebugOption, JsonOption, say
 from teekit_verify.cli.options.signing import AtOption, KeyOption, TrustedKeysOption, day, signing_key
 from teekit_verify.core.outcome import ExitStatus
 
@@ -45,7 +45,7 @@ def create(
     data = signed_statement(rebuilt, name, source_commit(rebuilt, commit), private)
     output.mkdir(parents=True, exist_ok=True)
     write_whole(output / f"{name}.intoto.jsonl", data)
-    typer.echo(f"wrote {output / name}.intoto.jsonl: {rebuilt.verdict.value}, signed by key {private.id}", err=True)
+    say(f"wrote {output / name}.intoto.jsonl: {rebuilt.verdict.value}, signed by key {private.id}")
     return ExitStatus.HOLDS
 
 

@@ -59,7 +59,7 @@ def compare(
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
-    """Compare FILE, or a guest's quote, with published values in REF.
+    """Compare FILE, or a guest's quote, with the values in REF.
 
     FILE's own bytes are hashed and measured. A measurements.json is only somebody's claim about them: it is taken with --claims
     alone, and shown as one. Where they differ, the first event that does is named.

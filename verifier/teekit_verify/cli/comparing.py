@@ -10,6 +10,7 @@ import typer
 
 from teekit_verify import __version__, api
 from teekit_verify.cli.options.shared import say_warning
+from teekit_verify.cli.wrong_file import ARTIFACTS, Given, expecting
 from teekit_verify.documents.release import withdrawal_of
 from teekit_verify.record import json_report
 from teekit_verify.record.document import ComparisonReport, ReferenceUsed
@@ -34,7 +35,9 @@ def compare_file(
 
     Raises TeekitError if there is no verdict.
     """
-    compared = api.appraise_claims(ref, file, root=root) if claims else api.appraise_artifact(ref, file, root=root)
+    wanted = (Given.DOCUMENT,) if claims else ARTIFACTS
+    with expecting(ref, Given.REFERENCE), expecting(file, *wanted):
+        compared = api.appraise_claims(ref, file, root=root) if claims else api.appraise_artifact(ref, file, root=root)
     _warn_if_withdrawn(ref)
     used = _used(ref, compared.published, compared.values)
     report = ComparisonReport(
@@ -61,9 +64,14 @@ def compare_quote(
     json_output: bool,
 ) -> ExitStatus:
     """As `compare_file`; `platform` is one of the reference's, or None for the one that fits. `firmware`: MRTDs vouched for."""
-    guest = api.appraise_guest(
-        ref, files, policy, platform=platform, secure_boot=secure_boot, firmware=firmware, root=root
-    )
+    with (
+        expecting(ref, Given.REFERENCE),
+        expecting(files.eventlog, Given.LOG, Given.QUOTE),
+        expecting(files.quote, Given.QUOTE),
+    ):
+        guest = api.appraise_guest(
+            ref, files, policy, platform=platform, secure_boot=secure_boot, firmware=firmware, root=root
+        )
     _warn_if_withdrawn(ref)
     appraisal = guest.appraisal
     used = _used(ref, guest.published, appraisal.values)

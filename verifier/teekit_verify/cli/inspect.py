@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from teekit_verify.cli.options.shared import DebugOption, EventsOption, JsonOption
+from teekit_verify.cli.wrong_file import Given, expecting
 from teekit_verify.core.outcome import ExitStatus
 
 
@@ -36,7 +37,9 @@ def inspect(
     from teekit_verify.report.inspect.file import inspect_file
     from teekit_verify.report.layout import console
 
-    found = inspect_file(file, events=events)
+    known = set(Given) - {Given.FOLDER, Given.EMPTY, Given.CUT_OFF, Given.EFI_PROGRAM}
+    with expecting(file, *known):
+        found = inspect_file(file, events=events)
     if json_output:
         typer.echo(found.render().decode(), nl=False)
     else:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from teekit_verify.cli.lock_review import check, diff
 from teekit_verify.cli.options import shared
+from teekit_verify.cli.options.rebuild import ReleaseOption, RepositoryOption
 from teekit_verify.core.outcome import ExitStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from teekit_verify.rebuild.lock import LockedPackage
 
 lock = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 lock.command("diff")(diff)
@@ -46,7 +52,7 @@ def make(
     typer.echo(
         json.dumps(summary, indent=2) if json_output else f"{summary['packages']} packages, lock {summary['sha256']}"
     )
-    typer.echo(f"wrote {path}", err=True)
+    shared.say(f"wrote {path}")
     return ExitStatus.HOLDS
 
 
@@ -55,21 +61,34 @@ def fetch(
     profile: shared.ProfileOption = None,
     kernel: shared.KernelOption = "debian",
     lock_file: shared.LockOption = None,
+    release: ReleaseOption = None,
+    repository: RepositoryOption = None,
     source: shared.SourceOption = None,
+    inputs: shared.InputsOption = None,
     mirror: shared.MirrorOption = None,
     snapshot_archive: shared.SnapshotArchiveOption = shared.SNAPSHOT_ARCHIVE,
     npm_registry: shared.NpmRegistryOption = None,
     json_output: shared.JsonOption = False,
     debug: shared.DebugOption = False,
 ) -> ExitStatus:
-    """Download the locked packages of an image; check their digests."""
+    """Download the locked packages of an image; check their digests.
+
+    With --release all that its rebuild needs: environment, image and source. Then `rebuild --release NAME --offline` works.
+    """
+    from teekit_verify.rebuild import inputs_archive
     from teekit_verify.rebuild import lock as locks
 
-    bringing = shared.provision(source, mirror, snapshot_archive, npm_registry)
-    locked = locks.load(lock_file or bringing.project.image_lock)
-    key = shared.find_target(image, kernel, profile).key
-    packages = locked.for_target(key)
-    bringing.fetch(locked, packages)
+    bringing = shared.provision(source, mirror, snapshot_archive, npm_registry, inputs)
+    packages: Sequence[LockedPackage]
+    if release is not None:
+        with shared.release_subject(bringing, release, repository) as subject:
+            packages, key = inputs_archive.fetch_all(subject), subject.target.key
+            locked = inputs_archive.locks_of(subject)[1]
+    else:
+        locked = locks.load(lock_file or bringing.project.image_lock)
+        key = shared.find_target(image, kernel, profile).key
+        packages = locked.for_target(key)
+        bringing.fetch(locked, packages)
     size_bytes = sum(package.size_bytes for package in packages)
     summary = {"packages": len(packages), "size_bytes": size_bytes, "lock_sha256": locked.digest_for(key).hex}
     typer.echo(

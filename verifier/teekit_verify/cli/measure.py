@@ -8,6 +8,7 @@ import typer
 
 from teekit_verify.cli.options import measure as given
 from teekit_verify.cli.options.shared import DebugOption, EventsOption, JsonOption
+from teekit_verify.cli.wrong_file import ARTIFACTS, expecting
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
@@ -30,6 +31,7 @@ def measure(
     events: EventsOption = False,
     output: given.OutputOption = None,
     pcrlock: given.PcrlockOption = False,
+    format_name: given.FormatOption = None,
     mrtd_order: given.MrtdOrderOption = "both",
     json_output: JsonOption = False,
     debug: DebugOption = False,
@@ -45,12 +47,14 @@ def measure(
     from teekit_verify.artifacts.tdvf import is_tdvf
     from teekit_verify.boot.machine_request import MachineRequest
     from teekit_verify.cli.measure_firmware import measure_firmware
-    from teekit_verify.core.files import write_whole
+    from teekit_verify.core.files import write_named
     from teekit_verify.documents.create import dump_measurements
-    from teekit_verify.documents.pcrlock import dump_pcrlock
     from teekit_verify.prediction.image import booted_profile, measure_file, platforms_for
+    from teekit_verify.reference.writers import writer
     from teekit_verify.report import layout, terminal
 
+    chosen = writer("pcrlock") if pcrlock else None if format_name is None else writer(format_name)
+    _require(not (pcrlock and format_name), "--pcrlock is --format pcrlock: give one of them")
     request = MachineRequest(machine or (), firmware, disks, memory, cpus, edk2, qemu)
     of_images = bool(platform) or profile is not None or vtpm is not None or pcrlock
     booted = ""
@@ -65,17 +69,21 @@ def measure(
         _require(initrd is None and cmdline is None, "--initrd and --cmdline go with --kernel")
         assert file is not None  # noqa: S101 - for mypy
         if is_tdvf(file):
-            _require(not of_images and output is None and not request.any, "of firmware alone, only MRTD is measured")
+            _require(
+                not of_images and not chosen and output is None and not request.any,
+                "of firmware alone, only MRTD is measured",
+            )
             return measure_firmware(file, mrtd_order, json_output=json_output)
-        names = platform or (["uefi-vtpm"] if pcrlock else ["gcp"] if machine else [])
-        platforms = platforms_for(file, names, vtpm=vtpm)
-        measurements = measure_file(file, platforms, machines=request.machines(platforms), profile=profile or "0")
-        booted = booted_profile(file, profile or "0")
+        names = platform or (list(chosen.platforms) if chosen else ["gcp"] if machine else [])
+        with expecting(file, *ARTIFACTS):
+            platforms = platforms_for(file, names, vtpm=vtpm)
+            measurements = measure_file(file, platforms, machines=request.machines(platforms), profile=profile or "0")
+            booted = booted_profile(file, profile or "0")
     document = dump_measurements(measurements)
     if output is not None:
-        write_whole(output, document)
-    if pcrlock:
-        typer.echo(dump_pcrlock(measurements).decode(), nl=False)
+        write_named(output, document)
+    if chosen is not None:
+        typer.echo(chosen.write(measurements).decode(), nl=False)
     elif json_output:
         typer.echo(document.decode(), nl=False)
     else:

@@ -24,6 +24,7 @@ from teekit_verify.cli.options.quote import (
     quote_policy,
 )
 from teekit_verify.cli.options.shared import DebugOption, JsonOption
+from teekit_verify.cli.wrong_file import Given, expecting
 from teekit_verify.core.outcome import ExitStatus
 
 
@@ -46,7 +47,7 @@ def quote(
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
-    """Verify a TDX quote: its signatures, and what it says of its TD.
+    """Verify a TDX quote: its signatures, and what it says.
 
     The signatures must lead to Intel's root. Nothing is fetched. Registers are shown, not compared: `compare` does that.
 
@@ -68,7 +69,8 @@ def quote(
         service_tds=service_td,
         **allowed,
     )
-    verified = api.verify_quote(file, policy)
+    with expecting(file, Given.QUOTE):
+        verified = api.verify_quote(file, policy)
     whole = verified.quote, verified.signature, verified.appraisal
     if json_output:
         typer.echo(json.dumps(quote_report.render_quote_appraisal(*whole), indent=2))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ import typer  # noqa: TC002 - it reads annotations at run time
 from teekit_verify.cli.options import rebuild as given
 from teekit_verify.cli.options import shared
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.files import require_no_link
 from teekit_verify.core.outcome import ExitStatus
 
 if TYPE_CHECKING:
@@ -40,7 +40,11 @@ def rebuild(
     tag_key: given.TagKeyOption = None,
     mkosi_args: given.MkosiArgsOption = None,
     allow_dirty: given.AllowDirtyOption = False,
+    allow_foreign_environment: given.AllowForeignEnvironmentOption = False,
     offline: given.OfflineOption = False,
+    inputs: shared.InputsOption = None,
+    locked_only: given.LockedOption = False,
+    todays_packages: given.TodaysPackagesOption = False,
     mirror: shared.MirrorOption = None,
     snapshot: shared.SnapshotOption = None,
     snapshot_archive: shared.SnapshotArchiveOption = shared.SNAPSHOT_ARCHIVE,
@@ -48,72 +52,52 @@ def rebuild(
     json_output: shared.JsonOption = False,
     debug: shared.DebugOption = False,
 ) -> ExitStatus:
-    """Build an image twice; compare the builds with published values.
+    """Build an image twice; compare with what was published.
 
     The conditions of the builds differ (--vary). The measurements of the image are predicted, and compared too.
 
     Exit status: 0 REPRODUCED, 1 another verdict, 2 none: wrong usage, or a build failed.
     """
-    from teekit_verify.rebuild import lock, run, variation
-    from teekit_verify.rebuild.subject import Choice, find_subject
-    from teekit_verify.rebuild.workspace import Workspace, require_apart
-    from teekit_verify.record import directory, judging
+    from teekit_verify.rebuild.subject import Choice
+    from teekit_verify.record.rebuild import RebuildRequest
+    from teekit_verify.record.rebuild import rebuild as rebuilt
     from teekit_verify.report.html import page
 
     command = shared.command_line(context)
-    if release is not None or mkosi_args is not None:
-        _require_no_image(command)
-    varied = variation.conditions(vary)
-    choice = Choice(
-        image=image,
-        profiles=shared.profiles_of(kernel, profile),
-        source=source,
-        release=release,
-        commit=commit,
-        repository=repository,
-        tag_key=tag_key,
-        mkosi_args=mkosi_args,
-        allow_dirty=allow_dirty,
-    )
+    _require_meaningful(command)
+    _require_place(output, workspace)
     own = source if mkosi_args is None else None  # a stranger's project is built with our environment
-    bringing = replace(
-        shared.provision(own, mirror, snapshot_archive, npm_registry), offline=offline, snapshot=snapshot
+    bringing = shared.provision(own, mirror, snapshot_archive, npm_registry, inputs)
+    request = RebuildRequest(
+        Choice(
+            image=image,
+            profiles=shared.profiles_of(kernel, profile),
+            source=source,
+            release=release,
+            commit=commit,
+            repository=repository,
+            tag_key=tag_key,
+            mkosi_args=mkosi_args,
+            allow_dirty=allow_dirty,
+            allow_foreign_environment=allow_foreign_environment,
+        ),
+        replace(bringing, offline=offline, snapshot=snapshot),
+        output,
+        workspace,
+        reference=reference,
+        no_reference=no_reference,
+        lock_file=lock_file,
+        keep=keep,
+        clean=clean,
+        parallel=parallel,
+        vary=vary,
+        locked_only=locked_only,
+        todays_packages=todays_packages,
+        command=command,
     )
-    makes_lock = mkosi_args is not None and lock_file is None
-    if snapshot is not None and not makes_lock:
-        raise TeekitError("--snapshot says nothing where a lock names the packages", hint="Leave it out.")
-    require_apart(output, workspace, *([source] if source and mkosi_args is not None else [bringing.project.mkosi]))
-    _require_place(output, reference, no_reference=no_reference)
-    named_lock = None if lock_file is None else lock.load(lock_file)  # it may be that of the older report
-    place = Workspace(workspace.resolve())
-    with place.locked():
-        if (older := directory.set_aside(output)) is not None:
-            bringing.progress.note(f"the older report is {older} until there is a new one")
-        if clean:
-            place.clear()
-        run.require_host(bringing, place)
-        subject = find_subject(choice, bringing, place)
-        bringing, target = subject.bringing, subject.target
-        published = None if no_reference else judging.find_reference(reference, subject.reference)
-        if makes_lock:
-            locked = bringing.new_image_lock((target,))
-        else:
-            locked = named_lock or lock.load(bringing.project.image_lock)
-        plan = run.prepare(target, bringing, place, locked)
-        subject.require_unchanged()
-        known = judging.unfinished(subject, plan, varied, published, command=command, output=output)
-        try:
-            two = run.build_twice(plan, varied, place, bringing.progress, parallel=parallel)
-            report = judging.judge(known, two, bringing.progress)
-        except TeekitError as error:
-            with suppress(Exception):  # the first error is the one to show
-                judging.write_failure(known, error, place, bringing.progress, page.render)
-            raise
-        directory.write(output, report, two, page.render)
-        if not keep:
-            place.clear()
-    _show(report, subject.withdrawn, json_output=json_output)
-    return report.verdict.exit_status
+    done = rebuilt(request, page.render)
+    _show(done.report, done.withdrawn, json_output=json_output)
+    return done.report.verdict.exit_status
 
 
 def _show(report: RebuildReport, withdrawn: str | None, *, json_output: bool) -> None:
@@ -129,6 +113,13 @@ def _show(report: RebuildReport, withdrawn: str | None, *, json_output: bool) ->
         shared.say_warning(f"this release is withdrawn: {withdrawn}")
 
 
+def _require_meaningful(command: tuple[str, ...]) -> None:
+    if "--release" in command or "--mkosi-args" in command:
+        _require_no_image(command)
+    if "--todays-packages" in command:
+        _require_plain(command)
+
+
 def _require_no_image(command: tuple[str, ...]) -> None:
     """A choice that would be passed over in silence."""
     for option in ("--image", "--profile", "--kernel"):
@@ -136,15 +127,16 @@ def _require_no_image(command: tuple[str, ...]) -> None:
             raise TeekitError(f"{option} says nothing here: the release, or --mkosi-args, does", hint="Leave it out.")
 
 
-def _require_place(output: Path, reference: Path | None, *, no_reference: bool) -> None:
-    """The report takes its folder's place: whoever stood in the old one would stand nowhere, and a reference be gone."""
-    from teekit_verify.rebuild.workspace import require_apart
-    from teekit_verify.record import directory
+def _require_plain(command: tuple[str, ...]) -> None:
+    """Today's packages are for a checkout: everything else names what it is made of."""
+    for option in ("--release", "--commit", "--mkosi-args", "--lock", "--locked", "--offline"):
+        if option in command:
+            raise TeekitError(f"--todays-packages and {option} exclude each other", hint="Give one of them.")
 
-    if no_reference and reference is not None:
-        raise TeekitError("--reference and --no-reference exclude each other", hint="Give one of them.")
-    if reference is not None:
-        require_apart(output, reference)
+
+def _require_place(output: Path, workspace: Path) -> None:
+    """Whoever stood in the old folder would stand nowhere; and a link that somebody put where a default goes is not followed."""
+    for folder in {output, workspace} & {Path("report"), Path("workspace")}:
+        require_no_link(folder)
     if Path.cwd().is_relative_to(output.resolve()):
         raise TeekitError(f"{output} is the folder you are in", hint="Name another folder with --output DIR.")
-    directory.require_replaceable(output)

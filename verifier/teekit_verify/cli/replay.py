@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from teekit_verify.cli.options.shared import DebugOption, EventsOption, JsonOption
+from teekit_verify.cli.wrong_file import Given, expecting
 from teekit_verify.core.outcome import ExitStatus
 
 
@@ -77,10 +78,13 @@ def replay(
     from teekit_verify.report.inspect import evidence as evidence_report
 
     log_kind = None if kind is None else LogKind(kind.upper())
-    log = read_log(eventlog, table=table, kind=log_kind, ima=ima)
-    other = None if against is None else read_log(against, kind=log_kind)
+    with expecting(eventlog, Given.LOG):
+        log = read_log(eventlog, table=table, kind=log_kind, ima=ima)
+    with expecting(against, Given.LOG):
+        other = None if against is None else read_log(against, kind=log_kind)
     logs = (log,) if other is None else (log, other)
-    quoted = None if quote is None else compare_with_quote(log, read_quote(quote))
+    with expecting(quote, Given.QUOTE):
+        quoted = None if quote is None else compare_with_quote(log, read_quote(quote))
     expected = None if other is None else compare_logs(other, log)
     if json_output:
         document = boot_report.render_event_log(log, events=events)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from teekit_verify.cli.options.shared import DebugOption
+from teekit_verify.cli.options.shared import DebugOption, say
 from teekit_verify.core.outcome import ExitStatus
 
 
@@ -31,7 +31,7 @@ def report(
 
     The report is shown, not checked: exit status 0 says that it is a report, whatever its verdict.
     """
-    from teekit_verify.core.files import write_whole
+    from teekit_verify.core.files import write_named, write_whole
     from teekit_verify.record import read
     from teekit_verify.report import layout
     from teekit_verify.report.html import page as html_report
@@ -43,6 +43,7 @@ def report(
         screen.show(shown, layout.console(sys.stdout))
         return ExitStatus.HOLDS
     page = output or path.with_name("report.html")
-    write_whole(page, html_report.render(shown))
-    typer.echo(f"wrote {page}", err=True)
+    write = write_whole if output is None else write_named
+    write(page, html_report.render(shown))
+    say(f"wrote {page}")
     return ExitStatus.HOLDS

@@ -5,12 +5,19 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
+_OWN_LINES = (
+    *("  | ", "  tried ", "  and ", "  there is no source"),
+    *("  gone: ", "  unreachable: ", "  other bytes: "),
+)
+"""How the lines of our own messages begin after the first: what a program printed, what was asked for a file."""
+
 
 class TeekitError(Exception):
     """No verdict could be reached (exit status 2): unreadable input, failed build, missing tool, wrong usage.
 
-    `code` is for programs and never changes; docs/errors.md lists all of them. A subclass has its own: its name in snake
-    case without `Error`, unless it says another.
+    Message and hint are fit for a terminal whatever foreign names they hold, see `shown`. `code` is for programs and never
+    changes; docs/errors.md lists all of them. A subclass has its own: its name in snake case without `Error`, unless it
+    says another.
     """
 
     code: ClassVar[str] = "error"
@@ -22,9 +29,14 @@ class TeekitError(Exception):
             cls.code = "_".join(words).lower()
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = shown(message)
+        self.hint = None if hint is None else printable(hint)
+        super().__init__(self.message)
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What the message says, as plain values, where programs may want it."""
+        return {}
 
 
 class MalformedInputError(TeekitError):
@@ -57,4 +69,15 @@ def printable(text: str) -> str:
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode()
         for character in text
+    )
+
+
+def shown(message: str) -> str:
+    """A message made safe for a terminal: `printable`, but for the line ends of our own messages, whose lines are indented.
+
+    So no foreign name can begin a line, as the line of a verdict.
+    """
+    first, *others = message.split("\n")
+    return printable(first) + "".join(
+        "\n" + printable(line) if line.startswith(_OWN_LINES) else "\\n" + printable(line) for line in others
     )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 _HINT = "Name a writable place."
+_MAX_NAME_BYTES = 255
 
 
 @contextmanager
@@ -77,31 +78,57 @@ def _in_words(size_bytes: int) -> str:
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file so that under its name it is either whole and on disk, or what it was before.
 
-    A symlink is followed; something that is no file (a pipe, /dev/stdout) is written to as it is.
-    Raises TeekitError where nothing can be written.
+    For names that nobody typed: what has the name, be it a link or a pipe that somebody left in a folder, is replaced and
+    never followed. Raises TeekitError where nothing can be written.
     """
-    target = resolved(path)
-    part = target.with_name(f".{target.name}.part")
     try:
-        if target.exists() and not target.is_file():
-            target.write_bytes(data)
-            return
-        try:
-            _write_through(part, data)
-            part.replace(target)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
+        _replace(path, data)
     except OSError as error:
         raise TeekitError(f"{path}: cannot be written: {error.strerror}", hint=_HINT) from error
 
 
+def write_named(path: Path, data: bytes) -> None:
+    """The same for a name that the user gave: a link is followed, and what is no file (a pipe, /dev/stdout) is written to as it is."""
+    target = resolved(path)
+    try:
+        if target.exists() and not target.is_file():
+            target.write_bytes(data)
+        else:
+            _replace(target, data)
+    except OSError as error:
+        raise TeekitError(f"{path}: cannot be written: {error.strerror}", hint=_HINT) from error
+
+
+def _replace(path: Path, data: bytes) -> None:
+    part = path.with_name(f".{path.name}.part")
+    if len(os.fsencode(part.name)) > _MAX_NAME_BYTES:
+        part = path.with_name(".part")
+    part.unlink(missing_ok=True)
+    try:
+        _write_through(part, data)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
 def _write_through(path: Path, data: bytes) -> None:
-    """Write to the disk, not only to memory: a name must never outlive a crash with other content."""
-    with path.open("wb") as stream:
+    """Write a new file to the disk, not only to memory: a name must never outlive a crash with other content."""
+    with open(path, "xb", opener=without_following) as stream:
         stream.write(data)
         stream.flush()
         os.fsync(stream.fileno())
+
+
+def without_following(path: str, flags: int) -> int:
+    """An `opener` for `open`: fails where the last part of the name is a link."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
+
+
+def require_no_link(folder: Path) -> None:
+    """For folders that nobody named: one may stand in a stranger's folder. Raises TeekitError for a link."""
+    if folder.is_symlink():
+        raise TeekitError(f"{folder} is a link", hint="Remove it, or name the folder it leads to.")
 
 
 @contextmanager

@@ -13,6 +13,17 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Self
 
 from teekit_verify.core.errors import ToolFailedError, ToolMissingError, printable
+from teekit_verify.core.output import (
+    MOST_STDOUT_BYTES,
+    TAIL_BYTES,
+    Log,
+    Pump,
+    Sink,
+    Tail,
+    TooMuchError,
+    Whole,
+    exchange,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +33,6 @@ if TYPE_CHECKING:
 _TERM_GRACE_SECONDS = 10
 _TAIL_LINES = 20
 _MAX_LINE = 240
-_TAIL_BYTES = 64 << 10
 _DOCTOR_HINT = "Run `teekit-verify doctor`."
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -54,53 +64,56 @@ def run(
     stdin: bytes | None = None,
     accept: tuple[int, ...] = (0,),
     pass_fds: tuple[int, ...] = (),
+    most_bytes: int = MOST_STDOUT_BYTES,
+    watch: Callable[[], str | None] = lambda: None,
 ) -> Completed:
     """Run a program to its end in a process group of its own, and end the group on a timeout or Ctrl-C, and with the program.
 
     With `log`, stdout and stderr are appended to that file; without it stdout is returned, and errors show both.
-    Raises ToolMissingError, or ToolFailedError for an exit status outside `accept`, a signal, or the timeout.
+    A program that prints more than `most_bytes` (to a log: MOST_LOG_BYTES) is ended, and so is one about which `watch`,
+    asked twice a second, has something to say: what it used too much of.
+    Raises ToolMissingError, or ToolFailedError for an exit status outside `accept`, a signal, the timeout, or too much.
     """
-    with _LogFile(log) as stream, _memory(stdin or b"") as given, _memory() as out, _memory() as err:
-        with _DelayedInterrupt() as interrupt:
-            process = _popen(
-                argv,
-                stdin=given if stdin is not None else subprocess.DEVNULL,
-                output=stream or out,
-                errors=stream or err,
-                environment=environment,
-                cwd=cwd,
-                pass_fds=pass_fds,
-            )
+    stdout, stderr = Whole(most_bytes), Tail()
+    with _LogFile(log) as stream, _DelayedInterrupt() as interrupt:
+        process = _popen(
+            argv,
+            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+            stderr=subprocess.PIPE if stream is None else subprocess.STDOUT,
+            environment=environment,
+            cwd=cwd,
+            pass_fds=pass_fds,
+        )
+        with process:  # closes its pipes
             try:
                 interrupt.let_through()
-                process.wait(timeout_seconds)
-            except subprocess.TimeoutExpired:
+                assert process.stdout is not None  # noqa: S101 - it is a pipe
+                sinks: dict[IO[bytes], Sink] = {process.stdout: stdout if stream is None else Log(stream)}
+                if process.stderr is not None:
+                    sinks[process.stderr] = stderr
+                # What it leaves behind is ended and not waited for: a child of unshare(1) waits for ever
+                # where it may not make a namespace.
+                exchange(
+                    process,
+                    sinks,
+                    stdin,
+                    timeout_seconds=timeout_seconds,
+                    watch=watch,
+                    ended=lambda: _signal_group(process, signal.SIGKILL),
+                )
+            except (TimeoutError, TooMuchError) as error:
                 end_group(process)
-                problem = f"did not finish within {timeout_seconds:g} s"
-                raise _failure(argv, problem, log, _written(out) + _written(err)) from None
+                problem = (
+                    str(error) if isinstance(error, TooMuchError) else f"did not finish within {timeout_seconds:g} s"
+                )
+                raise _failure(argv, problem, log, bytes(stdout.data[-TAIL_BYTES:] + stderr.data)) from None
             except BaseException:
                 end_group(process)
                 raise
-        # What it left behind is not waited for: a child of unshare(1) waits for ever where it may not make a namespace.
-        _signal_group(process, signal.SIGKILL)
-        stdout, stderr = _written(out), _written(err)
     if process.returncode not in accept:
-        raise _failure(argv, _status_in_words(process.returncode), log, stdout + stderr)
-    return Completed(tuple(argv), process.returncode, stdout)
-
-
-@contextmanager
-def _memory(content: bytes = b"") -> Iterator[IO[bytes]]:
-    """A file that is nowhere: unlike a pipe's, its end does not depend on who still has it open."""
-    with os.fdopen(os.memfd_create("teekit"), "w+b") as stream:
-        stream.write(content)
-        stream.seek(0)
-        yield stream
-
-
-def _written(stream: IO[bytes]) -> bytes:
-    stream.seek(0)
-    return stream.read()
+        problem = _status_in_words(process.returncode)
+        raise _failure(argv, problem, log, bytes(stdout.data[-TAIL_BYTES:] + stderr.data))
+    return Completed(tuple(argv), process.returncode, bytes(stdout.data))
 
 
 @contextmanager
@@ -112,15 +125,17 @@ def running(
     That raises ToolFailedError as `run` does. Output is appended to `log`.
     """
     with _LogFile(log) as stream, _DelayedInterrupt() as interrupt:
-        process = _popen(argv, output=stream, environment=environment)
+        process = _popen(argv, environment=environment)
+        pump = _pump(process, stream)
 
         def wait() -> None:
             try:
                 process.wait(timeout_seconds)
             except subprocess.TimeoutExpired:
                 raise _failure(argv, f"did not finish within {timeout_seconds:g} s", log, b"") from None
-            if process.returncode:
-                raise _failure(argv, _status_in_words(process.returncode), log, b"")
+            pump.finish()
+            if pump.problem or process.returncode:
+                raise _failure(argv, pump.problem or _status_in_words(process.returncode), log, b"")
 
         try:
             interrupt.let_through()
@@ -128,37 +143,46 @@ def running(
         finally:
             if process.poll() is None:
                 end_group(process)
+            pump.finish()
 
 
 @contextmanager
 def started(argv: Sequence[str], *, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Start a long-lived program (QEMU, swtpm) in a process group of its own, and end it with the block."""
     with log.open("ab") as stream, _DelayedInterrupt() as interrupt:
-        process = _popen(argv, output=stream)
+        process = _popen(argv)
+        pump = _pump(process, stream)
         try:
             interrupt.let_through()
             yield process
         finally:
             end_group(process)
+            pump.finish()
+
+
+def _pump(process: subprocess.Popen[bytes], log: IO[bytes] | None) -> Pump:
+    """Log what a program prints that works beside us; the program ends when that is too much."""
+    assert process.stdout is not None  # noqa: S101 - it is a pipe
+    return Pump(process.stdout, Tail() if log is None else Log(log), lambda: _signal_group(process, signal.SIGKILL))
 
 
 def _popen(
     argv: Sequence[str],
     *,
-    output: IO[bytes] | None,
-    errors: IO[bytes] | None = None,
-    stdin: IO[bytes] | int = subprocess.DEVNULL,
+    stderr: int = subprocess.STDOUT,
+    stdin: int = subprocess.DEVNULL,
     environment: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     pass_fds: tuple[int, ...] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start a program in a session, and so a process group, of its own; both its outputs go to `output`, unless `errors` is given."""
+    """Start a program in a session, and so a process group, of its own; its outputs are pipes, or one."""
     try:
         return subprocess.Popen(  # noqa: S603
             list(argv),
             stdin=stdin,
-            stdout=output,
-            stderr=errors or output,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            bufsize=0,
             env=None if environment is None else dict(environment),
             cwd=cwd,
             start_new_session=True,
@@ -198,14 +222,14 @@ def last_lines(log: Path, count: int = _TAIL_LINES) -> list[str]:
     """The last lines of a log file, made safe for a terminal; empty if there is no such file."""
     try:
         with log.open("rb") as stream:
-            stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL_BYTES))
-            return _tail(stream.read(_TAIL_BYTES), count)
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - TAIL_BYTES))
+            return _tail(stream.read(TAIL_BYTES), count)
     except FileNotFoundError:
         return []
 
 
 def _tail(output: bytes, count: int = _TAIL_LINES) -> list[str]:
-    lines = output[-_TAIL_BYTES:].decode("utf-8", "replace").split("\n")
+    lines = output[-TAIL_BYTES:].decode("utf-8", "replace").split("\n")
     return [_shortened(line) for line in (lines if lines[-1] else lines[:-1])[-count:]]
 
 
@@ -278,4 +302,14 @@ def _failure(argv: Sequence[str], problem: str, log: Path | None, output: bytes)
         parts.append("its last lines were:\n" + "\n".join(f"  | {line}" for line in lines))
     if log is not None:
         parts.append(f"the whole log is {log}")
-    return ToolFailedError("; ".join(parts), hint=f"To run just this step again: {shlex.join(argv)}")
+    return ToolFailedError("; ".join(parts), hint=f"To run just this step again: {_as_typed(argv)}")
+
+
+def _as_typed(argv: Sequence[str]) -> str:
+    """One line to paste into bash, whatever is in the words: what is not printable becomes $'...' (bash(1), QUOTING)."""
+    return " ".join(shlex.quote(word) if word.isprintable() else _in_escapes(word) for word in argv)
+
+
+def _in_escapes(word: str) -> str:
+    escaped = word.replace("\\", "\\\\").replace("'", "\\'")
+    return f"$'{printable(escaped)}'"

@@ -28,6 +28,9 @@ class Progress(Protocol):
     def count(self, done: int, total: int) -> None:
         """How far the innermost step is."""
 
+    def waiting(self, text: str) -> None:
+        """What the innermost step waits for; forgotten with its next count."""
+
     @property
     def timings(self) -> Sequence[Timing]:
         """Every step that ended, in order of ending."""

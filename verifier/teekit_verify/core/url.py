@@ -9,6 +9,8 @@ from teekit_verify.core.errors import TeekitError, printable
 
 _ADDRESS = re.compile(r"(https?://[^/?#\s]+|file://(?=/))(/[^?#\s]*)?")
 _SHOWN = 80
+_USER = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^/\s?#]*@")
+_QUERY = re.compile(r"(://[^?\s]*)\?\S*")
 
 
 def require_address(url: str, what: str) -> str:
@@ -18,7 +20,7 @@ def require_address(url: str, what: str) -> str:
     """
     if not (_ADDRESS.fullmatch(url) and url.isascii() and url.isprintable()):
         raise TeekitError(
-            f"{what} is an http, https or file address, found '{printable(url[:_SHOWN])}'",
+            f"{what} is an http, https or file address, found '{printable(redacted(url)[:_SHOWN])}'",
             hint="Write it like http://mirror.example.org or file:///srv/mirror.",
         )
     return url.rstrip("/")
@@ -27,6 +29,11 @@ def require_address(url: str, what: str) -> str:
 def join(base: str, path: str) -> str:
     """The address of a file below `base`; `path` is percent-encoded on the way."""
     return f"{base.rstrip('/')}/{quote(path)}"
+
+
+def of_file(path: str) -> str:
+    """The `file:` address of an absolute path."""
+    return f"file://{quote(path)}"
 
 
 def last_folder(url: str) -> str:
@@ -40,3 +47,19 @@ def last_folder(url: str) -> str:
 def decoded(text: str) -> str:
     """Percent-encoded text, decoded. Raises UnicodeDecodeError if that is not UTF-8."""
     return unquote(text, errors="strict")
+
+
+def path_of_file(url: str) -> str | None:
+    """The decoded path of a `file:` address; None for any other. Raises ValueError for what is no address."""
+    parts = urlsplit(url)
+    return unquote(parts.path) if parts.scheme == "file" else None
+
+
+def redacted(text: str) -> str:
+    """Text with addresses in it, less the users and passwords of those: reports and logs are shown around."""
+    return _USER.sub(r"\1***@", text)
+
+
+def shown(url: str) -> str:
+    """An address for people: printable, without its user, and without its query, which may be a key to what is behind it."""
+    return printable(_QUERY.sub(r"\1?...", redacted(url)))

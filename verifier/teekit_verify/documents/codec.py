@@ -111,5 +111,10 @@ def json_path(location: tuple[int | str, ...]) -> str:
 
 def dump(value: object) -> bytes:
     """Deterministic bytes: fields in the order of the dataclass, mappings in natural key order, one trailing newline."""
-    plain = TypeAdapter[Any](type(value)).dump_python(value, mode="json")
+    return dump_as(type(value), value)
+
+
+def dump_as(kind: Any, value: object) -> bytes:
+    """The same of a value in the form of an annotated type."""
+    plain = TypeAdapter[Any](kind).dump_python(value, mode="json")
     return json.dumps(plain, indent=2, ensure_ascii=False).encode() + b"\n"

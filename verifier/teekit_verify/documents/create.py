@@ -12,7 +12,7 @@ from teekit_verify.documents.inputs import in_order
 from teekit_verify.registers.replay import replay
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from teekit_verify.registers.events import Event
     from teekit_verify.registers.registers import Register
@@ -104,8 +104,11 @@ def dump_measurements(measurements: model.Measurements) -> bytes:
     return data
 
 
-def dump_inputs(inputs: model.Inputs) -> bytes:
+def dump_inputs(inputs: model.Inputs, served: Mapping[Digest, str] | None = None) -> bytes:
     """Deterministic bytes of `inputs.json`. Raises TeekitError for inputs that `load_inputs` would refuse."""
-    data = codec.dump(model.InputsDocument(model.INPUTS_SCHEMA, in_order(inputs)))
+    by_digest = sorted((served or {}).items(), key=lambda item: item[0].hex)
+    sources = tuple(model.ServedFile(digest, source) for digest, source in by_digest)
+    document = model.InputsDocument(model.INPUTS_SCHEMA, in_order(inputs), sources)
+    data = codec.dump_as(model.CheckedInputsDocument, document)
     codec.parse(model.InputsDocument, model.INPUTS_SCHEMA, data, "the new input record")
     return data

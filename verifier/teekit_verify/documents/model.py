@@ -110,12 +110,28 @@ class Build:
 
 
 @dataclass(frozen=True, slots=True)
+class ServedFile:
+    """Where a file came from in one run: an address, or `cache`. It is checked, so this says nothing of what it is."""
+
+    __pydantic_config__: ClassVar = _STRICT
+    sha256: fields.Sha256
+    source: fields.Text
+
+
+@dataclass(frozen=True, slots=True)
 class InputsDocument:
-    """`inputs.json`: the inputs of one build."""
+    """`inputs.json`: the inputs of one build, and which source served each file of them that was fetched for it.
+
+    `served` is no part of what inputs are compared and named by.
+    """
 
     __pydantic_config__: ClassVar = _STRICT
     schema: Literal["teekit-verify/inputs/v1"]
     inputs: Inputs
+    served: Annotated[tuple[ServedFile, ...], Field(max_length=fields.MAX_ITEMS)] = ()
+
+
+CheckedInputsDocument = Annotated[InputsDocument, fields.left_out_if_empty("served")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,26 @@ _Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+/-]{0,200}$")]
 
 
 @dataclass(frozen=True, slots=True)
+class ReleaseInputs:
+    """Where the publisher keeps an archive of the inputs, as --inputs names it. Hints: every file is checked against the locks.
+
+    `manifest_sha256` is the digest of the archive's manifest of this release.
+    """
+
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid", strict=True)
+    manifest_sha256: fields.Sha256
+    locations: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^(https?|oci)://[^\s@]+$", max_length=1024)], ...], Field(max_length=16)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """One image of one release. `reference` is a file beside release.json.
 
     `repository` is an address that git fetches from; None is the repository that this file is in. At least one of `commit`
-    and `tag` is given; a tag must name the commit, if both are.
+    and `tag` is given; a tag must name the commit, if both are. `inputs` says where its inputs are kept, beside the archives
+    that anybody has.
     """
 
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid", strict=True)
@@ -35,6 +50,7 @@ class Release:
     image: fields.Name
     profiles: Annotated[tuple[fields.Name, ...], Field(max_length=64)]
     reference: _FileName
+    inputs: ReleaseInputs | None = None
     withdrawn: Annotated[str, Field(max_length=1024)] | None = None
     """Why it must not be accepted any more, with its advisory. The values stay, so that machines can still be recognised."""
 

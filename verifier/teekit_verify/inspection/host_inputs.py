@@ -13,7 +13,9 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import ConfigDict
 
 from teekit_verify.artifacts.blob import Blob
 from teekit_verify.artifacts.compressed import MAGIC_BYTES, Budget, Decompressed, compression_of
@@ -55,6 +57,7 @@ class HostInput(Enum):
 class UnmeasuredInput:
     """`where` is the file of the initrd, or the section, that shows it; `detail` what exactly was found there."""
 
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid", strict=True)
     kind: HostInput
     where: str
     detail: str

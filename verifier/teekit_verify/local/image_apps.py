@@ -6,12 +6,12 @@ import hashlib
 import json
 import stat
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from teekit_verify.artifacts.blob import Blob
 from teekit_verify.artifacts.initrd import read_initrd
 from teekit_verify.artifacts.uki import open_uki
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.url import path_of_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,12 +48,12 @@ def _file_of(manifest: bytes) -> tuple[str, str] | None:
     try:
         fields = json.loads(manifest)
         app, sha256 = fields["app"], fields["sha256"]
-        parts = urlsplit(app)
+        path = path_of_file(app)
     except (ValueError, TypeError, KeyError, RecursionError, AttributeError):
         return None
-    if parts.scheme != "file" or not isinstance(sha256, str):
+    if path is None or not isinstance(sha256, str):
         return None
-    return unquote(parts.path), sha256.lower()
+    return path, sha256.lower()
 
 
 def _digests(uki: Path, paths: set[str]) -> dict[str, str]:

@@ -29,7 +29,7 @@ class Edk2:
     @classmethod
     def parse(cls, text: str) -> Edk2:
         """`edk2-stable202502`, `202502`, or a Debian version such as `2025.02-8`. Raises UnsupportedInputError."""
-        match = re.fullmatch(r"(?:edk2-)?(?:stable)?(\d{4})\.?(\d{2})(?:-.*)?", text)
+        match = re.fullmatch(r"(?:edk2-)?(?:stable)?([0-9]{4})\.?([0-9]{2})(?:-.*)?", text)
         if match is None:
             raise UnsupportedInputError(
                 f"not a release of edk2: {text[:40]!r}", hint="Write it like edk2-stable202502 or 2025.02-8."

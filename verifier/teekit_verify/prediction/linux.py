@@ -29,7 +29,7 @@ def kernel_behaviour(release: str | None) -> KernelBehaviour:
     "efi/libstub: Measure into CC protocol if TCG2 protocol is absent" (commit ac93cbfc2a2c). Kernels before 6.1
     measured less, and distributors added to them, so nothing is claimed about their TPM events.
     """
-    match = re.match(r"(\d{1,4})\.(\d{1,4})", release or "")
+    match = re.match(r"([0-9]{1,4})\.([0-9]{1,4})", release or "")
     if match is None:
         return KernelBehaviour(None, None)
     version = (int(match[1]), int(match[2]))

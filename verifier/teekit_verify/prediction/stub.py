@@ -92,7 +92,7 @@ _V257 = StubBehaviour(
 _V258 = replace(_V257, sections=(*_V257.sections, ".efifw"), firmware_loads_kernel=False)
 _V261 = replace(_V258, adds_of_the_machine=True)
 
-_CHANGED_BUILDS = re.compile(r"rc\d|\.el\d")
+_CHANGED_BUILDS = re.compile(r"rc[0-9]|\.el[0-9]")
 """Release candidates, and Red Hat Enterprise Linux: its 252 measures .uname and .sbat, which upstream's does not."""
 
 BEHAVIOURS = {

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from teekit_verify.core import process, url
-from teekit_verify.core.errors import TeekitError, ToolFailedError
+from teekit_verify.core.errors import TeekitError, ToolFailedError, printable
+from teekit_verify.rebuild import proxies
 from teekit_verify.rebuild.lock import Archive, LockedPackage, PackageLock
 from teekit_verify.rebuild.sandbox import run_ending_with_us
+from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +30,17 @@ SUITES: dict[Archive, tuple[str, ...]] = {
 # A package is in the pool before the index that lists it is dated, and a snapshot is taken some hours after.
 _SNAPSHOT_DELAY = timedelta(hours=6)
 _APT_TIMEOUT_SECONDS = 600
+_APT_MEMORY_BYTES = 2 << 30  # its cache of trixie's index has some 100 MiB
+_APT_FILE_BYTES = 1 << 30
+_ESSENTIAL = "?essential"
+# Debian Policy, 5.6.1 (names), 5.6.12 (versions)
+_REQUEST = re.compile(
+    r"[a-z0-9][a-z0-9+.-]{0,100}[a-z0-9+](:(amd64|all|any|native))?(=[A-Za-z0-9.+:~-]{1,100}|/[a-z][a-z0-9-]{0,60})?"
+)
+_FILE_ENDINGS = (".deb", ".ddeb", ".udeb", ".dsc", ".changes", "-")
+_DOMAIN = "debian.org"
+_DEBIAN_MIRROR = f"http://deb.{_DOMAIN}"
+_SCHEMES = ("http:", "https:", "file:")
 _SETUP_HINT = "Run scripts/setup_deps.sh."
 
 
@@ -36,25 +49,30 @@ class ArchiveError(TeekitError):
 
 
 def host_mirrors() -> list[tuple[Archive, str]]:
-    """The mirrors of the host's own apt configuration, as (archive, base URL); empty on a host without apt.
+    """The mirrors of the host's own apt configuration, as (archive, base URL); Debian's own, where it names none of Debian.
 
     Mirrors usually keep the two archives side by side, so a host that names only `debian` is asked for the other one too.
     """
+    found = _mirrors_of_apt() or [("debian", f"{_DEBIAN_MIRROR}/debian")]
+    if any(archive == "debian-security" for archive, _ in found):
+        return found
+    return found + [("debian-security", f"{uri.rstrip('/').removesuffix('debian')}debian-security") for _, uri in found]
+
+
+def _mirrors_of_apt() -> list[tuple[Archive, str]]:
+    """Those with an address that anybody can ask: `mirror+file:`, `cdrom:` and the like are apt's own."""
     try:
         output = process.run(
             ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"], timeout_seconds=60
         ).stdout
     except TeekitError:
         return []
-    found = [
+    return [
         (archive, uri)
         for uri in dict.fromkeys(output.decode().split())
         for archive in get_args(Archive)
-        if url.last_folder(uri) == archive
+        if url.last_folder(uri) == archive and uri.startswith(_SCHEMES)
     ]
-    if any(archive == "debian-security" for archive, _ in found):
-        return found
-    return found + [("debian-security", f"{uri.rstrip('/').removesuffix('debian')}debian-security") for _, uri in found]
 
 
 def sources(mirror: str | None, snapshot_archive: str, snapshot: str | None) -> list[tuple[Archive, str]]:
@@ -63,13 +81,19 @@ def sources(mirror: str | None, snapshot_archive: str, snapshot: str | None) -> 
     A mirror is the folder that holds `debian` and `debian-security`. The host's mirrors come before the snapshot
     archive because every file is checked against its locked digest, so the nearer source is as good.
     """
-    bases: list[tuple[Archive, str]] = []
-    if mirror:
-        bases += [(archive, f"{url.require_address(mirror, 'a mirror')}/{archive}") for archive in get_args(Archive)]
-    bases += host_mirrors()
-    if snapshot:
-        bases += snapshot_sources(snapshot_archive, snapshot)
-    return bases
+    return [*named(mirror), *others(snapshot_archive, snapshot)]
+
+
+def named(mirror: str | None) -> list[tuple[Archive, str]]:
+    """The mirror that somebody named, if anybody did."""
+    if not mirror:
+        return []
+    return [(archive, f"{url.require_address(mirror, 'a mirror')}/{archive}") for archive in get_args(Archive)]
+
+
+def others(snapshot_archive: str, snapshot: str | None) -> list[tuple[Archive, str]]:
+    """The host's mirrors, and the snapshot archive at the lock's time."""
+    return [*host_mirrors(), *(snapshot_sources(snapshot_archive, snapshot) if snapshot else ())]
 
 
 def snapshot_sources(snapshot_archive: str, snapshot: str) -> list[tuple[Archive, str]]:
@@ -89,23 +113,29 @@ class Index:
     @classmethod
     def download(cls, root: Path, bases: Sequence[tuple[Archive, str]]) -> Index:
         """Fetch and check the suite's index. Raises ArchiveError if no source has it, signed by the archive's key."""
-        chosen = tuple(_first_of_each(bases))
-        if not any(archive == "debian" for archive, _ in chosen):
+        if not any(archive == "debian" for archive, _ in bases):
             raise ArchiveError("no Debian mirror is known", hint="Name one with --mirror URL.")
         if not KEYRING.exists():
             raise ArchiveError(f"the archive's keyring {KEYRING} is missing", hint=_SETUP_HINT)
-        _write_apt_root(root, chosen)
-        try:
-            _apt(root, "apt-get", "update", "-o", "APT::Update::Error-Mode=any")
-        except ToolFailedError as error:
-            raise ArchiveError(
-                f"the package index could not be fetched and checked: {error.message}",
-                hint="Check the mirror, or name another with --mirror URL.",
-            ) from error
-        return cls(root, chosen, _snapshot_time(root))
+        problems = []
+        for chosen in _choices(bases):
+            remove(root)
+            _write_apt_root(root, chosen)
+            try:
+                _apt(root, "apt-get", "update", "-o", "APT::Update::Error-Mode=any")
+            except ToolFailedError as error:
+                problems.append(url.redacted(error.message) + proxies.through(chosen[0][1]))
+            else:
+                return cls(root, chosen, _snapshot_time(root))
+        raise ArchiveError(
+            f"the package index could not be fetched and checked: {f'{chr(10)}  and '.join(problems)}",
+            hint="Check the mirror, or name another with --mirror URL.",
+        )
 
     def resolve(self, requests: Sequence[str]) -> list[LockedPackage]:
         """The packages apt would install, in its order, on an empty system. Raises ArchiveError if it cannot."""
+        for request in requests:
+            require_plain(request)
         try:
             output = _apt(self.root, "apt-get", "install", "--print-uris", "--yes", "--", *requests)
         except ToolFailedError as error:
@@ -118,6 +148,17 @@ class Index:
             raise ArchiveError(f"apt installs nothing for {' '.join(requests) or 'no request'}")
         records = self._records(["=".join(_name_and_version(file_name)) for _, file_name, *_ in lines])
         return [self._package(uri, records) for uri, *_ in lines]
+
+    def has(self, package: LockedPackage) -> bool:
+        """Whether the signed index lists the package with these bytes. Raises ArchiveError where it has no such name."""
+        try:
+            found = self._records([f"{package.name}={package.version}"]).get(package.path)
+        except ToolFailedError as error:
+            raise ArchiveError(f"the signed index has no {package.name} {package.version}: {error.message}") from error
+        return found is not None and (found.get("SHA256"), found.get("Size")) == (
+            package.sha256,
+            str(package.size_bytes),
+        )
 
     def _records(self, requests: Sequence[str]) -> dict[str, Mapping[str, str]]:
         """Index records by pool path."""
@@ -149,13 +190,26 @@ class Index:
         raise ArchiveError(f"apt names a file outside the configured archives: {uri}")
 
 
+def require_plain(request: str) -> None:
+    """A package by its name: apt takes files, patterns and what to remove in the same place, and a project names these."""
+    if request != _ESSENTIAL and (not _REQUEST.fullmatch(request) or request.endswith(_FILE_ENDINGS)):
+        raise ArchiveError(
+            f"'{printable(request[:120])}' is no plain name of a package",
+            hint="Name it as NAME, NAME=VERSION or NAME/SUITE in Packages=.",
+        )
+
+
 def _as_apt_writes(address: str) -> str:
     """Decoded, with one slash after `file:`."""
     return re.sub("^file:/+", "file:/", url.decoded(address))
 
 
-def _first_of_each(bases: Sequence[tuple[Archive, str]]) -> list[tuple[Archive, str]]:
-    return list({archive: (archive, base) for archive, base in reversed(bases)}.values())
+def _choices(bases: Sequence[tuple[Archive, str]]) -> list[tuple[tuple[Archive, str], ...]]:
+    """The first mirror of each archive, then the second of each, and so on: what one mirror has fits together."""
+    of_each = {name: [base for base in dict.fromkeys(bases) if base[0] == name] for name in get_args(Archive)}
+    columns = [found for found in of_each.values() if found]
+    rows = (tuple(found[min(row, len(found) - 1)] for found in columns) for row in range(max(map(len, columns))))
+    return list(dict.fromkeys(rows))
 
 
 def _name_and_version(file_name: str) -> tuple[str, str]:
@@ -170,9 +224,11 @@ def _write_apt_root(root: Path, bases: Sequence[tuple[Archive, str]]) -> None:
         "etc/preferences.d",
         "etc/sources.list.d",
         "lists/partial",
+        "empty",  # where apt stands, so that no name is one of a file
         "cache/archives/partial",
     ):
         (root / folder).mkdir(parents=True, exist_ok=True)
+    root.chmod(0o700)  # the address of a mirror may have a user in it
     (root / "status").write_text("")
     (root / "etc/sources.list").write_text(
         "".join(
@@ -193,6 +249,7 @@ APT::Architectures {{ "amd64"; }};
 APT::Install-Recommends "false";
 APT::Sandbox::User "root";
 Acquire::Languages "none";
+Acquire::Retries "3";
 Acquire::Check-Valid-Until "false";
 """
     )
@@ -200,12 +257,18 @@ Acquire::Check-Valid-Until "false";
 
 def _apt(root: Path, *argv: str) -> str:
     """What a program of apt prints, with the private root as its only configuration."""
-    completed = run_ending_with_us(argv, timeout_seconds=_APT_TIMEOUT_SECONDS, environment=_apt_environment(root))
+    completed = run_ending_with_us(
+        argv,
+        timeout_seconds=_APT_TIMEOUT_SECONDS,
+        environment=_apt_environment(root),
+        cwd=root / "empty",
+        bounds=("prlimit", f"--as={_APT_MEMORY_BYTES}", f"--fsize={_APT_FILE_BYTES}", "--core=0"),
+    )
     return completed.stdout.decode()
 
 
 def _apt_environment(root: Path) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "http_proxy", "https_proxy", "no_proxy") if name in os.environ}
+    kept = {"PATH": os.environ.get("PATH", os.defpath), **proxies.proxies().environment()}
     return {**kept, "APT_CONFIG": str(root / "apt.conf"), "LC_ALL": "C.UTF-8"}
 
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import digest_file
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import resolved
 from teekit_verify.documents.model import Artifact, Build, Inputs, Package, SourceFile
-from teekit_verify.rebuild import record, source
+from teekit_verify.rebuild import limits, record, source
 from teekit_verify.rebuild.sandbox import PACKAGES, Sandbox, Seen
 from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from teekit_verify.core.digest import Digest
     from teekit_verify.rebuild.environment import Environment
     from teekit_verify.rebuild.images import Target
     from teekit_verify.rebuild.lock import LockedPackage, PackageLock
@@ -42,7 +44,7 @@ class BuildError(TeekitError):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What A and B have in common."""
+    """What A and B have in common. `served` says which source gave each file that was needed, "cache" among them."""
 
     project: Project
     target: Target
@@ -50,6 +52,7 @@ class Plan:
     lock: PackageLock
     packages: tuple[LockedPackage, ...]
     package_folder: Path
+    served: Mapping[Digest, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +98,20 @@ class Attempt:
     def make(self) -> Build:
         """Build from nothing. Raises ToolFailedError if mkosi fails, BuildError if an artifact is missing or empty."""
         inputs = self._begin()
-        self._sandbox().run(self._command(), timeout_seconds=_TIMEOUT_SECONDS, log=self.log)
+        self._run()
         return self._finish(inputs)
 
     def make_beside(self, other: Attempt) -> tuple[Build, Build]:
         """Make this build and another one at the same time; what one raises ends both."""
         inputs, others = self._begin(), other._begin()
         with other._sandbox().running(other._command(), timeout_seconds=_TIMEOUT_SECONDS, log=other.log) as wait:
-            self._sandbox().run(self._command(), timeout_seconds=_TIMEOUT_SECONDS, log=self.log)
+            self._run()
             wait()
         return self._finish(inputs), other._finish(others)
+
+    def _run(self) -> None:
+        watch = limits.leaves_room(self.folder)
+        self._sandbox().run(self._command(), timeout_seconds=_TIMEOUT_SECONDS, log=self.log, watch=watch)
 
     def _begin(self) -> Inputs:
         """An empty folder with the source, and folders that belong to the build."""
@@ -197,6 +204,11 @@ class Attempt:
         if not path.is_file() or path.stat().st_size == 0:
             raise BuildError(
                 f"the build did not make {name}; its log is {self.log}", hint="Look at the end of the log."
+            )
+        if path.stat().st_size > limits.ARTIFACT_BYTES:  # it may be sparse, and its copies are not
+            raise BuildError(
+                f"the build made {name} of {path.stat().st_size} bytes, at most {limits.ARTIFACT_BYTES} are expected",
+                hint="Make it smaller.",
             )
         with path.open("rb") as stream:
             os.fsync(stream.fileno())

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.files import require_no_link
 from teekit_verify.rebuild import images, lock, source
 from teekit_verify.rebuild.sandbox import BASE_ENVIRONMENT, PACKAGES, Sandbox
 from teekit_verify.rebuild.workspace import remove
@@ -93,6 +94,7 @@ def _settings() -> list[str]:
 
 def _make_writable(folder: Path) -> None:
     """Nobody wants to hear of it when the image is built."""
+    require_no_link(folder)
     try:
         folder.mkdir(exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.core.errors import TeekitError, ToolFailedError, printable
 from teekit_verify.rebuild import git
 from teekit_verify.rebuild.git import GitError
 from teekit_verify.rebuild.origin import Origin
@@ -25,6 +26,8 @@ _MAX_FILES = 20_000
 _MAX_BYTES = 256 << 20
 _BATCH_BYTES = 16 << 20
 _MAX_DEPTH = 64
+_MAX_WALKED = 200_000  # files of a work tree: those that git is told to ignore, of npm for one, are many
+_HEADING_BYTES = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +45,14 @@ def list_files(folder: Path, commit: str, *paths: str) -> list[Entry]:
 
     The commit and its folders are hashed: git itself believes what lies under an object's name in the repository.
     """
-    output = git.read(folder, "ls-tree", "-r", "-t", "-z", "-l", git.require_commit(commit), "--", *paths)
+    try:
+        output = git.read(folder, "ls-tree", "-r", "-t", "-z", "-l", git.require_commit(commit), "--", *paths)
+    except ToolFailedError as error:
+        raise GitError(f"the files of the commit {commit} cannot be listed: {error.message}") from error
     lines = [line for line in output.split(b"\0") if line]
     entries = [_entry(line) for line in lines if not line.startswith(_FOLDER)]
     root = git.read(folder, "rev-parse", f"{commit}^{{tree}}").decode().strip()
-    _objects(folder, [commit, root, *(line.split()[2].decode() for line in lines if line.startswith(_FOLDER))])
+    objects(folder, [commit, root, *(line.split()[2].decode() for line in lines if line.startswith(_FOLDER))])
     if len(entries) > _MAX_FILES:
         raise GitError(f"the commit {commit} has {len(entries)} files, at most {_MAX_FILES} are expected")
     if (size := sum(entry.size_bytes for entry in entries)) > _MAX_BYTES:
@@ -67,6 +73,8 @@ def _entry(line: bytes) -> Entry:
         raise GitError(f"{printable(path)} has the unknown mode {mode}")
     if not path.isprintable() or not _is_inside(path):
         raise GitError(f"'{printable(path)}' is no name of a file to write", hint="Do not use this repository.")
+    if not re.fullmatch(r"[0-9]{1,19}", size):  # git's word for an object that is not there
+        raise GitError(f"the repository lacks {printable(path)}", hint="Clone it whole, or name another repository.")
     return Entry(_FILE if mode == "100664" else mode, object_id, int(size), path)
 
 
@@ -115,13 +123,15 @@ def _batches(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
 
 
 def _contents(folder: Path, entries: Sequence[Entry]) -> list[bytes]:
-    return _objects(folder, [entry.object_id for entry in entries])
+    """A commit with other sizes than `list_files` was told is damaged, and ends git."""
+    expected = sum(entry.size_bytes + _HEADING_BYTES for entry in entries)
+    return objects(folder, [entry.object_id for entry in entries], most_bytes=expected)
 
 
-def _objects(folder: Path, object_ids: Sequence[str]) -> list[bytes]:
+def objects(folder: Path, object_ids: Sequence[str], most_bytes: int = git.MOST_BYTES) -> list[bytes]:
     """The bytes of each object, hashed: `object type size<LF>content<LF>`, see git-cat-file(1)."""
     asked = "".join(f"{object_id}\n" for object_id in object_ids).encode()
-    output = git.read(folder, "cat-file", "--batch", stdin=asked)
+    output = git.read(folder, "cat-file", "--batch", stdin=asked, most_bytes=most_bytes)
     contents, at = [], 0
     for object_id in object_ids:
         end = output.index(b"\n", at)
@@ -165,24 +175,31 @@ def require_clean(origin: Origin) -> None:
 
 
 def _walk(root: Path, folder: str) -> Iterator[str]:
-    """Everything but folders, also what git is told to ignore: a build sees that too."""
+    """Everything but folders, also what git is told to ignore: a build sees that too. Raises GitError for too many."""
+    count = 0
     for place, folders, names in os.walk(root / folder):
         folders[:] = [name for name in folders if name != ".git"]
         relative = PurePosixPath(os.path.relpath(place, root))
         for name in (*names, *(name for name in folders if os.path.islink(os.path.join(place, name)))):  # noqa: PTH114, PTH118
+            count += 1
+            if count > _MAX_WALKED:
+                raise GitError(f"{root / folder} has more than {_MAX_WALKED} files", hint="Clone it into a new folder.")
             yield str(relative / name)
 
 
 def _change(root: Path, path: str, entry: Entry | None, is_there: bool) -> str:  # noqa: FBT001
     if entry is None or not is_there:
         return f"{'added' if is_there else 'removed'} {path}"
-    same = (entry.mode, entry.object_id) == _mode_and_object(root / path, len(entry.object_id))
+    same = (entry.mode, entry.object_id) == _mode_and_object(root / path, entry)
     return "" if same else f"changed {path}"
 
 
-def _mode_and_object(path: Path, digits: int) -> tuple[str, str]:
-    """Git's mode and object id of a file as it is now."""
-    mode = path.lstat().st_mode
-    is_link = stat.S_ISLNK(mode)
-    content = os.fsencode(os.readlink(path)) if is_link else path.read_bytes()  # noqa: PTH115
-    return (_SYMLINK if is_link else _EXECUTABLE if mode & stat.S_IXUSR else _FILE), _object_id("blob", content, digits)
+def _mode_and_object(path: Path, entry: Entry) -> tuple[str, str]:
+    """Git's mode and object id of a file as it is now; no id for one that is no file, or has another size than the entry's."""
+    status, digits = path.lstat(), len(entry.object_id)
+    if stat.S_ISLNK(status.st_mode):
+        return _SYMLINK, _object_id("blob", os.fsencode(os.readlink(path)), digits)  # noqa: PTH115
+    if not stat.S_ISREG(status.st_mode) or status.st_size != entry.size_bytes:
+        return "", ""
+    mode = _EXECUTABLE if status.st_mode & stat.S_IXUSR else _FILE
+    return mode, _object_id("blob", path.read_bytes(), digits)

@@ -7,6 +7,7 @@ matching store path and NAR hash prove that the tools are those of the lock.
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,12 +16,13 @@ from teekit_verify.core import process
 from teekit_verify.core.errors import TeekitError, ToolFailedError
 from teekit_verify.core.files import exclusive
 from teekit_verify.documents.model import Environment as Record
+from teekit_verify.rebuild.limits import leaves_room
 from teekit_verify.rebuild.lock import EnvironmentIdentity
-from teekit_verify.rebuild.sandbox import run_ending_with_us
+from teekit_verify.rebuild.sandbox import Sandbox, own_first_id
 from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from teekit_verify.core.digest import Digest
     from teekit_verify.core.download import DownloadStore, RemoteFile
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from teekit_verify.rebuild.project import Project
 
 STORE_NAME = "teekit-build-env"
+# The program's, whatever checkout or commit is rebuilt.
+ASSEMBLE_SCRIPT = Path(__file__).with_name("assemble_environment.sh")
+_TREE, _PACKAGES, _LIST, _SCRIPT = "/tree", "/packages", "/list", "/assemble"  # places in the sandbox
 _TIMEOUT_SECONDS = 1800
 _STATE = Path("/nix/var/nix")
 _NIX_HINT = "Run scripts/setup_deps.sh, which installs nix."
@@ -82,7 +87,6 @@ def hold(environment: Environment, link: Path) -> None:
 
 
 def build(
-    project: Project,
     lock: PackageLock,
     store: DownloadStore,
     files: Sequence[RemoteFile],
@@ -97,36 +101,76 @@ def build(
     """
     process.find_program("nix", hint=_NIX_HINT)
     with progress.step(f"fetch the environment's {len(files)} packages"):
-        store.fetch(files, progress=progress.count)
+        store.fetch(files, progress=progress.count, waiting=lambda found: progress.waiting(found.in_words()))
     with (
         progress.step("unpack the environment into the Nix store"),
         exclusive(scratch.with_name(f"{scratch.name}.lock")),
     ):
-        identity = _assemble(project, [store.path(file.digest) for file in files], scratch)
+        identity = _assemble([store.path(file.digest) for file in files], scratch)
     if lock.environment is not None and identity != lock.environment:
         raise PinnedEnvironmentError(
             f"the environment is {identity.store_path} with {identity.nar_hash}, "
             f"but its lock says {lock.environment.store_path} with {lock.environment.nar_hash}",
-            hint="Restore nix/assemble_environment.sh and the lock, or write a new lock with `teekit-verify env lock`.",
+            hint="Restore the lock, or write a new one with `teekit-verify env lock`.",
         )
     return Environment(identity, lock.digest())
 
 
-def _assemble(project: Project, debs: Sequence[Path], scratch: Path) -> EnvironmentIdentity:
-    tree = scratch / "tree"
+def _assemble(debs: Sequence[Path], scratch: Path) -> EnvironmentIdentity:
+    """Unpack the packages where nothing but them, the tree and the host's programs can be seen: they may be anybody's."""
+    tree, packages, listing = scratch / "tree", scratch / "packages", scratch / "list"
     remove(scratch)
-    scratch.mkdir(parents=True)
-    listing = "".join(f"{deb}\n" for deb in debs).encode()
+    for folder in (tree, packages):
+        folder.mkdir(parents=True)
+    names = [f"{number:05}.deb" for number in range(len(debs))]
+    for deb, name in zip(debs, names, strict=True):
+        _place(deb, packages / name)
+    listing.write_text("".join(f"{_PACKAGES}/{name}\n" for name in names))
     try:
-        run_ending_with_us(
-            ["sh", str(project.assemble_script), str(tree)],
-            timeout_seconds=_TIMEOUT_SECONDS,
-            stdin=listing,
-            environment={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"},
-        )
+        _unpack(tree, packages, listing, watch=leaves_room(scratch))
         return _add(tree)
     finally:
         remove(scratch)
+
+
+def _place(deb: Path, place: Path) -> None:
+    """Where the sandbox's root, who is not the host's, can read it."""
+    try:
+        os.link(deb, place)
+    except OSError:  # another file system
+        shutil.copyfile(deb, place)
+    place.chmod(0o644)
+
+
+def _unpack(tree: Path, packages: Path, listing: Path, *, watch: Callable[[], str | None]) -> None:
+    first_id = own_first_id()
+    if first_id is not None:
+        os.chown(tree, first_id, first_id)
+    script = listing.with_name("script")
+    shutil.copyfile(ASSEMBLE_SCRIPT, script)  # which may be root's, and closed to others
+    for readable in (listing, script):
+        readable.chmod(0o644)
+    sandbox = Sandbox(
+        root=Path("/"),
+        tree=("usr",),
+        binds={_TREE: tree},
+        read_only_binds={
+            _PACKAGES: packages,
+            _LIST: listing,
+            _SCRIPT: script,
+            **_where_tools_are(),
+        },
+        environment={"PATH": os.environ["PATH"] if _where_tools_are() else "/usr/sbin:/usr/bin", "LC_ALL": "C.UTF-8"},
+        first_id=first_id,
+    )
+    command = ["sh", "-c", 'exec sh "$0" "$1" <"$2"', _SCRIPT, _TREE, _LIST]
+    sandbox.run(command, timeout_seconds=_TIMEOUT_SECONDS, watch=watch)
+
+
+def _where_tools_are() -> dict[str, Path]:
+    """What must be seen besides `/usr`: on NixOS the host's programs lie in the Nix store."""
+    found, store = shutil.which("dpkg-deb"), Path("/nix/store")
+    return {str(store): store} if found is not None and Path(found).resolve().is_relative_to(store) else {}
 
 
 def _add(tree: Path) -> EnvironmentIdentity:

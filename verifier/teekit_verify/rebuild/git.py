@@ -15,20 +15,31 @@ from typing import TYPE_CHECKING
 from teekit_verify.core import process
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, ToolFailedError, printable
-from teekit_verify.core.files import exclusive
+from teekit_verify.core.files import exclusive, write_whole
+from teekit_verify.core.url import redacted
+from teekit_verify.rebuild import proxies
 from teekit_verify.rebuild.sandbox import run_ending_with_us
 from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _FETCH_SECONDS = 900
 _READ_SECONDS = 120
 _MAX_FETCH_BYTES = 1 << 30  # of one file: of the pack
-_BOUNDED = ("prlimit", f"--fsize={_MAX_FETCH_BYTES}", "--core=0")
-_KEPT = ("PATH", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_MAX_MEMORY_BYTES = 1 << 30  # a commit or a folder is held whole, whatever its size; what is ours has some MiB
+_BOUNDED = ("prlimit", f"--fsize={_MAX_FETCH_BYTES}", f"--as={_MAX_MEMORY_BYTES}", "--core=0")
+MOST_BYTES = 32 << 20
+"""Of what git prints: a list of 20,000 files, or a commit with its folders."""
+_PROTOCOLS = "https:http:git:file"
+_KEPT = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _SETTINGS = {
+    "core.bigFileThreshold": "32m",  # what is larger is not held whole
+    "core.deltaBaseCacheLimit": "64m",
+    "core.packedGitLimit": "256m",
+    "core.packedGitWindowSize": "32m",
+    "pack.threads": "2",
     "core.hooksPath": "/dev/null",
     "core.fsmonitor": "false",
     "core.attributesFile": "/dev/null",
@@ -129,6 +140,37 @@ class Repository:
             return None
         return self._read("cat-file", "tag", reference)
 
+    def has(self, commit: str) -> bool:
+        """Whether it need not be fetched any more."""
+        return self._has(require_commit(commit))
+
+    def take_pack(self, pack: bytes, commit: str, tags: Mapping[str, str]) -> None:
+        """Add the objects of a bundle that has this commit without its parents. Raises GitError for what is no pack.
+
+        Who made it does not matter: objects are named by their content. `tags` are references (name -> object id) to add,
+        where there is none of that name.
+        """
+        with exclusive(self.folder.with_suffix(".lock")):
+            self._require_whole()
+            try:
+                _run(
+                    "git",
+                    f"--git-dir={self.folder}",
+                    "index-pack",
+                    "--stdin",
+                    seconds=_READ_SECONDS,
+                    stdin=pack,
+                )
+            except ToolFailedError as error:
+                raise GitError(f"a bundle of the source cannot be read: {error.message}") from error
+            shallow = self.folder / "shallow"
+            known = set(shallow.read_text().split()) if shallow.exists() else set()
+            write_whole(shallow, "".join(f"{one}\n" for one in sorted({*known, commit})).encode())
+            for name, object_id in tags.items():
+                self._write(
+                    "update-ref", f"refs/tags/{require_tag(name)}", require_commit(object_id), "0" * len(commit)
+                )
+
     def _fetch_commit(self, commit: str) -> None:
         """The commit alone, if the server gives it; else all branches and tags, as servers that only hold files need."""
         try:
@@ -153,7 +195,7 @@ class Repository:
                     self._write(*argv, "--", self.address, *references)
                     return
                 raise GitError(
-                    f"{what} of {self.address} could not be fetched: {error.message}",
+                    f"{what} of {self.address} could not be fetched{proxies.through(self.address)}: {redacted(error.message)}",
                     hint="Check the network and the address; a private repository has to be cloned by hand first.",
                 ) from error
 
@@ -191,23 +233,32 @@ class Repository:
             raise GitError(f"{what} of {self.address} is not in the cache", hint="Run it once without --offline.")
 
     def _write(self, *arguments: str) -> None:
-        argv = [*_BOUNDED, "git", f"--git-dir={self.folder}", *arguments]
-        with _of_git():
-            run_ending_with_us(argv, timeout_seconds=_FETCH_SECONDS, environment=_environment())
+        argv = ["git", f"--git-dir={self.folder}", *arguments]
+        run_ending_with_us(argv, timeout_seconds=_FETCH_SECONDS, environment=_environment(_PROTOCOLS), bounds=_BOUNDED)
 
     def _read(self, *arguments: str) -> bytes:
         return _run("git", f"--git-dir={self.folder}", *arguments, seconds=_READ_SECONDS)
 
 
-def read(folder: Path, *arguments: str, stdin: bytes | None = None) -> bytes:
-    """What a reading command of git prints, run in a repository or in a folder of a work tree. Raises ToolFailedError."""
-    return _run("git", "-C", str(folder), *arguments, seconds=_READ_SECONDS, stdin=stdin)
+def read(folder: Path, *arguments: str, stdin: bytes | None = None, most_bytes: int = MOST_BYTES) -> bytes:
+    """What a reading command of git prints, run in a repository or in a folder of a work tree.
+
+    Raises ToolFailedError, also for more than `most_bytes`.
+    """
+    argv = ["git", "-C", str(folder), *arguments]
+    return _run(*argv, seconds=_READ_SECONDS, stdin=stdin, most_bytes=most_bytes)
 
 
-def _run(*argv: str, seconds: float, stdin: bytes | None = None) -> bytes:
-    """Bounded in time and in the size of any file it writes."""
+def _run(*argv: str, seconds: float, stdin: bytes | None = None, most_bytes: int = MOST_BYTES) -> bytes:
+    """Bounded in time, memory, output, and in the size of any file it writes."""
     with _of_git():
-        return process.run([*_BOUNDED, *argv], timeout_seconds=seconds, environment=_environment(), stdin=stdin).stdout
+        return process.run(
+            [*_BOUNDED, *argv],
+            timeout_seconds=seconds,
+            environment=_environment(""),
+            stdin=stdin,
+            most_bytes=most_bytes,
+        ).stdout
 
 
 @contextmanager
@@ -219,18 +270,20 @@ def _of_git() -> Iterator[None]:
         raise ToolFailedError(error.message.replace("prlimit", "git", 1), hint=error.hint) from error
 
 
-def _environment() -> dict[str, str]:
+def _environment(protocols: str) -> dict[str, str]:
+    """`protocols` is empty for what reads: the settings of a stranger's repository may name where to get what it lacks."""
     settings = {f"GIT_CONFIG_KEY_{number}": name for number, name in enumerate(_SETTINGS)}
     settings |= {f"GIT_CONFIG_VALUE_{number}": value for number, value in enumerate(_SETTINGS.values())}
     return {
         **{name: os.environ[name] for name in _KEPT if name in os.environ},
+        **proxies.proxies().environment(),
         "HOME": "/nonexistent",
         "LC_ALL": "C",
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": "/dev/null",
         "GIT_CONFIG_COUNT": str(len(_SETTINGS)),
         **settings,
-        "GIT_ALLOW_PROTOCOL": "https:http:git:file",
+        "GIT_ALLOW_PROTOCOL": protocols,
         "GIT_ASKPASS": "/bin/false",
         "GIT_ATTR_NOSYSTEM": "1",
         "GIT_LFS_SKIP_SMUDGE": "1",

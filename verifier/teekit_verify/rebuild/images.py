@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
 from posixpath import normpath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from teekit_verify.core.errors import TeekitError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from teekit_verify.rebuild.sandbox import Sandbox
 
 _SUMMARY_TIMEOUT_SECONDS = 120
+_LISTS = ("BaseTrees", "Packages", "BuildPackages", "VolatilePackages")
+MOST_SUMMARY_BYTES = 16 << 20
 # What mkosi installs before anything else (mkosi 25, distributions/debian.py, install()).
 _BOOTSTRAP = ("?essential", "base-files")
 
@@ -121,8 +124,23 @@ def find_target(image: str, profiles: Iterable[str]) -> Target:
     for target in TARGETS:
         if target.image == image and target.profiles == wanted:
             return target
+    _require_known("image {!r}", image, {target.image for target in TARGETS})
+    for name in wanted:
+        _require_known(
+            f"profile {{!r}} of {image}",
+            name,
+            {name for target in TARGETS if target.image == image for name in target.profiles},
+        )
     known = ", ".join(target.key for target in TARGETS)
     raise TeekitError(f"there is no image {'+'.join((image, *wanted))!r}", hint=f"Choose one of: {known}.")
+
+
+def _require_known(what: str, name: str, known: Collection[str]) -> None:
+    """Raises TeekitError with the nearest name, if there is one."""
+    if name not in known:
+        near = get_close_matches(name, known, 1)
+        hint = f"Did you mean {near[0]}?" if near else f"Choose one of: {', '.join(sorted(known))}."
+        raise TeekitError(f"there is no {what.format(name)}", hint=hint)
 
 
 def target_of(arguments: Sequence[str]) -> Target | None:
@@ -134,10 +152,35 @@ def target_of(arguments: Sequence[str]) -> Target | None:
     return find_target(image, profiles) if image else None
 
 
+def parse_summary(data: bytes) -> list[dict[str, Any]]:
+    """The images of `mkosi --json summary`, in the order of building, each with all of the lists that are looked at.
+
+    Raises TeekitError for what is no such summary: programs of the project may print into it.
+    """
+    try:
+        stages = [_with_lists(stage) for stage in json.loads(data)["Images"]]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        stages = []
+    if not stages:
+        raise TeekitError(
+            "mkosi's summary of the project is none", hint="Look at what `mkosi --json summary` prints in the project."
+        )
+    return stages
+
+
+def _with_lists(stage: dict[str, Any]) -> dict[str, Any]:
+    """Raises TypeError, or AttributeError, for other things in the place of lists of text."""
+    lists = {name: stage.get(name) or [] for name in _LISTS}
+    if not all(isinstance(value, list) and all(isinstance(item, str) for item in value) for value in lists.values()):
+        raise TypeError
+    return {"Image": None, **stage, **lists}
+
+
 def stage_requests(target: Target, sandbox: Sandbox, directory: str) -> list[list[str]]:
     """What apt is asked to install for each stage of an image, as mkosi itself sees its configuration."""
-    completed = sandbox.run(target.mkosi(directory, "--json", "summary"), timeout_seconds=_SUMMARY_TIMEOUT_SECONDS)
-    stages = json.loads(completed.stdout)["Images"]
+    argv = target.mkosi(directory, "--json", "summary")
+    completed = sandbox.run(argv, timeout_seconds=_SUMMARY_TIMEOUT_SECONDS, most_bytes=MOST_SUMMARY_BYTES)
+    stages = parse_summary(completed.stdout)
     packages: dict[str | None, list[str]] = {}
     requests = []
     for stage in stages:  # in the order of building, so those it extends come first

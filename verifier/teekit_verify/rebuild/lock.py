@@ -22,9 +22,9 @@ _SCHEMA = "teekit-verify/package-lock/v1"
 Archive = Literal["debian", "debian-security"]
 Sha256Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _DEBIAN_NAME = r"[a-z0-9][a-z0-9.+-]+"
-_NPM_NAME = r"(@[a-z0-9-]+/)?[a-z0-9][a-z0-9._-]*"
+NPM_NAME = r"(@[a-z0-9-]+/)?[a-z0-9][a-z0-9._-]*"
 _DEBIAN_PATH = r"pool(/[A-Za-z0-9_+~%:-][A-Za-z0-9_.+~%:-]*)+\.deb"
-_NPM_PATH = _NPM_NAME + r"/-/[a-z0-9][A-Za-z0-9._-]*\.tgz"
+_NPM_PATH = NPM_NAME + r"/-/[a-z0-9][A-Za-z0-9._-]*\.tgz"
 
 
 class LockError(TeekitError):
@@ -40,7 +40,7 @@ class LockedPackage(_Model):
     (see `images.Target`) that need it; it is empty in the environment's lock.
     """
 
-    name: Annotated[str, Field(pattern=f"^({_DEBIAN_NAME}|{_NPM_NAME})$", max_length=214)]
+    name: Annotated[str, Field(pattern=f"^({_DEBIAN_NAME}|{NPM_NAME})$", max_length=214)]
     version: Annotated[str, Field(pattern=r"^[A-Za-z0-9.+~:-]+$")]
     architecture: Literal["amd64", "all"]
     archive: Archive | Literal["npm"]
@@ -60,10 +60,12 @@ class LockedPackage(_Model):
     def digest(self) -> Digest:
         return Digest.from_hex(Algorithm.SHA256, self.sha256)
 
-    def remote_file(self, bases: Iterable[tuple[str, str]]) -> RemoteFile:
+    def addresses(self, bases: Iterable[tuple[str, str]]) -> tuple[str, ...]:
         """Where to get it: `bases` are (archive or `npm`, base URL) pairs, in the order to try."""
-        urls = tuple(url.join(base, self.path) for archive, base in bases if archive == self.archive)
-        return RemoteFile(f"package {self.name} {self.version}", self.size_bytes, self.digest, urls)
+        return tuple(url.join(base, self.path) for archive, base in bases if archive == self.archive)
+
+    def remote_file(self, bases: Iterable[tuple[str, str]]) -> RemoteFile:
+        return RemoteFile(f"package {self.name} {self.version}", self.size_bytes, self.digest, self.addresses(bases))
 
 
 class EnvironmentIdentity(_Model):
@@ -134,6 +136,15 @@ class PackageLock(_Model):
     def digest(self) -> Digest:
         """SHA-256 of the lock's bytes: what names an environment's lock."""
         return Digest.of(Algorithm.SHA256, self.dump())
+
+
+def require_time(locked: PackageLock, pinned: str | None) -> None:
+    """Raises LockError for the lock of another time than the project pins."""
+    if pinned is not None and locked.snapshot != pinned:
+        raise LockError(
+            f"the lock is of {locked.snapshot}, and the project pins its packages to {pinned}",
+            hint="Leave out --lock: a lock of that time is made.",
+        )
 
 
 def load(path: Path) -> PackageLock:

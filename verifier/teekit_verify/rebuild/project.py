@@ -44,10 +44,6 @@ class Project:
         return self.root / "nix" / "build-env.packages"
 
     @property
-    def assemble_script(self) -> Path:
-        return self.root / "nix" / "assemble_environment.sh"
-
-    @property
     def mkosi(self) -> Path:
         return self.root / "mkosi"
 

@@ -6,15 +6,15 @@ import os
 import re
 import shutil
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from teekit_verify.core.download import DownloadStore
+from teekit_verify.core.download import DownloadStore, Network, RemoteFile
 from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.core.files import exclusive
-from teekit_verify.rebuild import archive, environment, evidence, images, lock, npm
+from teekit_verify.rebuild import archive, environment, evidence, images, lock, npm, proxies
 from teekit_verify.rebuild.sandbox import Sandbox, own_first_id
 from teekit_verify.rebuild.workspace import remove
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from teekit_verify.core.digest import Digest
-    from teekit_verify.core.download import RemoteFile
     from teekit_verify.core.progress import Progress
     from teekit_verify.rebuild.environment import Environment
     from teekit_verify.rebuild.images import Target
+    from teekit_verify.rebuild.inputs_places import Place
     from teekit_verify.rebuild.lock import LockedPackage, PackageLock
     from teekit_verify.rebuild.project import Project
 
@@ -37,7 +37,7 @@ class Provision:
     """`cache` keeps downloads between runs; `mirror` is an address or None for the host's own, and so is `npm_registry`.
 
     `offline`: what is not in the cache is not fetched but an error. `snapshot`: new locks are of the archive as it was at that
-    time (YYYYMMDDTHHMMSSZ), not of today's.
+    time (YYYYMMDDTHHMMSSZ), not of today's. `inputs` are archives to ask first, `locations` those that a release names.
     """
 
     project: Project
@@ -48,10 +48,18 @@ class Provision:
     npm_registry: str | None = None
     offline: bool = False
     snapshot: str | None = None
+    inputs: tuple[Place, ...] = ()
+    locations: tuple[Place, ...] = ()
+    network: Network = field(default_factory=lambda: Network(proxies.proxies()), compare=False)
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """The archives of inputs that may be asked, in order."""
+        return tuple(place for place in (*self.inputs, *self.locations) if place.is_local or not self.offline)
 
     @property
     def store(self) -> DownloadStore:
-        return DownloadStore(self.cache / "downloads")
+        return DownloadStore(self.cache / "downloads", self.network)
 
     def environment(self) -> Environment:
         """The environment of the committed lock, from the Nix store or built now."""
@@ -70,7 +78,7 @@ class Provision:
         sandbox = Sandbox(
             root=self.environment().root, read_only_binds={"/source": self.project.mkosi}, first_id=own_first_id()
         )
-        resolve, lock_npm = cache(archive.Index.resolve), cache(npm.lock_package)
+        resolve, lock_npm = cache(archive.Index.resolve), cache(self._lock_npm)
         needed: dict[str, tuple[LockedPackage, set[str]]] = {}
         with self._index() as index:
             for target in targets:
@@ -81,13 +89,14 @@ class Provision:
                 for package in packages:
                     needed.setdefault(package.path, (package, set()))[1].add(target.key)
             kept = evidence.keep(index, self.store, self.progress)
-        return archive.make_lock(
-            index,
-            [
-                package.model_copy(update={"targets": tuple(sorted(keys))})
-                for _, (package, keys) in sorted(needed.items())
-            ],
-        ).with_evidence(kept)
+        packages = [
+            package.model_copy(update={"targets": tuple(sorted(keys))}) for _, (package, keys) in sorted(needed.items())
+        ]
+        made = archive.make_lock(index, packages).with_evidence(kept)
+        return made if self.snapshot is None else made.model_copy(update={"snapshot": self.snapshot})
+
+    def _lock_npm(self, name: str, version: str, expected: Digest) -> LockedPackage:
+        return npm.lock_package(name, version, expected, base=npm.registry(self.npm_registry), store=self.store)
 
     def _npm_packages(self, target: Target) -> Iterator[tuple[str, str, Digest]]:
         """Those in the package-lock.json files that builds of the target see."""
@@ -99,7 +108,20 @@ class Provision:
     def fetch(self, locked: PackageLock, packages: Sequence[LockedPackage]) -> None:
         """Bring packages into the download store, each checked."""
         with self.progress.step(f"fetch the image's {len(packages)} packages"):
-            self.store.fetch(self._files(locked, packages), progress=self.progress.count)
+            self.store.fetch(
+                self._files(locked, packages),
+                progress=self.progress.count,
+                waiting=lambda found: self.progress.waiting(found.in_words()),
+            )
+
+    def fetch_environment(self, locked: PackageLock) -> None:
+        """Bring the environment's packages into the download store, each checked."""
+        with self.progress.step(f"fetch the environment's {len(locked.packages)} packages"):
+            self.store.fetch(
+                self._files(locked, locked.packages),
+                progress=self.progress.count,
+                waiting=lambda found: self.progress.waiting(found.in_words()),
+            )
 
     def package_folder(self, packages: Sequence[LockedPackage], folder: Path) -> None:
         """Make a folder of fetched packages under their own names: what a build sees as its only package source."""
@@ -129,8 +151,8 @@ class Provision:
         )
 
     @contextmanager
-    def _index(self) -> Iterator[archive.Index]:
-        """Today's signed package index, for one run at a time."""
+    def _index(self, bases: Sequence[tuple[lock.Archive, str]] | None = None) -> Iterator[archive.Index]:
+        """The signed package index of `bases`, else today's or that of the wanted time, for one run at a time."""
         if self.offline:
             raise TeekitError(
                 "a new lock needs today's package index, which no cache has",
@@ -140,7 +162,7 @@ class Provision:
         with exclusive(self.cache / "apt.lock"):
             remove(root)
             with self.progress.step("fetch and check the package index"):
-                index = archive.Index.download(root, self._archives())
+                index = archive.Index.download(root, self._archives() if bases is None else bases)
             yield index
 
     def _archives(self) -> list[tuple[lock.Archive, str]]:
@@ -152,6 +174,20 @@ class Provision:
             )
         return archive.snapshot_sources(self.snapshot_archive, self.snapshot)
 
+    def is_debians(self, locked: PackageLock) -> bool:
+        """Whether Debian's signed index, as the snapshot archive has it at the lock's time, lists every package of a lock.
+
+        False also where that cannot be found out.
+        """
+        if self.offline:
+            return False
+        try:
+            with self._index(archive.snapshot_sources(self.snapshot_archive, locked.snapshot)) as index:
+                return all(package.archive != "npm" and index.has(package) for package in locked.packages)
+        except TeekitError as error:
+            self.progress.note(f"the environment's packages are not shown to be Debian's: {error.message}")
+            return False
+
     def _index_lock(self, requests: Sequence[str]) -> PackageLock:
         with self._index() as index:
             made = archive.make_lock(index, index.resolve(requests))
@@ -159,20 +195,55 @@ class Provision:
 
     def _build_environment(self, locked: PackageLock) -> Environment:
         files = self._files(locked, locked.packages)
-        return environment.build(
-            self.project, locked, self.store, files, self.cache / "environment", progress=self.progress
-        )
+        return environment.build(locked, self.store, files, self.cache / "environment", progress=self.progress)
 
     def _files(self, locked: PackageLock, packages: Sequence[LockedPackage]) -> list[RemoteFile]:
+        """In the order of sources: archives of inputs, --mirror, the release's archives, the host's mirrors, snapshots."""
         if self.offline:
             return self._stored(packages)
-        bases: list[tuple[str, str]] = [*archive.sources(self.mirror, self.snapshot_archive, locked.snapshot)]
-        if any(item.archive == "npm" and not self.store.path(item.digest).exists() for item in packages):
-            bases.append(("npm", npm.registry(self.npm_registry)))
-        return [package.remote_file(bases) for package in packages]
+        named = archive.named(self.mirror)
+        others: list[tuple[str, str]] = [*archive.others(self.snapshot_archive, locked.snapshot)]
+        others += self._npm_registry(packages)
+        return [self._remote_file(package, named, others) for package in packages]
+
+    def _remote_file(
+        self, package: LockedPackage, named: Sequence[tuple[str, str]], others: Sequence[tuple[str, str]]
+    ) -> RemoteFile:
+        return RemoteFile(
+            f"package {package.name} {package.version}",
+            package.size_bytes,
+            package.digest,
+            (
+                *(place.blob(package.digest) for place in self.inputs),
+                *package.addresses(named),
+                *(place.blob(package.digest) for place in self.locations),
+                *package.addresses(others),
+            ),
+        )
+
+    def _npm_registry(self, packages: Sequence[LockedPackage]) -> list[tuple[str, str]]:
+        """None is needed where everything is there, or archives of inputs may have it."""
+        if all(item.archive != "npm" or self.store.path(item.digest).exists() for item in packages):
+            return []
+        try:
+            return [("npm", npm.registry(self.npm_registry))]
+        except TeekitError:
+            if self.places:
+                return []
+            raise
 
     def _stored(self, packages: Sequence[LockedPackage]) -> list[RemoteFile]:
-        files = [package.remote_file(()) for package in packages]
+        files = [
+            RemoteFile(
+                f"package {package.name} {package.version}",
+                package.size_bytes,
+                package.digest,
+                tuple(place.blob(package.digest) for place in self.places),
+            )
+            for package in packages
+        ]
+        if self.places:
+            return files
         if missing := self.store.missing(files):
             names = ", ".join(file.name for file in missing[:_SHOWN]) + (", ..." if len(missing) > _SHOWN else "")
             raise TeekitError(

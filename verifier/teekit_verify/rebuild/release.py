@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.rebuild import checkout, git, tag_signature
+from teekit_verify.rebuild import bundle, checkout, git, tag_signature
 from teekit_verify.rebuild.git import GitError
 from teekit_verify.rebuild.origin import Origin
 from teekit_verify.rebuild.project import Project
 from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from teekit_verify.rebuild.provision import Provision
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +35,42 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class FetchedProject(Project):
-    """A checkout of a stranger's commit. `program` is the one this program runs from: its script assembles the environment."""
+    """A checkout of a stranger's commit. `program` is the one this program runs from."""
 
     program: Project
 
-    @property
-    def assemble_script(self) -> Path:
-        return self.program.assemble_script
+
+def _no_bundles(_: str) -> Iterator[Path]:
+    return iter(())
 
 
-def fetch(wanted: Wanted, project: Project, cache: Path, destination: Path, *, offline: bool) -> tuple[Path, Origin]:
-    """Write the wanted commit's files into the new folder `destination`. Raises GitError or TagSignatureError."""
+def cached_repository(address: str | None, bringing: Provision) -> git.Repository:
+    """Where what was fetched from that address is kept; None is the repository of the program's checkout."""
+    project = getattr(bringing.project, "program", bringing.project)
+    return git.Repository.cached(bringing.cache, address or _own_repository(project))
+
+
+def fetch(
+    wanted: Wanted,
+    project: Project,
+    cache: Path,
+    destination: Path,
+    *,
+    offline: bool,
+    bundles: Callable[[str], Iterator[Path]] = _no_bundles,
+) -> tuple[Path, Origin]:
+    """Write the wanted commit's files into the new folder `destination`. Raises GitError or TagSignatureError.
+
+    `bundles` brings git bundles that may have a commit: they are asked before the repository.
+    """
     repository = git.Repository.cached(cache, wanted.repository or _own_repository(project))
+    if wanted.commit is not None:
+        _take_from_bundles(repository, wanted.commit, wanted.tag, bundles)
     if wanted.tag_key is not None and wanted.tag is None:
         raise GitError("there is no tag whose signature could be checked", hint="Leave out --tag-key, or name a tag.")
     commit, signed_by = wanted.commit, ""
     if wanted.tag is not None:
-        named = repository.tag(wanted.tag, offline=offline)
+        named = _tagged(repository, wanted, offline=offline)
         if wanted.commit not in {None, named}:
             raise GitError(
                 f"the tag {wanted.tag} has moved: it names {named}, the release was made from {wanted.commit}",
@@ -62,11 +85,43 @@ def fetch(wanted: Wanted, project: Project, cache: Path, destination: Path, *, o
     return destination, Origin(wanted.repository, commit, wanted.tag, signed_by)
 
 
+def _take_from_bundles(
+    repository: git.Repository, commit: str, tag: str | None, bundles: Callable[[str], Iterator[Path]]
+) -> None:
+    """Until the commit is there. A bundle that is none, or has something else, is passed over."""
+    if repository.has(commit):
+        return
+    for path in bundles(commit):
+        with suppress(GitError):
+            named, pack = bundle.pack_of(path)
+            reference = named.get(f"refs/tags/{tag}") if tag else None
+            repository.take_pack(pack, commit, {tag: reference} if tag and reference else {})
+        if repository.has(commit):
+            return
+
+
+def _tagged(repository: git.Repository, wanted: Wanted, *, offline: bool) -> str:
+    """The commit that the tag names. As a bundle said it, where the repository cannot be asked and the commit is known."""
+    tag = wanted.tag or ""
+    try:
+        return repository.tag(tag, offline=offline)
+    except GitError:
+        if offline or wanted.commit is None or not repository.has(wanted.commit):
+            raise
+        return repository.tag(tag, offline=True)
+
+
 def fetch_project(
-    wanted: Wanted, project: Project, cache: Path, destination: Path, *, offline: bool
+    wanted: Wanted,
+    project: Project,
+    cache: Path,
+    destination: Path,
+    *,
+    offline: bool,
+    bundles: Callable[[str], Iterator[Path]] = _no_bundles,
 ) -> tuple[Project, Origin]:
     """The wanted commit as a checkout of this repository. Raises GitError if it is none."""
-    root, origin = fetch(wanted, project, cache, destination, offline=offline)
+    root, origin = fetch(wanted, project, cache, destination, offline=offline, bundles=bundles)
     fetched = FetchedProject(root, project)
     for place in (fetched.environment_lock, fetched.image_lock, fetched.mkosi):
         if not place.exists() or place.resolve() != root.resolve() / place.relative_to(

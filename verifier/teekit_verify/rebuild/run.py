@@ -82,7 +82,9 @@ def prepare(target: Target, provision: Provision, workspace: Workspace, locked: 
     packages = locked.for_target(target.key)
     provision.fetch(locked, packages)
     provision.package_folder(packages, workspace.packages)
-    return Plan(provision.project, target, environment, locked, packages, workspace.packages)
+    return Plan(
+        provision.project, target, environment, locked, packages, workspace.packages, dict(provision.network.served)
+    )
 
 
 @_full_disk_in_words()

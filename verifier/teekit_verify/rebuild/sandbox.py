@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core import process
 from teekit_verify.core.errors import TeekitError, ToolFailedError
+from teekit_verify.core.output import MOST_STDOUT_BYTES
+from teekit_verify.rebuild import limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,7 +20,8 @@ PACKAGES = "/packages"  # where builds find the image's packages (mkosi.conf: Pa
 BASE_ENVIRONMENT: Mapping[str, str] = {"PATH": "/usr/sbin:/usr/bin", "LC_ALL": "C.UTF-8", "HOME": "/root"}
 _TREE = ("usr", "etc", "var")
 _USR_LINKS = ("bin", "lib", "lib64", "sbin")
-_SCRATCH = ("/home", "/root", "/run", "/tmp", "/var/tmp")  # noqa: S108 - places in the sandbox
+_SCRATCH = ("/home", "/root", "/run")
+_TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - places in the sandbox
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")  # bwrap(1), --dev
 _HINT = "Run scripts/setup_deps.sh, which installs bubblewrap."
 # Root's builds get ids of the range that systemd leaves to containers (systemd.io, "Users, Groups, UIDs and GIDs"), at its end.
@@ -46,7 +49,7 @@ class Seen:
 class Sandbox:
     """What a command sees. `root` is the environment's tree; `binds` and `read_only_binds` map places in the sandbox to places on the host.
 
-    `environment` is the whole environment. `processors` are the CPU numbers the command may use, None for all. `scratch` are
+    `tree` are the folders of `root` that are there. `environment` is the whole environment. `processors` are the CPU numbers the command may use, None for all. `scratch` are
     places for an empty file system in memory. `first_id` is for root: the host's id of the sandbox's root, followed by those
     of its other users; without it the sandbox's root is the host's. `random_addresses` is address space layout randomisation.
     """
@@ -64,6 +67,7 @@ class Sandbox:
     scratch: tuple[str, ...] = ()
     first_id: int | None = None
     random_addresses: bool = True
+    tree: tuple[str, ...] = _TREE
 
     def argv(self, command: list[str]) -> list[str]:
         """The command line; a pure function of the sandbox and the command."""
@@ -101,10 +105,10 @@ class Sandbox:
         kernel = os.uname()
         first = self.first_id
         return (
-            *(Seen(f"/{part}", f"{self.root / part}, read-only") for part in _TREE),
+            *(Seen(f"/{part}", f"{self.root / part}, read-only") for part in self.tree),
             *(Seen(place, f"{name(folder)}, read-only") for place, folder in self.read_only_binds.items()),
             *(Seen(place, f"{name(folder)}, writable") for place, folder in self.binds.items()),
-            *(Seen(place, "empty at the start, in memory") for place in (*_SCRATCH, *self.scratch)),
+            *(Seen(place, "empty at the start, in memory") for place in (*_SCRATCH, *_TEMPORARY, *self.scratch)),
             Seen("/dev", f"{', '.join(_DEVICES)}, and terminals and shared memory of its own"),
             Seen(
                 "/proc", "its own processes, and what the kernel says of itself; no setting of the host can be changed"
@@ -121,14 +125,24 @@ class Sandbox:
             Seen("kernel", f"{kernel.sysname} {kernel.release} {kernel.version} {kernel.machine}"),
         )
 
-    def run(self, command: list[str], *, timeout_seconds: float, log: Path | None = None) -> process.Completed:
-        """Run a command to its end. Raises ToolMissingError without bubblewrap, ToolFailedError if the command fails."""
+    def run(
+        self,
+        command: list[str],
+        *,
+        timeout_seconds: float,
+        log: Path | None = None,
+        most_bytes: int = MOST_STDOUT_BYTES,
+        watch: Callable[[], str | None] = lambda: None,
+    ) -> process.Completed:
+        """Run a command to its end, as `process.run` does. Raises ToolMissingError without bubblewrap, ToolFailedError if the command fails."""
         process.find_program("bwrap", hint=_HINT)
         return process.run(
             [*become_root(), *self.argv(command)],
             timeout_seconds=timeout_seconds,
             log=log,
             environment=_host_environment(),
+            most_bytes=most_bytes,
+            watch=watch,
         )
 
     def running(
@@ -151,12 +165,14 @@ class Sandbox:
 
 def _enter(sandbox: Sandbox, command: list[str]) -> list[str]:
     return [
+        *([] if sandbox.terminal else limits.bounded()),
         "bwrap",
-        *("--tmpfs", "/"),  # so that folders can be bound anywhere
-        *_mounts("--ro-bind", [f"/{name}" for name in _TREE], [sandbox.root / name for name in _TREE]),
+        *_in_memory("/", limits.SMALL_BYTES),  # so that folders can be bound anywhere
+        *_mounts("--ro-bind", [f"/{name}" for name in sandbox.tree], [sandbox.root / name for name in sandbox.tree]),
         *(option for name in _USR_LINKS for option in ("--symlink", f"usr/{name}", f"/{name}")),
-        *("--proc", "/proc", "--dev", "/dev"),
-        *(option for place in (*_SCRATCH, *sandbox.scratch) for option in ("--tmpfs", place)),
+        *("--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev", *_in_memory("/dev/shm", limits.SMALL_BYTES)),  # noqa: S108
+        *(option for place in _SCRATCH for option in _in_memory(place, limits.SMALL_BYTES)),
+        *(option for place in (*_TEMPORARY, *sandbox.scratch) for option in _in_memory(place, limits.SCRATCH_BYTES)),
         *_mounts("--ro-bind", sandbox.read_only_binds, sandbox.read_only_binds.values()),
         *_mounts("--bind", sandbox.binds, sandbox.binds.values()),
         *("--unshare-uts", "--hostname", sandbox.hostname, "--unshare-ipc", "--unshare-pid", "--unshare-cgroup-try"),
@@ -169,6 +185,10 @@ def _enter(sandbox: Sandbox, command: list[str]) -> list[str]:
         *_wrapper(sandbox),
         *command,
     ]
+
+
+def _in_memory(place: str, size_bytes: int) -> tuple[str, ...]:
+    return "--size", str(size_bytes), "--tmpfs", place
 
 
 def _wrapper(sandbox: Sandbox) -> list[str]:
@@ -224,9 +244,17 @@ def become_root() -> tuple[str, ...]:
 
 
 def run_ending_with_us(
-    argv: Sequence[str], *, timeout_seconds: float, environment: Mapping[str, str], stdin: bytes | None = None
+    argv: Sequence[str],
+    *,
+    timeout_seconds: float,
+    environment: Mapping[str, str],
+    stdin: bytes | None = None,
+    cwd: Path | None = None,
+    bounds: Sequence[str] = (),
 ) -> process.Completed:
     """Run a program as `process.run` does, on the host's files, but however we end, all that it started ends too.
+
+    `bounds` is a command line, of prlimit(1), that the program's is added to.
 
     What outlives a run that was killed would write into the files of the next one.
     """
@@ -234,7 +262,9 @@ def run_ending_with_us(
     rights = ("--cap-add", "ALL") if os.geteuid() == 0 else ()
     own = ["bwrap", "--dev-bind", "/", "/", "--unshare-pid", "--proc", "/proc", *rights, "--die-with-parent", "--"]
     try:
-        return process.run([*own, *argv], timeout_seconds=timeout_seconds, environment=environment, stdin=stdin)
+        return process.run(
+            [*own, *bounds, *argv], timeout_seconds=timeout_seconds, environment=environment, stdin=stdin, cwd=cwd
+        )
     except ToolFailedError as error:
         raise ToolFailedError(error.message.replace("bwrap", argv[0], 1), hint=error.hint) from error
 

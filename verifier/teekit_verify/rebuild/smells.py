@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _MAX_FILES = 20_000
 _MAX_FILE_BYTES = 1 << 20
-_MAX_BYTES = 64 << 20
+_MAX_BYTES = 16 << 20
 _MAX_SMELLS = 200
 _MAX_LINE = 2000
 _SHOWN = 200
@@ -42,25 +42,45 @@ class Smell:
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """A line that matches `pattern` smells, unless `excuse` matches there, or in one of `near` lines after it."""
+    """A line that matches `pattern` smells, unless `excuse` matches there, or in one of `near` lines after it.
+
+    With `before`, `pattern` is looked for only behind where that matches, with no `#` between. Strangers write the lines: every
+    pattern takes time in proportion to the length of the line, so none has two repetitions that can match the same.
+    """
 
     name: str
     pattern: re.Pattern[str]
     why: str
     excuse: re.Pattern[str] | None = None
     near: int = 0
+    before: re.Pattern[str] | None = None
+
+    def fits(self, line: str) -> bool:
+        if self.before is None:
+            return self.pattern.search(line) is not None
+        for part in line.split("#"):
+            first = self.before.search(part)
+            if first is not None and self.pattern.search(part, first.end()):
+                return True
+        return False
 
 
 _CHECKED = re.compile(r"\b(sha(224|256|384|512)sum|shasum|b[23]sum|gpgv?|sqv|minisign|signify|cosign)\b|[0-9a-f]{64}")
 _COMMIT = re.compile(r"\b[0-9a-f]{40}\b|\b[0-9a-f]{64}\b")
+_BY_DIGEST = re.compile(r"@sha256:[0-9a-f]{64}")
+_NOT_CHECKED = "signature check switched off"
+_NOT_ITS_MAKERS = "what comes from there is not checked to be what its maker signed"
 _WHO_SERVES = "whoever serves the address decides what goes into the image"
 _SCRIPT_RULES = (
     _Rule(
         "code from the network, run as it comes",
-        re.compile(
-            r"\b(curl|wget)\b[^#]*\|\s*(sudo\s+)?(/bin/|/usr/bin/)?(env\s+)?(ba|da|z)?sh\b"
-            r"|\b(ba|da|z)?sh\s+<\(\s*(curl|wget)\b|\b(ba|da|z)?sh\s+-c\s+[\"']?\$\(\s*(curl|wget)\b"
-        ),
+        re.compile(r"\|\s*(sudo\s+)?(/bin/|/usr/bin/)?(env\s+)?(ba|da|z)?sh\b"),
+        _WHO_SERVES,
+        before=re.compile(r"\b(curl|wget)\b"),
+    ),
+    _Rule(
+        "code from the network, run as it comes",
+        re.compile(r"\b(ba|da|z)?sh\s+<\(\s*(curl|wget)\b|\b(ba|da|z)?sh\s+-c\s+[\"']?\$\(\s*(curl|wget)\b"),
         _WHO_SERVES,
     ),
     _Rule(
@@ -72,7 +92,7 @@ _SCRIPT_RULES = (
     ),
     _Rule(
         "git tag or branch, which may move",
-        re.compile(r"\bgit\s+(-\S+\s+\S*\s*)*(clone|pull|fetch|submodule\s+update)\b"),
+        re.compile(r"\bgit\s++(-\S++\s++([^-\s]\S*+\s++)?){0,8}(clone|pull|fetch|submodule\s++update)\b"),
         "the same name may stand for other code tomorrow: check out a commit",
         _COMMIT,
         _NEAR,
@@ -93,22 +113,30 @@ _SCRIPT_RULES = (
     ),
     _Rule(
         "container image by a name that may move",
-        re.compile(r"\b(docker|podman|skopeo|buildah)\s+[^#]*\b(pull|run|copy|from)\b|^\s*FROM\s+\S+"),
+        re.compile(r"\b(pull|run|copy|from)\b"),
         "name it by its digest",
-        re.compile(r"@sha256:[0-9a-f]{64}"),
+        _BY_DIGEST,
+        before=re.compile(r"\b(docker|podman|skopeo|buildah)\s"),
+    ),
+    _Rule(
+        "container image by a name that may move",
+        re.compile(r"^\s*FROM\s+\S"),
+        "name it by its digest",
+        _BY_DIGEST,
     ),
 )
 _TEXT_RULES = (
     _Rule(
-        "signature check switched off",
+        _NOT_CHECKED,
         re.compile(
             r"\btrusted\s*[:=]\s*yes\b|\ballow-?insecure\w*\s*[:=]\s*(yes|true|1)\b|AllowInsecureRepositories|"
             r"AllowUnauthenticated|--allow-unauthenticated|--no-gpg-check|--no-check-certificate|"
-            r"Verify-Peer\W+(false|no|0)\b|\bcurl\b[^#]*\s(-k|--insecure)\b|^\s*RepositoryKeyCheck\s*=\s*(no|false|0)\b",
+            r"Verify-Peer\W+(false|no|0)\b|^\s*RepositoryKeyCheck\s*=\s*(no|false|0)\b",
             re.IGNORECASE,
         ),
-        "what comes from there is not checked to be what its maker signed",
+        _NOT_ITS_MAKERS,
     ),
+    _Rule(_NOT_CHECKED, re.compile(r"\s(-k|--insecure)\b"), _NOT_ITS_MAKERS, before=re.compile(r"\bcurl\b")),
     _Rule(
         "private key in the source", re.compile(r"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----"), "everybody can sign with it"
     ),
@@ -122,7 +150,7 @@ _CONF_RULES = (
     ),
     _Rule(
         "tools from another tree",
-        re.compile(r"^\s*ToolsTree\s*=\s*(?!(no|false|0)?\s*$)", re.IGNORECASE),
+        re.compile(r"^\s*+ToolsTree\s*+=\s*+(?!(no|false|0)?\s*+$)", re.IGNORECASE),
         "the tools that make the image are not those of the pinned environment",
     ),
     _Rule(
@@ -185,10 +213,19 @@ def _files(folder: Path) -> Iterator[Path]:
 def _lines(path: Path) -> list[str]:
     """None of a file that is no text."""
     try:
-        data = path.read_bytes()
+        return lines_of(path.read_bytes())
     except OSError:
         return []
+
+
+def lines_of(data: bytes) -> list[str]:
+    """The beginnings of a text's lines; none of what is no text."""
     return [] if b"\0" in data else [line[:_MAX_LINE] for line in data.decode(errors="replace").splitlines()]
+
+
+def smells_of(name: str, lines: list[str]) -> Iterator[Smell]:
+    """Of lines that may be of a script or of a configuration: every rule."""
+    yield from _of_lines(name, lines, (*_TEXT_RULES, *_CONF_RULES, *_SCRIPT_RULES))
 
 
 def _of_file(name: str, path: Path, lines: list[str]) -> Iterator[Smell]:
@@ -213,9 +250,10 @@ def _of_lines(name: str, lines: list[str], rules: tuple[_Rule, ...]) -> Iterator
     for number, line in enumerate(lines, start=1):
         if line.lstrip().startswith(("#", ";", "//")):
             continue
-        rule = next((rule for rule in rules if rule.pattern.search(line)), None)
+        rule = next((rule for rule in rules if rule.fits(line)), None)
         if rule is not None and not (
-            rule.excuse and rule.excuse.search("\n".join(_statement(lines[number - 1 :], rule.near)))
+            rule.excuse
+            and rule.excuse.search("\n".join(_statement(lines[number - 1 : number + _NEAR + rule.near], rule.near)))
         ):
             yield Smell(rule.name, name, number, line.strip()[:_SHOWN], rule.why)
 

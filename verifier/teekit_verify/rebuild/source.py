@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _MAX_FILES = 20_000
 _MAX_FILE_BYTES = 256 << 20
+_MAX_BYTES = 1 << 30  # as the build sees it in memory, beside what it leaves there; git gives 256 MiB of a commit
 
 
 def copy_source(
@@ -44,7 +45,7 @@ def copy_source(
 def _copy_all(
     project_root: Path, folder: Path, destination: Path, wanted: Callable[[str], bool]
 ) -> Iterator[SourceFile]:
-    count = 0
+    count, left_bytes = 0, _MAX_BYTES
     for path in _walk(folder):
         name = path.relative_to(project_root).as_posix()
         if not wanted(path.relative_to(folder).as_posix()):
@@ -52,6 +53,9 @@ def _copy_all(
         count += 1
         if count > _MAX_FILES:
             raise TeekitError(f"{folder} has more than {_MAX_FILES} files")
+        left_bytes -= path.lstat().st_size
+        if left_bytes < 0:
+            raise TeekitError(f"the files of {folder} have more than {_MAX_BYTES} bytes")
         target = destination / path.relative_to(folder)
         target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         yield _copy_one(path, target, name)

@@ -6,7 +6,6 @@ index, and its scripts have no network.
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.core.files import resolved
-from teekit_verify.rebuild import archive, checkout, images, source
+from teekit_verify.rebuild import archive, checkout, images, pins, source
 from teekit_verify.rebuild.images import Image, Target
 from teekit_verify.rebuild.origin import Origin
 from teekit_verify.rebuild.project import Project
@@ -25,6 +24,7 @@ from teekit_verify.rebuild.workspace import remove
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from teekit_verify.rebuild.pins import Pin
     from teekit_verify.rebuild.provision import Provision
 
 _SUMMARY_SECONDS = 120
@@ -68,17 +68,14 @@ class StrangersProject(Project):
     def environment_packages(self) -> Path:
         return self.program.environment_packages
 
-    @property
-    def assemble_script(self) -> Path:
-        return self.program.assemble_script
-
 
 @dataclass(frozen=True, slots=True)
 class StrangersTarget(Target):
-    """What mkosi makes of the project with `arguments`; `has_manifest` where it writes one."""
+    """What mkosi makes of the project with `arguments`; `has_manifest` where it writes one, `pins` what its mirrors pin."""
 
     arguments: tuple[str, ...] = ()
     has_manifest: bool = False
+    pins: tuple[Pin, ...] = ()
 
     @property
     def artifacts(self) -> tuple[str, ...]:
@@ -118,14 +115,31 @@ def find_target(provision: Provision, arguments: str) -> StrangersTarget:
         root=provision.environment().root, read_only_binds={"/source": provision.project.mkosi}, first_id=own_first_id()
     )
     argv = unknown.mkosi("/source", "--json", "summary")
-    main = json.loads(sandbox.run(argv, timeout_seconds=_SUMMARY_SECONDS).stdout)["Images"][-1]
+    summary = sandbox.run(argv, timeout_seconds=_SUMMARY_SECONDS, most_bytes=images.MOST_SUMMARY_BYTES).stdout
+    stages = images.parse_summary(summary)
+    main = stages[-1]
     _require_supported(main)
     name = str(main["Output"])
     if not _FILE_NAME.fullmatch(name):
         raise TeekitError(f"the image is called '{printable(name[:80])}'", hint="Give it a plain name: Output=NAME.")
     return StrangersTarget(
-        Image(name, name, (), ()), images.PLAIN, "", words, has_manifest="json" in main["ManifestFormat"]
+        Image(name, name, (), ()),
+        images.PLAIN,
+        "",
+        words,
+        has_manifest="json" in (main.get("ManifestFormat") or ()),
+        pins=tuple(pin for stage in stages for pin in _pins(stage)),
     )
+
+
+def _pins(stage: dict[str, Any]) -> tuple[Pin, ...]:
+    """Raises TeekitError for packages that would come from elsewhere than Debian's archive."""
+    if stage.get("LocalMirror"):
+        raise TeekitError(
+            f"the project has LocalMirror={printable(str(stage['LocalMirror'])[:80])}, and its packages are not Debian's",
+            hint="Remove it: packages are locked from Debian's archive.",
+        )
+    return pins.of_mirror(stage.get("Mirror"))
 
 
 def _words(arguments: str) -> tuple[str, ...]:
@@ -149,9 +163,9 @@ def _require_supported(main: dict[str, Any]) -> None:
         ("Release", archive.SUITE),
         ("Architecture", "x86-64"),
     ):
-        if main[setting] != expected:
+        if main.get(setting) != expected:
             raise TeekitError(
-                f"the project has {setting}={printable(str(main[setting])[:80])}, only {expected} can be rebuilt",
+                f"the project has {setting}={printable(str(main.get(setting))[:80])}, only {expected} can be rebuilt",
                 hint=f"Set it for this run with --mkosi-args --{setting.lower()}={expected}, if the image allows it.",
             )
 

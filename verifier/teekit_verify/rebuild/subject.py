@@ -9,10 +9,11 @@ from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import resolved
 from teekit_verify.documents.load import load_reference
 from teekit_verify.documents.release import load_release
-from teekit_verify.rebuild import checkout, images, stranger
+from teekit_verify.rebuild import checkout, images, inputs_places, lock, pins, stranger, vouching
 from teekit_verify.rebuild.git import GitError
 from teekit_verify.rebuild.release import Wanted, commit_or_tag, fetch_project, with_repository
 from teekit_verify.rebuild.smells import find_smells
+from teekit_verify.rebuild.vouching import EnvironmentFrom
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,14 +39,15 @@ class Choice:
     tag_key: Path | None
     mkosi_args: str | None
     allow_dirty: bool
+    allow_foreign_environment: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
     """`bringing` has the subject's project. `reference` is the file with what was published about it, which need not exist.
 
-    `is_checkout` where people work on the very files that will be built. `withdrawn` is why a release must not be accepted any
-    more, or None.
+    `environment_from` says who vouches for the tools. `is_checkout` where people work on the very files that will be built.
+    `withdrawn` is why a release must not be accepted any more, or None.
     """
 
     bringing: Provision
@@ -55,6 +57,7 @@ class Subject:
     smells: tuple[Smell, ...]
     is_checkout: bool = False
     withdrawn: str | None = None
+    environment_from: EnvironmentFrom = EnvironmentFrom.UNKNOWN
 
     def require_unchanged(self) -> None:
         """Raises GitError if the files are no longer those that `origin` tells of: fetching takes a while."""
@@ -65,8 +68,19 @@ class Subject:
 def find_subject(choice: Choice, bringing: Provision, workspace: Workspace) -> Subject:
     """`bringing` has the project this program works from. What has to be fetched or copied goes into the workspace.
 
-    Raises TeekitError for a choice that means nothing, and for a source that is not there or not as promised.
+    Raises TeekitError for a choice that means nothing, for a source that is not there or not as promised, and for a commit
+    whose environment nobody vouches for, unless the choice allows that.
     """
+    subject = _find_subject(choice, bringing, workspace)
+    with bringing.progress.step("see whose environment it is"):
+        locked = lock.load(subject.bringing.project.environment_lock)
+        found = vouching.environment_from(locked, vouching.own_project(), subject.bringing.is_debians)
+    if choice.release is not None or choice.commit is not None:
+        vouching.require_known(found, allowed=choice.allow_foreign_environment)
+    return replace(subject, environment_from=found)
+
+
+def _find_subject(choice: Choice, bringing: Provision, workspace: Workspace) -> Subject:
     named = [word for word, value in _exclusive(choice) if value is not None]
     if len(named) > 1:
         raise TeekitError(f"{' and '.join(named)} exclude each other", hint="Give one of them.")
@@ -113,17 +127,35 @@ def _release(choice: Choice, name: str, bringing: Provision, workspace: Workspac
         bringing.progress.note(f"this release is withdrawn: {release.withdrawn}")
     target = images.find_target(release.image, release.profiles)
     wanted = _as_chosen(Wanted(release.repository, release.commit, release.tag), choice)
-    return replace(_fetched(wanted, target, reference, bringing, workspace), withdrawn=release.withdrawn)
+    if release.inputs is not None:
+        places = [inputs_places.parse(location) for location in release.inputs.locations]
+        known = tuple(replace(place, manifest_sha256=release.inputs.manifest_sha256) for place in places)
+        bringing = replace(bringing, locations=known)
+    subject = _fetched(wanted, target, reference, bringing, workspace, release=name)
+    return replace(subject, withdrawn=release.withdrawn)
 
 
 def _as_chosen(wanted: Wanted, choice: Choice) -> Wanted:
     return replace(with_repository(wanted, choice.repository), tag_key=choice.tag_key)
 
 
-def _fetched(wanted: Wanted, target: Target, reference: Path, bringing: Provision, workspace: Workspace) -> Subject:
+def _fetched(
+    wanted: Wanted,
+    target: Target,
+    reference: Path,
+    bringing: Provision,
+    workspace: Workspace,
+    *,
+    release: str | None = None,
+) -> Subject:
     with bringing.progress.step("fetch the source"):
         project, origin = fetch_project(
-            wanted, bringing.project, bringing.cache, workspace.root / "source", offline=bringing.offline
+            wanted,
+            bringing.project,
+            bringing.cache,
+            workspace.root / "source",
+            offline=bringing.offline,
+            bundles=lambda commit: inputs_places.bundles(bringing.places, bringing.store, release, commit),
         )
     return _subject(replace(bringing, project=project), target, reference, origin)
 
@@ -135,8 +167,11 @@ def _stranger(choice: Choice, arguments: str, bringing: Provision, workspace: Wo
     origin = stranger.copy_project(resolved(choice.source), project.root, allow_dirty=choice.allow_dirty)
     smells = find_smells(project.root, project.mkosi, has_lock=False)
     stranger.prepare(project.root)
+    snapshots = pins.take_snapshots(project.root)
     bringing = replace(bringing, project=project)
-    return Subject(bringing, stranger.find_target(bringing, arguments), None, origin, smells)
+    target = stranger.find_target(bringing, arguments)
+    time = pins.agreed((*snapshots, *target.pins), bringing.snapshot)
+    return Subject(replace(bringing, snapshot=time), target, None, origin, smells)
 
 
 def _subject(bringing: Provision, target: Target, reference: Path, origin: Origin) -> Subject:

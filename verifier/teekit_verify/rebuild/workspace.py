@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 from teekit_verify.core import process
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.core.files import resolved
+from teekit_verify.core.files import resolved, without_following
 from teekit_verify.rebuild.sandbox import become_root
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Workspace:
                 raise TeekitError(
                     f"{self.root} has other things in it", hint="Name an empty or new folder with --workspace DIR."
                 )
-            return mark.open("a")
+            return open(mark, "a", opener=without_following, encoding="ascii")
         except OSError as error:
             raise TeekitError(
                 f"{self.root} cannot be built in: {error.strerror}", hint="Name another folder with --workspace DIR."

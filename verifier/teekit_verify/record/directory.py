@@ -4,6 +4,7 @@ report.json        the verdict and all that led to it
 report.html        the same for people
 measurements.json  the predicted registers with their event logs
 packages.lock.json the lock of the packages, if it was made for this run: for --lock
+build-env.lock.json the environment's, if that was made for this run too
 inputs.json        what build A consumed (inputs-B.json, if B consumed something else)
 artifacts/         build A's files (artifacts/B/: those of build B that differ)
 logs/              the builds' logs
@@ -27,6 +28,8 @@ from teekit_verify.documents import codec
 from teekit_verify.documents.create import dump_inputs, dump_measurements
 from teekit_verify.documents.load import load_inputs, load_measurements
 from teekit_verify.documents.model import Artifact, Build, Measurements
+from teekit_verify.rebuild import todays
+from teekit_verify.rebuild.workspace import Workspace
 from teekit_verify.record.document import REBUILD_SCHEMA, REBUILD_SCHEMA_V1
 from teekit_verify.record.fitting import fitting
 from teekit_verify.record.json_report import render_rebuild
@@ -85,33 +88,37 @@ def _old(directory: Path) -> Path:
     return directory.with_name(f".{directory.name}.old")
 
 
-def write_failure(directory: Path, report: RebuildReport, logs: tuple[Path, ...], page: Page) -> None:
-    """A rebuild that failed leaves its report and whatever logs there are. `page` makes report.html."""
+def write_failure(directory: Path, report: RebuildReport, logs: tuple[Path, ...], page: Page | None) -> None:
+    """A rebuild that failed leaves its report and whatever logs there are. `page` makes report.html; None leaves it out."""
     with _replacement(directory) as folder:
         _copy_logs(logs, folder)
         _write_report(report, folder, page)
 
 
-def write(directory: Path, report: RebuildReport, two: TwoBuilds, page: Page) -> None:
-    """Write the report directory whole, or leave what was there. `page` makes report.html."""
+def write(directory: Path, report: RebuildReport, two: TwoBuilds, page: Page | None) -> None:
+    """Write the report directory whole, or leave what was there. `page` makes report.html; None leaves it out."""
     with _replacement(directory) as folder:
         _copy_logs(tuple(attempt.log for attempt in two.attempts), folder)
         _copy_artifacts(two, folder)
         first, second = two.builds
-        (folder / "inputs.json").write_bytes(dump_inputs(first.inputs))
+        (folder / "inputs.json").write_bytes(dump_inputs(first.inputs, two.plan.served))
         if first.inputs != second.inputs:
-            (folder / "inputs-B.json").write_bytes(dump_inputs(second.inputs))
-        if not two.plan.project.image_lock.exists():  # made for this run
+            (folder / "inputs-B.json").write_bytes(dump_inputs(second.inputs, two.plan.served))
+        if not two.plan.project.image_lock.exists() or report.todays_packages is not None:  # made for this run
             (folder / "packages.lock.json").write_bytes(two.plan.lock.dump())
+        if report.todays_packages is not None:
+            locks = todays.project_in(Workspace(two.plan.package_folder.parent), two.plan.project)
+            shutil.copyfile(locks.environment_lock, folder / "build-env.lock.json")
         if report.measurements is not None:
             (folder / "measurements.json").write_bytes(dump_measurements(report.measurements))
         _write_report(report, folder, page)
 
 
-def _write_report(report: RebuildReport, folder: Path, page: Page) -> None:
+def _write_report(report: RebuildReport, folder: Path, page: Page | None) -> None:
     """The page is made of the very bytes of report.json, so that anybody can make it again."""
     data = render_rebuild(fitting(report))
-    (folder / "report.html").write_bytes(page(parse_rebuild(data, _REPORT)))
+    if page is not None:
+        (folder / "report.html").write_bytes(page(parse_rebuild(data, _REPORT)))
     (folder / _REPORT).write_bytes(data)
 
 
@@ -161,6 +168,7 @@ def load_reproduced(directory: Path) -> tuple[Build, Measurements]:
     """
     report = codec.plain_json(codec.read_bounded(directory / _REPORT), str(directory / _REPORT))
     artifacts = tuple(_recorded_artifacts(report, directory))
+    _require_locked_packages(report, directory)
     inputs = load_inputs(directory / "inputs.json")
     measurements = load_measurements(directory / "measurements.json")
     for artifact in artifacts:
@@ -171,6 +179,15 @@ def load_reproduced(directory: Path) -> tuple[Build, Measurements]:
     if measurements.artifact.sha256 not in {artifact.sha256 for artifact in artifacts}:
         raise TeekitError(f"{directory}: measurements.json is about another artifact", hint="Run the rebuild again.")
     return Build(inputs, artifacts), measurements
+
+
+def _require_locked_packages(report: object, directory: Path) -> None:
+    """What was built from today's packages is nobody's release, whatever else the report says."""
+    if isinstance(report, dict) and report.get("todays_packages") is not None:
+        raise TeekitError(
+            f"{directory}: was built from today's packages, not from the locked ones",
+            hint="Rebuild with --locked; or make new locks, commit them, and rebuild.",
+        )
 
 
 def _recorded_artifacts(report: object, directory: Path) -> Iterator[Artifact]:

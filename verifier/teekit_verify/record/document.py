@@ -14,9 +14,12 @@ from teekit_verify.documents import fields
 from teekit_verify.documents.inputs import inputs_digest
 from teekit_verify.documents.model import Environment, Inputs, Measurements, Reference
 from teekit_verify.explanation.tree import Explanation
+from teekit_verify.inspection.host_inputs import UnmeasuredInput
 from teekit_verify.rebuild.origin import Origin
 from teekit_verify.rebuild.sandbox import Seen
 from teekit_verify.rebuild.smells import Smell
+from teekit_verify.rebuild.todays import TodaysPackages
+from teekit_verify.rebuild.vouching import EnvironmentFrom, ReferenceFrom
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -95,7 +98,9 @@ class RebuildReport:
     should look at. `consumed` are the inputs of build A, `published` is the whole reference: with them a report can be
     read on its own. `explanations` say why A and B differ, one for each artifact that does. `seen_by_a` and `seen_by_b`
     list all that the builds could see. `reasons` are for people: what they say is also there as values, in `checklist`,
-    `inputs`, `artifacts`, or in `failure`, which is what ended a run without a result.
+    `inputs`, `artifacts`, `todays_packages` (other packages than the locked ones were built from), or in `failure`, which
+    is what ended a run without a result. `environment_from` and `reference_from` say who vouches for the tools, and where
+    the reference was taken from.
     """
 
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid", strict=True)
@@ -122,6 +127,10 @@ class RebuildReport:
     seen_by_a: tuple[Seen, ...] = ()
     seen_by_b: tuple[Seen, ...] = ()
     failure: str = ""
+    unmeasured_inputs: tuple[UnmeasuredInput, ...] = ()
+    environment_from: EnvironmentFrom | None = None
+    reference_from: ReferenceFrom | None = None
+    todays_packages: TodaysPackages | None = None
 
 
 def inputs_used(build_a: Build, build_b: Build, reference: Reference | None, appraisal: RebuildAppraisal) -> InputsUsed:

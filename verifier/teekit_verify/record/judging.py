@@ -10,9 +10,12 @@ from teekit_verify import __version__
 from teekit_verify.appraisal.checklist import Note
 from teekit_verify.appraisal.rebuild.appraise import appraise_rebuild
 from teekit_verify.appraisal.rebuild.verdict import Lack, Verdict
+from teekit_verify.artifacts.uki import open_uki
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.documents import codec, load
+from teekit_verify.inspection.host_inputs import unmeasured_inputs
 from teekit_verify.prediction.image import measure_rebuilt
+from teekit_verify.rebuild.vouching import EnvironmentFrom, ReferenceFrom, own_project, reference_from
 from teekit_verify.record import directory
 from teekit_verify.record.document import RebuildReport, ReferenceUsed, inputs_used, steps, variations
 from teekit_verify.wording.checks import reason_line, reason_lines
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from teekit_verify.rebuild.build import Plan
     from teekit_verify.rebuild.run import TwoBuilds
     from teekit_verify.rebuild.subject import Subject
+    from teekit_verify.rebuild.todays import TodaysPackages
     from teekit_verify.rebuild.variation import Variations
     from teekit_verify.rebuild.workspace import Workspace
     from teekit_verify.record.directory import Page
@@ -57,6 +61,7 @@ def unfinished(
     *,
     command: tuple[str, ...],
     output: Path,
+    todays: TodaysPackages | None = None,
 ) -> RebuildReport:
     """What is known before the builds, and stays true whatever they end with."""
     return RebuildReport(
@@ -73,11 +78,21 @@ def unfinished(
         variations=variations(varied.first.described(), varied.second.described(), varied.off),
         reference=None if published is None else published.used,
         published=None if published is None else published.reference,
+        environment_from=EnvironmentFrom.DEBIAN if todays is not None else subject.environment_from,
+        reference_from=None if published is None else _reference_from(published, subject),
+        todays_packages=todays,
+    )
+
+
+def _reference_from(published: Published, subject: Subject) -> ReferenceFrom:
+    is_default = published.used.path == str(subject.reference)
+    return reference_from(
+        Path(published.used.path), subject.bringing.project.root, own_project(), is_default=is_default
     )
 
 
 def write_failure(
-    known: RebuildReport, error: TeekitError, workspace: Workspace, progress: Progress, page: Page
+    known: RebuildReport, error: TeekitError, workspace: Workspace, progress: Progress, page: Page | None
 ) -> None:
     """An older report must not be taken for that of the rebuild which failed."""
     report = replace(known, reasons=(error.message,), failure=error.message, steps=steps(progress.timings))
@@ -93,7 +108,11 @@ def judge(known: RebuildReport, two: TwoBuilds, progress: Progress) -> RebuildRe
         disk = two.artifact(target.artifacts[1]) if target.profile.disk else None
         platforms = () if reference is None else reference.platforms
         measurements = measure_rebuilt(two.artifact(target.artifacts[0]), disk, platforms)
-    appraisal = appraise_rebuild(*two.builds, measurements, reference)
+        with open_uki(two.artifact(target.artifacts[0])) as uki:
+            unmeasured = unmeasured_inputs(uki)
+    appraisal = appraise_rebuild(
+        *two.builds, measurements, reference, from_todays_packages=known.todays_packages is not None
+    )
     seen_by_a, seen_by_b = (attempt.seen() for attempt in two.attempts)
     return replace(
         known,
@@ -107,6 +126,7 @@ def judge(known: RebuildReport, two: TwoBuilds, progress: Progress) -> RebuildRe
         checklist=appraisal.checklist,
         steps=steps(progress.timings),
         consumed=two.builds[0].inputs,
+        unmeasured_inputs=unmeasured,
         seen_by_a=seen_by_a,
         seen_by_b=seen_by_b,
     )

@@ -28,7 +28,7 @@ class Register:
     name: str
 
     def __post_init__(self) -> None:
-        match = re.fullmatch(r"MRTD|PCR(\d|1\d|2[0-3])|RTMR[0-3]", self.name)
+        match = re.fullmatch(r"MRTD|PCR([0-9]|1[0-9]|2[0-3])|RTMR[0-3]", self.name)
         if match is None:
             raise TeekitError(
                 f"no such measurement register: {self.name[:40]!r}", hint="Use PCR0..PCR23, MRTD or RTMR0..RTMR3."

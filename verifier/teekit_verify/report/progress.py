@@ -20,11 +20,12 @@ _LOG_BEAT_SECONDS = 30.0
 
 @dataclass(slots=True, eq=False)
 class _Step:
-    """A step that has begun (monotonic seconds) and not ended; `count` is how far it says it is."""
+    """A step that has begun (monotonic seconds) and not ended; `count` is how far it says it is, `waiting` for what it waits."""
 
     name: str
     begin: float
     count: str = ""
+    waiting: str = ""
 
 
 class StderrProgress:
@@ -64,7 +65,11 @@ class StderrProgress:
 
     def count(self, done: int, total: int) -> None:
         if self._open:
-            self._open[-1].count = f" {done}/{total}"
+            self._open[-1].count, self._open[-1].waiting = f" {done}/{total}", ""
+
+    def waiting(self, text: str) -> None:
+        if self._open:
+            self._open[-1].waiting = f", {text}"
 
     @property
     def timings(self) -> tuple[Timing, ...]:
@@ -77,7 +82,7 @@ class StderrProgress:
         while not stop.wait(_TERMINAL_BEAT_SECONDS if self._is_terminal else _LOG_BEAT_SECONDS):
             if self._open[-1] is not step:  # the step inside it beats
                 continue
-            text = f"{step.name}{step.count} ... {time.monotonic() - step.begin:.0f} s"
+            text = f"{step.name}{step.count}{step.waiting} ... {time.monotonic() - step.begin:.0f} s"
             if self._is_terminal:
                 with self._lock:
                     self._stream.write(f"\r\x1b[K{self._clock()} {text}")

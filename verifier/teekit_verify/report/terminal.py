@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.event_differences import aligned, causes
+from teekit_verify.appraisal.facts import LaterState
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.prediction.platforms import PLATFORMS
 from teekit_verify.registers.events import event_type_name
@@ -171,7 +172,7 @@ def show_checklist(checklist: Checklist, out: Console) -> None:
             styled(name_of(check)),
             styled("-"),
             styled(shortened(check.found) or "-"),
-            styled("not compared" if check.outcome is Outcome.NOT_CHECKED else check.outcome.value, "yellow"),
+            styled(_passed_over(check), "yellow"),
         )
         for check in checklist.ignored
     ]
@@ -185,6 +186,13 @@ def show_causes(checklist: Checklist, out: Console) -> None:
     for cause, places in causes(checklist.differences):
         seen = ", ".join(f"{platform} {register}" for platform, register in places)
         show_line(out, "differs: ", styled(cause or "unknown", "bold"), styled(f" (seen in {seen})"), indent=2)
+
+
+def _passed_over(check: Check) -> str:
+    """A register with a state that is known was compared without it: beside this, there is a row that says so."""
+    if isinstance(check.reason, LaterState):
+        return "explained"
+    return "not compared" if check.outcome is Outcome.NOT_CHECKED else check.outcome.value
 
 
 def _outcome(check: Check) -> Text:

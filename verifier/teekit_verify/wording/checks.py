@@ -36,7 +36,7 @@ from teekit_verify.appraisal.facts import (
     StrayEvent,
     ValueNotKnown,
 )
-from teekit_verify.appraisal.rebuild.verdict import Drift, DriftFrom, Lack
+from teekit_verify.appraisal.rebuild.verdict import Drift, DriftFrom, FromTodaysPackages, Lack
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.registers.events import event_type_name
 from teekit_verify.wording.tables import ARTIFACTS, FACTS, PARTINGS, REQUESTED, WHY
@@ -218,6 +218,9 @@ def reason_line(reason: ConclusionReason | DecisionReason) -> str:
             return f"A and B did not consume the same: {line}"
         case Drift(line=line):
             return f"not the reference's input: {line}"
+        case FromTodaysPackages(is_deterministic=same):
+            found = "deterministic" if same else "not deterministic"
+            return f"built from today's packages: {found}; says nothing about the published bytes"
         case Note.NOTHING_COMPARED:
             return "nothing was compared"
         case Note.NOT_AUTHENTIC:

@@ -77,8 +77,8 @@ WHY = {
     Why.NO_PCRS_PUBLISHED: "the reference has no values for those that were quoted",
     Why.NO_PLATFORM_FITS: "the reference has no values for the registers of such a guest",
     Why.VTPM_NOT_VOUCHED_FOR: (
-        "nobody vouches for it, and any TD can claim to have one: give the certificates of its key, or reference values with "
-        "the MRTD of the paravisor"
+        "nobody vouches for it, and any TD can claim to have one: give the certificates of its key, reference values with "
+        "the MRTD of the paravisor, or its MRTD as you know it (--mrtd)"
     ),
     Why.FIRMWARE_NOT_VOUCHED_FOR: (
         "nobody vouches for it, and a foreign one can have measured anything: give reference values with its MRTD, the "

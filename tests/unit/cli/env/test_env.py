@@ -22,8 +22,6 @@ from teekit_verify.rebuild import archive, environment, lock
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CHECKOUT = Path(__file__).parents[4]
-
 
 @pytest.fixture(scope="module")
 def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DebianArchive]:
@@ -38,7 +36,6 @@ def miniature(tmp_path: Path, mirror: DebianArchive, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(archive, "KEYRING", mirror.keyring)
     monkeypatch.setattr(environment, "STORE_NAME", f"teekit-test-{os.getpid()}-cli")
     made = Miniature.make(tmp_path)
-    shutil.copy(CHECKOUT / "nix" / "assemble_environment.sh", made.project.assemble_script)
     made.project.environment_packages.write_text("# the tools\nbash\n")
     yield made
     for path in Path("/nix/store").glob(f"*-{environment.STORE_NAME}"):

@@ -16,9 +16,11 @@ from teekit_verify.appraisal.checklist import Checklist
 from teekit_verify.core.digest import Algorithm
 from teekit_verify.core.outcome import Outcome
 from teekit_verify.documents import model
+from teekit_verify.inspection.host_inputs import HostInput, UnmeasuredInput
 from teekit_verify.prediction.causes import Cause, CauseKind
 from teekit_verify.rebuild.origin import Origin
 from teekit_verify.rebuild.sandbox import Seen
+from teekit_verify.rebuild.todays import TodaysPackages
 from teekit_verify.record import json_report
 from teekit_verify.record.document import InputsUsed, Variation
 from teekit_verify.record.read import parse_rebuild
@@ -77,6 +79,8 @@ def full_report() -> RebuildReport:
         origin=Origin("https://git.example.org/x", "b" * 40, "v1", "alice", ("changed x",)),
         seen_by_a=(Seen("/usr", "tools"),),
         seen_by_b=(Seen("/usr", "tools"),),
+        todays_packages=TodaysPackages(("package bash 5.2",)),
+        unmeasured_inputs=(UnmeasuredInput(HostInput.EFI_OPTIONS, "usr/lib/x", "efivarfs.ko"),),
     )
 
 

@@ -27,7 +27,12 @@ class RebuildAppraisal:
 
 
 def appraise_rebuild(
-    build_a: Build, build_b: Build, measurements: Measurements, reference: Reference | None
+    build_a: Build,
+    build_b: Build,
+    measurements: Measurements,
+    reference: Reference | None,
+    *,
+    from_todays_packages: bool = False,
 ) -> RebuildAppraisal:
     """`measurements` are those of build A's artifact; where A and B differ they decide nothing."""
     artifacts = pair_artifacts(build_a.artifacts, build_b.artifacts)
@@ -39,6 +44,7 @@ def appraise_rebuild(
         published = Checklist(check_all_artifacts(reference.artifacts, build_a.artifacts))
         checklist = published + appraise(reference, measurements)
     decision = decide(
+        from_todays_packages=from_todays_packages,
         drift_from_reference=from_reference,
         drift_between_builds=between_builds,
         artifacts=artifacts,

@@ -66,6 +66,13 @@ class Drift:
     line: str
 
 
+@dataclass(frozen=True, slots=True)
+class FromTodaysPackages:
+    """Other packages than the locked ones were built from, so A and B are compared with each other only."""
+
+    is_deterministic: bool
+
+
 class Lack(Enum):
     """What there was not."""
 
@@ -73,7 +80,7 @@ class Lack(Enum):
     REFERENCE = "reference"
 
 
-DecisionReason = Drift | Lack | ArtifactPair | ConclusionReason
+DecisionReason = Drift | FromTodaysPackages | Lack | ArtifactPair | ConclusionReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +93,23 @@ class Decision:
 
 def decide(
     *,
+    from_todays_packages: bool = False,
     drift_from_reference: Sequence[str],
     drift_between_builds: Sequence[str],
     artifacts: Sequence[ArtifactPair],
     checklist: Checklist | None,
 ) -> Decision:
-    """The most damning verdict that applies. `checklist` is None when there is no reference.
+    """The most damning verdict that applies. `checklist` is None when there is no reference; `from_todays_packages`: other
+    packages than the locked ones were built from, and whatever else is found says nothing about what was published.
 
     Fails closed: no artifacts, or a comparison that left something open or compared nothing, is FAILED, unless
     something worse than that is certain.
     """
     if not artifacts:
         return Decision(Verdict.FAILED, (Lack.ARTIFACTS,))
+    same = all(pair.same for pair in artifacts)
     findings: list[tuple[Verdict, list[DecisionReason]]] = [
+        (Verdict.INPUT_DRIFT, [FromTodaysPackages(is_deterministic=same)] if from_todays_packages else []),
         (Verdict.INPUT_DRIFT, [Drift(DriftFrom.OTHER_BUILD, line) for line in drift_between_builds]),
         (Verdict.INPUT_DRIFT, [Drift(DriftFrom.REFERENCE, line) for line in drift_from_reference]),
         (Verdict.NONDETERMINISTIC, [pair for pair in artifacts if not pair.same]),

@@ -78,7 +78,7 @@ def lock_(
     locked.write(lock_path)
     if locked.environment is not None:
         _print_identity(locked.environment, json_output=json_output)
-    typer.echo(f"wrote {lock_path}", err=True)
+    shared.say(f"wrote {lock_path}")
     return ExitStatus.HOLDS
 
 

@@ -45,6 +45,15 @@ OutputOption = Annotated[
 PcrlockOption = Annotated[
     bool, typer.Option("--pcrlock", help="Print the PCRs of one platform as a component of systemd-pcrlock.")
 ]
+FormatOption = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        help="Print it in another verifier's format: portable, flashbots, rvps, go-tdx-guest, pcrlock.",
+        show_default=False,
+    ),
+]
 KernelOption = Annotated[
     Path | None,
     typer.Option(

@@ -42,7 +42,25 @@ MkosiArgsOption = Annotated[
 AllowDirtyOption = Annotated[
     bool, typer.Option("--allow-dirty", help="Build files that are in no commit; the report says so.")
 ]
+AllowForeignEnvironmentOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-foreign-environment",
+        help="Build a commit with tools that are neither this program's nor shown to be Debian's; the report says so.",
+    ),
+]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Use only what is in the cache already.")]
+LockedOption = Annotated[
+    bool,
+    typer.Option("--locked", help="Never take other packages than the locked ones, also where those are gone."),
+]
+TodaysPackagesOption = Annotated[
+    bool,
+    typer.Option(
+        "--todays-packages",
+        help="Build this checkout from today's packages: the verdict is INPUT_DRIFT at best.",
+    ),
+]
 ReferenceOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="What was published. [default: the image's file in reference/, if there is one]"),

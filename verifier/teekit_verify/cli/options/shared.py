@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from teekit_verify.core.errors import printable
+from teekit_verify.core.errors import printable, shown
+from teekit_verify.core.url import redacted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from teekit_verify.rebuild.images import Target
     from teekit_verify.rebuild.provision import Provision
+    from teekit_verify.rebuild.subject import Subject
 
 Kernel = Literal["debian", "source"]
 SNAPSHOT_ARCHIVE = "https://snapshot.debian.org/archive"
@@ -50,8 +57,18 @@ NpmRegistryOption = Annotated[
     str | None,
     typer.Option(
         metavar="URL",
-        help="The registry of npm packages. [default: the one that npm is configured for]",
+        help="The registry of npm packages. [default: the one that ~/.npmrc names]",
         envvar="TEEKIT_NPM_REGISTRY",
+        show_default=False,
+    ),
+]
+InputsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--inputs",
+        metavar="PLACE",
+        help="An archive of inputs to ask first: a folder, an address, or oci://HOST/NAME. May be repeated.",
+        envvar="TEEKIT_INPUTS",
         show_default=False,
     ),
 ]
@@ -80,6 +97,8 @@ LockOption = Annotated[
     ),
 ]
 
+_NPM_SETTINGS = (Path("/usr/etc/npmrc"), Path("/etc/npmrc"))  # npm's global ones, by the prefix it was built with
+
 
 def cache_directory() -> Path:
     """Where downloads are kept: `teekit-verify` in the user's cache folder (XDG Base Directory Specification)."""
@@ -88,21 +107,67 @@ def cache_directory() -> Path:
 
 
 def provision(
-    source: Path | None, mirror: str | None, snapshot_archive: str, npm_registry: str | None = None
+    source: Path | None,
+    mirror: str | None,
+    snapshot_archive: str,
+    npm_registry: str | None = None,
+    inputs: list[str] | None = None,
 ) -> Provision:
     """What the commands that bring the environment or packages start from."""
+    from teekit_verify.rebuild import inputs_places
+    from teekit_verify.rebuild.npm import configured_registry, installed_default
     from teekit_verify.rebuild.project import Project
     from teekit_verify.rebuild.provision import Provision
     from teekit_verify.report.progress import StderrProgress
 
-    return Provision(Project.find(source), cache_directory(), StderrProgress(), mirror, snapshot_archive, npm_registry)
+    return Provision(
+        Project.find(source),
+        cache_directory(),
+        StderrProgress(),
+        mirror,
+        snapshot_archive,
+        npm_registry
+        or configured_registry((Path.home() / ".npmrc", *_NPM_SETTINGS))
+        or installed_default(None if (npm := shutil.which("npm")) is None else Path(npm)),
+        inputs=tuple(map(inputs_places.parse, inputs or ())),
+    )
+
+
+@contextmanager
+def release_subject(bringing: Provision, release: str, repository: str | None) -> Iterator[Subject]:
+    """A release with its source, which is there while the block lasts."""
+    from teekit_verify.rebuild.subject import Choice, find_subject
+    from teekit_verify.rebuild.workspace import Workspace
+
+    bringing.cache.mkdir(parents=True, exist_ok=True)
+    # Nothing is built, so it does not matter who chose the tools.
+    choice = Choice(
+        "", (), None, release, None, repository, None, None, allow_dirty=False, allow_foreign_environment=True
+    )
+    with tempfile.TemporaryDirectory(dir=bringing.cache) as folder:
+        yield find_subject(choice, bringing, Workspace(Path(folder)))
+
+
+def release_commit(source: Path | None, release: str | None) -> str | None:
+    """The commit of a release, where one is named. Raises TeekitError if this checkout does not know the release."""
+    from teekit_verify.documents.release import load_release
+    from teekit_verify.rebuild.project import Project
+
+    if release is None:
+        return None
+    return load_release(Project.find(source).references / "releases", release)[0].commit
+
+
+def say(text: str) -> None:
+    """On standard error: what was done, with names that may be anybody's."""
+    typer.echo(printable(text), err=True)
 
 
 def say_error(message: str, hint: str | None) -> None:
-    """On standard error, as every command says what went wrong."""
-    typer.echo(f"error: {message}", err=True)
+    """On standard error, as every command says what went wrong; made fit for a terminal whoever wrote it."""
+    typer.echo(f"error: {shown(message)}", err=True)
     if hint:
-        typer.echo(f"hint: {hint}", err=True)
+        typer.echo(f"hint: {printable(hint)}", err=True)
 
 
 def say_warning(message: str) -> None:
@@ -139,5 +204,6 @@ def command_line(context: typer.Context) -> tuple[str, ...]:
         if source is None or source.name != "COMMANDLINE" or parameter.name in _SHOWING:
             continue
         value = context.params[parameter.name or ""]
-        words += [parameter.opts[0]] if isinstance(value, bool) else [parameter.opts[0], str(value)]
+        for one in value if isinstance(value, list | tuple) else [value]:
+            words += [parameter.opts[0]] if isinstance(one, bool) else [parameter.opts[0], redacted(str(one))]
     return tuple(words)

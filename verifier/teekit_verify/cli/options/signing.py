@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from teekit_verify.cli.options.shared import say
+
 if TYPE_CHECKING:
     from teekit_verify.reference.signing.keys import SigningKey
 
@@ -41,5 +43,5 @@ def signing_key(path: Path) -> SigningKey:
 
     key = keys.load_signing_key(path)
     if keys.readable_by_others(path):
-        typer.echo(f"warning: other users can read {path}: chmod 600 {path}", err=True)
+        say(f"warning: other users can read {path}: chmod 600 {path}")
     return key

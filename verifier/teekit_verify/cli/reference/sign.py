@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from teekit_verify.cli.options.shared import DebugOption, JsonOption
+from teekit_verify.cli.options.shared import DebugOption, JsonOption, say
 from teekit_verify.cli.options.signing import AtOption, KeyOption, TrustedKeysOption, day, signing_key
 from teekit_verify.core.outcome import ExitStatus
 
@@ -35,7 +35,7 @@ def sign(
     data, target = codec.read_bounded(file), _signature_of(file)
     earlier = dsse.parse(codec.read_bounded(target), str(target)) if target.exists() else None
     write_whole(target, sign_reference(data, private, str(file), earlier))
-    typer.echo(f"wrote {target}, signed by key {private.id}", err=True)
+    say(f"wrote {target}, signed by key {private.id}")
     return ExitStatus.HOLDS
 
 

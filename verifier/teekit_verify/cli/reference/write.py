@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from teekit_verify.cli.options.shared import DebugOption, say_warning
+from teekit_verify.cli.options.shared import DebugOption, say, say_warning
 from teekit_verify.core.outcome import ExitStatus
 
 
@@ -41,7 +41,7 @@ def create(
 
     It holds the inputs, the artifacts and the predicted registers. Registers that no guest can match are warned of.
     """
-    from teekit_verify.core.files import write_whole
+    from teekit_verify.core.files import write_named
     from teekit_verify.documents.create import create_reference, dump_reference, require_measured_from
     from teekit_verify.documents.load import load_measurements
     from teekit_verify.record.publishable import load_publishable
@@ -52,8 +52,8 @@ def create(
     more = [load_measurements(path) for path in measurements or ()]
     require_measured_from(build, more)
     document = create_reference(release=release, commit=source, build=build, measurements=[measured, *more])
-    write_whole(output, dump_reference(document))
-    typer.echo(f"wrote {output}", err=True)
+    write_named(output, dump_reference(document))
+    say(f"wrote {output}")
     for line in warnings(load_published(output)):
         say_warning(line)
     return ExitStatus.HOLDS
@@ -77,12 +77,12 @@ def add(
     They are of an artifact that the file lists, on the same machines with another firmware, or on more machines. What belongs
     together stays together: a machine must match all the old values or all the new ones.
     """
-    from teekit_verify.core.files import write_whole
+    from teekit_verify.core.files import write_named
     from teekit_verify.documents.create import dump_reference
     from teekit_verify.documents.load import load_measurements, load_reference
     from teekit_verify.reference.extend import add_values
 
     document = add_values(load_reference(file), load_measurements(measurements), label)
-    write_whole(output, dump_reference(document))
-    typer.echo(f"wrote {output}", err=True)
+    write_named(output, dump_reference(document))
+    say(f"wrote {output}")
     return ExitStatus.HOLDS

@@ -9,27 +9,27 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ZONE = r"(?:UTC|GMT|CES?T|EE?S?T|WES?T|[ECMP][SD]T|BST|MSK|IST|JST|A[CEW]ST|SAST|EAT|<?[+-]\d{2}(?::?\d{2})?>?)"
+ZONE = r"(?:UTC|GMT|CES?T|EE?S?T|WES?T|[ECMP][SD]T|BST|MSK|IST|JST|A[CEW]ST|SAST|EAT|<?[+-][0-9]{2}(?::?[0-9]{2})?>?)"
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
 _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
-_CLOCK = r"\d{1,2}:\d{2}(?::\d{2})?"
-_CLOCKS = re.compile(r"\b(\d{1,2})(:\d{2}(?::\d{2})?)\b")
+_CLOCK = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?"
+_CLOCKS = re.compile(r"\b([0-9]{1,2})(:[0-9]{2}(?::[0-9]{2})?)\b")
 _TIMES = re.compile(
-    r"\b\d{4}-\d{2}-\d{2}(?:[T _-]\d{2}[:.-]?\d{2}(?:[:.-]?\d{2})?(?:[.,]\d+)?)?"
+    r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T _-][0-9]{2}[:.-]?[0-9]{2}(?:[:.-]?[0-9]{2})?(?:[.,][0-9]+)?)?"
     rf"(?:Z|\s?{ZONE})?\b"
-    rf"|\b(?:{_DAY}[a-z]{{0,6}},?\s+)?(?:\d{{1,2}}\s+)?{_MONTH}\s+\d{{1,4}}(?:,?\s+\d{{4}})?\b"
-    rf"|\b\d{{1,2}}[- ]{_MONTH}[- ](?:\d{{2}}){{1,2}}\b"
-    r"|\b20\d{2}([/.])\d{1,2}\1\d{1,2}\b"
-    r"|\b\d{4}-W\d{2}(?:-\d)?\b"
-    rf"|\b{_CLOCK}(?:\.\d+)?(?:\s?[AaPp]\.?[Mm]\b)?(?:\s{ZONE}(?!\w))?"
-    r"|(?<!\d)20\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[T_.-]?\d{4,6}Z?)?(?!\d)"
-    r"|\b(?:1[0-9]|2[0-9])\d{8}(?:\d{3}|\d{6}|\d{9})?(?:\.\d+)?\b"
-    r"|\b\d{1,2}[./]\d{1,2}[./](?:(?:19|20)\d{2}|\d{2})\b"
-    r"|\b\d+\.\d+\s?(?:ms|s|secs?|seconds?|min|minutes?)\b"
-    r"|(?:(?<=\bin )|(?<=\btook )|(?<=\bafter ))\d+\s?(?:ms|s|secs?|seconds?|min|minutes?)\b"
-    r"|(?<=\[)\s*\d+\.\d{6}(?=\])"
+    rf"|\b(?:{_DAY}[a-z]{{0,6}},?\s+)?(?:[0-9]{{1,2}}\s+)?{_MONTH}\s+[0-9]{{1,4}}(?:,?\s+[0-9]{{4}})?\b"
+    rf"|\b[0-9]{{1,2}}[- ]{_MONTH}[- ](?:[0-9]{{2}}){{1,2}}\b"
+    r"|\b20[0-9]{2}([/.])[0-9]{1,2}\1[0-9]{1,2}\b"
+    r"|\b[0-9]{4}-W[0-9]{2}(?:-[0-9])?\b"
+    rf"|\b{_CLOCK}(?:\.[0-9]+)?(?:\s?[AaPp]\.?[Mm]\b)?(?:\s{ZONE}(?!\w))?"
+    r"|(?<![0-9])20[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?:[T_.-]?[0-9]{4,6}Z?)?(?![0-9])"
+    r"|\b(?:1[0-9]|2[0-9])[0-9]{8}(?:[0-9]{3}|[0-9]{6}|[0-9]{9})?(?:\.[0-9]+)?\b"
+    r"|\b[0-9]{1,2}[./][0-9]{1,2}[./](?:(?:19|20)[0-9]{2}|[0-9]{2})\b"
+    r"|\b[0-9]+\.[0-9]+\s?(?:ms|s|secs?|seconds?|min|minutes?)\b"
+    r"|(?:(?<=\bin )|(?<=\btook )|(?<=\bafter ))[0-9]+\s?(?:ms|s|secs?|seconds?|min|minutes?)\b"
+    r"|(?<=\[)\s*[0-9]+\.[0-9]{6}(?=\])"
     r"|\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b"
-    r"|(?<=\s)(?:199|20[0-3])\d\b"
+    r"|(?<=\s)(?:199|20[0-3])[0-9]\b"
 )
 _HEX_TIME = re.compile(r"(?:0x)?([0-9a-fA-F]{8})")
 _EARLIEST, _LATEST = 1_420_070_400, 2_051_222_400  # the years 2015 to 2034: others look like code, or kernel addresses

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _MAX_CAUSES = 3
 _MIN_TEXT = 3
-_EPOCH = re.compile(r"\d{9,10}")
+_EPOCH = re.compile(r"[0-9]{9,10}")
 
 
 @dataclass(frozen=True, slots=True)

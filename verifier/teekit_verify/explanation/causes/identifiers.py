@@ -13,10 +13,10 @@ _RANDOM = re.compile(
 _SUFFIXED = re.compile(r"(.*?[./_-])([A-Za-z0-9]{6,12})(/.*)?")
 _DRAWN = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z]).*|(?=.*[a-z])(?=.*[A-Z]).*")
 _DIGEST = re.compile(
-    r"(?i)(?:sha\d*[-:]?)?(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{56}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})"
+    r"(?i)(?:sha[0-9]*[-:]?)?(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{56}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})"
 )
 _INTEGRITY = re.compile(r"sha(?:256|384|512)-[A-Za-z0-9+/]{40,}={0,2}")
-_DIGEST_WORDS = re.compile(r"(?i)md5|sha\d|sha-\d|digest|checksum|hash|verity|crc|integrity")
+_DIGEST_WORDS = re.compile(r"(?i)md5|sha[0-9]|sha-[0-9]|digest|checksum|hash|verity|crc|integrity")
 _REVISION_WORDS = re.compile(r"(?i)\b(?:commit|revision|git|rev|vcs)")
 
 
@@ -35,7 +35,7 @@ def random_ids_differ(a: str, b: str) -> bool:
 
 
 def _digits(token: str) -> bool:
-    return any(character.isdigit() for character in token)
+    return any(character in "0123456789" for character in token)
 
 
 def has_random_suffix(one: str, other: str) -> bool:

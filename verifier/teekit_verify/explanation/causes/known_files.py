@@ -42,9 +42,9 @@ _CACHES = (
     r".*/fonts\.(dir|scale)",
 )
 _ROWS: tuple[tuple[Cause, str], ...] = (
-    (KERNEL_VERSION, r"section \.uname( \(\d+\))?"),
-    (BOOT_STUB, r"section \.(sbat|sdmagic)( \(\d+\))?"),
-    (SIGNATURE, r"section \.(pcrsig|pcrpkey)( \(\d+\))?|signature"),
+    (KERNEL_VERSION, r"section \.uname( \([0-9]+\))?"),
+    (BOOT_STUB, r"section \.(sbat|sdmagic)( \([0-9]+\))?"),
+    (SIGNATURE, r"section \.(pcrsig|pcrpkey)( \([0-9]+\))?|signature"),
     (
         Cause(
             "ld cache",

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ADDRESS = re.compile(r"(?<![0-9a-f])(?:0x)?(?:0000)?(?:5[56]|7f)[0-9a-f]{10}(?![0-9a-f])")
-_PROCESS = re.compile(r"\[\d{1,7}\]|\b(?:pid|process)[ =:]+\d{1,7}\b", re.IGNORECASE)
-_ZONE = re.compile(rf"Z|(?:Etc/)?{ZONE}|(?:Etc/)?GMT[+-]?\d{{0,2}}|<[+-]\d+>[+-]?\d*|[A-Z][a-z]+/[A-Z][A-Za-z_/]+")
+_PROCESS = re.compile(r"\[[0-9]{1,7}\]|\b(?:pid|process)[ =:]+[0-9]{1,7}\b", re.IGNORECASE)
+_ZONE = re.compile(
+    rf"Z|(?:Etc/)?{ZONE}|(?:Etc/)?GMT[+-]?[0-9]{{0,2}}|<[+-][0-9]+>[+-]?[0-9]*|[A-Z][a-z]+/[A-Z][A-Za-z_/]+"
+)
 _SYSTEM_PATH = re.compile(
     r"/(?:usr(?!/src|/obj)|etc|s?bin|lib\w*|run|dev|proc|sys|boot|var/(?:empty|lib|log|run|spool|mail|www))(?:/|$)"
 )
-_UNAME = re.compile(r"Linux (?P<host>\S+) (?P<release>\d+\.\d+\S*)")
+_UNAME = re.compile(r"Linux (?P<host>\S+) (?P<release>[0-9]+\.[0-9]+\S*)")
 _HOST = re.compile(r"(?i)(?:\b|build_?)host(?:[ _-]?name)?\s*[=:]\s*[\"']?([a-z0-9][a-z0-9.-]*)(?![^\s\"',;])")
 _USER = re.compile(
     r"(?i)\b(?:built[ _-]by|build[ _-]?user|builder)\s*[=:]\s*[\"']?([a-z0-9_][a-z0-9_.-]*)(?![^\s\"',;])"
@@ -34,8 +36,8 @@ _ENVIRONMENT = re.compile(
     r"|USER|LOGNAME|(?:C|CPP|CXX|LD|MAKE|RUST|GO)FLAGS|DEB_\w+|XDG_\w+|SSH_\w+|SUDO_\w+|CI_\w+|GITHUB_\w+|LD_\w+|PYTHON\w+)[=:]"
 )
 _JOBS = re.compile(r"-j|\bjobs?\b|nproc|\bcpus?\b|processors?|threads?|parallel|cores?\b", re.IGNORECASE)
-_NUMBER = re.compile(r"\d{1,4}")
-_VERSION_NUMBER = re.compile(r"\d+(?:[.:+~-]?(?:\d+|[a-z]+\d+|git\w*|dfsg))*")
+_NUMBER = re.compile(r"[0-9]{1,4}")
+_VERSION_NUMBER = re.compile(r"[0-9]+(?:[.:+~-]?(?:[0-9]+|[a-z]+[0-9]+|git\w*|dfsg))*")
 _WORD_BYTES = 8
 _MIN_CLEAR_BYTES = 4
 
@@ -139,7 +141,7 @@ def job_counts_differ(a: str, b: str) -> bool:
         return False
     changed = list(changed_tokens(a, b))
     return bool(changed) and all(
-        re.sub(r"\d+", "", one) == re.sub(r"\d+", "", other) and _NUMBER.search(one) and _NUMBER.search(other)
+        re.sub(r"[0-9]+", "", one) == re.sub(r"[0-9]+", "", other) and _NUMBER.search(one) and _NUMBER.search(other)
         for one, other in changed
     )
 
@@ -166,7 +168,9 @@ def addresses_differ(a: str, b: str) -> bool:
 def time_zones_differ(a: str, b: str) -> bool:
     changed = list(changed_tokens(a, b))
     return any(_ZONE.fullmatch(one) and _ZONE.fullmatch(other) for one, other in changed) and all(
-        _ZONE.fullmatch(token) or is_time(token) or token.isdigit() for pair in changed for token in pair
+        _ZONE.fullmatch(token) or is_time(token) or (token.isascii() and token.isdigit())
+        for pair in changed
+        for token in pair
     )
 
 

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 _NUMBER = Cause("kernel build number", "the count of builds in one folder", "Set KBUILD_BUILD_VERSION.")
 _SIZE_BYTES = 4
-_BANNER = re.compile(r"(?P<release>\S+) \((?P<user>[^@)]*)@?(?P<host>[^)]*)\) #(?P<number>\d+)(?P<rest>.*)", re.DOTALL)
+_BANNER = re.compile(
+    r"(?P<release>\S+) \((?P<user>[^@)]*)@?(?P<host>[^)]*)\) #(?P<number>[0-9]+)(?P<rest>.*)", re.DOTALL
+)
 
 
 def is_kernel(beginning: bytes) -> bool:

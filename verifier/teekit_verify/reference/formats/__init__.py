@@ -9,15 +9,21 @@ from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printa
 from teekit_verify.documents import codec
 from teekit_verify.documents.model import MEASUREMENTS_SCHEMA, REFERENCE_SCHEMA
 from teekit_verify.reference.formats import (
+    contrast,
+    corim,
     dstack_mr,
     dstack_mr_gcp,
     dstack_tcb_info,
     flashbots,
     gce_endorsement,
+    go_tdx_guest,
     measured_boot,
     measurements,
     native,
     pcrlock,
+    portable,
+    rvps,
+    tinfoil,
 )
 from teekit_verify.reference.formats.base import Format, Source
 from teekit_verify.reference.published import PublishedFile
@@ -36,8 +42,14 @@ FORMATS: tuple[Format, ...] = (
     dstack_tcb_info.FORMAT,
     measured_boot.FORMAT,
     flashbots.FORMAT,
+    portable.FORMAT,
     pcrlock.FORMAT,
     gce_endorsement.FORMAT,
+    tinfoil.FORMAT,
+    contrast.FORMAT,
+    rvps.FORMAT,
+    go_tdx_guest.FORMAT,
+    corim.FORMAT,
 )
 
 

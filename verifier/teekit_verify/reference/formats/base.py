@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, PlainValidator
 
+from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.documents import codec
 from teekit_verify.documents.model import AcceptableValue, Policy, ReferenceRegister, RegisterValue
@@ -14,13 +15,14 @@ from teekit_verify.documents.model import AcceptableValue, Policy, ReferenceRegi
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from teekit_verify.core.digest import Digest
     from teekit_verify.reference.google_signature import TrustedRoot
     from teekit_verify.reference.published import ReferenceValues
 
 Fields = TypeVar("Fields")
 
 STRICT = ConfigDict(extra="forbid", strict=True)
+MAX_RECORDS = 1000
+"""Images, or values of one register, in one file: the longest list that is published has some dozens."""
 UNMENTIONED = "the published file says nothing about it"
 
 
@@ -66,3 +68,15 @@ def one_of(values: Sequence[AcceptableValue]) -> ReferenceRegister:
 def match(label: str, value: Digest) -> ReferenceRegister:
     """Only one value is acceptable, and its events were not published."""
     return one_of([acceptable(label, value)])
+
+
+def hex_digest(algorithm: Algorithm, text: object) -> Digest:
+    """Hexadecimal of either case: the tools that read these formats take both. Raises ValueError, as pydantic asks."""
+    size = 2 * algorithm.size_bytes
+    if not isinstance(text, str) or len(text) != size or set(text) - set("0123456789abcdefABCDEF"):
+        raise ValueError(f"must be {size} hexadecimal digits ({algorithm.value})")
+    return Digest(algorithm, bytes.fromhex(text))
+
+
+HexSha256 = Annotated[Digest, PlainValidator(lambda text: hex_digest(Algorithm.SHA256, text))]
+HexSha384 = Annotated[Digest, PlainValidator(lambda text: hex_digest(Algorithm.SHA384, text))]

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from teekit_verify.core.digest import Algorithm, Digest
-from teekit_verify.documents import fields
 from teekit_verify.prediction.platforms.qemu import QEMU
-from teekit_verify.reference.formats.base import STRICT, UNMENTIONED, Format, Source, match
+from teekit_verify.reference.formats.base import STRICT, UNMENTIONED, Format, HexSha256, HexSha384, Source, match
 from teekit_verify.reference.published import ReferenceValues
 from teekit_verify.registers.registers import MRTD, rtmr
 
@@ -27,12 +26,12 @@ _NO_KEY_PROVIDER = bytes(32)
 @dataclass(frozen=True, slots=True)
 class _Fields:
     __pydantic_config__: ClassVar = STRICT
-    mrtd: fields.Sha384
-    rtmr0: fields.Sha384
-    rtmr1: fields.Sha384
-    rtmr2: fields.Sha384
-    mr_aggregated: fields.Sha256 | None = None
-    mr_image: fields.Sha256 | None = None
+    mrtd: HexSha384
+    rtmr0: HexSha384
+    rtmr1: HexSha384
+    rtmr2: HexSha384
+    mr_aggregated: HexSha256 | None = None
+    mr_image: HexSha256 | None = None
 
 
 def _recognises(source: Source) -> bool:

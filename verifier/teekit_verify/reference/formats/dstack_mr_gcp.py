@@ -13,7 +13,16 @@ from pydantic import Field
 
 from teekit_verify.documents import fields
 from teekit_verify.prediction.platforms.gcp import GCP_NO_VTPM
-from teekit_verify.reference.formats.base import STRICT, UNMENTIONED, Format, Source, acceptable, match, one_of
+from teekit_verify.reference.formats.base import (
+    STRICT,
+    UNMENTIONED,
+    Format,
+    HexSha384,
+    Source,
+    acceptable,
+    match,
+    one_of,
+)
 from teekit_verify.reference.published import ReferenceValues
 from teekit_verify.registers.registers import MRTD, rtmr
 
@@ -28,14 +37,14 @@ class _Fields:
     """`xfam` and `tdattributes` are 8 bytes as a quote has them: little-endian."""
 
     __pydantic_config__: ClassVar = STRICT
-    rtmr1: fields.Sha384
-    rtmr2: fields.Sha384
-    rtmr3: fields.Sha384
-    rtmr0: Annotated[tuple[fields.Sha384, ...], Field(min_length=1, max_length=1000)]
-    mrtd: Annotated[tuple[fields.Sha384, ...], Field(min_length=1, max_length=fields.MAX_GROUPS)]
-    mrconfigid: fields.Sha384
-    xfam: Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
-    tdattributes: Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
+    rtmr1: HexSha384
+    rtmr2: HexSha384
+    rtmr3: HexSha384
+    rtmr0: Annotated[tuple[HexSha384, ...], Field(min_length=1, max_length=1000)]
+    mrtd: Annotated[tuple[HexSha384, ...], Field(min_length=1, max_length=fields.MAX_GROUPS)]
+    mrconfigid: HexSha384
+    xfam: Annotated[str, Field(pattern="^[0-9A-Fa-f]{16}$")]
+    tdattributes: Annotated[str, Field(pattern="^[0-9A-Fa-f]{16}$")]
 
 
 def _recognises(source: Source) -> bool:
@@ -65,8 +74,8 @@ def _read(source: Source) -> Sequence[ReferenceValues]:
     }
     others = (
         ("MRCONFIGID", found.mrconfigid.hex),
-        ("XFAM", found.xfam),
-        ("TD attributes", found.tdattributes),
+        ("XFAM", found.xfam.lower()),
+        ("TD attributes", found.tdattributes.lower()),
     )
     return (
         ReferenceValues(

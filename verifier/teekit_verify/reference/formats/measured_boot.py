@@ -15,7 +15,7 @@ from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.documents import fields
 from teekit_verify.documents.model import AcceptableValue, PredictedEvent, RegisterValue
 from teekit_verify.prediction.platforms.azure import AZURE
-from teekit_verify.reference.formats.base import STRICT, UNMENTIONED, Format, Source, one_of
+from teekit_verify.reference.formats.base import STRICT, UNMENTIONED, Format, HexSha256, Source, one_of
 from teekit_verify.reference.published import ReferenceValues
 from teekit_verify.registers.events import EventType
 from teekit_verify.registers.registers import PCR_COUNT, Register, pcr
@@ -31,7 +31,7 @@ _Index = Annotated[int, Field(ge=0, lt=PCR_COUNT)]
 @dataclass(frozen=True, slots=True)
 class _Expected:
     __pydantic_config__: ClassVar = STRICT
-    expected: fields.Sha256
+    expected: HexSha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class _Event:
 
     __pydantic_config__: ClassVar = STRICT
     PCRIndex: _Index
-    Digest: fields.Sha256
+    Digest: HexSha256
     Description: fields.Text
     Data: str | None = None
 

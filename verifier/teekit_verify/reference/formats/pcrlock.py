@@ -15,7 +15,7 @@ from teekit_verify.core.digest import Algorithm
 from teekit_verify.documents import fields
 from teekit_verify.documents.model import AcceptableValue, PredictedEvent, RegisterValue
 from teekit_verify.prediction.platforms.qemu import UEFI_VTPM
-from teekit_verify.reference.formats.base import STRICT, UNMENTIONED, Format, Source, one_of
+from teekit_verify.reference.formats.base import STRICT, UNMENTIONED, Format, Source, hex_digest, one_of
 from teekit_verify.reference.published import ReferenceValues
 from teekit_verify.registers.events import EventType
 from teekit_verify.registers.registers import PCR_COUNT, Register, pcr
@@ -76,7 +76,7 @@ def _digests(source: Source, where: str, record: _Record) -> tuple[Digest, ...]:
     found = {}
     for item in record.digests:
         try:
-            found[Algorithm(item.hashAlg)] = fields.parse_digest(Algorithm(item.hashAlg), item.digest)
+            found[Algorithm(item.hashAlg)] = hex_digest(Algorithm(item.hashAlg), item.digest)
         except ValueError as error:
             raise source.fail(f"{where}.digests", str(error)) from error
     if not all(bank in found for bank in _BANKS):

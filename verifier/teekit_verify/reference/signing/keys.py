@@ -36,7 +36,7 @@ _MAX_KEY_BYTES = 16 << 10
 _MAX_KEYS = 1000
 _KINDS = "Only Ed25519 and ECDSA P-256 keys are used."
 _LABEL = re.compile(rb"^-----BEGIN ([A-Z0-9 ]{1,40})-----\s*$", re.MULTILINE)
-_EXPIRES = re.compile(r"Expires: (\d{4}-\d{2}-\d{2})")
+_EXPIRES = re.compile(r"Expires: ([0-9]{4}-[0-9]{2}-[0-9]{2})")
 _OWNER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 

@@ -15,7 +15,9 @@ from teekit_verify.core.errors import printable
 from teekit_verify.report.html import glossary, why
 from teekit_verify.report.html.registers import register_views
 from teekit_verify.report.html.verdict_words import LIMITS, WORDS, headline
+from teekit_verify.report.provenance import provenance
 from teekit_verify.wording.checks import detail_of, name_of
+from teekit_verify.wording.host_inputs import HOST_INPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -39,6 +41,7 @@ def render(report: RebuildReport) -> bytes:
         report=report,
         words=WORDS[report.verdict],
         headline=headline(report),
+        provenance=provenance(report),
         links=why.chain(report, registers),
         findings=found[:_FEW_FINDINGS],
         left_out=len(found[_FEW_FINDINGS:]),
@@ -48,6 +51,7 @@ def render(report: RebuildReport) -> bytes:
         overview=_overview(registers),
         other_checks=_other_checks(report, registers),
         published={item.name: item for item in report.published.artifacts} if report.published is not None else {},
+        host_inputs=[(item, *HOST_INPUTS[item.kind]) for item in report.unmeasured_inputs],
         trees=[(one, list(_tokens(one.differences))) for one in report.explanations],
         timeline=list(_timeline(report.steps)),
         commands=list(_commands(report)),

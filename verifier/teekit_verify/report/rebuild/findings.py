@@ -11,7 +11,7 @@ from rich.text import Text
 from teekit_verify.appraisal.checklist import conclude
 from teekit_verify.appraisal.event_differences import causes
 from teekit_verify.appraisal.facts import Check, Choice, RegisterCheck
-from teekit_verify.appraisal.rebuild.verdict import Drift, DriftFrom, Lack, Verdict
+from teekit_verify.appraisal.rebuild.verdict import Drift, DriftFrom, FromTodaysPackages, Lack, Verdict
 from teekit_verify.core.outcome import Outcome
 from teekit_verify.explanation.tree import culprits
 from teekit_verify.report.layout import styled
@@ -34,6 +34,9 @@ def other_reasons(report: RebuildReport) -> list[Text]:
     A run of equal lines is one.
     """
     reasons: list[str] = report.failure.splitlines()
+    if report.todays_packages is not None and report.artifacts:
+        same = all(pair.same for pair in report.artifacts)
+        reasons.append(reason_line(FromTodaysPackages(is_deterministic=same)))
     if report.inputs is not None:
         drifts = [Drift(DriftFrom.OTHER_BUILD, line) for line in report.inputs.drift_between_builds]
         drifts += [Drift(DriftFrom.REFERENCE, line) for line in report.inputs.drift_from_reference]
@@ -136,6 +139,10 @@ def _to_explain(report: RebuildReport, command: str) -> str:
 
 
 def _to_the_same_inputs(report: RebuildReport) -> str:
+    if report.todays_packages is not None:
+        return (
+            "for the published bytes, with a copy of their inputs: `teekit-verify rebuild --release NAME --inputs DIR`"
+        )
     if report.inputs is not None and report.inputs.drift_between_builds:
         return "run this again; what the builds take from elsewhere must stay the same from A to B"
     commit = report.reference.commit if report.reference is not None else None

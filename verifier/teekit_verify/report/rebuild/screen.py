@@ -10,9 +10,11 @@ from teekit_verify.appraisal.rebuild.verdict import Verdict
 from teekit_verify.core.outcome import Outcome
 from teekit_verify.report.html.registers import WORST_FIRST, register_state, state_word
 from teekit_verify.report.layout import STATUS_STYLES, STYLES, shortened, show_line, styled
+from teekit_verify.report.provenance import provenance
 from teekit_verify.report.rebuild import findings
 from teekit_verify.report.rebuild.blocks import COLUMNS, ROWS, Block, allotted, brief, clipped, listed
 from teekit_verify.wording.checks import open_words
+from teekit_verify.wording.host_inputs import HOST_INPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,7 +35,7 @@ _WORDS: dict[Outcome | None, str] = {Outcome.MATCH: "as published", Outcome.MISM
 _STATES: tuple[Outcome | None, ...] = (*WORST_FIRST, Outcome.IGNORED, None)
 _EXPECTED = {Outcome.MATCH, Outcome.OPEN, Outcome.IGNORED, None}
 _SERVED = (
-    *("reasons", "differences", "causes"),
+    *("provenance", "reasons", "differences", "causes"),
     *("image", "source", "reference", "environment", "inputs", "varied", "time"),
     *("registers", "artifacts", "checks", "warnings"),
 )
@@ -82,6 +84,7 @@ def _facts(report: RebuildReport) -> dict[str, Block]:
 def _reasons(report: RebuildReport) -> dict[str, Block]:
     """What speaks against a better verdict, the decisive first."""
     blocks = {
+        "provenance": ([styled(line, "yellow") for line in provenance(report)], "notes"),
         "reasons": (findings.other_reasons(report), "lines" if report.verdict is Verdict.FAILED else "reasons"),
         "differences": (findings.differences(report), "differences"),
         "causes": (findings.what_differs(report), "parts that differ"),
@@ -211,6 +214,8 @@ def _platform(platform: str, by_state: Mapping[Outcome | None, Sequence[str]]) -
 
 def _warnings(report: RebuildReport) -> Iterator[Text]:
     """Places of the source to look at."""
+    for item in report.unmeasured_inputs:
+        yield styled(f"{brief(item.where, _NAME)}: {HOST_INPUTS[item.kind][0]}", "yellow")
     for smell in report.smells:
         place = brief(smell.path, _NAME) + (f":{smell.line}" if smell.line else "")
         yield styled(f"{place}: {smell.name}", "yellow")

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Unpacks Debian packages into one tree: the content of the pinned environment. Both `teekit-verify env build` and the
-# flake's build-env run this very script, so they cannot disagree about what the environment is.
+# flake's build-env run this very script, so they cannot disagree about what the environment is. The packages may be anybody's,
+# and the tree's own localedef is run: so it runs in a sandbox, ours or that of Nix, which shows it the packages and the tree.
 #
 # Usage: assemble_environment.sh TREE < LIST, where LIST has the path of one .deb per line, in unpack order.
 set -eu
@@ -17,6 +18,13 @@ while IFS= read -r deb; do
 done
 rm -f "$archive"
 cd "$tree"
+
+# Nothing below may be written through a link of a package: where one has been put in a folder's place, that is no tree of ours.
+for place in etc usr usr/bin usr/lib usr/lib/locale usr/share usr/share/i18n var \
+    dev home mnt nix opt packages proc root run srv sys tmp var/tmp work; do
+    [ ! -L "$place" ] || { echo "a package has a link in the place of the folder $place" >&2; exit 1; }
+done
+rm -f etc/resolv.conf etc/machine-id etc/hosts etc/passwd etc/group
 
 # No maintainer script runs; these are the few things that scripts would have made and that the tools need.
 ln -s gawk usr/bin/awk

@@ -1,0 +1,186 @@
+"""Two kettles of strangers in one machine: what one of them can do to the other. In the image as it runs, for what is seen here
+depends on its kernel and on systemd (profile devtools, for the shell that acts as a kettle that got out of workerd).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from builders.guest_console import ask as ask_console
+from builders.http import serve
+from builders.network import own_network
+from builders.tools import require
+from teekit_verify.core.outcome import ExitStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.slow
+
+CHECKOUT = Path(__file__).parents[2]
+_BOOT_SECONDS, _ANSWER_SECONDS, _RESTART_SECONDS = 900, 60, 300
+# Whoever it belongs to: runs any SQL, and can be made to keep its thread for ever.
+APP = """// %s
+export default { async fetch(request, { DB }) {
+  if (request.url.endsWith("/loop")) for (;;) {}
+  if (request.method !== "POST") return new Response("hello")
+  try { return Response.json((await DB.execute(await request.text())).rows) } catch (error) { return Response.json(`${error}`) }
+} }
+"""
+KEPT = "by kettle 1"
+# As what, in the control group of what: the firewall goes by the user, systemd's restrictions on ports by the group.
+AS_KETTLE = (
+    "import os, socket, sys; group, user, port = sys.argv[1:]; "
+    "open(f'/sys/fs/cgroup/kettle.slice/kettle-{user}.slice/{group}@{user}.service/cgroup.procs', 'w').write(str(os.getpid())); "
+    "os.setgroups([]); os.setgid(2000 + int(user)); os.setuid(2000 + int(user)); "
+    "sock = socket.socket(); sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); "
+)
+BIND = f"{AS_KETTLE} sock.bind(('127.0.0.1', int(port))); print('bound')"
+CONNECT = f"{AS_KETTLE} sock.settimeout(10); sock.connect(('127.0.0.1', int(port))); print('connected')"
+
+
+@pytest.fixture(scope="module")
+def running(devtools_image: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """What scripts/test_local.sh prints once both kettles answer."""
+    require("qemu-system-x86_64")
+    folder = tmp_path_factory.mktemp("manifests")
+    command = [str(CHECKOUT / "scripts/test_local.sh"), str(devtools_image), "--json", "--timeout", str(_BOOT_SECONDS)]
+    with own_network(), serve() as server:
+        for kettle in (0, 1):
+            app = (APP % kettle).encode()
+            server.files[f"/{kettle}.js"] = app
+            manifest = {
+                "app": server.address(f"/{kettle}.js").replace("127.0.0.1", "10.0.2.2"),
+                "sha256": hashlib.sha256(app).hexdigest(),
+            }
+            (folder / f"{kettle}.json").write_text(json.dumps(manifest))
+            command += ["--manifest", str(folder / f"{kettle}.json")]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            ready = json.loads(process.stdout.readline() or "{}")
+            assert len(ready.get("kettles", [])) == 2, "it ended before both kettles answered"
+            yield ready
+            process.send_signal(signal.SIGINT)
+            assert process.wait(_ANSWER_SECONDS) == ExitStatus.HOLDS
+
+
+@pytest.fixture(scope="module")
+def console(running: dict[str, Any]) -> Path:
+    path = Path(running["console"])
+    assert ask_console(path, "id -u") == "0"
+    return path
+
+
+def sql(running: dict[str, Any], kettle: int, statement: str) -> Any:
+    with urllib.request.urlopen(running["kettles"][kettle], statement.encode(), timeout=_ANSWER_SECONDS) as answer:  # noqa: S310 - a server of this test
+        return json.loads(answer.read())
+
+
+@pytest.fixture(scope="module")
+def database(running: dict[str, Any], console: Path) -> str:
+    """The file with what kettle 1 keeps, as the machine's root sees it."""
+    sql(running, 1, "create table secrets (text)")
+    sql(running, 1, f"insert into secrets values ('{KEPT}')")  # noqa: S608 - a constant
+    found = ask_console(console, "find /var/lib/kettle/1/data -type f -name 'data*' | sort").splitlines()
+    assert found
+    return found[0]
+
+
+def test_each_kettle_has_its_own_database(running: dict[str, Any], database: str) -> None:
+    assert sql(running, 1, "select text from secrets") == [{"text": KEPT}]
+    assert "no such table" in sql(running, 0, "select text from secrets")
+
+
+def test_sql_that_reads_files_finds_none_of_another_kettle(running: dict[str, Any], database: str) -> None:
+    own = sql(running, 0, "select name from fsdir('/var/lib/kettle')")
+    if isinstance(own, str):
+        assert "no such table: fsdir" in own  # a version of sqld that does without
+        return
+    names = {row["name"] for row in own}
+    assert any(name.startswith("/var/lib/kettle/0/data/") for name in names), "it does not even find its own"
+    # Mount points, empty: systemd makes them in the folder that all have as their root. Other kettles' numbers are no secret.
+    folders = {"/var/lib/kettle", *(f"/var/lib/kettle/{i}{end}" for i in range(16) for end in ("", "/data"))}
+    assert {name for name in names if not name.startswith("/var/lib/kettle/0/data/")} <= folders
+    for path in (database, "/run/kettle/1/app/app.js", "/var/lib/kettle/1/kettle.log", "/run/kettle/0/app/app.js"):
+        assert sql(running, 0, f"select readfile('{path}') is null as nothing") == [{"nothing": 1}], path
+    for path in (database, "/var/lib/kettle/1/planted", "/var/lib/kettle/1/data/planted", "/run/kettle/1/ready"):
+        assert sql(running, 0, f"select writefile('{path}', 'x') is null as nothing") == [{"nothing": 1}], path
+    assert "unsupported statement" in sql(running, 0, f"attach '{database}' as other")
+
+
+def test_the_file_system_of_a_kettle_has_nothing_of_another(console: Path, database: str) -> None:
+    for unit in ("kettle@0.service", "sqld@0.service"):
+        root = f"/proc/$(systemctl show --property=MainPID --value {unit})/root"
+        other = f"{root}/var/lib/kettle/1 {root}/run/kettle/1 {root}/run/quote/1"
+        assert ask_console(console, f"find {other} -mindepth 1 -not -path '*/data' 2>/dev/null") == ""
+        assert "there" in ask_console(console, f"test -e {root}/usr && echo there")
+        assert "there" not in ask_console(console, f"test -e {root}{database} && echo there")
+
+
+def as_kettle(console: Path, program: str, group: str, kettle: int, port: int) -> str:
+    return ask_console(console, f'python3 -I -c "{program}" {group} {kettle} {port}')
+
+
+@pytest.mark.parametrize(
+    ("group", "port", "said"),
+    [
+        ("kettle", 3001, "Address already in use"),  # its own: the kettle has it, and it may ask
+        ("sqld", 4001, "Address already in use"),
+        ("kettle", 3002, "Operation not permitted"),
+        ("kettle", 3016, "Operation not permitted"),
+        ("kettle", 4002, "Operation not permitted"),
+        ("kettle", 4001, "Operation not permitted"),
+        ("kettle", 8080, "Operation not permitted"),
+        ("sqld", 3016, "Operation not permitted"),
+    ],
+)
+def test_a_kettle_takes_no_port_but_its_own(console: Path, group: str, port: int, said: str) -> None:
+    assert said in as_kettle(console, BIND, group, 0, port)
+
+
+@pytest.mark.parametrize(
+    ("group", "port", "said"),
+    [
+        ("kettle", 3001, "connected"),
+        ("kettle", 4001, "connected"),
+        ("kettle", 3002, "refused"),
+        ("kettle", 4002, "refused"),
+        ("sqld", 4002, "refused"),
+    ],
+)
+def test_a_kettle_connects_to_no_other(console: Path, group: str, port: int, said: str) -> None:
+    assert said in as_kettle(console, CONNECT, group, 0, port)
+
+
+def test_a_kettle_that_keeps_its_thread_is_started_anew_and_the_other_does_not_notice(
+    running: dict[str, Any], console: Path, database: str
+) -> None:
+    state = "systemctl show --no-pager --property=NRestarts --value kettle@{}.service"
+    # Where the boot was slow, systemd may have started one twice already.
+    before = [ask_console(console, state.format(kettle)) for kettle in (0, 1)]
+    port = int(running["kettles"][1].rpartition(":")[2])
+    until = time.monotonic() + _RESTART_SECONDS
+    with socket.create_connection(("127.0.0.1", port)) as sock:
+        sock.sendall(b"GET /loop HTTP/1.0\r\nHost: kettle\r\n\r\n")
+        while ask_console(console, state.format(1)) == before[1]:
+            assert sql(running, 0, "select 1 as one") == [{"one": 1}]
+            assert time.monotonic() < until
+            time.sleep(2)
+    while True:
+        try:
+            assert sql(running, 1, "select text from secrets") == [{"text": KEPT}]
+            break
+        except OSError:
+            assert time.monotonic() < until
+            time.sleep(1)
+    assert ask_console(console, state.format(0)) == before[0]

@@ -1,0 +1,70 @@
+"""`teekit-verify collateral fetch`: what Intel publishes about a quote's platform, for `quote --collateral`."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from teekit_verify.cli.options.quote import AtOption, TrustedRootOption
+from teekit_verify.cli.options.shared import DebugOption
+from teekit_verify.core.outcome import ExitStatus
+
+collateral = typer.Typer(help="Bring what Intel publishes about a quote's platform.", rich_markup_mode=None)
+
+
+@collateral.callback()
+def _group() -> None:
+    """Keeps `fetch` a command of its own."""
+
+
+@collateral.command("fetch")
+def fetch(
+    quote: Annotated[
+        Path, typer.Argument(metavar="QUOTE", help="A TDX quote, in any form that `quote` reads.", show_default=False)
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="DIR", help="The folder to write; give it to `quote --collateral`."),
+    ],
+    pccs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Ask this Provisioning Certificate Caching Service. [default: Intel's service]",
+            show_default=False,
+        ),
+    ] = None,
+    at: AtOption = None,
+    trusted_root: TrustedRootOption = None,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Fetch revocation lists, TCB info and QE identity of a platform.
+
+    They are of the quote's platform, signed by Intel and of this day, or nothing is written. Afterwards no network is needed,
+    until the first of them has to be replaced, which is said.
+
+    Exit status: 0 all was written; 2 not.
+    """
+    from teekit_verify.appraisal.guest.policy import parse_time, read_root
+    from teekit_verify.core.errors import TeekitError
+    from teekit_verify.core.files import write_whole
+    from teekit_verify.evidence.authenticity import parse_signature
+    from teekit_verify.evidence.quote import read_quote
+    from teekit_verify.reference.intel_pcs import Question, Service, cached, fetch_collateral
+
+    moment = datetime.now(UTC) if at is None else parse_time(at)
+    service = Service() if pccs is None else cached(pccs)
+    chain = parse_signature(read_quote(quote)).chain
+    fetched = fetch_collateral(Question(chain, read_root(trusted_root), moment, service, time.sleep))
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TeekitError(f"{output}: cannot be made: {error.strerror}", hint="Name a folder with -o.") from error
+    for name, data in fetched.files.items():
+        write_whole(output / name, data)
+    typer.echo(f"wrote {len(fetched.files)} files into {output}, good until {fetched.next_update:%Y-%m-%d}", err=True)
+    return ExitStatus.HOLDS

@@ -1,0 +1,116 @@
+"""`teekit-verify inputs`: archives of all that the rebuild of a release needs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from teekit_verify.cli.options import shared
+from teekit_verify.cli.options.rebuild import OfflineOption, ReleaseOption, RepositoryOption
+from teekit_verify.core.outcome import ExitStatus
+
+inputs = typer.Typer(help="Archives of a release's inputs: create, check, prune.", rich_markup_mode=None)
+
+
+@inputs.command("create")
+def create(
+    release: Annotated[str, typer.Option(metavar="NAME", help="A release of reference/releases.")],
+    output: Annotated[Path, typer.Option(metavar="DIR", help="The archive; releases that it has already stay in it.")],
+    wheels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Also put in those wheels of this folder that the release's requirements.lock names.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+    source: shared.SourceOption = None,
+    repository: RepositoryOption = None,
+    inputs_from: shared.InputsOption = None,
+    offline: OfflineOption = False,
+    mirror: shared.MirrorOption = None,
+    snapshot_archive: shared.SnapshotArchiveOption = shared.SNAPSHOT_ARCHIVE,
+    npm_registry: shared.NpmRegistryOption = None,
+    json_output: shared.JsonOption = False,
+    debug: shared.DebugOption = False,
+) -> ExitStatus:
+    """Put all that a release needs into an archive.
+
+    Both locks, their packages and the source: an OCI image layout, which any web server or registry can serve. docs/inputs.md
+    """
+    from teekit_verify.rebuild import inputs_archive
+    from teekit_verify.rebuild.oci_layout import Layout
+
+    bringing = shared.provision(source, mirror, snapshot_archive, npm_registry, inputs_from)
+    bringing = replace(bringing, offline=offline)
+    with shared.release_subject(bringing, release, repository) as subject:
+        created = inputs_archive.create(subject, release, Layout(output), wheels)
+    summary = {
+        "release": release,
+        "manifest": created.manifest.digest,
+        "files": created.files,
+        "size_bytes": created.size_bytes,
+    }
+    typer.echo(
+        json.dumps(summary, indent=2)
+        if json_output
+        else f"{release}: {created.files} files, {created.size_bytes} bytes, manifest {created.manifest.digest}"
+    )
+    typer.echo(f"wrote {output}", err=True)
+    return ExitStatus.HOLDS
+
+
+@inputs.command("check")
+def check(
+    place: Annotated[str, typer.Argument(metavar="PLACE", help="A folder, an address, or oci://HOST/NAME[:TAG].")],
+    release: ReleaseOption = None,
+    source: shared.SourceOption = None,
+    json_output: shared.JsonOption = False,
+    debug: shared.DebugOption = False,
+) -> ExitStatus:
+    """Check every file of an archive, and that none is missing.
+
+    Each against the manifest, and the manifest against the locks of its commit.
+
+    Exit status: 0 it is whole, 1 something is missing or wrong, 2 it cannot be read.
+    """
+    from teekit_verify.core.errors import printable
+    from teekit_verify.rebuild import inputs_archive, inputs_places
+
+    commit = shared.release_commit(source, release)
+    shared.cache_directory().mkdir(parents=True, exist_ok=True)
+    found = inputs_archive.check(inputs_places.parse(place), release, commit, shared.cache_directory())
+    if json_output:
+        plain = {**asdict(found), "problems": [{**asdict(one), "wrong": one.wrong.value} for one in found.problems]}
+        typer.echo(json.dumps(plain, indent=2))
+    else:
+        for one in found.problems:
+            typer.echo(printable(f"{one.release}: {one.title}: {one.wrong.value} {one.digest}".rstrip()))
+        ending = f"{len(found.problems)} problems" if found.problems else "whole"
+        typer.echo(f"{found.manifests} releases, {found.files} files, {found.size_bytes} bytes: {ending}")
+    return ExitStatus.DOES_NOT_HOLD if found.problems else ExitStatus.HOLDS
+
+
+@inputs.command("prune")
+def prune(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="An archive.", exists=True, file_okay=False)],
+    json_output: shared.JsonOption = False,
+    debug: shared.DebugOption = False,
+) -> ExitStatus:
+    """Remove the files of an archive that no release in it needs."""
+    from teekit_verify.rebuild.oci_layout import Layout
+
+    removed = Layout(folder).prune()
+    summary = {"removed": len(removed), "size_bytes": sum(size for _, size in removed)}
+    sys.stdout.write(
+        json.dumps(summary, indent=2) + "\n"
+        if json_output
+        else f"{summary['removed']} files removed, {summary['size_bytes']} bytes\n"
+    )
+    return ExitStatus.HOLDS
