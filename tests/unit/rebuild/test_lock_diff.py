@@ -113,6 +113,20 @@ def test_a_downgrade(store: DownloadStore, before: str, after: str) -> None:
     assert alarms(diff) == [(Alarm.DOWNGRADE, "hello")]
 
 
+def test_a_package_that_is_now_in_another_image(store: DownloadStore) -> None:
+    old = rebuilds.lock_of(package(targets=("tdx-kettle+devtools",)))
+    new = rebuilds.lock_of(package(targets=("base", "tdx-kettle+devtools")))
+    diff = compared(store, old, new)
+    assert ([change.name for change in diff.changes()], diff.same, diff.flags) == (["hello"], 0, ())
+
+
+def test_an_image_that_gets_the_older_of_two_versions(store: DownloadStore) -> None:
+    older, newer = package(version="1", targets=("base",)), package(version="2", targets=("tdx-kettle",))
+    moved = older.model_copy(update={"targets": ("base", "tdx-kettle")})
+    diff = compared(store, rebuilds.lock_of(older, newer), rebuilds.lock_of(moved))
+    assert alarms(diff) == [(Alarm.DOWNGRADE, "hello of tdx-kettle")]
+
+
 def test_other_bytes_under_the_same_version(store: DownloadStore) -> None:
     old = rebuilds.lock_of(package())
     for changed in (package(sha256="0" * 64), package(sha256="0" * 64, architecture="all")):

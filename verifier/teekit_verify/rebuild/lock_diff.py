@@ -130,6 +130,7 @@ def compare(old: PackageLock, new: PackageLock, store: DownloadStore) -> LockDif
     checked = check(new, store) if evidence is Evidence.CHECKED else None
     flags = [*_lock_flags(old, new), *_evidence_flags(checked)]
     flags += [flag for change in changes for flag in _package_flags(change, checked)]
+    flags += _downgrades_of_images(old, new, flags)
     flags += [flag for package in new.packages for flag in _asked_for(package, new)]
     return LockDiff(
         (old.suite, new.suite),
@@ -156,13 +157,15 @@ def _changes(old: Iterable[LockedPackage], new: Iterable[LockedPackage]) -> tupl
     return changes, same
 
 
-_Identity = tuple[str, str, str]
+_Identity = tuple[str, str, str, tuple[str, ...]]
 
 
 def _grouped(packages: Iterable[LockedPackage]) -> dict[tuple[str, str], dict[_Identity, LockedPackage]]:
     grouped: defaultdict[tuple[str, str], dict[_Identity, LockedPackage]] = defaultdict(dict)
     for item in packages:
-        grouped[item.name, "npm" if item.archive == "npm" else "deb"][item.version, item.sha256, item.archive] = item
+        grouped[item.name, "npm" if item.archive == "npm" else "deb"][
+            item.version, item.sha256, item.archive, item.targets
+        ] = item
     return dict(grouped)
 
 
@@ -231,6 +234,22 @@ def _package_flags(change: Change, checked: LockCheck | None) -> list[RedFlag]:
     if old.archive != new.archive and (checked is None or not checked.holds):
         flags.append(RedFlag(Alarm.OTHER_ARCHIVE, change.name, old.archive, new.archive))
     return flags
+
+
+def _downgrades_of_images(old: PackageLock, new: PackageLock, known: Sequence[RedFlag]) -> list[RedFlag]:
+    """Where a lock has several versions, an image may get the older of them, though neither changed."""
+    before, told = _newest(old), {flag.package for flag in known if flag.alarm is Alarm.DOWNGRADE}
+    return [
+        RedFlag(Alarm.DOWNGRADE, f"{name} of {target}", before[name, target].version, package.version)
+        for (name, target), package in sorted(_newest(new).items())
+        if (name, target) in before and name not in told and _order(package) < _order(before[name, target])
+    ]
+
+
+def _newest(lock: PackageLock) -> dict[tuple[str, str], LockedPackage]:
+    """By name and image."""
+    packages = sorted(lock.packages, key=_order)
+    return {(package.name, target): package for package in packages for target in package.targets}
 
 
 def _asked_for(package: LockedPackage, lock: PackageLock) -> list[RedFlag]:

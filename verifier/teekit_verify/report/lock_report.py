@@ -107,8 +107,15 @@ def _change(change: Change) -> str:
         return (
             f"{change.name} {item.version if item else ''} ({item.archive if item else ''}): {'gone' if old else 'new'}"
         )
+    if (old.version, old.sha256, old.archive) == (new.version, new.sha256, new.archive):
+        return f"{change.name} {new.version}: the same, for other images: {_images(change)}"
     archive = new.archive if old.archive == new.archive else f"{old.archive} -> {new.archive}"
     return f"{change.name} {old.version} -> {new.version} ({archive})"
+
+
+def _images(change: Change) -> str:
+    old, new = (set(item.targets) if item else set[str]() for item in (change.old, change.new))
+    return ", ".join([*(f"+ {name}" for name in sorted(new - old)), *(f"- {name}" for name in sorted(old - new))])
 
 
 def _history(source: SourceChange) -> Iterator[str]:
@@ -153,6 +160,8 @@ def diff_as_markdown(diff: LockDiff) -> str:
 def _row(source: SourceChange, change: Change, *, first: bool) -> str:
     old, new = change.old, change.new
     versions = (old.version if old else "new", new.version if new else "gone")
+    if old and new and old.sha256 == new.sha256 and old.targets != new.targets:
+        versions = (old.version, f"for other images: {_images(change)}")
     archives = dict.fromkeys(item.archive for item in (old, new) if item)
     cells = [source.source, change.name, *versions, " -> ".join(archives)]
     return f"| {' | '.join(map(_code, cells))} | {_cves(source) if first and source.entries else ''} |"
@@ -210,7 +219,7 @@ def _source_as_json(source: SourceChange) -> dict[str, Any]:
                 **{
                     side: None
                     if item is None
-                    else item.model_dump(include={"version", "architecture", "archive", "sha256"})
+                    else item.model_dump(include={"version", "architecture", "archive", "sha256", "targets"})
                     for side, item in (("old", change.old), ("new", change.new))
                 },
             }
