@@ -54,3 +54,23 @@ def test_the_time_a_file_system_was_made(tmp_path: Path, magic: bytes, magic_off
 def test_two_kinds_are_compared_byte_by_byte(tmp_path: Path) -> None:
     found = explained(tmp_path, b"hsqs" + bytes(5000), b"XFSB" + bytes(5000), name="root")
     assert found.differences[0].what == "differs from offset 0x0 on"
+
+
+def test_a_journal_that_was_not_replayed_is_said_first(tmp_path: Path) -> None:
+    """s_feature_incompat has EXT4_FEATURE_INCOMPAT_RECOVER, 0x4, until the file system is unmounted (fs/ext4/ext4.h)."""
+    for name, text in (("a", "one"), ("b", "two")):
+        tree = tmp_path / f"tree-{name}"
+        tree.mkdir()
+        (tree / "file").write_text(text)
+        image = tmp_path / name
+        image.write_bytes(bytes(4 << 20))
+        options = ("-q", "-F", "-t", "ext4", "-O", "^metadata_csum", "-d", str(tree))
+        subprocess.run([require("mke2fs"), *options, str(image)], check=True)
+        with image.open("r+b") as stream:
+            stream.seek(0x460)
+            flags = int.from_bytes(stream.read(4), "little") | 4
+            stream.seek(0x460)
+            stream.write(flags.to_bytes(4, "little"))
+    found = explained(tmp_path, (tmp_path / "a").read_bytes(), (tmp_path / "b").read_bytes())
+    assert found.differences
+    assert any("journal has to be replayed first" in note for note in found.notices)

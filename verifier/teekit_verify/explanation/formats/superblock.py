@@ -15,7 +15,7 @@ from teekit_verify.artifacts.blob import first_difference
 from teekit_verify.artifacts.erofs import Erofs
 from teekit_verify.artifacts.extfs import ExtFs
 from teekit_verify.artifacts.squashfs import Squashfs
-from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.errors import TeekitError, UnsupportedInputError
 from teekit_verify.explanation import raw
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
@@ -50,6 +50,14 @@ class _FileSystem:
     is_packed: bool = False
 
 
+def _ext_files(blob: Blob) -> Iterator[TreeFile]:
+    """Raises UnsupportedInputError for one that was not unmounted: its journal is not replayed, and holds newer files."""
+    found = ExtFs(blob)
+    if found.needs_recovery:
+        raise UnsupportedInputError("its journal has to be replayed first (e2fsck -p on a copy)")
+    return found.files()
+
+
 _KNOWN = (
     _FileSystem(
         *("squashfs", b"hsqs", 0, (("time of making", 8, 4),), lambda blob: Squashfs(blob).files()), is_packed=True
@@ -66,7 +74,7 @@ _KNOWN = (
             ("hash seed", 0x4EC, _ID_BYTES),
             ("time of making", 0x508, 4),
         ),
-        lambda blob: ExtFs(blob).files(),
+        _ext_files,
     ),
     _FileSystem(
         *("erofs", b"\xe2\xe1\xf5\xe0", 1024),
