@@ -123,7 +123,7 @@ def test_a_reference_without_registers_never_passes(tmp_path: Path, capsys: pyte
         (b"\x7fELF rubbish", "is neither a UKI (it does not begin with 'MZ') nor a disk image"),
         (b"MZ", "e_lfanew"),
         (b"{}", "holds JSON, not an artifact"),
-        (b'  {"schema": "teekit-verify/reference/v1"}', "holds JSON, not an artifact"),
+        (b'  {"schema": "teekit-verify/reference/v1"}', "is a file of reference values"),
         (b"{" * 100_000, "holds JSON, not an artifact"),
         (b"[]", "holds JSON, not an artifact"),
     ],
@@ -207,7 +207,7 @@ def test_directories_and_missing_files_give_no_verdict(
     tmp_path: Path, ref: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["compare", ref, str(tmp_path)]) == ExitStatus.NO_VERDICT
-    assert "cannot be read: Is a directory" in capsys.readouterr().err
+    assert "is a folder" in capsys.readouterr().err
     assert main(["compare", ref, str(tmp_path / "none")]) == ExitStatus.NO_VERDICT
     assert "cannot be read: No such file or directory" in capsys.readouterr().err
     assert main(["compare", str(tmp_path / "none"), ref]) == ExitStatus.NO_VERDICT

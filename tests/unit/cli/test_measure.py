@@ -210,7 +210,7 @@ def test_directories_and_missing_files_are_errors(
     tmp_path: Path, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([command, str(tmp_path)]) == ExitStatus.NO_VERDICT
-    assert "cannot be read: Is a directory" in capsys.readouterr().err
+    assert "is a folder" in capsys.readouterr().err
     assert main([command, str(tmp_path / "none")]) == ExitStatus.NO_VERDICT
     assert "cannot be read: No such file or directory" in capsys.readouterr().err
     assert main([command]) == ExitStatus.NO_VERDICT

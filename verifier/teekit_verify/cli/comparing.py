@@ -11,6 +11,7 @@ import typer
 from teekit_verify import __version__, api
 from teekit_verify.cli.options.shared import say_warning
 from teekit_verify.cli.wrong_file import ARTIFACTS, Given, expecting
+from teekit_verify.core.files import read_beginning
 from teekit_verify.documents.release import withdrawal_of
 from teekit_verify.record import json_report
 from teekit_verify.record.document import ComparisonReport, ReferenceUsed
@@ -35,8 +36,9 @@ def compare_file(
 
     Raises TeekitError if there is no verdict.
     """
-    wanted = (Given.DOCUMENT,) if claims else ARTIFACTS
-    with expecting(ref, Given.REFERENCE), expecting(file, *wanted):
+    read_beginning(ref, 1)  # of a file that is not there, nothing else is said
+    wanted = (Given.DOCUMENT, Given.REFERENCE) if claims else (*ARTIFACTS, Given.DOCUMENT)
+    with expecting(ref, Given.REFERENCE, Given.DOCUMENT), expecting(file, *wanted):
         compared = api.appraise_claims(ref, file, root=root) if claims else api.appraise_artifact(ref, file, root=root)
     _warn_if_withdrawn(ref)
     used = _used(ref, compared.published, compared.values)
@@ -65,7 +67,7 @@ def compare_quote(
 ) -> ExitStatus:
     """As `compare_file`; `platform` is one of the reference's, or None for the one that fits. `firmware`: MRTDs vouched for."""
     with (
-        expecting(ref, Given.REFERENCE),
+        expecting(ref, Given.REFERENCE, Given.DOCUMENT),
         expecting(files.eventlog, Given.LOG, Given.QUOTE),
         expecting(files.quote, Given.QUOTE),
     ):

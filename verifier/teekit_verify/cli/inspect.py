@@ -37,7 +37,7 @@ def inspect(
     from teekit_verify.report.inspect.file import inspect_file
     from teekit_verify.report.layout import console
 
-    known = set(Given) - {Given.FOLDER, Given.EMPTY, Given.CUT_OFF, Given.EFI_PROGRAM}
+    known = set(Given) - {Given.FOLDER, Given.EMPTY, Given.CUT_OFF}
     with expecting(file, *known):
         found = inspect_file(file, events=events)
     if json_output:

@@ -23,7 +23,6 @@ class Given(Enum):
     EMPTY = "empty", "Fetch or write it again."
     CUT_OFF = "cut off", "Fetch it again, and compare its size."
     UKI = "a UKI", "Use `measure {}`, `inspect {}`, or `compare REF {}`."
-    EFI_PROGRAM = "an EFI program without a kernel", "Give the UKI that holds the kernel (.linux)."
     DISK = "a disk image", "Use `measure {}`, `inspect {}`, or `compare REF {}`."
     FIRMWARE = "TDX firmware", "Use `measure {}`, or `--firmware {}`."
     QUOTE = "a TDX quote", "Use `quote {}`, or `compare REF --quote {}`."
@@ -31,8 +30,9 @@ class Given(Enum):
     REFERENCE = "a file of reference values", "Put it first: `compare {} FILE`; `reference show {}` shows it."
     DOCUMENT = "a JSON document of this program", "Use `inspect {}`: it says which."
 
-    def words(self, path: Path) -> str:
-        after = f" after {path.stat().st_size:,} bytes: its headers name more" if self is Given.CUT_OFF else ""
+    def words(self, path: Path, error: TeekitError) -> str:
+        """With what the reader said, where that shows the place."""
+        after = f" after {path.stat().st_size:,} bytes: {error.message}" if self is Given.CUT_OFF else ""
         return self.value[0] + after
 
     def hint(self, path: Path) -> str:
@@ -51,7 +51,7 @@ def expecting(path: Path | None, *wanted: Given) -> Iterator[None]:
         given = None if path is None else find_out(path)
         if path is None or given is None or given in wanted:
             raise
-        raise UnsupportedInputError(f"{path} is {given.words(path)}", hint=given.hint(path)) from error
+        raise UnsupportedInputError(f"{path} is {given.words(path, error)}", hint=given.hint(path)) from error
 
 
 def find_out(path: Path) -> Given | None:
@@ -80,8 +80,8 @@ def _artifact(path: Path) -> Given | None:
     return _program(path)
 
 
-def _program(path: Path) -> Given:
-    """Of what begins as a PE file does."""
+def _program(path: Path) -> Given | None:
+    """Of what begins as a PE file does; None for one without a kernel, of which the reader's own error says more."""
     from teekit_verify.artifacts.pe import raw_end
     from teekit_verify.artifacts.uki import open_uki
     from teekit_verify.core.files import read_beginning
@@ -90,7 +90,7 @@ def _program(path: Path) -> Given:
         with open_uki(path):
             return Given.UKI
     except UnsupportedInputError:
-        return Given.EFI_PROGRAM
+        return None
     except TeekitError:
         end = raw_end(read_beginning(path, 1 << 16))
         if end is not None and end > path.stat().st_size:
@@ -116,9 +116,13 @@ def _evidence(path: Path) -> Given | None:
 
 
 def _document(path: Path) -> Given | None:
+    from teekit_verify.core.files import read_beginning
+    from teekit_verify.documents.model import MEASUREMENTS_SCHEMA
     from teekit_verify.report.inspect.document import is_document
     from teekit_verify.report.inspect.published import is_published
 
+    if is_document(path) and MEASUREMENTS_SCHEMA.encode() in read_beginning(path, 512):
+        return Given.DOCUMENT
     if is_published(path):
         return Given.REFERENCE
     return Given.DOCUMENT if is_document(path) else None
