@@ -36,7 +36,8 @@ def compare_file(
 
     Raises TeekitError if there is no verdict.
     """
-    read_beginning(ref, 1)  # of a file that is not there, nothing else is said
+    if not ref.exists():
+        read_beginning(ref, 1)  # of a file that is not there, nothing else is said
     wanted = (Given.DOCUMENT, Given.REFERENCE) if claims else (*ARTIFACTS, Given.DOCUMENT)
     with expecting(ref, Given.REFERENCE, Given.DOCUMENT), expecting(file, *wanted):
         compared = api.appraise_claims(ref, file, root=root) if claims else api.appraise_artifact(ref, file, root=root)

@@ -12,7 +12,7 @@ import typer  # noqa: TC002 - it reads annotations at run time
 from teekit_verify.cli.options import rebuild as given
 from teekit_verify.cli.options import shared
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.core.files import require_no_link
+from teekit_verify.core.files import require_no_link, resolved
 from teekit_verify.core.outcome import ExitStatus
 
 if TYPE_CHECKING:
@@ -138,5 +138,5 @@ def _require_place(output: Path, workspace: Path) -> None:
     """Whoever stood in the old folder would stand nowhere; and a link that somebody put where a default goes is not followed."""
     for folder in {output, workspace} & {Path("report"), Path("workspace")}:
         require_no_link(folder)
-    if Path.cwd().is_relative_to(output.resolve()):
+    if Path.cwd().is_relative_to(resolved(output)):
         raise TeekitError(f"{output} is the folder you are in", hint="Name another folder with --output DIR.")
