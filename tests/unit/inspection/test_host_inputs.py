@@ -104,3 +104,13 @@ def test_inspect_says_so_with_the_way_out(tmp_path: Path, capsys: pytest.Capture
     assert main(["inspect", str(path), "--json"]) == 0
     (item,) = json.loads(capsys.readouterr().out)["unmeasured_inputs"]
     assert (item["kind"], item["where"], item["detail"]) == ("efi-options", SHARED, MODULE.name)
+
+
+def test_measure_points_to_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    open_, closed = tmp_path / "open.efi", tmp_path / "closed.efi"
+    open_.write_bytes(uki(READS, MODULE))
+    closed.write_bytes(uki(READS, MODULE, cmdline=b"efi=noruntime"))
+    assert main(["measure", str(open_)]) == 0
+    assert "warning: the host may change its command line" in capsys.readouterr().err
+    assert main(["measure", str(closed)]) == 0
+    assert capsys.readouterr().err == ""

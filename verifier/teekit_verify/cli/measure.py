@@ -7,7 +7,7 @@ import sys
 import typer
 
 from teekit_verify.cli.options import measure as given
-from teekit_verify.cli.options.shared import DebugOption, EventsOption, JsonOption
+from teekit_verify.cli.options.shared import DebugOption, EventsOption, JsonOption, say_warning
 from teekit_verify.cli.wrong_file import ARTIFACTS, expecting
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
@@ -49,7 +49,7 @@ def measure(
     from teekit_verify.cli.measure_firmware import measure_firmware
     from teekit_verify.core.files import write_named
     from teekit_verify.documents.create import dump_measurements
-    from teekit_verify.prediction.image import booted_profile, measure_file, platforms_for
+    from teekit_verify.prediction.image import booted_profile, booted_without_variables, measure_file, platforms_for
     from teekit_verify.reference.writers import writer
     from teekit_verify.report import layout, terminal
 
@@ -90,6 +90,10 @@ def measure(
         terminal.show_measurements(measurements, layout.console(sys.stdout), events=events)
         if booted:
             typer.echo(booted)
+        if file is not None and not booted_without_variables(file):
+            say_warning(
+                f"the host may change its command line with no register showing it: `inspect {file.name}` tells"
+            )
     return ExitStatus.HOLDS
 
 

@@ -13,6 +13,7 @@ from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printa
 from teekit_verify.core.files import read_beginning
 from teekit_verify.documents import model
 from teekit_verify.documents.create import register_value
+from teekit_verify.inspection.host_inputs import has_no_efi_variables
 from teekit_verify.prediction.machines import on_record
 from teekit_verify.prediction.platforms import IMAGE_PLATFORMS, PLATFORMS, Platform, subject_of
 from teekit_verify.prediction.stub import behaviour_of, profile_number, profiles
@@ -103,6 +104,12 @@ def booted_profile(path: Path, profile: str) -> str:
         return ""
     name = f" ({printable(names[number])})" if names[number] else ""
     return f"Profile {number}{name} of {len(names)}: the others measure other values (--profile)."
+
+
+def booted_without_variables(path: Path) -> bool:
+    """Whether the command line of a UKI, or of the one on a disk, leaves the kernel without EFI variables, which no register measures."""
+    with open_boot_artifact(path) as boot:
+        return has_no_efi_variables(boot.uki.text(".cmdline"))
 
 
 def _platforms(
