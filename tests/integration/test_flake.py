@@ -131,7 +131,7 @@ def test_build_env_is_the_environment_of_the_lock(flake: Path) -> None:
 def test_build_env_refuses_another_package(flake: Path, tmp_path: Path) -> None:
     """The same lock with one package left out: Nix must not accept the tree."""
     broken = tmp_path / "broken"
-    shutil.copytree(flake, broken)
+    shutil.copytree(flake, broken, symlinks=True)
     path = broken / "nix" / "build-env.lock.json"
     document = json.loads(path.read_text())
     document["packages"] = [row for row in document["packages"] if row["name"] != "mkosi"]
