@@ -82,6 +82,7 @@ cd /checkout && exec "$@"
 '
 
 [ -e "$folder/etc/debian_version" ] || make_root
+chmod 755 "$folder" # it will be "/" to users of all kinds, and mktemp makes it root's alone
 take_network_settings
 take_checkout
 set -- PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 "$@"

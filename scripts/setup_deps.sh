@@ -51,6 +51,7 @@ shellcheck                                       shellcheck
 make                                             make
 apt-ftparchive                                   apt-utils
 gpg                                              gnupg
+gpgv                                             gpgv
 ssh-keygen                                       openssh-client
 nginx                                            nginx
 certbot                                          certbot
