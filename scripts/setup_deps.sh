@@ -50,6 +50,7 @@ pesign                                           pesign
 shellcheck                                       shellcheck
 make                                             make
 apt-ftparchive                                   apt-utils
+dpkg-parsechangelog                              dpkg-dev
 gpg                                              gnupg
 gpgv                                             gpgv
 ssh-keygen                                       openssh-client

@@ -12,11 +12,31 @@ _ASKED = "printf '\\n%s%s\\n' begin- answer; {{ {command}; }} 2>&1; printf '\\n%
 _ANSWER = re.compile(r"begin-answer\r?\n(.*?)\r?\nend-answer-(\d+)\.", re.DOTALL)
 
 
+_PROBE = "printf '\\n%s%s\\n' rea dy\n"
+_PROBE_SECONDS = 5
+
+
+def _wait_for_the_shell(shell: socket.socket, seconds: float) -> None:
+    """The terminal forgets what was typed before the shell took it over: asked again until it answers."""
+    said = b""
+    shell.settimeout(_PROBE_SECONDS)
+    for _ in range(max(1, int(seconds / _PROBE_SECONDS))):
+        shell.sendall(_PROBE.encode())
+        try:
+            while b"\nready\r\n" not in said:
+                said += shell.recv(65536)
+        except TimeoutError:
+            continue
+        return
+    raise TimeoutError(f"the console has no shell; it said: {said[-500:]!r}")
+
+
 def ask(console: Path, command: str, *, seconds: float = _SECONDS) -> str:
     """What a command prints there, on both outputs; what the kernel prints in between as well. Its exit status does not matter."""
     with socket.socket(socket.AF_UNIX) as shell:
-        shell.settimeout(seconds)
         shell.connect(str(console))
+        _wait_for_the_shell(shell, seconds)
+        shell.settimeout(seconds)
         shell.sendall(_ASKED.format(command=command).encode())
         said = b""
         while (found := _ANSWER.search(said.decode("utf-8", "replace"))) is None:

@@ -60,7 +60,7 @@ def erofs(source: Path, target: Path, *options: str) -> bytes:
 def extfs(source: Path, target: Path, *options: str) -> bytes:
     target.unlink(missing_ok=True)
     argv = [require("mke2fs"), "-q", *(options or ("-t", "ext4")), "-U", UUID, "-E", f"hash_seed={UUID},root_owner=0:0"]
-    environment = {**os.environ, "E2FSPROGS_FAKE_TIME": str(TIME), "SOURCE_DATE_EPOCH": str(TIME)}
+    environment = {**os.environ, "E2FSPROGS_FAKE_TIME": str(TIME)}
     subprocess.run([*argv, "-d", str(source), str(target), "16M"], check=True, capture_output=True, env=environment)
     return target.read_bytes()
 

@@ -84,7 +84,9 @@ class Clusters:
 
     def _tail(self, head: _Index, start: int, fragment: Callable[[int, int], bytes]) -> bytes:
         if self._advise & _FRAGMENT:
-            return fragment(head.block << 32 | self._fragment_low, self._size - start)
+            # Linux fs/erofs/zmap.c, z_erofs_do_map_blocks(): only non-compact indexes have the offset's upper half as the block.
+            upper = 0 if self._is_compact else head.block << 32
+            return fragment(upper | self._fragment_low, self._size - start)
         if self._advise & _INLINE:
             return self._unpacked(head, start, self._size, self._behind, self._inline_bytes)
         return self._run(head, start, self._size)
