@@ -112,9 +112,9 @@ def test_sql_that_reads_files_finds_none_of_another_kettle(running: dict[str, An
     folders = {"/var/lib/kettle", *(f"/var/lib/kettle/{i}{end}" for i in range(16) for end in ("", "/data"))}
     assert {name for name in names if not name.startswith("/var/lib/kettle/0/data/")} <= folders
     for path in (database, "/run/kettle/1/app/app.js", "/var/lib/kettle/1/kettle.log", "/run/kettle/0/app/app.js"):
-        assert sql(running, 0, f"select readfile('{path}') is null as nothing") == [{"nothing": 1}], path
+        assert sql(running, 0, f"select readfile('{path}') is null as missing") == [{"missing": 1}], path
     for path in (database, "/var/lib/kettle/1/planted", "/var/lib/kettle/1/data/planted", "/run/kettle/1/ready"):
-        assert sql(running, 0, f"select writefile('{path}', 'x') is null as nothing") == [{"nothing": 1}], path
+        assert sql(running, 0, f"select writefile('{path}', 'x') is null as missing") == [{"missing": 1}], path
     assert "unsupported statement" in sql(running, 0, f"attach '{database}' as other")
 
 
