@@ -43,7 +43,12 @@ def connections(
     context = ssl.create_default_context(cafile=certificate)
 
     def connect(name: str) -> ssl.SSLSocket:
-        return context.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=60), server_hostname=name)
+        plain = socket.create_connection(("127.0.0.1", port), timeout=60)
+        try:
+            return context.wrap_socket(plain, server_hostname=name)
+        except OSError:
+            plain.close()
+            raise
 
     with acme.running([require("nginx"), "-e", "stderr", "-c", str(conf)], folder, port):
         yield connect

@@ -200,7 +200,8 @@ def test_what_an_app_is_given(machine: guest.Systemd, tmp_path: Path, monkeypatc
     ]
     with pytest.raises(HTTPError) as failed:
         ask(0, "/throw")
-    assert (failed.value.code, json.loads(failed.value.read())) == (500, {"error": "the app failed"})
+    with failed.value as answer:
+        assert (answer.code, json.loads(answer.read())) == (500, {"error": "the app failed"})
     assert "secret reason" in machine.logs()
 
 
@@ -260,7 +261,8 @@ def test_health_says_that_nothing_can_be_written(machine: guest.Systemd, tmp_pat
     time.sleep(1.1)  # what is younger than a second stands
     with pytest.raises(HTTPError) as failed:
         ask(0, HEALTH)
-    assert failed.value.code == 500
+    with failed.value as answer:
+        assert answer.code == 500
 
 
 @pytest.mark.parametrize(
