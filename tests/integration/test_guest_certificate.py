@@ -65,7 +65,11 @@ class Guest:
         """Raises ssl.SSLError unless the certificate is for `name` and from the authority."""
         context = ssl.create_default_context(cadata=self.root)
         plain = socket.create_connection(("127.0.0.1", self.https_port), _ANSWER_SECONDS)
-        return context.wrap_socket(plain, server_hostname=name)
+        try:
+            return context.wrap_socket(plain, server_hostname=name)
+        except OSError:
+            plain.close()
+            raise
 
     def run(self, command: str) -> int:
         """A command in the root shell on the serial console; its exit status."""
