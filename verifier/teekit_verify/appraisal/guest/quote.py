@@ -58,7 +58,7 @@ _UNCHECKED = {
     Fact.CA_REVOCATION: Unchecked.REVOCATION,
 }
 _ELSEWHERE = {Fact.VTPM_CERTIFICATE}
-"""Who vouches for a vTPM can be settled by the reference instead: `appraisal.presented` asks."""
+"""Who vouches for a vTPM can be settled by the reference instead: `appraisal.guest.registers` asks."""
 
 
 @dataclass(frozen=True, slots=True)

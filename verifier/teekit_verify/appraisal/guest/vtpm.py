@@ -2,7 +2,7 @@
 
 The TD's quote vouches for the paravisor's report (REPORTDATA), that report names the vTPM's key, and the key signed the PCRs.
 Who runs a TD of their own can name any key in such a report: the key must be certified by Microsoft, or the reference must know
-the paravisor by its MRTD (appraisal.presented).
+the paravisor by its MRTD (appraisal.guest.registers).
 """
 
 from __future__ import annotations
