@@ -26,6 +26,7 @@ from teekit_verify.cli.local import local
 from teekit_verify.cli.lock import fetch, lock
 from teekit_verify.cli.measure import measure
 from teekit_verify.cli.options import shared
+from teekit_verify.cli.options.groups import Command
 from teekit_verify.cli.quote import quote
 from teekit_verify.cli.rebuild import rebuild
 from teekit_verify.cli.reference import reference
@@ -70,22 +71,22 @@ def _common(
     pass
 
 
-app.command()(rebuild)
-app.command()(compare)
-app.command()(measure)
-app.command()(inspect)
-app.command()(explain)
-app.command()(report)
-app.command()(boot)
-app.command()(local)
-app.command()(replay)
-app.command()(quote)
+app.command(cls=Command)(rebuild)
+app.command(cls=Command)(compare)
+app.command(cls=Command)(measure)
+app.command(cls=Command)(inspect)
+app.command(cls=Command)(explain)
+app.command(cls=Command)(report)
+app.command(cls=Command)(boot)
+app.command(cls=Command)(local)
+app.command(cls=Command)(replay)
+app.command(cls=Command)(quote)
 app.add_typer(collateral, name="collateral")
 app.add_typer(reference, name="reference")
 app.add_typer(attest, name="attest")
-app.command()(doctor)
+app.command(cls=Command)(doctor)
 app.add_typer(lock, name="lock")
-app.command()(fetch)
+app.command(cls=Command)(fetch)
 app.add_typer(inputs, name="inputs")
 app.add_typer(env, name="env")
 
