@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from teekit_verify.cli.options.groups import Command
+from teekit_verify.cli.options.groups import GroupedCommand
 from teekit_verify.cli.options.shared import DebugOption, JsonOption, say
 from teekit_verify.cli.options.signing import KeyOption, OnOption, TrustedKeysOption, day, signing_key
 from teekit_verify.core.outcome import ExitStatus
@@ -19,7 +19,7 @@ attest = typer.Typer(
 )
 
 
-@attest.command("create", cls=Command)
+@attest.command("create", cls=GroupedCommand)
 def create(
     report: Annotated[
         Path, typer.Argument(metavar="REPORT", help="The report folder of your rebuild.", exists=True, file_okay=False)
@@ -50,7 +50,7 @@ def create(
     return ExitStatus.HOLDS
 
 
-@attest.command("verify", cls=Command)
+@attest.command("verify", cls=GroupedCommand)
 def verify(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="The auditors' statements.")],
     threshold: Annotated[int, typer.Option(metavar="N", min=1, help="How many auditors must agree.")],

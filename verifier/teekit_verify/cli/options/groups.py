@@ -81,7 +81,7 @@ def _under(heading: str | None, hint: Any) -> Any:
     return Annotated[kind, *placed]
 
 
-class Command(TyperCommand):
+class GroupedCommand(TyperCommand):
     """A command whose help has its options under headings, what belongs to all commands last.
 
     Of an option with several long names the help shows the first: the others are what it was called before.
@@ -90,7 +90,7 @@ class Command(TyperCommand):
     def format_options(self, ctx: Any, formatter: Any) -> None:
         sections: dict[str, list[tuple[str, str]]] = {_ARGUMENTS: []}
         for parameter in self.get_params(ctx):
-            record = _by_its_name(parameter).get_help_record(ctx)
+            record = help_record(parameter, ctx)
             if record is not None:
                 sections.setdefault(_heading(parameter), []).append(record)
         sections[_OPTIONS] = sections.pop(_OPTIONS, [])
@@ -106,9 +106,10 @@ def _heading(parameter: Any) -> str:
     return getattr(parameter, "rich_help_panel", None) or _OPTIONS
 
 
-def _by_its_name(parameter: Any) -> Any:
-    """Without the names that it had before, and without its short ones' place changed."""
+def help_record(parameter: Any, context: Any) -> tuple[str, str] | None:
+    """The row of a parameter in the help: its names, and what it is for. None if it has none."""
     shown = copy.copy(parameter)
-    long = [name for name in parameter.opts if name.startswith("--")]
-    shown.opts = [name for name in parameter.opts if name not in long[1:]]
-    return shown
+    older = [name for name in parameter.opts if name.startswith("--")][1:]
+    shown.opts = [name for name in parameter.opts if name not in older]
+    record: tuple[str, str] | None = shown.get_help_record(context)
+    return record

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from teekit_verify.cli.options.google_root import GoogleRootOption, google_root_at
-from teekit_verify.cli.options.groups import Command
+from teekit_verify.cli.options.groups import GroupedCommand
 from teekit_verify.cli.options.shared import DebugOption, JsonOption, say_warning
 from teekit_verify.cli.reference.sign import sign, verify
 from teekit_verify.cli.reference.write import add, create
@@ -91,10 +91,10 @@ def list_files(
     return listed.status
 
 
-reference.command("create", cls=Command)(create)
-reference.command("add", cls=Command)(add)
-reference.command("check", cls=Command)(check)
-reference.command("show", cls=Command)(show)
-reference.command("list", cls=Command)(list_files)
-reference.command("sign", cls=Command)(sign)
-reference.command("verify", cls=Command)(verify)
+reference.command("create", cls=GroupedCommand)(create)
+reference.command("add", cls=GroupedCommand)(add)
+reference.command("check", cls=GroupedCommand)(check)
+reference.command("show", cls=GroupedCommand)(show)
+reference.command("list", cls=GroupedCommand)(list_files)
+reference.command("sign", cls=GroupedCommand)(sign)
+reference.command("verify", cls=GroupedCommand)(verify)
