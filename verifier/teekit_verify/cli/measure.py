@@ -28,6 +28,9 @@ def measure(
     kernel: given.KernelOption = None,
     initrd: given.InitrdOption = None,
     cmdline: given.CmdlineOption = None,
+    manifest: given.ManifestOption = None,
+    app: given.AppOption = None,
+    hostname: given.HostnameOption = None,
     events: EventsOption = False,
     output: given.OutputOption = None,
     pcrlock: given.PcrlockOption = False,
@@ -56,12 +59,13 @@ def measure(
     chosen = writer("pcrlock") if pcrlock else None if format_name is None else writer(format_name)
     _require(not (pcrlock and format_name), "--pcrlock is --format pcrlock: give one of them")
     request = MachineRequest(machine or (), firmware, disks, memory, cpus, edk2, qemu)
-    of_images = bool(platform) or profile is not None or vtpm is not None or pcrlock
+    runs = given.given_apps(manifest, app, hostname)
+    of_images = bool(platform) or profile is not None or vtpm is not None or pcrlock or runs is not None
     booted = ""
     if kernel is not None:
         _require(
             file is None and not of_images,
-            "--kernel goes with neither FILE, --platform, --profile, --vtpm nor --pcrlock",
+            "--kernel goes with neither FILE, --platform, --profile, --vtpm, --manifest nor --pcrlock",
         )
         measurements = request.measure_kernel(kernel, initrd, cmdline)
     else:
@@ -77,7 +81,8 @@ def measure(
         names = platform or (list(chosen.platforms) if chosen else ["gcp"] if machine else [])
         with expecting(file, *ARTIFACTS):
             platforms = platforms_for(file, names, vtpm=vtpm)
-            measurements = measure_file(file, platforms, machines=request.machines(platforms), profile=profile or "0")
+            machines = request.machines(platforms)
+            measurements = measure_file(file, platforms, machines=machines, profile=profile or "0", given=runs)
             booted = booted_profile(file, profile or "0")
     document = dump_measurements(measurements)
     if output is not None:

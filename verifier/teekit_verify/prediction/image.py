@@ -14,6 +14,7 @@ from teekit_verify.core.files import read_beginning
 from teekit_verify.documents import model
 from teekit_verify.documents.create import register_value
 from teekit_verify.inspection.host_inputs import has_no_efi_variables
+from teekit_verify.prediction.given_apps import apps_of, measures_apps, with_given_apps
 from teekit_verify.prediction.machines import on_record
 from teekit_verify.prediction.platforms import IMAGE_PLATFORMS, PLATFORMS, Platform, subject_of
 from teekit_verify.prediction.stub import behaviour_of, profile_number, profiles
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from teekit_verify.artifacts.uki import UnifiedKernelImage
+    from teekit_verify.prediction.given_apps import GivenApps
     from teekit_verify.prediction.machines import Machines
     from teekit_verify.prediction.platforms import Subject
     from teekit_verify.prediction.uki import Prediction
@@ -73,11 +75,13 @@ def measure_file(
     machines: Machines | None = None,
     whole_disk: bool = False,
     profile: str = "0",
+    given: GivenApps | None = None,
 ) -> model.Measurements:
     """The measurements of a UKI or of the UKI on a disk; with `whole_disk`, all of the disk's bytes are hashed as well.
-    With `machines`, these are predicted instead of their platform. `profile` is the number or ID of the UKI's profile.
+    With `machines`, these are predicted instead of their platform. `profile` is the number or ID of the UKI's profile. `given` is what
+    the machine is given to run.
 
-    Raises TeekitError for other files, and for a UKI whose measuring is not known.
+    Raises TeekitError for other files, for a UKI whose measuring is not known, and for `given` of an image that does not measure it.
     """
     with open_boot_artifact(path) as boot, ThreadPoolExecutor(1) as beside:
         uki, disk = boot.uki, None
@@ -86,14 +90,28 @@ def measure_file(
         if boot.kind is not ArtifactKind.UKI:
             digest = digest_file(path) if whole_disk else None
             disk = model.Disk(path.name, _FORMATS[boot.kind], path.stat().st_size, digest)
+        registers = _without_smbios(_platforms(platforms, subject, machines), uki)
+        apps = _apps(uki, given, path)
         return model.Measurements(
             schema=model.MEASUREMENTS_SCHEMA,
             tool_version=__version__,
             artifact=model.Artifact(boot.name, len(uki.data), whole.result()),
             stub_version=uki.stub_version.text,
-            platforms=_without_smbios(_platforms(platforms, subject, machines), uki),
+            platforms=registers if apps is None else with_given_apps(registers, given),
             disk=disk,
+            apps=apps,
         )
+
+
+def _apps(uki: UnifiedKernelImage, given: GivenApps | None, path: Path) -> model.Apps | None:
+    if measures_apps(uki):
+        return apps_of(given)
+    if given is None:
+        return None
+    raise UnsupportedInputError(
+        f"{path.name}: this image does not measure what it runs: no register says which app it is",
+        hint="Leave --manifest out, or give an image whose os-release has TEEKIT_MEASURES_APPS=1.",
+    )
 
 
 def booted_profile(path: Path, profile: str) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from teekit_verify.prediction.given_apps import GivenApps
 
 MrtdOrder = Literal["single", "two", "both"]
 
@@ -115,3 +118,58 @@ QemuOption = Annotated[
         show_default=False,
     ),
 ]
+
+
+ManifestOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE",
+        help="What the machine is given to run: a manifest, of which the exact bytes count. Again for the next kettle.",
+        show_default=False,
+    ),
+]
+AppOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE",
+        help="The app of the manifest in the same place: its bytes have to be those that the manifest names.",
+        show_default=False,
+    ),
+]
+HostnameOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="A hostname that the machine is given. May be repeated.", show_default=False),
+]
+
+
+def given_apps(
+    manifests: list[Path] | None, apps: list[Path] | None, hostnames: list[str] | None, *, any_hostnames: bool = False
+) -> GivenApps | None:
+    """None without manifests. `any_hostnames`: without --hostname, any will do; else none is given.
+
+    Raises TeekitError for what the guest would refuse, and for an app that is not its manifest's.
+    """
+    from teekit_verify.core.digest import digest_file
+    from teekit_verify.core.errors import TeekitError
+    from teekit_verify.documents.app_manifest import MOST_MANIFESTS, read_manifest, require_hostname
+    from teekit_verify.prediction.given_apps import GivenApps
+
+    if not manifests:
+        if apps or hostnames:
+            raise TeekitError("--app and --hostname go with --manifest", hint="Give the manifest as well.")
+        return None
+    if len(manifests) > MOST_MANIFESTS or len(apps or ()) > len(manifests):
+        raise TeekitError(
+            f"expected at most {MOST_MANIFESTS} manifests, and no more apps than manifests",
+            hint="Give --manifest and --app once for each kettle.",
+        )
+    parsed = tuple(map(read_manifest, manifests))
+    for path, manifest in zip(apps or (), parsed, strict=False):
+        found = digest_file(path)
+        if found != manifest.sha256:
+            raise TeekitError(
+                f"{path}: its SHA-256 is {found.hex}, and the manifest names {manifest.sha256.hex}",
+                hint="Give the app that the manifest is about.",
+            )
+    names = tuple(dict.fromkeys(map(require_hostname, hostnames or ())))
+    return GivenApps(parsed, None if any_hostnames and hostnames is None else names)
