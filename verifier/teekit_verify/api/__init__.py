@@ -41,7 +41,15 @@ if TYPE_CHECKING:
         verify_quote,
     )
     from teekit_verify.api.explaining import explain
-    from teekit_verify.api.measuring import KernelRequest, Measured, MeasuredFirmware, MeasureRequest, measure, predict
+    from teekit_verify.api.measuring import (
+        KernelRequest,
+        Measured,
+        MeasuredFirmware,
+        MeasureRequest,
+        given_apps,
+        measure,
+        predict,
+    )
     from teekit_verify.api.rebuilding import rebuild, rebuild_request
     from teekit_verify.appraisal.facts import Check, Fact, Why
     from teekit_verify.appraisal.guest.appraise import GuestFiles
@@ -52,6 +60,7 @@ if TYPE_CHECKING:
     from teekit_verify.core.errors import TeekitError
     from teekit_verify.core.outcome import ExitStatus, Outcome
     from teekit_verify.explanation.tree import Explanation
+    from teekit_verify.prediction.given_apps import GivenApps
     from teekit_verify.prediction.mrtd import PageOrder
     from teekit_verify.record.rebuild import RebuildRequest, Rebuilt
     from teekit_verify.reference.google_signature import TrustedRoot
@@ -60,7 +69,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "teekit_verify.api.appraising": "NOT_REQUIRED ArtifactAppraisal GuestAppraisal NotRequired QuoteVerification appraise_artifact appraise_claims appraise_guest describe google_root parse_policy policy trusted_firmware verify_quote",
     "teekit_verify.api.explaining": "explain",
-    "teekit_verify.api.measuring": "KernelRequest MeasureRequest Measured MeasuredFirmware measure predict",
+    "teekit_verify.api.measuring": "KernelRequest MeasureRequest Measured MeasuredFirmware given_apps measure predict",
     "teekit_verify.api.rebuilding": "rebuild rebuild_request",
     "teekit_verify.appraisal.facts": "Check Fact Why",
     "teekit_verify.appraisal.guest.appraise": "GuestFiles",
@@ -71,6 +80,7 @@ _PLACES = {
     "teekit_verify.core.errors": "TeekitError",
     "teekit_verify.core.outcome": "ExitStatus Outcome",
     "teekit_verify.explanation.tree": "Explanation",
+    "teekit_verify.prediction.given_apps": "GivenApps",
     "teekit_verify.prediction.mrtd": "PageOrder",
     "teekit_verify.record.rebuild": "RebuildRequest Rebuilt",
     "teekit_verify.reference.google_signature": "TrustedRoot",
@@ -89,6 +99,7 @@ __all__ = [
     "ExitStatus",
     "Explanation",
     "Fact",
+    "GivenApps",
     "GuestAppraisal",
     "GuestFiles",
     "KernelRequest",
@@ -113,6 +124,7 @@ __all__ = [
     "appraise_guest",
     "describe",
     "explain",
+    "given_apps",
     "google_root",
     "measure",
     "parse_policy",

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.tdvf import is_tdvf
 from teekit_verify.boot.machine_request import MachineRequest
+from teekit_verify.core.digest import digest_file
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.documents.app_manifest import MOST_MANIFESTS, read_manifest, require_hostname
 from teekit_verify.prediction import image
 from teekit_verify.prediction.firmware import BOTH_ORDERS
 from teekit_verify.prediction.firmware import measure_firmware as measure_tdvf
 from teekit_verify.prediction.gcp_facts import load_gcp
+from teekit_verify.prediction.given_apps import GivenApps
 from teekit_verify.prediction.machines import gcp_machines
 from teekit_verify.reference.writers import writer
 
@@ -35,7 +38,7 @@ class MeasureRequest:
 
     `platforms`: names; all that the file is for if there are none. `vtpm`: only machines with one, or without. `profile`: number or
     ID of the UKI's profile, the first if None. `format`: another verifier's, to write the registers in. `page_order`: of firmware,
-    how pages are added and measured; both ways if None.
+    how pages are added and measured; both ways if None. `given` is what the machine is given to run.
     """
 
     artifact: Path
@@ -45,11 +48,12 @@ class MeasureRequest:
     profile: str | None = None
     format: str | None = None
     page_order: PageOrder | None = None
+    given: GivenApps | None = None
 
     @property
     def _of_firmware(self) -> bool:
         """Whether no more is asked for than firmware alone decides."""
-        of_image = bool(self.platforms) or self.profile is not None or self.vtpm is not None
+        of_image = bool(self.platforms) or self.profile is not None or self.vtpm is not None or self.given is not None
         return not (of_image or self.format is not None or self.machine.any)
 
 
@@ -98,7 +102,12 @@ def measure(request: MeasureRequest | KernelRequest) -> Measured | MeasuredFirmw
         return _firmware(request)
     names = request.platforms or (chosen.platforms if chosen else ["gcp"] if request.machine.machine else [])
     found = image.measure_artifact(
-        request.artifact, names, vtpm=request.vtpm, machines=request.machine.machines, profile=request.profile or "0"
+        request.artifact,
+        names,
+        vtpm=request.vtpm,
+        machines=request.machine.machines,
+        profile=request.profile or "0",
+        given=request.given,
     )
     return Measured(
         found.measurements, _formatted(chosen, found.measurements), found.profile, found.host_may_change_cmdline
@@ -116,6 +125,30 @@ def _firmware(request: MeasureRequest) -> MeasuredFirmware:
         )
     orders = BOTH_ORDERS if request.page_order is None else (request.page_order,)
     return MeasuredFirmware(measure_tdvf(request.artifact, orders), load_gcp())
+
+
+def given_apps(
+    manifests: Sequence[Path], apps: Sequence[Path] = (), hostnames: Sequence[str] | None = (), /
+) -> GivenApps:
+    """What a machine is given to run: manifests, of which the exact bytes count, in their order, and the apps in the same places where
+    they are at hand. `hostnames` is None where any will do.
+
+    Raises TeekitError for what the guest would refuse, and for an app that is not its manifest's.
+    """
+    if len(manifests) > MOST_MANIFESTS or len(apps) > len(manifests):
+        raise TeekitError(
+            f"expected at most {MOST_MANIFESTS} manifests, and no more apps than manifests",
+            hint="Give --manifest and --app once for each kettle.",
+        )
+    parsed = tuple(map(read_manifest, manifests))
+    for path, manifest in zip(apps, parsed, strict=False):
+        found = digest_file(path)
+        if found != manifest.sha256:
+            raise TeekitError(
+                f"{path}: its SHA-256 is {found.hex}, and the manifest names {manifest.sha256.hex}",
+                hint="Give the app that the manifest is about.",
+            )
+    return GivenApps(parsed, None if hostnames is None else tuple(dict.fromkeys(map(require_hostname, hostnames))))
 
 
 def predict(

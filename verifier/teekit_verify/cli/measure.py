@@ -12,6 +12,7 @@ from teekit_verify.cli.options.groups import grouped
 from teekit_verify.cli.options.measure import (
     DirectBootOptions,
     FileArgument,
+    GivenOptions,
     GoogleOptions,
     ImageOptions,
     MrtdOrderOption,
@@ -34,6 +35,7 @@ def measure(
     google: GoogleOptions,
     qemu: QemuOptions,
     direct: DirectBootOptions,
+    given: GivenOptions,
     output: OutputOptions,
     file: FileArgument = None,
     mrtd_order: MrtdOrderOption = "both",
@@ -49,7 +51,7 @@ def measure(
     """
     from teekit_verify import api
 
-    request = measure_request(file, image, google, qemu, direct, output, mrtd_order)
+    request = measure_request(file, image, google, qemu, direct, given, output, mrtd_order)
     with nullcontext() if file is None else expecting(file, *ARTIFACTS, Given.FIRMWARE):
         found = api.measure(request)
     if isinstance(found, api.MeasuredFirmware):

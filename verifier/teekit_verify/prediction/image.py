@@ -14,6 +14,7 @@ from teekit_verify.core.files import read_beginning
 from teekit_verify.documents import model
 from teekit_verify.documents.create import register_value
 from teekit_verify.inspection.host_inputs import has_no_efi_variables
+from teekit_verify.prediction.given_apps import apps_of, measures_apps, with_given_apps
 from teekit_verify.prediction.machines import on_record
 from teekit_verify.prediction.platforms import IMAGE_PLATFORMS, PLATFORMS, Platform, subject_of
 from teekit_verify.prediction.stub import behaviour_of, profile_number, profiles
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from teekit_verify.artifacts.disk import BootArtifact
     from teekit_verify.artifacts.uki import UnifiedKernelImage
+    from teekit_verify.prediction.given_apps import GivenApps
     from teekit_verify.prediction.machines import Machines
     from teekit_verify.prediction.platforms import Subject
     from teekit_verify.prediction.uki import Prediction
@@ -69,14 +71,19 @@ def measure_artifact(
     vtpm: bool | None,
     machines: Callable[[Sequence[Platform]], Machines | None],
     profile: str,
+    given: GivenApps | None = None,
 ) -> MeasuredImage:
     """All about one file from one opening of it. `names` and `vtpm` as for `platforms_for`; `machines` says which are predicted
-    for the platforms that were found. Raises TeekitError.
+    for the platforms that were found. `given` is what the machine is given to run.
+
+    Raises TeekitError as `measure_file` does.
     """
     _require_known(names)
     with open_boot_artifact(path) as boot:
         platforms = _chosen(boot.kind, names, vtpm=vtpm)
-        measurements = _measurements(path, boot, platforms, machines(platforms), disk_digest=None, profile=profile)
+        measurements = _measurements(
+            path, boot, platforms, machines(platforms), disk_digest=None, profile=profile, given=given
+        )
         may_change = not has_no_efi_variables(boot.uki.text(".cmdline"))
         return MeasuredImage(measurements, _profile(boot.uki, profile), may_change)
 
@@ -123,15 +130,17 @@ def measure_file(
     machines: Machines | None = None,
     whole_disk: bool = False,
     profile: str = "0",
+    given: GivenApps | None = None,
 ) -> model.Measurements:
     """The measurements of a UKI or of the UKI on a disk; with `whole_disk`, all of the disk's bytes are hashed as well.
-    With `machines`, these are predicted instead of their platform. `profile` is the number or ID of the UKI's profile.
+    With `machines`, these are predicted instead of their platform. `profile` is the number or ID of the UKI's profile. `given` is what
+    the machine is given to run.
 
-    Raises TeekitError for other files, and for a UKI whose measuring is not known.
+    Raises TeekitError for other files, for a UKI whose measuring is not known, and for `given` of an image that does not measure it.
     """
     with open_boot_artifact(path) as boot:
         digest = digest_file(path) if whole_disk and boot.kind is not ArtifactKind.UKI else None
-        return _measurements(path, boot, platforms, machines, disk_digest=digest, profile=profile)
+        return _measurements(path, boot, platforms, machines, disk_digest=digest, profile=profile, given=given)
 
 
 def _measurements(
@@ -142,6 +151,7 @@ def _measurements(
     *,
     disk_digest: Digest | None,
     profile: str,
+    given: GivenApps | None,
 ) -> model.Measurements:
     uki, disk = boot.uki, None
     with ThreadPoolExecutor(1) as beside:
@@ -149,14 +159,28 @@ def _measurements(
         subject = subject_of(boot, profile=profile_number(uki, profile))
         if boot.kind is not ArtifactKind.UKI:
             disk = model.Disk(path.name, _FORMATS[boot.kind], path.stat().st_size, disk_digest)
+        registers = _without_smbios(_platforms(platforms, subject, machines), uki)
+        apps = _apps(uki, given, path)
         return model.Measurements(
             schema=model.MEASUREMENTS_SCHEMA,
             tool_version=__version__,
             artifact=model.Artifact(boot.name, len(uki.data), whole.result()),
             stub_version=uki.stub_version.text,
-            platforms=_without_smbios(_platforms(platforms, subject, machines), uki),
+            platforms=registers if apps is None else with_given_apps(registers, given),
             disk=disk,
+            apps=apps,
         )
+
+
+def _apps(uki: UnifiedKernelImage, given: GivenApps | None, path: Path) -> model.Apps | None:
+    if measures_apps(uki):
+        return apps_of(given)
+    if given is None:
+        return None
+    raise UnsupportedInputError(
+        f"{path.name}: this image does not measure what it runs: no register says which app it is",
+        hint="Leave --manifest out, or give an image whose os-release has TEEKIT_MEASURES_APPS=1.",
+    )
 
 
 def _profile(uki: UnifiedKernelImage, profile: str) -> BootedProfile | None:

@@ -13,7 +13,7 @@ from teekit_verify.cli.options.shared import EventsOption, JsonOption
 from teekit_verify.core.errors import TeekitError
 
 if TYPE_CHECKING:
-    from teekit_verify.api import KernelRequest, MachineRequest, MeasureRequest
+    from teekit_verify.api import GivenApps, KernelRequest, MachineRequest, MeasureRequest
 
 MrtdOrder = Literal["single", "two", "both"]
 
@@ -146,6 +146,33 @@ class DirectBootOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenOptions:
+    """What the machine is given to run. An image that does not measure it takes none."""
+
+    HEADING: ClassVar = "What the machine is given to run"
+    manifest: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="A manifest, of which the exact bytes count. Again for the next kettle.",
+            show_default=False,
+        ),
+    ] = None
+    app: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="The app of the manifest in the same place: its bytes have to be those that the manifest names.",
+            show_default=False,
+        ),
+    ] = None
+    hostname: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A hostname that the machine is given. May be repeated.", show_default=False),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
 class OutputOptions:
     """How the measurements are printed, and where else they go."""
 
@@ -183,6 +210,7 @@ def measure_request(
     google: GoogleOptions,
     qemu: QemuOptions,
     direct: DirectBootOptions,
+    given: GivenOptions,
     output: OutputOptions,
     mrtd_order: MrtdOrder,
 ) -> MeasureRequest | KernelRequest:
@@ -192,8 +220,8 @@ def measure_request(
     chosen, machine = output.format, _machine(google, qemu)
     if direct.direct_kernel is not None:
         _require(
-            file is None and not any_given(image) and chosen != "pcrlock",
-            "--direct-kernel goes with neither FILE, --platform, --profile, --vtpm nor --pcrlock",
+            file is None and not any_given(image, given) and chosen != "pcrlock",
+            "--direct-kernel goes with neither FILE, --platform, --profile, --vtpm, --manifest nor --pcrlock",
         )
         return api.KernelRequest(direct.direct_kernel, machine, direct.initrd, direct.cmdline, chosen)
     if file is None:
@@ -207,7 +235,24 @@ def measure_request(
         profile=image.profile,
         format=chosen,
         page_order=None if mrtd_order == "both" else api.PageOrder(mrtd_order),
+        given=given_apps(given.manifest, given.app, given.hostname),
     )
+
+
+def given_apps(
+    manifests: list[Path] | None, apps: list[Path] | None, hostnames: list[str] | None, *, any_hostnames: bool = False
+) -> GivenApps | None:
+    """None without manifests. `any_hostnames`: without --hostname, any will do; else none is given.
+
+    Raises TeekitError for what the guest would refuse, and for an app that is not its manifest's.
+    """
+    from teekit_verify import api
+
+    if not manifests:
+        if apps or hostnames:
+            raise TeekitError("--app and --hostname go with --manifest", hint="Give the manifest as well.")
+        return None
+    return api.given_apps(manifests, apps or (), None if any_hostnames and hostnames is None else hostnames or ())
 
 
 def _machine(google: GoogleOptions, qemu: QemuOptions) -> MachineRequest:
