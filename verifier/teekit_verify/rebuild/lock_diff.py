@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from teekit_verify.core.download import DownloadStore
+    from teekit_verify.rebuild.effect import Effect
     from teekit_verify.rebuild.lock import LockedPackage, PackageLock
 
 _HEADING = re.compile(r"^([a-z0-9][a-z0-9+.-]{1,100}) \(([A-Za-z0-9.+~:-]{1,200})\) ([A-Za-z0-9 .-]{1,200});(.*)$")
@@ -37,6 +38,8 @@ class Alarm(Enum):
     INDEX_REFUSED = "index_refused"
     OTHER_SUITE = "other_suite"
     OLDER_SNAPSHOT = "older_snapshot"
+    OTHER_SOURCE = "other_source"
+    UNEXPLAINED = "unexplained_file"
 
 
 class Evidence(Enum):
@@ -109,7 +112,7 @@ class RedFlag:
 
 @dataclass(frozen=True, slots=True)
 class LockDiff:
-    """`same` packages are equal in both. `check` is None unless `evidence` is CHECKED."""
+    """`same` packages are equal in both. `check` is None unless `evidence` is CHECKED; `effect` where images were compared."""
 
     suites: tuple[str, str]
     snapshots: tuple[str, str]
@@ -118,6 +121,7 @@ class LockDiff:
     flags: tuple[RedFlag, ...]
     evidence: Evidence
     check: LockCheck | None
+    effect: Effect | None = None
 
     def changes(self) -> list[Change]:
         return [change for source in self.sources for change in source.changes]
