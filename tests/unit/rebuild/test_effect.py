@@ -20,6 +20,7 @@ from teekit_verify.documents import model
 from teekit_verify.rebuild import effect
 from teekit_verify.rebuild.attribution import Reason
 from teekit_verify.rebuild.effect import Effect, Move, Side
+from teekit_verify.registers.registers import pcr, rtmr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -300,35 +301,23 @@ def test_equal_images(lab: Lab) -> None:
     assert lab.effect().is_whole
 
 
-def test_registers_and_what_moved_them() -> None:
+def test_registers_and_what_moved_them(tmp_path: Path) -> None:
     linux, other = sample.section_event(".linux"), sample.section_event(".linux", "another kernel")
-    before = {
-        "tdx": {
-            "r": (sample.complete(sample.ACTION, linux),),
-            "same": (sample.complete(linux),),
-            "gone": (sample.complete(linux),),
+    values = [
+        {
+            rtmr(0): (sample.incomplete(sample.ACTION),),
+            rtmr(1): (sample.complete(sample.ACTION, moving),),
+            rtmr(2): (sample.complete(linux),),
+            only: (sample.complete(linux),),
         }
-    }
-    after = {
-        "tdx": {
-            "r": (sample.complete(sample.ACTION, other),),
-            "same": (sample.complete(linux),),
-            "new": (sample.complete(linux),),
-        }
-    }
-    open_ = {"tdx": {"open": (sample.incomplete(sample.ACTION),)}}
-    sides = [
-        Side(name, sample.inputs(), values, (sample.UKI,), None)  # type: ignore[arg-type]
-        for name, values in (
-            ("old", {"tdx": before["tdx"] | open_["tdx"]}),
-            ("new", {"tdx": after["tdx"] | open_["tdx"]}),
-        )
+        for moving, only in ((linux, pcr(4)), (other, pcr(9)))
     ]
-    found = effect.compare(*sides, DownloadStore(sample.__file__))  # type: ignore[arg-type]
-    assert [(one.register, one.move, one.causes) for one in found.registers] == [
-        ("gone", Move.GONE, ("UKI section .linux",)),
-        ("new", Move.NEW, ("UKI section .linux",)),
-        ("open", Move.OPEN, ()),
-        ("r", Move.CHANGED, ("UKI section .linux",)),
-        ("same", Move.SAME, ()),
+    old, new = (Side("a report", sample.inputs(), {"tdx": one}, (sample.UKI,), None) for one in values)
+    found = effect.compare(old, new, DownloadStore(tmp_path))
+    assert [(str(one.register), one.move, one.causes) for one in found.registers] == [
+        ("PCR4", Move.GONE, ("UKI section .linux",)),
+        ("PCR9", Move.NEW, ("UKI section .linux",)),
+        ("RTMR0", Move.OPEN, ()),
+        ("RTMR1", Move.CHANGED, ("UKI section .linux",)),
+        ("RTMR2", Move.SAME, ()),
     ]
