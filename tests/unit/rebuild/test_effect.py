@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from teekit_verify.registers.registers import Register
+
 Found = list[tuple[str, str, tuple[str, ...]]]
 OLD_KERNEL, NEW_KERNEL = "6.12.107-amd64", "6.12.118-amd64"
 
@@ -303,7 +305,7 @@ def test_equal_images(lab: Lab) -> None:
 
 def test_registers_and_what_moved_them(tmp_path: Path) -> None:
     linux, other = sample.section_event(".linux"), sample.section_event(".linux", "another kernel")
-    values = [
+    values: list[dict[Register, tuple[model.RegisterValue, ...]]] = [
         {
             rtmr(0): (sample.incomplete(sample.ACTION),),
             rtmr(1): (sample.complete(sample.ACTION, moving),),
