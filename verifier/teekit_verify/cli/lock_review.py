@@ -55,7 +55,7 @@ def diff(
     store = _filled(inputs, locks[1], lock_files.changed(*locks))
     found = lock_diff.compare(*locks, store)
     if both is not None:
-        found = effect.with_effect(found, effect.compare(*both, store))
+        found = lock_diff.with_effect(found, effect.compare(*both, store))
     if json_output:
         typer.echo(lock_report.diff_as_json(found), nl=False)
     elif markdown:

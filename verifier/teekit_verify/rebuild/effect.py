@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.rebuild import attribution, carried, image_files, images
 from teekit_verify.rebuild.attribution import Reason
-from teekit_verify.rebuild.lock_diff import Alarm, RedFlag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from teekit_verify.documents.model import Artifact, Inputs, Package, RegisterValue
     from teekit_verify.rebuild.attribution import ChangedPart
     from teekit_verify.rebuild.lock import PackageLock
-    from teekit_verify.rebuild.lock_diff import LockDiff
     from teekit_verify.registers.registers import Register
 
 Values = dict[str, dict["Register", "tuple[RegisterValue, ...]"]]
@@ -182,15 +180,3 @@ def _causes(one: Iterable[RegisterValue], other: Iterable[RegisterValue]) -> tup
 
 def _events(values: Iterable[RegisterValue]) -> Mapping[object, str]:
     return {(event.type, event.digests): event.cause for value in values for event in value.events}
-
-
-def with_effect(diff: LockDiff, effect: Effect) -> LockDiff:
-    """With the red flags of what the image shows."""
-    flags = [RedFlag(Alarm.OTHER_SOURCE, None, "", path) for path in effect.source_files]
-    flags += [
-        RedFlag(Alarm.UNEXPLAINED, ", ".join(part.packages) or None, "", part.path or part.section)
-        for part in effect.unexplained
-        if effect.is_whole
-    ]
-    flags += [RedFlag(Alarm.UNEXPLAINED, None, "", name) for name in effect.other_artifacts]
-    return replace(diff, flags=(*diff.flags, *flags), effect=effect)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -145,6 +145,18 @@ def compare(old: PackageLock, new: PackageLock, store: DownloadStore) -> LockDif
         evidence,
         checked,
     )
+
+
+def with_effect(diff: LockDiff, effect: Effect) -> LockDiff:
+    """With the red flags of what the image shows."""
+    flags = [RedFlag(Alarm.OTHER_SOURCE, None, "", path) for path in effect.source_files]
+    flags += [
+        RedFlag(Alarm.UNEXPLAINED, ", ".join(part.packages) or None, "", part.path or part.section)
+        for part in effect.unexplained
+        if effect.is_whole
+    ]
+    flags += [RedFlag(Alarm.UNEXPLAINED, None, "", name) for name in effect.other_artifacts]
+    return replace(diff, flags=(*diff.flags, *flags), effect=effect)
 
 
 def _changes(old: Iterable[LockedPackage], new: Iterable[LockedPackage]) -> tuple[list[Change], int]:
