@@ -134,6 +134,17 @@ def test_a_lock_that_holds(new: PackageLock, capsys: pytest.CaptureFixture[str])
     assert (printed["listed"], printed["doubts"], printed["indexes"][0]["date"]) == (4, [], "2026-11-21T02:10:46+00:00")
 
 
+def test_a_lock_is_checked_offline_from_an_archive_of_inputs(
+    new: PackageLock, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert new.evidence
+    (tmp_path / "archive/blobs").mkdir(parents=True)
+    shutil.move(tmp_path / "cache/teekit-verify/downloads/sha256", tmp_path / "archive/blobs/sha256")
+    assert main(["lock", "check", "new.json"]) == 2
+    assert main(["lock", "check", "new.json", "--inputs", "archive"]) == 0
+    assert "4 packages are in Debian's signed index" in capsys.readouterr().out
+
+
 def test_a_lock_without_evidence_has_no_verdict(old: PackageLock, capsys: pytest.CaptureFixture[str]) -> None:
     assert old.evidence == ()
     assert main(["lock", "check", "old.json", "--json"]) == 2
