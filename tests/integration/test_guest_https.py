@@ -18,7 +18,7 @@ from builders import acme, guest
 from builders.http import Exchange, Server, serve
 from builders.metadata import always
 from builders.tools import require
-from teekit_guest import cert_nginx_setup, hostnames, layout, nginx, wait_for_port
+from teekit_guest import cert_nginx_setup, hostnames, layout, nginx, tls_key, wait_for_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +33,8 @@ def connections(
     monkeypatch.setattr(layout, "FIRST_PORT", guest.free_ports(10))
     port = layout.FIRST_PORT + 9
     certificate, key = acme.self_signed(folder, names)
-    places = nginx.Places(folder, certificate, key, (f"127.0.0.1:{port}",))
+    assert tls_key.main([str(certificate), str(folder / "tls-key.conf")]) == 0
+    places = nginx.Places(folder, certificate, key, folder / "tls-key.conf", (f"127.0.0.1:{port}",))
     conf = folder / "nginx.conf"
     conf.write_text(nginx.configuration(names, places))
     checked = subprocess.run(
@@ -192,7 +193,8 @@ def test_nginx_takes_as_many_and_as_long_names_as_there_can_be(tmp_path: Path) -
     long = ".".join(["a" * 61] * 4)
     names = hostnames.parse(",".join(f"h{number}.{long}"[:250] for number in range(100)).encode())
     certificate, key = acme.self_signed(tmp_path, ["h.example"])
-    places = nginx.Places(tmp_path, certificate, key, (f"127.0.0.1:{guest.free_ports(1)}",))
+    assert tls_key.main([str(certificate), str(tmp_path / "tls-key.conf")]) == 0
+    places = nginx.Places(tmp_path, certificate, key, tmp_path / "tls-key.conf", (f"127.0.0.1:{guest.free_ports(1)}",))
     (tmp_path / "nginx.conf").write_text(nginx.configuration(names, places))
     argv = [require("nginx"), "-t", "-e", "stderr", "-c", str(tmp_path / "nginx.conf")]
     assert subprocess.run(argv, capture_output=True, check=False).returncode == 0
@@ -202,7 +204,7 @@ def test_nginx_takes_as_many_and_as_long_names_as_there_can_be(tmp_path: Path) -
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Folders the service writes into, and an nginx that answers at once."""
     require("certbot")
-    monkeypatch.setattr(layout, "ENVIRONMENT_FILE", tmp_path / "cloud-config.env")
+    monkeypatch.setattr(layout, "HOSTNAMES", tmp_path / "hostnames")
     monkeypatch.setattr(wait_for_port, "main", lambda _: 0)
     monkeypatch.setattr(cert_nginx_setup, "STATE", tmp_path / "state")
     monkeypatch.setattr(cert_nginx_setup, "CONFIGURATION", tmp_path / "nginx.conf")
@@ -221,7 +223,7 @@ def authority(machine: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[acme.A
 def test_one_certificate_for_all_names(
     machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    layout.ENVIRONMENT_FILE.write_text("HOSTNAME_CONFIG=h2.example,h1.example,h2.example,h3.example\n")
+    layout.HOSTNAMES.write_text("h2.example,h1.example,h2.example,h3.example")
     with authority(machine, monkeypatch) as running:
         monkeypatch.setattr(cert_nginx_setup, "HTTP_PORT", running.http_port)
         assert cert_nginx_setup.main() == 0
@@ -259,7 +261,7 @@ def tired_authority(server: Server, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_without_a_certificate_kettles_go_on_with_http(
     machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: str, reason: str
 ) -> None:
-    layout.ENVIRONMENT_FILE.write_text("HOSTNAME_CONFIG=h1.example,h2.example\n")
+    layout.HOSTNAMES.write_text("h1.example,h2.example")
     # Not where the authority asks: the names lead to another host.
     monkeypatch.setattr(cert_nginx_setup, "HTTP_PORT", guest.free_ports(1))
     with ExitStack() as stack:
