@@ -97,7 +97,7 @@ def test_nothing_depends_on_who_makes_the_files_of_each_kettle(made: Path, tmp_p
 
 
 def test_the_firewall_is_open_for_every_kettle() -> None:
-    assert layout.ATTESTATION_PORT == layout.port(0) - 1
+    assert layout.port(0) - 1 == layout.ATTESTATION_PORT
     ports = f"{layout.ATTESTATION_PORT}-{layout.port(layout.KETTLES - 1)}"
     assert f"tcp dport {{ 80, 443, {ports} }} accept" in text("etc/nftables.d/50-kettle.nft")
 
