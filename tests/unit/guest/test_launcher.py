@@ -129,7 +129,7 @@ def test_metadata_that_is_refused_starts_nothing(machine: Path, capsys: pytest.C
 def test_what_nobody_thought_of_is_one_kettles_trouble(
     machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(app, "load", lambda _: {}["nobody"])
+    monkeypatch.setattr(app, "load", lambda _: {"one": b""}["nobody"])
     assert launcher.main() == 1
     assert errors_with_traceback(machine).startswith("kettle 0 is not started\nTraceback")
     assert capsys.readouterr().out == "\nteekit: kettle 0 is not started: KeyError\n"
@@ -161,9 +161,7 @@ def test_no_kettle_is_waited_for_where_nothing_could_be_measured(
     monkeypatch.setattr(launcher, "wait_until_it_answers", lambda _: pytest.fail("it cannot answer"))
     tpm.VERSION.write_text("2\n")  # and there is no device
     assert launcher.main() == 1
-    assert errors(machine) == [
-        "no kettle is started: nothing was measured, see the journal of teekit-measure.service"
-    ]
+    assert errors(machine) == ["no kettle is started: nothing was measured, see the journal of teekit-measure.service"]
     assert not (machine / "run/kettle/0/ready").exists()
 
 
@@ -173,7 +171,9 @@ def test_a_second_start_of_the_launcher_changes_nothing_that_runs(
     assert launcher.main() == 1  # nobody answers here
     before = layout.app(0).stat()
     (machine / "app.js").write_bytes(b"export default 7")
-    other = json.dumps({"app": (machine / "app.js").as_uri(), "sha256": hashlib.sha256(b"export default 7").hexdigest()})
+    other = json.dumps(
+        {"app": (machine / "app.js").as_uri(), "sha256": hashlib.sha256(b"export default 7").hexdigest()}
+    )
     told(f"MANIFEST={base64.b64encode(other.encode()).decode()}\n")
     assert launcher.main() == 1
     assert (layout.app(0).read_bytes(), layout.app(0).stat().st_ino) == (CONTENT, before.st_ino)

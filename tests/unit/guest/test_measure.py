@@ -22,7 +22,7 @@ from teekit_guest.measured_registers import Pcr15
 from teekit_guest.refusal import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 MANIFEST = b'{"app": "https://a.example/app.js", "sha256": "00"}\n'
 APP = b"export default {}"
@@ -163,10 +163,10 @@ def test_somebody_else_extends_in_between(
     machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def before() -> None:
-        if len(rtmr.writes) == 2:
-            rtmr.value = hashlib.sha384(rtmr.value + bytes(48)).digest()
+        if len(register.writes) == 2:
+            register.value = hashlib.sha384(register.value + bytes(48)).digest()
 
-    rtmr = SysfsRtmr(measured_registers.RTMR3, monkeypatch, before)
+    register = SysfsRtmr(measured_registers.RTMR3, monkeypatch, before)
     assert measure.main() == 1
     assert "RTMR 3 does not have the value that follows from what was measured" in capsys.readouterr().out
     assert ready() == []
@@ -233,7 +233,8 @@ def test_only_regular_files_are_read(
     place = layout.GIVEN / name
     secret = machine / "secret"
     secret.write_bytes(b"root's alone")
-    for make in (lambda: place.symlink_to(secret), lambda: os.mkfifo(place), place.mkdir):
+    makers: list[Callable[[], None]] = [lambda: place.symlink_to(secret), lambda: os.mkfifo(place), place.mkdir]
+    for make in makers:
         if place.is_dir():
             place.rmdir()
         else:

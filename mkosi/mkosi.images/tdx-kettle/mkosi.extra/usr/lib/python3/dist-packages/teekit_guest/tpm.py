@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ DEVICE = Path("/dev/tpmrm0")  # the kernel's resource manager: what a program lo
 VERSION = Path("/sys/class/tpm/tpm0/tpm_version_major")
 MOST_RESPONSE_BYTES = 4096
 PCRS = 24
+TRIES = 20
+PAUSE_SECONDS = 0.1
 # Part 2, 6.3. Banks of other algorithms nobody quotes.
 ALGORITHMS = {0x0004: "sha1", 0x000B: "sha256", 0x000C: "sha384", 0x000D: "sha512"}
 IDENTIFIERS = {name: number for number, name in ALGORITHMS.items()}
@@ -30,6 +33,8 @@ _NO_SESSIONS, _SESSIONS = 0x8001, 0x8002
 _GET_CAPABILITY, _PCR_READ, _PCR_EXTEND = 0x17A, 0x17E, 0x182
 _CAPABILITY_PCRS = 5
 _MOST_BANKS = 16
+# TPM_RC_YIELDED, TPM_RC_TESTING, TPM_RC_RETRY: nothing was done yet, and the same command is to be sent again.
+_PASSING = frozenset({0x908, 0x90A, 0x922})
 # TPM_RS_PW, no nonce, no attributes, an empty password: what PCRs, the hierarchies of clouds' TPMs and their keys take.
 _EMPTY_PASSWORD = struct.pack(">IHBH", 0x40000009, 0, 0, 0)
 _HEADER = struct.Struct(">HII")
@@ -118,6 +123,16 @@ class Tpm:
         return handle, Fields(fields.take(fields.number(4)))
 
     def _response(self, command: int, tag: int, content: bytes) -> bytes:
+        for _ in range(TRIES - 1):
+            try:
+                return self._one_response(command, tag, content)
+            except TpmRefused as refusal:
+                if refusal.code not in _PASSING:
+                    raise
+                time.sleep(PAUSE_SECONDS)
+        return self._one_response(command, tag, content)
+
+    def _one_response(self, command: int, tag: int, content: bytes) -> bytes:
         response = self._exchange(_HEADER.pack(tag, _HEADER.size + len(content), command) + content)
         if len(response) < _HEADER.size:
             raise Refused(f"the TPM's answer has {len(response)} bytes, less than a header")
