@@ -75,6 +75,7 @@ def doors(quote: Callable[[bytes], Quote], attester: Attester | None = None, kep
     machine, turns = Machine(kept, quote, attester), Turns()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder.chmod(0o711)  # for an nginx that a test starts as root, and that is nobody afterwards
         plain = stack.enter_context(Plain(0, machine, turns))
         https = stack.enter_context(Https(folder / "https", machine, turns))
         for server in (plain, https):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import socket
@@ -13,12 +14,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from builders import acme, guest
+from builders.attestation import Doors, doors
 from builders.http import Exchange, Server, serve
 from builders.metadata import always
 from builders.tools import require
 from teekit_guest import cert_nginx_setup, hostnames, layout, nginx, tls_key, wait_for_port
+from teekit_guest.tsm import Quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -153,6 +157,59 @@ def test_websockets_get_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         answer = ask("h1.example", "GET /path?x=1 HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket")
     assert status(answer) == 101
     assert answer.endswith(b"frames")
+
+
+QUESTION = f"/.well-known/teekit/attestation?nonce={'5a' * 32}"
+
+
+@pytest.fixture
+def attestation_door(monkeypatch: pytest.MonkeyPatch) -> Iterator[Doors]:
+    with doors(lambda data: Quote("tdx_guest", data)) as both:
+        monkeypatch.setattr(layout, "ATTESTATION_SOCKET", both.path)
+        yield both
+
+
+def key_of(certificate: bytes | None) -> str:
+    """SHA-256 of the SubjectPublicKeyInfo of a certificate in DER."""
+    key = x509.load_der_x509_certificate(certificate or b"").public_key()
+    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    ["", f"\r\nX-Teekit-Tls-Key: {'00' * 32}\r\nX-Teekit-Client: 192.0.2.9", "\r\nContent-Length: 3\r\n\r\nabc"],
+    ids=["plain", "who lies", "with a body"],
+)
+def test_attestation_is_bound_to_the_key_of_the_connection_it_comes_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attestation_door: Doors, headers: str
+) -> None:
+    """On every name, with a kettle behind it or without; the kettle does not hear of it."""
+    with connections(tmp_path, ["h1.example", "h2.example"], monkeypatch) as connect, kettles(0) as (server,):
+        for name in ("h1.example", "h2.example"):
+            with connect(name) as sock:
+                sock.sendall(f"GET {QUESTION} HTTP/1.1\r\nHost: {name}\r\nConnection: close{headers}\r\n\r\n".encode())
+                head, _, body = b"".join(iter(lambda: sock.recv(65536), b"")).partition(b"\r\n\r\n")
+                own = key_of(sock.getpeercert(binary_form=True))
+            assert head.startswith(b"HTTP/1.1 200 ")
+            answer = json.loads(body)
+            assert (answer["tls_key_sha256"], answer["nonce"]) == (own, "5a" * 32)
+            bound = b"teekit guest report data v1\0" + bytes.fromhex("5a" * 32 + own)
+            assert answer["report_data"] == hashlib.sha512(bound).hexdigest()
+        assert server.requests == []
+    assert attestation_door.https.rates._addresses.keys() == {"127.0.0.1"}
+
+
+def test_errors_of_attestation_come_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attestation_door: Doors
+) -> None:
+    with https(tmp_path, ["h1.example"], monkeypatch) as ask, kettles(0) as (server,):
+        path, _, query = QUESTION.partition("?")
+        assert status(ask("h1.example", f"GET {path} HTTP/1.1\r\nConnection: close")) == 400
+        assert status(ask("h1.example", f"GET {path}?{query}&{query} HTTP/1.1\r\nConnection: close")) == 400
+        assert status(ask("h1.example", f"POST {QUESTION} HTTP/1.1\r\nConnection: close")) == 501
+        # What is not exactly this path is the kettle's.
+        ask("h1.example", f"GET {path}/x HTTP/1.1\r\nConnection: close")
+        assert len(server.requests) == 1
 
 
 MIB = 1 << 20
