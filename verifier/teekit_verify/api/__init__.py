@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         given_apps,
         measure,
         predict,
+        stub_inputs,
     )
     from teekit_verify.api.rebuilding import rebuild, rebuild_request
     from teekit_verify.appraisal.facts import Check, Fact, Why
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from teekit_verify.explanation.tree import Explanation
     from teekit_verify.prediction.given_apps import GivenApps
     from teekit_verify.prediction.mrtd import PageOrder
+    from teekit_verify.prediction.stub_machine import StubInputs
     from teekit_verify.record.rebuild import RebuildRequest, Rebuilt
     from teekit_verify.reference.google_signature import TrustedRoot
     from teekit_verify.registers.registers import MRTD, Register, pcr, rtmr
@@ -69,7 +71,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "teekit_verify.api.appraising": "NOT_REQUIRED ArtifactAppraisal GuestAppraisal NotRequired QuoteVerification appraise_artifact appraise_claims appraise_guest describe google_root parse_policy policy trusted_firmware verify_quote",
     "teekit_verify.api.explaining": "explain",
-    "teekit_verify.api.measuring": "KernelRequest MeasureRequest Measured MeasuredFirmware given_apps measure predict",
+    "teekit_verify.api.measuring": "KernelRequest MeasureRequest Measured MeasuredFirmware given_apps measure predict stub_inputs",
     "teekit_verify.api.rebuilding": "rebuild rebuild_request",
     "teekit_verify.appraisal.facts": "Check Fact Why",
     "teekit_verify.appraisal.guest.appraise": "GuestFiles",
@@ -82,6 +84,7 @@ _PLACES = {
     "teekit_verify.explanation.tree": "Explanation",
     "teekit_verify.prediction.given_apps": "GivenApps",
     "teekit_verify.prediction.mrtd": "PageOrder",
+    "teekit_verify.prediction.stub_machine": "StubInputs",
     "teekit_verify.record.rebuild": "RebuildRequest Rebuilt",
     "teekit_verify.reference.google_signature": "TrustedRoot",
     "teekit_verify.registers.registers": "MRTD Register pcr rtmr",
@@ -116,6 +119,7 @@ __all__ = [
     "Rebuilt",
     "Register",
     "SecureBoot",
+    "StubInputs",
     "TeekitError",
     "TrustedRoot",
     "Why",
@@ -134,6 +138,7 @@ __all__ = [
     "rebuild",
     "rebuild_request",
     "rtmr",
+    "stub_inputs",
     "trusted_firmware",
     "verify_quote",
 ]
