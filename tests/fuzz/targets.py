@@ -196,7 +196,7 @@ def azure_evidence(data: bytes) -> None:
         tpm.require_pcr_digest(found.attest, found.signature.algorithm, found.pcrs)
     with suppress(TeekitError):
         key = found.report.attestation_key
-        ak_certificate.require_certified(key, found.certificates, signed.real_chain().root, quotes.NOW)
+        ak_certificate.require_certified(key, found.certificates, [signed.real_chain().root], quotes.NOW)
 
 
 def hcl_report(data: bytes) -> None:
