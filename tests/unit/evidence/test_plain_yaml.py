@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from teekit_verify.core.errors import MalformedInputError
 from teekit_verify.evidence.plain_yaml import looks_like_yaml, parse_document, parse_yaml
