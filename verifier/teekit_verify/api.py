@@ -15,11 +15,12 @@ r"""The public API: what other programs may build on. Nothing else of this packa
 
 Every function raises TeekitError (`message`, `hint`, and a `code` that never changes meaning) where there is no verdict because something
 cannot be read or asked. A verdict is a value: `status` is HOLDS only if all that was asked for was compared whole. Nothing
-here reads a clock, prints, or uses the network, but for `rebuild`.
+here reads a clock, prints, or uses the network, but for `rebuild` and `ask_guest`.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Literal
@@ -28,18 +29,25 @@ from teekit_verify.appraisal.artifact import compare_with_published
 from teekit_verify.appraisal.facts import Check, Fact, Requested, Why
 from teekit_verify.appraisal.guest import appraise as guests
 from teekit_verify.appraisal.guest.appraise import GuestFiles
+from teekit_verify.appraisal.guest.live import LiveGuest, appraise_live
 from teekit_verify.appraisal.guest.policy import REPORT_DATA_BYTES, ReportDataRequest, read_root
 from teekit_verify.appraisal.guest.quote import QuoteAppraisal, QuotePolicy, Unchecked, appraise_quote
 from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.core.download import Proxies
+from teekit_verify.core.download import guest_channel as channel
+from teekit_verify.core.download.guest_channel import parse_guest_address
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus, Outcome
+from teekit_verify.documents.app_manifest import read_manifest, require_hostname
 from teekit_verify.documents.load import load_measurements
 from teekit_verify.evidence.authenticity import QuoteSignature, parse_signature
 from teekit_verify.evidence.collateral import read_collateral
+from teekit_verify.evidence.guest_answer import NONCE_BYTES, PATH, parse_guest_answer
 from teekit_verify.evidence.quote import Quote, read_quote
 from teekit_verify.explanation import explain as explanations
 from teekit_verify.explanation.tree import Explanation
 from teekit_verify.prediction import image
+from teekit_verify.prediction.given_apps import GivenApps
 from teekit_verify.prediction.machines import gcp_machines
 from teekit_verify.rebuild.images import DEBIAN_KERNEL
 from teekit_verify.rebuild.project import Project
@@ -74,8 +82,10 @@ __all__ = [
     "ExitStatus",
     "Explanation",
     "Fact",
+    "GivenApps",
     "GuestAppraisal",
     "GuestFiles",
+    "LiveGuest",
     "NotRequired",
     "Outcome",
     "QuoteVerification",
@@ -87,8 +97,10 @@ __all__ = [
     "appraise_artifact",
     "appraise_claims",
     "appraise_guest",
+    "ask_guest",
     "describe",
     "explain",
+    "given_apps",
     "pcr",
     "policy",
     "predict",
@@ -264,22 +276,48 @@ class GuestAppraisal:
 
 def appraise_guest(
     reference: Path,
-    evidence: GuestFiles,
+    evidence: GuestFiles | LiveGuest,
     asked: QuotePolicy,
     *,
     platform: str | None = None,
     secure_boot: SecureBoot | None = None,
     firmware: Sequence[Digest] = (),
     root: TrustedRoot | None = None,
+    given: GivenApps | None = None,
 ) -> GuestAppraisal:
-    """What a guest presents against a file of reference values.
+    """What a guest presents against a file of reference values: in files, or as `ask_guest` brings it.
 
-    `platform` names one of the reference's (None: the one that fits). `firmware`: MRTDs that the caller vouches for, where the reference
+    `given` is what the machine should have been given to run (`given_apps`); without it, what the reference says of that. `platform` names one of the reference's (None: the one that fits). `firmware`: MRTDs that the caller vouches for, where the reference
     does not have one. `secure_boot` is what the caller knows where the evidence does not say.
     """
     published = load_published(reference, root)
-    guest = guests.appraise_guest(evidence, published.values, asked, platform, secure_boot, firmware=firmware)
+    appraise = appraise_live if isinstance(evidence, LiveGuest) else guests.appraise_guest
+    guest = appraise(evidence, published.values, asked, platform, secure_boot, firmware=firmware, given=given)  # type: ignore[arg-type]
     return GuestAppraisal(published, guest.quote, guest.signature, guest.appraisal)
+
+
+def ask_guest(url: str, *, nonce: bytes, proxies: Proxies | None = None) -> LiveGuest:
+    """Asks a live machine who it is, at `https://HOST` or `http://HOST:3000`, over a connection of its own.
+
+    `nonce`: 32 bytes that were never used before: secrets.token_bytes(32). Proxies are those of the environment, unless they are given.
+    Certificates need no authority: the key of the connection has to be the one that the quote names.
+
+    Raises TeekitError where there is no answer in a minute and a half, or one that is no attestation.
+    """
+    if len(nonce) != NONCE_BYTES:
+        raise TeekitError(
+            f"nonce: expected {NONCE_BYTES} bytes, found {len(nonce)}", hint="Use secrets.token_bytes(32)."
+        )
+    address = parse_guest_address(url)
+    chosen = Proxies.from_environment(os.environ) if proxies is None else proxies
+    reply = channel.ask_guest(address, f"{PATH}?nonce={nonce.hex()}", chosen)
+    return LiveGuest(str(address), nonce, reply.tls_key_sha256, parse_guest_answer(reply.body), reply.not_vouched_for)
+
+
+def given_apps(manifests: Sequence[Path], *, hostnames: Sequence[str] | None = None) -> GivenApps:
+    """What a machine should have been given to run: manifest i for kettle i. `hostnames`: None where any will do."""
+    names = None if hostnames is None else tuple(map(require_hostname, hostnames))
+    return GivenApps(tuple(map(read_manifest, manifests)), names)
 
 
 def explain(a: Path, b: Path, *, folder: Path, with_diffoscope: bool = False) -> Explanation:

@@ -10,6 +10,7 @@ import typer
 from teekit_verify.cli.options import guest as given
 from teekit_verify.cli.options import quote as ask
 from teekit_verify.cli.options.google_root import GoogleRootOption, google_root_at
+from teekit_verify.cli.options.measure import HostnameOption, ManifestOption, given_apps
 from teekit_verify.cli.options.shared import DebugOption, EventsOption, JsonOption
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
@@ -39,6 +40,9 @@ def compare(
     vtpm: given.VtpmOption = None,
     eventlog: given.EventlogOption = None,
     ima: given.ImaOption = None,
+    runtime_log: given.RuntimeLogOption = None,
+    manifest: ManifestOption = None,
+    hostname: HostnameOption = None,
     platform: given.PlatformOption = None,
     mrtd: given.MrtdOption = None,
     endorsement: given.EndorsementOption = None,
@@ -62,7 +66,8 @@ def compare(
     """Compare FILE, or a guest's quote, with the values in REF.
 
     FILE's own bytes are hashed and measured. A measurements.json is only somebody's claim about them: it is taken with --claims
-    alone, and shown as one. Where they differ, the first event that does is named.
+    alone, and shown as one. Where they differ, the first event that does is named. Of an image that measures what it runs, that is
+    compared with --manifest, or with the reference's apps.
 
     Exit status: 0 everything the reference asks for was compared whole and is equal (and the quote is authentic and acceptable,
     as `quote` says); 1 something differs, or the quote is not; 2 no verdict.
@@ -76,6 +81,9 @@ def compare(
         vtpm,
         eventlog,
         ima,
+        runtime_log,
+        manifest,
+        hostname,
         platform,
         mrtd,
         endorsement,
@@ -110,7 +118,10 @@ def compare(
         service_tds=service_td,
         **allowed,
     )
-    files = GuestFiles(quote, tuple(vtpm or ()), eventlog, ima)
+    files = GuestFiles(quote, tuple(vtpm or ()), eventlog, ima, runtime_log)
+    runs = given_apps(manifest, None, hostname, any_hostnames=True)
     firmware = given.trusted_firmware(mrtd, endorsement, root)
     state = None if secure_boot is None else SecureBoot(secure_boot)
-    return compare_quote(ref, root, files, policy, platform, firmware, state, events=events, json_output=json_output)
+    return compare_quote(
+        ref, root, files, policy, platform, firmware, state, runs, events=events, json_output=json_output
+    )

@@ -56,6 +56,11 @@ def predict_events(register: Register, given: GivenApps) -> tuple[Event, ...]:
     )
 
 
+def predict_contents(given: GivenApps) -> tuple[tuple[Measured, bytes], ...]:
+    """Of the same events, what they measure; without hostnames where any will do."""
+    return tuple((kind, content) for kind, content, _, _ in _measured(given))
+
+
 def _measured(given: GivenApps) -> Iterator[tuple[Measured, bytes, str, str]]:
     for index, manifest in enumerate(given.manifests):
         yield Measured.MANIFEST, manifest.content, f"manifest {index}", f"manifest {index}"

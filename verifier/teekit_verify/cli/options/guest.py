@@ -44,6 +44,12 @@ EndorsementOption = Annotated[
         help="Google's launch endorsement, which vouches for the firmware; with --google-root.",
     ),
 ]
+RuntimeLogOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--runtime-log", metavar="FILE", help="The guest's log of what it was given to run (/run/teekit/runtime-log)."
+    ),
+]
 ImaOption = Annotated[
     Path | None,
     typer.Option(

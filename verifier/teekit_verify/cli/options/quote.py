@@ -29,7 +29,7 @@ AllowUncheckedOption = Annotated[
     typer.Option(
         "--allow-unchecked",
         metavar="NAMES",
-        help="What may stay unchecked: report-data, tcb, revocation; several with commas. Without it, that is no verdict.",
+        help="What may stay unchecked: report-data, tcb, revocation, app, channel; several with commas. Without it, that is no verdict.",
     ),
 ]
 AllowServiceTdOption = Annotated[
