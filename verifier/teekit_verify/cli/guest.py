@@ -6,21 +6,31 @@ import json
 import secrets
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from teekit_verify.cli.options import guest as given
-from teekit_verify.cli.options import quote as ask
 from teekit_verify.cli.options.google_root import GoogleRootOption, google_root_at
-from teekit_verify.cli.options.measure import HostnameOption, ManifestOption, given_apps
+from teekit_verify.cli.options.groups import grouped
+from teekit_verify.cli.options.guest import MachineOptions, RunsOptions
+from teekit_verify.cli.options.quote import ExceptionOptions, ReportDataOptions, TrustOptions, quote_policy
 from teekit_verify.cli.options.shared import DebugOption, JsonOption, say
 from teekit_verify.core.outcome import ExitStatus
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from teekit_verify.api import GuestAppraisal, LiveGuest
 
 _NONCE_BYTES = 32
 
 
+@grouped
 def guest(
+    runs: RunsOptions,
+    machine: MachineOptions,
+    trust: TrustOptions,
+    exceptions: ExceptionOptions,
     url: Annotated[
         str,
         typer.Argument(metavar="URL", help="Of the machine: https://HOST, or http://HOST:3000.", show_default=False),
@@ -29,21 +39,7 @@ def guest(
         Path,
         typer.Option(metavar="REF", help="A file of reference values, in any format that `reference check` knows."),
     ],
-    manifest: ManifestOption = None,
-    hostname: HostnameOption = None,
-    collateral: ask.CollateralOption = None,
-    at: ask.AtOption = None,
-    allow_unchecked: ask.AllowUncheckedOption = None,
-    platform: given.PlatformOption = None,
-    mrtd: given.MrtdOption = None,
-    endorsement: given.EndorsementOption = None,
     google_root: GoogleRootOption = None,
-    secure_boot: given.SecureBootOption = None,
-    allow_debug: ask.AllowDebugOption = False,
-    allow_service_td: ask.AllowServiceTdOption = False,
-    service_td: ask.ServiceTdOption = None,
-    allow_sept_ve: ask.AllowSeptVeOption = False,
-    trusted_root: ask.TrustedRootOption = None,
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write a page to keep or to mail.", show_default=False)
     ] = None,
@@ -60,43 +56,43 @@ def guest(
     may stay unchecked, --allow-unchecked names: tcb, revocation, app, channel (plain HTTP).
     """
     from teekit_verify import api
-    from teekit_verify.appraisal.guest.appraise import AppraisedGuest
-    from teekit_verify.appraisal.guest_states import SecureBoot
-    from teekit_verify.cli.comparing import reference_used, warn_if_withdrawn
-    from teekit_verify.core.files import write_named
     from teekit_verify.reference.formats import load_published
-    from teekit_verify.report import guest_report, layout
-    from teekit_verify.report.html import guest_page
 
-    root = google_root_at(google_root, at)
-    allowed = {"allow_debug": allow_debug, "allow_service_td": allow_service_td, "allow_sept_ve": allow_sept_ve}
-    policy = ask.quote_policy(
-        None,
-        None,
-        None,
-        collateral,
-        at,
-        trusted_root,
-        allow_unchecked=allow_unchecked,
-        service_tds=service_td,
-        **allowed,
-    )
-    runs = given_apps(manifest, None, hostname, any_hostnames=True)
-    firmware = given.trusted_firmware(mrtd, endorsement, root)
-    state = None if secure_boot is None else SecureBoot(secure_boot)
+    root = google_root_at(google_root, trust.at)
+    policy, given = quote_policy(ReportDataOptions(), trust, exceptions), runs.given
+    firmware = api.trusted_firmware(machine.mrtd or (), machine.endorsement, root)
     load_published(reference, root)  # before anybody is asked
     live = api.ask_guest(url, nonce=secrets.token_bytes(_NONCE_BYTES))
     found = api.appraise_guest(
-        reference, live, policy, platform=platform, secure_boot=state, firmware=firmware, root=root, given=runs
+        reference,
+        live,
+        policy,
+        platform=machine.platform,
+        secure_boot=machine.state,
+        firmware=firmware,
+        root=root,
+        given=given,
     )
+    _show(reference, live, found, html, policy.at, json_output=json_output)
+    return found.status
+
+
+def _show(
+    reference: Path, live: LiveGuest, found: GuestAppraisal, html: Path | None, at: datetime, *, json_output: bool
+) -> None:
+    from teekit_verify.appraisal.guest.appraise import AppraisedGuest
+    from teekit_verify.cli.comparing import reference_used, warn_if_withdrawn
+    from teekit_verify.core.files import write_named
+    from teekit_verify.report import guest_report, layout
+    from teekit_verify.report.html.guest_page import render_guest_page
+
     warn_if_withdrawn(reference)
-    guest_found = AppraisedGuest(found.quote, found.signature, found.appraisal)
     used = reference_used(reference, found.published, found.appraisal.values)
+    appraised = AppraisedGuest(found.quote, found.signature, found.appraisal)
     if html is not None:
-        write_named(html, guest_page.render_guest_page(live, used, guest_found, policy.at))
+        write_named(html, render_guest_page(live, used, appraised, at))
         say(f"wrote {html}")
     if json_output:
-        typer.echo(json.dumps(guest_report.render_guest(live, used, guest_found), indent=2))
+        typer.echo(json.dumps(guest_report.render_guest(live, used, appraised), indent=2))
     else:
-        guest_report.show_guest(live, used, guest_found, layout.console(sys.stdout))
-    return found.status
+        guest_report.show_guest(live, used, appraised, layout.console(sys.stdout))

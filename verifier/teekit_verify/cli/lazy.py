@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
+from teekit_verify.cli.options.groups import GroupedCommand
 from teekit_verify.cli.plain_values import take_plain_values
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _load(entry: Entry) -> Command:
         command.name = entry.name
     else:
         alone = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-        alone.command(entry.name)(found)
+        alone.command(entry.name, cls=GroupedCommand)(found)
         command = typer.main.get_command(alone)
     take_plain_values(command)
     return command

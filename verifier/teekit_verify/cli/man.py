@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from teekit_verify import __version__
+from teekit_verify.cli.options.groups import help_record
 from teekit_verify.core.outcome import ExitStatus
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def _page(words: tuple[str, ...], command: Command) -> str:
         lines.append(".SH DESCRIPTION")
         lines += [line for block in rest.split("\n\n") for line in (".PP", _roff(" ".join(block.split())))]
     for heading, kind in (("ARGUMENTS", "argument"), ("OPTIONS", "option")):
-        records = [p.get_help_record(context) for p in command.get_params(context) if p.param_type_name == kind]
+        records = [help_record(p, context) for p in command.get_params(context) if p.param_type_name == kind]
         lines += _listed(heading, [record for record in records if record])
     inner = getattr(command, "commands", {})
     lines += _listed(

@@ -105,14 +105,22 @@ def parse_vtpm(data: bytes) -> VtpmEvidence:
 
 
 def vtpm_of_parts(
-    report: bytes, message: bytes, signature: bytes, banks: Mapping[str, Mapping[int, bytes]]
+    report: bytes,
+    message: bytes,
+    signature: bytes,
+    banks: Mapping[str, Mapping[int, bytes]],
+    certificates: Sequence[bytes] = (),
 ) -> VtpmEvidence:
-    """Parts that are known apart: HCL report, TPMS_ATTEST, TPMT_SIGNATURE, and PCR values by bank. Raises TeekitError."""
+    """Parts that are known apart: HCL report, TPMS_ATTEST, TPMT_SIGNATURE, PCR values by bank, certificates in DER. Raises TeekitError."""
     attest = tpm.parse_attest(message)
     values = banks.get(attest.bank.value, {})
     chosen = [values[register.index] for register in attest.pcrs if register.index in values]
     return VtpmEvidence(
-        parse_hcl_report(report), attest, tpm.parse_signature(signature), tpm.pcr_values(attest, chosen)
+        parse_hcl_report(report),
+        attest,
+        tpm.parse_signature(signature),
+        tpm.pcr_values(attest, chosen),
+        tuple(certificate for data in certificates for certificate in _certificates(data)),
     )
 
 
@@ -121,7 +129,7 @@ def _whole(parts: _Parts) -> VtpmEvidence:
     if missing:
         raise TeekitError(
             f"the vTPM's evidence lacks {', '.join(missing)}",
-            hint="Give each part with --vtpm, or all of them in one JSON document.",
+            hint="Give each part with --vtpm-evidence, or all of them in one JSON document.",
         )
     report, attest, signature, pcrs = parts.report, parts.attest, parts.signature, parts.pcrs
     assert report is not None and attest is not None and signature is not None and pcrs is not None  # noqa: S101, PT018

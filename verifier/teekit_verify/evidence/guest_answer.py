@@ -41,6 +41,7 @@ class TpmPart:
     message: bytes
     signature: bytes
     ak_public: bytes
+    ak_certificate: bytes | None
     event_log: bytes | None
     hcl_report: bytes | None
     pcrs: Mapping[str, Mapping[int, bytes]]
@@ -101,6 +102,7 @@ def _tpm(fields: _Fields) -> TpmPart:
         fields.base64("message"),
         fields.base64("signature"),
         fields.base64("ak_public"),
+        None if fields.is_null("ak_certificate") else fields.base64("ak_certificate"),
         None if fields.is_null("event_log") else fields.base64("event_log"),
         None if fields.is_null("hcl_report") else fields.base64("hcl_report"),
         {bank: _values(bank, values) for bank, values in _mapping(fields.take("pcrs"), "tpm.pcrs").items()},

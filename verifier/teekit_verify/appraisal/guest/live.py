@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from teekit_verify.appraisal.guest_states import SecureBoot
     from teekit_verify.core.digest import Digest
     from teekit_verify.evidence.authenticity import QuoteSignature
-    from teekit_verify.evidence.guest_answer import GuestAnswer, TpmPart
+    from teekit_verify.evidence.guest_answer import GuestAnswer
     from teekit_verify.evidence.quote import Quote
     from teekit_verify.prediction.given_apps import GivenApps
     from teekit_verify.reference.published import ReferenceValues
@@ -98,7 +98,8 @@ def _presented(
     tdx, tpm = live.answer.tdx, live.answer.tpm
     if tpm is not None and tpm.hcl_report is not None:
         asked = replace(policy, report_data=_requested(qualifying_data_of(live.report_data)))
-        vtpm = vtpm_of_parts(tpm.hcl_report, tpm.message, tpm.signature, _bank_values(tpm))
+        certificates = () if tpm.ak_certificate is None else (tpm.ak_certificate,)
+        vtpm = vtpm_of_parts(tpm.hcl_report, tpm.message, tpm.signature, tpm.pcrs, certificates)
         about = appraise_azure(quote, signature, vtpm, asked)
         log = None if tpm.event_log is None else parse_event_log(tpm.event_log, LogKind.TPM)
         presented = of_azure(quote, vtpm.pcrs, log, vouched_for=is_certified(about))
@@ -111,10 +112,6 @@ def _presented(
 
 def _requested(data: bytes) -> ReportDataRequest:
     return ReportDataRequest((data.ljust(REPORT_DATA_BYTES, b"\0"),), Requested.QUESTION)
-
-
-def _bank_values(tpm: TpmPart) -> dict[str, dict[int, bytes]]:
-    return {bank: dict(values) for bank, values in tpm.pcrs.items()}
 
 
 def _told(live: LiveGuest, presented: Presented, policy: QuotePolicy) -> Checklist:
