@@ -12,6 +12,7 @@ from teekit_verify.appraisal.facts import (
     Fact,
     FactCheck,
     GivenCheck,
+    GivenPart,
     RegisterCheck,
     RegisterSource,
 )
@@ -46,6 +47,7 @@ TITLES = {
 _CURRENT = {Fact.TCB_STATUS, Fact.PCK_REVOCATION, Fact.CA_REVOCATION}
 _BOUND = {Fact.REPORT_DATA, Fact.VTPM_NONCE, Fact.ANSWER_NONCE, Fact.CHANNEL}
 _APPS = {Fact.MANIFEST_LIST, Fact.HOSTNAME_LIST}
+_ASKED = {Step.CURRENT, Step.BOUND, Step.APPS}
 _WORST = (Outcome.MISMATCH, Outcome.ERROR, Outcome.NOT_CHECKED, Outcome.OPEN)
 _SHORT = 16
 
@@ -60,8 +62,10 @@ class Answered:
 
     @property
     def outcome(self) -> Outcome:
-        """The worst of its checks; not checked where there is none."""
+        """The worst of its checks; not checked where there is none, or where something may stay so that the question is about."""
         found = {check.outcome for check in self.checks}
+        if self.step in _ASKED and any(map(_was_asked, self.passed_over)):
+            found.add(Outcome.NOT_CHECKED)
         worst = next((outcome for outcome in _WORST if outcome in found), None)
         if worst is not None:
             return worst
@@ -75,6 +79,11 @@ class Answered:
             return f"sha256 {apps[0][:_SHORT]}" if len(apps) == 1 else f"{len(apps)} apps"
         good = sum(check.outcome is Outcome.MATCH for check in self.checks)
         return f"{good} of {len(self.checks)} checks" if self.checks else "nothing to go by"
+
+
+def _was_asked(check: Check) -> bool:
+    is_hostnames = isinstance(check.subject, GivenCheck) and check.subject.part is GivenPart.HOSTNAMES
+    return check.outcome is Outcome.NOT_CHECKED and not is_hostnames
 
 
 def answered(appraisal: PresentedAppraisal) -> tuple[Answered, ...]:
