@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from teekit_verify.report.layout import show_line, styled
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from teekit_verify.documents.model import Apps
+    from teekit_verify.report.console import Console
 
 
 def show_apps(apps: Apps, out: Console) -> None:

@@ -16,13 +16,12 @@ from teekit_verify.wording.guests import runs_lines, verdict_words
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.console import Console
-
     from teekit_verify.appraisal.facts import Check
     from teekit_verify.appraisal.guest.appraise import AppraisedGuest
     from teekit_verify.appraisal.guest.live import LiveGuest
     from teekit_verify.prediction.given_apps import GivenApps
     from teekit_verify.record.document import ReferenceUsed
+    from teekit_verify.report.console import Console
     from teekit_verify.report.guest_steps import Answered
 
 SCHEMA = "teekit-verify/guest/v1"

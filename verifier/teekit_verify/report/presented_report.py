@@ -15,10 +15,9 @@ from teekit_verify.wording.checks import open_words, reason_lines
 from teekit_verify.wording.guests import runs_lines
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from teekit_verify.appraisal.guest.registers import PresentedAppraisal
     from teekit_verify.record.document import ReferenceUsed
+    from teekit_verify.report.console import Console
 
 SCHEMA = "teekit-verify/presented/v1"
 
