@@ -41,7 +41,7 @@ def newest(image: str) -> str:
 
 def named(image: str) -> str:
     """The release of an image that the document names."""
-    (name,) = set(re.findall(rf"tdx-debian-{image}-[0-9.]*[0-9]", "".join(AUDITING)))
+    (name,) = set[str](re.findall(rf"tdx-debian-{image}-[0-9.]*[0-9]", "".join(AUDITING)))
     return name
 
 
