@@ -178,7 +178,7 @@ def _given(presented: Presented, values: ReferenceValues, given: GivenApps | Non
     found = appraise_given(
         register,
         presented.registers.get(register),
-        None if log is None else log.of(register),
+        None if log is None else log.telling(register),
         _wanted(values, given),
         is_measured=values.apps is not None,
     )
