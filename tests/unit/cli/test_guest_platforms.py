@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from builders import azure, given, guests, live_guest, quotes
 from builders import documents as sample
@@ -160,6 +161,22 @@ def test_azure_with_pcrs_that_were_not_signed(tmp_path: Path, ask: Ask) -> None:
         made.mend = mend
         status, document = ask(made)
     assert (status, refused(document)) == (DIFFERS, ["PCR values are the signed ones"])
+
+
+def test_the_certificate_of_an_azure_key(tmp_path: Path, ask: Ask) -> None:
+    """Alone it says nothing, as its issuers are elsewhere. With issuers it is asked for, and must lead to Microsoft's root."""
+    (tmp_path / "ref.json").write_bytes(azure_reference())
+    with live_guest.machine(tmp_path, tls=live_guest.tls_key(tmp_path)) as made:
+        der = made.authority.ca.public_bytes(Encoding.DER)
+
+        def mend(fields: dict[str, Any]) -> None:
+            fields.update(on_azure(made, made.asked[-1]))
+            fields["tpm"]["ak_certificate"] = live_guest.b64(der)
+
+        made.mend = mend
+        assert ask(made)[0] is HELD
+        status, document = ask(made, "--vtpm-issuer", str(tmp_path / "root.pem"))
+    assert (status, refused(document)) == (DIFFERS, ["vTPM's key is certified by Microsoft"])
 
 
 def test_a_machine_without_a_quote_of_hardware(tmp_path: Path, ask: Ask) -> None:
