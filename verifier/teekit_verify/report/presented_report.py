@@ -14,7 +14,7 @@ from teekit_verify.wording.checks import open_words, reason_lines
 
 if TYPE_CHECKING:
     from teekit_verify.appraisal.guest.registers import PresentedAppraisal
-    from teekit_verify.record.document import ReferenceUsed
+    from teekit_verify.record.comparison import ReferenceUsed
     from teekit_verify.report.console import Console
 
 SCHEMA = "teekit-verify/presented/v1"

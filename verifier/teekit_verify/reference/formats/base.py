@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
-from pydantic import ConfigDict, PlainValidator
-
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.documents import codec
+from teekit_verify.documents.marks import ConfigDict, PlainValidator
 from teekit_verify.documents.model import AcceptableValue, Policy, ReferenceRegister, RegisterValue
 
 if TYPE_CHECKING:
