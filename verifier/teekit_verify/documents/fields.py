@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.documents.marks import (
+from teekit_verify.core.marks import (
     AfterValidator,
     Field,
     PlainSerializer,

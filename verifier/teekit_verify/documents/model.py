@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.marks import AfterValidator, ConfigDict, Field
 from teekit_verify.documents import fields
 from teekit_verify.documents.app_manifest import MOST_MANIFESTS, Manifest, parse_manifest, require_hostname
-from teekit_verify.documents.marks import AfterValidator, ConfigDict, Field
 from teekit_verify.registers.events import Event
 from teekit_verify.registers.registers import Register
 from teekit_verify.registers.replay import replay

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.core.marks import ConfigDict, Field
 from teekit_verify.documents import codec, fields
-from teekit_verify.documents.marks import ConfigDict, Field
 from teekit_verify.documents.schema import as_text, document_schema
 
 RELEASE_SCHEMA: Literal["teekit-verify/release/v1"] = "teekit-verify/release/v1"

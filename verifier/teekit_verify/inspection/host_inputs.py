@@ -20,7 +20,7 @@ from teekit_verify.artifacts.compressed import MAGIC_BYTES, Budget, Decompressed
 from teekit_verify.artifacts.initrd import MAX_UNPACKED_BYTES, read_initrd
 from teekit_verify.artifacts.kernel import parse_bzimage
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
-from teekit_verify.documents.marks import ConfigDict
+from teekit_verify.core.marks import ConfigDict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

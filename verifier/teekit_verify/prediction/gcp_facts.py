@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
+from teekit_verify.core.marks import AfterValidator, ConfigDict, Field
 from teekit_verify.documents import codec, fields
-from teekit_verify.documents.marks import AfterValidator, ConfigDict, Field
 from teekit_verify.prediction.gcp_rtmr0 import RECORDED, AcpiDigests, GcpFirmware, GcpMachine
 from teekit_verify.prediction.tdhob import GIB, MemoryRange
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from teekit_verify.appraisal.artifacts import ArtifactPair
 from teekit_verify.appraisal.checklist import Checklist
 from teekit_verify.appraisal.rebuild.verdict import Verdict
+from teekit_verify.core.marks import ConfigDict, Field
 from teekit_verify.documents import fields
 from teekit_verify.documents.inputs import inputs_digest
-from teekit_verify.documents.marks import ConfigDict, Field
 from teekit_verify.documents.model import Environment, Inputs, Measurements, Reference
 from teekit_verify.explanation.tree import Explanation
 from teekit_verify.inspection.host_inputs import UnmeasuredInput

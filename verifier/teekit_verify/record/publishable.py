@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from teekit_verify.appraisal.rebuild.verdict import Verdict
 from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.core.marks import ConfigDict, Field
 from teekit_verify.documents import codec, fields
-from teekit_verify.documents.marks import ConfigDict, Field
 from teekit_verify.record.directory import load_reproduced
 from teekit_verify.record.read import is_v1
 from teekit_verify.record.schema_names import REBUILD_SCHEMA, REBUILD_SCHEMA_V1

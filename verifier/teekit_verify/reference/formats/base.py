@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.marks import ConfigDict, PlainValidator
 from teekit_verify.documents import codec
-from teekit_verify.documents.marks import ConfigDict, PlainValidator
 from teekit_verify.documents.model import AcceptableValue, Policy, ReferenceRegister, RegisterValue
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.marks import Field
 from teekit_verify.documents import codec, fields
-from teekit_verify.documents.marks import Field
 from teekit_verify.prediction.platforms.azure import AZURE
 from teekit_verify.prediction.platforms.gcp import GCP_NO_VTPM
 from teekit_verify.prediction.platforms.qemu import QEMU

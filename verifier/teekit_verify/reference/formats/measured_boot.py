@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.core.marks import Field
 from teekit_verify.documents import fields
-from teekit_verify.documents.marks import Field
 from teekit_verify.documents.model import AcceptableValue, PredictedEvent, RegisterValue
 from teekit_verify.prediction.platforms.azure import AZURE
 from teekit_verify.reference.formats.base import STRICT, UNMENTIONED, Format, HexSha256, Source, one_of
