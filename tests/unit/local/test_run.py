@@ -37,9 +37,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
-FIRST_PORT = free_ports(5)
+FIRST_PORT = free_ports(6)
 PORTS, KETTLE_PORT = (FIRST_PORT, FIRST_PORT + 1), FIRST_PORT + 2
-OPTIONS = Options(Metadata((b"{}",)), kettle_port=KETTLE_PORT, seconds=20, accelerators=("tcg",))
+OPTIONS = Options(
+    Metadata((b"{}",)), kettle_port=KETTLE_PORT, attestation_port=FIRST_PORT + 5, seconds=20, accelerators=("tcg",)
+)
 
 
 class EnoughError(Exception):
