@@ -98,6 +98,7 @@ def test_a_page_to_mail(tls: live_guest.TlsKey, tmp_path: Path, ask: Ask) -> Non
     assert "this machine is not what was asked for" in page.lower()
     assert "&lt;script&gt;alert(1)" in page
     assert "<script" not in page
+    assert str(tmp_path) not in page, "it is mailed: no folder of this host is in it"
     assert made.asked[0].hex()[:8] in page
     assert "http-equiv" in page
     assert 'src="' not in page
