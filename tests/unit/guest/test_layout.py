@@ -72,6 +72,7 @@ def test_every_kettle_has_files_of_its_own(made: Path, kettle: int) -> None:
     folders = (made / f"usr/lib/tmpfiles.d/kettle-{kettle}.conf").read_text()
     assert folders == (
         f"d /run/kettle/{kettle} 2750 kettle-launcher kettle-{kettle}\nd /run/quote/{kettle} 0710 quote kettle-{kettle}\n"
+        f"d /run/roots/kettle-{kettle} 0555 root root\nd /run/roots/sqld-{kettle} 0555 root root\n"
     )
 
 
