@@ -77,8 +77,8 @@ def test_names_of_node_are_left_to_it_and_npm_packages_of_like_names_are_not(
 ) -> None:
     package = "/".join(name.split("/")[: 2 if name.startswith("@") else 1])
     file = name.removeprefix(package).strip("/") or "index.js"
-    for path in (package, "buffer", "process", "events", "string_decoder", "util"):
-        folder = tmp_path / "src/node_modules" / path
+    for other in (package, "buffer", "process", "events", "string_decoder", "util"):
+        folder = tmp_path / "src/node_modules" / other
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "package.json").write_text('{"main": "index.js"}')
         (folder / "index.js").write_text("exports.is = 'of npm'")
