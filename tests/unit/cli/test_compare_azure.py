@@ -207,7 +207,7 @@ def claimed(tmp_path: Path) -> tuple[list[str], dict[Register, Digest]]:
         "2026-02-03",
         *ALLOWED,
     ]
-    vtpm = [word for part in parts for word in ("--vtpm", part)]
+    vtpm = [word for part in parts for word in ("--vtpm-evidence", part)]
     return options + vtpm, dict(
         read_vtpm([tmp_path / "hcl", *(build.TPM / f"rsassa.{kind}" for kind in ("msg", "sig", "pcrs"))]).pcrs
     )

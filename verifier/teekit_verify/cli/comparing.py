@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import typer
@@ -27,6 +28,19 @@ if TYPE_CHECKING:
     from teekit_verify.core.outcome import ExitStatus
     from teekit_verify.reference.google_signature import TrustedRoot
     from teekit_verify.reference.published import PublishedFile, ReferenceValues
+
+
+@dataclass(frozen=True, slots=True)
+class GuestQuestion:
+    """What a guest gave, and what is asked of it. `platform` is one of the reference's, or None for the one that fits.
+    `firmware`: MRTDs that are vouched for.
+    """
+
+    files: GuestFiles
+    policy: QuotePolicy
+    platform: str | None
+    firmware: tuple[Digest, ...]
+    secure_boot: SecureBoot | None
 
 
 def compare_file(
@@ -55,25 +69,23 @@ def compare_file(
 
 
 def compare_quote(
-    ref: Path,
-    root: TrustedRoot | None,
-    files: GuestFiles,
-    policy: QuotePolicy,
-    platform: str | None,
-    firmware: tuple[Digest, ...],
-    secure_boot: SecureBoot | None = None,
-    *,
-    events: bool,
-    json_output: bool,
+    ref: Path, root: TrustedRoot | None, question: GuestQuestion, *, events: bool, json_output: bool
 ) -> ExitStatus:
-    """As `compare_file`; `platform` is one of the reference's, or None for the one that fits. `firmware`: MRTDs vouched for."""
+    """As `compare_file`."""
+    files = question.files
     with (
         expecting(ref, Given.REFERENCE, Given.DOCUMENT),
         expecting(files.eventlog, Given.LOG, Given.QUOTE),
         expecting(files.quote, Given.QUOTE),
     ):
         guest = api.appraise_guest(
-            ref, files, policy, platform=platform, secure_boot=secure_boot, firmware=firmware, root=root
+            ref,
+            files,
+            question.policy,
+            platform=question.platform,
+            secure_boot=question.secure_boot,
+            firmware=question.firmware,
+            root=root,
         )
     _warn_if_withdrawn(ref)
     appraisal = guest.appraisal

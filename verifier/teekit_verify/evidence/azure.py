@@ -109,7 +109,7 @@ def _whole(parts: _Parts) -> VtpmEvidence:
     if missing:
         raise TeekitError(
             f"the vTPM's evidence lacks {', '.join(missing)}",
-            hint="Give each part with --vtpm, or all of them in one JSON document.",
+            hint="Give each part with --vtpm-evidence, or all of them in one JSON document.",
         )
     report, attest, signature, pcrs = parts.report, parts.attest, parts.signature, parts.pcrs
     assert report is not None and attest is not None and signature is not None and pcrs is not None  # noqa: S101, PT018

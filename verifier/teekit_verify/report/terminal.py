@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from teekit_verify.appraisal.checklist import Checklist
     from teekit_verify.appraisal.facts import Check
-    from teekit_verify.documents.model import Measurements, RegisterValue
+    from teekit_verify.documents.model import Apps, Measurements, RegisterValue
     from teekit_verify.inspection.uki import UkiFacts
     from teekit_verify.record.document import ComparisonReport
     from teekit_verify.reference.published import ReferenceValues
@@ -57,6 +57,8 @@ def show_measurements(measurements: Measurements, out: Console, *, events: bool)
     if measurements.disk is not None:
         disk = measurements.disk
         show_line(out, "on the disk ", styled(disk.name, "bold"), f" ({disk.format.value}, {disk.size_bytes} bytes)")
+    if measurements.apps is not None:
+        show_apps(measurements.apps, out)
     for platform, registers in measurements.platforms.items():
         out.print()
         rows = [row for register, value in registers.items() for row in _value_rows(str(register), value)]
@@ -70,6 +72,17 @@ def show_measurements(measurements: Measurements, out: Console, *, events: bool)
                 for title, one in _each(f"{platform} {register}", value):
                     out.print()
                     _show_events(title, one, out)
+
+
+def show_apps(apps: Apps, out: Console) -> None:
+    """What a machine may be given to run, of an image that measures it."""
+    if not apps.acceptable:
+        show_line(out, styled("apps: not given, so that RTMR3 and PCR 15, which tell them, are open", "yellow"))
+    for given in apps.acceptable:
+        for number, manifest in enumerate(given.parsed):
+            show_line(out, f"app {number} sha256 {manifest.sha256.hex} from ", styled(manifest.app))
+        names = "any" if given.hostnames is None else ", ".join(given.hostnames) or "none"
+        show_line(out, "hostnames: ", styled(names))
 
 
 def _is_zero(value: RegisterValue) -> bool:
