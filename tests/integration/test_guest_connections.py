@@ -110,6 +110,33 @@ while True:
         break
 print(os.read(answer[0], 4096).decode())
 """
+# As kettles that got out of workerd: how many of so many datagrams, each to a port of its own, the machine lets out.
+SEND = """
+import json, os, resource, socket, subprocess, sys
+
+rules, count = sys.argv[1], int(sys.argv[2])
+for command in (f"nft -f {rules}", "ip link set lo up", "ip link add name out0 type veth peer name in0", "ip link set in0 up",
+                "ip addr add 10.9.0.1/24 dev out0", "ip link set out0 up", "ip neigh add 10.9.0.2 lladdr 02:00:00:00:00:01 dev out0"):
+    subprocess.run(command.split(), check=True)
+
+def sent(user, count):
+    receive, send = os.pipe()
+    if os.fork() == 0:
+        os.setgroups([]); os.setgid(user); os.setuid(user)
+        sock, out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 0
+        for port in range(1024, 1024 + count):
+            try:
+                sock.sendto(b"x", ("10.9.0.2", port))
+                out += 1
+            except OSError:
+                pass
+        os.write(send, str(out).encode())
+        os._exit(0)
+    os.wait()
+    return int(os.read(receive, 64))
+
+print(json.dumps([sent(2000, count), sent(2001, 100), sent(1990, 3000)]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +149,19 @@ def found() -> dict[str, list[object]]:
     assert done.returncode == 0, done.stderr
     results: dict[str, list[object]] = json.loads(done.stdout)
     return results
+
+
+def test_a_kettle_that_talks_to_everybody_leaves_room_for_others() -> None:
+    """All share the kernel's table of connections."""
+    if os.geteuid() != 0:
+        pytest.skip("making a network needs root")
+    require("nft")
+    argv = [require("unshare"), "--net", sys.executable, "-c", SEND, str(RULES), "10000"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    hostile, other, service = json.loads(done.stdout)
+    assert 1000 <= hostile <= 2048  # docs/guest.md
+    assert (other, service) == (100, 3000)
 
 
 @pytest.mark.parametrize("version", ["4", "6"])

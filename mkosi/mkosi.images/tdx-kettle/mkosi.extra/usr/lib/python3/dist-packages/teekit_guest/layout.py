@@ -7,7 +7,7 @@ from pathlib import Path
 KETTLES = 16  # as many users kettle-N, ports 300N and rules there are
 FIRST_PORT = 3001
 FIRST_DATABASE_PORT = 4001
-STATE_PERCENT = 5  # of the memory, for each kettle's database and logs together
+STATE_PERCENT = 3  # of the memory, for each kettle's database and logs together; of all kettles less than kettle.slice has
 
 ENVIRONMENT_FILE = Path("/etc/kettle/cloud-config.env")
 DEFAULT_MANIFEST = Path("/usr/lib/kettle/manifest.json")
