@@ -15,7 +15,7 @@ r"""The public API: what other programs may build on. Nothing else of this packa
 
 Every function raises TeekitError (`message`, `hint`, and a `code` that never changes meaning) where there is no verdict because something
 cannot be read or asked. A verdict is a value: `status` is HOLDS only if all that was asked for was compared whole. Nothing
-here reads a clock, prints, or uses the network, but for `rebuild`.
+here reads a clock, prints, or uses the network, but for `rebuild` and `ask_guest`.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         trusted_firmware,
         verify_quote,
     )
+    from teekit_verify.api.asking import ask_guest
     from teekit_verify.api.explaining import explain
     from teekit_verify.api.measuring import (
         KernelRequest,
@@ -49,10 +50,12 @@ if TYPE_CHECKING:
         given_apps,
         measure,
         predict,
+        stub_inputs,
     )
     from teekit_verify.api.rebuilding import rebuild, rebuild_request
     from teekit_verify.appraisal.facts import Check, Fact, Why
     from teekit_verify.appraisal.guest.appraise import GuestFiles
+    from teekit_verify.appraisal.guest.live import LiveGuest
     from teekit_verify.appraisal.guest.quote import QuotePolicy
     from teekit_verify.appraisal.guest_states import SecureBoot
     from teekit_verify.boot.machine_request import MachineRequest
@@ -62,17 +65,20 @@ if TYPE_CHECKING:
     from teekit_verify.explanation.tree import Explanation
     from teekit_verify.prediction.given_apps import GivenApps
     from teekit_verify.prediction.mrtd import PageOrder
+    from teekit_verify.prediction.stub_machine import StubInputs
     from teekit_verify.record.rebuild import RebuildRequest, Rebuilt
     from teekit_verify.reference.google_signature import TrustedRoot
     from teekit_verify.registers.registers import MRTD, Register, pcr, rtmr
 
 _PLACES = {
     "teekit_verify.api.appraising": "NOT_REQUIRED ArtifactAppraisal GuestAppraisal NotRequired QuoteVerification appraise_artifact appraise_claims appraise_guest describe google_root parse_policy policy trusted_firmware verify_quote",
+    "teekit_verify.api.asking": "ask_guest",
     "teekit_verify.api.explaining": "explain",
-    "teekit_verify.api.measuring": "KernelRequest MeasureRequest Measured MeasuredFirmware given_apps measure predict",
+    "teekit_verify.api.measuring": "KernelRequest MeasureRequest Measured MeasuredFirmware given_apps measure predict stub_inputs",
     "teekit_verify.api.rebuilding": "rebuild rebuild_request",
     "teekit_verify.appraisal.facts": "Check Fact Why",
     "teekit_verify.appraisal.guest.appraise": "GuestFiles",
+    "teekit_verify.appraisal.guest.live": "LiveGuest",
     "teekit_verify.appraisal.guest.quote": "QuotePolicy",
     "teekit_verify.appraisal.guest_states": "SecureBoot",
     "teekit_verify.boot.machine_request": "MachineRequest",
@@ -82,6 +88,7 @@ _PLACES = {
     "teekit_verify.explanation.tree": "Explanation",
     "teekit_verify.prediction.given_apps": "GivenApps",
     "teekit_verify.prediction.mrtd": "PageOrder",
+    "teekit_verify.prediction.stub_machine": "StubInputs",
     "teekit_verify.record.rebuild": "RebuildRequest Rebuilt",
     "teekit_verify.reference.google_signature": "TrustedRoot",
     "teekit_verify.registers.registers": "MRTD Register pcr rtmr",
@@ -103,6 +110,7 @@ __all__ = [
     "GuestAppraisal",
     "GuestFiles",
     "KernelRequest",
+    "LiveGuest",
     "MachineRequest",
     "MeasureRequest",
     "Measured",
@@ -116,12 +124,14 @@ __all__ = [
     "Rebuilt",
     "Register",
     "SecureBoot",
+    "StubInputs",
     "TeekitError",
     "TrustedRoot",
     "Why",
     "appraise_artifact",
     "appraise_claims",
     "appraise_guest",
+    "ask_guest",
     "describe",
     "explain",
     "given_apps",
@@ -134,6 +144,7 @@ __all__ = [
     "rebuild",
     "rebuild_request",
     "rtmr",
+    "stub_inputs",
     "trusted_firmware",
     "verify_quote",
 ]

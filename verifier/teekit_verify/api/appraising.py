@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Literal
 from teekit_verify.appraisal.artifact import compare_with_published
 from teekit_verify.appraisal.facts import Requested
 from teekit_verify.appraisal.guest import appraise as guests
+from teekit_verify.appraisal.guest.live import LiveGuest, appraise_live
 from teekit_verify.appraisal.guest.policy import (
     REPORT_DATA_BYTES,
     ReportDataRequest,
     parse_time,
     read_root,
+    read_roots,
     requested_report_data,
 )
 from teekit_verify.appraisal.guest.quote import QuoteAppraisal, QuotePolicy, Unchecked, appraise_quote
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from teekit_verify.appraisal.guest_states import SecureBoot
     from teekit_verify.core.outcome import ExitStatus
     from teekit_verify.documents.model import Measurements
+    from teekit_verify.prediction.given_apps import GivenApps
     from teekit_verify.reference.published import PublishedFile, ReferenceValues
 
 
@@ -108,10 +111,12 @@ def parse_policy(
     allow_sept_ve: bool = False,
     allow_service_td: bool = False,
     service_tds: Sequence[str] = (),
+    azure_root: Path | None = None,
 ) -> QuotePolicy:
     """The same from text that somebody typed, where what is left out stays open: no verdict, unless `allow_unchecked` names it.
 
     `at` as 2026-02-03T04:05:06Z; `report_data` and `service_tds` in hexadecimal; `nonce` and `public_key` are files.
+    `azure_root` is a PEM file of roots that are trusted for a vTPM's key besides Microsoft's of 2023.
 
     Raises TeekitError for text that does not parse, and files that cannot be read.
     """
@@ -125,6 +130,7 @@ def parse_policy(
         collateral=None if collateral is None else read_collateral(collateral),
         allow_unchecked=_unchecked(allow_unchecked),
         service_tds=tuple(map(_service_td, service_tds)),
+        azure_roots=read_roots(azure_root),
     )
 
 
@@ -279,21 +285,28 @@ class GuestAppraisal:
 
 def appraise_guest(
     reference: Path,
-    evidence: GuestFiles,
+    evidence: GuestFiles | LiveGuest,
     asked: QuotePolicy,
     *,
     platform: str | None = None,
     secure_boot: SecureBoot | None = None,
     firmware: Sequence[Digest] = (),
     root: TrustedRoot | None = None,
+    given: GivenApps | None = None,
 ) -> GuestAppraisal:
-    """What a guest presents against a file of reference values.
+    """What a guest presents against a file of reference values: in files, or as `ask_guest` brought it. What `asked` says of REPORTDATA
+    does not count for that: the question decides.
 
-    `platform` names one of the reference's (None: the one that fits). `firmware`: MRTDs that the caller vouches for, where the reference
+    `given` is what the guest should have been given to run; None is what the reference says of that. `platform` names one of the reference's (None: the one that fits). `firmware`: MRTDs that the caller vouches for, where the reference
     does not have one. `secure_boot` is what the caller knows where the evidence does not say.
     """
     published = load_published(reference, root)
-    guest = guests.appraise_guest(evidence, published.values, asked, platform, secure_boot, firmware=firmware)
+    if isinstance(evidence, LiveGuest):
+        guest = appraise_live(evidence, published.values, asked, platform, secure_boot, firmware=firmware, given=given)
+    else:
+        guest = guests.appraise_guest(
+            evidence, published.values, asked, platform, secure_boot, firmware=firmware, given=given
+        )
     return GuestAppraisal(published, guest.quote, guest.signature, guest.appraisal)
 
 

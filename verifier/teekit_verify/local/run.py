@@ -92,7 +92,7 @@ def run_local(
 def _predicted(booted: Bootable) -> Mapping[Register, Digest]:
     """The RTMRs that a TDX machine without vTPM would have with this image and disk; those that cannot be told are left out."""
     with open_uki(booted.uki) as uki:
-        predictions = predict_uki(uki, booted.gpt, vtpm=False)
+        predictions = predict_uki(uki, booted.gpt, vtpm=False, companions=booted.companions)
     return {
         prediction.register: prediction.value(Algorithm.SHA384)
         for prediction in predictions

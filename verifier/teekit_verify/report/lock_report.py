@@ -17,10 +17,9 @@ from teekit_verify.report.lock_effect import code
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.console import Console
-
     from teekit_verify.rebuild.evidence import IndexFact, LockCheck
     from teekit_verify.rebuild.lock_diff import Change, LockDiff, RedFlag, SourceChange
+    from teekit_verify.report.console import Console
 
 DIFF_SCHEMA = "teekit-verify/lock-diff/v1"
 CHECK_SCHEMA = "teekit-verify/lock-check/v1"

@@ -66,7 +66,7 @@ class ExceptionOptions:
         typer.Option(
             "--allow-unchecked",
             metavar="NAMES",
-            help="What may stay unchecked: report-data, tcb, revocation; several with commas. Without it, that is no verdict.",
+            help="What may stay unchecked: report-data, tcb, revocation, app, channel; several with commas. Without it, that is no verdict.",
         ),
     ] = None
     allow_debug: Annotated[bool, typer.Option("--allow-debug", help="Do not refuse a debug TD.")] = False
@@ -84,7 +84,9 @@ class ExceptionOptions:
     ] = None
 
 
-def quote_policy(asked: ReportDataOptions, trust: TrustOptions, exceptions: ExceptionOptions) -> QuotePolicy:
+def quote_policy(
+    asked: ReportDataOptions, trust: TrustOptions, exceptions: ExceptionOptions, azure_root: Path | None = None
+) -> QuotePolicy:
     """Raises TeekitError for what cannot be asked."""
     from teekit_verify import api
 
@@ -100,4 +102,5 @@ def quote_policy(asked: ReportDataOptions, trust: TrustOptions, exceptions: Exce
         allow_sept_ve=exceptions.allow_sept_ve,
         allow_service_td=exceptions.allow_service_td,
         service_tds=exceptions.service_td or (),
+        azure_root=azure_root,
     )
