@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -15,9 +16,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from builders import azure, given, guests, live_guest, quotes
+from builders import attestation, azure, given, guests, live_guest, quotes, swtpm
 from builders import documents as sample
 from teekit_guest import attestation_answer, events, tsm
+from teekit_guest.tpm_quote import Attester
 from teekit_verify.cli.app import main
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.outcome import ExitStatus
@@ -37,7 +39,7 @@ def ask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Ask:
     (tmp_path / "manifest.json").write_bytes(given.manifest())
     (tmp_path / "ref.json").write_bytes(live_guest.reference())
 
-    def run(made: live_guest.Machine, *options: str) -> tuple[ExitStatus, dict[str, Any]]:
+    def run(made: live_guest.Machine, *options: str, url: str = "") -> tuple[ExitStatus, dict[str, Any]]:
         words = [
             "--reference",
             str(tmp_path / "ref.json"),
@@ -45,7 +47,7 @@ def ask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Ask:
             str(tmp_path / "manifest.json"),
             *made.trust(),
         ]
-        status = main(["guest", made.address(), *words, "--json", *options])
+        status = main(["guest", url or made.address(), *words, "--json", *options])
         return status, json.loads(capsys.readouterr().out)
 
     return run
@@ -57,6 +59,10 @@ def refused(document: dict[str, Any]) -> list[str]:
 
 def theirs(made: live_guest.Machine) -> attestation_answer.Machine:
     """The program of the image, with this machine's registers and logs."""
+    return attestation_answer.Machine(*kept_and_quotes(made), None)
+
+
+def kept_and_quotes(made: live_guest.Machine) -> tuple[attestation_answer.Kept, Callable[[bytes], tsm.Quote]]:
     records = (
         events.record(number, {"rtmr": 3}, event, {"sha384": event.digest("sha384")})
         for number, event in enumerate(events.Event(kind, content) for kind, content in made.given.events)
@@ -69,7 +75,7 @@ def theirs(made: live_guest.Machine) -> attestation_answer.Machine:
         body = quotes.body(report_data=report_data, rtmrs=(*live_guest.boot_values(), made.given.value()))
         return tsm.Quote("tdx_guest", quotes.quote(made.authority, report=body))
 
-    return attestation_answer.Machine(kept, quote, None)
+    return kept, quote
 
 
 def test_the_image_and_the_verifier_speak_alike(tmp_path: Path, ask: Ask) -> None:
@@ -81,6 +87,27 @@ def test_the_image_and_the_verifier_speak_alike(tmp_path: Path, ask: Ask) -> Non
         status, document = ask(made, "--hostname", "a.example.org", "--hostname", "b.example.org")
     assert (status, refused(document)) == (HELD, [])
     assert {step["outcome"] for step in document["steps"]} == {"match"}
+
+
+def test_the_images_own_service_with_a_tpm(tmp_path: Path, ask: Ask) -> None:
+    """All of it over its own door: HTTP, the answer, a TPM's quote beside the TD's, which is not looked at. And where it has no quotes."""
+    made = live_guest.Machine(None, tmp_path)
+    kept, quote = kept_and_quotes(made)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        swtpm.tpm_with(Path(folder), "sha256,sha384") as device,
+        attestation.doors(quote, Attester(device), kept) as opened,
+    ):
+        status, document = ask(made, "--allow-unchecked", "channel", url=f"http://127.0.0.1:{opened.port}")
+    assert (status, refused(document)) == (HELD, [])
+
+    def none(_report_data: bytes) -> tsm.Quote:
+        raise tsm.NoTsm("none")
+
+    with attestation.doors(none, None, kept) as opened:
+        status, document = ask(made, url=f"http://127.0.0.1:{opened.port}")
+    assert (status, document["error"]["code"], document["error"]["status"]) == (OPEN, "not_answered", 503)
+    assert "this machine gives no quotes" in document["error"]["message"]
 
 
 @cache
