@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.core.errors import TeekitError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import BinaryIO
 
@@ -36,6 +36,28 @@ def _without_waiting(path: str, flags: int) -> int:
     descriptor = os.open(path, flags | os.O_NONBLOCK)
     os.set_blocking(descriptor, True)  # once it is open, a writer is waited for
     return descriptor
+
+
+def walk(top: Path, failed: Callable[[OSError], None] = lambda _: None) -> Iterator[tuple[str, list[str], list[str]]]:
+    """As os.walk from the top down, for folders of any depth: Python's own, up to 3.11, calls itself for each.
+
+    (folder, names of folders in it, other names). The names of folders may be changed, as to which are gone into; links are not.
+    """
+    waiting = [os.fspath(top)]
+    while waiting:
+        place = waiting.pop()
+        folders: list[str] = []
+        names: list[str] = []
+        try:
+            with os.scandir(place) as entries:
+                for entry in entries:
+                    (folders if entry.is_dir() else names).append(entry.name)
+        except OSError as error:
+            failed(error)
+            continue
+        yield place, folders, names
+        below = [os.path.join(place, name) for name in folders]  # noqa: PTH118 - names may be no Unicode
+        waiting += [path for path in reversed(below) if not os.path.islink(path)]  # noqa: PTH114
 
 
 def resolved(path: Path) -> Path:

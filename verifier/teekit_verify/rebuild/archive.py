@@ -305,6 +305,9 @@ def read_release(path: Path) -> bytes:
 
 
 def make_lock(index: Index, packages: Sequence[LockedPackage]) -> PackageLock:
+    """Raises ArchiveError where there is nothing to lock."""
+    if not packages:
+        raise ArchiveError("the project asks for no packages", hint="Name at least one in Packages=.")
     return PackageLock(
         schema_name="teekit-verify/package-lock/v1", suite=SUITE, snapshot=index.snapshot, packages=tuple(packages)
     )

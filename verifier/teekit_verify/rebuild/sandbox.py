@@ -158,7 +158,7 @@ class Sandbox:
         """
         with named_by("bwrap"), _bounded() as group:
             return process.run(
-                [*group.argv, *self.command_line(command)],
+                self.command_line(command),
                 timeout_seconds=timeout_seconds,
                 log=log,
                 environment=_host_environment(),
@@ -166,17 +166,21 @@ class Sandbox:
                 accept=accept,
                 most_bytes=most_bytes,
                 watch=lambda: watch() or group.watch(),
+                led_in_by=group.argv,
             )
 
     @contextmanager
     def running(self, command: list[str], *, timeout_seconds: float, log: Path) -> Iterator[Beside]:
         """Run a command beside a block, which has to watch it (see `process.running`)."""
-        argv = self.command_line(command)
         with (
             named_by("bwrap"),
             _bounded() as group,
             process.running(
-                [*group.argv, *argv], timeout_seconds=timeout_seconds, log=log, environment=_host_environment()
+                self.command_line(command),
+                timeout_seconds=timeout_seconds,
+                log=log,
+                environment=_host_environment(),
+                led_in_by=group.argv,
             ) as wait,
         ):
             yield Beside(wait, group.watch)
