@@ -21,8 +21,10 @@ def commands() -> dict[tuple[str, ...], Command]:
 
 
 def options_of(command: Command) -> set[str]:
-    """`--help` is everywhere."""
-    return {"--help"} | {word for parameter in command.params for word in (*parameter.opts, *parameter.secondary_opts)}
+    """`-h` and `--help` are everywhere."""
+    return {"-h", "--help"} | {
+        word for parameter in command.params for word in (*parameter.opts, *parameter.secondary_opts)
+    }
 
 
 def _below(words: tuple[str, ...], command: Command) -> Iterator[tuple[tuple[str, ...], Command]]:

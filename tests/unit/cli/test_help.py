@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 
 from builders.commands import commands
+from teekit_verify.cli import app
 from teekit_verify.cli.app import main
+
+if TYPE_CHECKING:
+    from teekit_verify.cli.lazy import Entry
 
 COMMANDS = commands()
 GROUPS = [words for words, command in COMMANDS.items() if hasattr(command, "commands")]
@@ -21,10 +26,30 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("words", GROUPS, ids=" ".join)
 def test_what_each_command_does_is_told_in_one_line(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words, "--help"]) == 0
-    listed = capsys.readouterr().out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+    shown = capsys.readouterr().out.partition("Options:\n")[2].partition("\n\n")[2]
+    listed = [line for line in shown.splitlines() if re.match(r"  \S", line) and "Exit status:" not in line]
+    listed = [line for line in listed if not line.startswith("  reached.")]
     assert len(listed) == len(COMMANDS[words].commands)
     for line in listed:
         assert re.fullmatch(r"  [a-z]+ +[A-Z].*[^.]\.", line), f"cut off, or no sentence: {line}"
+
+
+@pytest.mark.parametrize(
+    "entry", [entry for entries in app.COMMANDS.values() for entry in entries], ids=lambda e: e.name
+)
+def test_the_list_of_commands_says_what_each_says_of_itself(entry: Entry) -> None:
+    """The list is a table, so that showing it imports no command."""
+    first = re.split(r"(?<=\.)\s", COMMANDS[entry.name,].help)[0]
+    assert " ".join(first.split()) == entry.summary
+
+
+@pytest.mark.parametrize("words", [(), ("quote",), ("reference", "show")], ids=" ".join)
+def test_help_is_asked_for_in_three_ways(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words, "--help"]) == 0
+    shown = capsys.readouterr().out
+    for way in ([*words, "-h"], ["help", *words]):
+        assert main(way) == 0
+        assert capsys.readouterr().out == shown
 
 
 @pytest.mark.parametrize("words", [words for words in COMMANDS if words not in GROUPS], ids=" ".join)

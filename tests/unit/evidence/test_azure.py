@@ -80,7 +80,7 @@ MISSING = [
 def test_a_part_that_is_not_there(name: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(TeekitError, match=message) as error:
         read(tmp_path, {key: value for key, value in PARTS.items() if key != name})
-    assert error.value.hint == "Give each part with --vtpm, or all of them in one JSON document."
+    assert error.value.hint == "Give each part with --vtpm-evidence, or all of them in one JSON document."
 
 
 def test_a_part_that_is_there_twice(tmp_path: Path) -> None:

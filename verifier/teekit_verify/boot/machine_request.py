@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 class MachineRequest:
     """In the words of a command line; None is what was not said. `memory` is a size as QEMU takes it, `qemu` its other arguments."""
 
-    machine: Sequence[str]
-    firmware: Path | None
-    disks: int | None
-    memory: str | None
-    cpus: int | None
-    edk2: str | None
-    qemu: str | None
+    machine: Sequence[str] = ()
+    firmware: Path | None = None
+    disks: int | None = None
+    memory: str | None = None
+    cpus: int | None = None
+    edk2: str | None = None
+    qemu: str | None = None
 
     @property
     def any(self) -> bool:
@@ -61,7 +61,7 @@ class MachineRequest:
         """A direct boot on a machine without disks. Raises TeekitError without the release of edk2."""
         if self.edk2 is None or self.machine or self.disks is not None:
             raise TeekitError(
-                "a kernel is started by QEMU's firmware, without disks", hint="Give --edk2 with --kernel."
+                "a kernel is started by QEMU's firmware, without disks", hint="Give --edk2 with --direct-kernel."
             )
         if self.firmware is None and (self.qemu is not None or self.cpus is not None):
             raise TeekitError("RTMR0 depends on the firmware too", hint="Give --firmware with --qemu and --cpus.")

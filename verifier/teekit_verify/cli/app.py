@@ -4,33 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import signal
 import sys
-import traceback
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from teekit_verify import __version__
-from teekit_verify.cli.attest import attest
-from teekit_verify.cli.boot import boot
-from teekit_verify.cli.collateral import collateral
-from teekit_verify.cli.compare import compare
-from teekit_verify.cli.doctor import doctor
-from teekit_verify.cli.env import env
-from teekit_verify.cli.explain import explain
-from teekit_verify.cli.inputs import inputs
-from teekit_verify.cli.inspect import inspect
-from teekit_verify.cli.local import local
-from teekit_verify.cli.lock import fetch, lock
-from teekit_verify.cli.measure import measure
+from teekit_verify.cli.lazy import Entry, lazy_group
 from teekit_verify.cli.options import shared
-from teekit_verify.cli.quote import quote
-from teekit_verify.cli.rebuild import rebuild
-from teekit_verify.cli.reference import reference
-from teekit_verify.cli.replay import replay
-from teekit_verify.cli.report import report
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
@@ -44,9 +28,47 @@ _WrongUsage: type[Exception] = next(
 )
 WRONG_USAGE, INTERRUPTED, INTERNAL_ERROR = "wrong_usage", "interrupted", "internal_error"
 """Codes of what ends a command without a TeekitError."""
+COMPLETING = "_TEEKIT_VERIFY_COMPLETE"
+"""In the environment when a shell asks for completions; the name is Typer's for a program of this name."""
+
+COMMANDS = {
+    "Verify": (
+        Entry("rebuild", "rebuild:rebuild", "Build an image twice; compare with what was published."),
+        Entry("compare", "compare:compare", "Compare FILE, or a guest's quote, with the values in REF."),
+        Entry("guest", "guest:guest", "Ask a live machine who it is; compare it with --reference."),
+        Entry("quote", "quote:quote", "Verify a TDX quote: its signatures, and what it says."),
+        Entry("replay", "replay:replay", "Replay EVENTLOG into RTMRs or PCRs; compare them with others."),
+        Entry("attest", "attest:attest", "Sign the verdict of a rebuild, count those that agree."),
+    ),
+    "Measure and understand": (
+        Entry("measure", "measure:measure", "Predict the measurement registers of a guest that boots FILE."),
+        Entry("inspect", "inspect:inspect", "Show what is in FILE: image, firmware, quote or event log."),
+        Entry("explain", "explain:explain", "Say why A and B differ, and what usually causes that."),
+        Entry("report", "report:report", "Show the report of a rebuild, or make a page of it."),
+        Entry("boot", "boot:boot", "Boot ARTIFACT in QEMU; compare its log with the predicted one."),
+        Entry("local", "local:local", "Run IMAGE in QEMU with dummy TDX quotes, until Ctrl-C."),
+    ),
+    "Publish": (
+        Entry("reference", "reference:reference", "Published values: create, extend, check, show, sign, verify."),
+        Entry("collateral", "collateral:collateral", "Bring what Intel publishes about a quote's platform."),
+        Entry("lock", "lock:lock", "Pin the packages of all images; compare and check locks."),
+        Entry("inputs", "inputs:inputs", "Archives of a release's inputs: create, check, prune."),
+    ),
+    "Set up": (
+        Entry("doctor", "doctor:doctor", "Say what this host lacks, and the command that installs it."),
+        Entry("fetch", "lock:fetch", "Download the locked packages of an image; check their digests."),
+        Entry("env", "env:env", "The pinned environment: build, show, lock or enter it."),
+        Entry("help", "help:show_help", "Show the help of a command, as its --help does."),
+        Entry("completion", "completion:completion", "Print a script that completes commands and options in a shell."),
+        Entry("man", "man:man", "Write the manual pages of all commands, or print that of one."),
+    ),
+}
+"""What `--help` shows, by the headings it has there."""
 
 app = typer.Typer(
     name="teekit-verify",
+    cls=lazy_group(COMMANDS),
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Rebuild a confidential VM image, predict its measurements, compare them with what was published.",
     epilog="Exit status: 0 the claim holds, 1 it does not, 2 no verdict could be reached.",
     add_completion=False,
@@ -68,26 +90,6 @@ def _common(
     ] = False,
 ) -> None:
     pass
-
-
-app.command()(rebuild)
-app.command()(compare)
-app.command()(measure)
-app.command()(inspect)
-app.command()(explain)
-app.command()(report)
-app.command()(boot)
-app.command()(local)
-app.command()(replay)
-app.command()(quote)
-app.add_typer(collateral, name="collateral")
-app.add_typer(reference, name="reference")
-app.add_typer(attest, name="attest")
-app.command()(doctor)
-app.add_typer(lock, name="lock")
-app.command()(fetch)
-app.add_typer(inputs, name="inputs")
-app.add_typer(env, name="env")
 
 
 def main(argv: list[str]) -> ExitStatus:
@@ -134,6 +136,8 @@ def _report(
     facts: Mapping[str, object] = MappingProxyType({}),
 ) -> ExitStatus:
     if shared.DEBUG_FLAG in argv:
+        import traceback
+
         traceback.print_exception(error)
     if "--json" in argv:
         typer.echo(json.dumps({"error": {"code": code, "message": message, "hint": hint, **facts}}, indent=2))
@@ -153,4 +157,14 @@ def entry_point() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1) has it ignored
             signal.signal(number, _interrupt)
+    if COMPLETING in os.environ:
+        _complete()
     sys.exit(main(sys.argv[1:]))
+
+
+def _complete() -> None:
+    """Answer a shell that asks how a command line goes on (what `completion` prints makes it ask), and end."""
+    import typer.completion
+
+    typer.completion.completion_init()  # type: ignore[attr-defined]
+    app([], prog_name="teekit-verify")

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from teekit_verify.cli.options.groups import GroupedCommand
 from teekit_verify.cli.options.shared import DebugOption, JsonOption, say
-from teekit_verify.cli.options.signing import AtOption, KeyOption, TrustedKeysOption, day, signing_key
+from teekit_verify.cli.options.signing import KeyOption, OnOption, TrustedKeysOption, day, signing_key
 from teekit_verify.core.outcome import ExitStatus
 
 attest = typer.Typer(
@@ -18,7 +19,7 @@ attest = typer.Typer(
 )
 
 
-@attest.command("create")
+@attest.command("create", cls=GroupedCommand)
 def create(
     report: Annotated[
         Path, typer.Argument(metavar="REPORT", help="The report folder of your rebuild.", exists=True, file_okay=False)
@@ -49,7 +50,7 @@ def create(
     return ExitStatus.HOLDS
 
 
-@attest.command("verify")
+@attest.command("verify", cls=GroupedCommand)
 def verify(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="The auditors' statements.")],
     threshold: Annotated[int, typer.Option(metavar="N", min=1, help="How many auditors must agree.")],
@@ -58,7 +59,7 @@ def verify(
         Path | None,
         typer.Option(metavar="FILE", help="A file that the statements must be about.", exists=True, dir_okay=False),
     ] = None,
-    at: AtOption = None,
+    on: OnOption = None,
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
@@ -75,10 +76,10 @@ def verify(
     from teekit_verify.reference.signing.keys import load_trusted_keys
     from teekit_verify.report import attest_report, layout
 
-    trusted, on = load_trusted_keys(trusted_keys), day(at)
+    trusted, today = load_trusted_keys(trusted_keys), day(on)
     wanted = (artifact.name, digest_file(artifact)) if artifact else None
     read = [(str(file), statement.read_file(read_bounded(file), str(file))) for file in files]
-    result = tally([cast(file, envelopes, trusted, on) for file, envelopes in read], threshold, wanted)
+    result = tally([cast(file, envelopes, trusted, today) for file, envelopes in read], threshold, wanted)
     if json_output:
         typer.echo(attest_report.render(result).decode(), nl=False)
     else:

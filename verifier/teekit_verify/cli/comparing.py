@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import typer
@@ -25,8 +26,23 @@ if TYPE_CHECKING:
     from teekit_verify.appraisal.guest_states import SecureBoot
     from teekit_verify.core.digest import Digest
     from teekit_verify.core.outcome import ExitStatus
+    from teekit_verify.prediction.given_apps import GivenApps
     from teekit_verify.reference.google_signature import TrustedRoot
     from teekit_verify.reference.published import PublishedFile, ReferenceValues
+
+
+@dataclass(frozen=True, slots=True)
+class GuestQuestion:
+    """What a guest gave, and what is asked of it. `platform` is one of the reference's, or None for the one that fits.
+    `firmware`: MRTDs that are vouched for. `given` is what it should have been given to run, None as the reference says.
+    """
+
+    files: GuestFiles
+    policy: QuotePolicy
+    platform: str | None
+    firmware: tuple[Digest, ...]
+    secure_boot: SecureBoot | None
+    given: GivenApps | None = None
 
 
 def compare_file(
@@ -41,8 +57,8 @@ def compare_file(
     wanted = (Given.DOCUMENT, Given.REFERENCE) if claims else (*ARTIFACTS, Given.DOCUMENT)
     with expecting(ref, Given.REFERENCE, Given.DOCUMENT), expecting(file, *wanted):
         compared = api.appraise_claims(ref, file, root=root) if claims else api.appraise_artifact(ref, file, root=root)
-    _warn_if_withdrawn(ref)
-    used = _used(ref, compared.published, compared.values)
+    warn_if_withdrawn(ref)
+    used = reference_used(ref, compared.published, compared.values)
     report = ComparisonReport(
         used, compared.measurements, compared.checklist, compared.conclusion, __version__, claimed=claims
     )
@@ -55,29 +71,28 @@ def compare_file(
 
 
 def compare_quote(
-    ref: Path,
-    root: TrustedRoot | None,
-    files: GuestFiles,
-    policy: QuotePolicy,
-    platform: str | None,
-    firmware: tuple[Digest, ...],
-    secure_boot: SecureBoot | None = None,
-    *,
-    events: bool,
-    json_output: bool,
+    ref: Path, root: TrustedRoot | None, question: GuestQuestion, *, events: bool, json_output: bool
 ) -> ExitStatus:
-    """As `compare_file`; `platform` is one of the reference's, or None for the one that fits. `firmware`: MRTDs vouched for."""
+    """As `compare_file`."""
+    files = question.files
     with (
         expecting(ref, Given.REFERENCE, Given.DOCUMENT),
         expecting(files.eventlog, Given.LOG, Given.QUOTE),
         expecting(files.quote, Given.QUOTE),
     ):
         guest = api.appraise_guest(
-            ref, files, policy, platform=platform, secure_boot=secure_boot, firmware=firmware, root=root
+            ref,
+            files,
+            question.policy,
+            platform=question.platform,
+            secure_boot=question.secure_boot,
+            firmware=question.firmware,
+            root=root,
+            given=question.given,
         )
-    _warn_if_withdrawn(ref)
+    warn_if_withdrawn(ref)
     appraisal = guest.appraisal
-    used = _used(ref, guest.published, appraisal.values)
+    used = reference_used(ref, guest.published, appraisal.values)
     if json_output:
         about = quote_report.render_quote_appraisal(guest.quote, guest.signature, appraisal.quote)
         typer.echo(json.dumps(presented_report.render_presented(used, appraisal, about), indent=2))
@@ -86,10 +101,10 @@ def compare_quote(
     return guest.status
 
 
-def _warn_if_withdrawn(ref: Path) -> None:
+def warn_if_withdrawn(ref: Path) -> None:
     if (why := withdrawal_of(ref)) is not None:
         say_warning(f"{ref} is of a release that is withdrawn: {why}")
 
 
-def _used(ref: Path, published: PublishedFile, values: ReferenceValues) -> ReferenceUsed:
+def reference_used(ref: Path, published: PublishedFile, values: ReferenceValues) -> ReferenceUsed:
     return ReferenceUsed(str(ref), published.title(values), values.commit, published.sha256)

@@ -3,100 +3,90 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 import typer
 
-from teekit_verify.cli.options import measure as given
-from teekit_verify.cli.options.shared import DebugOption, EventsOption, JsonOption, say_warning
-from teekit_verify.cli.wrong_file import ARTIFACTS, expecting
+from teekit_verify.cli.options.groups import grouped
+from teekit_verify.cli.options.measure import (
+    DirectBootOptions,
+    FileArgument,
+    GivenOptions,
+    GoogleOptions,
+    ImageOptions,
+    MrtdOrderOption,
+    OutputOptions,
+    QemuOptions,
+    StubOptions,
+    measure_request,
+)
+from teekit_verify.cli.options.shared import DebugOption, say_warning
+from teekit_verify.cli.wrong_file import ARTIFACTS, Given, expecting
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
+if TYPE_CHECKING:
+    from teekit_verify.api import Measured, MeasuredFirmware
 
+
+@grouped
 def measure(
-    file: given.FileArgument = None,
-    platform: given.PlatformOption = None,
-    profile: given.ProfileOption = None,
-    vtpm: given.VtpmOption = None,
-    machine: given.MachineOption = None,
-    firmware: given.FirmwareOption = None,
-    disks: given.DisksOption = None,
-    memory: given.MemoryOption = None,
-    cpus: given.CpusOption = None,
-    edk2: given.Edk2Option = None,
-    qemu: given.QemuOption = None,
-    kernel: given.KernelOption = None,
-    initrd: given.InitrdOption = None,
-    cmdline: given.CmdlineOption = None,
-    events: EventsOption = False,
-    output: given.OutputOption = None,
-    pcrlock: given.PcrlockOption = False,
-    format_name: given.FormatOption = None,
-    mrtd_order: given.MrtdOrderOption = "both",
-    json_output: JsonOption = False,
+    image: ImageOptions,
+    stub: StubOptions,
+    google: GoogleOptions,
+    qemu: QemuOptions,
+    direct: DirectBootOptions,
+    given: GivenOptions,
+    output: OutputOptions,
+    file: FileArgument = None,
+    mrtd_order: MrtdOrderOption = "both",
     debug: DebugOption = False,
 ) -> ExitStatus:
     """Predict the measurement registers of a guest that boots FILE.
 
-    Each comes with the event log that leads to it. Of firmware: MRTD. With --kernel: of a guest that QEMU starts without a
-    disk. What FILE does not decide (the GPT, for a UKI without its disk; the firmware) is said to be not known, with the
-    reason.
+    Each comes with the event log that leads to it. Of firmware: MRTD. With --direct-kernel: of a guest that QEMU starts
+    without a disk. What FILE does not decide (the GPT, for a UKI without its disk; the firmware) is said to be not known,
+    with the reason.
 
     Exit status: 0 it was measured, 2 it could not be. Nothing is compared.
     """
-    from teekit_verify.artifacts.tdvf import is_tdvf
-    from teekit_verify.boot.machine_request import MachineRequest
-    from teekit_verify.cli.measure_firmware import measure_firmware
-    from teekit_verify.core.files import write_named
-    from teekit_verify.documents.create import dump_measurements
-    from teekit_verify.prediction.image import booted_profile, booted_without_variables, measure_file, platforms_for
-    from teekit_verify.reference.writers import writer
-    from teekit_verify.report import layout, terminal
+    from teekit_verify import api
 
-    chosen = writer("pcrlock") if pcrlock else None if format_name is None else writer(format_name)
-    _require(not (pcrlock and format_name), "--pcrlock is --format pcrlock: give one of them")
-    request = MachineRequest(machine or (), firmware, disks, memory, cpus, edk2, qemu)
-    of_images = bool(platform) or profile is not None or vtpm is not None or pcrlock
-    booted = ""
-    if kernel is not None:
-        _require(
-            file is None and not of_images,
-            "--kernel goes with neither FILE, --platform, --profile, --vtpm nor --pcrlock",
-        )
-        measurements = request.measure_kernel(kernel, initrd, cmdline)
+    request = measure_request(file, image, stub, google, qemu, direct, given, output, mrtd_order)
+    with nullcontext() if file is None else expecting(file, *ARTIFACTS, Given.FIRMWARE):
+        found = api.measure(request)
+    if isinstance(found, api.MeasuredFirmware):
+        _show_firmware(found, output)
     else:
-        _require(file is not None, "Missing argument 'FILE'")
-        _require(initrd is None and cmdline is None, "--initrd and --cmdline go with --kernel")
-        assert file is not None  # noqa: S101 - for mypy
-        if is_tdvf(file):
-            _require(
-                not of_images and not chosen and output is None and not request.any,
-                "of firmware alone, only MRTD is measured",
-            )
-            return measure_firmware(file, mrtd_order, json_output=json_output)
-        names = platform or (list(chosen.platforms) if chosen else ["gcp"] if machine else [])
-        with expecting(file, *ARTIFACTS):
-            platforms = platforms_for(file, names, vtpm=vtpm)
-            measurements = measure_file(file, platforms, machines=request.machines(platforms), profile=profile or "0")
-            booted = booted_profile(file, profile or "0")
-    document = dump_measurements(measurements)
-    if output is not None:
-        write_named(output, document)
-    if chosen is not None:
-        typer.echo(chosen.write(measurements).decode(), nl=False)
-    elif json_output:
-        typer.echo(document.decode(), nl=False)
-    else:
-        terminal.show_measurements(measurements, layout.console(sys.stdout), events=events)
-        if booted:
-            typer.echo(booted)
-        if file is not None and not booted_without_variables(file):
-            say_warning(
-                f"the host may change its command line with no register showing it: `inspect {file.name}` tells"
-            )
+        _show(found, output, "" if file is None else file.name)
     return ExitStatus.HOLDS
 
 
-def _require(holds: bool, problem: str) -> None:
-    if not holds:
-        raise TeekitError(problem, hint="Run it with --help to see how it is used.")
+def _show(found: Measured, output: OutputOptions, name: str) -> None:
+    from teekit_verify.core.files import write_named
+    from teekit_verify.report import layout, measure_report
+
+    if output.output is not None:
+        write_named(output.output, measure_report.render(found.measurements))
+    if found.formatted is not None:
+        typer.echo(found.formatted.decode(), nl=False)
+    elif output.json_output:
+        typer.echo(measure_report.render(found.measurements).decode(), nl=False)
+    else:
+        measure_report.show(found.measurements, found.profile, layout.console(sys.stdout), events=output.events)
+        if found.host_may_change_cmdline:
+            say_warning(f"the host may change its command line with no register showing it: `inspect {name}` tells")
+
+
+def _show_firmware(found: MeasuredFirmware, output: OutputOptions) -> None:
+    from teekit_verify.report import layout
+    from teekit_verify.report.inspect import firmware
+
+    if output.output is not None:
+        raise TeekitError("--output is for the measurements of an image", hint="Leave it out: firmware has MRTD alone.")
+    report = firmware.firmware_report(found.measurement, found.facts)
+    if output.json_output:
+        typer.echo(firmware.render_mrtd(report).decode(), nl=False)
+    else:
+        firmware.show_mrtd(report, layout.console(sys.stdout))

@@ -9,41 +9,22 @@ from typing import Annotated
 
 import typer
 
-from teekit_verify.cli.options.quote import (
-    AllowDebugOption,
-    AllowSeptVeOption,
-    AllowServiceTdOption,
-    AllowUncheckedOption,
-    AtOption,
-    CollateralOption,
-    NonceOption,
-    PublicKeyOption,
-    ReportDataOption,
-    ServiceTdOption,
-    TrustedRootOption,
-    quote_policy,
-)
+from teekit_verify.cli.options.groups import grouped
+from teekit_verify.cli.options.quote import ExceptionOptions, ReportDataOptions, TrustOptions, quote_policy
 from teekit_verify.cli.options.shared import DebugOption, JsonOption
 from teekit_verify.cli.wrong_file import Given, expecting
 from teekit_verify.core.outcome import ExitStatus
 
 
+@grouped
 def quote(
     file: Annotated[
         Path,
         typer.Argument(metavar="FILE", help="A TDX quote as bytes, hexadecimal, base64 or JSON.", show_default=False),
     ],
-    report_data: ReportDataOption = None,
-    nonce: NonceOption = None,
-    public_key: PublicKeyOption = None,
-    allow_debug: AllowDebugOption = False,
-    allow_unchecked: AllowUncheckedOption = None,
-    allow_service_td: AllowServiceTdOption = False,
-    service_td: ServiceTdOption = None,
-    allow_sept_ve: AllowSeptVeOption = False,
-    collateral: CollateralOption = None,
-    at: AtOption = None,
-    trusted_root: TrustedRootOption = None,
+    asked: ReportDataOptions,
+    trust: TrustOptions,
+    exceptions: ExceptionOptions,
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
@@ -57,18 +38,7 @@ def quote(
     from teekit_verify import api
     from teekit_verify.report import layout, quote_report
 
-    allowed = {"allow_debug": allow_debug, "allow_service_td": allow_service_td, "allow_sept_ve": allow_sept_ve}
-    policy = quote_policy(
-        report_data,
-        nonce,
-        public_key,
-        collateral,
-        at,
-        trusted_root,
-        allow_unchecked=allow_unchecked,
-        service_tds=service_td,
-        **allowed,
-    )
+    policy = quote_policy(asked, trust, exceptions)
     with expecting(file, Given.QUOTE):
         verified = api.verify_quote(file, policy)
     whole = verified.quote, verified.signature, verified.appraisal

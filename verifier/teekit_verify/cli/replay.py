@@ -20,7 +20,7 @@ def replay(
         typer.Argument(
             metavar="EVENTLOG",
             help="A TPM event log (binary_bios_measurements), the data of a CCEL (/sys/firmware/acpi/tables/data/CCEL), a dstack "
-            "guest's log, a canonical event log (CEL), IMA's list, or what carries one of these.",
+            "guest's log, a canonical event log (CEL), the log of what a guest runs, IMA's list, or what carries one of these.",
             show_default=False,
         ),
     ],
@@ -71,8 +71,9 @@ def replay(
     of them says whether the guest is acceptable.
     """
     from teekit_verify.appraisal.guest.eventlog import compare_logs, compare_with_quote
-    from teekit_verify.evidence.eventlog import LogKind
-    from teekit_verify.evidence.files import read_log
+    from teekit_verify.core.files import read_bounded
+    from teekit_verify.evidence.eventlog import MAX_LOG_BYTES, LogKind
+    from teekit_verify.evidence.files import more_logs, read_log
     from teekit_verify.evidence.quote import read_quote
     from teekit_verify.report import boot_report, layout
     from teekit_verify.report.inspect import evidence as evidence_report
@@ -80,18 +81,22 @@ def replay(
     log_kind = None if kind is None else LogKind(kind.upper())
     with expecting(eventlog, Given.LOG):
         log = read_log(eventlog, table=table, kind=log_kind, ima=ima)
+        beside = more_logs(read_bounded(eventlog, MAX_LOG_BYTES, "an event log"), log) if log_kind is None else ()
     with expecting(against, Given.LOG):
         other = None if against is None else read_log(against, kind=log_kind)
-    logs = (log,) if other is None else (log, other)
+    logs = (log, *beside) if other is None else (log, *beside, other)
     with expecting(quote, Given.QUOTE):
         quoted = None if quote is None else compare_with_quote(log, read_quote(quote))
     expected = None if other is None else compare_logs(other, log)
     if json_output:
         document = boot_report.render_event_log(log, events=events)
+        if beside:
+            document["more_event_logs"] = [boot_report.render_event_log(it, events=events) for it in beside]
         compared = evidence_report.render_comparisons(quoted, expected, logs=logs)
         typer.echo(json.dumps({**document, **compared}, indent=2))
     else:
         out = layout.console(sys.stdout)
-        boot_report.show_event_log(log, out, events=events)
+        for one in (log, *beside):
+            boot_report.show_event_log(one, out, events=events)
         evidence_report.show_comparisons(quoted, expected, out, logs=logs)
     return evidence_report.exit_status(quoted, expected, logs=logs)

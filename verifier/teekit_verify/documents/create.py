@@ -65,6 +65,7 @@ def create_reference(
         inputs=in_order(build.inputs),
         artifacts=tuple(sorted(build.artifacts, key=lambda artifact: artifact.name)),
         platforms=published_platforms(measurements),
+        apps=next((document.apps for document in measurements if document.apps is not None), None),
     )
 
 

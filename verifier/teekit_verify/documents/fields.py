@@ -5,6 +5,8 @@ Each is a type alias that pydantic reads: the value in memory is a `Digest` or a
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -30,6 +32,7 @@ Item = TypeVar("Item")
 Name = Annotated[str, Field(min_length=1, max_length=255)]
 Path = Annotated[str, Field(min_length=1, max_length=4096)]
 Text = Annotated[str, Field(max_length=4096)]
+Hostname = Annotated[str, Field(pattern=r"^[a-z0-9.-]{1,253}$")]
 Commit = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")]
 NarHash = Annotated[str, Field(pattern=r"^sha256-[A-Za-z0-9+/]{43}=$")]
 StorePath = Annotated[str, Field(pattern=r"^/nix/store/[0-9a-z]{32}-[0-9A-Za-z+._?=-]{1,211}$")]
@@ -72,6 +75,29 @@ Sha384 = Annotated[
     PlainValidator(_parse_sha384),
     PlainSerializer(_hex, return_type=str),
     WithJsonSchema({"type": "string", "pattern": _hex_pattern(Algorithm.SHA384)}),
+]
+
+
+def _parse_base64(text: object) -> bytes:
+    """Padded, of the standard alphabet, so that bytes have one spelling (RFC 4648, 4)."""
+    try:
+        data = base64.b64decode(text, validate=True) if isinstance(text, str) else None
+    except (binascii.Error, ValueError):
+        data = None
+    if data is None or _dump_base64(data) != text:
+        raise ValueError("must be base64")
+    return data
+
+
+def _dump_base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+Base64 = Annotated[
+    bytes,
+    PlainValidator(_parse_base64),
+    PlainSerializer(_dump_base64, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9+/]*={0,2}$"}),
 ]
 
 _BANKS = (Algorithm.SHA256, Algorithm.SHA384)

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.core.errors import TeekitError
 from teekit_verify.documents import fields
+from teekit_verify.documents.app_manifest import MOST_MANIFESTS, Manifest, parse_manifest, require_hostname
 from teekit_verify.registers.events import Event
 from teekit_verify.registers.registers import Register
 from teekit_verify.registers.replay import replay
@@ -270,10 +272,61 @@ class Disk:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenSet:
+    """What a machine may be given to run: the exact bytes of manifests, and the hostnames, None where any will do."""
+
+    __pydantic_config__: ClassVar = _STRICT
+    label: fields.Name
+    manifests: Annotated[tuple[fields.Base64, ...], Field(min_length=1, max_length=MOST_MANIFESTS)]
+    hostnames: Annotated[tuple[fields.Hostname, ...], Field(max_length=100)] | None = None
+
+    @property
+    def parsed(self) -> tuple[Manifest, ...]:
+        return tuple(map(parse_manifest, self.manifests))
+
+
+def _takeable(given: GivenSet) -> GivenSet:
+    """What the guest would refuse names no app."""
+    try:
+        for number, content in enumerate(given.manifests):
+            parse_manifest(content, f"manifest {number}")
+        names = [require_hostname(name) for name in given.hostnames or ()]
+    except TeekitError as error:
+        raise ValueError(error.message) from error
+    if names != list(given.hostnames or ()):
+        raise ValueError("hostnames must be in lower case")
+    return given
+
+
+@dataclass(frozen=True, slots=True)
+class Apps:
+    """That the image measures what it runs, in the `format` of docs/app-identity.md, and what it may be; `acceptable` is empty where
+    nobody has said yet.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+    format: Literal["teekit measured v1"]
+    acceptable: Annotated[
+        tuple[Annotated[GivenSet, AfterValidator(_takeable)], ...],
+        Field(max_length=100),
+        fields.unique(lambda given: given.label, "label"),
+    ] = ()
+
+
+def _without_empty_apps(document: object, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    """Documents about images that do not measure apps have the bytes from before there were any that do."""
+    found: dict[str, Any] = dump(document)
+    if found["apps"] is None:
+        del found["apps"]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
 class Measurements:
     """`measurements.json`: what was predicted for one artifact, for each platform it was predicted for.
 
-    The artifact is a UKI: a file of its own, or the one that `disk` boots.
+    The artifact is a UKI: a file of its own, or the one that `disk` boots. `apps` is None where the image does not measure what it
+    runs.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -283,6 +336,11 @@ class Measurements:
     stub_version: fields.Name
     platforms: Annotated[dict[fields.PlatformName, _Registers], Field(max_length=64), fields.SORTED]
     disk: Disk | None = None
+    apps: Apps | None = None
+
+    @model_serializer(mode="wrap")
+    def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _without_empty_apps(self, dump)
 
 
 class Policy(Enum):
@@ -342,3 +400,8 @@ class Reference:
     inputs: Inputs
     artifacts: Artifacts
     platforms: Annotated[dict[fields.PlatformName, _ReferenceRegisters], Field(max_length=64), fields.SORTED]
+    apps: Apps | None = None
+
+    @model_serializer(mode="wrap")
+    def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _without_empty_apps(self, dump)

@@ -43,7 +43,11 @@ def is_cel_tlv(data: bytes) -> bool:
 def is_cel_json(document: object) -> bool:
     """Whether this is a list of records, or one."""
     first = document[0] if isinstance(document, list) and document else document
-    return isinstance(first, dict) and "digests" in first and not {"pcr", "nv_index", "nvIndexName"}.isdisjoint(first)
+    return (
+        isinstance(first, dict)
+        and "digests" in first
+        and not {"pcr", "rtmr", "nv_index", "nvIndexName"}.isdisjoint(first)
+    )
 
 
 def parse_cel_tlv(data: bytes) -> EventLog:

@@ -13,6 +13,7 @@ from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import MalformedInputError, printable
 from teekit_verify.evidence.devicepath import device_path_text
 from teekit_verify.registers.events import EventType
+from teekit_verify.registers.measured import MEASURED_EVENT, Measured, split_hashed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,6 +146,18 @@ def _guid(reader: Reader) -> str:
     return str(uuid.UUID(bytes_le=bytes(reader.take(16, "GUID")))).upper()
 
 
+def _given(data: bytes) -> str:
+    """What a guest was given to run."""
+    kind, content = split_hashed(data) or ("", data)
+    text = content.decode("utf-8")
+    if kind == Measured.APP.value:
+        number, _, sha256 = text.partition(" ")
+        return f"app {number}, sha256 {sha256}"
+    if kind == Measured.MANIFEST.value:
+        return f"manifest {' '.join(text.split())}"
+    return f"{kind} {text}".rstrip()
+
+
 _DECODERS: dict[int, Callable[[bytes], str]] = {
     EventType.EV_SEPARATOR: _separator,
     EventType.EV_EVENT_TAG: _tagged,
@@ -161,5 +174,6 @@ _DECODERS: dict[int, Callable[[bytes], str]] = {
     EventType.EV_EFI_PLATFORM_FIRMWARE_BLOB: _firmware_blob,
     EventType.EV_EFI_PLATFORM_FIRMWARE_BLOB2: _firmware_blob2,
     DSTACK_RUNTIME_EVENT: _runtime_event,
+    MEASURED_EVENT: _given,
     EventType.EV_EFI_HANDOFF_TABLES2: _handoff_tables2,
 }

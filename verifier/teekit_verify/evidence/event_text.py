@@ -19,6 +19,7 @@ from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import MalformedInputError
 from teekit_verify.evidence.describe import CEL_TEXT_EVENT, COS_EVENT, DSTACK_RUNTIME_EVENT, IMA_EVENT
 from teekit_verify.registers.events import EventType
+from teekit_verify.registers.measured import MEASURED_EVENT
 from teekit_verify.registers.registers import pcr, rtmr
 
 if TYPE_CHECKING:
@@ -228,4 +229,5 @@ _CLAIMS: dict[int, Callable[[Event], _Claim]] = {
     IMA_EVENT: _whole,
     COS_EVENT: _whole,
     CEL_TEXT_EVENT: _whole,
+    MEASURED_EVENT: _whole,
 }

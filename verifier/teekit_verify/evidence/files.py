@@ -19,6 +19,7 @@ from teekit_verify.evidence.foreign import foreign_evidence
 from teekit_verify.evidence.ima import in_register, is_ima_list, parse_ima_list
 from teekit_verify.evidence.plain_json import is_text
 from teekit_verify.evidence.quote import Quote, parse_quote
+from teekit_verify.evidence.runtime_log import is_runtime_log, parse_records
 from teekit_verify.registers.registers import RegisterKind, rtmr
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ _IMA_REGISTER = rtmr(2)
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What one file holds: a quote, an event log, a CCEL table, an HCL report. Answers of dstack hold a quote and its log, evidence
-    of Azure's guests a quote and an HCL report.
+    of Azure's guests a quote and an HCL report. `more_logs` are other registers' logs in the same file.
     """
 
     name: str
@@ -47,6 +48,11 @@ class Evidence:
     log: EventLog | None = None
     table: CcelTable | None = None
     hcl: HclReport | None = None
+    more_logs: tuple[EventLog, ...] = ()
+
+    @property
+    def logs(self) -> tuple[EventLog, ...]:
+        return (() if self.log is None else (self.log,)) + self.more_logs
 
 
 def read_log(
@@ -62,6 +68,17 @@ def read_log(
     else:
         log = parse_log(data, kind, str(path))
     return log if ima is None else with_ima(log, parse_ima_list(read_bounded(ima, MAX_LOG_BYTES, "an IMA list")))
+
+
+def more_logs(data: bytes, log: EventLog | None) -> tuple[EventLog, ...]:
+    """Those of a runtime log that are not `log`: it may have events of RTMR3 and of PCR 15."""
+    lists = [item.content for item in find_evidence(data, "event log") if item.kind is Kind.CEL_JSON]
+    found = [one for item in lists if is_runtime_log(item) for one in _given(item, len(data))]
+    return tuple(one for one in found if log is None or one.kind is not log.kind)
+
+
+def _given(content: object, size_bytes: int) -> tuple[EventLog, ...]:
+    return parse_records(content if isinstance(content, list) else [content], size_bytes).logs
 
 
 def log_beside_quote(path: Path) -> EventLog | None:
@@ -141,6 +158,9 @@ def _parse_carried(item: Carried, kind: LogKind | None, size_bytes: int) -> Even
     content = item.content
     if item.kind is Kind.DSTACK_LOG:
         return dstack_log(content, size_bytes)
+    if item.kind is Kind.CEL_JSON and is_runtime_log(content):
+        logs = _given(content, size_bytes)
+        return next((log for log in logs if log.kind is kind), logs[0])
     if item.kind is Kind.CEL_JSON:
         return parse_cel_json(content, size_bytes)
     if not isinstance(content, bytes):
@@ -180,12 +200,14 @@ def parse_evidence(data: bytes, name: str) -> Evidence:
     kinds = {item.kind for item in found}
     tables, reports = ([item.content for item in found if item.kind is kind] for kind in (Kind.TABLE, Kind.HCL))
     has_none = not kinds - {Kind.FOREIGN}
+    log = parse_log(data, None, name) if kinds & LOGS else None
     return Evidence(
         name,
         len(data),
         Digest.of(Algorithm.SHA256, data),
         quote=parse_quote(data) if Kind.QUOTE in kinds or has_none else None,
-        log=parse_log(data, None, name) if kinds & LOGS else None,
+        log=log,
+        more_logs=more_logs(data, log) if Kind.CEL_JSON in kinds else (),
         table=parse_table(tables[0]) if tables and isinstance(tables[0], bytes) else None,
         hcl=hcl.parse_hcl_report(reports[0]) if reports and isinstance(reports[0], bytes) else None,
     )

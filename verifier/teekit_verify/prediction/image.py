@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from teekit_verify import __version__
@@ -14,16 +14,21 @@ from teekit_verify.core.files import read_beginning
 from teekit_verify.documents import model
 from teekit_verify.documents.create import register_value
 from teekit_verify.inspection.host_inputs import has_no_efi_variables
+from teekit_verify.prediction.given_apps import apps_of, measures_apps, with_given_apps
 from teekit_verify.prediction.machines import on_record
 from teekit_verify.prediction.platforms import IMAGE_PLATFORMS, PLATFORMS, Platform, subject_of
-from teekit_verify.prediction.stub import behaviour_of, profile_number, profiles
+from teekit_verify.prediction.stub import profile_number, profiles
+from teekit_verify.prediction.stub_machine import NO_INPUTS, StubInputs
+from teekit_verify.prediction.stub_releases import behaviour_of
 from teekit_verify.registers.registers import rtmr
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
+    from teekit_verify.artifacts.disk import BootArtifact
     from teekit_verify.artifacts.uki import UnifiedKernelImage
+    from teekit_verify.prediction.given_apps import GivenApps
     from teekit_verify.prediction.machines import Machines
     from teekit_verify.prediction.platforms import Subject
     from teekit_verify.prediction.uki import Prediction
@@ -41,24 +46,79 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _MADE_FOR = {ArtifactKind.VHD: "azure", ArtifactKind.TAR_GZ: "gcp"}
 
 
+@dataclass(frozen=True, slots=True)
+class BootedProfile:
+    """One of a UKI's `count` profiles: its number, and its ID or an empty text."""
+
+    number: int
+    name: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredImage:
+    """`profile` is None for a UKI with one. `host_may_change_cmdline`: the kernel has EFI variables, through which a host can do so
+    with no register showing it.
+    """
+
+    measurements: model.Measurements
+    profile: BootedProfile | None
+    host_may_change_cmdline: bool
+
+
+def measure_artifact(
+    path: Path,
+    names: Sequence[str],
+    *,
+    vtpm: bool | None,
+    machines: Callable[[Sequence[Platform]], Machines | None],
+    profile: str,
+    given: GivenApps | None = None,
+    stub: StubInputs = NO_INPUTS,
+) -> MeasuredImage:
+    """All about one file from one opening of it. `names` and `vtpm` as for `platforms_for`; `machines` says which are predicted
+    for the platforms that were found. `given` is what the machine is given to run, `stub` what systemd-stub takes up that is not in it.
+
+    Raises TeekitError as `measure_file` does.
+    """
+    _require_known(names)
+    with open_boot_artifact(path) as boot:
+        platforms = _chosen(boot.kind, names, vtpm=vtpm)
+        measurements = _measurements(
+            path, boot, platforms, machines(platforms), disk_digest=None, profile=profile, given=given, stub=stub
+        )
+        may_change = not has_no_efi_variables(boot.uki.text(".cmdline"))
+        return MeasuredImage(measurements, _profile(boot.uki, profile), may_change)
+
+
 def platforms_for(path: Path, names: Sequence[str] = (), *, vtpm: bool | None = None) -> tuple[Platform, ...]:
     """The platforms of these names, else those that a file of this kind is made for; with a vTPM, without, or (None) both.
 
     Raises TeekitError for an unknown name, or if none is left.
     """
+    _require_known(names)
+    return _chosen(None if names else recognise(path), names, vtpm=vtpm)
+
+
+def _require_known(names: Sequence[str]) -> None:
     for name in names:
         if not any(platform.is_called(name) for platform in PLATFORMS):
             raise TeekitError(f"no such platform: {printable(name[:40])}", hint=f"Choose from {_all_names()}.")
-    if not names and (made_for := _MADE_FOR.get(recognise(path))):
-        names = (made_for,)
+
+
+def _chosen(kind: ArtifactKind | None, names: Sequence[str], *, vtpm: bool | None) -> tuple[Platform, ...]:
+    if not names and kind in _MADE_FOR:
+        names = (_MADE_FOR[kind],)
     chosen = tuple(
         platform
         for platform in PLATFORMS
         if (not names or any(platform.is_called(name) for name in names)) and vtpm in {None, platform.vtpm}
     )
     if not chosen:
-        kind = "with" if vtpm else "without"
-        raise TeekitError(f"{', '.join(names)} has no machines {kind} a vTPM", hint=f"Choose from {_all_names()}.")
+        with_or_without = "with" if vtpm else "without"
+        raise TeekitError(
+            f"{', '.join(names)} has no machines {with_or_without} a vTPM", hint=f"Choose from {_all_names()}."
+        )
     return chosen
 
 
@@ -73,43 +133,79 @@ def measure_file(
     machines: Machines | None = None,
     whole_disk: bool = False,
     profile: str = "0",
+    given: GivenApps | None = None,
+    stub: StubInputs = NO_INPUTS,
 ) -> model.Measurements:
     """The measurements of a UKI or of the UKI on a disk; with `whole_disk`, all of the disk's bytes are hashed as well.
-    With `machines`, these are predicted instead of their platform. `profile` is the number or ID of the UKI's profile.
+    With `machines`, these are predicted instead of their platform. `profile` is the number or ID of the UKI's profile. `given` is what
+    the machine is given to run. `stub` is what systemd-stub takes up that is not in the file.
 
-    Raises TeekitError for other files, and for a UKI whose measuring is not known.
+    Raises TeekitError for other files, for a UKI whose measuring is not known, and for `given` of an image that does not measure it.
     """
-    with open_boot_artifact(path) as boot, ThreadPoolExecutor(1) as beside:
-        uki, disk = boot.uki, None
+    with open_boot_artifact(path) as boot:
+        digest = digest_file(path) if whole_disk and boot.kind is not ArtifactKind.UKI else None
+        return _measurements(
+            path, boot, platforms, machines, disk_digest=digest, profile=profile, given=given, stub=stub
+        )
+
+
+def _measurements(
+    path: Path,
+    boot: BootArtifact,
+    platforms: Sequence[Platform],
+    machines: Machines | None,
+    *,
+    disk_digest: Digest | None,
+    profile: str,
+    given: GivenApps | None,
+    stub: StubInputs,
+) -> model.Measurements:
+    uki, disk = boot.uki, None
+    with ThreadPoolExecutor(1) as beside:
         whole = beside.submit(Digest.of, Algorithm.SHA256, uki.data)  # leaves no processor idle
-        subject = subject_of(boot, profile=profile_number(uki, profile))
+        subject = _subject(path, boot, profile, stub)
         if boot.kind is not ArtifactKind.UKI:
-            digest = digest_file(path) if whole_disk else None
-            disk = model.Disk(path.name, _FORMATS[boot.kind], path.stat().st_size, digest)
+            disk = model.Disk(path.name, _FORMATS[boot.kind], path.stat().st_size, disk_digest)
+        registers = _without_smbios(_platforms(platforms, subject, machines), uki)
+        apps = _apps(uki, given, path)
         return model.Measurements(
             schema=model.MEASUREMENTS_SCHEMA,
             tool_version=__version__,
             artifact=model.Artifact(boot.name, len(uki.data), whole.result()),
             stub_version=uki.stub_version.text,
-            platforms=_without_smbios(_platforms(platforms, subject, machines), uki),
+            platforms=registers if apps is None else with_given_apps(registers, given),
             disk=disk,
+            apps=apps,
         )
 
 
-def booted_profile(path: Path, profile: str) -> str:
-    """Which of the UKI's profiles is measured, in words; empty where there is one. Raises TeekitError."""
-    with open_boot_artifact(path) as boot:
-        names, number = profiles(boot.uki), profile_number(boot.uki, profile)
-    if len(names) == 1:
-        return ""
-    name = f" ({printable(names[number])})" if names[number] else ""
-    return f"Profile {number}{name} of {len(names)}: the others measure other values (--profile)."
+def _subject(path: Path, boot: BootArtifact, profile: str, stub: StubInputs) -> Subject:
+    if stub.companions and boot.kind is not ArtifactKind.UKI:
+        raise TeekitError(
+            f"{path}: what lies beside the UKI is read from the disk", hint="Leave out --beside, or give the UKI."
+        )
+    return subject_of(
+        boot,
+        profile=profile_number(boot.uki, profile),
+        companions=stub.companions or boot.companions,
+        machine=stub.machine,
+    )
 
 
-def booted_without_variables(path: Path) -> bool:
-    """Whether the command line of a UKI, or of the one on a disk, leaves the kernel without EFI variables, which no register measures."""
-    with open_boot_artifact(path) as boot:
-        return has_no_efi_variables(boot.uki.text(".cmdline"))
+def _apps(uki: UnifiedKernelImage, given: GivenApps | None, path: Path) -> model.Apps | None:
+    if measures_apps(uki):
+        return apps_of(given)
+    if given is None:
+        return None
+    raise UnsupportedInputError(
+        f"{path.name}: this image does not measure what it runs: no register says which app it is",
+        hint="Leave --manifest out, or give an image whose os-release has TEEKIT_MEASURES_APPS=1.",
+    )
+
+
+def _profile(uki: UnifiedKernelImage, profile: str) -> BootedProfile | None:
+    names, number = profiles(uki), profile_number(uki, profile)
+    return None if len(names) == 1 else BootedProfile(number, names[number], len(names))
 
 
 def _platforms(
@@ -148,7 +244,8 @@ def _value(prediction: Prediction) -> model.RegisterValue:
     if not prediction.alternatives:
         return register_value(register, prediction.events, missing=missing)
     values = (
-        model.AcceptableValue(label, register_value(register, events)) for label, events in prediction.alternatives
+        model.AcceptableValue(item.label, register_value(register, item.events, missing=item.missing))
+        for item in prediction.alternatives
     )
     return model.RegisterValue(None, missing, (), tuple(values))
 

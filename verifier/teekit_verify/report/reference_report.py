@@ -10,18 +10,17 @@ from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.documents.inputs import inputs_digest
 from teekit_verify.record.json_report import render
 from teekit_verify.reference.formats import load_published
+from teekit_verify.report.apps import show_apps
 from teekit_verify.report.layout import show_line, show_table, styled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from rich.console import Console
-    from rich.text import Text
-
     from teekit_verify.core.digest import Digest
     from teekit_verify.documents.model import AcceptableValue, Reference, ReferenceRegister
     from teekit_verify.reference.google_signature import TrustedRoot
+    from teekit_verify.report.console import Console, Text
 
 LIST_SCHEMA = "teekit-verify/reference-list/v1"
 _SUFFIXES = (".json", ".pcrlock", ".binarypb")
@@ -35,6 +34,8 @@ def show(reference: Reference, out: Console) -> None:
     show_line(out, f"inputs sha256 {inputs_digest(inputs).hex}")
     show_line(out, f"  {len(inputs.packages)} packages, {len(inputs.source_files)} source files")
     show_line(out, "  environment ", styled(inputs.environment.nar_hash))
+    if reference.apps is not None:
+        show_apps(reference.apps, out)
     out.print()
     rows = [(styled(a.name), styled(a.size_bytes), styled(a.sha256.hex)) for a in reference.artifacts]
     show_table(out, ("artifact", "bytes", "sha256"), rows)

@@ -9,6 +9,7 @@ from teekit_verify.appraisal.facts import LaterState
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.prediction.platforms import PLATFORMS
 from teekit_verify.registers.events import event_type_name
+from teekit_verify.report.apps import show_apps
 from teekit_verify.report.layout import (
     STATUS_STYLES,
     STYLES,
@@ -24,9 +25,6 @@ from teekit_verify.wording.checks import detail_of, name_of, open_words, reason_
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from rich.console import Console
-    from rich.text import Text
-
     from teekit_verify.appraisal.checklist import Checklist
     from teekit_verify.appraisal.facts import Check
     from teekit_verify.documents.model import Measurements, RegisterValue
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
     from teekit_verify.record.document import ComparisonReport
     from teekit_verify.reference.published import ReferenceValues
     from teekit_verify.registers.registers import Register
+    from teekit_verify.report.console import Console, Text
 
 _CLAIMS_MATCH = "MATCH of claims: these measurements are as published; no artifact was looked at"
 _OPEN_MATCH = "MATCH: every byte is as published, and so are the registers whose values are known"
@@ -57,6 +56,8 @@ def show_measurements(measurements: Measurements, out: Console, *, events: bool)
     if measurements.disk is not None:
         disk = measurements.disk
         show_line(out, "on the disk ", styled(disk.name, "bold"), f" ({disk.format.value}, {disk.size_bytes} bytes)")
+    if measurements.apps is not None:
+        show_apps(measurements.apps, out)
     for platform, registers in measurements.platforms.items():
         out.print()
         rows = [row for register, value in registers.items() for row in _value_rows(str(register), value)]

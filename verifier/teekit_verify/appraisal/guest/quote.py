@@ -48,6 +48,8 @@ class Unchecked(Enum):
     REPORT_DATA = "report-data"
     TCB = "tcb"
     REVOCATION = "revocation"
+    APP = "app"
+    CHANNEL = "channel"
 
 
 _UNCHECKED = {
@@ -75,6 +77,8 @@ class QuotePolicy:
     allow_unchecked: frozenset[Unchecked] = frozenset()
     service_tds: tuple[bytes, ...] = ()
     """Values of MRSERVICETD that are accepted, 48 bytes each."""
+    azure_roots: tuple[x509.Certificate, ...] = ()
+    """Roots of a vTPM's key that are trusted besides Microsoft's of 2023."""
 
 
 class Answer(Enum):

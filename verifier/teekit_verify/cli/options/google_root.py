@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from teekit_verify.reference.google_signature import TrustedRoot
+    from teekit_verify.api import TrustedRoot
 
 GoogleRootOption = Annotated[
     Path | None,
@@ -23,9 +23,6 @@ GoogleRootOption = Annotated[
 
 def google_root_at(path: Path | None, at: str | None = None) -> TrustedRoot | None:
     """`at` is a time as in `--at`; None is now. Raises TeekitError."""
-    from teekit_verify.appraisal.guest.policy import parse_time
-    from teekit_verify.reference.google_signature import TrustedRoot, load_certificate
+    from teekit_verify import api
 
-    if path is None:
-        return None
-    return TrustedRoot(load_certificate(path), datetime.now(UTC) if at is None else parse_time(at))
+    return None if path is None else api.google_root(path, at or datetime.now(UTC))

@@ -1,51 +1,17 @@
-"""What is asked of a quote, wherever one is given: the options of `quote` and of `compare --quote`."""
+"""What is asked of a quote, wherever one is given: the options of `quote` and of `compare --quote`, in groups."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
 if TYPE_CHECKING:
-    from teekit_verify.appraisal.guest.quote import QuotePolicy, Unchecked
+    from teekit_verify.api import QuotePolicy
 
-ReportDataOption = Annotated[
-    str | None,
-    typer.Option(metavar="HEX", help="What REPORTDATA must be; zeros follow if it is shorter."),
-]
-NonceOption = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="A file with what REPORTDATA must be, of 1 to 64 bytes; zeros follow."),
-]
-PublicKeyOption = Annotated[
-    Path | None,
-    typer.Option(metavar="PEM", help="REPORTDATA must be the SHA-256, SHA-384 or SHA-512 of this key (DER, SPKI)."),
-]
-AllowDebugOption = Annotated[bool, typer.Option("--allow-debug", help="Do not refuse a debug TD.")]
-AllowUncheckedOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--allow-unchecked",
-        metavar="NAMES",
-        help="What may stay unchecked: report-data, tcb, revocation; several with commas. Without it, that is no verdict.",
-    ),
-]
-AllowServiceTdOption = Annotated[
-    bool, typer.Option("--allow-service-td", help="Do not refuse a TD with a service TD bound to it (MRSERVICETD).")
-]
-ServiceTdOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--service-td", metavar="HEX", help="A service TD that may be bound to it: MRSERVICETD. May be repeated."
-    ),
-]
-AllowSeptVeOption = Annotated[bool, typer.Option("--allow-sept-ve", help="Do not refuse a TD without SEPT_VE_DISABLE.")]
-CollateralOption = Annotated[
-    Path | None,
-    typer.Option(metavar="DIR", help="Revocation lists, TCB info and QE identity that Intel published.", exists=True),
-]
 AtOption = Annotated[
     str | None,
     typer.Option(metavar="TIME", help="The time to check at, as 2026-02-03T04:05:06Z. [default: now]"),
@@ -56,60 +22,85 @@ TrustedRootOption = Annotated[
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class ReportDataOptions:
+    """What REPORTDATA must be, in one of three ways."""
+
+    HEADING: ClassVar = "REPORTDATA"
+    report_data: Annotated[
+        str | None,
+        typer.Option(metavar="HEX", help="What REPORTDATA must be; zeros follow if it is shorter."),
+    ] = None
+    nonce: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A file with what REPORTDATA must be, of 1 to 64 bytes; zeros follow."),
+    ] = None
+    public_key: Annotated[
+        Path | None,
+        typer.Option(metavar="PEM", help="REPORTDATA must be the SHA-256, SHA-384 or SHA-512 of this key (DER, SPKI)."),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrustOptions:
+    """What signatures and the TCB are judged by."""
+
+    HEADING: ClassVar = "What the quote is judged by"
+    collateral: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Revocation lists, TCB info and QE identity that Intel published.", exists=True
+        ),
+    ] = None
+    at: AtOption = None
+    trusted_root: TrustedRootOption = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionOptions:
+    """What is accepted although it would be refused, or would leave no verdict."""
+
+    HEADING: ClassVar = "Exceptions"
+    allow_unchecked: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-unchecked",
+            metavar="NAMES",
+            help="What may stay unchecked: report-data, tcb, revocation, app, channel; several with commas. Without it, that is no verdict.",
+        ),
+    ] = None
+    allow_debug: Annotated[bool, typer.Option("--allow-debug", help="Do not refuse a debug TD.")] = False
+    allow_sept_ve: Annotated[
+        bool, typer.Option("--allow-sept-ve", help="Do not refuse a TD without SEPT_VE_DISABLE.")
+    ] = False
+    allow_service_td: Annotated[
+        bool, typer.Option("--allow-service-td", help="Do not refuse a TD with a service TD bound to it (MRSERVICETD).")
+    ] = False
+    service_td: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--service-td", metavar="HEX", help="A service TD that may be bound to it: MRSERVICETD. May be repeated."
+        ),
+    ] = None
+
+
 def quote_policy(
-    report_data: str | None,
-    nonce: Path | None,
-    public_key: Path | None,
-    collateral: Path | None,
-    at: str | None,
-    trusted_root: Path | None,
-    *,
-    allow_debug: bool,
-    allow_unchecked: list[str] | None = None,
-    allow_service_td: bool = False,
-    allow_sept_ve: bool = False,
-    service_tds: list[str] | None = None,
+    asked: ReportDataOptions, trust: TrustOptions, exceptions: ExceptionOptions, azure_root: Path | None = None
 ) -> QuotePolicy:
     """Raises TeekitError for what cannot be asked."""
-    from teekit_verify.appraisal.guest.policy import parse_time, read_root, requested_report_data
-    from teekit_verify.appraisal.guest.quote import QuotePolicy
-    from teekit_verify.evidence.collateral import read_collateral
+    from teekit_verify import api
 
-    return QuotePolicy(
-        at=datetime.now(UTC) if at is None else parse_time(at),
-        trusted_root=read_root(trusted_root),
-        report_data=requested_report_data(report_data, nonce, public_key),
-        allow_debug=allow_debug,
-        allow_service_td=allow_service_td,
-        allow_sept_ve=allow_sept_ve,
-        collateral=None if collateral is None else read_collateral(collateral),
-        allow_unchecked=_unchecked(allow_unchecked),
-        service_tds=tuple(map(_service_td, service_tds or ())),
+    return api.parse_policy(
+        at=trust.at or datetime.now(UTC),
+        report_data=asked.report_data,
+        nonce=asked.nonce,
+        public_key=asked.public_key,
+        collateral=trust.collateral,
+        trusted_root=trust.trusted_root,
+        allow_unchecked=exceptions.allow_unchecked or (),
+        allow_debug=exceptions.allow_debug,
+        allow_sept_ve=exceptions.allow_sept_ve,
+        allow_service_td=exceptions.allow_service_td,
+        service_tds=exceptions.service_td or (),
+        azure_root=azure_root,
     )
-
-
-def _service_td(text: str) -> bytes:
-    from teekit_verify.core.digest import Algorithm
-    from teekit_verify.core.errors import TeekitError
-    from teekit_verify.documents import fields
-
-    try:
-        return fields.parse_digest(Algorithm.SHA384, text).value
-    except ValueError as error:
-        raise TeekitError(
-            f"--service-td: {error}", hint="Give MRSERVICETD as `inspect` shows it for a TD that you know."
-        ) from error
-
-
-def _unchecked(names: list[str] | None) -> frozenset[Unchecked]:
-    from teekit_verify.appraisal.guest.quote import Unchecked
-    from teekit_verify.core.errors import TeekitError, printable
-
-    known = {item.value: item for item in Unchecked}
-    wanted = [name.strip() for text in names or () for name in text.split(",")]
-    for name in wanted:
-        if name not in known:
-            raise TeekitError(
-                f"--allow-unchecked: no such name: '{printable(name[:40])}'", hint=f"Choose from {', '.join(known)}."
-            )
-    return frozenset(known[name] for name in wanted)

@@ -22,9 +22,10 @@ TrustedKeysOption = Annotated[
         "--trusted-keys", metavar="DIR", help="The folder of the public keys you trust: OWNER.pem. None is built in."
     ),
 ]
-AtOption = Annotated[
+OnOption = Annotated[
     datetime | None,
     typer.Option(
+        "--on",
         "--at",
         metavar="DATE",
         formats=["%Y-%m-%d"],
@@ -33,8 +34,8 @@ AtOption = Annotated[
 ]
 
 
-def day(at: datetime | None) -> date:
-    return (at or datetime.now(UTC)).date()
+def day(on: datetime | None) -> date:
+    return (on or datetime.now(UTC)).date()
 
 
 def signing_key(path: Path) -> SigningKey:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from teekit_verify.cli.options.google_root import GoogleRootOption, google_root_at
+from teekit_verify.cli.options.groups import GroupedCommand
 from teekit_verify.cli.options.shared import DebugOption, JsonOption, say_warning
 from teekit_verify.cli.reference.sign import sign, verify
 from teekit_verify.cli.reference.write import add, create
@@ -90,10 +91,10 @@ def list_files(
     return listed.status
 
 
-reference.command("create")(create)
-reference.command("add")(add)
-reference.command("check")(check)
-reference.command("show")(show)
-reference.command("list")(list_files)
-reference.command("sign")(sign)
-reference.command("verify")(verify)
+reference.command("create", cls=GroupedCommand)(create)
+reference.command("add", cls=GroupedCommand)(add)
+reference.command("check", cls=GroupedCommand)(check)
+reference.command("show", cls=GroupedCommand)(show)
+reference.command("list", cls=GroupedCommand)(list_files)
+reference.command("sign", cls=GroupedCommand)(sign)
+reference.command("verify", cls=GroupedCommand)(verify)

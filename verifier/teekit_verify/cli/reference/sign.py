@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from teekit_verify.cli.options.shared import DebugOption, JsonOption, say
-from teekit_verify.cli.options.signing import AtOption, KeyOption, TrustedKeysOption, day, signing_key
+from teekit_verify.cli.options.signing import KeyOption, OnOption, TrustedKeysOption, day, signing_key
 from teekit_verify.core.outcome import ExitStatus
 
 
@@ -43,7 +43,7 @@ def verify(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A reference file.")],
     trusted_keys: TrustedKeysOption,
     signature: Annotated[Path | None, typer.Option(metavar="FILE", help="Its signature. [default: FILE.sig]")] = None,
-    at: AtOption = None,
+    on: OnOption = None,
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
@@ -60,7 +60,7 @@ def verify(
     trusted = load_trusted_keys(trusted_keys)
     data, place = codec.read_bounded(file), signature or _signature_of(file)
     envelope = dsse.parse(codec.read_bounded(place), str(place))
-    result = verify_reference(data, envelope, trusted, day(at))
+    result = verify_reference(data, envelope, trusted, day(on))
     load.parse_reference(data, str(file))
     if json_output:
         typer.echo(signature_report.render(str(file), result).decode(), nl=False)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from teekit_verify.cli.options.guest import RunsOptions
 from teekit_verify.cli.options.shared import DebugOption, say, say_warning
 from teekit_verify.core.outcome import ExitStatus
 
@@ -35,6 +36,17 @@ def create(
             "May be repeated.",
         ),
     ] = None,
+    manifest: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="What machines may be given to run, of an image that measures it: a manifest; again for the next kettle.",
+        ),
+    ] = None,
+    hostname: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="With --manifest: a hostname; may be repeated. [default: any]"),
+    ] = None,
     debug: DebugOption = False,
 ) -> ExitStatus:
     """Write a file of reference values from a rebuild's report.
@@ -44,6 +56,7 @@ def create(
     from teekit_verify.core.files import write_named
     from teekit_verify.documents.create import create_reference, dump_reference, require_measured_from
     from teekit_verify.documents.load import load_measurements
+    from teekit_verify.prediction.given_apps import accepting
     from teekit_verify.record.publishable import load_publishable
     from teekit_verify.reference.formats import load_published
     from teekit_verify.report.published_report import warnings
@@ -51,7 +64,10 @@ def create(
     build, measured, source = load_publishable(report, commit)
     more = [load_measurements(path) for path in measurements or ()]
     require_measured_from(build, more)
+    given = RunsOptions(manifest, hostname).given
     document = create_reference(release=release, commit=source, build=build, measurements=[measured, *more])
+    if given is not None:
+        document = accepting(document, given, release)
     write_named(output, dump_reference(document))
     say(f"wrote {output}")
     for line in warnings(load_published(output)):

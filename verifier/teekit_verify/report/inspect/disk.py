@@ -17,12 +17,11 @@ from teekit_verify.report.layout import show_line, show_table, styled
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rich.console import Console
-
     from teekit_verify.artifacts.disk import DiskImage
     from teekit_verify.artifacts.gpt import GptEntry
     from teekit_verify.artifacts.vhd import Geometry, VhdFooter
     from teekit_verify.inspection.uki import UkiFacts
+    from teekit_verify.report.console import Console
 
 MAX_FILES = 1000
 _TYPES = {

@@ -16,7 +16,8 @@ from teekit_verify.report.layout import show_line, styled
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rich.console import Console
+    from teekit_verify.report.console import Console
+
 
 _SNIFFED_BYTES = 512
 _PREFIX = "teekit-verify/"

@@ -21,14 +21,13 @@ from teekit_verify.wording.checks import detail_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from rich.console import Console
-
     from teekit_verify.appraisal.facts import Check
     from teekit_verify.appraisal.guest.eventlog import LogComparison
     from teekit_verify.evidence.eventlog import EventLog
     from teekit_verify.evidence.files import Evidence
     from teekit_verify.evidence.hcl import HclReport
     from teekit_verify.evidence.quote import Quote
+    from teekit_verify.report.console import Console
 
 EVIDENCE_SCHEMA = "teekit-verify/evidence/v1"
 NOT_VERIFIED = "not verified"
@@ -130,9 +129,9 @@ def show_evidence(evidence: Evidence, out: Console, *, events: bool = False) -> 
         show_table(
             out, ("field", "value"), [(styled(name), styled(value)) for name, value in _hcl_fields(evidence.hcl)]
         )
-    if evidence.log is not None:
+    for log in evidence.logs:
         out.print()
-        boot_report.show_event_log(evidence.log, out, events=events)
+        boot_report.show_event_log(log, out, events=events)
 
 
 def _show_quote(quote: Quote, out: Console) -> None:
@@ -203,4 +202,6 @@ def render_evidence(evidence: Evidence, *, events: bool = False) -> bytes:
         document["hcl_report"] = {"signature": NOT_VERIFIED, "fields": dict(_hcl_fields(evidence.hcl))}
     if evidence.log is not None:
         document["event_log"] = boot_report.render_event_log(evidence.log, events=events)
+    if evidence.more_logs:
+        document["more_event_logs"] = [boot_report.render_event_log(log, events=events) for log in evidence.more_logs]
     return json.dumps(document, indent=2).encode() + b"\n"

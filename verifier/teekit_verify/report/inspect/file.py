@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from rich.console import Console
+    from teekit_verify.report.console import Console
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from teekit_verify.report.layout import show_line, show_lines, styled
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rich.console import Console
+    from teekit_verify.report.console import Console
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,22 +1,4 @@
-r"""The public API: what other programs may build on. Nothing else of this package is promised.
-
-    from datetime import UTC, datetime
-    from pathlib import Path
-    from teekit_verify import api
-
-    policy = api.policy(
-        at=datetime.now(UTC),
-        report_data=nonce,                  # 64 bytes, or api.NOT_REQUIRED
-        collateral=Path("collateral"),      # or api.NOT_REQUIRED: then neither TCB status nor revocation is known
-    )
-    guest = api.appraise_guest(Path("ref.json"), api.GuestFiles(Path("quote.bin"), eventlog=Path("ccel.bin")), policy)
-    if guest.status is not api.ExitStatus.HOLDS:
-        raise SystemExit("\n".join(guest.reasons))
-
-Every function raises TeekitError (`message`, `hint`, and a `code` that never changes meaning) where there is no verdict because something
-cannot be read or asked. A verdict is a value: `status` is HOLDS only if all that was asked for was compared whole. Nothing
-here reads a clock, prints, or uses the network, but for `rebuild`.
-"""
+"""Appraisal: a quote, a guest, or an artifact against what was published."""
 
 from __future__ import annotations
 
@@ -25,78 +7,45 @@ from enum import Enum
 from typing import TYPE_CHECKING, Literal
 
 from teekit_verify.appraisal.artifact import compare_with_published
-from teekit_verify.appraisal.facts import Check, Fact, Requested, Why
+from teekit_verify.appraisal.facts import Requested
 from teekit_verify.appraisal.guest import appraise as guests
-from teekit_verify.appraisal.guest.appraise import GuestFiles
-from teekit_verify.appraisal.guest.policy import REPORT_DATA_BYTES, ReportDataRequest, read_root
+from teekit_verify.appraisal.guest.live import LiveGuest, appraise_live
+from teekit_verify.appraisal.guest.policy import (
+    REPORT_DATA_BYTES,
+    ReportDataRequest,
+    parse_time,
+    read_root,
+    read_roots,
+    requested_report_data,
+)
 from teekit_verify.appraisal.guest.quote import QuoteAppraisal, QuotePolicy, Unchecked, appraise_quote
 from teekit_verify.core.digest import Algorithm, Digest
-from teekit_verify.core.errors import TeekitError
-from teekit_verify.core.outcome import ExitStatus, Outcome
+from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.documents import fields
 from teekit_verify.documents.load import load_measurements
 from teekit_verify.evidence.authenticity import QuoteSignature, parse_signature
 from teekit_verify.evidence.collateral import read_collateral
 from teekit_verify.evidence.quote import Quote, read_quote
-from teekit_verify.explanation import explain as explanations
-from teekit_verify.explanation.tree import Explanation
 from teekit_verify.prediction import image
-from teekit_verify.prediction.machines import gcp_machines
-from teekit_verify.rebuild.images import DEBIAN_KERNEL
-from teekit_verify.rebuild.project import Project
-from teekit_verify.rebuild.provision import Provision
-from teekit_verify.rebuild.subject import Choice
-from teekit_verify.record.rebuild import RebuildRequest, Rebuilt
-from teekit_verify.record.rebuild import rebuild as run_rebuild
-from teekit_verify.reference.formats import load_published
-from teekit_verify.registers.registers import MRTD, Register, pcr, rtmr
+from teekit_verify.reference.formats import gce_endorsement, load_published
+from teekit_verify.reference.google_signature import TrustedRoot, load_certificate
+from teekit_verify.registers.registers import MRTD, Register, rtmr
 from teekit_verify.wording.checks import detail_of, name_of, reason_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
     from teekit_verify.appraisal.checklist import Checklist, Conclusion
+    from teekit_verify.appraisal.facts import Check
+    from teekit_verify.appraisal.guest.appraise import GuestFiles
     from teekit_verify.appraisal.guest.registers import PresentedAppraisal
     from teekit_verify.appraisal.guest_states import SecureBoot
-    from teekit_verify.core.progress import Progress
+    from teekit_verify.core.outcome import ExitStatus
     from teekit_verify.documents.model import Measurements
-    from teekit_verify.reference.google_signature import TrustedRoot
+    from teekit_verify.prediction.given_apps import GivenApps
     from teekit_verify.reference.published import PublishedFile, ReferenceValues
-
-__all__ = [
-    "MRTD",
-    "NOT_REQUIRED",
-    "Algorithm",
-    "ArtifactAppraisal",
-    "Check",
-    "Digest",
-    "ExitStatus",
-    "Explanation",
-    "Fact",
-    "GuestAppraisal",
-    "GuestFiles",
-    "NotRequired",
-    "Outcome",
-    "QuoteVerification",
-    "RebuildRequest",
-    "Rebuilt",
-    "Register",
-    "TeekitError",
-    "Why",
-    "appraise_artifact",
-    "appraise_claims",
-    "appraise_guest",
-    "describe",
-    "explain",
-    "pcr",
-    "policy",
-    "predict",
-    "rebuild",
-    "rebuild_request",
-    "rtmr",
-    "verify_quote",
-]
 
 
 class NotRequired(Enum):
@@ -149,22 +98,94 @@ def policy(
     )
 
 
-def predict(
-    artifact: Path,
+def parse_policy(
     *,
-    platforms: Sequence[str] = (),
-    machines: Sequence[str] = (),
-    firmware: Path | None = None,
-    profile: str = "0",
-) -> Measurements:
-    """What a guest will measure that boots a UKI, or a disk with one, by platform and register, with the events.
+    at: datetime | str,
+    report_data: str | None = None,
+    nonce: Path | None = None,
+    public_key: Path | None = None,
+    collateral: Path | None = None,
+    trusted_root: Path | None = None,
+    allow_unchecked: Sequence[str] = (),
+    allow_debug: bool = False,
+    allow_sept_ve: bool = False,
+    allow_service_td: bool = False,
+    service_tds: Sequence[str] = (),
+    azure_root: Path | None = None,
+) -> QuotePolicy:
+    """The same from text that somebody typed, where what is left out stays open: no verdict, unless `allow_unchecked` names it.
 
-    `platforms`: `gcp`, `azure`, `qemu`, `tdx`, `uefi-vtpm`; all that the file is for if there are none. `machines`: types of Google
-    Cloud, for MRTD and RTMR0 as well; `firmware` is theirs where it is on no record. `profile` is the number or ID of a UKI's profile.
+    `at` as 2026-02-03T04:05:06Z; `report_data` and `service_tds` in hexadecimal; `nonce` and `public_key` are files.
+    `azure_root` is a PEM file of roots that are trusted for a vTPM's key besides Microsoft's of 2023.
+
+    Raises TeekitError for text that does not parse, and files that cannot be read.
     """
-    chosen = image.platforms_for(artifact, platforms or (["gcp"] if machines else []))
-    wanted = gcp_machines(chosen, machines, firmware=firmware) if machines else None
-    return image.measure_file(artifact, chosen, machines=wanted, profile=profile)
+    return QuotePolicy(
+        at=parse_time(at) if isinstance(at, str) else at,
+        trusted_root=read_root(trusted_root),
+        report_data=requested_report_data(report_data, nonce, public_key),
+        allow_debug=allow_debug,
+        allow_service_td=allow_service_td,
+        allow_sept_ve=allow_sept_ve,
+        collateral=None if collateral is None else read_collateral(collateral),
+        allow_unchecked=_unchecked(allow_unchecked),
+        service_tds=tuple(map(_service_td, service_tds)),
+        azure_roots=read_roots(azure_root),
+    )
+
+
+def _service_td(text: str) -> bytes:
+    try:
+        return fields.parse_digest(Algorithm.SHA384, text).value
+    except ValueError as error:
+        raise TeekitError(
+            f"--service-td: {error}", hint="Give MRSERVICETD as `inspect` shows it for a TD that you know."
+        ) from error
+
+
+def _unchecked(names: Sequence[str]) -> frozenset[Unchecked]:
+    known = {item.value: item for item in Unchecked}
+    wanted = [name.strip() for text in names for name in text.split(",")]
+    for name in wanted:
+        if name not in known:
+            raise TeekitError(
+                f"--allow-unchecked: no such name: '{printable(name[:40])}'", hint=f"Choose from {', '.join(known)}."
+            )
+    return frozenset(known[name] for name in wanted)
+
+
+def google_root(path: Path, at: datetime | str) -> TrustedRoot:
+    """The root that a launch endorsement of Google's must lead to, at a time. Raises TeekitError."""
+    return TrustedRoot(load_certificate(path), parse_time(at) if isinstance(at, str) else at)
+
+
+def trusted_firmware(mrtds: Sequence[str], endorsement: Path | None, root: TrustedRoot | None) -> tuple[Digest, ...]:
+    """The MRTDs that somebody vouches for: in hexadecimal, or in Google's launch endorsement.
+
+    Raises TeekitError for what is none, and NotAuthenticError for a bad signature.
+    """
+    digests = []
+    for text in mrtds:
+        try:
+            digests.append(fields.parse_digest(Algorithm.SHA384, text))
+        except ValueError as error:
+            raise TeekitError(f"--mrtd: {error}", hint="Give what `measure FIRMWARE` prints.") from error
+    if endorsement is not None:
+        digests += _endorsed(endorsement, root)
+    return tuple(digests)
+
+
+def _endorsed(endorsement: Path, root: TrustedRoot | None) -> Iterator[Digest]:
+    published = load_published(endorsement, root)
+    if published.format != gce_endorsement.FORMAT.name:
+        raise TeekitError(
+            f"{endorsement}: is no launch endorsement, but: {published.format}",
+            hint="Give other files of reference values as REF.",
+        )
+    for values in published.values:
+        for registers in values.platforms.values():
+            for item in registers[MRTD].acceptable:
+                yield from item.register.values or ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,71 +285,29 @@ class GuestAppraisal:
 
 def appraise_guest(
     reference: Path,
-    evidence: GuestFiles,
+    evidence: GuestFiles | LiveGuest,
     asked: QuotePolicy,
     *,
     platform: str | None = None,
     secure_boot: SecureBoot | None = None,
     firmware: Sequence[Digest] = (),
     root: TrustedRoot | None = None,
+    given: GivenApps | None = None,
 ) -> GuestAppraisal:
-    """What a guest presents against a file of reference values.
+    """What a guest presents against a file of reference values: in files, or as `ask_guest` brought it. What `asked` says of REPORTDATA
+    does not count for that: the question decides.
 
-    `platform` names one of the reference's (None: the one that fits). `firmware`: MRTDs that the caller vouches for, where the reference
+    `given` is what the guest should have been given to run; None is what the reference says of that. `platform` names one of the reference's (None: the one that fits). `firmware`: MRTDs that the caller vouches for, where the reference
     does not have one. `secure_boot` is what the caller knows where the evidence does not say.
     """
     published = load_published(reference, root)
-    guest = guests.appraise_guest(evidence, published.values, asked, platform, secure_boot, firmware=firmware)
+    if isinstance(evidence, LiveGuest):
+        guest = appraise_live(evidence, published.values, asked, platform, secure_boot, firmware=firmware, given=given)
+    else:
+        guest = guests.appraise_guest(
+            evidence, published.values, asked, platform, secure_boot, firmware=firmware, given=given
+        )
     return GuestAppraisal(published, guest.quote, guest.signature, guest.appraisal)
-
-
-def explain(a: Path, b: Path, *, folder: Path, with_diffoscope: bool = False) -> Explanation:
-    """Why two files differ, down to the file in the initrd; `differences` is empty if every byte is equal.
-
-    `folder` takes temporary files without names. diffoscope, if wanted, looks at the files that differ in the end.
-    """
-    return explanations.explain(a, b, folder=folder, with_diffoscope=with_diffoscope)
-
-
-def rebuild_request(
-    checkout: Path,
-    output: Path,
-    *,
-    workspace: Path,
-    cache: Path,
-    progress: Progress,
-    snapshot_archive: str,
-    image: str = "base",
-    profiles: Sequence[str] = (DEBIAN_KERNEL,),
-    release: str | None = None,
-    mirror: str | None = None,
-) -> RebuildRequest:
-    """A request for the usual case: an image of this checkout, or one of its releases. Others are RebuildRequest itself.
-
-    `output` takes the report, `workspace` the builds, `cache` what is fetched; `progress` is told what happens. `mirror` and
-    `snapshot_archive` are addresses of Debian archives.
-    """
-    choice = Choice(
-        image=image,
-        profiles=tuple(profiles),
-        source=None,
-        release=release,
-        commit=None,
-        repository=None,
-        tag_key=None,
-        mkosi_args=None,
-        allow_dirty=False,
-    )
-    bringing = Provision(Project.find(checkout), cache, progress, mirror, snapshot_archive)
-    return RebuildRequest(choice, bringing, output, workspace)
-
-
-def rebuild(request: RebuildRequest) -> Rebuilt:
-    """The main job: builds twice, compares with what was published, leaves the report folder. `report.verdict` decides.
-
-    Raises TeekitError where there is no verdict: a build failed, inputs are missing, a folder cannot be written.
-    """
-    return run_rebuild(request)
 
 
 def describe(check: Check) -> tuple[str, str]:
