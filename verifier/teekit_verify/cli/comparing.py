@@ -15,7 +15,7 @@ from teekit_verify.cli.wrong_file import ARTIFACTS, Given, expecting
 from teekit_verify.core.files import read_beginning
 from teekit_verify.documents.release import withdrawal_of
 from teekit_verify.record import json_report
-from teekit_verify.record.document import ComparisonReport, ReferenceUsed
+from teekit_verify.record.comparison import ComparisonReport, ReferenceUsed
 from teekit_verify.report import layout, presented_report, quote_report, terminal
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from teekit_verify.artifacts.disk import ESP_TYPE_GUID, open_boot_file, open_dis
 from teekit_verify.artifacts.vhd import geometry_of
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.inspection.uki import uki_facts
-from teekit_verify.record.document import INSPECTION_SCHEMA
 from teekit_verify.record.json_report import render
+from teekit_verify.record.schema_names import INSPECTION_SCHEMA
 from teekit_verify.report import terminal
 from teekit_verify.report.layout import show_line, show_table, styled
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.documents import codec
-from teekit_verify.record.document import INSPECTION_SCHEMA
 from teekit_verify.record.json_report import render
+from teekit_verify.record.schema_names import INSPECTION_SCHEMA
 from teekit_verify.report.layout import show_line, styled
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import NotAuthenticError, TeekitError
-from teekit_verify.record.document import INSPECTION_SCHEMA
 from teekit_verify.record.json_report import render
+from teekit_verify.record.schema_names import INSPECTION_SCHEMA
 from teekit_verify.reference.formats import read_source, recognise
 from teekit_verify.report.layout import show_line, show_lines, styled
 
