@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from builders import rebuilds
+from builders.standins import StandIns
+from teekit_verify.core import process
 from teekit_verify.core.errors import TeekitError, ToolFailedError
 from teekit_verify.rebuild import groups, limits
 from teekit_verify.rebuild.groups import Bounds, Kind
@@ -134,3 +136,29 @@ def test_where_a_group_of_v2_can_be(
             groups._parents(Kind.V2)
         return
     assert [found.resolve() for found in groups._parents(Kind.V2)] == [(root / place).resolve() for place in parents]
+
+
+SYSTEMD_RUN = """\
+for option; do
+    shift
+    case $option in --) exec "$@" ;; --user) [ "$XDG_RUNTIME_DIR" = /run/user/7 ] || exit 9 ;; esac
+done
+"""
+
+
+@pytest.mark.parametrize("user", [0, 7])
+def test_a_users_systemd_is_found_though_a_sandbox_has_no_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: int
+) -> None:
+    """With a stand-in that wants to be told where it is, as systemd-run(1) does, and then becomes the command."""
+    made = StandIns.make(tmp_path / "bin")
+    made.add("systemd-run", SYSTEMD_RUN)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/7")
+    environment = {"PATH": f"{made.folder}:/usr/bin:/bin"}
+    with groups.entered(Kind.SYSTEMD, BOUNDS) as group:
+        done = process.run([*group.argv, "echo", "it ran"], timeout_seconds=SECONDS, environment=environment)
+        assert done.stdout == b"it ran\n"
+        assert group.watch() is None
+    (call,) = made.calls
+    assert "--property=MemoryMax=419430400 --property=MemorySwapMax=0 --property=TasksMax=300 -- " in call

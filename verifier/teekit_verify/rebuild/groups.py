@@ -38,6 +38,11 @@ _JOIN = (
 # Argument: the file that learns which group systemd made, for those who watch it.
 _TELL = 'cat /proc/self/cgroup >"$0"; exec "$@"'
 
+# The limit of its own group (v2); there is none where a user's systemd may not limit memory.
+_LIMIT = 'cat "/sys/fs/cgroup$(sed -n "s/^0:://p" /proc/self/cgroup)/memory.max"'
+_ENVIRONMENT = {"PATH": os.environ.get("PATH", os.defpath)}  # no more, as in a sandbox's run
+_OF_USERS = ("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")  # where a user's systemd is found
+
 
 class Kind(Enum):
     """Who bounds the whole of what a sandbox starts. The value is for programs."""
@@ -87,8 +92,11 @@ def available() -> Kind:
     bounds = Bounds(1 << 30, 64)
     if SYSTEMD.is_dir():
         with suppress(TeekitError):
-            process.run([*_scope(bounds), "true"], timeout_seconds=_PROBE_SECONDS)
-            return Kind.SYSTEMD
+            found = process.run(
+                [*_scope(bounds), "sh", "-c", _LIMIT], timeout_seconds=_PROBE_SECONDS, environment=_ENVIRONMENT
+            )
+            if found.stdout.split() == [str(bounds.memory_bytes).encode()]:
+                return Kind.SYSTEMD
         return Kind.NONE  # systemd's groups are its own
     for kind in (Kind.V2, Kind.V1):
         with suppress(TeekitError, OSError), entered(kind, bounds) as group:
@@ -103,8 +111,11 @@ def _scope(bounds: Bounds) -> tuple[str, ...]:
         "MemorySwapMax=0",
         f"TasksMax={bounds.processes}",
     )
+    is_root = os.geteuid() == 0
+    where = [f"{name}={os.environ[name]}" for name in _OF_USERS if name in os.environ]
     return (
-        *("systemd-run", "--scope", "--quiet", "--collect", *(() if os.geteuid() == 0 else ("--user",))),
+        *(() if is_root else ("env", *where)),
+        *("systemd-run", "--scope", "--quiet", "--collect", *(() if is_root else ("--user",))),
         *(f"--property={setting}" for setting in properties),
         "--",
     )
