@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         verify_quote,
     )
     from teekit_verify.api.explaining import explain
+    from teekit_verify.api.inspecting import FileKind, identify, inspect
     from teekit_verify.api.measuring import (
         KernelRequest,
         Measured,
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "teekit_verify.api.appraising": "NOT_REQUIRED ArtifactAppraisal GuestAppraisal NotRequired QuoteVerification appraise_artifact appraise_claims appraise_guest describe google_root parse_policy policy trusted_firmware verify_quote",
     "teekit_verify.api.explaining": "explain",
+    "teekit_verify.api.inspecting": "FileKind identify inspect",
     "teekit_verify.api.measuring": "KernelRequest MeasureRequest Measured MeasuredFirmware given_apps measure predict",
     "teekit_verify.api.rebuilding": "rebuild rebuild_request",
     "teekit_verify.appraisal.facts": "Check Fact Why",
@@ -99,6 +101,7 @@ __all__ = [
     "ExitStatus",
     "Explanation",
     "Fact",
+    "FileKind",
     "GivenApps",
     "GuestAppraisal",
     "GuestFiles",
@@ -126,6 +129,8 @@ __all__ = [
     "explain",
     "given_apps",
     "google_root",
+    "identify",
+    "inspect",
     "measure",
     "parse_policy",
     "pcr",
