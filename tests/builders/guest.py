@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from builders import npm
-from teekit_guest import launcher, layout
+from teekit_guest import layout
 from teekit_guest.wait_for_port import listens
 
 IMAGE = Path(__file__).parents[2] / "mkosi/mkosi.images/tdx-kettle"
@@ -51,13 +51,13 @@ class Systemd:
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def ready(self, kettle: int) -> None:
-        """What kettle@N.path does when the launcher has laid out an app, and kettle-failed@N.service if that does not run."""
-        assert (layout.KETTLE_FOLDERS / str(kettle) / launcher.READY).exists()
+        """What kettle@N.path does when an app is measured, and kettle-failed@N.service if that does not run."""
+        assert (layout.KETTLE_FOLDERS / str(kettle) / layout.READY).exists()
         for unit in ("sqld@.service", "kettle@.service"):
             self.start(unit, kettle)
         process, failed = (
             self.running[f"kettle@{kettle}.service"],
-            layout.KETTLE_FOLDERS / str(kettle) / launcher.FAILED,
+            layout.FAILED_FOLDER / str(kettle),
         )
 
         def watch() -> None:

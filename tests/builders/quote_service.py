@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from teekit_guest import layout
-from teekit_guest.quote_service import Server, Turns
+from teekit_guest.quote_service import Server
+from teekit_guest.serving import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

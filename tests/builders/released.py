@@ -17,7 +17,11 @@ COMMIT = "c" * 40
 
 
 def write_report(
-    folder: Path, *, published: model.Reference | None = None, uki: bytes | None = None
+    folder: Path,
+    *,
+    published: model.Reference | None = None,
+    uki: bytes | None = None,
+    inputs: model.Inputs | None = None,
 ) -> model.Reference:
     """The reference that follows from it. With `published`, the verdict says whether this is what was published."""
     artifacts = folder / "artifacts"
@@ -25,7 +29,7 @@ def write_report(
     (artifacts / UKI).write_bytes(build_uki() if uki is None else uki)
     measured = measure_rebuilt(artifacts / UKI, None, () if published is None else published.platforms)
     (artifacts / sample.MANIFEST.name).write_bytes(b"manifest")
-    build = sample.build(artifacts=(measured.artifact, sample.MANIFEST))
+    build = sample.build(artifacts=(measured.artifact, sample.MANIFEST), inputs=inputs or sample.inputs())
     report = replace(reports.rebuild(build, build, measured, published), directory=folder.name)
     (folder / "inputs.json").write_bytes(create.dump_inputs(build.inputs))
     (folder / "measurements.json").write_bytes(create.dump_measurements(measured))

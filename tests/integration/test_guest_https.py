@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import socket
@@ -13,12 +14,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from builders import acme, guest
+from builders.attestation import Doors, doors
 from builders.http import Exchange, Server, serve
 from builders.metadata import always
 from builders.tools import require
-from teekit_guest import cert_nginx_setup, hostnames, layout, nginx, wait_for_port
+from teekit_guest import cert_nginx_setup, hostnames, layout, nginx, tls_key, wait_for_port
+from teekit_guest.tsm import Quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +37,8 @@ def connections(
     monkeypatch.setattr(layout, "FIRST_PORT", guest.free_ports(10))
     port = layout.FIRST_PORT + 9
     certificate, key = acme.self_signed(folder, names)
-    places = nginx.Places(folder, certificate, key, (f"127.0.0.1:{port}",))
+    assert tls_key.main([str(certificate), str(folder / "tls-key.conf")]) == 0
+    places = nginx.Places(folder, certificate, key, folder / "tls-key.conf", (f"127.0.0.1:{port}",))
     conf = folder / "nginx.conf"
     conf.write_text(nginx.configuration(names, places))
     checked = subprocess.run(
@@ -154,6 +159,59 @@ def test_websockets_get_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert answer.endswith(b"frames")
 
 
+QUESTION = f"/.well-known/teekit/attestation?nonce={'5a' * 32}"
+
+
+@pytest.fixture
+def attestation_door(monkeypatch: pytest.MonkeyPatch) -> Iterator[Doors]:
+    with doors(lambda data: Quote("tdx_guest", data)) as both:
+        monkeypatch.setattr(layout, "ATTESTATION_SOCKET", both.path)
+        yield both
+
+
+def key_of(certificate: bytes | None) -> str:
+    """SHA-256 of the SubjectPublicKeyInfo of a certificate in DER."""
+    key = x509.load_der_x509_certificate(certificate or b"").public_key()
+    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    ["", f"\r\nX-Teekit-Tls-Key: {'00' * 32}\r\nX-Teekit-Client: 192.0.2.9", "\r\nContent-Length: 3\r\n\r\nabc"],
+    ids=["plain", "who lies", "with a body"],
+)
+def test_attestation_is_bound_to_the_key_of_the_connection_it_comes_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attestation_door: Doors, headers: str
+) -> None:
+    """On every name, with a kettle behind it or without; the kettle does not hear of it."""
+    with connections(tmp_path, ["h1.example", "h2.example"], monkeypatch) as connect, kettles(0) as (server,):
+        for name in ("h1.example", "h2.example"):
+            with connect(name) as sock:
+                sock.sendall(f"GET {QUESTION} HTTP/1.1\r\nHost: {name}\r\nConnection: close{headers}\r\n\r\n".encode())
+                head, _, body = b"".join(iter(lambda: sock.recv(65536), b"")).partition(b"\r\n\r\n")
+                own = key_of(sock.getpeercert(binary_form=True))
+            assert head.startswith(b"HTTP/1.1 200 ")
+            answer = json.loads(body)
+            assert (answer["tls_key_sha256"], answer["nonce"]) == (own, "5a" * 32)
+            bound = b"teekit guest report data v1\0" + bytes.fromhex("5a" * 32 + own)
+            assert answer["report_data"] == hashlib.sha512(bound).hexdigest()
+        assert server.requests == []
+    assert attestation_door.https.rates._addresses.keys() == {"127.0.0.1"}
+
+
+def test_errors_of_attestation_come_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attestation_door: Doors
+) -> None:
+    with https(tmp_path, ["h1.example"], monkeypatch) as ask, kettles(0) as (server,):
+        path, _, query = QUESTION.partition("?")
+        assert status(ask("h1.example", f"GET {path} HTTP/1.1\r\nConnection: close")) == 400
+        assert status(ask("h1.example", f"GET {path}?{query}&{query} HTTP/1.1\r\nConnection: close")) == 400
+        assert status(ask("h1.example", f"POST {QUESTION} HTTP/1.1\r\nConnection: close")) == 501
+        # What is not exactly this path is the kettle's.
+        ask("h1.example", f"GET {path}/x HTTP/1.1\r\nConnection: close")
+        assert len(server.requests) == 1
+
+
 MIB = 1 << 20
 
 
@@ -192,7 +250,8 @@ def test_nginx_takes_as_many_and_as_long_names_as_there_can_be(tmp_path: Path) -
     long = ".".join(["a" * 61] * 4)
     names = hostnames.parse(",".join(f"h{number}.{long}"[:250] for number in range(100)).encode())
     certificate, key = acme.self_signed(tmp_path, ["h.example"])
-    places = nginx.Places(tmp_path, certificate, key, (f"127.0.0.1:{guest.free_ports(1)}",))
+    assert tls_key.main([str(certificate), str(tmp_path / "tls-key.conf")]) == 0
+    places = nginx.Places(tmp_path, certificate, key, tmp_path / "tls-key.conf", (f"127.0.0.1:{guest.free_ports(1)}",))
     (tmp_path / "nginx.conf").write_text(nginx.configuration(names, places))
     argv = [require("nginx"), "-t", "-e", "stderr", "-c", str(tmp_path / "nginx.conf")]
     assert subprocess.run(argv, capture_output=True, check=False).returncode == 0
@@ -202,7 +261,7 @@ def test_nginx_takes_as_many_and_as_long_names_as_there_can_be(tmp_path: Path) -
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Folders the service writes into, and an nginx that answers at once."""
     require("certbot")
-    monkeypatch.setattr(layout, "ENVIRONMENT_FILE", tmp_path / "cloud-config.env")
+    monkeypatch.setattr(layout, "HOSTNAMES", tmp_path / "hostnames")
     monkeypatch.setattr(wait_for_port, "main", lambda _: 0)
     monkeypatch.setattr(cert_nginx_setup, "STATE", tmp_path / "state")
     monkeypatch.setattr(cert_nginx_setup, "CONFIGURATION", tmp_path / "nginx.conf")
@@ -221,7 +280,7 @@ def authority(machine: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[acme.A
 def test_one_certificate_for_all_names(
     machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    layout.ENVIRONMENT_FILE.write_text("HOSTNAME_CONFIG=h2.example,h1.example,h2.example,h3.example\n")
+    layout.HOSTNAMES.write_text("h2.example,h1.example,h2.example,h3.example")
     with authority(machine, monkeypatch) as running:
         monkeypatch.setattr(cert_nginx_setup, "HTTP_PORT", running.http_port)
         assert cert_nginx_setup.main() == 0
@@ -259,7 +318,7 @@ def tired_authority(server: Server, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_without_a_certificate_kettles_go_on_with_http(
     machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: str, reason: str
 ) -> None:
-    layout.ENVIRONMENT_FILE.write_text("HOSTNAME_CONFIG=h1.example,h2.example\n")
+    layout.HOSTNAMES.write_text("h1.example,h2.example")
     # Not where the authority asks: the names lead to another host.
     monkeypatch.setattr(cert_nginx_setup, "HTTP_PORT", guest.free_ports(1))
     with ExitStack() as stack:

@@ -15,12 +15,12 @@ from urllib.error import HTTPError
 
 import pytest
 
-from builders import guest, npm
+from builders import guest, measuring, npm
 from builders.http import serve
-from teekit_guest import launcher, layout, supervisor
+from teekit_guest import launcher, layout, measure, supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 HELLO = b'export default { fetch: () => new Response("hello") }'
 
@@ -39,17 +39,21 @@ def machine(tmp_path: Path, kettles: Path, monkeypatch: pytest.MonkeyPatch) -> I
     monkeypatch.setattr(layout, "DEFAULT_MANIFEST", kettles / "manifest.json")
     monkeypatch.setattr(layout, "IMAGE_APPS", tmp_path.parent)
     monkeypatch.setattr(layout, "ENVIRONMENT_FILE", tmp_path / "cloud-config.env")
-    monkeypatch.setattr(layout, "KETTLE_FOLDERS", tmp_path / "run/kettle")
     monkeypatch.setattr(layout, "STATE_FOLDERS", tmp_path / "var/lib/kettle")
     monkeypatch.setattr(layout, "KETTLE_LOG", tmp_path / "var/log/kettle.log")
     monkeypatch.setattr(layout, "KETTLE_ERROR_LOG", tmp_path / "var/log/kettle-error.log")
-    lay_out = launcher.lay_out
+    measuring.places(tmp_path, monkeypatch)
+    hand_over = launcher.hand_over
 
-    def laid_out(kettle: int, content: bytes) -> None:
-        lay_out(kettle, content)
-        systemd.ready(kettle)
+    def handed_over(manifests: Sequence[bytes], names: bytes) -> None:
+        """And what the path units do then."""
+        hand_over(manifests, names)
+        assert measure.main() == 0
+        for kettle in range(layout.KETTLES):
+            if (layout.KETTLE_FOLDERS / str(kettle) / layout.READY).exists():
+                systemd.ready(kettle)
 
-    monkeypatch.setattr(launcher, "lay_out", laid_out)
+    monkeypatch.setattr(launcher, "hand_over", handed_over)
     monkeypatch.setattr(launcher, "ANSWER_SECONDS", 20.0)
     told(None)
     (tmp_path / "var/log").mkdir(parents=True)

@@ -87,8 +87,9 @@ def test_red_flags_become_a_label(checkout: Checkout, diff: int, status: int, la
     assert f"LABELS={labels}\n" in checkout.read("env")
     text = checkout.read("text.md")
     assert "Rebuilt twice from these locks: UNREFERENCED\n" in text
-    for lock in ("nix/build-env.lock.json", "mkosi/packages.lock.json"):
-        assert f"\n## {lock}\n\nlock diff old/{Path(lock).name} {lock} --markdown\n" in text
+    reports = " --reports old/report report"
+    for lock, effect in (("nix/build-env.lock.json", ""), ("mkosi/packages.lock.json", reports)):
+        assert f"\n## {lock}\n\nlock diff old/{Path(lock).name} {lock}{effect} --markdown\n" in text
 
 
 def test_no_text_is_made_of_a_failure(checkout: Checkout) -> None:

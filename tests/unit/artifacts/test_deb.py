@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import subprocess
 import tarfile
@@ -109,3 +110,28 @@ def test_without_a_control_file(tmp_path: Path) -> None:
     (tmp_path / "y.deb").write_bytes(ar(("debian-binary", b"2.0\n")))
     with pytest.raises(MalformedInputError, match="there is no such member"):
         deb.changelog(tmp_path / "y.deb", "x")
+
+
+def test_files_are_those_that_dpkg_deb_unpacks(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    place = tree / "usr/bin"
+    made = make(tmp_path, name="changelog.gz")
+    place.mkdir(parents=True)
+    (place / "tool").write_bytes(b"z" * 1000)
+    (place / "tool").chmod(0o4755)
+    (place / "same").hardlink_to(place / "tool")
+    (place / "link").symlink_to("../" * 40 + "target")
+    subprocess.run([require("dpkg-deb"), "--root-owner-group", "--build", tree, made], check=True, capture_output=True)
+    found = {file.name: file for file in deb.files(made, kept=lambda name: name.endswith("/file"))}
+    subprocess.run([require("dpkg-deb"), "-x", made, tmp_path / "unpacked"], check=True)
+    unpacked = {path.relative_to(tmp_path / "unpacked").as_posix(): path for path in (tmp_path / "unpacked").rglob("*")}
+    assert set(found) - {"", "."} == set(unpacked)
+    kinds = {name: file.kind for name, file in found.items()}
+    assert (kinds["usr/bin"], kinds["usr/bin/link"]) == (deb.FileKind.DIRECTORY, deb.FileKind.SYMLINK)
+    assert {kinds["usr/bin/tool"], kinds["usr/bin/same"]} == {deb.FileKind.FILE, deb.FileKind.HARD_LINK}
+    assert found["usr/bin/link"].target == "../" * 40 + "target"
+    for name, path in unpacked.items():
+        if kinds[name] is deb.FileKind.FILE:
+            assert found[name].digest == hashlib.sha256(path.read_bytes()).digest()
+            assert (found[name].mode, found[name].owner) == (path.stat().st_mode & 0o7777, (0, 0))
+    assert {name for name, file in found.items() if file.content is not None} == {f"{LONG.rstrip('/')}/file"}

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jsonschema
 import pytest
 
 from builders import debian_archive, documents, rebuilds
@@ -19,6 +20,7 @@ from builders.repositories import Repository
 from teekit_verify.cli.app import main
 from teekit_verify.documents.create import dump_reference
 from teekit_verify.rebuild import archive
+from teekit_verify.rebuild.lock import IndexEvidence
 from teekit_verify.rebuild.provision import Provision
 
 if TYPE_CHECKING:
@@ -106,6 +108,83 @@ def test_an_archive_is_an_oci_image_layout(miniature: Miniature, commit: str) ->
     for layer in (manifest["config"], *manifest["layers"]):
         path = folder / "blobs/sha256" / layer["digest"].removeprefix("sha256:")
         assert path.stat().st_size == layer["size"]
+
+
+@pytest.fixture
+def evidence(miniature: Miniature) -> list[bytes]:
+    """Two files that the image's lock names as its signed index, in the cache of whoever made the lock."""
+    files = [b"InRelease of a day", b"Packages of a day"]
+    digests = [hashlib.sha256(data).hexdigest() for data in files]
+    named = IndexEvidence(archive="debian", suite="trixie", inrelease_sha256=digests[0], packages_sha256=digests[1])
+    rebuilds.lock_of(rebuilds.locked_package()).with_evidence((named,)).write(miniature.project.image_lock)
+    store = miniature.cache / "downloads/sha256"
+    store.mkdir(parents=True)
+    for digest, data in zip(digests, files, strict=True):
+        (store / digest).write_bytes(data)
+    return files
+
+
+def test_the_signed_index_comes_along(
+    miniature: Miniature, evidence: list[bytes], commit: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert commit
+    folder = created(miniature)
+    _, manifest = documents_of(folder)
+    found = [one for one in manifest["layers"] if one["mediaType"].endswith("signed-index")]
+    assert [one["annotations"]["org.opencontainers.image.title"] for one in found] == [
+        "debian trixie InRelease",
+        "debian trixie Packages",
+    ]
+    blobs = [folder / "blobs/sha256" / one["digest"].removeprefix("sha256:") for one in found]
+    assert [blob.read_bytes() for blob in blobs] == evidence
+    assert inputs(miniature, "check", str(folder), "--release", "r1") == 0
+    blobs[1].unlink()
+    assert inputs(miniature, "check", str(folder)) == 1
+    assert "debian trixie Packages: missing" in capsys.readouterr().out
+
+
+def test_a_release_without_its_signed_index_is_named_as_such(
+    miniature: Miniature, evidence: list[bytes], commit: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A rebuild goes without it, so an archive can be made; that something is missing in it is said."""
+    assert evidence
+    assert commit
+    shutil.rmtree(miniature.cache)
+    folder = created(miniature)
+    assert "nobody has these files of the locks' signed index any more: debian trixie InRelease" in (
+        capsys.readouterr().err
+    )
+    assert inputs(miniature, "check", str(folder)) == 1
+    assert "debian trixie Packages: not in the manifest" in capsys.readouterr().out
+    lose_everything(miniature)
+    assert main(miniature.argv("--release", "r1", "--inputs", str(folder))) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("inputs-created-v1", ("inputs", "create", "--release", "r1", "--output", "archive")),
+        ("inputs-check-v1", ("inputs", "check", "archive")),
+        ("inputs-pruned-v1", ("inputs", "prune", "archive")),
+        ("fetched-v1", ("fetch", "--release", "r1")),
+    ],
+)
+@pytest.mark.usefixtures("commit")
+def test_what_is_printed_fits_its_schema(
+    miniature: Miniature,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    words: tuple[str, ...],
+) -> None:
+    created(miniature)
+    monkeypatch.chdir(miniature.folder)
+    monkeypatch.setenv("TEEKIT_DEBIAN_MIRROR", miniature.mirror)
+    source = [] if words[1] == "prune" else ["--source", str(miniature.project.root)]
+    capsys.readouterr()
+    assert main([*words, *source, "--json"]) == 0
+    schema = json.loads((Path(__file__).parents[3] / f"reference/schema/{name}.schema.json").read_text())
+    jsonschema.validate(json.loads(capsys.readouterr().out), schema)
 
 
 def test_the_same_release_is_the_same_bytes(miniature: Miniature, commit: str) -> None:

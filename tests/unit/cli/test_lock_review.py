@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import jsonschema
 import pytest
 
-from builders import debian_archive, rebuilds
+from builders import debian_archive, documents, rebuilds, released
+from builders.cpio import Entry, build_cpio
 from builders.tools import require
+from builders.uki import build_uki, kernel
 from teekit_verify.cli.app import main
 from teekit_verify.core.download import DownloadStore
+from teekit_verify.documents.create import dump_reference
+from teekit_verify.documents.model import Package
 from teekit_verify.rebuild import archive, evidence
 from teekit_verify.rebuild.archive import Index
 from teekit_verify.report.progress import StderrProgress
@@ -80,6 +86,7 @@ def test_without_evidence_it_is_one(old: PackageLock, new: PackageLock, capsys: 
     capsys.readouterr()
     assert main(["lock", "diff", "old.json", "bare.json", "--json"]) == 1
     shown = json.loads(capsys.readouterr().out)
+    assert problems("lock-diff-v1", shown) == []
     assert (shown["schema"], shown["exit_status"]) == ("teekit-verify/lock-diff/v1", 1)
     assert (shown["evidence"], shown["check"]) == ("not_named", None)
     assert shown["red_flags"] == [
@@ -123,7 +130,19 @@ def test_a_lock_that_holds(new: PackageLock, capsys: pytest.CaptureFixture[str])
     assert shown.endswith("4 packages are in Debian's signed index\n")
     assert main(["lock", "check", "new.json", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
+    assert problems("lock-check-v1", printed) == []
     assert (printed["listed"], printed["doubts"], printed["indexes"][0]["date"]) == (4, [], "2026-11-21T02:10:46+00:00")
+
+
+def test_a_lock_is_checked_offline_from_an_archive_of_inputs(
+    new: PackageLock, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert new.evidence
+    (tmp_path / "archive/blobs").mkdir(parents=True)
+    shutil.move(tmp_path / "cache/teekit-verify/downloads/sha256", tmp_path / "archive/blobs/sha256")
+    assert main(["lock", "check", "new.json"]) == 2
+    assert main(["lock", "check", "new.json", "--inputs", "archive"]) == 0
+    assert "4 packages are in Debian's signed index" in capsys.readouterr().out
 
 
 def test_a_lock_without_evidence_has_no_verdict(old: PackageLock, capsys: pytest.CaptureFixture[str]) -> None:
@@ -158,3 +177,88 @@ def test_foreign_text_does_not_leave_its_code_block() -> None:
     before, _, after = shown.partition("\n`````text\n")
     assert "someone" not in before
     assert after.startswith("  * x\n```\n</details> @someone ````\n\\x1b[31m\n`````\n")
+
+
+@pytest.fixture
+def reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two locks and the reports made with them: of `tool`, one file changed; the second image has a planted one as well."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+    for side, planted in (("before", []), ("after", []), ("evil", [Entry("usr/bin/evil", b"x")])):
+        text = "one" if side == "before" else "two"
+        made = debian_archive.make_deb(tmp_path / side / "pool", "tool", f"1-{text}", {"usr/bin/tool": text})
+        package = rebuilds.locked_package(made.read_bytes(), "tool").model_copy(update={"version": f"1-{text}"})
+        DownloadStore(tmp_path / "cache/teekit-verify/downloads").path(package.digest).parent.mkdir(
+            parents=True, exist_ok=True
+        )
+        shutil.copy(made, DownloadStore(tmp_path / "cache/teekit-verify/downloads").path(package.digest))
+        locked = rebuilds.lock_of(package)
+        locked.write(tmp_path / f"{side}.json")
+        inputs = documents.inputs(
+            lock_sha256=locked.digest_for(rebuilds.TARGET),
+            packages=(Package(package.name, package.version, package.architecture, package.digest),),
+        )
+        initrd = build_cpio([Entry("usr/bin/tool", text.encode()), *planted])
+        uki = build_uki(sections=[(".cmdline", b"quiet"), (".linux", kernel()), (".initrd", initrd)])
+        reference = released.write_report(tmp_path / side / "report", uki=uki, inputs=inputs)
+        (tmp_path / side / "reference.json").write_bytes(dump_reference(reference))
+    return tmp_path
+
+
+def test_the_effect_of_a_refresh(reports: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["lock", "diff", "before.json", "after.json", "--reports", "before/report", "after/report"]
+    assert main(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "base+debian-kernel: all 1 changes in the UKI come from packages that changed" in lines
+    assert "  tool: the package's own: usr/bin/tool (content)" in lines
+    assert "  uefi-vtpm PCR11: CHANGED: UKI section .initrd" in lines
+    assert main([*words, "--markdown"]) == 0
+    shown = capsys.readouterr().out
+    assert "| `tool` | the package's own | `usr/bin/tool (content)` |\n" in shown
+    assert "| `tdx` | `RTMR2` | CHANGED | `UKI section .initrd` |\n" in shown
+    assert main([*words, "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert problems("lock-diff-v1", printed) == []
+    assert printed["effect"]["parts"][0]["packages"] == ["tool"]
+
+
+def test_a_file_that_nothing_explains_is_a_red_flag(reports: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["lock", "diff", "before.json", "evil.json", "--reports", "before/report", "evil/report"]
+    assert main([*words, "--json"]) == 1
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["red_flags"] == [{"alarm": "unexplained_file", "package": None, "old": "", "new": "usr/bin/evil"}]
+    assert main(words) == 1
+    assert "usr/bin/evil" in capsys.readouterr().out
+
+
+def test_a_reference_has_values_but_no_files(reports: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert reports
+    assert (
+        main(["lock", "diff", "before.json", "after.json", "--reports", "before/reference.json", "after/report"]) == 2
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert "  uefi-vtpm PCR11: CHANGED: UKI section .initrd" in lines
+    assert lines[-1] == "no red flag, but the effect on the image is not settled"
+
+
+def test_reports_that_are_not_of_the_locks(reports: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert reports
+    assert main(["lock", "diff", "before.json", "after.json", "--reports", "after/report", "before/report"]) == 2
+    assert "after/report was not made with the lock" in capsys.readouterr().err
+
+
+def test_packages_come_from_an_archive_of_inputs(reports: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As files of a folder that is named by digests, which is what an archive of inputs is."""
+    blobs = reports / "archive/blobs"
+    blobs.mkdir(parents=True)
+    shutil.move(reports / "cache/teekit-verify/downloads/sha256", blobs / "sha256")
+    words = ["lock", "diff", "before.json", "after.json", "--reports", "before/report", "after/report"]
+    assert main(words) == 2
+    assert "not in the download cache: tool 1-one, tool 1-two" in capsys.readouterr().out
+    assert main([*words, "--inputs", "archive"]) == 0
+
+
+def problems(name: str, document: object) -> list[str]:
+    schema = json.loads((Path(__file__).parents[3] / f"reference/schema/{name}.schema.json").read_text())
+    return [f"{one.json_path}: {one.message}" for one in jsonschema.Draft202012Validator(schema).iter_errors(document)]

@@ -18,19 +18,22 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def nothing_is_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(layout, "ENVIRONMENT_FILE", tmp_path / "cloud-config.env")
+    monkeypatch.setattr(layout, "HOSTNAMES", tmp_path / "hostnames")
     monkeypatch.setattr(cert_nginx_setup, "CONFIGURATION", tmp_path / "nginx.conf")
 
 
-def told(hostnames: str | None) -> None:
-    layout.ENVIRONMENT_FILE.write_text(
-        "CLOUD_PROVIDER=qemu\n" + ("" if hostnames is None else f"HOSTNAME_CONFIG={hostnames}\n")
-    )
+def told(hostnames: str) -> None:
+    layout.HOSTNAMES.write_text(hostnames)
 
 
-@pytest.mark.parametrize("value", [None, ""])
-def test_without_hostnames_there_is_nothing_to_do(value: str | None, capsys: pytest.CaptureFixture[str]) -> None:
-    told(value)
+def test_hostnames_that_were_not_measured_get_no_certificate(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cert_nginx_setup.main() == 0
+    assert "hostnames cannot be read: No such file or directory; kettles answer HTTP only" in capsys.readouterr().err
+    assert not cert_nginx_setup.CONFIGURATION.exists()
+
+
+def test_without_hostnames_there_is_nothing_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    told("")
     assert cert_nginx_setup.main() == 0
     assert capsys.readouterr().err == "no hostname is set: kettles answer HTTP only\n"
 

@@ -107,10 +107,14 @@ def test_kettles_see_that_it_is_a_dummy(dummy: ModuleType, host: str) -> None:
 
 
 def test_the_unit_runs_this_file_and_may_reach_the_host(dummy: ModuleType) -> None:
-    unit = (EXTRA / "usr/lib/systemd/system/quote.service.d/50-devtools.conf").read_text()
+    unit, other = (
+        (EXTRA / f"usr/lib/systemd/system/{name}.service.d/50-devtools.conf").read_text()
+        for name in ("quote", "attestation")
+    )
     host = urlsplit(dummy.SERVER)
     assert host.port == QUOTE_PORT
-    assert f"\nExecStart=\nExecStart=/usr/bin/python3 -I /{MODULE}\n" in unit  # the first empties the list
+    assert f"\nExecStart=\nExecStart=/usr/bin/python3 -I /{MODULE} quote\n" in unit  # the first empties the list
+    assert f"\nExecStart=\nExecStart=/usr/bin/python3 -I /{MODULE} attestation\n" in other
     assert f"\nIPAddressAllow={host.hostname}\n" in unit
 
 

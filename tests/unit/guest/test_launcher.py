@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from builders import measuring
 from builders.http import serve
 from builders.metadata import always
-from teekit_guest import launcher, layout, log, wait_for_port
+from teekit_guest import app, launcher, layout, log, measure, tpm, wait_for_port
 from teekit_guest.refusal import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 CONTENT = b"export default {}"
@@ -33,12 +35,20 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(layout, "IMAGE_APPS", tmp_path)
     monkeypatch.setattr(layout, "STATE_FOLDERS", tmp_path / "state")
     monkeypatch.setattr(layout, "DEFAULT_MANIFEST", tmp_path / "manifest.json")
-    monkeypatch.setattr(layout, "KETTLE_FOLDERS", tmp_path / "kettle")
+    measuring.places(tmp_path, monkeypatch)
+    hand_over = launcher.hand_over
+
+    def handed_over(manifests: Sequence[bytes], names: bytes) -> None:
+        """And what teekit-measure.path does then."""
+        hand_over(manifests, names)
+        assert (layout.GIVEN / layout.COMPLETE).exists()
+        measure.main()
+
+    monkeypatch.setattr(launcher, "hand_over", handed_over)
     monkeypatch.setattr(layout, "KETTLE_LOG", tmp_path / "kettle.log")
     monkeypatch.setattr(layout, "KETTLE_ERROR_LOG", tmp_path / "kettle-error.log")
     monkeypatch.setattr(launcher, "ANSWER_SECONDS", 0.05)
     monkeypatch.setattr(launcher, "PAUSE_SECONDS", 0.01)
-    (tmp_path / "kettle/0").mkdir(parents=True)
     return tmp_path
 
 
@@ -57,8 +67,9 @@ def test_a_kettle_counts_when_its_answer_is_good(machine: Path, monkeypatch: pyt
         server.answers[launcher.HEALTH] = always(answer)
         assert launcher.main() == (0 if answer == 200 else 1)
         port = server.server_address[1]
-    folder = machine / "kettle/0"
+    folder = machine / "run/kettle/0"
     assert (folder / "app/app.js").read_bytes() == CONTENT
+    assert not (layout.GIVEN / "app-0").exists()  # its place is wanted
     # Nothing for others; the group is the kettle's (tmpfiles.d).
     assert [path.stat().st_mode & 0o7777 for path in (folder / "app/app.js", folder / "ready")] == [0o640, 0o640]
     text = f"no good answer on port {port} in 0.05 s, see {machine}/state/0/kettle-error.log"
@@ -73,7 +84,7 @@ def test_nobody_answers(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_service_that_fails(machine: Path) -> None:
-    (machine / "kettle/0/failed").touch()
+    (layout.FAILED_FOLDER / "0").touch()
     assert launcher.main() == 1
     assert errors(machine) == [
         f"kettle 0 is not started: its service has failed, see {machine}/state/0/kettle-error.log"
@@ -96,7 +107,7 @@ def test_what_does_not_belong_into_the_settings_starts_nothing(
     layout.ENVIRONMENT_FILE.unlink()
     assert launcher.main() == 1
     assert "cloud-config.env cannot be read: No such file" in capsys.readouterr().out
-    assert list((machine / "kettle/0").iterdir()) == []
+    assert list(layout.GIVEN.iterdir()) == []
 
 
 def test_metadata_that_is_refused_starts_nothing(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,19 +116,68 @@ def test_metadata_that_is_refused_starts_nothing(machine: Path, capsys: pytest.C
     why = "manifest holds 17 manifests, and there are 16 kettles"
     assert errors(machine) == [f"refused: {why}; no kettle is started"]
     assert capsys.readouterr().out == f"\nteekit: no kettle is started: {why}\n"
+    assert list(layout.GIVEN.iterdir()) == []
     told("MANIFEST=\n")
     assert launcher.main() == 1
-    assert errors(machine)[1] == "kettle 0 is not started: there is no manifest for it"
-    assert capsys.readouterr().out == "\nteekit: kettle 0 is not started: there is no manifest for it\n"
-    assert list((machine / "kettle/0").iterdir()) == []
+    assert errors(machine)[1] == "no kettle is started: what the metadata has as manifest was refused"
+    assert capsys.readouterr().out == "\nteekit: no kettle is started: what the metadata has as manifest was refused\n"
+    # Measured all the same: nginx and attestation are there, and say that nothing runs.
+    assert sorted(path.name for path in layout.GIVEN.iterdir()) == ["complete", "hostnames"]
+    assert list((machine / "run/kettle/0").iterdir()) == []
 
 
-def test_what_nobody_thought_of_is_one_kettles_trouble(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_nobody_thought_of_is_one_kettles_trouble(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(app, "load", lambda _: {"one": b""}["nobody"])
+    assert launcher.main() == 1
+    assert errors_with_traceback(machine).startswith("kettle 0 is not started\nTraceback")
+    assert capsys.readouterr().out == "\nteekit: kettle 0 is not started: KeyError\n"
+    assert sorted(path.name for path in layout.GIVEN.iterdir()) == ["complete", "hostnames", "manifest-0"]
+
+
+def test_an_image_without_its_own_manifest_starts_nothing(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told("")
     (machine / "manifest.json").unlink()
     assert launcher.main() == 1
-    assert errors_with_traceback(machine).startswith("kettle 0 is not started\nTraceback")
-    assert capsys.readouterr().out == "\nteekit: kettle 0 is not started: FileNotFoundError\n"
+    assert "manifest.json cannot be read: No such file or directory" in capsys.readouterr().out
+
+
+def test_what_is_given_is_what_is_measured(machine: Path) -> None:
+    """Every byte of every manifest, whatever it is, and the hostnames as nginx will have them."""
+    odd = b'{"app": 1}\n '
+    values = [base64.b64encode(odd).decode(), "", base64.b64encode(b"not base64!").decode()]
+    told(f"MANIFEST={','.join(values)}\nHOSTNAME_CONFIG=b.example,a.example,b.example\n")
+    assert launcher.main() == 1
+    given = [(layout.GIVEN / f"manifest-{number}").read_bytes() for number in range(3)]
+    assert given == [odd, b"", b"not base64!"]
+    assert (layout.GIVEN / "hostnames").read_bytes() == b"b.example,a.example"
+    assert layout.MEASURED.exists()
+
+
+def test_no_kettle_is_waited_for_where_nothing_could_be_measured(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(launcher, "wait_until_it_answers", lambda _: pytest.fail("it cannot answer"))
+    tpm.VERSION.write_text("2\n")  # and there is no device
+    assert launcher.main() == 1
+    assert errors(machine) == ["no kettle is started: nothing was measured, see the journal of teekit-measure.service"]
+    assert not (machine / "run/kettle/0/ready").exists()
+
+
+def test_a_second_start_of_the_launcher_changes_nothing_that_runs(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert launcher.main() == 1  # nobody answers here
+    before = layout.app(0).stat()
+    (machine / "app.js").write_bytes(b"export default 7")
+    other = json.dumps(
+        {"app": (machine / "app.js").as_uri(), "sha256": hashlib.sha256(b"export default 7").hexdigest()}
+    )
+    told(f"MANIFEST={base64.b64encode(other.encode()).decode()}\n")
+    assert launcher.main() == 1
+    assert (layout.app(0).read_bytes(), layout.app(0).stat().st_ino) == (CONTENT, before.st_ino)
+    assert layout.given_manifest(0).read_bytes() != other.encode()
 
 
 def errors_with_traceback(machine: Path) -> str:

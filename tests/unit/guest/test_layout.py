@@ -8,13 +8,25 @@ from pathlib import Path
 
 import pytest
 
-from teekit_guest import cert_nginx_setup, cloud_config, launcher, layout, quote_service, supervisor, tsm
+from teekit_guest import (
+    attestation,
+    cert_nginx_setup,
+    cloud_config,
+    launcher,
+    layout,
+    measure,
+    nginx,
+    quote_service,
+    supervisor,
+    tls_key,
+    tsm,
+)
 
 IMAGE = Path(__file__).parents[3] / "mkosi/mkosi.images/tdx-kettle"
 EXTRA = IMAGE / "mkosi.extra"
 UNITS = EXTRA / "usr/lib/systemd/system"
-MODULES = [cert_nginx_setup, cloud_config, launcher, quote_service, supervisor]
-OTHERS = {"cloud-config", "kettle-launcher", "cert", "quote"}
+MODULES = [attestation, cert_nginx_setup, cloud_config, launcher, measure, quote_service, supervisor, tls_key]
+OTHERS = {"cloud-config", "kettle-launcher", "cert", "quote", "attestation"}
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +66,9 @@ def test_the_firewall_lets_each_kettle_reach_its_own_ports() -> None:
     assert set(re.findall(r"skuid (?:!= )?(\d+-\d+) jump", rules)) == {f"{first}-{last}"}
     ports = f"{layout.database_port(0)}-{layout.database_port(layout.KETTLES - 1)}"
     assert f"tcp dport {ports} ct state new reject" in rules
-    assert f"tcp dport {{ 443, {layout.port(0)}-{layout.port(layout.KETTLES - 1)} }} ct state new jump" in rules
+    assert (
+        f"tcp dport {{ 443, {layout.ATTESTATION_PORT}-{layout.port(layout.KETTLES - 1)} }} ct state new jump" in rules
+    )
 
 
 @pytest.mark.parametrize("kettle", range(layout.KETTLES))
@@ -71,7 +85,7 @@ def test_every_kettle_has_files_of_its_own(made: Path, kettle: int) -> None:
     assert (units / f"minimal.target.wants/kettle@{kettle}.path").readlink() == Path("../kettle@.path")
     folders = (made / f"usr/lib/tmpfiles.d/kettle-{kettle}.conf").read_text()
     assert folders == (
-        f"d /run/kettle/{kettle} 2750 kettle-launcher kettle-{kettle}\nd /run/quote/{kettle} 0710 quote kettle-{kettle}\n"
+        f"d /run/kettle/{kettle} 2750 root kettle-{kettle}\nd /run/quote/{kettle} 0710 quote kettle-{kettle}\n"
     )
 
 
@@ -83,7 +97,8 @@ def test_nothing_depends_on_who_makes_the_files_of_each_kettle(made: Path, tmp_p
 
 
 def test_the_firewall_is_open_for_every_kettle() -> None:
-    ports = f"{layout.port(0)}-{layout.port(layout.KETTLES - 1)}"
+    assert layout.port(0) - 1 == layout.ATTESTATION_PORT
+    ports = f"{layout.ATTESTATION_PORT}-{layout.port(layout.KETTLES - 1)}"
     assert f"tcp dport {{ 80, 443, {ports} }} accept" in text("etc/nftables.d/50-kettle.nft")
 
 
@@ -113,8 +128,9 @@ def test_every_service_is_started_by_a_unit_and_by_nothing_but_the_standard_libr
 def test_units_read_and_write_where_services_do() -> None:
     kettle = (UNITS / "kettle@.service").read_text()
     assert f"StandardError=append:{layout.STATE_FOLDERS}/%i/kettle-error.log" in kettle
-    assert f"PathExists={layout.KETTLE_FOLDERS}/%i/{launcher.READY}\n" in (UNITS / "kettle@.path").read_text()
-    assert f"touch {layout.KETTLE_FOLDERS}/%i/{launcher.FAILED}\n" in (UNITS / "kettle-failed@.service").read_text()
+    assert f"PathExists={layout.KETTLE_FOLDERS}/%i/{layout.READY}\n" in (UNITS / "kettle@.path").read_text()
+    assert f"touch {layout.FAILED_FOLDER}/%i\n" in (UNITS / "kettle-failed@.service").read_text()
+    assert f"PathExists={layout.GIVEN}/{layout.COMPLETE}\n" in (UNITS / "teekit-measure.path").read_text()
     nginx = (UNITS / "kettle-nginx.service").read_text()
     assert f"-c {cert_nginx_setup.CONFIGURATION}\n" in nginx
     assert f"RuntimeDirectory={cert_nginx_setup.NGINX_FOLDER.name}" in nginx
@@ -124,8 +140,8 @@ def test_units_read_and_write_where_services_do() -> None:
     assert str(tsm.REPORTS).startswith("/sys/kernel/config/")
 
 
-# Root, but none of them speaks to the network or reads what others wrote: one truncates files, one tells systemd to restart nginx.
-ROOT = {"kettle-logs.service", "kettle-nginx-restart.service"}
+# Root, but none of them speaks to the network or parses what others wrote: one truncates files, one tells systemd to restart nginx, one hashes.
+ROOT = {"kettle-logs.service", "kettle-nginx-restart.service", "teekit-measure.service"}
 
 
 def services() -> list[Path]:
@@ -137,7 +153,7 @@ def test_no_service_that_speaks_to_anybody_is_root() -> None:
     root = {
         name
         for name, text in texts.items()
-        if not re.search(r"^(User=(?!root|0$)|DynamicUser=yes)", text, re.MULTILINE)
+        if not re.search(r"^(User=(?!root$|0$)|DynamicUser=yes)", text, re.MULTILINE)
     }
     assert root == ROOT
     assert all("\nPrivateNetwork=yes\n" in texts[name] for name in ROOT)
@@ -154,3 +170,52 @@ def test_no_kettle_starts_where_what_is_wanted_could_not_be_asked() -> None:
     unit = (UNITS / "kettle-launcher.service").read_text()
     assert "\nRequires=cloud-config.service\n" in unit
     assert re.search(r"^After=.*\bcloud-config\.service\b", unit, re.MULTILINE)
+
+
+MEASURED = "\nConditionPathExists=/run/teekit/measured\n"
+
+
+def test_nothing_that_runs_or_answers_for_apps_starts_before_they_are_measured() -> None:
+    assert str(layout.MEASURED) in MEASURED
+    for name in ("kettle@.service", "kettle-nginx.service", "cert-nginx-setup.service", "attestation.service"):
+        assert MEASURED in (UNITS / name).read_text()
+    for name in ("cert-nginx-setup.path", "attestation.path"):
+        assert f"\nPathExists={layout.MEASURED}\n" in (UNITS / name).read_text()
+    for name in ("cert-nginx-setup.service", "attestation.service", "teekit-measure.service"):
+        assert "[Install]" not in (UNITS / name).read_text()
+
+
+def test_measuring_is_done_once_and_by_who_can_do_nothing_else() -> None:
+    unit = (UNITS / "teekit-measure.service").read_text()
+    for setting in (
+        "StartLimitIntervalSec=infinity",
+        "StartLimitBurst=1",
+        "RemainAfterExit=yes",
+        "CapabilityBoundingSet=",
+        "PrivateNetwork=yes",
+        "RestrictAddressFamilies=none",
+        "SupplementaryGroups=kettle-given",
+        f"ReadWritePaths={layout.KETTLE_FOLDERS} {layout.TEEKIT}",
+    ):
+        assert f"\n{setting}\n" in unit
+    folders = text("usr/lib/tmpfiles.d/kettle.conf")
+    assert f"d {layout.GIVEN} 2750 kettle-launcher kettle-given\n" in folders
+    assert f"d {layout.TEEKIT} 0755 root root\n" in folders
+    assert f"d {layout.MANIFESTS} 0755 root root\n" in folders
+    launchers = (UNITS / "kettle-launcher.service").read_text()
+    assert f"ReadWritePaths={layout.GIVEN} {layout.KETTLE_LOG} {layout.KETTLE_ERROR_LOG}\n" in launchers
+
+
+def test_only_nginx_reaches_the_door_that_takes_a_key() -> None:
+    folder = layout.ATTESTATION_SOCKET.parent
+    assert f"d {folder} 0710 attestation attestation-nginx\n" in text("usr/lib/tmpfiles.d/kettle.conf")
+    members = {path.name for path in services() if "attestation-nginx" in path.read_text()}
+    assert members == {"kettle-nginx.service"}
+    assert str(folder) not in (UNITS / "kettle@.service").read_text()
+    assert f"SocketBindAllow=tcp:{layout.ATTESTATION_PORT}\n" in (UNITS / "attestation.service").read_text()
+    start = f"teekit_guest.tls_key ${{CREDENTIALS_DIRECTORY}}/fullchain.pem {cert_nginx_setup.NGINX_FOLDER}/{cert_nginx_setup.TLS_KEY}\n"
+    commands = (UNITS / "kettle-nginx.service").read_text().partition(start)
+    assert commands[1]
+    assert "/usr/sbin/nginx -t" in commands[2]  # which reads that file
+    for header in (attestation.KEY_HEADER, attestation.CLIENT_HEADER):
+        assert header in nginx.SERVER + Path(tls_key.__file__).read_text()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,8 @@ import pytest
 
 from builders import debian_archive, rebuilds
 from builders.progress import Recorder
-from teekit_verify.rebuild import archive, vouching
+from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.rebuild import archive, evidence, inputs_places, vouching
 from teekit_verify.rebuild.project import Project
 from teekit_verify.rebuild.provision import Provision
 from teekit_verify.rebuild.vouching import EnvironmentFrom, ReferenceFrom, UnknownEnvironmentError
@@ -112,3 +115,49 @@ def test_a_lock_is_debians_if_the_signed_index_of_its_time_has_all_of_it(
 def test_without_an_index_nothing_is_debians(tmp_path: Path) -> None:
     provision = Provision(Project(tmp_path), tmp_path / "cache", Recorder(), None, f"file://{tmp_path}/none")
     assert not provision.is_debians(THEIRS)
+
+
+@pytest.mark.parametrize("change", ["", "sha256", "version", "damaged", "planted"])
+def test_the_evidence_of_a_lock_shows_it_without_any_archive(
+    mirror: DebianArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    monkeypatch.setattr(archive, "KEYRING", mirror.keyring)
+    monkeypatch.setattr(archive, "host_mirrors", list)
+    index = archive.Index.download(tmp_path / "apt", archive.sources(mirror.address, "file:///none", None))
+    provision = Provision(
+        Project(tmp_path), tmp_path / "cache", Recorder(), None, f"file://{tmp_path}/none", offline=True
+    )
+    kept = evidence.keep(index, provision.store, Recorder())
+    locked = archive.make_lock(index, index.resolve(["bash", "hello"])).with_evidence(kept)
+    if change in {"sha256", "version"}:
+        last = locked.packages[-1].model_copy(update={change: {"sha256": "0" * 64, "version": "9"}[change]})
+        locked = locked.model_copy(update={"packages": (*locked.packages[:-1], last)})
+    if change == "damaged":
+        provision.store.path(Digest.from_hex(Algorithm.SHA256, kept[0].packages_sha256)).write_bytes(b"other")
+    if change == "planted":
+        locked = locked.model_copy(update={"packages": (*locked.packages, rebuilds.locked_package(name="planted"))})
+    assert provision.is_debians(locked) is (not change)
+
+
+def test_evidence_is_fetched_where_somebody_has_it(
+    mirror: DebianArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From an archive of inputs; else from a mirror, InRelease as long as it is the same one."""
+    monkeypatch.setattr(archive, "KEYRING", mirror.keyring)
+    monkeypatch.setattr(archive, "host_mirrors", list)
+    index = archive.Index.download(tmp_path / "apt", archive.sources(mirror.address, "file:///none", None))
+    made = Provision(Project(tmp_path), tmp_path / "made", Recorder(), None, "file:///none", offline=True)
+    locked = archive.make_lock(index, index.resolve(["bash"])).with_evidence(
+        evidence.keep(index, made.store, Recorder())
+    )
+    (tmp_path / "archive").mkdir()
+    shutil.copytree(tmp_path / "made/downloads", tmp_path / "archive/blobs")
+    place = inputs_places.parse(str(tmp_path / "archive"))
+    theirs = replace(made, cache=tmp_path / "theirs", inputs=(place,))
+    assert theirs.is_debians(locked)
+    nobodys = replace(made, cache=tmp_path / "nobodys")
+    assert len(nobodys.bring_evidence(locked)) == 2 * len(locked.evidence)
+    assert not nobodys.is_debians(locked)
+    from_mirror = replace(made, cache=tmp_path / "mirrors", mirror=mirror.address, offline=False)
+    missing = {file.kind for file in from_mirror.bring_evidence(locked)}
+    assert missing == {"Packages"}  # this mirror has no files by their digest

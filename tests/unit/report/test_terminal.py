@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pytest
-    from rich.console import Console
+
+    from teekit_verify.report.console import Console
 
 
 class _Terminal(io.StringIO):

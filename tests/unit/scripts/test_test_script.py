@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -27,7 +28,8 @@ def clone(tmp_path: Path) -> tuple[Path, StandIns]:
     for name in ("scripts/setup_deps.sh", "scripts/setup_python.sh", ".venv/bin/ruff"):
         stand_ins.add_at(root / name)
     (root / ".git/info/exclude").write_text("/.venv/\n/scripts/setup_*\n/scripts/in_root.sh\n")
-    stand_ins.add_at(root / "scripts/in_root.sh", 'exit "${IN_ROOT_STATUS-0}"')
+    in_root = 'echo "in $TEEKIT_ROOT: $*"; case $2 in true) exit "${MAKE_STATUS-0}";; esac; exit "${IN_ROOT_STATUS-0}"'
+    stand_ins.add_at(root / "scripts/in_root.sh", in_root)
     stand_ins.add_at(root / ".venv/bin/python3", 'case $2 in pytest) exit "${PYTEST_STATUS-0}" ;; esac')
     return root, stand_ins
 
@@ -76,5 +78,19 @@ def test_ci_is_the_test_command_and_a_bare_debian(
     root, stand_ins = clone
     result = stand_ins.run("/bin/sh", root / ".ci/run", PYTEST_STATUS=status, IN_ROOT_STATUS=in_root, CI="true")
     assert result.returncode == expected
-    assert "not slow" not in stand_ins.calls[-2]
-    assert stand_ins.calls[-1] == "in_root.sh trixie scripts/test_set_up.sh"
+    # The bare system is made before anything else, and entered beside the tests here.
+    assert stand_ins.calls[0] == "in_root.sh trixie true"
+    assert stand_ins.calls.count("in_root.sh trixie scripts/test_set_up.sh") == 1
+    assert any("pytest" in call and "not slow" not in call for call in stand_ins.calls)
+    folder, *said = re.findall(r"in (/\S+): (.*)", result.stdout)
+    assert [words for _, words in (folder, *said)] == ["trixie true", "trixie scripts/test_set_up.sh"]
+    assert said[0][0] == folder[0]
+    assert not Path(folder[0]).exists()
+
+
+def test_ci_without_a_bare_debian_still_runs_the_tests(clone: tuple[Path, StandIns]) -> None:
+    root, stand_ins = clone
+    result = stand_ins.run("/bin/sh", root / ".ci/run", MAKE_STATUS="2", CI="true")
+    assert result.returncode == 2
+    assert any("pytest" in call for call in stand_ins.calls)
+    assert "in_root.sh trixie scripts/test_set_up.sh" not in stand_ins.calls

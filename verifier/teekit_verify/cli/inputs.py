@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
@@ -46,6 +44,7 @@ def create(
     """
     from teekit_verify.rebuild import inputs_archive
     from teekit_verify.rebuild.oci_layout import Layout
+    from teekit_verify.report.lock_schemas import CREATED_SCHEMA, as_text
 
     bringing = shared.provision(source, mirror, snapshot_archive, npm_registry, inputs_from)
     bringing = replace(bringing, offline=offline)
@@ -58,7 +57,7 @@ def create(
         "size_bytes": created.size_bytes,
     }
     typer.echo(
-        json.dumps(summary, indent=2)
+        as_text(CREATED_SCHEMA, summary)
         if json_output
         else f"{release}: {created.files} files, {created.size_bytes} bytes, manifest {created.manifest.digest}"
     )
@@ -82,19 +81,21 @@ def check(
     """
     from teekit_verify.core.errors import printable
     from teekit_verify.rebuild import inputs_archive, inputs_places
+    from teekit_verify.report.lock_schemas import CHECKED_SCHEMA, as_text
 
     commit = shared.release_commit(source, release)
     shared.cache_directory().mkdir(parents=True, exist_ok=True)
     found = inputs_archive.check(inputs_places.parse(place), release, commit, shared.cache_directory())
+    status = ExitStatus.DOES_NOT_HOLD if found.problems else ExitStatus.HOLDS
     if json_output:
         plain = {**asdict(found), "problems": [{**asdict(one), "wrong": one.wrong.value} for one in found.problems]}
-        typer.echo(json.dumps(plain, indent=2))
+        typer.echo(as_text(CHECKED_SCHEMA, plain, status))
     else:
         for one in found.problems:
             typer.echo(printable(f"{one.release}: {one.title}: {one.wrong.value} {one.digest}".rstrip()))
         ending = f"{len(found.problems)} problems" if found.problems else "whole"
         typer.echo(f"{found.manifests} releases, {found.files} files, {found.size_bytes} bytes: {ending}")
-    return ExitStatus.DOES_NOT_HOLD if found.problems else ExitStatus.HOLDS
+    return status
 
 
 @inputs.command("prune")
@@ -105,12 +106,13 @@ def prune(
 ) -> ExitStatus:
     """Remove the files of an archive that no release in it needs."""
     from teekit_verify.rebuild.oci_layout import Layout
+    from teekit_verify.report.lock_schemas import PRUNED_SCHEMA, as_text
 
     removed = Layout(folder).prune()
     summary = {"removed": len(removed), "size_bytes": sum(size for _, size in removed)}
-    sys.stdout.write(
-        json.dumps(summary, indent=2) + "\n"
+    typer.echo(
+        as_text(PRUNED_SCHEMA, summary)
         if json_output
-        else f"{summary['removed']} files removed, {summary['size_bytes']} bytes\n"
+        else f"{summary['removed']} files removed, {summary['size_bytes']} bytes"
     )
     return ExitStatus.HOLDS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -41,6 +40,8 @@ def make(
 
     Without a command, they are locked as the signed index of today's Debian archive lists them.
     """
+    from teekit_verify.report.lock_schemas import LOCKED_SCHEMA, as_text
+
     if context.invoked_subcommand is not None:
         shared.require_no_options(context)
         return None
@@ -50,7 +51,7 @@ def make(
     locked.write(path)
     summary = {"lock": str(path), "sha256": locked.digest().hex, "packages": len(locked.packages)}
     typer.echo(
-        json.dumps(summary, indent=2) if json_output else f"{summary['packages']} packages, lock {summary['sha256']}"
+        as_text(LOCKED_SCHEMA, summary) if json_output else f"{summary['packages']} packages, lock {summary['sha256']}"
     )
     shared.say(f"wrote {path}")
     return ExitStatus.HOLDS
@@ -77,6 +78,7 @@ def fetch(
     """
     from teekit_verify.rebuild import inputs_archive
     from teekit_verify.rebuild import lock as locks
+    from teekit_verify.report.lock_schemas import FETCHED_SCHEMA, as_text
 
     bringing = shared.provision(source, mirror, snapshot_archive, npm_registry, inputs)
     packages: Sequence[LockedPackage]
@@ -92,7 +94,7 @@ def fetch(
     size_bytes = sum(package.size_bytes for package in packages)
     summary = {"packages": len(packages), "size_bytes": size_bytes, "lock_sha256": locked.digest_for(key).hex}
     typer.echo(
-        json.dumps(summary, indent=2)
+        as_text(FETCHED_SCHEMA, summary)
         if json_output
         else f"{len(packages)} packages, {size_bytes} bytes, all present and checked"
     )

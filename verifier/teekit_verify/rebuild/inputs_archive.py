@@ -17,6 +17,7 @@ from teekit_verify.core.download import DownloadError, DownloadStore
 from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.rebuild import bundle, checkout, git, lock, oci
 from teekit_verify.rebuild.inputs_places import ARTIFACT_TYPE, BUNDLE_TYPE, LOCK_TYPE, TARGET, Place, remote_file
+from teekit_verify.rebuild.lock_files import evidence_files
 from teekit_verify.rebuild.oci import TITLE, Descriptor, Manifest, OciError
 from teekit_verify.rebuild.release import cached_repository
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 DEBIAN_TYPE = "application/vnd.debian.binary-package"
 NPM_TYPE = "application/gzip"
 WHEEL_TYPE = "application/vnd.teekit-verify.wheel"
+EVIDENCE_TYPE = "application/vnd.teekit-verify.signed-index"
 ENVIRONMENT_LOCK, IMAGE_LOCK, REQUIREMENTS = "nix/build-env.lock.json", "mkosi/packages.lock.json", "requirements.lock"
 _MOST_LOCK_BYTES = 8 << 20
 _WHEEL_DIGEST = re.compile(r"--hash=sha256:([0-9a-f]{64})")
@@ -51,8 +53,14 @@ def locks_of(subject: Subject) -> tuple[PackageLock, PackageLock]:
 
 
 def fetch_all(subject: Subject) -> list[LockedPackage]:
-    """Bring every package of the release into the download store: the environment's and the image's."""
+    """Bring every package of the release into the download store, the environment's and the image's; and the signed index, if
+    somebody has it: a rebuild goes without.
+    """
     environment, image = locks_of(subject)
+    lacking = [file for locked in (environment, image) for file in subject.bringing.bring_evidence(locked)]
+    if lacking:
+        names = ", ".join(file.title for file in lacking)
+        subject.bringing.progress.note(f"nobody has these files of the locks' signed index any more: {names}")
     packages = image.for_target(subject.target.key)
     subject.bringing.fetch_environment(environment)
     subject.bringing.fetch(image, packages)
@@ -70,8 +78,9 @@ def create(subject: Subject, release: str, layout: Layout, wheels: Path | None) 
     with layout.being_changed():
         for data in (oci.EMPTY, source, *locks.values()):
             layout.put(data)
-        for package in packages:
-            layout.put_file(store.path(package.digest), package.digest)
+        index = [file for file in evidence_files(*locks_of(subject)) if store.path(file.digest).is_file()]
+        for digest in (*(file.digest for file in index), *(package.digest for package in packages)):
+            layout.put_file(store.path(digest), digest)
         own = list(_wheels(project.root / REQUIREMENTS, wheels))
         for path, digest in own:
             layout.put_file(path, digest)
@@ -83,6 +92,7 @@ def create(subject: Subject, release: str, layout: Layout, wheels: Path | None) 
             layers=(
                 *(oci.descriptor(LOCK_TYPE, data, title) for title, data in locks.items()),
                 oci.descriptor(BUNDLE_TYPE, source, "source.bundle"),
+                *(_file_layer(store.path(file.digest), file.digest, EVIDENCE_TYPE, file.title) for file in index),
                 *sorted(map(_layer, packages), key=lambda layer: (layer.title, layer.digest)),
                 *(_file_layer(path, digest) for path, digest in own),
             ),
@@ -104,9 +114,9 @@ def _layer(package: LockedPackage) -> Descriptor:
     )
 
 
-def _file_layer(path: Path, digest: Digest) -> Descriptor:
+def _file_layer(path: Path, digest: Digest, type_: str = WHEEL_TYPE, title: str = "") -> Descriptor:
     return Descriptor(
-        mediaType=WHEEL_TYPE, digest=str(digest), size=path.stat().st_size, annotations={TITLE: path.name}
+        mediaType=type_, digest=str(digest), size=path.stat().st_size, annotations={TITLE: title or path.name}
     )
 
 
@@ -229,16 +239,20 @@ def _against_the_commit(
         data = store.path(layer.sha256).read_bytes()
         if committed and committed.get(title) != data:
             yield Problem(name, title, layer.digest, Wrong.NOT_OF_THE_COMMIT)
-        for package in _needed(store.path(layer.sha256), title, manifest.annotation(TARGET)):
-            if f"sha256:{package.sha256}" not in digests:
-                yield Problem(name, f"{package.name} {package.version}", f"sha256:{package.sha256}", Wrong.NOT_NAMED)
+        for wanted, digest in _needed(store.path(layer.sha256), title, manifest.annotation(TARGET)):
+            if digest not in digests:
+                yield Problem(name, wanted, digest, Wrong.NOT_NAMED)
     if not any(layer.mediaType == BUNDLE_TYPE for layer in manifest.layers):
         yield Problem(name, "source.bundle", "", Wrong.NOT_NAMED)
 
 
-def _needed(path: Path, title: str, target: str) -> tuple[LockedPackage, ...]:
+def _needed(path: Path, title: str, target: str) -> Iterator[tuple[str, str]]:
+    """Name and digest of what a lock asks for: packages, and the signed index."""
     locked = lock.load(path)
-    return locked.packages if title == ENVIRONMENT_LOCK else locked.for_target(target)
+    for package in locked.packages if title == ENVIRONMENT_LOCK else locked.for_target(target):
+        yield f"{package.name} {package.version}", f"sha256:{package.sha256}"
+    for file in evidence_files(locked):
+        yield file.title, str(file.digest)
 
 
 def _committed_locks(path: Path, commit: str) -> dict[str, bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from teekit_verify.core.download import DownloadStore
+    from teekit_verify.rebuild.effect import Effect
     from teekit_verify.rebuild.lock import LockedPackage, PackageLock
 
 _HEADING = re.compile(r"^([a-z0-9][a-z0-9+.-]{1,100}) \(([A-Za-z0-9.+~:-]{1,200})\) ([A-Za-z0-9 .-]{1,200});(.*)$")
@@ -37,6 +38,8 @@ class Alarm(Enum):
     INDEX_REFUSED = "index_refused"
     OTHER_SUITE = "other_suite"
     OLDER_SNAPSHOT = "older_snapshot"
+    OTHER_SOURCE = "other_source"
+    UNEXPLAINED = "unexplained_file"
 
 
 class Evidence(Enum):
@@ -109,7 +112,7 @@ class RedFlag:
 
 @dataclass(frozen=True, slots=True)
 class LockDiff:
-    """`same` packages are equal in both. `check` is None unless `evidence` is CHECKED."""
+    """`same` packages are equal in both. `check` is None unless `evidence` is CHECKED; `effect` where images were compared."""
 
     suites: tuple[str, str]
     snapshots: tuple[str, str]
@@ -118,6 +121,7 @@ class LockDiff:
     flags: tuple[RedFlag, ...]
     evidence: Evidence
     check: LockCheck | None
+    effect: Effect | None = None
 
     def changes(self) -> list[Change]:
         return [change for source in self.sources for change in source.changes]
@@ -141,6 +145,18 @@ def compare(old: PackageLock, new: PackageLock, store: DownloadStore) -> LockDif
         evidence,
         checked,
     )
+
+
+def with_effect(diff: LockDiff, effect: Effect) -> LockDiff:
+    """With the red flags of what the image shows."""
+    flags = [RedFlag(Alarm.OTHER_SOURCE, None, "", path) for path in effect.source_files]
+    flags += [
+        RedFlag(Alarm.UNEXPLAINED, ", ".join(part.packages) or None, "", part.path or part.section)
+        for part in effect.unexplained
+        if effect.is_whole
+    ]
+    flags += [RedFlag(Alarm.UNEXPLAINED, None, "", name) for name in effect.other_artifacts]
+    return replace(diff, flags=(*diff.flags, *flags), effect=effect)
 
 
 def _changes(old: Iterable[LockedPackage], new: Iterable[LockedPackage]) -> tuple[list[Change], int]:

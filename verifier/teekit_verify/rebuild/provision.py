@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.core.download import DownloadStore, Network, RemoteFile
 from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.core.files import exclusive
-from teekit_verify.rebuild import archive, environment, evidence, images, lock, npm, proxies
+from teekit_verify.rebuild import archive, environment, evidence, images, lock, lock_files, npm, proxies
 from teekit_verify.rebuild.sandbox import Sandbox, own_first_id
 from teekit_verify.rebuild.workspace import remove
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from teekit_verify.rebuild.images import Target
     from teekit_verify.rebuild.inputs_places import Place
     from teekit_verify.rebuild.lock import LockedPackage, PackageLock
+    from teekit_verify.rebuild.lock_files import EvidenceFile
     from teekit_verify.rebuild.project import Project
 
 _SHOWN = 5
@@ -174,19 +175,36 @@ class Provision:
             )
         return archive.snapshot_sources(self.snapshot_archive, self.snapshot)
 
-    def is_debians(self, locked: PackageLock) -> bool:
-        """Whether Debian's signed index, as the snapshot archive has it at the lock's time, lists every package of a lock.
+    def bring_evidence(self, locked: PackageLock) -> list[EvidenceFile]:
+        """The files of a lock's signed index that nobody has; the others are in the download store now."""
+        bases: list[tuple[str, str]] = []
+        if not self.offline:
+            bases += [*archive.named(self.mirror), *archive.others(self.snapshot_archive, locked.snapshot)]
+        return lock_files.bring_evidence(locked, self.places, self.store, self.progress, bases)
 
-        False also where that cannot be found out.
+    def is_debians(self, locked: PackageLock) -> bool:
+        """Whether Debian's signed index lists every package of a lock: the index that the lock names as its evidence, else that which the
+        snapshot archive has for the lock's time. False also where that cannot be found out.
         """
-        if self.offline:
-            return False
         try:
+            if locked.evidence and not self.bring_evidence(locked):
+                return self._is_evident(locked)
+            if self.offline:
+                return False
             with self._index(archive.snapshot_sources(self.snapshot_archive, locked.snapshot)) as index:
                 return all(package.archive != "npm" and index.has(package) for package in locked.packages)
         except TeekitError as error:
             self.progress.note(f"the environment's packages are not shown to be Debian's: {error.message}")
             return False
+
+    def _is_evident(self, locked: PackageLock) -> bool:
+        found = evidence.check(locked, self.store)
+        if not found.holds or found.npm:
+            self.progress.note(
+                "the environment's packages are not shown to be Debian's: the signed index that its lock names does not hold, or "
+                f"lacks {len(found.doubts) + found.npm} of them"
+            )
+        return found.holds and not found.npm
 
     def _index_lock(self, requests: Sequence[str]) -> PackageLock:
         with self._index() as index:

@@ -10,10 +10,9 @@ from teekit_verify.record.json_report import render as render_json
 from teekit_verify.report.layout import STATUS_STYLES, show_line, show_table, styled
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from teekit_verify.appraisal.statements.threshold import Row, Tally
     from teekit_verify.core.digest import Digest
+    from teekit_verify.report.console import Console
 
 SCHEMA = "teekit-verify/threshold/v1"
 

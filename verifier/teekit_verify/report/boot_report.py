@@ -17,14 +17,12 @@ from teekit_verify.wording.checks import check_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.console import Console
-    from rich.text import Text
-
     from teekit_verify.boot.proof import BankCheck, BootProof
     from teekit_verify.core.digest import Algorithm, Digest
     from teekit_verify.evidence.eventlog import EventLog, LeftOutBank
     from teekit_verify.registers.events import Event
     from teekit_verify.registers.registers import Register
+    from teekit_verify.report.console import Console, Text
 
 BOOT_SCHEMA = "teekit-verify/boot/v1"
 REPLAY_SCHEMA = "teekit-verify/replay/v1"

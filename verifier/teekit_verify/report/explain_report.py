@@ -12,11 +12,9 @@ from teekit_verify.report.layout import show_line, styled
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from rich.console import Console
-    from rich.text import Text
-
     from teekit_verify.core.outcome import ExitStatus
     from teekit_verify.explanation.tree import Difference, Explanation
+    from teekit_verify.report.console import Console, Text
 
 EXPLANATION_SCHEMA = "teekit-verify/explanation/v1"
 _SCREEN_LINES = 17

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import re
 from itertools import groupby
-from typing import TYPE_CHECKING, TextIO
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import printable
 from teekit_verify.core.outcome import ExitStatus, Outcome
+from teekit_verify.report.console import Console, Text, console
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_WIDE = 100_000
+__all__ = [
+    "STATUS_STYLES",
+    "STYLES",
+    "Console",
+    "Text",
+    "console",
+    "shortened",
+    "show_line",
+    "show_lines",
+    "show_table",
+    "styled",
+]
 _SHORT = 16
 _MAX_LINES = 12
 STYLES = {
@@ -34,34 +42,17 @@ STATUS_STYLES = {
 }
 
 
-def console(stream: TextIO) -> Console:
-    """A console for `stream`, in plain text when it is not a terminal. Lines have any length: the terminal breaks them."""
-    return Console(
-        file=stream,
-        force_terminal=stream.isatty(),
-        width=_WIDE,
-        highlight=False,
-        markup=False,
-        emoji=False,
-    )
-
-
 def styled(text: object, style: str = "") -> Text:
     return Text(printable(str(text)), style)
 
 
 def show_line(out: Console, *parts: Text | str, indent: int = 0) -> None:
-    out.print(Text(" " * indent).append_text(Text.assemble(*parts)))
+    out.line(Text.assemble(*parts), indent)
 
 
 def show_table(out: Console, headings: Iterable[str], rows: Iterable[Iterable[Text]]) -> None:
-    """Columns as wide as their content: nothing is cut, as digests are there to be copied."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(styled(heading), no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    out.print(table)
+    """Nothing is cut, as digests are there to be copied: a terminal that is too narrow has them in several lines."""
+    out.table([styled(heading) for heading in headings], [list(row) for row in rows])
 
 
 def shortened(text: str) -> str:

@@ -10,15 +10,16 @@ from teekit_verify.core.errors import printable
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.rebuild.evidence import Doubt
 from teekit_verify.rebuild.lock_diff import Alarm, Evidence, History
+from teekit_verify.report import lock_effect
 from teekit_verify.report.layout import STATUS_STYLES, show_line, show_table, styled
+from teekit_verify.report.lock_effect import code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.console import Console
-
     from teekit_verify.rebuild.evidence import IndexFact, LockCheck
     from teekit_verify.rebuild.lock_diff import Change, LockDiff, RedFlag, SourceChange
+    from teekit_verify.report.console import Console
 
 DIFF_SCHEMA = "teekit-verify/lock-diff/v1"
 CHECK_SCHEMA = "teekit-verify/lock-check/v1"
@@ -43,6 +44,8 @@ _ALARMS = {
     Alarm.INDEX_REFUSED: "the signed index does not hold",
     Alarm.OTHER_SUITE: "the lock is of another suite",
     Alarm.OLDER_SNAPSHOT: "the lock is older than before",
+    Alarm.OTHER_SOURCE: "the source changed too",
+    Alarm.UNEXPLAINED: "changed in the image, and no package that changed explains it",
 }
 _HISTORIES = {
     History.CUT_OFF: "the changelog ends before the old version",
@@ -59,7 +62,10 @@ _EVIDENCE = {
 
 
 def diff_status(diff: LockDiff) -> ExitStatus:
-    return ExitStatus.DOES_NOT_HOLD if diff.flags else ExitStatus.HOLDS
+    """A red flag is one, whatever else could not be looked into."""
+    if diff.flags:
+        return ExitStatus.DOES_NOT_HOLD
+    return ExitStatus.HOLDS if diff.effect is None or diff.effect.is_whole else ExitStatus.NO_VERDICT
 
 
 def check_status(check: LockCheck) -> ExitStatus:
@@ -78,6 +84,11 @@ def show_diff(diff: LockDiff, out: Console) -> None:
         for line in _history(source):
             show_line(out, styled(line), indent=2)
     out.print()
+    if diff.effect is not None:
+        show_line(out, styled(lock_effect.summary(diff.effect), "bold"))
+        for line in lock_effect.lines(diff.effect):
+            show_line(out, styled(line), indent=2)
+        out.print()
     for flag in diff.flags:
         show_line(out, styled(f"red flag: {_flag(flag)}", "bold red"))
     show_line(out, styled(_conclusion(diff), STATUS_STYLES[diff_status(diff)]))
@@ -141,16 +152,20 @@ def _flag(flag: RedFlag) -> str:
 
 def _conclusion(diff: LockDiff) -> str:
     count = len(diff.flags)
+    if not count and diff.effect is not None and not diff.effect.is_whole:
+        return "no red flag, but the effect on the image is not settled"
     return f"{count} red flags: this is no plain refresh" if count else "no red flag"
 
 
 def diff_as_markdown(diff: LockDiff) -> str:
     """The text of a pull request. Changelogs are foreign text: they stand in code blocks, names between backquotes."""
     lines = [f"**{_conclusion(diff)}**", "", f"{_summary(diff)}.", "", f"Signed index: {_evidence(diff)}.", ""]
-    lines += [f"- :red_circle: {_code(_flag(flag))}" for flag in diff.flags]
+    lines += [f"- :red_circle: {code(_flag(flag))}" for flag in diff.flags]
     lines += ["", "| source | package | old | new | archive | CVEs named in changelogs |", "|---|---|---|---|---|---|"]
     for source in diff.sources:
         lines += [_row(source, change, first=number == 0) for number, change in enumerate(source.changes)]
+    if diff.effect is not None:
+        lines += lock_effect.as_markdown(diff.effect)
     for source in diff.sources:
         if source.entries or source.history in _HISTORIES:
             lines += ["", *_details(source)]
@@ -164,7 +179,7 @@ def _row(source: SourceChange, change: Change, *, first: bool) -> str:
         versions = (old.version, f"for other images: {_images(change)}")
     archives = dict.fromkeys(item.archive for item in (old, new) if item)
     cells = [source.source, change.name, *versions, " -> ".join(archives)]
-    return f"| {' | '.join(map(_code, cells))} | {_cves(source) if first and source.entries else ''} |"
+    return f"| {' | '.join(map(code, cells))} | {_cves(source) if first and source.entries else ''} |"
 
 
 def _details(source: SourceChange) -> Iterator[str]:
@@ -175,13 +190,9 @@ def _details(source: SourceChange) -> Iterator[str]:
     for entry in source.entries:
         text = "\n".join(map(printable, entry.text.split("\n")))
         fence = "`" * (1 + max(2, *map(len, re.findall("`+", text)), 2))
-        yield f"\n{_code(entry.version)}, {_code(entry.distribution)}\n\n{fence}text\n{text}\n{fence}"
+        yield f"\n{code(entry.version)}, {code(entry.distribution)}\n\n{fence}text\n{text}\n{fence}"
     yield ""
     yield "</details>"
-
-
-def _code(text: str) -> str:
-    return f"`{printable(text).replace('`', chr(39)).replace('|', '/')}`"
 
 
 def diff_as_json(diff: LockDiff) -> str:
@@ -199,6 +210,7 @@ def diff_as_json(diff: LockDiff) -> str:
             ],
             "sources": [_source_as_json(source) for source in diff.sources],
             "check": None if diff.check is None else _check_document(diff.check),
+            "effect": None if diff.effect is None else lock_effect.as_document(diff.effect),
         },
     )
 

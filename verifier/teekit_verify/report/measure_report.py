@@ -10,10 +10,9 @@ from teekit_verify.report import terminal
 from teekit_verify.report.layout import show_line
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from teekit_verify.documents.model import Measurements
     from teekit_verify.prediction.image import BootedProfile
+    from teekit_verify.report.console import Console
 
 
 def render(measurements: Measurements) -> bytes:

@@ -13,10 +13,9 @@ from teekit_verify.report.terminal import show_causes, show_checklist, show_even
 from teekit_verify.wording.checks import open_words, reason_lines
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from teekit_verify.appraisal.guest.registers import PresentedAppraisal
     from teekit_verify.record.document import ReferenceUsed
+    from teekit_verify.report.console import Console
 
 SCHEMA = "teekit-verify/presented/v1"
 

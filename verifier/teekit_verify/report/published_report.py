@@ -11,9 +11,8 @@ from teekit_verify.report.layout import show_line, show_table, styled
 from teekit_verify.report.reference_report import register_rows
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from teekit_verify.reference.published import PublishedFile, ReferenceValues
+    from teekit_verify.report.console import Console
 
 PUBLISHED_SCHEMA = "teekit-verify/published/v1"
 

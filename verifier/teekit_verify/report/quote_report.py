@@ -14,12 +14,11 @@ from teekit_verify.report.layout import STATUS_STYLES, STYLES, show_line, show_t
 from teekit_verify.wording.checks import detail_of, name_of
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from teekit_verify.appraisal.facts import Check
     from teekit_verify.appraisal.guest.quote import QuoteAppraisal
     from teekit_verify.evidence.authenticity import QuoteSignature
     from teekit_verify.evidence.quote import Quote
+    from teekit_verify.report.console import Console
 
 _NO_VERDICT = "NO VERDICT: nothing speaks against this quote, and not everything was checked"
 _ASKED_WITH = {

@@ -16,12 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from rich.console import Console
-    from rich.text import Text
-
     from teekit_verify.core.digest import Digest
     from teekit_verify.documents.model import AcceptableValue, Reference, ReferenceRegister
     from teekit_verify.reference.google_signature import TrustedRoot
+    from teekit_verify.report.console import Console, Text
 
 LIST_SCHEMA = "teekit-verify/reference-list/v1"
 _SUFFIXES = (".json", ".pcrlock", ".binarypb")

@@ -19,7 +19,7 @@ from teekit_verify.documents.model import INPUTS_SCHEMA, MEASUREMENTS_SCHEMA, In
 from teekit_verify.documents.schema import as_text, document_schema
 from teekit_verify.explanation.tree import Explanation
 from teekit_verify.record.document import COMPARISON_SCHEMA, ReferenceUsed
-from teekit_verify.report import explain_report, presented_report, quote_report
+from teekit_verify.report import explain_report, lock_schemas, presented_report, quote_report
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,7 @@ _PRINTED: dict[str, tuple[type, str]] = {
     "presented-v1": (_Presented, presented_report.SCHEMA),
     "comparison-v1": (_Comparison, COMPARISON_SCHEMA),
     "explanation-v1": (Explanation, explain_report.EXPLANATION_SCHEMA),
+    **lock_schemas.PRINTED,
 }
 _DOCUMENTS: dict[str, tuple[type, str]] = {
     "measurements-v1": (Measurements, MEASUREMENTS_SCHEMA),

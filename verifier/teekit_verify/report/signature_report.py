@@ -11,9 +11,8 @@ from teekit_verify.reference.signing.dsse import Judgement, Standing
 from teekit_verify.report.layout import STATUS_STYLES, show_line, styled
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from teekit_verify.reference.signing.detached import Verification
+    from teekit_verify.report.console import Console
 
 SCHEMA = "teekit-verify/signature-check/v1"
 

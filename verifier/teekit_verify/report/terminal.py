@@ -24,9 +24,6 @@ from teekit_verify.wording.checks import detail_of, name_of, open_words, reason_
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from rich.console import Console
-    from rich.text import Text
-
     from teekit_verify.appraisal.checklist import Checklist
     from teekit_verify.appraisal.facts import Check
     from teekit_verify.documents.model import Apps, Measurements, RegisterValue
@@ -34,6 +31,7 @@ if TYPE_CHECKING:
     from teekit_verify.record.document import ComparisonReport
     from teekit_verify.reference.published import ReferenceValues
     from teekit_verify.registers.registers import Register
+    from teekit_verify.report.console import Console, Text
 
 _CLAIMS_MATCH = "MATCH of claims: these measurements are as published; no artifact was looked at"
 _OPEN_MATCH = "MATCH: every byte is as published, and so are the registers whose values are known"

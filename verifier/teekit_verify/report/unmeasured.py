@@ -10,9 +10,8 @@ from teekit_verify.wording.host_inputs import HOST_INPUTS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.console import Console
-
     from teekit_verify.inspection.host_inputs import UnmeasuredInput
+    from teekit_verify.report.console import Console
 
 
 def show_unmeasured(inputs: Sequence[UnmeasuredInput], out: Console) -> None:

@@ -5,10 +5,10 @@ import json
 import re
 
 import pytest
-from rich.console import Console
 
 from builders import eventlog as build
 from teekit_verify.evidence.files import read_evidence
+from teekit_verify.report.console import Console
 from teekit_verify.report.inspect.evidence import render_evidence, show_evidence
 
 QUOTES = build.ASSETS.parent / "quotes"
@@ -16,7 +16,7 @@ QUOTES = build.ASSETS.parent / "quotes"
 
 def _shown(name: str) -> str:
     out = io.StringIO()
-    show_evidence(read_evidence(build.ASSETS / name), Console(file=out, width=400), events=True)
+    show_evidence(read_evidence(build.ASSETS / name), Console(out), events=True)
     return out.getvalue()
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from rich.cells import cell_len
-from rich.text import Text
 
+from teekit_verify.report.console import Text
 from teekit_verify.report.rebuild.blocks import Block, allotted, brief, clipped, listed
 
 

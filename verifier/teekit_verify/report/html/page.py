@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,8 +13,12 @@ from markupsafe import Markup, escape
 
 from teekit_verify.appraisal.facts import ArtifactCheck, RegisterCheck
 from teekit_verify.core.errors import printable
+from teekit_verify.documents import fields
 from teekit_verify.report.html import glossary, why
-from teekit_verify.report.html.registers import register_views
+from teekit_verify.report.html.drawing import drawings
+from teekit_verify.report.html.next_steps import next_commands
+from teekit_verify.report.html.registers import blocks, register_views
+from teekit_verify.report.html.section_map import section_map
 from teekit_verify.report.html.verdict_words import LIMITS, WORDS, headline
 from teekit_verify.report.provenance import provenance
 from teekit_verify.wording.checks import detail_of, name_of
@@ -25,7 +30,7 @@ if TYPE_CHECKING:
     from teekit_verify.appraisal.facts import Check
     from teekit_verify.explanation.tree import Difference
     from teekit_verify.record.document import RebuildReport, Step
-    from teekit_verify.report.html.registers import RegisterView
+    from teekit_verify.report.html.registers import Block, RegisterView
 
 _CHUNK = 8
 _FEW_DIFFERENCES = 40
@@ -36,19 +41,25 @@ def render(report: RebuildReport) -> bytes:
     """The same report gives the same bytes: there is no time of day, no address and no folder of this host in it."""
     page = _templates().get_template("report.html.j2")
     registers = register_views(report)
+    links = list(why.chain(report, registers))
+    grouped = blocks(registers)
     found = why.findings(report)
     return page.render(
         report=report,
         words=WORDS[report.verdict],
+        running_head=_running_head(report),
         headline=headline(report),
         provenance=provenance(report),
-        links=why.chain(report, registers),
+        links=links,
+        drawings=drawings(report, links),
+        next_commands=next_commands(report),
         findings=found[:_FEW_FINDINGS],
         left_out=len(found[_FEW_FINDINGS:]),
         some=why.some,
         counted=why.counted,
-        registers=registers,
-        overview=_overview(registers),
+        blocks=grouped,
+        section_map=section_map(registers),
+        overview=_overview(grouped),
         other_checks=_other_checks(report, registers),
         published={item.name: item for item in report.published.artifacts} if report.published is not None else {},
         host_inputs=[(item, *HOST_INPUTS[item.kind]) for item in report.unmeasured_inputs],
@@ -73,6 +84,12 @@ def _templates() -> Environment:
     return templates
 
 
+def _running_head(report: RebuildReport) -> str:
+    """What stands on every printed page: plain letters only, as it is part of a style sheet."""
+    names = (report.image, *report.profiles, *((report.reference.release,) if report.reference is not None else ()))
+    return " ".join(re.sub(r"[^A-Za-z0-9._+-]", "", name)[:60] for name in names)
+
+
 def _visible(value: object) -> object:
     """Control characters and what turns the direction of text become escapes; Markup is ours."""
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
@@ -92,12 +109,16 @@ def _with_code(text: str) -> Markup:
     )
 
 
-def _overview(registers: Sequence[RegisterView]) -> dict[str, dict[str, tuple[int, RegisterView]]]:
+def _overview(grouped: Sequence[Block]) -> dict[str, dict[str, tuple[int, RegisterView]]]:
     """Platform -> register -> (number of its place on the page, register). Alternatives have one state: the first stands for all."""
     table: dict[str, dict[str, tuple[int, RegisterView]]] = {}
-    for number, view in enumerate(registers, start=1):
-        table.setdefault(view.platform, {}).setdefault(view.register, (number, view))
-    return table
+    for number, block in enumerate(grouped, start=1):
+        for platform in block.platforms:
+            table.setdefault(platform, {}).setdefault(block.view.register, (number, block.view))
+    return {
+        platform: dict(sorted(table[platform].items(), key=lambda item: fields.natural(item[0])))
+        for platform in sorted(table, key=fields.natural)
+    }
 
 
 def _other_checks(report: RebuildReport, registers: Sequence[RegisterView]) -> list[tuple[str, str, str]]:

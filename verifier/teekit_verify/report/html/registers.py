@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.event_differences import aligned
@@ -73,6 +73,22 @@ class RegisterView:
     def state(self) -> str:
         """The word of the legend."""
         return state_word(self.outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What is the same on several kinds of machine stands on the page once, under all their names."""
+
+    platforms: tuple[str, ...]
+    view: RegisterView
+
+
+def blocks(views: Sequence[RegisterView]) -> list[Block]:
+    """In the order of their first."""
+    alike: dict[RegisterView, list[str]] = {}
+    for view in views:
+        alike.setdefault(replace(view, platform=""), []).append(view.platform)
+    return [Block(tuple(platforms), view) for view, platforms in alike.items()]
 
 
 def state_word(outcome: Outcome | None) -> str:

@@ -12,9 +12,8 @@ from teekit_verify.report import terminal
 from teekit_verify.report.layout import show_line, show_table, styled
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from teekit_verify.inspection.disk import DiskFacts
+    from teekit_verify.report.console import Console
 
 _TYPES = {
     str(ESP_TYPE_GUID): "EFI system partition",

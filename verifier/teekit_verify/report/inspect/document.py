@@ -10,9 +10,8 @@ from teekit_verify.record.json_report import render
 from teekit_verify.report.layout import show_line, styled
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from teekit_verify.documents.identify import DocumentFacts
+    from teekit_verify.report.console import Console
 
 _KINDS = {
     "measurements": "predicted measurements of one artifact (`compare` puts them against a reference)",

@@ -21,14 +21,13 @@ from teekit_verify.wording.checks import detail_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from rich.console import Console
-
     from teekit_verify.appraisal.facts import Check
     from teekit_verify.appraisal.guest.eventlog import LogComparison
     from teekit_verify.evidence.eventlog import EventLog
     from teekit_verify.evidence.files import Evidence
     from teekit_verify.evidence.hcl import HclReport
     from teekit_verify.evidence.quote import Quote
+    from teekit_verify.report.console import Console
 
 EVIDENCE_SCHEMA = "teekit-verify/evidence/v1"
 NOT_VERIFIED = "not verified"

@@ -19,7 +19,7 @@ from teekit_verify.report.inspect.firmware import render_firmware, show_firmware
 from teekit_verify.report.inspect.published import render_published_facts, show_published_facts
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from teekit_verify.report.console import Console
 
     Facts = UkiFacts | DiskFacts | FirmwareInspection | DocumentFacts | PublishedFacts | Evidence
 

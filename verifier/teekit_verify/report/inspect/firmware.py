@@ -12,11 +12,10 @@ from teekit_verify.record.json_report import render
 from teekit_verify.report.layout import show_line, show_table, styled
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from teekit_verify.core.digest import Digest
     from teekit_verify.prediction.firmware import FirmwareMeasurement
     from teekit_verify.prediction.gcp_facts import GcpFacts
+    from teekit_verify.report.console import Console
 
 FIRMWARE_SCHEMA = "teekit-verify/firmware/v1"
 _ORDERS = {

@@ -9,9 +9,8 @@ from teekit_verify.record.json_report import render
 from teekit_verify.report.layout import show_line, show_lines, styled
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from teekit_verify.reference.identify import PublishedFacts
+    from teekit_verify.report.console import Console
 
 
 def show_published_facts(facts: PublishedFacts, out: Console) -> None:

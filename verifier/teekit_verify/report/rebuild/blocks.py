@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rich.cells import cell_len
-from rich.text import Text
-
 from teekit_verify.core.errors import printable
+from teekit_verify.report.console import Text, cell_len
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

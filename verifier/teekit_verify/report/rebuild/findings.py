@@ -6,14 +6,13 @@ from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from rich.text import Text
-
 from teekit_verify.appraisal.checklist import conclude
 from teekit_verify.appraisal.event_differences import causes
 from teekit_verify.appraisal.facts import Check, Choice, RegisterCheck
 from teekit_verify.appraisal.rebuild.verdict import Drift, DriftFrom, FromTodaysPackages, Lack, Verdict
 from teekit_verify.core.outcome import Outcome
 from teekit_verify.explanation.tree import culprits
+from teekit_verify.report.console import Text
 from teekit_verify.report.layout import styled
 from teekit_verify.report.rebuild.blocks import COLUMNS, brief, listed
 from teekit_verify.wording.checks import detail_of, name_of, pair_words, reason_line

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.text import Text
-
 from teekit_verify.appraisal.rebuild.verdict import Verdict
 from teekit_verify.core.outcome import Outcome
+from teekit_verify.report.console import Text
 from teekit_verify.report.html.registers import WORST_FIRST, register_state, state_word
 from teekit_verify.report.layout import STATUS_STYLES, STYLES, shortened, show_line, styled
 from teekit_verify.report.provenance import provenance
@@ -19,12 +18,11 @@ from teekit_verify.wording.host_inputs import HOST_INPUTS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from rich.console import Console
-
     from teekit_verify.appraisal.artifacts import ArtifactPair
     from teekit_verify.documents.model import RegisterValue
     from teekit_verify.record.document import RebuildReport
     from teekit_verify.registers.registers import Register
+    from teekit_verify.report.console import Console
 
 _TITLE = 13
 _INDENT = 2

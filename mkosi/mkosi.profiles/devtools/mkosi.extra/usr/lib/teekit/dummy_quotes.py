@@ -1,4 +1,4 @@
-"""quote.service of the devtools profile: where the machine gives no quotes, the dummy ones that scripts/test_local.sh serves.
+"""quote.service and attestation.service of the devtools profile: where the machine gives no quotes, the dummy ones that scripts/test_local.sh serves.
 
 They say that they are dummies, and nothing verifies them. No other profile has this file.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from teekit_guest import fetch, quote_service, tsm
+from teekit_guest import attestation, fetch, quote_service, tsm
 from teekit_guest.refusal import Refused
 
 SERVER = "http://10.0.2.2:8080"
@@ -25,9 +25,9 @@ def quote(report_data: bytes, server: str = SERVER) -> tsm.Quote:
     return tsm.Quote("dummy", answer.body)
 
 
-def main() -> int:
-    return quote_service.serve(quote)
+def main(service: str) -> int:
+    return {"quote": quote_service.serve, "attestation": attestation.serve}[service](quote)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1]))

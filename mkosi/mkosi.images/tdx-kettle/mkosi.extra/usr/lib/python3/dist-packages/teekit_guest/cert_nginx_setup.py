@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import hostnames, layout, log, nginx, settings, wait_for_port
+from . import hostnames, layout, log, nginx, wait_for_port
 from .files import write_atomically
 from .refusal import Refused
 
@@ -25,6 +25,7 @@ CONFIGURATION = Path("/run/cert-nginx-setup/nginx.conf")
 # kettle-nginx.service has certificate and key as credentials: it is not root and cannot read STATE.
 CREDENTIALS = Path("/run/credentials/kettle-nginx.service")
 NGINX_FOLDER = Path("/run/kettle-nginx")
+TLS_KEY = "tls-key.conf"  # of nginx's folder; written before each start (kettle-nginx.service)
 IPV6 = Path("/proc/net/if_inet6")
 HTTP_PORT = 80
 CERTBOT_SECONDS = 300
@@ -34,18 +35,20 @@ LINES = 20
 def main() -> int:
     with log.opened("cert-nginx-setup") as logger:
         try:
-            value = settings.read(layout.ENVIRONMENT_FILE).get("HOSTNAME_CONFIG")
+            value = measured_hostnames(layout.HOSTNAMES)
             if not value:
                 logger.info("no hostname is set: kettles answer HTTP only")
                 return 0
-            names = hostnames.parse(value.encode())
+            names = hostnames.parse(value)
             obtain_certificate(certbot(names, os.environ, STATE, HTTP_PORT), logger)
         except Refused as refusal:
             logger.error("no certificate: %s; kettles answer HTTP only", refusal)
             log.announce(f"no HTTPS: {refusal}")
             return 0
         addresses = (str(nginx.HTTPS_PORT), f"[::]:{nginx.HTTPS_PORT}")[: 2 if IPV6.exists() else 1]
-        places = nginx.Places(NGINX_FOLDER, CREDENTIALS / "fullchain.pem", CREDENTIALS / "privkey.pem", addresses)
+        places = nginx.Places(
+            NGINX_FOLDER, CREDENTIALS / "fullchain.pem", CREDENTIALS / "privkey.pem", NGINX_FOLDER / TLS_KEY, addresses
+        )
         write_atomically(CONFIGURATION, nginx.configuration(names, places).encode())
         # HTTPS is announced when it answers.
         if wait_for_port.main([str(nginx.HTTPS_PORT)]) != 0:
@@ -55,6 +58,15 @@ def main() -> int:
         logger.info("HTTPS for %s", ", ".join(names))
         log.announce(f"HTTPS for {', '.join(names)}")
         return 0
+
+
+def measured_hostnames(path: Path) -> bytes:
+    """Those that were measured, and no others."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(hostnames.MOST_BYTES + 1)
+    except OSError as error:
+        raise Refused(f"{path} cannot be read: {error.strerror}") from None
 
 
 def certbot(names: Sequence[str], environment: Mapping[str, str], state: Path, http_port: int) -> list[str]:

@@ -114,17 +114,19 @@ def _manifests(value: bytes, logger: Logger) -> str:
     except Refused as refusal:
         logger.error("refused: %s; no kettle is started", refusal)
         return ""
-    return manifest.encode([_manifest(kettle, part, logger) for kettle, part in enumerate(parts)])
+    for kettle, part in enumerate(parts):
+        _say_what_it_is(kettle, part, logger)
+    # Refused ones as well: what was given is measured, and the launcher refuses them once more.
+    return manifest.encode([manifest.given(part) for part in parts])
 
 
-def _manifest(kettle: int, part: bytes, logger: Logger) -> manifest.Manifest | None:
+def _say_what_it_is(kettle: int, part: bytes, logger: Logger) -> None:
     try:
         decoded = manifest.decode(part)
     except Refused as refusal:
         logger.error("manifest %d refused: %s; kettle %d is not started", kettle, refusal, kettle)
-        return None
+        return
     logger.info("manifest %d: app %s, SHA-256 %s", kettle, ascii(decoded.app), decoded.sha256)
-    return decoded
 
 
 def _hostnames(value: bytes, logger: Logger) -> str:

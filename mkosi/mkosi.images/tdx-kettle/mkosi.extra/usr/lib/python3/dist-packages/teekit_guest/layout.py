@@ -7,6 +7,8 @@ from pathlib import Path
 KETTLES = 16  # as many users kettle-N, ports 300N and rules there are
 FIRST_PORT = 3001
 FIRST_DATABASE_PORT = 4001
+ATTESTATION_PORT = 3000
+ATTESTATION_SOCKET = Path("/run/attestation/https")  # nginx's alone
 STATE_PERCENT = 5  # of the memory, for each kettle's database and logs together
 
 ENVIRONMENT_FILE = Path("/etc/kettle/cloud-config.env")
@@ -15,6 +17,19 @@ IMAGE_APPS = Path("/usr/lib/kettle")  # where a manifest's `file:` may lead
 KETTLE_FOLDERS = Path("/run/kettle")
 QUOTE_FOLDERS = Path("/run/quote")
 STATE_FOLDERS = Path("/var/lib/kettle")
+# What the launcher gives to be measured: app-N, manifest-N, hostnames; COMPLETE is the last (teekit-measure.path).
+GIVEN = Path("/run/kettle-given")
+COMPLETE = "complete"
+FAILED_FOLDER = Path("/run/kettle-failed")  # a file for each kettle whose service gave up (kettle-failed@.service)
+READY = "ready"  # in the kettle's folder (kettle@.path)
+
+# What was measured. Root's alone, and written before anything of it runs.
+TEEKIT = Path("/run/teekit")
+MEASURING, MEASURED, NOT_MEASURED = (TEEKIT / name for name in ("measuring", "measured", "not-measured"))
+RUNTIME_LOG = TEEKIT / "runtime-log"
+HOSTNAMES = TEEKIT / "hostnames"
+MANIFESTS = TEEKIT / "manifests"
+CCEL_COPY, TPM_LOG_COPY = TEEKIT / "ccel", TEEKIT / "tpm-log"
 
 CLOUD_CONFIG_LOG = Path("/var/log/cloud-config.log")
 KETTLE_LOG = Path("/var/log/kettle.log")
@@ -31,8 +46,12 @@ def database_port(kettle: int) -> int:
 
 
 def app(kettle: int) -> Path:
-    """The bytes workerd runs. Only the launcher writes there."""
+    """The bytes workerd runs: those that were measured. Only root writes there."""
     return KETTLE_FOLDERS / str(kettle) / "app" / "app.js"
+
+
+def given_manifest(number: int) -> Path:
+    return MANIFESTS / str(number)
 
 
 def quote_socket(kettle: int) -> Path:

@@ -36,10 +36,10 @@ class Manifest:
         return unquote(parts.path) if parts.scheme == "file" else None
 
 
-def split(value: bytes) -> list[bytes]:
+def split(value: bytes, most_bytes: int = MOST_BYTES) -> list[bytes]:
     """The manifests in the attribute, in base64 still, one for each kettle: a bad one keeps its place."""
-    if len(value) > MOST_BYTES:
-        raise Refused(f"manifest is longer than {MOST_BYTES} bytes")
+    if len(value) > most_bytes:
+        raise Refused(f"manifest is longer than {most_bytes} bytes")
     parts = [part.strip(b" \t\r\n") for part in value.split(b",")]
     if len(parts) > KETTLES:
         raise Refused(f"manifest holds {len(parts)} manifests, and there are {KETTLES} kettles")
@@ -57,14 +57,17 @@ def decode(part: bytes) -> Manifest:
     return parse(text)
 
 
-def encode(manifests: Sequence[Manifest | None]) -> str:
-    """The attribute again, in letters that mean nothing to shells and systemd; an empty place where there is no manifest."""
-    return ",".join("" if manifest is None else base64.b64encode(_text(manifest)).decode() for manifest in manifests)
+def given(part: bytes) -> bytes:
+    """The bytes of a manifest as somebody gave them, whatever they are: what is no base64, as it stands."""
+    try:
+        return base64.b64decode(part, validate=True)
+    except ValueError:
+        return part
 
 
-def _text(manifest: Manifest) -> bytes:
-    # Without spaces, so that it is never longer than what it was read from.
-    return json.dumps({"app": manifest.app, "sha256": manifest.sha256}, separators=(",", ":")).encode()
+def encode(given_ones: Sequence[bytes]) -> str:
+    """The attribute again, in letters that mean nothing to shells and systemd, and with every byte that was given: they are measured."""
+    return ",".join(base64.b64encode(one).decode() for one in given_ones)
 
 
 def parse(text: bytes) -> Manifest:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HTTPS_PORT = 443
+ATTESTATION = "/.well-known/teekit/attestation"
 
 CONFIGURATION = """\
 daemon off;
@@ -61,6 +62,16 @@ SERVER = """\
 {listen}
         server_name {name};
         location / {{ proxy_pass http://127.0.0.1:{port}; }}
+        # Not the kettle's: what machine this is, and what it runs.
+        location = {attestation} {{
+            proxy_pass http://unix:{socket}:{attestation};
+            proxy_set_header X-Teekit-Client $remote_addr;
+            include {tls_key};
+            proxy_set_header Connection "";
+            proxy_pass_request_headers off;
+            proxy_pass_request_body off;
+            proxy_read_timeout 60s;
+        }}
     }}
 """
 
@@ -72,6 +83,7 @@ class Places:
     folder: Path
     certificate: Path
     key: Path
+    tls_key: Path  # what this nginx says of its key (tls_key.py)
     addresses: tuple[str, ...] = (str(HTTPS_PORT), f"[::]:{HTTPS_PORT}")
 
 
@@ -85,7 +97,15 @@ def configuration(names: Sequence[str], places: Places) -> str:
         return "\n".join(f"        listen {address} ssl{option};" for address in places.addresses)
 
     servers = [
-        SERVER.format(listen=listen(""), name=name, port=layout.port(kettle)) for kettle, name in enumerate(names)
+        SERVER.format(
+            listen=listen(""),
+            name=name,
+            port=layout.port(kettle),
+            attestation=ATTESTATION,
+            socket=layout.ATTESTATION_SOCKET,
+            tls_key=places.tls_key,
+        )
+        for kettle, name in enumerate(names)
     ]
     return CONFIGURATION.format(
         folder=places.folder,

@@ -3,7 +3,8 @@
 GET /quote?report_data=... or POST /quote with {"report_data": "..."}: 64 bytes, in hexadecimal or base64. What the quote holds
 is not these, but a digest of them and of the app that asked (identity.py), so no kettle can speak for another. The answer is
 {"quote": base64, "tee_type": "tdx", "report_data": hexadecimal, as in the quote, "app_sha256": hexadecimal, "asked": hexadecimal};
-400 where the question is wrong, 503 where there is no quote to be had. GET /healthz says that the service is there.
+400 where the question is wrong, 503 where there is no quote to be had. GET /healthz says that the service is there, GET /runtime-log what
+was measured in this boot (docs/app-identity.md).
 """
 
 from __future__ import annotations
@@ -13,70 +14,33 @@ import json
 import string
 import sys
 import threading
-from collections import deque
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler
-from socketserver import ThreadingMixIn, UnixStreamServer
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack
+from socketserver import UnixStreamServer
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
-from . import identity, layout, log, tsm
-from .deadline import limited
+from . import identity, layout, log, serving, tsm
 from .refusal import Refused
+from .serving import Answer, Bounded, Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from logging import Logger
     from pathlib import Path
 
 TEE_TYPES = {"tdx_guest": "tdx", "sev_guest": "sev-snp"}
 MOST_BODY_BYTES = 4096
-MOST_DRAINED_BYTES = 64 * 1024
 SECONDS = 10.0  # for a whole question; and for a whole answer
 AT_ONCE = 4  # questions of one kettle
-CROWDED = (
-    b"HTTP/1.0 503 Service Unavailable\r\nContent-Type: application/json\r\n\r\n"
-    + json.dumps({"error": "too many questions at once"}).encode()
-)
 
 
 class WrongQuestion(Refused):
     """The client's mistake."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    status: int
-    fields: dict[str, str]
-
-
-class Turns:
-    """The platform makes one quote at a time: for the kettles in the order in which they came, and each stands in line once."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._line: deque[int] = deque()
-
-    @contextmanager
-    def of(self, kettle: int) -> Iterator[None]:
-        with self._changed:
-            self._changed.wait_for(lambda: kettle not in self._line)
-            self._line.append(kettle)
-            self._changed.wait_for(lambda: self._line[0] == kettle)
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._line.popleft()
-                self._changed.notify_all()
-
-
-class Server(ThreadingMixIn, UnixStreamServer):
+class Server(Bounded, UnixStreamServer):
     """What kettle `kettle` asks, at `path`; `quote` makes a quote. At most AT_ONCE questions, so one kettle's take no place of another's."""
 
-    daemon_threads = True
-    block_on_close = False
     request_queue_size = AT_ONCE
 
     def __init__(
@@ -92,65 +56,36 @@ class Server(ThreadingMixIn, UnixStreamServer):
         self.turns = turns
         self.logger = logger
         self.places = threading.BoundedSemaphore(AT_ONCE)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Turned away before anything is read, and without a thread."""
-        if self.places.acquire(blocking=False):
-            super().process_request(request, client_address)
-            return
-        with suppress(OSError):
-            request.settimeout(0)
-            request.send(CROWDED)
-        self.shutdown_request(request)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self.places.release()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A kettle that hangs up, or takes too long, is no news."""
+        self.seconds = SECONDS
 
 
-class Exchange(BaseHTTPRequestHandler):
+class Exchange(serving.Exchange):
     server: Server
     server_version = "quote"
-    sys_version = ""
-
-    def setup(self) -> None:
-        super().setup()
-        self.rfile.close()
-        self.rfile = limited(self.connection, SECONDS)
-
-    def finish(self) -> None:
-        super().finish()
-        # What was sent and not read would cost the other side the answer.
-        with suppress(OSError):
-            self.connection.settimeout(0)
-            self.connection.recv(MOST_DRAINED_BYTES)
 
     def address_string(self) -> str:
         return f"kettle {self.server.kettle}"
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 -- http.server calls it so
         parts = urlsplit(self.path)
         if parts.path == "/healthz":
-            self._send(Answer(200, {"status": "ok"}))
+            self.send_answer(Answer(200, {"status": "ok"}))
+        elif parts.path == "/runtime-log":
+            self.send_answer(_runtime_log())
         else:
             self._answer(parts.path, lambda: _from_query(parts.query))
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 -- http.server calls it so
         self._answer(self.path, lambda: _from_body(self._body()))
 
     def _answer(self, path: str, question: Callable[[], bytes]) -> None:
         if path != "/quote":
-            self._send(Answer(404, {"error": "not found"}))
+            self.send_answer(Answer(404, {"error": "not found"}))
             return
         try:
-            self._send(self._quoted(question()))
+            self.send_answer(self._quoted(question()))
         except WrongQuestion as refusal:
-            self._send(Answer(400, {"error": str(refusal)}))
+            self.send_answer(Answer(400, {"error": str(refusal)}))
 
     def _quoted(self, report_data: bytes) -> Answer:
         server = self.server
@@ -175,18 +110,13 @@ class Exchange(BaseHTTPRequestHandler):
             raise WrongQuestion(f"the body must say its length, at most {MOST_BODY_BYTES} bytes")
         return self.rfile.read(int(length))
 
-    def _send(self, answer: Answer) -> None:
-        body = json.dumps(answer.fields).encode()
-        self.send_response(answer.status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        # In one piece, so that the limit is for all of it (socket.sendall).
-        self.connection.settimeout(SECONDS)
-        self.wfile.write(body)
 
-    def log_message(self, *_: object) -> None:
-        """A line for each request would let an app fill the log."""
+def _runtime_log() -> Answer:
+    """What was measured in this boot: nothing secret, and an app may hand it on to whoever checks its quotes."""
+    try:
+        return Answer(200, {"runtime_log": layout.RUNTIME_LOG.read_text()})
+    except OSError:
+        return Answer(503, {"error": "there is no log"})
 
 
 def _from_query(query: str) -> bytes:
