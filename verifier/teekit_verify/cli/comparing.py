@@ -13,21 +13,22 @@ from teekit_verify import __version__, api
 from teekit_verify.cli.options.shared import say_warning
 from teekit_verify.cli.wrong_file import ARTIFACTS, Given, expecting
 from teekit_verify.core.files import read_beginning
-from teekit_verify.documents.release import withdrawal_of
-from teekit_verify.record import json_report
-from teekit_verify.record.document import ComparisonReport, ReferenceUsed
 from teekit_verify.report import layout, presented_report, quote_report, terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from teekit_verify.appraisal.guest.appraise import GuestFiles
-    from teekit_verify.appraisal.guest.quote import QuotePolicy
-    from teekit_verify.appraisal.guest_states import SecureBoot
-    from teekit_verify.core.digest import Digest
+    from teekit_verify.api import (
+        Digest,
+        GuestFiles,
+        PublishedFile,
+        QuotePolicy,
+        ReferenceUsed,
+        ReferenceValues,
+        SecureBoot,
+        TrustedRoot,
+    )
     from teekit_verify.core.outcome import ExitStatus
-    from teekit_verify.reference.google_signature import TrustedRoot
-    from teekit_verify.reference.published import PublishedFile, ReferenceValues
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +58,11 @@ def compare_file(
         compared = api.appraise_claims(ref, file, root=root) if claims else api.appraise_artifact(ref, file, root=root)
     _warn_if_withdrawn(ref)
     used = _used(ref, compared.published, compared.values)
-    report = ComparisonReport(
+    report = api.ComparisonReport(
         used, compared.measurements, compared.checklist, compared.conclusion, __version__, claimed=claims
     )
     if json_output:
-        typer.echo(json_report.render_comparison(report).decode(), nl=False)
+        typer.echo(terminal.render_comparison(report).decode(), nl=False)
     else:
         out = layout.console(sys.stdout)
         terminal.show_comparison(report, out, reference=compared.values if events else None)
@@ -99,9 +100,9 @@ def compare_quote(
 
 
 def _warn_if_withdrawn(ref: Path) -> None:
-    if (why := withdrawal_of(ref)) is not None:
+    if (why := api.withdrawal_of(ref)) is not None:
         say_warning(f"{ref} is of a release that is withdrawn: {why}")
 
 
 def _used(ref: Path, published: PublishedFile, values: ReferenceValues) -> ReferenceUsed:
-    return ReferenceUsed(str(ref), published.title(values), values.commit, published.sha256)
+    return api.ReferenceUsed(str(ref), published.title(values), values.commit, published.sha256)

@@ -8,6 +8,7 @@ from teekit_verify.appraisal.event_differences import aligned, causes
 from teekit_verify.appraisal.facts import LaterState
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.prediction.platforms import PLATFORMS
+from teekit_verify.record import json_report
 from teekit_verify.registers.events import event_type_name
 from teekit_verify.report.layout import (
     STATUS_STYLES,
@@ -141,6 +142,11 @@ def show_inspection(facts: UkiFacts, out: Console) -> None:
     rows = [(styled(row.name), styled(row.size_bytes), styled(row.sha256.hex)) for row in facts.sections]
     show_table(out, ("section", "bytes", "sha256"), rows)
     show_unmeasured(facts.unmeasured_inputs, out)
+
+
+def render_comparison(report: ComparisonReport) -> bytes:
+    """What `compare --json` prints for a file, or for claims."""
+    return json_report.render_comparison(report)
 
 
 def show_comparison(report: ComparisonReport, out: Console, *, reference: ReferenceValues | None = None) -> None:
