@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 
 class Server(ThreadingHTTPServer):
-    """`files` are served with ranges (RFC 9110, section 14); `answers` take precedence; `requests` is what was asked."""
+    """`files` are served with ranges (RFC 9110, section 14); `answers` take precedence, and `otherwise` to all other paths; `requests` is
+    what was asked.
+    """
 
     daemon_threads = True
     block_on_close = False
@@ -21,6 +23,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), Exchange)
         self.files: dict[str, bytes] = {}
         self.answers: dict[str, Callable[[Exchange], None]] = {}
+        self.otherwise: Callable[[Exchange], None] | None = None
         self.requests: list[tuple[str, str | None]] = []
         self.stopping = threading.Event()
 
@@ -39,7 +42,7 @@ class Exchange(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         wanted = self.headers.get("Range")
         self.server.requests.append((self.path, wanted))
-        answer = self.server.answers.get(self.path)
+        answer = self.server.answers.get(self.path, self.server.otherwise)
         content = self.server.files.get(self.path)
         if answer is not None:
             answer(self)

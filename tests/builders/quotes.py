@@ -189,10 +189,11 @@ def body(
     seam_attributes: int = 0,
     report_data: bytes = bytes(64),
     mrservicetd: bytes | None = None,
+    rtmrs: Sequence[bytes] = (b"\1" * 48, b"\2" * 48, b"\3" * 48, b"\4" * 48),
 ) -> bytes:
     """A TD report of TDX 1.0, or of 1.5 if MRSERVICETD is given."""
     head = bytes(16) + b"\x5e" * 48 + mrsignerseam + struct.pack("<QQQ", seam_attributes, td_attributes, xfam)
-    measured = b"\x0d" * 48 + bytes(3 * 48) + b"".join(bytes([index + 1]) * 48 for index in range(4))
+    measured = b"\x0d" * 48 + bytes(3 * 48) + b"".join(rtmrs)
     return head + measured + report_data + (b"" if mrservicetd is None else bytes(16) + mrservicetd)
 
 

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from uuid import UUID
 
-from builders import azure, documents, eventlog, firmware, reports, tdvf, vhd
+from builders import azure, documents, eventlog, firmware, given, live_guest, reports, tdvf, vhd
 from builders.fat import put, run
 from builders.gpt import sfdisk_disk
 from builders.tools import require
@@ -29,6 +29,15 @@ start={_ESP_SECTOR}, size={_ESP_SECTORS}, type=C12A7328-F81F-11D2-BA4B-00A0C93EC
 """
 FAT32_BYTES = 34 << 20
 """The least that a FAT32 can have is 65,525 clusters. A seed is the beginning of the volume, and the rest is zero."""
+
+
+def runtime_logs() -> list[bytes]:
+    two = given.Given((given.manifest(), given.manifest(b"another")), ("a.example.org",))
+    return [given.Given().log(pcr=True), two.log()]
+
+
+def guest_answers() -> list[bytes]:
+    return [live_guest.Machine.without_a_server().sent(bytes(32))]
 
 
 def ukis() -> list[bytes]:

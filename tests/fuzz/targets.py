@@ -14,6 +14,7 @@ from pathlib import Path
 
 from builders import quotes
 from fuzz import explaining, projects, seeds, signed
+from teekit_verify.appraisal.guest.given import appraise_given
 from teekit_verify.appraisal.log_texts import forged_texts
 from teekit_verify.artifacts.fat import open_fat
 from teekit_verify.artifacts.firmware_volume import read_volumes
@@ -24,6 +25,7 @@ from teekit_verify.artifacts.tdvf import parse_tdvf
 from teekit_verify.artifacts.uki import parse_uki
 from teekit_verify.artifacts.varstore import read_variables
 from teekit_verify.artifacts.vhd import FOOTER_BYTES, footer_checksum, geometry_of, parse_footer
+from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.opened import open_input
 from teekit_verify.documents import codec, model
@@ -32,11 +34,13 @@ from teekit_verify.evidence.ccel import TABLE_BYTES, parse_ccel
 from teekit_verify.evidence.dstack import parse_dstack_log
 from teekit_verify.evidence.eventlog import EventLog, parse_event_log
 from teekit_verify.evidence.files import is_evidence, parse_evidence, parse_log, read_evidence
+from teekit_verify.evidence.guest_answer import parse_guest_answer
 from teekit_verify.evidence.hcl import parse_hcl_report
 from teekit_verify.evidence.ima import parse_ima_list
 from teekit_verify.evidence.meaning import explain
 from teekit_verify.evidence.msgpack import parse_msgpack
 from teekit_verify.evidence.quote import parse_quote
+from teekit_verify.evidence.runtime_log import parse_runtime_log
 from teekit_verify.evidence.scale import parse_scale
 from teekit_verify.evidence.tpm_tools import parse_tpm_tools
 from teekit_verify.inspection.disk import inspect_disk
@@ -51,6 +55,7 @@ from teekit_verify.record import read
 from teekit_verify.reference import formats
 from teekit_verify.reference.formats import gce_endorsement
 from teekit_verify.registers.align import first_divergence
+from teekit_verify.registers.measured import TD_REGISTER, TPM_REGISTER
 from teekit_verify.registers.replay import replay
 from teekit_verify.report import layout, published_report
 from teekit_verify.report.html import page as html_report
@@ -311,7 +316,24 @@ def _ccel_sum(data: bytes) -> bytes:
     return data[:9] + bytes([-(sum(data[:9]) + sum(data[10:TABLE_BYTES])) % 256]) + data[10:]
 
 
+def runtime_log(data: bytes) -> None:
+    """As `guest` and `compare` use it; what was quoted is anything."""
+    log = parse_runtime_log(data)
+    for register in (TD_REGISTER, TPM_REGISTER):
+        for quoted in (Digest.zero(Algorithm.SHA256), Digest.zero(Algorithm.SHA384)):
+            appraise_given(register, quoted, log.of(register), (), is_measured=True)
+    with suppress(TeekitError):
+        for one in log.logs:
+            forged_texts(one)
+
+
+def guest_answer(data: bytes) -> None:
+    parse_guest_answer(data)
+
+
 TARGETS = {
+    "runtime log": Target(runtime_log, seeds.runtime_logs),
+    "guest answer": Target(guest_answer, seeds.guest_answers),
     "pe": Target(pe, seeds.pes),
     "uki": Target(uki, seeds.ukis),
     "gpt": Target(gpt, seeds.gpts, _gpt_sums),

@@ -26,7 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-PUBLISHING, AUDITING = docs.blocks("publishing.md"), docs.blocks("auditing.md")
+PUBLISHING = docs.blocks("publishing.md")
+PLANTED = "reference/releases/2026.11/base.json"
+AUDITING = [
+    re.sub(r"tdx-debian-[a-z]+-[0-9.]*[0-9]", "2026.11", re.sub(r"reference/releases/\S+\.json", PLANTED, block))
+    for block in docs.blocks("auditing.md")
+]
+"""Of the release that publishing.md makes; test_committed_release.py runs them as they stand."""
 WORKFLOW = (docs.DOCS / "examples/publish.yml").read_text(encoding="utf-8")
 
 

@@ -7,15 +7,18 @@ import socket
 import subprocess
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from builders import http
+from builders.faults import failing, reset, status
 from builders.repositories import Repository
 from builders.tools import require
+from teekit_verify.core.download import Patience
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.rebuild import checkout, git
 from teekit_verify.rebuild.origin import Origin
@@ -80,13 +83,19 @@ def daemon(folder: Path) -> Iterator[str]:
 @contextmanager
 def files_only(bare: Path) -> Iterator[str]:
     """A web server that knows nothing of git."""
+    with files_only_server(bare) as server:
+        yield server.address("/r.git")
+
+
+@contextmanager
+def files_only_server(bare: Path) -> Iterator[http.Server]:
     subprocess.run(["git", f"--git-dir={bare}", "update-server-info"], check=True)
     with http.serve() as server:
         for path in bare.rglob("*"):
             if path.is_file():
                 server.files[f"/r.git/{path.relative_to(bare).as_posix()}"] = path.read_bytes()
-        server.files["/r.git/info/refs?service=git-upload-pack"] = server.files["/r.git/info/refs"]
-        yield server.address("/r.git")
+        server.files[REFS] = server.files["/r.git/info/refs"]
+        yield server
 
 
 @pytest.mark.parametrize("kind", ["path", "file", "git", "http"])
@@ -211,6 +220,50 @@ def test_what_is_not_there_is_said(tmp_path: Path, source: Repository) -> None:
         repository.tag("tree", offline=False)
     with pytest.raises(git.GitError, match="could not be fetched"):
         cached(tmp_path, tmp_path / "none").commit("0" * 40, offline=False)
+
+
+REFS = "/r.git/info/refs?service=git-upload-pack"
+HASTY = Patience(attempts=3, first_pause=0.0)
+
+
+@pytest.mark.parametrize("fault", [reset, status(503), status(429), status(408)])
+def test_a_server_that_fails_for_a_moment_is_asked_again(
+    tmp_path: Path, source: Repository, fault: Callable[[http.Exchange], None]
+) -> None:
+    wanted = source.git("rev-parse", "HEAD")
+    bare = source.bare(tmp_path / "served" / "r.git")
+    with files_only_server(bare) as server:
+        server.answers[REFS] = failing(2, fault, server.files[REFS])
+        repository = replace(cached(tmp_path, server.address("/r.git")), patience=HASTY)
+        assert repository.commit(wanted, offline=False) == wanted
+
+
+@pytest.mark.parametrize(("fault", "asked"), [(status(404), 1), (status(403), 1), (status(503), 3), (reset, 3)])
+def test_how_often_a_server_is_asked_and_what_is_said(
+    tmp_path: Path, source: Repository, fault: Callable[[http.Exchange], None], asked: int
+) -> None:
+    bare = source.bare(tmp_path / "served" / "r.git")
+    with files_only_server(bare) as server:
+        server.answers[REFS] = fault
+        repository = replace(cached(tmp_path, server.address("/r.git")), patience=HASTY)
+        with pytest.raises(git.GitError) as raised:
+            repository.tag("v1", offline=False)
+        refs = [path for path, _ in server.requests if path == REFS]
+    assert len(refs) >= asked
+    assert len(refs) < 3 or asked == 3
+    assert (raised.value.code, "in 3 attempts" in raised.value.message) == ("git", asked == 3)
+    assert (raised.value.hint or "").startswith("Run it again" if asked == 3 else "Check the address")
+
+
+def test_nothing_else_is_tried_at_a_server_that_does_not_answer(tmp_path: Path, source: Repository) -> None:
+    """All branches are for servers that do not give single commits."""
+    wanted = source.git("rev-parse", "HEAD")
+    bare = source.bare(tmp_path / "served" / "r.git")
+    with files_only_server(bare) as server:
+        server.answers[REFS] = reset
+        repository = replace(cached(tmp_path, server.address("/r.git")), patience=HASTY)
+        with pytest.raises(git.UnansweredError, match=f"the commit {wanted} of .* in 3 attempts"):
+            repository.commit(wanted, offline=False)
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         trusted_firmware,
         verify_quote,
     )
+    from teekit_verify.api.asking import ask_guest
     from teekit_verify.api.booting import boot
     from teekit_verify.api.explaining import explain
     from teekit_verify.api.fetching import fetch_collateral
@@ -78,7 +79,8 @@ if TYPE_CHECKING:
     from teekit_verify.api.running import METADATA_PORT, MOST_KETTLES, LocalOptions, Metadata, Ready, run_local
     from teekit_verify.api.stating import WrittenStatement, count_statements, state
     from teekit_verify.appraisal.facts import Check, Fact, Why
-    from teekit_verify.appraisal.guest.appraise import GuestFiles
+    from teekit_verify.appraisal.guest.appraise import AppraisedGuest, GuestFiles
+    from teekit_verify.appraisal.guest.live import LiveGuest
     from teekit_verify.appraisal.guest.quote import QuotePolicy
     from teekit_verify.appraisal.guest_states import SecureBoot
     from teekit_verify.boot.machine_request import MachineRequest
@@ -105,6 +107,7 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "teekit_verify.api.appraising": "NOT_REQUIRED ArtifactAppraisal GuestAppraisal NotRequired QuoteVerification appraise_artifact appraise_claims appraise_guest describe google_root parse_policy policy trusted_firmware verify_quote",
+    "teekit_verify.api.asking": "ask_guest",
     "teekit_verify.api.booting": "boot",
     "teekit_verify.api.explaining": "explain",
     "teekit_verify.api.fetching": "fetch_collateral",
@@ -118,7 +121,8 @@ _PLACES = {
     "teekit_verify.api.running": "METADATA_PORT MOST_KETTLES LocalOptions Metadata Ready run_local",
     "teekit_verify.api.stating": "WrittenStatement count_statements state",
     "teekit_verify.appraisal.facts": "Check Fact Why",
-    "teekit_verify.appraisal.guest.appraise": "GuestFiles",
+    "teekit_verify.appraisal.guest.appraise": "AppraisedGuest GuestFiles",
+    "teekit_verify.appraisal.guest.live": "LiveGuest",
     "teekit_verify.appraisal.guest.quote": "QuotePolicy",
     "teekit_verify.appraisal.guest_states": "SecureBoot",
     "teekit_verify.boot.machine_request": "MachineRequest",
@@ -153,6 +157,7 @@ __all__ = [
     "MRTD",
     "NOT_REQUIRED",
     "Algorithm",
+    "AppraisedGuest",
     "ArtifactAppraisal",
     "Check",
     "Choice",
@@ -169,6 +174,7 @@ __all__ = [
     "GuestAppraisal",
     "GuestFiles",
     "KernelRequest",
+    "LiveGuest",
     "LocalOptions",
     "LockedPackage",
     "LogKind",
@@ -205,6 +211,7 @@ __all__ = [
     "appraise_artifact",
     "appraise_claims",
     "appraise_guest",
+    "ask_guest",
     "become_mkosi",
     "boot",
     "can_rebuild",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from teekit_verify.appraisal.artifact import compare_with_published
 from teekit_verify.appraisal.facts import Requested
 from teekit_verify.appraisal.guest import appraise as guests
+from teekit_verify.appraisal.guest.live import LiveGuest, appraise_live
 from teekit_verify.appraisal.guest.policy import (
     REPORT_DATA_BYTES,
     ReportDataRequest,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from teekit_verify.appraisal.guest_states import SecureBoot
     from teekit_verify.core.outcome import ExitStatus
     from teekit_verify.documents.model import Measurements
+    from teekit_verify.prediction.given_apps import GivenApps
     from teekit_verify.reference.published import PublishedFile, ReferenceValues
 
 
@@ -279,21 +281,28 @@ class GuestAppraisal:
 
 def appraise_guest(
     reference: Path,
-    evidence: GuestFiles,
+    evidence: GuestFiles | LiveGuest,
     asked: QuotePolicy,
     *,
     platform: str | None = None,
     secure_boot: SecureBoot | None = None,
     firmware: Sequence[Digest] = (),
     root: TrustedRoot | None = None,
+    given: GivenApps | None = None,
 ) -> GuestAppraisal:
-    """What a guest presents against a file of reference values.
+    """What a guest presents against a file of reference values: in files, or as `ask_guest` brought it. What `asked` says of REPORTDATA
+    does not count for that: the question decides.
 
-    `platform` names one of the reference's (None: the one that fits). `firmware`: MRTDs that the caller vouches for, where the reference
+    `given` is what the guest should have been given to run; None is what the reference says of that. `platform` names one of the reference's (None: the one that fits). `firmware`: MRTDs that the caller vouches for, where the reference
     does not have one. `secure_boot` is what the caller knows where the evidence does not say.
     """
     published = load_published(reference, root)
-    guest = guests.appraise_guest(evidence, published.values, asked, platform, secure_boot, firmware=firmware)
+    if isinstance(evidence, LiveGuest):
+        guest = appraise_live(evidence, published.values, asked, platform, secure_boot, firmware=firmware, given=given)
+    else:
+        guest = guests.appraise_guest(
+            evidence, published.values, asked, platform, secure_boot, firmware=firmware, given=given
+        )
     return GuestAppraisal(published, guest.quote, guest.signature, guest.appraisal)
 
 

@@ -10,6 +10,7 @@ from teekit_verify.documents import codec
 from teekit_verify.documents.create import create_reference as new_reference
 from teekit_verify.documents.create import dump_reference, require_measured_from
 from teekit_verify.documents.load import load_measurements, load_reference, parse_reference
+from teekit_verify.prediction.given_apps import accepting
 from teekit_verify.record.publishable import load_publishable
 from teekit_verify.reference import formats
 from teekit_verify.reference.extend import add_values
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from teekit_verify.documents.model import Reference
+    from teekit_verify.prediction.given_apps import GivenApps
     from teekit_verify.reference.google_signature import TrustedRoot
     from teekit_verify.reference.published import PublishedFile
     from teekit_verify.reference.signing.detached import Verification
@@ -49,11 +51,18 @@ def load_reference_values(file: Path, *, root: TrustedRoot | None = None) -> Pub
 
 
 def create_reference(
-    report: Path, *, release: str, output: Path, commit: str | None = None, measurements: Sequence[Path] = ()
+    report: Path,
+    *,
+    release: str,
+    output: Path,
+    commit: str | None = None,
+    measurements: Sequence[Path] = (),
+    given: GivenApps | None = None,
 ) -> PublishedFile:
     """Write the reference values of a rebuild whose builds were equal (`report` is its folder), and read them back.
 
     `commit`: what the source's commit is expected to be. `measurements`: files with registers of the same image on other machines.
+    `given`: what machines may be given to run.
 
     Raises TeekitError for other reports, and for measurements of another image.
     """
@@ -61,6 +70,8 @@ def create_reference(
     more = [load_measurements(path) for path in measurements]
     require_measured_from(build, more)
     document = new_reference(release=release, commit=source, build=build, measurements=[measured, *more])
+    if given is not None:
+        document = accepting(document, given, release)
     write_named(output, dump_reference(document))
     return load_published(output)
 

@@ -56,6 +56,7 @@ class Note(Enum):
 
     NOTHING_COMPARED = "nothing_compared"
     NOT_AUTHENTIC = "not_authentic"
+    DUMMY_QUOTE = "dummy_quote"
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,30 @@ class Fact(Enum):
     REPORT_DATA = "report_data"
     VTPM_NONCE = "vtpm_nonce"
     TCB_STATUS = "tcb_status"
+    ANSWER_NONCE = "answer_nonce"
+    CHANNEL = "channel"
+    MANIFEST_LIST = "manifest_list"
+    HOSTNAME_LIST = "hostname_list"
+
+
+class GivenPart(Enum):
+    """What a guest was given to run, and measured: all of it, or the order of its events, a manifest, an app, the hostnames."""
+
+    WHOLE = "whole"
+    ORDER = "order"
+    MANIFEST = "manifest"
+    APP = "app"
+    HOSTNAMES = "hostnames"
+
+
+@dataclass(frozen=True, slots=True)
+class GivenCheck:
+    """`number` is that of a manifest and its kettle, from 0; None where none is meant."""
+
+    __pydantic_config__: ClassVar = _STRICT
+    part: GivenPart
+    number: int | None = None
+    kind: Literal["given"] = field(default="given", kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +165,7 @@ class StatedCheck:
 
 
 Subject = Annotated[
-    ArtifactCheck | RegisterCheck | EventTextCheck | QuestionCheck | FactCheck | StatedCheck,
+    ArtifactCheck | RegisterCheck | EventTextCheck | QuestionCheck | GivenCheck | FactCheck | StatedCheck,
     Field(discriminator="kind"),
 ]
 
@@ -193,6 +217,29 @@ class Why(Enum):
     SEPT_VE = "sept_ve"
     SERVICE_TD = "service_td"
     SERVICE_TD_NAMED = "service_td_named"
+    # of what a guest was given to run
+    APPS_NOT_ASKED = "apps_not_asked"
+    APPS_NOT_MEASURED = "apps_not_measured"
+    NO_RUNTIME_LOG = "no_runtime_log"
+    APPS_NOT_QUOTED = "apps_not_quoted"
+    REGISTER_OTHERWISE = "register_otherwise"
+    NOT_CLOSED = "not_closed"
+    AFTER_CLOSED = "after_closed"
+    OUT_OF_ORDER = "out_of_order"
+    UNKNOWN_EVENT = "unknown_event"
+    OTHER_MANIFEST = "other_manifest"
+    MANIFEST_ELSEWHERE = "manifest_elsewhere"
+    OTHER_APP = "other_app"
+    APP_ELSEWHERE = "app_elsewhere"
+    NOT_GIVEN = "not_given"
+    GIVEN_TOO = "given_too"
+    OTHER_HOSTNAMES = "other_hostnames"
+    HOSTNAMES_NOT_ASKED = "hostnames_not_asked"
+    # of a live machine's answer
+    OLD_ANSWER = "old_answer"
+    OTHER_TLS_KEY = "other_tls_key"
+    PLAIN_HTTP = "plain_http"
+    LIST_DIFFERS = "list_differs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,6 +422,7 @@ class Requested(Enum):
     NONCE = "nonce"
     PUBLIC_KEY = "public_key"
     HCL_REPORT = "hcl_report"
+    QUESTION = "question"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ COMMANDS = {
     "Verify": (
         Entry("rebuild", "rebuild:rebuild", "Build an image twice; compare with what was published."),
         Entry("compare", "compare:compare", "Compare FILE, or a guest's quote, with the values in REF."),
+        Entry("guest", "guest:guest", "Ask a live machine who it is; compare it with --reference."),
         Entry("quote", "quote:quote", "Verify a TDX quote: its signatures, and what it says."),
         Entry("replay", "replay:replay", "Replay EVENTLOG into RTMRs or PCRs; compare them with others."),
         Entry("attest", "attest:attest", "Sign the verdict of a rebuild, count those that agree."),

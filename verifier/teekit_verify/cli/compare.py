@@ -10,7 +10,7 @@ import typer
 
 from teekit_verify.cli.options.google_root import GoogleRootOption, google_root_at
 from teekit_verify.cli.options.groups import any_given, grouped
-from teekit_verify.cli.options.guest import EvidenceOptions, MachineOptions
+from teekit_verify.cli.options.guest import EvidenceOptions, MachineOptions, RunsOptions
 from teekit_verify.cli.options.quote import ExceptionOptions, ReportDataOptions, TrustOptions, quote_policy
 from teekit_verify.cli.options.shared import DebugOption, EventsOption, JsonOption
 from teekit_verify.core.errors import TeekitError
@@ -21,6 +21,7 @@ from teekit_verify.core.outcome import ExitStatus
 def compare(
     evidence: EvidenceOptions,
     machine: MachineOptions,
+    runs: RunsOptions,
     asked: ReportDataOptions,
     trust: TrustOptions,
     exceptions: ExceptionOptions,
@@ -51,7 +52,8 @@ def compare(
     """Compare FILE, or a guest's quote, with the values in REF.
 
     FILE's own bytes are hashed and measured. A measurements.json is only somebody's claim about them: it is taken with --claims
-    alone, and shown as one. Where they differ, the first event that does is named.
+    alone, and shown as one. Where they differ, the first event that does is named. What a guest runs is compared where its image
+    measures that: with --manifest, or with the apps of REF.
 
     Exit status: 0 everything the reference asks for was compared whole and is equal (and the quote is authentic and acceptable,
     as `quote` says); 1 something differs, or the quote is not; 2 no verdict.
@@ -60,7 +62,7 @@ def compare(
     from teekit_verify.cli.comparing import GuestQuestion, compare_file, compare_quote
 
     root, quote = google_root_at(google_root, trust.at), evidence.quote
-    of_quotes = any_given(evidence, machine, asked, replace(trust, at=None), exceptions)
+    of_quotes = any_given(evidence, machine, runs, asked, replace(trust, at=None), exceptions)
     one = file or claims
     if one is not None and None in {file, claims} and not of_quotes and (trust.at is None or root is not None):
         return compare_file(ref, root, one, claims=claims is not None, events=events, json_output=json_output)
@@ -75,5 +77,6 @@ def compare(
         machine.platform,
         api.trusted_firmware(machine.mrtd or (), machine.endorsement, root),
         machine.state,
+        runs.given,
     )
     return compare_quote(ref, root, question, events=events, json_output=json_output)

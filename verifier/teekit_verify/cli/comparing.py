@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from teekit_verify.api import (
         Digest,
+        GivenApps,
         GuestFiles,
         PublishedFile,
         QuotePolicy,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class GuestQuestion:
     """What a guest gave, and what is asked of it. `platform` is one of the reference's, or None for the one that fits.
-    `firmware`: MRTDs that are vouched for.
+    `firmware`: MRTDs that are vouched for. `given` is what it should have been given to run, None as the reference says.
     """
 
     files: GuestFiles
@@ -42,6 +43,7 @@ class GuestQuestion:
     platform: str | None
     firmware: tuple[Digest, ...]
     secure_boot: SecureBoot | None
+    given: GivenApps | None = None
 
 
 def compare_file(
@@ -56,8 +58,8 @@ def compare_file(
     wanted = (Given.DOCUMENT, Given.REFERENCE) if claims else (*ARTIFACTS, Given.DOCUMENT)
     with expecting(ref, Given.REFERENCE, Given.DOCUMENT), expecting(file, *wanted):
         compared = api.appraise_claims(ref, file, root=root) if claims else api.appraise_artifact(ref, file, root=root)
-    _warn_if_withdrawn(ref)
-    used = _used(ref, compared.published, compared.values)
+    warn_if_withdrawn(ref)
+    used = reference_used(ref, compared.published, compared.values)
     report = api.ComparisonReport(
         used, compared.measurements, compared.checklist, compared.conclusion, __version__, claimed=claims
     )
@@ -87,10 +89,11 @@ def compare_quote(
             secure_boot=question.secure_boot,
             firmware=question.firmware,
             root=root,
+            given=question.given,
         )
-    _warn_if_withdrawn(ref)
+    warn_if_withdrawn(ref)
     appraisal = guest.appraisal
-    used = _used(ref, guest.published, appraisal.values)
+    used = reference_used(ref, guest.published, appraisal.values)
     if json_output:
         about = quote_report.render_quote_appraisal(guest.quote, guest.signature, appraisal.quote)
         typer.echo(json.dumps(presented_report.render_presented(used, appraisal, about), indent=2))
@@ -99,10 +102,10 @@ def compare_quote(
     return guest.status
 
 
-def _warn_if_withdrawn(ref: Path) -> None:
+def warn_if_withdrawn(ref: Path) -> None:
     if (why := api.withdrawal_of(ref)) is not None:
         say_warning(f"{ref} is of a release that is withdrawn: {why}")
 
 
-def _used(ref: Path, published: PublishedFile, values: ReferenceValues) -> ReferenceUsed:
+def reference_used(ref: Path, published: PublishedFile, values: ReferenceValues) -> ReferenceUsed:
     return api.ReferenceUsed(str(ref), published.title(values), values.commit, published.sha256)

@@ -278,7 +278,7 @@ class GivenSet:
     __pydantic_config__: ClassVar = _STRICT
     label: fields.Name
     manifests: Annotated[tuple[fields.Base64, ...], Field(min_length=1, max_length=MOST_MANIFESTS)]
-    hostnames: Annotated[tuple[fields.Name, ...], Field(max_length=100)] | None = None
+    hostnames: Annotated[tuple[fields.Hostname, ...], Field(max_length=100)] | None = None
 
     @property
     def parsed(self) -> tuple[Manifest, ...]:

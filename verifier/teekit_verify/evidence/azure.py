@@ -104,6 +104,26 @@ def parse_vtpm(data: bytes) -> VtpmEvidence:
     return _whole(_add(_Parts(), data, "input"))
 
 
+def vtpm_of_parts(
+    report: bytes,
+    message: bytes,
+    signature: bytes,
+    banks: Mapping[str, Mapping[int, bytes]],
+    certificates: Sequence[bytes] = (),
+) -> VtpmEvidence:
+    """Parts that are known apart: HCL report, TPMS_ATTEST, TPMT_SIGNATURE, PCR values by bank, certificates in DER. Raises TeekitError."""
+    attest = tpm.parse_attest(message)
+    values = banks.get(attest.bank.value, {})
+    chosen = [values[register.index] for register in attest.pcrs if register.index in values]
+    return VtpmEvidence(
+        parse_hcl_report(report),
+        attest,
+        tpm.parse_signature(signature),
+        tpm.pcr_values(attest, chosen),
+        tuple(certificate for data in certificates for certificate in _certificates(data)),
+    )
+
+
 def _whole(parts: _Parts) -> VtpmEvidence:
     missing = [words for name, words in _NAMES.items() if getattr(parts, name) is None]
     if missing:

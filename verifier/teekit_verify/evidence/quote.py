@@ -38,6 +38,10 @@ guests by Confidential Containers and by Flashbots (evidence.azure). A quote els
 _JSON_NAMES = frozenset(".".join(path) for path in _JSON_PATHS)
 
 
+DUMMY_MARK = b"DUMMY-NOT-A-TD-QUOTE"
+"""The user data of quotes that this project makes for trying things out (local.dummy_quote)."""
+
+
 @dataclass(frozen=True, slots=True)
 class TdReport:
     """What the TDX module reports about itself and the TD. Digests are SHA-384; what may have any content is bytes.

@@ -7,9 +7,10 @@ image is anything predicted: what its registers hold, the apps themselves could 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from teekit_verify.core.errors import UnsupportedInputError
 from teekit_verify.documents import model
 from teekit_verify.documents.create import register_value
 from teekit_verify.prediction.platforms.azure import AZURE
@@ -56,6 +57,11 @@ def predict_events(register: Register, given: GivenApps) -> tuple[Event, ...]:
     )
 
 
+def predict_contents(given: GivenApps) -> tuple[tuple[Measured, bytes], ...]:
+    """Of the same events, what they measure; without hostnames where any will do."""
+    return tuple((kind, content) for kind, content, _, _ in _measured(given))
+
+
 def _measured(given: GivenApps) -> Iterator[tuple[Measured, bytes, str, str]]:
     for index, manifest in enumerate(given.manifests):
         yield Measured.MANIFEST, manifest.content, f"manifest {index}", f"manifest {index}"
@@ -96,6 +102,16 @@ def apps_of(given: GivenApps | None, label: str = "given") -> model.Apps:
         return model.Apps(FORMAT)
     contents = tuple(manifest.content for manifest in given.manifests)
     return model.Apps(FORMAT, (model.GivenSet(label, contents, given.hostnames),))
+
+
+def accepting(reference: model.Reference, given: GivenApps, label: str) -> model.Reference:
+    """The reference, of machines that are given this and nothing else. Raises TeekitError where the image does not measure that."""
+    if reference.apps is None:
+        raise UnsupportedInputError(
+            "this image does not measure what it runs: a reference cannot say which app it is",
+            hint="Leave --manifest out.",
+        )
+    return replace(reference, apps=apps_of(given, label))
 
 
 def acceptable(apps: model.Apps) -> tuple[GivenApps, ...]:

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from teekit_verify.core import process
 from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.core.download import Patience
 from teekit_verify.core.errors import TeekitError, ToolFailedError, printable
 from teekit_verify.core.files import exclusive, write_whole
 from teekit_verify.core.url import redacted
-from teekit_verify.rebuild import proxies
+from teekit_verify.rebuild import git_faults, proxies
 from teekit_verify.rebuild.sandbox import run_ending_with_us
 from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 _FETCH_SECONDS = 900
@@ -48,6 +50,8 @@ _SETTINGS = {
     "fetch.recurseSubmodules": "false",
     "fetch.writeCommitGraph": "false",
     "gc.auto": "0",
+    "http.lowSpeedLimit": "1",  # a server that says nothing for so many seconds is asked again
+    "http.lowSpeedTime": "60",
     "maintenance.auto": "false",
     "protocol.version": "2",
     "submodule.recurse": "false",
@@ -59,10 +63,17 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*(/[A-Za-z0-9][A-Za-z0-9._+-]*)*")
 _ADDRESS = re.compile(r"(https?|git|file)://[^\s'\"\\]+|/[^\s'\"\\]+")
 _SHOWN = 120
+_SPREAD = 128  # of pauses: one repository is asked at a time
 
 
 class GitError(TeekitError):
     """A repository cannot be fetched, or does not have what was asked for."""
+
+
+class UnansweredError(GitError):
+    """A repository cannot be reached, or does not answer to the end, whenever it is asked."""
+
+    code = GitError.code
 
 
 def require_commit(text: str) -> str:
@@ -99,10 +110,11 @@ def require_repository(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A bare repository of ours (`folder`), filled from `address`."""
+    """A bare repository of ours (`folder`), filled from `address`, which is asked again as `patience` has it."""
 
     folder: Path
     address: str
+    patience: Patience = field(default_factory=Patience)
 
     @classmethod
     def cached(cls, cache: Path, address: str) -> Repository:
@@ -175,6 +187,8 @@ class Repository:
         """The commit alone, if the server gives it; else all branches and tags, as servers that only hold files need."""
         try:
             self._fetch(commit, what=f"the commit {commit}")
+        except UnansweredError:
+            raise
         except GitError:
             self._fetch(
                 "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", what="its branches and tags", depth=False
@@ -186,18 +200,35 @@ class Repository:
             self._require_whole()
             for left in self.folder.rglob("*.lock"):  # of a git that was killed; nobody else is at work here
                 left.unlink()
-            argv = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-gc"]
-            try:
-                shallow = ["--depth=1"] if depth else []
-                self._write(*argv, *shallow, "--", self.address, *references)
-            except ToolFailedError as error:
-                if depth and "dumb http transport" in error.message:
-                    self._write(*argv, "--", self.address, *references)
+            for attempt in range(1, self.patience.attempts + 1):
+                try:
+                    self._fetch_once(references, depth=depth)
+                except ToolFailedError as error:
+                    passing = git_faults.may_pass(self.address, error.message)
+                    if not passing or attempt == self.patience.attempts:
+                        raise self._unfetched(what, error, attempt if passing else 0) from error
+                    time.sleep(self.patience.pause(attempt, None, _SPREAD))
+                else:
                     return
-                raise GitError(
-                    f"{what} of {self.address} could not be fetched{proxies.through(self.address)}: {redacted(error.message)}",
-                    hint="Check the network and the address; a private repository has to be cloned by hand first.",
-                ) from error
+
+    def _fetch_once(self, references: Sequence[str], *, depth: bool) -> None:
+        argv = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-gc"]
+        try:
+            self._write(*argv, *(["--depth=1"] if depth else []), "--", self.address, *references)
+        except ToolFailedError as error:
+            if not depth or "dumb http transport" not in error.message:
+                raise
+            self._write(*argv, "--", self.address, *references)
+
+    def _unfetched(self, what: str, error: ToolFailedError, attempts: int) -> GitError:
+        """`attempts` is 0 where asking again is of no use."""
+        tried = f" in {attempts} attempts" if attempts else ""
+        said = f"{what} of {self.address} could not be fetched{proxies.through(self.address)}{tried}: {redacted(error.message)}"
+        if attempts:
+            return UnansweredError(
+                said, hint="Run it again, later or on another network, or name a copy with --repository URL."
+            )
+        return GitError(said, hint="Check the address; a private repository has to be cloned by hand first.")
 
     def _require_whole(self) -> None:
         """Begin anew where there is nothing, or what a power failure or a bad disk left."""

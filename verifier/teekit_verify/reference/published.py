@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from teekit_verify.core.digest import Digest
-    from teekit_verify.documents.model import Artifact, Reference, ReferenceRegister
+    from teekit_verify.documents.model import Apps, Artifact, Reference, ReferenceRegister
     from teekit_verify.registers.registers import Register
 
     Registers = Mapping[Register, ReferenceRegister]
@@ -23,7 +23,8 @@ class ReferenceValues:
     A register that a platform does not mention counts as not checked where `unmentioned` is empty. Otherwise it is
     ignored, and `unmentioned` says why: formats of others cannot write that out.
 
-    `not_compared` holds what else the file says, (name, value): it is shown in every verdict.
+    `not_compared` holds what else the file says, (name, value): it is shown in every verdict. `apps` is None where nobody says that
+    the image measures what it runs.
     """
 
     name: str
@@ -33,6 +34,7 @@ class ReferenceValues:
     artifacts: tuple[Artifact, ...] = ()
     unmentioned: str = ""
     not_compared: tuple[tuple[str, str], ...] = ()
+    apps: Apps | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,4 +66,6 @@ class PublishedFile:
 def values_of(reference: Reference) -> ReferenceValues:
     """Our own reference files write out what they ignore, and use every field."""
     image = " + ".join((reference.inputs.image, *reference.inputs.profiles))
-    return ReferenceValues(reference.release, reference.platforms, image, reference.commit, reference.artifacts)
+    return ReferenceValues(
+        reference.release, reference.platforms, image, reference.commit, reference.artifacts, apps=reference.apps
+    )

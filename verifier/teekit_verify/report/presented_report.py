@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from teekit_verify.appraisal.checklist import conclude
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.record.json_report import open_registers, plain
+from teekit_verify.report.guest_report import render_runs
 from teekit_verify.report.layout import STATUS_STYLES, show_line, show_lines, styled
 from teekit_verify.report.quote_report import show_answers
 from teekit_verify.report.terminal import show_causes, show_checklist, show_events_side_by_side
 from teekit_verify.wording.checks import open_words, reason_lines
+from teekit_verify.wording.guests import runs_lines
 
 if TYPE_CHECKING:
     from teekit_verify.appraisal.guest.registers import PresentedAppraisal
@@ -46,7 +48,11 @@ def show_presented(
     status = appraisal.conclusion.status
     refused = status is ExitStatus.DOES_NOT_HOLD and conclude(appraisal.checklist).status is not status
     words = _REFUSED if refused else _STATUS_WORDS[status] + open_words(appraisal.checklist, status)
+    if status is ExitStatus.HOLDS and (appraisal.values.apps is not None or appraisal.runs is not None):
+        words += ", and runs only what it should" if appraisal.runs is not None else "; what it runs was not compared"
     show_line(out, styled(words, STATUS_STYLES[status]))
+    for line in runs_lines(appraisal.runs) if appraisal.runs is not None else ():
+        show_line(out, styled(line), indent=2)
     show_causes(appraisal.checklist, out)
     show_lines(reason_lines(appraisal.conclusion.reasons), out)
 
@@ -59,6 +65,7 @@ def render_presented(used: ReferenceUsed, appraisal: PresentedAppraisal, quote: 
         "open_registers": open_registers(appraisal.checklist),
         "reference": plain(used),
         "platform": appraisal.platform,
+        "runs": None if appraisal.runs is None else render_runs(appraisal.runs),
         "quote": quote,
         "checklist": plain(appraisal.checklist),
         "reasons": list(reason_lines(appraisal.conclusion.reasons)),

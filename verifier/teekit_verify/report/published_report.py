@@ -22,7 +22,9 @@ def summary(published: PublishedFile) -> str:
     artifacts = sum(len(values.artifacts) for values in published.values)
     registers = sum(len(platform) for values in published.values for platform in values.platforms.values())
     what = published.values[0].name if len(published.values) == 1 else f"{len(published.values)} images"
-    return f"{what}: {artifacts} artifacts, {registers} registers"
+    apps = [given for values in published.values if values.apps is not None for given in values.apps.acceptable]
+    more = f", {len(apps)} {'set' if len(apps) == 1 else 'sets'} of apps" if apps else ""
+    return f"{what}: {artifacts} artifacts, {registers} registers{more}"
 
 
 def warnings(published: PublishedFile) -> list[str]:

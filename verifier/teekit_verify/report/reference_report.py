@@ -11,6 +11,7 @@ from teekit_verify.documents.create import dump_reference
 from teekit_verify.documents.inputs import inputs_digest
 from teekit_verify.record import json_report
 from teekit_verify.reference.formats import load_published
+from teekit_verify.report.apps import show_apps
 from teekit_verify.report.layout import show_line, show_table, styled
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def show(reference: Reference, out: Console) -> None:
     show_line(out, f"inputs sha256 {inputs_digest(inputs).hex}")
     show_line(out, f"  {len(inputs.packages)} packages, {len(inputs.source_files)} source files")
     show_line(out, "  environment ", styled(inputs.environment.nar_hash))
+    if reference.apps is not None:
+        show_apps(reference.apps, out)
     out.print()
     rows = [(styled(a.name), styled(a.size_bytes), styled(a.sha256.hex)) for a in reference.artifacts]
     show_table(out, ("artifact", "bytes", "sha256"), rows)

@@ -14,12 +14,13 @@ from typing import Any, Literal
 
 from teekit_verify.appraisal.checklist import Checklist  # noqa: TC001 - pydantic reads the annotations
 from teekit_verify.appraisal.facts import Check  # noqa: TC001
-from teekit_verify.core.outcome import ExitStatus
+from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.documents.model import INPUTS_SCHEMA, MEASUREMENTS_SCHEMA, InputsDocument, Measurements
 from teekit_verify.documents.schema import as_text, document_schema
 from teekit_verify.explanation.tree import Explanation
 from teekit_verify.record.document import COMPARISON_SCHEMA, ReferenceUsed
-from teekit_verify.report import explain_report, lock_schemas, presented_report, quote_report
+from teekit_verify.report import explain_report, guest_report, lock_schemas, presented_report, quote_report
+from teekit_verify.report.guest_steps import Step  # noqa: TC001
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class _Quote:
     authentic: _Answered
     acceptable: _Answered
     not_checked: tuple[str, ...]
-    allowed_unchecked: tuple[Literal["report-data", "tcb", "revocation"], ...]
+    allowed_unchecked: tuple[Literal["report-data", "tcb", "revocation", "app", "channel"], ...]
     unsettled: tuple[str, ...]
 
 
@@ -52,12 +53,50 @@ class _QuoteInside(_Quote):
 
 
 @dataclass(frozen=True, slots=True)
+class _App:
+    app: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    apps: tuple[_App, ...]
+    hostnames: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    step: Step
+    outcome: Outcome
+    checks: tuple[Check, ...]
+    passed_over: tuple[Check, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Guest:
+    """What `guest --json` prints."""
+
+    url: str
+    nonce: str
+    tls_key_sha256: str | None
+    certificate_problem: str | None
+    open_registers: int
+    reference: ReferenceUsed
+    platform: str | None
+    steps: tuple[_Step, ...]
+    runs: _Runs | None
+    quote: _QuoteInside
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Presented:
     """What `compare --quote --json` prints."""
 
     open_registers: int
     reference: ReferenceUsed
     platform: str | None
+    runs: _Runs | None
     quote: _QuoteInside
     checklist: Checklist
     reasons: tuple[str, ...]
@@ -99,6 +138,7 @@ class _Failure:
 _PRINTED: dict[str, tuple[type, str]] = {
     "quote-v1": (_Quote, quote_report.SCHEMA),
     "presented-v1": (_Presented, presented_report.SCHEMA),
+    "guest-v1": (_Guest, guest_report.SCHEMA),
     "comparison-v1": (_Comparison, COMPARISON_SCHEMA),
     "explanation-v1": (Explanation, explain_report.EXPLANATION_SCHEMA),
     **lock_schemas.PRINTED,

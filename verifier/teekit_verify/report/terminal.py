@@ -10,6 +10,7 @@ from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.prediction.platforms import PLATFORMS
 from teekit_verify.record import json_report
 from teekit_verify.registers.events import event_type_name
+from teekit_verify.report.apps import show_apps
 from teekit_verify.report.layout import (
     STATUS_STYLES,
     STYLES,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from teekit_verify.appraisal.checklist import Checklist
     from teekit_verify.appraisal.facts import Check
-    from teekit_verify.documents.model import Apps, Measurements, RegisterValue
+    from teekit_verify.documents.model import Measurements, RegisterValue
     from teekit_verify.inspection.uki import UkiFacts
     from teekit_verify.record.document import ComparisonReport
     from teekit_verify.reference.published import ReferenceValues
@@ -71,17 +72,6 @@ def show_measurements(measurements: Measurements, out: Console, *, events: bool)
                 for title, one in _each(f"{platform} {register}", value):
                     out.print()
                     _show_events(title, one, out)
-
-
-def show_apps(apps: Apps, out: Console) -> None:
-    """What a machine may be given to run, of an image that measures it."""
-    if not apps.acceptable:
-        show_line(out, styled("apps: not given, so that RTMR3 and PCR 15, which tell them, are open", "yellow"))
-    for given in apps.acceptable:
-        for number, manifest in enumerate(given.parsed):
-            show_line(out, f"app {number} sha256 {manifest.sha256.hex} from ", styled(manifest.app))
-        names = "any" if given.hostnames is None else ", ".join(given.hostnames) or "none"
-        show_line(out, "hostnames: ", styled(names))
 
 
 def _is_zero(value: RegisterValue) -> bool:

@@ -16,6 +16,7 @@ from teekit_verify.appraisal.facts import (
     FactCheck,
     FirstDifference,
     ForgedText,
+    GivenCheck,
     Ignored,
     LaterState,
     LogsPart,
@@ -39,7 +40,7 @@ from teekit_verify.appraisal.facts import (
 from teekit_verify.appraisal.rebuild.verdict import Drift, DriftFrom, FromTodaysPackages, Lack
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.registers.events import event_type_name
-from teekit_verify.wording.tables import ARTIFACTS, FACTS, PARTINGS, REQUESTED, WHY
+from teekit_verify.wording.tables import ARTIFACTS, FACTS, GIVEN, PARTINGS, REQUESTED, WHY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,6 +63,8 @@ def name_of(check: Check) -> str:
             return f"event log text, event {number} ({register})"
         case QuestionCheck() as subject:
             return _question(subject)
+        case GivenCheck(part=part, number=number):
+            return GIVEN[part] + ("" if number is None else f" {number}")
         case FactCheck(fact=fact):
             return FACTS[fact].format(check.expected)
         case StatedCheck(name=name):
@@ -225,6 +228,8 @@ def reason_line(reason: ConclusionReason | DecisionReason) -> str:
             return "nothing was compared"
         case Note.NOT_AUTHENTIC:
             return "the quote is not authentic: its registers prove nothing"
+        case Note.DUMMY_QUOTE:
+            return "this is a dummy quote, for trying things out: no hardware made it"
         case Lack.ARTIFACTS:
             return "the builds made no artifacts"
         case Lack.REFERENCE:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from teekit_verify.appraisal.facts import ArtifactPart, DivergenceKindName, Fact, Requested, Why
+from teekit_verify.appraisal.facts import ArtifactPart, DivergenceKindName, Fact, GivenPart, Requested, Why
 
 ARTIFACTS = {
     ArtifactPart.FILE: "artifact",
     ArtifactPart.CLAIM: "claimed artifact",
     ArtifactPart.REST_OF_DISK: "rest of the disk",
+}
+
+GIVEN = {
+    GivenPart.WHOLE: "what it runs",
+    GivenPart.ORDER: "order of what was measured",
+    GivenPart.MANIFEST: "manifest",
+    GivenPart.APP: "app",
+    GivenPart.HOSTNAMES: "hostnames",
 }
 
 FACTS = {
@@ -35,6 +43,10 @@ FACTS = {
     Fact.REPORT_DATA: "REPORTDATA",
     Fact.VTPM_NONCE: "nonce of the vTPM's quote",
     Fact.TCB_STATUS: "TCB status",
+    Fact.ANSWER_NONCE: "answer is to this question",
+    Fact.CHANNEL: "connection ends in this machine",
+    Fact.MANIFEST_LIST: "manifests in the answer are the measured ones",
+    Fact.HOSTNAME_LIST: "hostnames in the answer are the measured ones",
 }
 """`{}` is what was expected."""
 
@@ -43,6 +55,7 @@ REQUESTED = {
     Requested.NONCE: "the nonce",
     Requested.PUBLIC_KEY: "a digest of the public key",
     Requested.HCL_REPORT: "the digest of the HCL report's runtime data",
+    Requested.QUESTION: "what this question and the key of this connection give",
 }
 
 PARTINGS = {
@@ -103,4 +116,31 @@ WHY = {
     Why.SEPT_VE: "SEPT_VE_DISABLE is not set: the host can raise #VE when the TD uses its own memory",
     Why.SERVICE_TD: "a service TD is bound to this TD: MRSERVICETD is {1}",
     Why.SERVICE_TD_NAMED: "the service TD that is bound to this TD is one that was named: MRSERVICETD is {1}",
+    Why.APPS_NOT_ASKED: "not compared: give --manifest, or a reference that has apps; else it may be any app",
+    Why.APPS_NOT_MEASURED: (
+        "not compared: the reference does not say that its image measures what it runs, so that its apps could have "
+        "measured anything"
+    ),
+    Why.NO_RUNTIME_LOG: "not compared: the log of what it runs is needed (--runtime-log), or its hostnames (--hostname)",
+    Why.APPS_NOT_QUOTED: "not compared: the register that says it was not quoted",
+    Why.REGISTER_OTHERWISE: "the register holds another value than these manifests and hostnames lead to",
+    Why.NOT_CLOSED: "the log lacks the event that closes it: more may have been measured, or may yet be",
+    Why.AFTER_CLOSED: "something was measured after the event that closes the log: {1}",
+    Why.OUT_OF_ORDER: "events are not in the order in which this image measures: {1}",
+    Why.UNKNOWN_EVENT: "an event that this image does not measure: {1}",
+    Why.OTHER_MANIFEST: "another manifest: {1}",
+    Why.MANIFEST_ELSEWHERE: "this is a manifest that was asked for in another place: {1}",
+    Why.OTHER_APP: "another app runs: sha256 {1}, expected {0}",
+    Why.APP_ELSEWHERE: "this is an app that was asked for in another place: sha256 {1}",
+    Why.NOT_GIVEN: "the machine does not have it",
+    Why.GIVEN_TOO: "nobody asked for it: {1}",
+    Why.OTHER_HOSTNAMES: "expected {0}, found {1}",
+    Why.HOSTNAMES_NOT_ASKED: "not compared (--hostname): {1}",
+    Why.OLD_ANSWER: "this answers another question: it is an old answer, or somebody else's",
+    Why.OTHER_TLS_KEY: (
+        "the connection ends somewhere else: its key is {1}, and the machine's is {0}; somebody is in the middle, or serves "
+        "another certificate"
+    ),
+    Why.PLAIN_HTTP: "not encrypted: whoever is in the middle can read and change what follows",
+    Why.LIST_DIFFERS: "the answer lists others than those that were measured",
 }

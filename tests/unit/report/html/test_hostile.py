@@ -10,7 +10,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from builders import documents as sample
-from builders import reports
+from builders import given, reports
 from teekit_verify.appraisal import facts
 from teekit_verify.appraisal.checklist import Checklist
 from teekit_verify.core.digest import Algorithm
@@ -55,6 +55,7 @@ def full_report() -> RebuildReport:
             "gcp/c3": {pcr(4): model.RegisterValue(None, "not known", (), two)},
         },
         disk=model.Disk("disk.raw", model.DiskFormat.RAW, 4096, sample.sha256("disk")),
+        apps=model.Apps("teekit measured v1", (model.GivenSet("given", (given.manifest(),), ("a.example.org",)),)),
     )
     ignored = model.ReferenceRegister(model.Policy.IGNORE, "a reason", two)
     published = replace(

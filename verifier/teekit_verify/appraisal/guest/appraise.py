@@ -14,6 +14,7 @@ from teekit_verify.evidence.authenticity import QuoteSignature, parse_signature
 from teekit_verify.evidence.azure import is_azure_evidence, read_vtpm
 from teekit_verify.evidence.files import log_beside_quote, read_log
 from teekit_verify.evidence.quote import Quote, read_quote
+from teekit_verify.evidence.runtime_log import read_runtime_log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,19 +22,22 @@ if TYPE_CHECKING:
 
     from teekit_verify.appraisal.guest.quote import QuotePolicy
     from teekit_verify.core.digest import Digest
+    from teekit_verify.prediction.given_apps import GivenApps
     from teekit_verify.reference.published import ReferenceValues
 
 
 @dataclass(frozen=True, slots=True)
 class GuestFiles:
     """`vtpm` are the parts of an Azure guest's evidence beside its quote; none where `quote` is JSON with all of them. Without
-    `eventlog`, the log of a TD may be in the file of its quote. `ima` is the list of files that IMA measured.
+    `eventlog`, the log of a TD may be in the file of its quote. `ima` is the list of files that IMA measured, `runtime_log` that of what
+    the guest was given to run.
     """
 
     quote: Path
     vtpm: tuple[Path, ...] = ()
     eventlog: Path | None = None
     ima: Path | None = None
+    runtime_log: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +57,10 @@ def appraise_guest(
     secure_boot: SecureBoot | None = None,
     *,
     firmware: Sequence[Digest] = (),
+    given: GivenApps | None = None,
 ) -> AppraisedGuest:
     """`platform` names one of the published ones; without it, the one is taken that fits. `secure_boot` is what the caller says of
-    it where the evidence says nothing. `firmware`: MRTDs vouched for.
+    it where the evidence says nothing. `firmware`: MRTDs vouched for. `given` is what the guest should have been given to run.
 
     Raises TeekitError for files that cannot be read or are malformed, and for a platform that was not published.
     """
@@ -73,12 +78,13 @@ def appraise_guest(
         presented = of_quote(quote, log)
         said = logged_secure_boot(log)
     ima = None if files.ima is None else read_log(files.ima)
-    presented = replace(presented, ima=ima, secure_boot=_agreed(said, secure_boot))
-    appraisal = appraise_presented(published, presented, about_quote, platform, firmware=firmware)
+    runtime = None if files.runtime_log is None else read_runtime_log(files.runtime_log)
+    presented = replace(presented, ima=ima, secure_boot=agreed(said, secure_boot), runtime=runtime)
+    appraisal = appraise_presented(published, presented, about_quote, platform, firmware=firmware, given=given)
     return AppraisedGuest(quote, signature, appraisal)
 
 
-def _agreed(said: SecureBoot | None, asked: SecureBoot | None) -> SecureBoot | None:
+def agreed(said: SecureBoot | None, asked: SecureBoot | None) -> SecureBoot | None:
     """What the evidence says; else what the caller does. Raises TeekitError where they contradict each other."""
     if said is None or asked is None or asked in {SecureBoot.EITHER, said}:
         return said or asked

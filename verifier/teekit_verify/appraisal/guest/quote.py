@@ -48,6 +48,8 @@ class Unchecked(Enum):
     REPORT_DATA = "report-data"
     TCB = "tcb"
     REVOCATION = "revocation"
+    APP = "app"
+    CHANNEL = "channel"
 
 
 _UNCHECKED = {

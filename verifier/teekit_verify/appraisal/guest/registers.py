@@ -32,6 +32,8 @@ from teekit_verify.appraisal.facts import (
     Why,
 )
 from teekit_verify.appraisal.guest.eventlog import compare_with_values, require_pcrs, require_rtmrs
+from teekit_verify.appraisal.guest.given import appraise_given, matched
+from teekit_verify.appraisal.guest.quote import Unchecked
 from teekit_verify.appraisal.guest_states import GuestState, SecureBoot, known_states
 from teekit_verify.appraisal.log_texts import forged_texts
 from teekit_verify.appraisal.registers import appraise_platform
@@ -39,8 +41,10 @@ from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.documents.model import Policy, PredictedEvent, ReferenceRegister, RegisterValue
 from teekit_verify.evidence.event_text import TextStatus, text_statuses
+from teekit_verify.prediction.given_apps import acceptable
 from teekit_verify.prediction.platforms.azure import AZURE
 from teekit_verify.registers.events import Event, EventType
+from teekit_verify.registers.measured import TD_REGISTER, TPM_REGISTER
 from teekit_verify.registers.registers import MRTD, RTMR_COUNT, Register, RegisterKind, pcr, rtmr
 
 if TYPE_CHECKING:
@@ -50,6 +54,8 @@ if TYPE_CHECKING:
     from teekit_verify.core.digest import Digest
     from teekit_verify.evidence.eventlog import EventLog
     from teekit_verify.evidence.quote import Quote
+    from teekit_verify.evidence.runtime_log import RuntimeLog
+    from teekit_verify.prediction.given_apps import GivenApps
     from teekit_verify.reference.published import ReferenceValues
 
     Place = tuple[ReferenceValues, str]
@@ -66,7 +72,8 @@ class Presented:
     RTMR: the guest is measured by the TD itself, and every register of the quote has to be in the reference. PCR: the guest runs
     above a paravisor and is measured into its vTPM; what the reference mentions is compared. `vouched_for` is whether
     somebody says that the paravisor is the one that it should be; else the reference has to, by its MRTD. `ima` is the list of what
-    IMA measured after the boot, `secure_boot` whether that is on, as far as evidence or the caller says.
+    IMA measured after the boot, `secure_boot` whether that is on, as far as evidence or the caller says. `runtime` is the log of what
+    it was given to run.
     """
 
     registers: Mapping[Register, Digest]
@@ -75,6 +82,12 @@ class Presented:
     vouched_for: bool = True
     ima: EventLog | None = None
     secure_boot: SecureBoot | None = None
+    runtime: RuntimeLog | None = None
+
+    @property
+    def tells_apps(self) -> Register:
+        """The register that the guest measures into what it was given to run."""
+        return TD_REGISTER if self.measured_into is RegisterKind.RTMR else TPM_REGISTER
 
     @property
     def logged(self) -> dict[Register, Digest]:
@@ -101,6 +114,8 @@ class PresentedAppraisal:
     registers: Mapping[Register, RegisterValue]
     checklist: Checklist
     conclusion: Conclusion
+    runs: GivenApps | None = None
+    """What it was shown to run, and nothing else."""
 
 
 def of_quote(quote: Quote, log: EventLog | None = None) -> Presented:
@@ -125,20 +140,53 @@ def appraise_presented(
     platform: str | None = None,
     *,
     firmware: Sequence[Digest] = (),
+    given: GivenApps | None = None,
+    even_so: bool = False,
 ) -> PresentedAppraisal:
     """`platform` names one of the reference's; without it, the one is taken that fits. `firmware` are the MRTDs that are
-    vouched for: with any, the guest must have one of them.
+    vouched for: with any, the guest must have one of them. `given` is what it should have been given to run, where the caller says it
+    and not the reference. `even_so`: the registers of a quote that is not authentic are looked at too, which changes nothing.
 
     Raises TeekitError for a name that the reference does not have.
     """
     places = _fitting(published, presented) if platform is None else _named(published, platform)
-    if not quote.is_authentic:
+    if not quote.is_authentic and not even_so:
         conclusion = Conclusion(ExitStatus.DOES_NOT_HOLD, (Note.NOT_AUTHENTIC,))
         return PresentedAppraisal(quote, published[0], None, {}, Checklist(()), conclusion)
     registers = {register: _value(register, presented) for register in presented.registers}
     compared = [(*place, _compare(*place, presented, registers, firmware)) for place in places]
+    compared = [(values, name, found + _given(presented, values, given, quote)) for values, name, found in compared]
     values, chosen, checklist = _closest(compared, published[0])
-    return PresentedAppraisal(quote, values, chosen, registers, checklist, _conclude(quote, checklist))
+    conclusion = _conclude(quote, checklist)
+    if not quote.is_authentic:
+        conclusion = Conclusion(ExitStatus.DOES_NOT_HOLD, (Note.NOT_AUTHENTIC, *conclusion.reasons))
+    runs = matched(checklist, _wanted(values, given))
+    return PresentedAppraisal(quote, values, chosen, registers, checklist, conclusion, runs)
+
+
+def _wanted(values: ReferenceValues, given: GivenApps | None) -> tuple[GivenApps, ...]:
+    if given is not None:
+        return (given,)
+    return () if values.apps is None else acceptable(values.apps)
+
+
+def _given(presented: Presented, values: ReferenceValues, given: GivenApps | None, quote: QuoteAppraisal) -> Checklist:
+    """What the guest runs, where its image measures that, or somebody asks."""
+    register, log = presented.tells_apps, presented.runtime
+    if given is None and values.apps is None and log is None:
+        return Checklist(())
+    found = appraise_given(
+        register,
+        presented.registers.get(register),
+        None if log is None else log.of(register),
+        _wanted(values, given),
+        is_measured=values.apps is not None,
+    )
+    nobody_asks = given is None and values.apps is None
+    if not nobody_asks and Unchecked.APP not in quote.allowed:
+        return found
+    left = found.of(Outcome.NOT_CHECKED)
+    return Checklist(tuple(check for check in found.checks if check not in left), found.ignored + left)
 
 
 def _named(published: Sequence[ReferenceValues], wanted: str) -> list[Place]:
@@ -312,6 +360,8 @@ def _check_log(presented: Presented, asked: Mapping[Register, ReferenceRegister]
         return Checklist(())
     of_td = presented.measured_into is RegisterKind.RTMR
     quoted = {register: value for register, value in presented.logged.items() if of_td or register in asked}
+    if presented.runtime is not None and not any(event.register == TD_REGISTER for event in presented.log.events):
+        quoted.pop(TD_REGISTER, None)  # it has a log of its own
     checks = compare_with_values(presented.log, quoted).checks
     decisive = tuple(check for check in checks if check.outcome is not Outcome.NOT_CHECKED)
     elsewhere = tuple(check for check in checks if check.outcome is Outcome.NOT_CHECKED)

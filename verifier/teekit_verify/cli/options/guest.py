@@ -1,4 +1,4 @@
-"""What a guest gave, as options of `compare`, in groups."""
+"""What a guest gave, and what it should be, as options of `compare` and `guest`, in groups."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 import typer
 
 if TYPE_CHECKING:
-    from teekit_verify.api import GuestFiles, SecureBoot
+    from teekit_verify.api import GivenApps, GuestFiles, SecureBoot
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +48,52 @@ class EvidenceOptions:
         ),
     ] = None
 
+    runtime_log: Annotated[
+        Path | None,
+        typer.Option(
+            "--runtime-log",
+            metavar="FILE",
+            help="The guest's log of what it was given to run (/run/teekit/runtime-log).",
+        ),
+    ] = None
+
     def files(self, quote: Path) -> GuestFiles:
         """All of them; `quote` is that which was required."""
         from teekit_verify import api
 
-        return api.GuestFiles(quote, tuple(self.vtpm_evidence or ()), self.eventlog, self.ima)
+        return api.GuestFiles(quote, tuple(self.vtpm_evidence or ()), self.eventlog, self.ima, self.runtime_log)
+
+
+@dataclass(frozen=True, slots=True)
+class RunsOptions:
+    """What a guest should have been given to run."""
+
+    HEADING: ClassVar = "What the guest should run"
+    manifest: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--manifest",
+            metavar="FILE",
+            help="The manifest it was given, of which the exact bytes count; again for the next kettle. "
+            "[default: those of the reference]",
+        ),
+    ] = None
+    hostname: Annotated[
+        list[str] | None,
+        typer.Option("--hostname", metavar="NAME", help="A hostname it was given; may be repeated. [default: any]"),
+    ] = None
+
+    @property
+    def given(self) -> GivenApps | None:
+        """None is as the reference says. Raises TeekitError for what the guest would refuse."""
+        from teekit_verify import api
+        from teekit_verify.core.errors import TeekitError
+
+        if self.manifest:
+            return api.given_apps(self.manifest, (), self.hostname)
+        if self.hostname:
+            raise TeekitError("--hostname goes with --manifest", hint="Give the manifest as well.")
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ class ExceptionOptions:
         typer.Option(
             "--allow-unchecked",
             metavar="NAMES",
-            help="What may stay unchecked: report-data, tcb, revocation; several with commas. Without it, that is no verdict.",
+            help="What may stay unchecked: report-data, tcb, revocation, app, channel; several with commas. Without it, that is no verdict.",
         ),
     ] = None
     allow_debug: Annotated[bool, typer.Option("--allow-debug", help="Do not refuse a debug TD.")] = False

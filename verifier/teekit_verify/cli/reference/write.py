@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from teekit_verify.cli.options.guest import RunsOptions
 from teekit_verify.cli.options.shared import DebugOption, say, say_warning
 from teekit_verify.core.outcome import ExitStatus
 
@@ -35,6 +36,17 @@ def create(
             "May be repeated.",
         ),
     ] = None,
+    manifest: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="What machines may be given to run, of an image that measures it: a manifest; again for the next kettle.",
+        ),
+    ] = None,
+    hostname: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="With --manifest: a hostname; may be repeated. [default: any]"),
+    ] = None,
     debug: DebugOption = False,
 ) -> ExitStatus:
     """Write a file of reference values from a rebuild's report.
@@ -45,7 +57,12 @@ def create(
     from teekit_verify.report.published_report import warnings
 
     written = api.create_reference(
-        report, release=release, output=output, commit=commit, measurements=measurements or ()
+        report,
+        release=release,
+        output=output,
+        commit=commit,
+        measurements=measurements or (),
+        given=RunsOptions(manifest, hostname).given,
     )
     say(f"wrote {output}")
     for line in warnings(written):

@@ -28,6 +28,7 @@ def _read(source: Source) -> Sequence[ReferenceValues]:
             name=document.artifact.name,
             platforms=published_platforms([document]),
             artifacts=tuple(artifacts),
+            apps=document.apps,
         ),
     )
 

@@ -39,7 +39,7 @@ _FEW_FINDINGS = 12
 
 def render(report: RebuildReport) -> bytes:
     """The same report gives the same bytes: there is no time of day, no address and no folder of this host in it."""
-    page = _templates().get_template("report.html.j2")
+    page = templates().get_template("report.html.j2")
     registers = register_views(report)
     links = list(why.chain(report, registers))
     grouped = blocks(registers)
@@ -71,7 +71,7 @@ def render(report: RebuildReport) -> bytes:
     ).encode()
 
 
-def _templates() -> Environment:
+def templates() -> Environment:
     templates = Environment(
         loader=PackageLoader("teekit_verify.report"),
         autoescape=True,

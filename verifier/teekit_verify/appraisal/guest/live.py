@@ -1,0 +1,162 @@
+"""A live machine's answer to a question: whether it is of now, of this connection, and of the machine that was published.
+
+Rules. What the answer says of itself decides nothing in its favour. REPORTDATA has to be what the nonce and the key of this very connection
+give: an old answer, or one that was fetched from the machine by somebody in the middle, has another one. Everything else is decided as of
+evidence in files (appraisal.guest.registers). What the answer tells beside that (its nonce, its key, manifests, hostnames) is held
+against what is known, to name what is wrong, and because readers may look at it.
+Non-rules: which authority vouches for the certificate. Over plain HTTP the machine is proven and the connection is not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from teekit_verify.appraisal.checklist import Checklist, Conclusion, Note
+from teekit_verify.appraisal.facts import Because, Check, Fact, FactCheck, Requested, Why
+from teekit_verify.appraisal.guest.appraise import AppraisedGuest, agreed
+from teekit_verify.appraisal.guest.given import read_given
+from teekit_verify.appraisal.guest.policy import REPORT_DATA_BYTES, ReportDataRequest
+from teekit_verify.appraisal.guest.quote import Unchecked, appraise_quote
+from teekit_verify.appraisal.guest.registers import Presented, appraise_presented, of_azure, of_quote
+from teekit_verify.appraisal.guest.vtpm import appraise_azure, is_certified
+from teekit_verify.appraisal.guest_states import logged_secure_boot, reported_secure_boot
+from teekit_verify.core.errors import UnsupportedInputError
+from teekit_verify.core.outcome import ExitStatus, Outcome
+from teekit_verify.evidence.authenticity import parse_signature
+from teekit_verify.evidence.azure import vtpm_of_parts
+from teekit_verify.evidence.eventlog import LogKind, parse_event_log
+from teekit_verify.evidence.guest_answer import qualifying_data_of, report_data_of
+from teekit_verify.evidence.quote import DUMMY_MARK, parse_quote_bytes
+from teekit_verify.evidence.runtime_log import parse_runtime_log
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from teekit_verify.appraisal.guest.quote import QuoteAppraisal, QuotePolicy
+    from teekit_verify.appraisal.guest_states import SecureBoot
+    from teekit_verify.core.digest import Digest
+    from teekit_verify.evidence.authenticity import QuoteSignature
+    from teekit_verify.evidence.guest_answer import GuestAnswer
+    from teekit_verify.evidence.quote import Quote
+    from teekit_verify.prediction.given_apps import GivenApps
+    from teekit_verify.reference.published import ReferenceValues
+
+
+@dataclass(frozen=True, slots=True)
+class LiveGuest:
+    """What was asked, over which connection, and the answer. `tls_key_sha256` is that of the connection, None over plain HTTP;
+    `not_vouched_for` is why no authority vouches for its certificate, empty where one does.
+    """
+
+    url: str
+    nonce: bytes
+    tls_key_sha256: bytes | None
+    answer: GuestAnswer
+    not_vouched_for: str = ""
+
+    @property
+    def report_data(self) -> bytes:
+        """What REPORTDATA must be."""
+        return report_data_of(self.nonce, self.tls_key_sha256)
+
+
+def appraise_live(
+    live: LiveGuest,
+    published: Sequence[ReferenceValues],
+    policy: QuotePolicy,
+    platform: str | None = None,
+    secure_boot: SecureBoot | None = None,
+    *,
+    firmware: Sequence[Digest] = (),
+    given: GivenApps | None = None,
+) -> AppraisedGuest:
+    """As `appraise_guest` of files. What `policy` asks of REPORTDATA does not count: the question decides that.
+
+    Raises TeekitError for an answer without a quote, and for parts that are malformed.
+    """
+    answer = live.answer
+    if answer.tdx is None:
+        raise UnsupportedInputError(
+            f"{live.url}: the machine has no TDX quote: nothing that hardware signed says what it is",
+            hint="Ask a confidential VM with TDX.",
+        )
+    quote = parse_quote_bytes(answer.tdx.quote)
+    signature = parse_signature(quote)
+    about, presented, said = _presented(live, quote, signature, policy)
+    presented = replace(presented, runtime=parse_runtime_log(answer.runtime_log), secure_boot=agreed(said, secure_boot))
+    appraisal = appraise_presented(published, presented, about, platform, firmware=firmware, given=given, even_so=True)
+    checklist = _told(live, presented, policy) + appraisal.checklist
+    conclusion = _with(appraisal.conclusion, checklist, appraisal.checklist, quote)
+    return AppraisedGuest(quote, signature, replace(appraisal, checklist=checklist, conclusion=conclusion))
+
+
+def _presented(
+    live: LiveGuest, quote: Quote, signature: QuoteSignature, policy: QuotePolicy
+) -> tuple[QuoteAppraisal, Presented, SecureBoot | None]:
+    """Of a guest above Azure's paravisor, the TD quote vouches for its report, and the TPM's quote answers."""
+    tdx, tpm = live.answer.tdx, live.answer.tpm
+    if tpm is not None and tpm.hcl_report is not None:
+        asked = replace(policy, report_data=_requested(qualifying_data_of(live.report_data)))
+        certificates = () if tpm.ak_certificate is None else (tpm.ak_certificate,)
+        vtpm = vtpm_of_parts(tpm.hcl_report, tpm.message, tpm.signature, tpm.pcrs, certificates)
+        about = appraise_azure(quote, signature, vtpm, asked)
+        log = None if tpm.event_log is None else parse_event_log(tpm.event_log, LogKind.TPM)
+        presented = of_azure(quote, vtpm.pcrs, log, vouched_for=is_certified(about))
+        return about, presented, reported_secure_boot(vtpm.report.configuration)
+    ccel = None if tdx is None else tdx.ccel
+    log = None if ccel is None else parse_event_log(ccel, LogKind.CCEL)
+    asked = replace(policy, report_data=_requested(live.report_data))
+    return appraise_quote(quote, signature, asked), of_quote(quote, log), logged_secure_boot(log)
+
+
+def _requested(data: bytes) -> ReportDataRequest:
+    return ReportDataRequest((data.ljust(REPORT_DATA_BYTES, b"\0"),), Requested.QUESTION)
+
+
+def _told(live: LiveGuest, presented: Presented, policy: QuotePolicy) -> Checklist:
+    answer, log = live.answer, presented.runtime
+    given = read_given(() if log is None else log.of(presented.tells_apps))
+    names = ",".join(answer.hostnames)
+    checks = [
+        _same(Fact.ANSWER_NONCE, live.nonce.hex(), answer.nonce.hex(), Why.OLD_ANSWER),
+        *_channel(live),
+        _same(Fact.MANIFEST_LIST, _listed(given.manifests), _listed(answer.manifests), Why.LIST_DIFFERS),
+        _same(Fact.HOSTNAME_LIST, given.hostnames or "", names, Why.LIST_DIFFERS),
+    ]
+    allowed = Unchecked.CHANNEL in policy.allow_unchecked
+    passed = tuple(check for check in checks if allowed and check.outcome is Outcome.NOT_CHECKED)
+    return Checklist(tuple(check for check in checks if check not in passed), passed)
+
+
+def _listed(manifests: Sequence[bytes]) -> str:
+    """To be compared, and shown by its length at most: two lists are equal if these are."""
+    return ",".join(manifest.hex() for manifest in manifests)
+
+
+def _channel(live: LiveGuest) -> tuple[Check, ...]:
+    subject, key, told = FactCheck(Fact.CHANNEL), live.tls_key_sha256, live.answer.tls_key_sha256
+    if key is None and told is None:
+        return (Check(subject, Outcome.NOT_CHECKED, reason=Because(Why.PLAIN_HTTP)),)
+    expected, found = ("none" if it is None else it.hex() for it in (told, key))
+    return (_same(Fact.CHANNEL, expected, found, Why.OTHER_TLS_KEY),)
+
+
+def _same(fact: Fact, expected: str, found: str, why: Why) -> Check:
+    if expected == found:
+        return Check(FactCheck(fact), Outcome.MATCH, expected, found)
+    return Check(FactCheck(fact), Outcome.MISMATCH, expected, found, Because(why))
+
+
+def _with(before: Conclusion, checklist: Checklist, of_registers: Checklist, quote: Quote) -> Conclusion:
+    """What the answer itself shows comes first."""
+    told = tuple(check for check in checklist.checks if check not in of_registers.checks)
+    against = tuple(check for check in told if check.outcome is Outcome.MISMATCH)
+    left = tuple(check for check in told if check.outcome not in {Outcome.MATCH, Outcome.MISMATCH})
+    dummy = (Note.DUMMY_QUOTE,) if quote.user_data == DUMMY_MARK else ()
+    status = before.status
+    if against or dummy:
+        status = ExitStatus.DOES_NOT_HOLD
+    elif left and status is ExitStatus.HOLDS:
+        status = ExitStatus.NO_VERDICT
+    return Conclusion(status, (*dummy, *against, *before.reasons, *left))
