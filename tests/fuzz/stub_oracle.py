@@ -25,7 +25,8 @@ from builders.uki import kernel, magic
 from teekit_verify.artifacts.pe_relocations import relocated
 from teekit_verify.artifacts.uki import parse_uki
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.prediction.stub import BEHAVIOURS, stub_view
+from teekit_verify.prediction.stub import stub_view
+from teekit_verify.prediction.stub_releases import BEHAVIOURS
 
 _NAMES = (
     *(".linux", ".osrel", ".cmdline", ".initrd", ".ucode", ".splash", ".dtb", ".uname", ".sbat", ".pcrsig", ".pcrpkey"),

@@ -49,7 +49,8 @@ from teekit_verify.prediction.image import measure_file
 from teekit_verify.prediction.mrtd import PageOrder, google_builds, mrtd
 from teekit_verify.prediction.platforms import PLATFORMS
 from teekit_verify.prediction.stub import profiles
-from teekit_verify.prediction.uki import ev_efi_gpt_event, predict_uki
+from teekit_verify.prediction.uki import predict_uki
+from teekit_verify.prediction.uki_events import ev_efi_gpt_event
 from teekit_verify.rebuild import lock
 from teekit_verify.record import read
 from teekit_verify.reference import formats
@@ -202,7 +203,7 @@ def azure_evidence(data: bytes) -> None:
         tpm.require_pcr_digest(found.attest, found.signature.algorithm, found.pcrs)
     with suppress(TeekitError):
         key = found.report.attestation_key
-        ak_certificate.require_certified(key, found.certificates, signed.real_chain().root, quotes.NOW)
+        ak_certificate.require_certified(key, found.certificates, [signed.real_chain().root], quotes.NOW)
 
 
 def hcl_report(data: bytes) -> None:

@@ -5,10 +5,12 @@ Profile devtools, because only that image asks the host for quotes where there i
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
 import signal
+import socket
 import subprocess
 import urllib.request
 from base64 import b64decode
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from builders import npm
+from builders import measuring, npm
 from builders.guest_console import ask as ask_console
 from builders.network import own_network
 from builders.tools import require
@@ -201,6 +203,116 @@ def test_only_known_services_run(console: Path) -> None:
     debians = {f"systemd-{name}.service" for name in ("journald", "networkd", "resolved", "udevd")}
     assert debians <= running
     assert not running - ours - debians - {"ssh.service"}
+
+
+# What docs/app-identity.md says.
+
+
+NONCE = "5a" * 32
+
+
+def measured(running: dict[str, Any], bank: str) -> list[bytes]:
+    """The digests of the events, by hashlib, from the manifest that the machine was given."""
+    manifest = b64decode(fetched(f"{running['metadata']}/manifest"))
+    app = f"0 {json.loads(manifest)['sha256']}".encode()
+    events = (("manifest", manifest), ("app", app), ("hostnames", b""), ("closed", b""))
+    return [
+        hashlib.new(bank, f"teekit measured {kind} v1".encode() + bytes(1) + content).digest()
+        for kind, content in events
+    ]
+
+
+def extended(digests: list[bytes], bank: str) -> str:
+    value = bytes(hashlib.new(bank).digest_size)
+    for digest in digests:
+        value = hashlib.new(bank, value + digest).digest()
+    return value.hex()
+
+
+@pytest.fixture(scope="module")
+def answer(running: dict[str, Any]) -> dict[str, Any]:
+    found = ask(f"{running['attestation']}/.well-known/teekit/attestation?nonce={NONCE}")
+    assert isinstance(found, dict)
+    return found
+
+
+def test_the_machine_says_what_it_runs(running: dict[str, Any], answer: dict[str, Any]) -> None:
+    manifest = b64decode(fetched(f"{running['metadata']}/manifest"))
+    assert [b64decode(one) for one in answer["manifests"]] == [manifest]
+    assert (answer["nonce"], answer["tls_key_sha256"], answer["hostnames"]) == (NONCE, None, [])
+    bound = hashlib.sha512(b"teekit guest report data v1" + bytes(1) + bytes.fromhex(NONCE) + bytes(32)).hexdigest()
+    assert answer["report_data"] == bound
+    quote = parse_quote(b64decode(answer["tdx"]["quote"]))
+    assert quote.report.report_data.hex() == bound
+    assert quote.report.value(rtmr(3)).hex == extended(measured(running, "sha384"), "sha384")
+
+
+def test_pcr_15_of_the_tpm_is_what_was_measured_event_by_event(
+    running: dict[str, Any], answer: dict[str, Any], console: Path
+) -> None:
+    assert running["tpm"], "swtpm is missing"
+    records = measuring.records(answer["runtime_log"].encode())
+    for bank in ("sha256", "sha384"):
+        digests = measured(running, bank)
+        logged = [one["digest"] for record in records for one in record["digests"] if one["hashAlg"] == bank]
+        assert logged == [digest.hex() for digest in digests]
+        # As the kernel reads it from the TPM.
+        assert ask_console(console, f"cat /sys/class/tpm/tpm0/pcr-{bank}/15").lower() == extended(digests, bank)
+    assert answer["tpm"]["pcrs"]["sha256"]["15"] == extended(measured(running, "sha256"), "sha256")
+
+
+def test_the_tpms_quote_is_over_the_same_question(answer: dict[str, Any], tmp_path: Path) -> None:
+    for name, field in (("msg", "message"), ("sig", "signature"), ("pub", "ak_public")):
+        (tmp_path / name).write_bytes(b64decode(answer["tpm"][field]))
+    qualifying = hashlib.sha256(bytes.fromhex(answer["report_data"])).hexdigest()
+    argv = [require("tpm2_checkquote"), "-u", "pub", "-m", "msg", "-s", "sig", "-q", qualifying]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+AS_USER = 'python3 -I -c "import os; os.setgroups([]); os.setgid({user}); os.setuid({user}); {what}" 2>&1 | tail -1'
+ATTESTATION = "/run/attestation/https"
+
+
+@pytest.mark.parametrize(
+    ("user", "what"),
+    [
+        (2000, "open('/run/teekit/runtime-log', 'a')"),
+        (2000, "open('/dev/tpmrm0', 'r+b', 0)"),
+        (2000, f"import socket; socket.socket(socket.AF_UNIX).connect('{ATTESTATION}')"),
+        (2000, "open('/run/kettle/0/app/app.js', 'r+')"),
+        (2000, "open('/run/kettle-given/app-0')"),
+        (1991, "open('/run/kettle/0/app/app.js', 'r+')"),  # kettle-launcher
+        (1991, "os.rename('/run/kettle/0/app', '/run/kettle/0/other')"),
+        (1991, "open('/run/kettle/1/ready', 'w')"),
+        (1991, "open('/run/teekit/measured', 'w')"),
+        (1991, f"import socket; socket.socket(socket.AF_UNIX).connect('{ATTESTATION}')"),
+        (1992, "open('/run/teekit/hostnames', 'w')"),  # cert
+        (1993, f"import socket; socket.socket(socket.AF_UNIX).connect('{ATTESTATION}')"),  # quote
+    ],
+)
+def test_neither_an_app_nor_who_brings_it_changes_what_was_measured(console: Path, user: int, what: str) -> None:
+    assert "PermissionError" in ask_console(console, AS_USER.format(user=user, what=what))
+
+
+def test_starting_it_all_anew_measures_nothing_again(console: Path, answer: dict[str, Any]) -> None:
+    read = "cat /sys/class/tpm/tpm0/pcr-sha256/15 /run/teekit/runtime-log | sha256sum"
+    before = ask_console(console, read)
+    ask_console(console, "systemctl restart kettle-launcher.service", seconds=_BOOT_SECONDS)
+    assert "too often" in ask_console(console, "systemctl restart teekit-measure.service")
+    assert ask_console(console, "python3 -I -m teekit_guest.measure; echo $?").endswith("1")
+    assert ask_console(console, read) == before
+    ask_console(console, "rm /run/teekit/not-measured; systemctl reset-failed")
+
+
+def test_half_questions_leave_the_others_their_places(running: dict[str, Any], kettle: str) -> None:
+    """Of one address, which here is everybody's. A flood at this door takes no quote of an app's."""
+    port = int(running["attestation"].rpartition(":")[2])
+    with contextlib.ExitStack() as stack:
+        for _ in range(30):
+            sock = stack.enter_context(socket.create_connection(("127.0.0.1", port), _ANSWER_SECONDS))
+            sock.sendall(b"GET /.well")
+        assert ask(f"{kettle}/quote?report_data={REPORT_DATA.hex()}")["tee_type"] == "dummy"
 
 
 def predicted(image: Path) -> list[str]:

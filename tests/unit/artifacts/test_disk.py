@@ -19,6 +19,7 @@ from builders.tools import require
 from builders.uki import build_uki, default_sections
 from builders.work import bounded_calls, bounded_reading
 from teekit_verify.artifacts import disk as disks
+from teekit_verify.artifacts.companions import Companion
 from teekit_verify.artifacts.disk import ArtifactKind, open_boot_artifact, open_boot_file, open_disk, recognise
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
 
@@ -162,21 +163,34 @@ def test_a_sparse_disk_of_30_gib_is_read_where_its_uki_is(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "beside",
+    ("beside", "name", "shared"),
     [
-        "EFI/BOOT/BOOTX64.EFI.extra.d/evil.addon.efi",
-        "efi/boot/bootx64.efi.EXTRA.D/x.cred",
-        "loader/addons/more.addon.efi",
-        "loader/credentials/secret.cred",
-        "loader/extensions/x.confext.raw",
+        ("EFI/BOOT/BOOTX64.EFI.extra.d/evil.addon.efi", "evil.addon.efi", False),
+        ("efi/boot/bootx64.efi.EXTRA.D/x.cred", "x.cred", False),
+        ("loader/addons/more.addon.efi", "more.addon.efi", True),
+        ("loader/credentials/secret.CRED", "secret.CRED", True),
+        ("loader/extensions/x.confext.raw", "x.confext.raw", True),
     ],
 )
-def test_what_the_stub_would_take_up_is_refused(tmp_path: Path, beside: str) -> None:
-    path = made.make_disk(tmp_path / "disk.raw", {BOOT: UKI, beside: b"x"})
-    with pytest.raises(
-        UnsupportedInputError, match="in the EFI system partition: systemd-stub takes up what lies there"
+def test_what_the_stub_takes_up_is_read_with_its_content(tmp_path: Path, beside: str, name: str, shared: bool) -> None:  # noqa: FBT001
+    path = made.make_disk(tmp_path / "disk.raw", {BOOT: UKI, beside: b"x", "loader/addons/passed-over.txt": b"y"})
+    with open_boot_artifact(path) as boot:
+        assert boot.companions == (Companion(name, b"x", shared=shared),)
+    with (
+        open_disk(path) as disk,
+        pytest.raises(
+            UnsupportedInputError, match="beside the UKI in the EFI system partition: systemd-stub takes it up"
+        ),
+        open_boot_file(disk),
     ):
-        _booted(path)
+        pass
+
+
+def test_what_the_stub_passes_over_is_not_read(tmp_path: Path) -> None:
+    files = {"loader/addons/x.cred": b"x", "loader/addons/.h.addon.efi": b"x", "loader/credentials/x.raw": b"x"}
+    path = made.make_disk(tmp_path / "disk.raw", {BOOT: UKI, **files})
+    with open_boot_artifact(path) as boot:
+        assert boot.companions == ()
 
 
 def test_a_disk_that_firmware_keeps_its_variables_on_is_refused(tmp_path: Path) -> None:

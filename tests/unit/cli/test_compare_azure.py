@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from builders import azure as build
 from builders import documents as sample
@@ -17,6 +18,7 @@ from teekit_verify.cli.app import main
 from teekit_verify.core.digest import Algorithm
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.documents import model
+from teekit_verify.evidence import azure_root
 from teekit_verify.evidence.azure import read_vtpm
 from teekit_verify.evidence.eventlog import parse_event_log
 from teekit_verify.evidence.quote import parse_quote, read_quote
@@ -98,6 +100,56 @@ def test_reference_values_as_flashbots_publish_them(tmp_path: Path, capsys: pyte
     assert status is ExitStatus.HOLDS
     assert out.startswith("quote flashbots.json against this (")
     assert "azure MRTD: the paravisor's, not mentioned" in out.splitlines()
+
+
+ATTESTED_TLS = build.REAL["flashbots"].with_name("attested-tls.yaml")
+DECEMBER = ["--at", "2026-02-20", "--allow-unchecked", "report-data"]
+COLLATERAL = ATTESTED_TLS.with_name("attested-tls-collateral.yaml")
+"""PCR 4, 9 and 11 as the document lists them in decimal numbers, converted with printf."""
+PUBLISHED = {
+    4: "c4a25a6d7704629f63db84d20ea8db0e9ce002b2801be9a340091fe7ac588699",
+    9: "9f4a5775122ca4703e135a9ae6041edead0064262e399df11ca85182b0f1541d",
+    11: "abd7c695ffdb6081e99636ee016d1322919c68d049b698b399d22ae215a121bf",
+}
+
+
+def test_documents_of_attested_tls(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """YAML, with collateral as YAML; the issuer of the vTPM's certificate is in no address."""
+    listed = {str(index): {"expected": value} for index, value in PUBLISHED.items()}
+    record = {"measurement_id": "x", "attestation_type": "azure-tdx", "measurements": listed}
+    (tmp_path / "ref.json").write_text(json.dumps([record]))
+    command = ["compare", str(tmp_path / "ref.json"), "--quote", str(ATTESTED_TLS), *DECEMBER]
+    status = main([*command, "--collateral", str(COLLATERAL)])
+    out = capsys.readouterr().out
+    assert (status, out.splitlines()[-1]) == (
+        ExitStatus.HOLDS,
+        "MATCH: this guest has the registers that were published",
+    )
+
+
+def test_another_root_for_the_vtpm_is_trusted_when_asked(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Microsoft's built-in root is replaced by a throw-away one: then only --azure-root leads to a verdict."""
+    real = azure_root.PEM
+    other = quotes.certificate("root", quotes.key(1), issuer_name="root", issuer_key=quotes.key(1), ca=True)
+    monkeypatch.setattr(azure_root, "PEM", other.public_bytes(Encoding.PEM))
+    assert run(published(), *QUOTE)[0] is ExitStatus.DOES_NOT_HOLD
+    (tmp_path / "root.pem").write_bytes(real)
+    assert run(published(), *QUOTE, "--azure-root", str(tmp_path / "root.pem"))[0] is ExitStatus.HOLDS
+
+
+def test_certificates_alone_are_added_to_a_document(run: Run, tmp_path: Path) -> None:
+    document = json.loads(build.REAL["flashbots"].read_text())
+    issuers = document["tpm_attestation"].pop("ak_intermediate_certificates_pem")
+    (tmp_path / "guest.json").write_text(json.dumps(document))
+    quote = ["--quote", str(tmp_path / "guest.json"), *QUOTE[2:]]
+    assert run(published(), *quote)[0] is ExitStatus.DOES_NOT_HOLD
+    files = []
+    for number, pem in enumerate(issuers):
+        (tmp_path / f"{number}.pem").write_text(pem)
+        files += ["--vtpm-evidence", str(tmp_path / f"{number}.pem")]
+    assert run(published(), *quote, *files)[0] is ExitStatus.HOLDS
 
 
 def test_another_image(run: Run) -> None:

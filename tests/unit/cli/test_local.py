@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 READY = Ready(
     kettles=("http://localhost:3001", "http://localhost:3002"),
+    attestation="http://localhost:3000",
+    https=None,
+    tpm=True,
     metadata="http://localhost:8090",
     quotes="http://localhost:8080",
     console=Path("/t/console.sock"),
@@ -75,8 +78,22 @@ def test_by_itself(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
         "metadata service:  http://localhost:8090/manifest/decoded",
         "dummy TDX quotes:  http://localhost:8080/attest/HEX (64 bytes)",
         "serial console:    socat - UNIX-CONNECT:/t/console.sock",
+        "check it, from another terminal (a dummy quote is never authentic, so it says NO MATCH):",
+        "  teekit-verify measure build/tdx-debian.efi --output measurements.json",
+        "  teekit-verify guest http://localhost:3000 --reference measurements.json --allow-unchecked channel",
         "Ctrl-C ends it.",
     ]
+
+
+def test_it_says_how_to_check_what_it_was_given(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a.json", "b c.json", "app.js"):
+        Path(name).write_text("{}")
+    main(["local", "--manifest", "a.json", "--manifest", "b c.json"])
+    assert " --manifest a.json --manifest 'b c.json' --allow-unchecked" in capsys.readouterr().out
+    main(["local", "--app", "app.js"])
+    out = capsys.readouterr().out
+    assert "\n  curl -so manifest.json http://localhost:8090/manifest/decoded\n" in out
+    assert " --manifest manifest.json --allow-unchecked channel\n" in out
 
 
 def test_for_programs(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
@@ -85,6 +102,9 @@ def test_for_programs(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(line) == {
         "schema": "teekit-verify/local/v1",
         "kettles": ["http://localhost:3001", "http://localhost:3002"],
+        "attestation": "http://localhost:3000",
+        "https": None,
+        "tpm": True,
         "metadata": "http://localhost:8090",
         "quotes": "http://localhost:8080",
         "console": "/t/console.sock",

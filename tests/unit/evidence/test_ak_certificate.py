@@ -36,8 +36,27 @@ FINGERPRINT = "e6c596b17f8ffefba5c300f714cfb1260c6028704ecf7becc4ab5018efb00e95"
 
 def test_a_real_key_is_certified_by_microsoft() -> None:
     key_of_vtpm, given = REAL.report.attestation_key, REAL.certificates
-    assert require_certified(key_of_vtpm, given, MICROSOFT, JUNE) == "2ede2d532aaf.ConfidentialVM.Azure.windows.net"
-    assert require_certified(key_of_vtpm, given[::-1], MICROSOFT, JUNE)
+    assert require_certified(key_of_vtpm, given, [MICROSOFT], JUNE) == "2ede2d532aaf.ConfidentialVM.Azure.windows.net"
+    assert require_certified(key_of_vtpm, given[::-1], [MICROSOFT], JUNE)
+
+
+def test_an_issuer_that_no_address_leads_to_is_known() -> None:
+    """attested-tls ships "Global Virtual TPM CA - 03" too: the key's certificate says nothing about where it is."""
+    evidence = read_vtpm([build.REAL["flashbots"].with_name("attested-tls.yaml")])
+    december, issuers = datetime(2025, 12, 2, tzinfo=UTC), x509.load_pem_x509_certificates(azure_root.ISSUERS)
+    key_of_vtpm = evidence.report.attestation_key
+    with pytest.raises(NotAuthenticError, match="no certificate of 'Global Virtual TPM CA - 03' is there"):
+        require_certified(key_of_vtpm, evidence.certificates, [MICROSOFT], december)
+    name = require_certified(key_of_vtpm, [*evidence.certificates, *issuers], [MICROSOFT], december)
+    assert name == "353c6d9a70bc.ConfidentialVM.Azure.windows.net"
+
+
+def test_any_of_the_roots_will_do() -> None:
+    other, *_ = made()
+    for roots in ([other, MICROSOFT], [MICROSOFT, other]):
+        assert require_certified(REAL.report.attestation_key, REAL.certificates, roots, JUNE)
+    with pytest.raises(NotAuthenticError, match=r"no certificate of .* is there"):
+        require_certified(REAL.report.attestation_key, REAL.certificates, [other], JUNE)
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
@@ -53,7 +72,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 def test_what_does_not_hold_for_a_real_chain(changes: dict[str, Any], message: str) -> None:
     asked = {"key_of_vtpm": REAL.report.attestation_key, "given": REAL.certificates, "at": JUNE, **changes}
     with pytest.raises(NotAuthenticError, match=message):
-        require_certified(asked["key_of_vtpm"], asked["given"], MICROSOFT, asked["at"])
+        require_certified(asked["key_of_vtpm"], asked["given"], [MICROSOFT], asked["at"])
 
 
 def made(
@@ -68,7 +87,7 @@ def made(
 
 
 def require(chain: list[x509.Certificate]) -> str:
-    return require_certified(key(3).public_key(), chain[1:], chain[0], NOW)
+    return require_certified(key(3).public_key(), chain[1:], [chain[0]], NOW)
 
 
 def test_a_chain_of_the_trusted_root() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from teekit_guest import layout
 from teekit_verify.boot.qemu import Firmware
-from teekit_verify.local.machine import KETTLE_PORT, MOST_KETTLES, LocalMachine
+from teekit_verify.local.machine import ATTESTATION_PORT, KETTLE_PORT, MOST_KETTLES, LocalMachine
 
 
 def machine(disk: str = "/d/disk.raw", forwards: tuple[tuple[int, int], ...] = ((3001, 3001),)) -> LocalMachine:
@@ -47,3 +48,11 @@ def test_a_comma_in_a_path_does_not_end_it() -> None:
 
 def test_kettles_are_where_the_guest_has_them() -> None:
     assert (KETTLE_PORT, MOST_KETTLES) == (layout.FIRST_PORT, layout.KETTLES)
+    assert ATTESTATION_PORT == layout.ATTESTATION_PORT
+
+
+def test_a_tpm_where_there_is_one() -> None:
+    line = " ".join(replace(machine(), tpm=Path("/t/a,b.sock")).argv("qemu"))
+    assert "-chardev socket,id=tpm-control,path=/t/a,,b.sock -tpmdev emulator,id=tpm,chardev=tpm-control" in line
+    assert "-device tpm-crb,tpmdev=tpm" in line
+    assert "tpm" not in " ".join(machine().argv("qemu"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import tempfile
 import urllib.request
@@ -12,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from builders import local_qemu
+from builders import given, local_qemu
 from builders.guest import free_ports
 from builders.local_qemu import PAUSE, answers
 from builders.progress import Recorder
 from builders.tools import require
-from builders.uki import build_uki
+from builders.uki import build_uki, default_sections
 from teekit_guest import log
 from teekit_verify.artifacts.uki import open_uki
 from teekit_verify.boot import qemu
@@ -37,9 +38,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
-FIRST_PORT = free_ports(5)
+FIRST_PORT = free_ports(6)
 PORTS, KETTLE_PORT = (FIRST_PORT, FIRST_PORT + 1), FIRST_PORT + 2
-OPTIONS = Options(Metadata((b"{}",)), kettle_port=KETTLE_PORT, seconds=20, accelerators=("tcg",))
+OPTIONS = Options(
+    Metadata((b"{}",)), kettle_port=KETTLE_PORT, attestation_port=FIRST_PORT + 5, seconds=20, accelerators=("tcg",)
+)
 
 
 class EnoughError(Exception):
@@ -255,3 +258,31 @@ def test_a_taken_port_ends_it_before_anything_starts(place: Path, port: int) -> 
 def test_without_qemu(place: Path) -> None:
     with pytest.raises(ToolMissingError, match="'qemu-system-x86_64' is not installed"):
         run_local(place / "image.efi", OPTIONS, NOW, Recorder(), never)
+
+
+def test_dummy_quotes_have_what_the_guest_will_measure(tmp_path: Path) -> None:
+    """docs/app-identity.md, by hashlib."""
+    for program in ("sfdisk", "mformat", "mmd", "mcopy"):
+        require(program)
+    manifest = given.manifest()
+    sections = [(name, content + given.MARK if name == ".osrel" else content) for name, content in default_sections()]
+    (tmp_path / "marked.efi").write_bytes(build_uki(sections=sections))
+    events = (
+        ("manifest", manifest),
+        ("app", b"0 " + hashlib.sha256(given.APP).hexdigest().encode()),
+        ("hostnames", b"b.example,a.example"),
+        ("closed", b""),
+    )
+    value = bytes(48)
+    for kind, content in events:
+        value = hashlib.sha384(value + given.digest(kind, content, "sha384")).digest()
+    told, progress = Metadata((manifest,), "B.example, a.example,b.example"), Recorder()
+    with bootable(tmp_path / "marked.efi") as marked:
+        assert run._predicted_of_apps(marked, told, progress)[rtmr(3)].value == value
+        assert progress.said == []
+        assert run._predicted_of_apps(marked, Metadata((b"{}",)), progress) == {}
+        assert progress.said[0].startswith("warning: dummy quotes have RTMR3 at zeros: ")
+
+
+def test_an_image_that_does_not_measure_has_zeros_there(booted: Bootable) -> None:
+    assert run._predicted_of_apps(booted, Metadata((given.manifest(),)), Recorder()) == {}

@@ -15,8 +15,9 @@ from builders.uki import build_uki, default_sections, kernel, stub_rows
 from teekit_verify.artifacts.pe import Span
 from teekit_verify.artifacts.uki import parse_uki
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
-from teekit_verify.prediction.stub import BEHAVIOURS, StubView, profile_number, profiles, stub_view
+from teekit_verify.prediction.stub import StubView, profile_number, profiles, stub_view
 from teekit_verify.prediction.stub_cpio import extra_file
+from teekit_verify.prediction.stub_releases import BEHAVIOURS
 
 LINUX = (".linux", kernel())
 
@@ -52,9 +53,57 @@ def test_versions_nobody_looked_into_are_refused(version: str) -> None:
     assert e.value.hint == "Build the UKI with one of these, or update teekit-verify."
 
 
-def test_red_hats_252_is_another_252() -> None:
-    with pytest.raises(UnsupportedInputError, match=r"systemd-stub 252-46\.el9: what this version measures"):
-        view("252-46.el9")
+@pytest.mark.parametrize(
+    "version", ["252-46.el8", "256-3.el10", "252.4-598.13.hs+fb.el9", "252-46.el9_5.alma.1", "257.4-1.el9"]
+)
+def test_other_peoples_builds_for_red_hat_are_refused(version: str) -> None:
+    with pytest.raises(UnsupportedInputError, match=r"known are 252, .*, 262, and Red Hat's 252 and 257"):
+        view(version)
+
+
+@pytest.mark.parametrize(
+    ("version", "measured", "options"),
+    [
+        ("252-1.el9", [], "\tquiet \n"),
+        ("252-14.el9_2.11", [], " quiet  "),
+        ("252-18.el9", [], " quiet  "),
+        ("252-19.el9", [], " quiet  "),
+        ("252-20.el9", [".uname", ".sbat"], " quiet  "),
+        ("252-32.el9_4.7", [".uname", ".sbat"], " quiet  "),
+        ("252-76.el9", [".uname", ".sbat"], " quiet  "),
+        ("257-23.el10_2.1", [".uname", ".sbat", ".hwids"], "quiet"),
+    ],
+)
+def test_red_hats_builds(version: str, measured: list[str], options: str) -> None:
+    """redhat-plumbers/systemd-rhel9, tags v252-1 to v252-76: tpm-pcr.h and util.c of each; systemd-rhel10 has 257's stub."""
+    rows = [(".cmdline", b"\tquiet \n"), (".uname", b"5.14.0"), (".sbat", b"sbat"), (".hwids", b"x")]
+    seen = view(version, *rows)
+    assert [section.name for section in seen.measured] == [".linux", ".cmdline", *measured]
+    assert seen.load_options() == f"{options}\0".encode("utf-16-le")
+
+
+@pytest.mark.parametrize(
+    ("version", "options"),
+    [
+        ("252", "\tquiet \n"),
+        ("252.2-3", "\tquiet \n"),
+        ("252.3", " quiet  "),
+        ("252.5-2ubuntu3", " quiet  "),
+        ("252.6", " quiet"),
+        ("252.39-1~deb12u2", " quiet"),
+        ("253.1", " quiet"),
+    ],
+)
+def test_252_strips_white_space_from_252_6_on(version: str, options: str) -> None:
+    """systemd-stable, src/boot/efi/util.c of each tag: mangle_stub_cmdline() came in 252.3, "chomp the trailing" in 252.6."""
+    seen = view(version, (".cmdline", b"\tquiet \n"))
+    assert seen.load_options() == f"{options}\0".encode("utf-16-le")
+
+
+def test_the_first_252_reads_on_behind_a_full_page() -> None:
+    with pytest.raises(UnsupportedInputError, match=r"the UKI's \.cmdline fills its page"):
+        view("252", (".cmdline", b"x" * 4096)).load_options()
+    assert view("252", (".cmdline", b"x" * 4095)).load_options() is not None
 
 
 @pytest.mark.parametrize("major", BEHAVIOURS)
@@ -168,10 +217,6 @@ def test_other_profiles() -> None:
         stub_view(uki, 3)
     with pytest.raises(TeekitError, match="systemd-stub 255 knows no profiles"):
         stub_view(parse_uki(build_uki("255")), 1)
-    with pytest.raises(
-        UnsupportedInputError, match="systemd-stub 262: where it measures the number of a profile is not"
-    ):
-        stub_view(parse_uki(build_uki("262")), 1)
 
 
 def test_the_release_is_that_of_the_kernel_that_is_started() -> None:
@@ -292,7 +337,7 @@ def test_before_257_only_the_signature_and_its_key_are_packed() -> None:
         ("257", b"quiet", "quiet"),
         ("257", b" \t\nquiet\tsplash\x7f \r\n\n", "quiet splash"),
         ("257", b"a  b\0ignored", "a  b"),
-        ("252", b"\tquiet\x7f \r\n", " quiet\x7f"),
+        ("252.39", b"\tquiet\x7f \r\n", " quiet\x7f"),
         ("252", b"  quiet\0 ignored", "  quiet"),
         ("255", b"  quiet\t", "quiet"),
     ],

@@ -19,6 +19,7 @@ from teekit_verify.artifacts.uki import UnifiedKernelImage, parse_uki
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.evidence.eventlog import EventLog, parse_event_log
+from teekit_verify.prediction.stub_machine import StubMachine
 from teekit_verify.prediction.uki import Prediction, predict_uki
 from teekit_verify.registers.align import DivergenceKind, first_divergence
 from teekit_verify.registers.events import Event, EventType
@@ -211,32 +212,55 @@ def test_an_old_kernel_may_have_a_backport(stub: str, sections: int) -> None:
     assert found.missing == ("EV_EVENT_TAG of the kernel: before Linux 6.9 its vendor decides: one of 2 alternatives",)
     with pytest.raises(TeekitError, match=r"RTMR2 cannot be predicted: EV_EVENT_TAG of the kernel: before Linux 6.9"):
         found.value(Algorithm.SHA384)
-    without, within = (events for _, events in found.alternatives)
+    without, within = (item.events for item in found.alternatives)
     assert (len(without), len(within)) == (sections, sections + 1)
     assert within[-1].digest(Algorithm.SHA384) == Digest.of(Algorithm.SHA384, "quiet\0".encode("utf-16-le"))
     with pytest.raises(TeekitError, match="PCR9 cannot be predicted: EV_EVENT_TAG of the kernel: what its version"):
         of(predict_uki(uki, vtpm=True), pcr(9)).value(Algorithm.SHA256)
 
 
-@pytest.mark.parametrize(
-    ("cmdline", "missing", "events"),
-    [
-        (
-            b"quiet",
-            "LOADED_IMAGE::LoadOptions: systemd-stub 262.1-1 adds a console= of the machine, the UKI has none",
-            0,
-        ),
-        (b"console=hvc0", "Linux initrd: systemd-stub 262.1-1 adds a secret of the machine's firmware to it", 1),
-    ],
-)
-def test_what_newer_stubs_add_of_the_machine_stays_open(cmdline: bytes, missing: str, events: int) -> None:
+CONSOLES = [
+    "",
+    *(f" console={name}" for name in ("hvc0", "uart,io,0x3f8", "uart,io,0x2f8", "uart,io,0x3e8", "uart,io,0x2e8")),
+]
+
+
+@pytest.mark.parametrize(("cmdline", "added"), [(b"quiet", CONSOLES), (b"console=hvc0 quiet", [""])])
+def test_what_newer_stubs_add_of_the_machine_are_alternatives(cmdline: bytes, added: list[str]) -> None:
+    """systemd src/boot/console.c and boot-secret.c: a console where there is none; a secret, of which nobody knows the bytes."""
     uki = parse_uki(build_uki("262.1-1", [(".linux", kernel()), (".cmdline", cmdline), (".initrd", b"0707")]))
     predictions = predict_uki(uki, vtpm=False)
-    for register in (pcr(9), rtmr(2)):
-        assert of(predictions, register).missing == (missing,)
-    assert len(of(predictions, pcr(9)).events) == events
+    for register, before in ((pcr(9), 0), (rtmr(2), 6)):
+        *known, with_secret = of(predictions, register).alternatives
+        options = [item.events[before].digest(Algorithm.SHA384) for item in known]
+        texts = [f"{cmdline.decode()}{console}\0".encode("utf-16-le") for console in added]
+        assert options == [Digest.of(Algorithm.SHA384, text) for text in texts]
+        assert {item.events[-1].digest(Algorithm.SHA384) for item in known} == {Digest.of(Algorithm.SHA384, b"0707")}
+        assert (with_secret.events, with_secret.missing != "") == ((), True)
+        with pytest.raises(TeekitError, match=r"depends on what systemd-stub 262\.1-1 takes from the machine"):
+            of(predictions, register).value(Algorithm.SHA384)
     for register in (pcr(4), pcr(11)):
         assert of(predictions, register).value(Algorithm.SHA256)
+
+
+def test_what_is_known_of_the_machine_leaves_one_value() -> None:
+    uki = parse_uki(build_uki("262.1-1", [(".linux", kernel()), (".cmdline", b"quiet"), (".initrd", b"0707")]))
+    machine = StubMachine(console="hvc0", no_secret=True)
+    found = of(predict_uki(uki, vtpm=True, machine=machine), pcr(9))
+    assert (found.missing, found.alternatives) == ((), ())
+    expected = [
+        Digest.of(Algorithm.SHA256, "quiet console=hvc0\0".encode("utf-16-le")),
+        Digest.of(Algorithm.SHA256, b"0707"),
+    ]
+    assert [event.digest(Algorithm.SHA256) for event in found.events] == expected
+
+
+def test_a_command_line_with_a_console_is_not_added_to() -> None:
+    uki = parse_uki(build_uki("262", [(".linux", kernel()), (".cmdline", b"console=ttyS0")]))
+    found = of(predict_uki(uki, vtpm=True, machine=StubMachine(console="hvc0", no_secret=True)), pcr(9))
+    assert found.events[0].digest(Algorithm.SHA256) == Digest.of(
+        Algorithm.SHA256, "console=ttyS0\0".encode("utf-16-le")
+    )
 
 
 def test_another_profile_has_other_sections() -> None:

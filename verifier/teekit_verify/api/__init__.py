@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         given_apps,
         measure,
         predict,
+        stub_inputs,
     )
     from teekit_verify.api.providing import environment_lock, examine_host, provision, release_commit, release_subject
     from teekit_verify.api.publishing import (
@@ -92,6 +93,7 @@ if TYPE_CHECKING:
     from teekit_verify.explanation.tree import Explanation
     from teekit_verify.prediction.given_apps import GivenApps
     from teekit_verify.prediction.mrtd import PageOrder
+    from teekit_verify.prediction.stub_machine import StubInputs
     from teekit_verify.rebuild.by_hand import become_mkosi
     from teekit_verify.rebuild.host import Finding, Purpose, can_rebuild
     from teekit_verify.rebuild.images import DEBIAN_KERNEL, Target, find_target
@@ -113,7 +115,7 @@ _PLACES = {
     "teekit_verify.api.fetching": "fetch_collateral",
     "teekit_verify.api.inspecting": "FileKind identify inspect",
     "teekit_verify.api.locking": "FetchedPackages check_archive check_lock create_archive diff_locks fetch_image fetch_release prune_archive",
-    "teekit_verify.api.measuring": "KernelRequest MeasureRequest Measured MeasuredFirmware given_apps measure predict",
+    "teekit_verify.api.measuring": "KernelRequest MeasureRequest Measured MeasuredFirmware given_apps measure predict stub_inputs",
     "teekit_verify.api.providing": "environment_lock examine_host provision release_commit release_subject",
     "teekit_verify.api.publishing": "PublishedReference create_reference extend_reference load_reference_values load_signing_key sign_reference verify_reference_signature",
     "teekit_verify.api.rebuilding": "load_report rebuild rebuild_request",
@@ -134,6 +136,7 @@ _PLACES = {
     "teekit_verify.explanation.tree": "Explanation",
     "teekit_verify.prediction.given_apps": "GivenApps",
     "teekit_verify.prediction.mrtd": "PageOrder",
+    "teekit_verify.prediction.stub_machine": "StubInputs",
     "teekit_verify.rebuild.by_hand": "become_mkosi",
     "teekit_verify.rebuild.host": "Finding Purpose can_rebuild",
     "teekit_verify.rebuild.images": "DEBIAN_KERNEL Target find_target",
@@ -202,6 +205,7 @@ __all__ = [
     "Replayed",
     "SecureBoot",
     "SigningKey",
+    "StubInputs",
     "Subject",
     "Target",
     "TeekitError",
@@ -253,6 +257,7 @@ __all__ = [
     "run_local",
     "sign_reference",
     "state",
+    "stub_inputs",
     "trusted_firmware",
     "verify_quote",
     "verify_reference_signature",

@@ -15,6 +15,7 @@ from teekit_verify.appraisal.guest.policy import (
     ReportDataRequest,
     parse_time,
     read_root,
+    read_roots,
     requested_report_data,
 )
 from teekit_verify.appraisal.guest.quote import QuoteAppraisal, QuotePolicy, Unchecked, appraise_quote
@@ -110,10 +111,12 @@ def parse_policy(
     allow_sept_ve: bool = False,
     allow_service_td: bool = False,
     service_tds: Sequence[str] = (),
+    azure_root: Path | None = None,
 ) -> QuotePolicy:
     """The same from text that somebody typed, where what is left out stays open: no verdict, unless `allow_unchecked` names it.
 
     `at` as 2026-02-03T04:05:06Z; `report_data` and `service_tds` in hexadecimal; `nonce` and `public_key` are files.
+    `azure_root` is a PEM file of roots that are trusted for a vTPM's key besides Microsoft's of 2023.
 
     Raises TeekitError for text that does not parse, and files that cannot be read.
     """
@@ -127,6 +130,7 @@ def parse_policy(
         collateral=None if collateral is None else read_collateral(collateral),
         allow_unchecked=_unchecked(allow_unchecked),
         service_tds=tuple(map(_service_td, service_tds)),
+        azure_roots=read_roots(azure_root),
     )
 
 

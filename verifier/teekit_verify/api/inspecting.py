@@ -75,7 +75,7 @@ def inspect(path: Path) -> Inspected:
 def _artifact_kind(file: OpenedInput) -> ArtifactKind | None:
     """UKI or disk; None for another kind that is known."""
     try:
-        return disks.kind_of(file)
+        return disks.artifact_kind(file)
     except UnsupportedInputError:
         if is_firmware(file) or is_document(file) or holds_evidence(file) or is_published(file):
             return None
@@ -108,7 +108,7 @@ def _kind(file: OpenedInput) -> FileKind | None:
 
 
 def _artifact(file: OpenedInput) -> FileKind | None:
-    return _program(file) if disks.kind_of(file) is ArtifactKind.UKI else FileKind.DISK
+    return _program(file) if disks.artifact_kind(file) is ArtifactKind.UKI else FileKind.DISK
 
 
 def _program(file: OpenedInput) -> FileKind | None:

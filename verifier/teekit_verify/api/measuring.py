@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from teekit_verify.artifacts.companions import read_companions
 from teekit_verify.artifacts.tdvf import is_firmware
 from teekit_verify.boot.machine_request import MachineRequest
 from teekit_verify.core.digest import digest_file
@@ -16,6 +17,7 @@ from teekit_verify.prediction.firmware import BOTH_ORDERS, measure_opened
 from teekit_verify.prediction.gcp_facts import load_gcp
 from teekit_verify.prediction.given_apps import GivenApps
 from teekit_verify.prediction.machines import gcp_machines
+from teekit_verify.prediction.stub_machine import NO_INPUTS, StubInputs, StubMachine, parse_console
 from teekit_verify.reference.writers import writer
 
 if TYPE_CHECKING:
@@ -39,7 +41,8 @@ class MeasureRequest:
 
     `platforms`: names; all that the file is for if there are none. `vtpm`: only machines with one, or without. `profile`: number or
     ID of the UKI's profile, the first if None. `format`: another verifier's, to write the registers in. `page_order`: of firmware,
-    how pages are added and measured; both ways if None. `given` is what the machine is given to run.
+    how pages are added and measured; both ways if None. `given` is what the machine is given to run. `stub`: files beside the
+    UKI, and what systemd-stub from 261 on asks the machine.
     """
 
     artifact: Path
@@ -50,12 +53,13 @@ class MeasureRequest:
     format: str | None = None
     page_order: PageOrder | None = None
     given: GivenApps | None = None
+    stub: StubInputs = NO_INPUTS
 
     @property
     def _of_firmware(self) -> bool:
         """Whether no more is asked for than firmware alone decides."""
         of_image = bool(self.platforms) or self.profile is not None or self.vtpm is not None or self.given is not None
-        return not (of_image or self.format is not None or self.machine.any)
+        return not (of_image or self.stub != NO_INPUTS or self.format is not None or self.machine.any)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,7 @@ def measure(request: MeasureRequest | KernelRequest) -> Measured | MeasuredFirmw
             machines=request.machine.machines,
             profile=request.profile or "0",
             given=request.given,
+            stub=request.stub,
         )
     formatted = _formatted(chosen, found.measurements)
     return Measured(found.measurements, formatted, found.profile, found.host_may_change_cmdline)
@@ -150,6 +155,22 @@ def given_apps(
                 hint="Give the app that the manifest is about.",
             )
     return GivenApps(parsed, None if hostnames is None else tuple(dict.fromkeys(map(require_hostname, hostnames))))
+
+
+def stub_inputs(
+    beside: Sequence[Path] = (),
+    shared: Sequence[Path] = (),
+    *,
+    console: str | None = None,
+    no_boot_secret: bool = False,
+) -> StubInputs:
+    """What systemd-stub takes up that is not in the UKI: files or folders `beside` it, `shared` ones of the ESP's `loader` folder; `console`
+    is what 261 and newer add (`none`, `hvc0`, `uart,io,0x3f8`), None where that is not known; `no_boot_secret`: they add no secret.
+
+    Raises TeekitError for files that it would pass over, and for a console that it never adds.
+    """
+    machine = StubMachine(None if console is None else parse_console(console), no_boot_secret)
+    return StubInputs((*read_companions(beside), *read_companions(shared, shared=True)), machine)
 
 
 def predict(

@@ -21,6 +21,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, BinaryIO
 from uuid import UUID
 
+from teekit_verify.artifacts.companions import MAX_FILE_BYTES, MAX_FILES, Companion, CompanionKind, kind_of
 from teekit_verify.artifacts.fat import FatVolume, open_fat
 from teekit_verify.artifacts.gpt import SECTOR_BYTES, GptEntry, GuidPartitionTable, read_gpt
 from teekit_verify.artifacts.mapped import viewed
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from teekit_verify.artifacts.fat_directory import FatEntry
     from teekit_verify.artifacts.pe import Span
     from teekit_verify.core.opened import OpenedInput
 
@@ -52,13 +54,14 @@ _FOREIGN = {
     b"KDMV": "a VMDK disk",
     COOKIE: "a dynamic VHD",
 }
-_BESIDE = (
-    ("EFI", "BOOT", "BOOTX64.EFI.extra.d"),
-    ("loader", "addons"),
-    ("loader", "credentials"),
-    ("loader", "extensions"),
+_ALL_KINDS = frozenset(CompanionKind)
+_BESIDE: tuple[tuple[tuple[str, ...], frozenset[CompanionKind]], ...] = (
+    ((*BOOT_PATH[:-1], f"{BOOT_PATH[-1]}.extra.d"), _ALL_KINDS),
+    (("loader", "addons"), frozenset({CompanionKind.ADDON})),
+    (("loader", "credentials"), frozenset({CompanionKind.CREDENTIAL})),
+    (("loader", "extensions"), frozenset({CompanionKind.EXTENSION, CompanionKind.CONFEXT})),
 )
-"""Folders from which systemd-stub takes addons, credentials and extensions (systemd-stub(7), "Companion Files")."""
+"""Folders from which systemd-stub takes companion files, and of what kind; the first is the UKI's own."""
 _VARIABLES = "NvVars"
 """Where OVMF without flash keeps its variables, boot options too (edk2 OvmfPkg/Library/NvVarsFileLib)."""
 
@@ -88,12 +91,13 @@ class DiskImage:
 
 @dataclass(frozen=True, slots=True)
 class BootArtifact:
-    """The UKI that is booted, the name of its file, and the partition table of its disk if it is on one."""
+    """The UKI that is booted, the name of its file, and if it is on a disk the partition table and what lies beside it there."""
 
     kind: ArtifactKind
     name: str
     uki: UnifiedKernelImage
     gpt: GuidPartitionTable | None
+    companions: tuple[Companion, ...] = ()
 
 
 @contextmanager
@@ -106,22 +110,22 @@ def open_boot_artifact(path: Path) -> Iterator[BootArtifact]:
 @contextmanager
 def boot_artifact_in(file: OpenedInput) -> Iterator[BootArtifact]:
     """The same of an opened file."""
-    kind = kind_of(file)
+    kind = artifact_kind(file)
     if kind is ArtifactKind.UKI:
         with uki_in(file) as uki:
             yield BootArtifact(kind, file.name, uki, None)
     else:
-        with disk_in(file) as disk, open_boot_file(disk) as uki:
-            yield BootArtifact(kind, BOOT_PATH[-1], uki, disk.gpt)
+        with disk_in(file) as disk, open_boot_file(disk, alone=False) as uki:
+            yield BootArtifact(kind, BOOT_PATH[-1], uki, disk.gpt, companions_of(disk))
 
 
 def recognise(path: Path) -> ArtifactKind:
     """The kind of a file by its content. Raises UnsupportedInputError for all others, TeekitError if it cannot be read."""
     with open_input(path) as file:
-        return kind_of(file)
+        return artifact_kind(file)
 
 
-def kind_of(file: OpenedInput) -> ArtifactKind:
+def artifact_kind(file: OpenedInput) -> ArtifactKind:
     """The same of an opened file."""
     if not file.head:
         raise UnsupportedInputError(f"{file.path} is empty", hint=_HINT)
@@ -156,7 +160,7 @@ def open_disk(path: Path) -> Iterator[DiskImage]:
 @contextmanager
 def disk_in(file: OpenedInput) -> Iterator[DiskImage]:
     """The same of an opened file."""
-    kind, path, stream = kind_of(file), file.path, file.stream
+    kind, path, stream = artifact_kind(file), file.path, file.stream
     stream.seek(0)
     match kind:
         case ArtifactKind.TAR_GZ:
@@ -219,10 +223,10 @@ def _bad_partition(entry: GptEntry, problem: str) -> UnsupportedInputError:
 
 
 @contextmanager
-def open_boot_file(disk: DiskImage) -> Iterator[UnifiedKernelImage]:
+def open_boot_file(disk: DiskImage, *, alone: bool = True) -> Iterator[UnifiedKernelImage]:
     r"""The UKI at `\EFI\BOOT\BOOTX64.EFI`; not to be used after the `with` block.
 
-    Raises UnsupportedInputError if it is not there, or if there are files beside it that systemd-stub would take up.
+    Raises UnsupportedInputError if it is not there, or (`alone`) if there are files beside it that systemd-stub would take up.
     """
     what = f"{disk.name}, {'/'.join(BOOT_PATH)}"
     file = disk.volume.find(BOOT_PATH)
@@ -230,26 +234,53 @@ def open_boot_file(disk: DiskImage) -> Iterator[UnifiedKernelImage]:
         raise UnsupportedInputError(
             f"{what}: no such file in the EFI system partition", hint="Give a disk that holds a UKI there."
         )
-    _require_nothing_beside(disk)
+    _require_no_variables(disk)
+    if alone and (companions := _found_beside(disk)):
+        raise UnsupportedInputError(
+            f"{disk.name}: {printable(companions[0][0].name)} beside the UKI in the EFI system partition: systemd-stub takes it up",
+            hint="Measure the disk, or build it with the UKI alone.",
+        )
     with _content(disk, disk.volume.extents(file), file.size_bytes, what) as view:
         yield parse_uki(view, what=what)
 
 
-def _require_nothing_beside(disk: DiskImage) -> None:
+def _require_no_variables(disk: DiskImage) -> None:
     if disk.volume.find((_VARIABLES,)) is not None:
         raise UnsupportedInputError(
             f"{disk.name}: {_VARIABLES} in the EFI system partition: firmware takes its variables from there",
             hint="Give the disk as it was before it was booted.",
         )
-    for path in _BESIDE:
+
+
+def companions_of(disk: DiskImage) -> tuple[Companion, ...]:
+    """What systemd-stub takes up with the UKI, with its content. Raises TeekitError."""
+    return tuple(Companion(file.name, _bytes_of(disk, file), shared=shared) for file, shared in _found_beside(disk))
+
+
+def _found_beside(disk: DiskImage) -> list[tuple[FatEntry, bool]]:
+    """The files, and whether each is for all UKIs."""
+    found: list[tuple[FatEntry, bool]] = []
+    for number, (path, kinds) in enumerate(_BESIDE):
         folder = disk.volume.find(path)
         if folder is not None and folder.is_directory:
-            for file in disk.volume.entries(folder):
-                raise UnsupportedInputError(
-                    f"{disk.name}: {'/'.join(path)}/{printable(file.name)} in the EFI system partition: systemd-stub "
-                    "takes up what lies there, and it is not known how that is measured",
-                    hint="Build the disk with the UKI alone.",
-                )
+            files = [
+                file for file in disk.volume.entries(folder) if not file.is_directory and kind_of(file.name) in kinds
+            ]
+            found += [(file, number > 0) for file in files]
+    if len(found) > MAX_FILES:
+        raise UnsupportedInputError(f"{disk.name}: {len(found)} files beside the UKI, at most {MAX_FILES} are read")
+    return found
+
+
+def _bytes_of(disk: DiskImage, file: FatEntry) -> bytes:
+    if file.size_bytes > MAX_FILE_BYTES:
+        raise UnsupportedInputError(
+            f"{disk.name}: {printable(file.name)} has {file.size_bytes} bytes, at most {MAX_FILE_BYTES} are read"
+        )
+    if not file.size_bytes:
+        return b""
+    memory = _gathered(disk.stream, disk.volume.extents(file), file.size_bytes, f"{disk.name}, {printable(file.name)}")
+    return bytes(memory)
 
 
 @contextmanager

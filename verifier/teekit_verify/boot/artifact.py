@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from teekit_verify.artifacts.disk import ArtifactKind, DiskImage, open_boot_file, open_disk, recognise
+from teekit_verify.artifacts.disk import ArtifactKind, DiskImage, companions_of, open_boot_file, open_disk, recognise
 from teekit_verify.boot import disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from teekit_verify.artifacts.companions import Companion
     from teekit_verify.artifacts.gpt import GuidPartitionTable
 
 _CHUNK_BYTES = 1 << 20
@@ -23,11 +24,12 @@ _ZEROS = bytes(_CHUNK_BYTES)
 
 @dataclass(frozen=True, slots=True)
 class Bootable:
-    """A UKI, the raw disk it is on, and that disk's partition table."""
+    """A UKI, the raw disk it is on, that disk's partition table, and what lies beside the UKI there."""
 
     uki: Path
     disk: Path
     gpt: GuidPartitionTable
+    companions: tuple[Companion, ...] = ()
 
 
 @contextlib.contextmanager
@@ -48,16 +50,16 @@ def _prepared(artifact: Path, folder: Path) -> Bootable:
             with open_disk(image) as opened:
                 return Bootable(artifact, image, opened.gpt)
         case ArtifactKind.RAW:
-            return Bootable(uki, artifact, _copy_boot_file(artifact, uki))
+            return Bootable(uki, artifact, *_copy_boot_file(artifact, uki))
         case ArtifactKind.VHD | ArtifactKind.TAR_GZ:
             _copy_disk(artifact, image)
-            return Bootable(uki, image, _copy_boot_file(image, uki))
+            return Bootable(uki, image, *_copy_boot_file(image, uki))
 
 
-def _copy_boot_file(image: Path, target: Path) -> GuidPartitionTable:
-    with open_disk(image) as opened, open_boot_file(opened) as uki:
+def _copy_boot_file(image: Path, target: Path) -> tuple[GuidPartitionTable, tuple[Companion, ...]]:
+    with open_disk(image) as opened, open_boot_file(opened, alone=False) as uki:
         target.write_bytes(uki.data)
-        return opened.gpt
+        return opened.gpt, companions_of(opened)
 
 
 def _copy_disk(source: Path, target: Path) -> None:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 PROVEN = (pcr(4), pcr(5), pcr(9), pcr(11))
 """The registers that a UKI and its disk decide; the others are the firmware's."""
 
+_OF_FILES = (pcr(12), pcr(13))
+"""What lies beside the UKI on its disk."""
 _PHASES_PCR = pcr(11)
 _PHASES = ("enter-initrd", "leave-initrd", "sysinit", "ready")
 """What systemd-pcrphase(8) measures, in this order; an initrd that is the whole system starts with the third."""
@@ -105,7 +107,7 @@ def prove(artifact: Path, options: BootOptions, progress: Progress, *, save_log:
     """
     with bootable(artifact) as booted:
         with progress.step("predict"), open_uki(booted.uki) as uki:
-            predictions = predict_uki(uki, booted.gpt, vtpm=True)
+            predictions = predict_uki(uki, booted.gpt, vtpm=True, companions=booted.companions)
         enough = max(options.memory_bytes, memory_for(booted.uki.stat().st_size))
         capture = boot_and_capture(booted.disk, replace(options, memory_bytes=enough), progress)
     if save_log is not None:
@@ -114,9 +116,12 @@ def prove(artifact: Path, options: BootOptions, progress: Progress, *, save_log:
 
 
 def compare(predictions: Iterable[Prediction], capture: BootCapture) -> BootProof:
-    """Compare what is predicted of PCR 4, 5, 9 and 11. Raises TeekitError if one of them is not fully predicted."""
-    by_register = {prediction.register: prediction for prediction in predictions}
-    wanted = [by_register[register] for register in PROVEN]
+    """Compare what is predicted of PCR 4, 5, 9 and 11, and of 12 and 13 where something is. Raises TeekitError if one of them is not
+    fully predicted. Of alternatives, one has to be what was measured.
+    """
+    by_register = {prediction.register: _settled(prediction, capture) for prediction in predictions}
+    of_files = [register for register in _OF_FILES if register in by_register and by_register[register].events]
+    wanted = [by_register[register] for register in (*PROVEN, *of_files)]
     return BootProof(
         events=tuple(row for prediction in wanted for row in _compared_events(prediction, capture)),
         registers=tuple(_compared_register(prediction, capture) for prediction in wanted),
@@ -124,6 +129,21 @@ def compare(predictions: Iterable[Prediction], capture: BootCapture) -> BootProo
         accelerator=capture.accelerator,
         seconds=capture.seconds,
     )
+
+
+def _settled(prediction: Prediction, capture: BootCapture) -> Prediction:
+    """With the alternative that was measured, else the first."""
+    if not prediction.alternatives:
+        return prediction
+    observed = _observed(prediction.register, capture)
+    known = [item for item in prediction.alternatives if not item.missing]
+    equal = (item for item in known if _digests(item.events) == _digests(observed))
+    chosen = next(equal, known[0] if known else None)
+    return prediction if chosen is None else Prediction(prediction.register, chosen.events)
+
+
+def _digests(events: Sequence[Event]) -> list[tuple[str, ...]]:
+    return [tuple(event.digest(bank).hex for bank in BANKS) for event in events]
 
 
 def _compared_events(prediction: Prediction, capture: BootCapture) -> Iterable[ComparedEvent]:

@@ -73,7 +73,7 @@ def compare(
         )
     question = GuestQuestion(
         evidence.files(quote),
-        quote_policy(asked, trust, exceptions),
+        quote_policy(asked, trust, exceptions, evidence.azure_root),
         machine.platform,
         api.trusted_firmware(machine.mrtd or (), machine.endorsement, root),
         machine.state,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,6 +65,7 @@ def local(
     from teekit_verify import api
     from teekit_verify.report.progress import StderrProgress
 
+    paths = None if app is not None else manifest or ([_MANIFEST] if _MANIFEST.exists() else [])
     metadata = _metadata(manifest, app, hostname)
     options = api.LocalOptions(
         metadata=metadata,
@@ -76,7 +78,8 @@ def local(
     def when_ready(ready: Ready) -> None:
         nonlocal answered
         answered = True
-        typer.echo(json.dumps({"schema": _SCHEMA, **asdict(ready)}, default=str) if json_output else _in_words(ready))
+        words = json.dumps({"schema": _SCHEMA, **asdict(ready)}, default=str) if json_output else _in_words(ready)
+        typer.echo(words if json_output else "\n".join([words, *_checked_by(ready, image, paths), "Ctrl-C ends it."]))
 
     try:
         api.run_local(image, options, datetime.now(UTC), StderrProgress(), when_ready)
@@ -112,12 +115,25 @@ def _metadata(manifests: list[Path] | None, app: Path | None, hostname: str | No
 def _in_words(ready: Ready) -> str:
     """Plain `label: value` lines."""
     lines = [f"kettle {number}:          {url}" for number, url in enumerate(ready.kettles)]
+    lines += [f"HTTPS:             {ready.https}"] if ready.https else []
     return "\n".join(
         [
             *lines,
             f"metadata service:  {ready.metadata}/manifest/decoded",
             f"dummy TDX quotes:  {ready.quotes}/attest/HEX (64 bytes)",
             f"serial console:    socat - UNIX-CONNECT:{ready.console}",
-            "Ctrl-C ends it.",
         ]
     )
+
+
+def _checked_by(ready: Ready, image: Path, manifests: list[Path] | None) -> list[str]:
+    """The commands that check the machine; `manifests` is None where one was made for an app."""
+    made = manifests is None
+    names = ["manifest.json"] if manifests is None else [str(path) for path in manifests]
+    given = "".join(f" --manifest {shlex.quote(name)}" for name in names)
+    return [
+        "check it, from another terminal (a dummy quote is never authentic, so it says NO MATCH):",
+        *([f"  curl -so manifest.json {ready.metadata}/manifest/decoded"] if made else []),
+        f"  teekit-verify measure {shlex.quote(str(image))} --output measurements.json",
+        f"  teekit-verify guest {ready.attestation} --reference measurements.json{given} --allow-unchecked channel",
+    ]

@@ -18,6 +18,7 @@ from teekit_verify.cli.options.measure import (
     MrtdOrderOption,
     OutputOptions,
     QemuOptions,
+    StubOptions,
     measure_request,
 )
 from teekit_verify.cli.options.shared import DebugOption, say_warning
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 @grouped
 def measure(
     image: ImageOptions,
+    stub: StubOptions,
     google: GoogleOptions,
     qemu: QemuOptions,
     direct: DirectBootOptions,
@@ -51,7 +53,7 @@ def measure(
     """
     from teekit_verify import api
 
-    request = measure_request(file, image, google, qemu, direct, given, output, mrtd_order)
+    request = measure_request(file, image, stub, google, qemu, direct, given, output, mrtd_order)
     with nullcontext() if file is None else expecting(file, *ARTIFACTS, Given.FIRMWARE):
         found = api.measure(request)
     if isinstance(found, api.MeasuredFirmware):

@@ -33,10 +33,10 @@ _KNOWN_CRITICAL = {ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE, Exten
 def require_certified(
     key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey,
     certificates: Sequence[x509.Certificate],
-    root: x509.Certificate,
+    roots: Sequence[x509.Certificate],
     at: datetime,
 ) -> str:
-    """The name in the key's certificate. Raises NotAuthenticError if no certificate of the key ends in the root."""
+    """The name in the key's certificate. Raises NotAuthenticError if no certificate of the key ends in one of the roots."""
     wanted = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     own = [item for item in certificates if _key_of(item) == wanted]
     if len(own) != 1:
@@ -45,7 +45,7 @@ def require_certified(
     if not name.lower().endswith(_CONFIDENTIAL):
         raise NotAuthenticError(f"the key is that of {printable(name)[:80]!r}, which is no confidential VM's name")
     _require_purpose(own[0])
-    _require_chain(own[0], certificates, root, at)
+    _require_chain(own[0], certificates, roots, at)
     return name
 
 
@@ -63,20 +63,20 @@ def _require_purpose(certificate: x509.Certificate) -> None:
 
 
 def _require_chain(
-    certificate: x509.Certificate, others: Sequence[x509.Certificate], root: x509.Certificate, at: datetime
+    certificate: x509.Certificate, others: Sequence[x509.Certificate], roots: Sequence[x509.Certificate], at: datetime
 ) -> None:
     """From the certificate up, issuer by issuer. Each is looked at once at most, so that no ring of them goes on forever."""
     current = certificate
     for depth in range(_MAX_DEPTH):
         _require_valid(current, at)
-        issuer = next((item for item in (root, *others) if _issued(current, item)), None)
+        issuer = next((item for item in (*roots, *others) if _issued(current, item)), None)
         if issuer is None:
             raise NotAuthenticError(
                 f"no certificate of {printable(common_name_of_issuer(current))[:80]!r} is there, or it did not sign"
             )
         _require_authority(issuer, depth)
-        if issuer == root:
-            _require_valid(root, at)
+        if issuer in roots:
+            _require_valid(issuer, at)
             return
         current = issuer
     raise NotAuthenticError(f"the chain has more than {_MAX_DEPTH} certificates")

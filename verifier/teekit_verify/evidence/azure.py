@@ -24,6 +24,7 @@ from teekit_verify.evidence.certificates import load_certificates, reading
 from teekit_verify.evidence.encoded import decode_bytes
 from teekit_verify.evidence.hcl import SIGNATURE, HclReport, parse_hcl_report
 from teekit_verify.evidence.plain_json import MAX_EVIDENCE_BYTES, is_text, parse_json
+from teekit_verify.evidence.plain_yaml import looks_like_yaml, parse_document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,18 +78,29 @@ def is_azure_evidence(path: Path) -> bool:
     return has_azure_evidence(_read(path))
 
 
+def holds_certificates(path: Path) -> bool:
+    """Whether a file has certificates and nothing else. Raises TeekitError if it cannot be read."""
+    return _is_certificates(_read(path))
+
+
+def _is_certificates(data: bytes) -> bool:
+    return data.startswith(_DER) or data.lstrip().startswith(b"-----BEGIN CERTIFICATE")
+
+
 def _read(path: Path) -> bytes:
     return read_bounded(path, MAX_EVIDENCE_BYTES, "a guest's evidence")
 
 
 def has_azure_evidence(data: bytes) -> bool:
-    """Whether this is JSON with an HCL report in it. Raises MalformedInputError for JSON that is none."""
-    return (
-        is_text(data)
-        and data.lstrip().startswith(b"{")
-        and b"hcl_report" in data
-        and (_with_report(parse_json(data, _WHAT), 0) is not None)
-    )
+    """Whether this is a document with an HCL report in it. Raises MalformedInputError for JSON or YAML that is none."""
+    return _is_document(data) and b"hcl_report" in data and _with_report(parse_document(data, _WHAT), 0) is not None
+
+
+def _is_document(data: bytes) -> bool:
+    """JSON, or YAML as attested-tls keeps it."""
+    if not is_text(data):
+        return False
+    return data.lstrip().startswith(b"{") or looks_like_yaml(data.decode("utf-8", "replace"))
 
 
 def read_vtpm(paths: Sequence[Path]) -> VtpmEvidence:
@@ -156,10 +168,10 @@ def _parse(data: bytes, name: str) -> _Parts:
         return _Parts(report=parse_hcl_report(data))
     if tpm.MAGIC in (data[:4], data[2:6]):
         return _Parts(attest=tpm.parse_attest(data))
-    if data.startswith(_DER) or data.lstrip().startswith(b"-----BEGIN CERTIFICATE"):
+    if _is_certificates(data):
         return _Parts(certificates=_certificates(data))
-    if is_text(data) and data.lstrip().startswith(b"{"):
-        return _parse_document(parse_json(data, _WHAT))
+    if _is_document(data):
+        return _parse_document(parse_document(data, _WHAT))
     if tpm.is_signature(data):
         return _Parts(signature=tpm.parse_signature(data))
     if is_text(data):

@@ -1,6 +1,6 @@
 """Finds evidence in whatever carries it, by what it is and not by what somebody called it: the one opener of every command.
 
-Carriers: bytes; hexadecimal and base64 text, alone or behind `name:`; JSON, MessagePack and protobuf, nested as deep as may be, with bytes as
+Carriers: bytes; hexadecimal and base64 text, alone or behind `name:`; JSON, YAML, MessagePack and protobuf, nested as deep as may be, with bytes as
 text or lists of numbers; certificates with extensions (RA-TLS); gzip. What is found is only found: parsing and verifying come after.
 Bounds: depth, decoded bytes, and documents, so that no input costs more than its size.
 """
@@ -26,6 +26,7 @@ from teekit_verify.evidence.foreign import ForeignEvidence, foreign_evidence
 from teekit_verify.evidence.ima import is_ima_list
 from teekit_verify.evidence.msgpack import parse_msgpack
 from teekit_verify.evidence.plain_json import is_text, parse_json
+from teekit_verify.evidence.plain_yaml import looks_like_yaml, parse_yaml
 from teekit_verify.evidence.scale import PREFIXES, parse_scale
 from teekit_verify.evidence.tpm_tools import parse_tpm_tools
 
@@ -217,6 +218,8 @@ def _visit_text(search: _Search, data: bytes, place: str, depth: int) -> None:
     text = data.decode("utf-8").strip()
     if text.startswith(("{", "[", '"', _RECORD_SEPARATOR)):
         _visit_json(search, text, place, depth)
+    elif (value := _parsed_yaml(text)) is not None:
+        _visit_value(search, value, place, depth + 1)
     elif _PEM.decode() in text:
         _visit_certificates(search, data, place, depth)
     elif len(text) >= _LEAST_TEXT and _ENCODED.fullmatch(text):
@@ -224,6 +227,14 @@ def _visit_text(search: _Search, data: bytes, place: str, depth: int) -> None:
     else:
         for match in (*_NAMED_LINE.finditer(text), *_BLOCK.finditer(text)):
             _visit_encoded(search, match[1].strip("\"',"), place, depth)
+
+
+def _parsed_yaml(text: str) -> object:
+    """None for what is none, or is not read: then its lines are looked at one by one."""
+    try:
+        return parse_yaml(text, _WHAT) if looks_like_yaml(text) else None
+    except MalformedInputError:
+        return None
 
 
 def _visit_encoded(search: _Search, text: str, place: str, depth: int) -> None:

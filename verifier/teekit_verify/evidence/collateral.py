@@ -16,7 +16,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
 from teekit_verify.core.files import read_bounded
 from teekit_verify.evidence.certificates import Role, common_name, load_certificates, load_revocations, reading
+from teekit_verify.evidence.encoded import decode_bytes
 from teekit_verify.evidence.plain_json import MAX_JSON_BYTES, parse_json
+from teekit_verify.evidence.plain_yaml import looks_like_yaml, parse_document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,6 +75,8 @@ def add(collateral: Collateral, data: bytes, name: str) -> Collateral:
         return _add_revocations(collateral, data, what)
     if data.lstrip().startswith(b"{"):
         return _add_json(collateral, data, what)
+    if looks_like_yaml(data.decode("utf-8", "replace")):
+        return _add_yaml(collateral, data, what)
     raise UnsupportedInputError(
         f"{what}: neither certificates, a revocation list, a TCB info nor a QE identity", hint=_HINT
     )
@@ -110,6 +114,16 @@ def _add_json(collateral: Collateral, data: bytes, what: str) -> Collateral:
     )
 
 
+def _add_yaml(collateral: Collateral, data: bytes, what: str) -> Collateral:
+    """The bundle as attested-tls keeps it, with bytes as lists of numbers; the signed texts are texts in it too."""
+    document = parse_document(data, what)
+    if not isinstance(document, dict) or not isinstance(document.get("tcb_info"), str):
+        raise UnsupportedInputError(f"{what}: YAML that is no collateral", hint=_HINT)
+    if not isinstance(document.get("qe_identity"), str):
+        raise MalformedInputError(what, field="qe_identity", offset=0, problem="expected text")
+    return _add_bundle(collateral, document, what)
+
+
 def _signed(data: bytes, document: Mapping[str, object], key: str, what: str) -> SignedText:
     """The text between `"key":` and the end of its value: signed is the text as it was sent, not what it means."""
     text = data.decode("utf-8")
@@ -122,6 +136,8 @@ def _signed(data: bytes, document: Mapping[str, object], key: str, what: str) ->
 
 def _from_hex(document: Mapping[str, object], name: str, what: str) -> bytes:
     value = document.get(name)
+    if isinstance(value, list):
+        return decode_bytes(value, what, name)
     try:
         return bytes.fromhex(value if isinstance(value, str) else "-")
     except ValueError as error:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from teekit_verify.core.progress import Progress
 
+IMAGE_MANIFEST = "/usr/lib/kettle/manifest.json"
+"""What runs where the metadata has no manifest."""
 _HINT = "Run it with --app kettle-artifacts/app.js, or build the image with it: KETTLE_SRC=DIR make build"
 
 
@@ -54,6 +56,20 @@ def _file_of(manifest: bytes) -> tuple[str, str] | None:
     if path is None or not isinstance(sha256, str):
         return None
     return path, sha256.lower()
+
+
+def file_of_image(uki: Path, path: str) -> bytes:
+    """Its content in the initrd. Of two with one name the last counts, as for Linux. Raises TeekitError."""
+    found: bytes | None = None
+    with open_uki(uki) as image, uki.open("rb") as stream:
+        for section in image.named(".initrd"):
+            initrd = Blob.of(stream.fileno()).part(section.content.start, section.virtual_size)
+            for _, entry, reader in read_initrd(initrd):
+                if "/" + entry.name.lstrip("./") == path and stat.S_ISREG(entry.mode):
+                    found = b"".join(reader.content())
+    if found is None:
+        raise TeekitError(f"the image has no {path}")
+    return found
 
 
 def _digests(uki: Path, paths: set[str]) -> dict[str, str]:

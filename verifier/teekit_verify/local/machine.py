@@ -1,4 +1,4 @@
-"""The machine an image runs on here: q35 with OVMF, one virtio disk, one network card behind QEMU's user network, no TPM."""
+"""The machine an image runs on here: q35 with OVMF, one virtio disk, one network card behind QEMU's user network, a TPM where swtpm is."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 KETTLE_PORT = 3001
 """Of the first kettle (teekit_guest/layout.py); the next ones follow."""
 MOST_KETTLES = 16
+ATTESTATION_PORT = 3000
+HTTPS_PORT = 443
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class LocalMachine:
     """`control` is QEMU's QMP socket, `console` a Unix socket with the guest's serial port, `console_log` a file with all it printed.
 
     `forwards` are pairs of a port on this host's loopback and a port of the guest. `firmware.variables` is written to.
+    `tpm` is the control socket of a running swtpm.
     """
 
     accelerator: str
@@ -33,6 +36,7 @@ class LocalMachine:
     console: Path
     console_log: Path
     forwards: tuple[tuple[int, int], ...]
+    tpm: Path | None = None
 
     def argv(self, program: str) -> tuple[str, ...]:
         """The QEMU command line."""
@@ -53,4 +57,12 @@ class LocalMachine:
             *("-chardev", f"socket,id=console,path={value(self.console)},server=on,wait=off,{log}"),
             *("-serial", "chardev:console"),
             *("-qmp", f"unix:{value(self.control)},server=on,wait=off"),
+            *(() if self.tpm is None else _tpm(self.tpm)),
         )
+
+
+def _tpm(control: Path) -> tuple[str, ...]:
+    return (
+        *("-chardev", f"socket,id=tpm-control,path={value(control)}"),
+        *("-tpmdev", "emulator,id=tpm,chardev=tpm-control", "-device", "tpm-crb,tpmdev=tpm"),
+    )

@@ -94,6 +94,13 @@ def require_free(port: int) -> None:
         raise _unusable(port, error) from error
 
 
+def free_port() -> int:
+    """One on loopback that nobody has now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def _unusable(port: int, error: OSError) -> TeekitError:
     return TeekitError(
         f"port {port} on 127.0.0.1 cannot be used: {error.strerror}", hint="Stop what uses it, and run it again."

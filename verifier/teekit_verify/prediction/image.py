@@ -18,7 +18,9 @@ from teekit_verify.inspection.host_inputs import has_no_efi_variables
 from teekit_verify.prediction.given_apps import apps_of, measures_apps, with_given_apps
 from teekit_verify.prediction.machines import on_record
 from teekit_verify.prediction.platforms import IMAGE_PLATFORMS, PLATFORMS, Platform, subject_of
-from teekit_verify.prediction.stub import behaviour_of, profile_number, profiles
+from teekit_verify.prediction.stub import profile_number, profiles
+from teekit_verify.prediction.stub_machine import NO_INPUTS, StubInputs
+from teekit_verify.prediction.stub_releases import behaviour_of
 from teekit_verify.registers.registers import rtmr
 
 if TYPE_CHECKING:
@@ -74,9 +76,10 @@ def measure_artifact(
     machines: Callable[[Sequence[Platform]], Machines | None],
     profile: str,
     given: GivenApps | None = None,
+    stub: StubInputs = NO_INPUTS,
 ) -> MeasuredImage:
     """All about an opened file. `names` and `vtpm` as for `platforms_for`; `machines` says which are predicted
-    for the platforms that were found. `given` is what the machine is given to run.
+    for the platforms that were found. `given` is what the machine is given to run, `stub` what systemd-stub takes up that is not in it.
 
     Raises TeekitError as `measure_file` does.
     """
@@ -84,7 +87,7 @@ def measure_artifact(
     with boot_artifact_in(file) as boot:
         platforms = _chosen(boot.kind, names, vtpm=vtpm)
         measurements = _measurements(
-            file, boot, platforms, machines(platforms), disk_digest=None, profile=profile, given=given
+            file, boot, platforms, machines(platforms), disk_digest=None, profile=profile, given=given, stub=stub
         )
         may_change = not has_no_efi_variables(boot.uki.text(".cmdline"))
         return MeasuredImage(measurements, _profile(boot.uki, profile), may_change)
@@ -133,16 +136,19 @@ def measure_file(
     whole_disk: bool = False,
     profile: str = "0",
     given: GivenApps | None = None,
+    stub: StubInputs = NO_INPUTS,
 ) -> model.Measurements:
     """The measurements of a UKI or of the UKI on a disk; with `whole_disk`, all of the disk's bytes are hashed as well.
     With `machines`, these are predicted instead of their platform. `profile` is the number or ID of the UKI's profile. `given` is what
-    the machine is given to run.
+    the machine is given to run. `stub` is what systemd-stub takes up that is not in the file.
 
     Raises TeekitError for other files, for a UKI whose measuring is not known, and for `given` of an image that does not measure it.
     """
     with open_input(path) as file, boot_artifact_in(file) as boot:
         digest = digest_file(path) if whole_disk and boot.kind is not ArtifactKind.UKI else None
-        return _measurements(file, boot, platforms, machines, disk_digest=digest, profile=profile, given=given)
+        return _measurements(
+            file, boot, platforms, machines, disk_digest=digest, profile=profile, given=given, stub=stub
+        )
 
 
 def _measurements(
@@ -154,11 +160,12 @@ def _measurements(
     disk_digest: Digest | None,
     profile: str,
     given: GivenApps | None,
+    stub: StubInputs,
 ) -> model.Measurements:
     uki, disk = boot.uki, None
     with ThreadPoolExecutor(1) as beside:
         whole = beside.submit(Digest.of, Algorithm.SHA256, uki.data)  # leaves no processor idle
-        subject = subject_of(boot, profile=profile_number(uki, profile))
+        subject = _subject(file.name, boot, profile, stub)
         if boot.kind is not ArtifactKind.UKI:
             disk = model.Disk(file.name, _FORMATS[boot.kind], file.size_bytes, disk_digest)
         registers = _without_smbios(_platforms(platforms, subject, machines), uki)
@@ -172,6 +179,19 @@ def _measurements(
             disk=disk,
             apps=apps,
         )
+
+
+def _subject(name: str, boot: BootArtifact, profile: str, stub: StubInputs) -> Subject:
+    if stub.companions and boot.kind is not ArtifactKind.UKI:
+        raise TeekitError(
+            f"{name}: what lies beside the UKI is read from the disk", hint="Leave out --beside, or give the UKI."
+        )
+    return subject_of(
+        boot,
+        profile=profile_number(boot.uki, profile),
+        companions=stub.companions or boot.companions,
+        machine=stub.machine,
+    )
 
 
 def _apps(uki: UnifiedKernelImage, given: GivenApps | None, name: str) -> model.Apps | None:
@@ -226,7 +246,8 @@ def _value(prediction: Prediction) -> model.RegisterValue:
     if not prediction.alternatives:
         return register_value(register, prediction.events, missing=missing)
     values = (
-        model.AcceptableValue(label, register_value(register, events)) for label, events in prediction.alternatives
+        model.AcceptableValue(item.label, register_value(register, item.events, missing=item.missing))
+        for item in prediction.alternatives
     )
     return model.RegisterValue(None, missing, (), tuple(values))
 

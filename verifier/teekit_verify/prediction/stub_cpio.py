@@ -1,14 +1,20 @@
 """The cpio archives systemd-stub generates to hand single sections to the initrd as files below /.extra.
 
 systemd src/boot/cpio.c, pack_cpio_literal(): format "newc" (Linux Documentation/driver-api/early-userspace/
-buffer-format.rst), inodes from 1, no times, no owners. Unchanged from 252 to 259.
+buffer-format.rst), inodes from 1, no times, no owners. Unchanged from 252 to 262.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _DIRECTORY = ".extra"
-_DIRECTORY_MODE = 0o40555
-_FILE_MODE = 0o100444
+_IS_DIRECTORY, _IS_FILE = 0o40000, 0o100000
+_DIRECTORY_MODE = _IS_DIRECTORY | 0o555
+_FILE_MODE = _IS_FILE | 0o444
 
 
 def extra_file(name: str, size_bytes: int) -> tuple[bytes, bytes]:
@@ -18,6 +24,18 @@ def extra_file(name: str, size_bytes: int) -> tuple[bytes, bytes]:
     """
     before = _entry(1, _DIRECTORY_MODE, _DIRECTORY) + _entry(2, _FILE_MODE, f"{_DIRECTORY}/{name}", size_bytes)
     return before, bytes(-size_bytes % 4) + _trailer()
+
+
+def extra_folder(path: str, mode: int, file_mode: int, files: Sequence[tuple[str, bytes]]) -> bytes:
+    """The archive of these files in the folder `.extra/PATH`, in this order: pack_cpio(). Modes are permissions alone."""
+    folders = _entry(1, _DIRECTORY_MODE, _DIRECTORY) + _entry(2, _IS_DIRECTORY | mode, f"{_DIRECTORY}/{path}")
+    entries = (
+        _entry(inode, _IS_FILE | file_mode, f"{_DIRECTORY}/{path}/{name}", len(content))
+        + content
+        + bytes(-len(content) % 4)
+        for inode, (name, content) in enumerate(files, start=3)
+    )
+    return b"".join((folders, *entries, _trailer()))
 
 
 def _entry(inode: int, mode: int, name: str, size_bytes: int = 0) -> bytes:

@@ -11,7 +11,7 @@ from teekit_verify.appraisal.guest.vtpm import appraise_azure, is_certified
 from teekit_verify.appraisal.guest_states import SecureBoot, logged_secure_boot, reported_secure_boot
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.evidence.authenticity import QuoteSignature, parse_signature
-from teekit_verify.evidence.azure import is_azure_evidence, read_vtpm
+from teekit_verify.evidence.azure import holds_certificates, is_azure_evidence, read_vtpm
 from teekit_verify.evidence.files import log_beside_quote, read_log
 from teekit_verify.evidence.quote import Quote, read_quote
 from teekit_verify.evidence.runtime_log import read_runtime_log
@@ -68,7 +68,7 @@ def appraise_guest(
     signature = parse_signature(quote)
     log = None if files.eventlog is None else read_log(files.eventlog)
     if files.vtpm or is_azure_evidence(files.quote):
-        vtpm = read_vtpm(files.vtpm or (files.quote,))
+        vtpm = read_vtpm(_vtpm_files(files))
         about_quote = appraise_azure(quote, signature, vtpm, policy)
         presented = of_azure(quote, vtpm.pcrs, log, vouched_for=is_certified(about_quote))
         said = reported_secure_boot(vtpm.report.configuration)
@@ -82,6 +82,13 @@ def appraise_guest(
     presented = replace(presented, ima=ima, secure_boot=agreed(said, secure_boot), runtime=runtime)
     appraisal = appraise_presented(published, presented, about_quote, platform, firmware=firmware, given=given)
     return AppraisedGuest(quote, signature, appraisal)
+
+
+def _vtpm_files(files: GuestFiles) -> tuple[Path, ...]:
+    """Certificates alone are added to a document that has the rest."""
+    if files.vtpm and not all(map(holds_certificates, files.vtpm)):
+        return files.vtpm
+    return (files.quote, *files.vtpm)
 
 
 def agreed(said: SecureBoot | None, asked: SecureBoot | None) -> SecureBoot | None:

@@ -45,6 +45,14 @@ def read_root(path: Path | None) -> x509.Certificate:
     return found[0]
 
 
+def read_roots(path: Path | None) -> tuple[x509.Certificate, ...]:
+    """Every certificate of a PEM file; none without one. Raises TeekitError."""
+    if path is None:
+        return ()
+    with reading("root certificates", str(path)):
+        return tuple(load_certificates(_read(path, "certificates")))
+
+
 def _read(path: Path, what: str) -> bytes:
     return read_bounded(path, _MAX_BYTES, what)
 

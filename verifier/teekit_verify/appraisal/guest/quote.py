@@ -77,6 +77,8 @@ class QuotePolicy:
     allow_unchecked: frozenset[Unchecked] = frozenset()
     service_tds: tuple[bytes, ...] = ()
     """Values of MRSERVICETD that are accepted, 48 bytes each."""
+    azure_roots: tuple[x509.Certificate, ...] = ()
+    """Roots of a vTPM's key that are trusted besides Microsoft's of 2023."""
 
 
 class Answer(Enum):

@@ -55,9 +55,10 @@ def _certified(vtpm: VtpmEvidence, policy: QuotePolicy) -> Check:
     if not vtpm.certificates:
         return not_checked(Fact.VTPM_CERTIFICATE, Why.NO_CERTIFICATE)
     with reading("root certificate", "Azure Virtual TPM Root"):
-        (root,) = load_certificates(azure_root.PEM)
-    key, given = vtpm.report.attestation_key, vtpm.certificates
-    return check_fact(Fact.VTPM_CERTIFICATE, lambda: require_certified(key, given, root, policy.at))
+        roots = (*load_certificates(azure_root.PEM), *policy.azure_roots)
+        given = (*vtpm.certificates, *load_certificates(azure_root.ISSUERS))
+    key = vtpm.report.attestation_key
+    return check_fact(Fact.VTPM_CERTIFICATE, lambda: require_certified(key, given, roots, policy.at))
 
 
 def _nonce(vtpm: VtpmEvidence, request: ReportDataRequest | None) -> Check:

@@ -44,7 +44,15 @@ class EvidenceOptions:
             "--vtpm",
             metavar="FILE",
             help="Azure: HCL report, TPM quote, its signature, PCR values, certificates of the key; one each, in any order. "
-            "[default: as in --quote, if that is JSON with all of them]",
+            "[default: as in --quote, if that is a document with all of them; certificates alone are added to it]",
+        ),
+    ] = None
+    azure_root: Annotated[
+        Path | None,
+        typer.Option(
+            "--azure-root",
+            metavar="PEM",
+            help="Azure: also trust this root for the vTPM's key. [default: Azure Virtual TPM Root Certificate Authority 2023]",
         ),
     ] = None
 

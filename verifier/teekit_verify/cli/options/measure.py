@@ -62,6 +62,41 @@ class ImageOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class StubOptions:
+    """What systemd-stub takes up that is not in the UKI."""
+
+    HEADING: ClassVar = "Beside the UKI"
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="PATH",
+            help="An addon (.addon.efi), a credential (.cred) or an extension (.raw, .confext.raw) of the UKI's own .extra.d, or that "
+            "folder. May be repeated; of a disk they are read from the disk.",
+            show_default=False,
+        ),
+    ] = None
+    shared: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="PATH", help="Likewise, from below loader/, for every UKI of the ESP.", show_default=False
+        ),
+    ] = None
+    console: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What systemd-stub from 261 on adds to a command line without console=: none, hvc0 or uart,io,0x3f8. [default: all "
+            "that is possible]",
+            show_default=False,
+        ),
+    ] = None
+    no_boot_secret: Annotated[
+        bool,
+        typer.Option("--no-boot-secret", help="The machine has no /.extra/boot-secret, which such a stub may add."),
+    ] = False
+
+
+@dataclass(frozen=True, slots=True)
 class GoogleOptions:
     """A machine of Google Cloud; its firmware may be a QEMU machine's as well."""
 
@@ -207,6 +242,7 @@ class OutputOptions:
 def measure_request(
     file: Path | None,
     image: ImageOptions,
+    stub: StubOptions,
     google: GoogleOptions,
     qemu: QemuOptions,
     direct: DirectBootOptions,
@@ -220,8 +256,8 @@ def measure_request(
     chosen, machine = output.format, _machine(google, qemu)
     if direct.direct_kernel is not None:
         _require(
-            file is None and not any_given(image, given) and chosen != "pcrlock",
-            "--direct-kernel goes with neither FILE, --platform, --profile, --vtpm, --manifest nor --pcrlock",
+            file is None and not any_given(image, stub, given) and chosen != "pcrlock",
+            "--direct-kernel goes with neither FILE, --platform, --profile, --vtpm, --beside, --manifest nor --pcrlock",
         )
         return api.KernelRequest(direct.direct_kernel, machine, direct.initrd, direct.cmdline, chosen)
     if file is None:
@@ -236,6 +272,9 @@ def measure_request(
         format=chosen,
         page_order=None if mrtd_order == "both" else api.PageOrder(mrtd_order),
         given=given_apps(given.manifest, given.app, given.hostname),
+        stub=api.stub_inputs(
+            stub.beside or (), stub.shared or (), console=stub.console, no_boot_secret=stub.no_boot_secret
+        ),
     )
 
 

@@ -84,7 +84,9 @@ class ExceptionOptions:
     ] = None
 
 
-def quote_policy(asked: ReportDataOptions, trust: TrustOptions, exceptions: ExceptionOptions) -> QuotePolicy:
+def quote_policy(
+    asked: ReportDataOptions, trust: TrustOptions, exceptions: ExceptionOptions, azure_root: Path | None = None
+) -> QuotePolicy:
     """Raises TeekitError for what cannot be asked."""
     from teekit_verify import api
 
@@ -100,4 +102,5 @@ def quote_policy(asked: ReportDataOptions, trust: TrustOptions, exceptions: Exce
         allow_sept_ve=exceptions.allow_sept_ve,
         allow_service_td=exceptions.allow_service_td,
         service_tds=exceptions.service_td or (),
+        azure_root=azure_root,
     )

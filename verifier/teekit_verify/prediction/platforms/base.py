@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from teekit_verify.prediction.stub_machine import ANY_MACHINE, StubMachine
 from teekit_verify.prediction.uki import Prediction, predict_uki
-from teekit_verify.registers.events import EventType
-from teekit_verify.registers.registers import Register
+from teekit_verify.prediction.uki_events import is_of_linux
+from teekit_verify.registers.registers import Register, pcr
 
 if TYPE_CHECKING:
+    from teekit_verify.artifacts.companions import Companion
     from teekit_verify.artifacts.disk import BootArtifact
+
+
+_OF_COMPANIONS = (12, 13)
+"""The PCRs of profiles and of files beside the UKI."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +44,34 @@ class Platform:
     note: str = ""
 
     def predict(self, subject: Subject) -> tuple[Prediction, ...]:
-        """One prediction for each register that machines of this kind have."""
-        return tuple(rule(register, subject) for register, rule in self.rules.items())
+        """One prediction for each register that machines of this kind have; of PCR 12 and 13 only if something is measured."""
+        predicted = tuple(rule(register, subject) for register, rule in self.rules.items())
+        beside = (subject.image[pcr(index)] for index in _OF_COMPANIONS) if self.vtpm else ()
+        return predicted + tuple(prediction for prediction in beside if prediction.events)
 
     def is_called(self, name: str) -> bool:
         """`gcp` means `gcp` and `gcp-no-vtpm`."""
         return self.name == name or self.name.startswith(f"{name}-")
 
 
-def subject_of(artifact: BootArtifact, *, secure_boot: bool = False, profile: int = 0) -> Subject:
+def subject_of(
+    artifact: BootArtifact,
+    *,
+    secure_boot: bool = False,
+    profile: int = 0,
+    companions: Sequence[Companion] = (),
+    machine: StubMachine = ANY_MACHINE,
+) -> Subject:
     """Predict what the artifact decides, once for all platforms. Raises UnsupportedInputError (`measurement.boot`)."""
-    predictions = predict_uki(artifact.uki, artifact.gpt, vtpm=False, secure_boot=secure_boot, profile=profile)
+    predictions = predict_uki(
+        artifact.uki,
+        artifact.gpt,
+        vtpm=False,
+        secure_boot=secure_boot,
+        profile=profile,
+        companions=companions,
+        machine=machine,
+    )
     return Subject({prediction.register: prediction for prediction in predictions})
 
 
@@ -61,7 +84,7 @@ def by_image_beside_vtpm(register: Register, subject: Subject) -> Prediction:
     """RTMR2 where there is a vTPM: Linux measures command line and initrd into the TPM if there is one, else into the CC
     register (drivers/firmware/efi/libstub/efi-stub-helper.c, efi_measure_tagged_event(): `if (tcg2) ... else if (cc)`).
     """
-    events = tuple(event for event in subject.image[register].events if event.event_type != EventType.EV_EVENT_TAG)
+    events = tuple(event for event in subject.image[register].events if not is_of_linux(event))
     return Prediction(register, events)
 
 
