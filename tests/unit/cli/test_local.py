@@ -18,6 +18,7 @@ import pytest
 from builders import docs, local_qemu
 from builders.guest import free_ports
 from builders.local_qemu import answers
+from builders.published_schemas import problems
 from builders.tools import require
 from builders.uki import build_uki
 from teekit_verify.cli.app import main
@@ -123,6 +124,7 @@ def test_for_programs_there_is_one_document_whatever_comes(
     said = capsys.readouterr()
     assert said.err == "error: the guest ended\nhint: Look at it.\n"
     document = json.loads(said.out)
+    assert problems("local-v1" if ready else "error-v1", document) == []
     assert ("kettles" in document, "error" in document) == (ready, not ready)
 
 

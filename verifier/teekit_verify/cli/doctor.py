@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from teekit_verify.api import Finding
 
 _SETUP = "scripts/setup_deps.sh"
+_SCHEMA = "teekit-verify/doctor/v1"
 
 
 def doctor(json_output: JsonOption = False, debug: DebugOption = False) -> ExitStatus:
@@ -80,7 +81,9 @@ def _document(findings: list[Finding], *, ready: bool, command: str | None) -> d
         }
         for finding in findings
     ]
-    return {"ready": ready, "command": command, "items": items}
+    status = ExitStatus.HOLDS if ready else ExitStatus.DOES_NOT_HOLD
+    heading = {"schema": _SCHEMA, "exit_status": int(status)}
+    return {**heading, "ready": ready, "command": command, "items": items}
 
 
 def _one_line(text: str) -> str:
