@@ -18,7 +18,8 @@ from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.documents.model import INPUTS_SCHEMA, MEASUREMENTS_SCHEMA, InputsDocument, Measurements
 from teekit_verify.documents.schema import as_text, document_schema
 from teekit_verify.explanation.tree import Explanation
-from teekit_verify.record.document import COMPARISON_SCHEMA, ReferenceUsed
+from teekit_verify.record.comparison import ReferenceUsed  # noqa: TC001
+from teekit_verify.record.schema_names import COMPARISON_SCHEMA
 from teekit_verify.report import explain_report, guest_report, lock_schemas, presented_report, quote_report
 from teekit_verify.report.guest_steps import Step  # noqa: TC001
 
