@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SUITES = {"debian": ("trixie", "trixie-updates"), "debian-security": ("trixie-security",)}
+SUITES = {"debian": ("trixie", "trixie-updates", "trixie-backports"), "debian-security": ("trixie-security",)}
 DATE = "Sat, 21 Nov 2026 02:10:46 UTC"
 
 
@@ -101,6 +101,8 @@ class DebianArchive:
         dists = self.dists(suite)
         (dists / "InRelease").unlink(missing_ok=True)
         options = {"Suite": suite, "Codename": suite, "Architectures": "amd64", "Components": "main"}
+        if suite.endswith("-backports"):  # nobody gets a package from there without asking
+            options |= {"NotAutomatic": "yes", "ButAutomaticUpgrades": "yes"}
         settings = [f"-oAPT::FTPArchive::Release::{name}={value}" for name, value in options.items()]
         content = run(require("apt-ftparchive"), *settings, "release", dists).decode()
         lines = [line for line in content.splitlines() if not line.startswith(("Date:", "Valid-Until:"))]

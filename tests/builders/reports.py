@@ -14,14 +14,8 @@ from teekit_verify.documents.load import load_reference
 from teekit_verify.explanation.tree import Cause, Difference, Explanation, Kind
 from teekit_verify.rebuild.origin import Origin
 from teekit_verify.rebuild.smells import Smell
-from teekit_verify.record.document import (
-    ComparisonReport,
-    RebuildReport,
-    ReferenceUsed,
-    Step,
-    inputs_used,
-    variations,
-)
+from teekit_verify.record.comparison import ComparisonReport, ReferenceUsed
+from teekit_verify.record.document import RebuildReport, Step, inputs_used, variations
 from teekit_verify.reference.groups import reference_groups
 from teekit_verify.reference.published import values_of
 from teekit_verify.registers.registers import pcr

@@ -59,6 +59,50 @@ def test_somebodys_own_app_in_typescript_with_modules(tmp_path: Path) -> None:
     assert str(tmp_path) not in app
 
 
+@pytest.mark.parametrize("form", ["require({!r})", "(await import({!r}))"])
+@pytest.mark.parametrize(
+    ("name", "is_nodes"),
+    [
+        *((name, True) for name in ("buffer", "node:buffer", "assert/strict", "util/types", "process", "stream/web")),
+        # Node's documentation, "Modules": a core module is loaded by its very name; these are npm packages.
+        *(
+            (name, False)
+            for name in ("buffer/", "process/browser", "process/browser.js", "events/events.js", "string_decoder/")
+        ),
+        *((name, False) for name in ("buffer-writer", "stdout-stream", "bufferer", "@scope/buffer", "utility/util")),
+    ],
+)
+def test_names_of_node_are_left_to_it_and_npm_packages_of_like_names_are_not(
+    tmp_path: Path, name: str, form: str, *, is_nodes: bool
+) -> None:
+    package = "/".join(name.split("/")[: 2 if name.startswith("@") else 1])
+    file = name.removeprefix(package).strip("/") or "index.js"
+    for other in (package, "buffer", "process", "events", "string_decoder", "util"):
+        folder = tmp_path / "src/node_modules" / other
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "package.json").write_text('{"main": "index.js"}')
+        (folder / "index.js").write_text("exports.is = 'of npm'")
+    path = tmp_path / "src/node_modules" / package / (file if file.endswith(".js") else f"{file}.js")
+    path.write_text("exports.is = 'of npm'")
+    # Beside one that has to be told from it.
+    (tmp_path / "src/app.js").write_text(
+        f"const found = {form.format(name)}; const other = require('buffer/'); export default {{ found, other }}"
+    )
+    made = bundle(KETTLE / "bundle", tmp_path / "src", tmp_path / "out", npm.program("esbuild"))
+    assert made.returncode == 0, made.stderr
+    app = (tmp_path / "out/app.js").read_text()
+    assert (f'"{name}"' in app) is is_nodes
+    assert '"buffer/"' not in app
+
+
+def test_a_package_that_is_not_there_is_named(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/app.js").write_text("export default require('buffer/')")
+    made = bundle(KETTLE / "bundle", tmp_path / "src", tmp_path / "out", npm.program("esbuild"))
+    assert made.returncode != 0
+    assert 'Could not resolve "buffer/"' in made.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import socket
 import ssl
 import time
@@ -20,15 +19,13 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography import x509
 
-from builders import acme
+from builders import acme, direct_boot
 from builders.cpio import DIRECTORY, Entry, build_cpio
 from builders.guest import free_ports
 from builders.network import own_network
 from builders.tools import require
-from teekit_verify.artifacts.uki import open_uki
 from teekit_verify.boot import qemu
 from teekit_verify.boot.running import running_qemu
-from teekit_verify.local.machine import LocalMachine
 from teekit_verify.local.servers import METADATA_PORT, Metadata, serving
 
 if TYPE_CHECKING:
@@ -91,32 +88,23 @@ def guest(devtools_image: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         authority = stack.enter_context(acme.authority(folder / "authority", HOST))
         stack.enter_context(serving(METADATA_PORT, Metadata(hostname=",".join(NAMES)).answer))
         https_port = free_ports(1)
-        machine = machine_in(folder, ((authority.http_port, 80), (https_port, 443)))
-        # A kernel that QEMU brings is what is booted first, so the disk cannot be.
-        words = [word.removesuffix(",bootindex=0") for word in machine.argv(program)]
-        argv = (*words, *direct_boot(devtools_image, folder, files_for_the_test(authority)))
+        machine = direct_boot.machine_in(folder, ((authority.http_port, 80), (https_port, 443)))
+        argv = direct_boot.argv(
+            machine,
+            program,
+            devtools_image,
+            folder,
+            more=files_for_the_test(authority),
+            cmdline=direct_boot.command_line(devtools_image),
+        )
         stack.enter_context(running_qemu(argv, machine.control, log=folder / "log"))
-        wait_for_line(machine.console_log, f"teekit: HTTPS for {', '.join(NAMES)}")
-        wait_for_line(machine.console_log, "teekit: kettle 0 answers on port 3001")
-        wait_for_line(machine.console_log, "root@teekit:~# ")
+        for line in (
+            f"teekit: HTTPS for {', '.join(NAMES)}",
+            "teekit: kettle 0 answers on port 3001",
+            "root@teekit:~# ",
+        ):
+            direct_boot.wait_for(machine.console_log, line, seconds=_BOOT_SECONDS)
         yield Guest(https_port, root_of(authority), machine.console)
-
-
-def machine_in(folder: Path, forwards: tuple[tuple[int, int], ...]) -> LocalMachine:
-    firmware = qemu.find_firmware()
-    shutil.copyfile(firmware.variables, folder / "variables.fd")
-    (folder / "disk.raw").write_bytes(bytes(1 << 20))
-    return LocalMachine(
-        accelerator="tcg",
-        processors=2,
-        memory_bytes=2 << 30,
-        firmware=qemu.Firmware(firmware.code, folder / "variables.fd"),
-        disk=folder / "disk.raw",
-        control=folder / "qmp.sock",
-        console=folder / "console.sock",
-        console_log=folder / "console.log",
-        forwards=forwards,
-    )
 
 
 def files_for_the_test(authority: acme.Authority) -> bytes:
@@ -128,25 +116,6 @@ def files_for_the_test(authority: acme.Authority) -> bytes:
             Entry(f"{KETTLE}/trusted.pem", authority.trusted.read_bytes()),
         ]
     )
-
-
-def direct_boot(image: Path, folder: Path, more: bytes) -> list[str]:
-    """QEMU's arguments for kernel, initrd with `more` behind it, and command line of a UKI."""
-    with open_uki(image) as uki:
-        for name in ("linux", "initrd"):
-            (section,) = uki.named(f".{name}")
-            (folder / name).write_bytes(uki.content(section))
-        cmdline = uki.text(".cmdline") or ""
-    with (folder / "initrd").open("ab") as stream:
-        stream.write(bytes(-stream.tell() % 4) + more)
-    return ["-kernel", str(folder / "linux"), "-initrd", str(folder / "initrd"), "-append", cmdline.strip()]
-
-
-def wait_for_line(console_log: Path, line: str) -> None:
-    until = time.monotonic() + _BOOT_SECONDS
-    while line not in (said := console_log.read_text(errors="replace") if console_log.exists() else ""):
-        assert time.monotonic() < until, said[-4000:]
-        time.sleep(0.5)
 
 
 def root_of(authority: acme.Authority) -> str:

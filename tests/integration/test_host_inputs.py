@@ -7,7 +7,6 @@ a shared library; the console gets keys and a break. Each of these was obeyed by
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,6 +16,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from builders import direct_boot, preload
+from builders.cpio import FILE, Entry, build_cpio
 from builders.tools import require
 from teekit_verify.boot import qemu
 from teekit_verify.boot.artifact import bootable
@@ -32,9 +33,22 @@ pytestmark = pytest.mark.slow
 READY = "teekit: minimal.target reached"
 # systemd, src/fundamental/efivars-fundamental.h and docs/ENVIRONMENT.md
 NAME, GUID = "SystemdOptions", "8cf2644b-4b0b-428f-9387-6d876050dc67"
-OPTIONS = "systemd.log_level=debug systemd.log_target=console systemd.setenv=LD_PRELOAD=/dev/vdb systemd.setenv=PLANTED=by-variable"
+PRELOAD = "systemd.setenv=LD_PRELOAD=/dev/vdb"
+OPTIONS = f"systemd.log_level=debug systemd.log_target=console {PRELOAD} systemd.setenv=PLANTED=by-variable"
 # systemd.system-credentials(7): tmpfiles.extra is lines of tmpfiles.d, and "w" writes into a file that exists.
+LOADED = "planted-by-library"
 CREDENTIAL = "w /dev/console - - - - planted-by-{}\\n\n"
+# As the image's own, without what it says of mounts and of the environment.
+INIT_THAT_DOES_NOTHING = b"""#!/bin/sh
+set -eu
+export PATH=/usr/bin:/usr/sbin
+chmod 0755 /
+mkdir -p /run/root
+mount --bind / /run/root
+cd /run/root
+mount --move . /
+exec chroot . /usr/lib/systemd/systemd "$@"
+"""
 ROOT_X86_64 = "4f68bce3-e8cd-4db1-96e7-fbcaf984b709"  # Discoverable Partitions Specification
 # None of the three platforms has a keyboard, a balloon or random numbers in this way.
 DEVICES = ("-device", "virtio-keyboard-pci", "-device", "virtio-balloon-pci", "-device", "virtio-rng-pci")
@@ -64,7 +78,7 @@ def console(built_uki: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         )
         argv = (*machine.argv(program), *planted_credentials(folder), *planted_disks(folder), *DEVICES)
         with running_qemu(argv, machine.control, log=folder / "log") as (_, qmp):
-            wait_for(machine.console_log, READY)
+            direct_boot.wait_for(machine.console_log, READY, seconds=_BOOT_SECONDS)
             press_keys(machine.console, qmp)
             yield machine.console_log.read_text(errors="replace")
 
@@ -100,9 +114,7 @@ def planted_credentials(folder: Path) -> list[str]:
 def planted_disks(folder: Path) -> list[str]:
     """A shared library as a disk, and a root partition that systemd's discovery would mount, with a file system in it."""
     library, root = folder / "library.raw", folder / "root.raw"
-    shutil.copyfile(_library(), library)
-    with library.open("r+b") as stream:
-        stream.truncate(-(-library.stat().st_size // 512) * 512)
+    library.write_bytes(preload.library(LOADED).ljust(1 << 20, b"\0"))
     with root.open("xb") as stream:
         stream.truncate(64 << 20)
     script = f'label: gpt\nstart=2048, type={ROOT_X86_64}, name="root"\n'
@@ -115,13 +127,6 @@ def planted_disks(folder: Path) -> list[str]:
     return words
 
 
-def _library() -> str:
-    """Some shared library of this host."""
-    import _ctypes  # noqa: PLC0415 - an extension module has a file
-
-    return str(_ctypes.__file__)
-
-
 def press_keys(console: Path, qmp: Qmp) -> None:
     """What a person would try who sits at the console: Enter, names, Ctrl-C, Ctrl-D, and SysRq (a break, then a key)."""
     with socket.socket(socket.AF_UNIX) as keys:
@@ -132,17 +137,18 @@ def press_keys(console: Path, qmp: Qmp) -> None:
         time.sleep(_AFTERWARDS_SECONDS)
 
 
-def wait_for(log: Path, line: str) -> None:
-    until = time.monotonic() + _BOOT_SECONDS
-    while line not in (said := log.read_text(errors="replace") if log.exists() else ""):
-        assert time.monotonic() < until, said[-4000:]
-        time.sleep(0.5)
-
-
 def test_systemd_takes_no_command_line_from_an_efi_variable(console: str) -> None:
     """Debugging on the console is what the variable asked for; that library would be in every process."""
     assert "systemd[1]: " not in console.partition(READY)[2]
-    for word in ("LD_PRELOAD", "planted-by-variable", "by-variable", "Found cgroup2", "Added job", "systemd-executor"):
+    for word in (
+        "LD_PRELOAD",
+        LOADED,
+        "planted-by-variable",
+        "by-variable",
+        "Found cgroup2",
+        "Added job",
+        "systemd-executor",
+    ):
         assert word not in console
 
 
@@ -156,6 +162,35 @@ def test_no_disk_is_looked_into(console: str) -> None:
     assert "vdc1" in console or "vdc" in console
     for word in ("EXT4-fs", "sysroot", "fsck"):
         assert word not in console
+
+
+def said_with(image: Path, folder: Path, *, cmdline: str, more: bytes = b"") -> str:
+    """What the machine prints with the same disks and credentials, but this command line, and files behind its initrd."""
+    machine = direct_boot.machine_in(folder)
+    argv = direct_boot.argv(machine, require(qemu.PROGRAM), image, folder, more=more, cmdline=cmdline)
+    argv += (*planted_credentials(folder), *planted_disks(folder))
+    with running_qemu(argv, machine.control, log=folder / "log"):
+        direct_boot.wait_for(machine.console_log, READY, seconds=_BOOT_SECONDS)
+        time.sleep(_AFTERWARDS_SECONDS)
+        return machine.console_log.read_text(errors="replace")
+
+
+def test_a_disk_is_no_library_even_where_systemd_is_told_that_it_is(built_uki: Path, tmp_path: Path) -> None:
+    """The last line of defence by itself: the command line, which is measured, has what no variable gets into the image any more."""
+    said = said_with(built_uki, tmp_path, cmdline=f"{direct_boot.command_line(built_uki)} {PRELOAD}")
+    assert LOADED not in said
+    assert "object '/dev/vdb' from LD_PRELOAD cannot be preloaded" in said
+
+
+def test_an_image_that_does_nothing_against_it_obeys(built_uki: Path, tmp_path: Path) -> None:
+    """The same image less what it does about credentials and disks, so that the other tests here would notice."""
+    taken_out = ("systemd.import_credentials=", "initcall_blacklist=")
+    words = [word for word in direct_boot.command_line(built_uki).split() if not word.startswith(taken_out)]
+    assert len(words) == len(direct_boot.command_line(built_uki).split()) - len(taken_out)
+    init = Entry("init", INIT_THAT_DOES_NOTHING, mode=FILE | 0o755)
+    said = said_with(built_uki, tmp_path, cmdline=" ".join((*words, PRELOAD)), more=build_cpio([init]))
+    assert LOADED in said
+    assert "planted-by-smbios" in said
 
 
 def test_a_device_of_another_kind_gets_no_driver(console: str) -> None:

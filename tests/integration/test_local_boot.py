@@ -171,6 +171,19 @@ def test_efi_variables_cannot_be_had(console: Path) -> None:
         assert "SYSTEMD_EFI_OPTIONS=" in environment
 
 
+def test_what_the_kernel_has_built_in_to_listen_to_the_host_is_not_started(console: Path) -> None:
+    """Debian's kernel has these built in, and no list of modules keeps them out."""
+    kept = "ls -d /sys/class/dmi/id /sys/firmware/dmi/tables 2>/dev/null"
+    assert ask_console(console, kept).split() == ["/sys/class/dmi/id", "/sys/firmware/dmi/tables"]
+    for place in (
+        "/sys/firmware/dmi/entries",
+        "/sys/bus/virtio/drivers/virtio_console",
+        "/sys/bus/virtio/drivers/virtiofs",
+    ):
+        assert ask_console(console, f"ls -d {place} 2>/dev/null") == "", place
+    assert "virtiofs" not in ask_console(console, "cat /proc/filesystems")
+
+
 def test_nothing_runs_from_where_everybody_writes_nor_from_a_device(console: Path) -> None:
     mounts = {
         line.split()[1]: line.split()[3].split(",") for line in ask_console(console, "cat /proc/mounts").splitlines()

@@ -81,11 +81,12 @@ def test_every_kettle_has_files_of_its_own(made: Path, kettle: int) -> None:
     assert f"SocketBindAllow=tcp:{4001 + kettle}\n" in (units / f"sqld@{kettle}.service.d/50-port.conf").read_text()
     mount = (units / f"var-lib-kettle-{kettle}.mount").read_text()
     assert f"Where=/var/lib/kettle/{kettle}\n" in mount
-    assert "Options=size=5%%,nr_inodes=4096,mode=0711," in mount
+    assert "Options=size=3%%,nr_inodes=4096,mode=0711," in mount
     assert (units / f"minimal.target.wants/kettle@{kettle}.path").readlink() == Path("../kettle@.path")
     folders = (made / f"usr/lib/tmpfiles.d/kettle-{kettle}.conf").read_text()
     assert folders == (
         f"d /run/kettle/{kettle} 2750 root kettle-{kettle}\nd /run/quote/{kettle} 0710 quote kettle-{kettle}\n"
+        f"d /run/roots/kettle-{kettle} 0555 root root\nd /run/roots/sqld-{kettle} 0555 root root\n"
     )
 
 

@@ -107,7 +107,7 @@ def test_a_new_lock_may_be_of_the_archive_as_it_was(provision: Provision, monkey
     """From the snapshot archive alone: a mirror has today's packages."""
     asked: list[object] = []
 
-    def download(_: Path, bases: list[tuple[str, str]]) -> None:
+    def download(_: Path, bases: list[tuple[str, str]], __: tuple[str, ...]) -> None:
         asked.append(bases)
         raise TeekitError("far enough")
 

@@ -100,7 +100,8 @@ if TYPE_CHECKING:
     from teekit_verify.rebuild.lock import EnvironmentIdentity, LockedPackage
     from teekit_verify.rebuild.provision import Provision
     from teekit_verify.rebuild.subject import Choice, Subject
-    from teekit_verify.record.document import ComparisonReport, RebuildReport, ReferenceUsed
+    from teekit_verify.record.comparison import ComparisonReport, ReferenceUsed
+    from teekit_verify.record.document import RebuildReport
     from teekit_verify.record.rebuild import RebuildRequest, Rebuilt
     from teekit_verify.reference.google_signature import TrustedRoot
     from teekit_verify.reference.published import PublishedFile, ReferenceValues
@@ -143,7 +144,8 @@ _PLACES = {
     "teekit_verify.rebuild.lock": "EnvironmentIdentity LockedPackage",
     "teekit_verify.rebuild.provision": "Provision",
     "teekit_verify.rebuild.subject": "Choice Subject",
-    "teekit_verify.record.document": "ComparisonReport RebuildReport ReferenceUsed",
+    "teekit_verify.record.comparison": "ComparisonReport ReferenceUsed",
+    "teekit_verify.record.document": "RebuildReport",
     "teekit_verify.record.rebuild": "RebuildRequest Rebuilt",
     "teekit_verify.reference.google_signature": "TrustedRoot",
     "teekit_verify.reference.published": "PublishedFile ReferenceValues",

@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Literal
 
-from teekit_verify.appraisal.artifact import compare_with_published
 from teekit_verify.appraisal.facts import Requested
-from teekit_verify.appraisal.guest import appraise as guests
-from teekit_verify.appraisal.guest.live import LiveGuest, appraise_live
 from teekit_verify.appraisal.guest.policy import (
     REPORT_DATA_BYTES,
     ReportDataRequest,
@@ -21,14 +18,9 @@ from teekit_verify.appraisal.guest.policy import (
 from teekit_verify.appraisal.guest.quote import QuoteAppraisal, QuotePolicy, Unchecked, appraise_quote
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, printable
-from teekit_verify.documents import fields
-from teekit_verify.documents.load import load_measurements
 from teekit_verify.evidence.authenticity import QuoteSignature, parse_signature
 from teekit_verify.evidence.collateral import read_collateral
 from teekit_verify.evidence.quote import Quote, read_quote
-from teekit_verify.prediction import image
-from teekit_verify.reference.formats import gce_endorsement, load_published
-from teekit_verify.reference.google_signature import TrustedRoot, load_certificate
 from teekit_verify.registers.registers import MRTD, Register, rtmr
 from teekit_verify.wording.checks import detail_of, name_of, reason_lines
 
@@ -40,11 +32,13 @@ if TYPE_CHECKING:
     from teekit_verify.appraisal.checklist import Checklist, Conclusion
     from teekit_verify.appraisal.facts import Check
     from teekit_verify.appraisal.guest.appraise import GuestFiles
+    from teekit_verify.appraisal.guest.live import LiveGuest
     from teekit_verify.appraisal.guest.registers import PresentedAppraisal
     from teekit_verify.appraisal.guest_states import SecureBoot
     from teekit_verify.core.outcome import ExitStatus
     from teekit_verify.documents.model import Measurements
     from teekit_verify.prediction.given_apps import GivenApps
+    from teekit_verify.reference.google_signature import TrustedRoot
     from teekit_verify.reference.published import PublishedFile, ReferenceValues
 
 
@@ -135,6 +129,8 @@ def parse_policy(
 
 
 def _service_td(text: str) -> bytes:
+    from teekit_verify.documents import fields
+
     try:
         return fields.parse_digest(Algorithm.SHA384, text).value
     except ValueError as error:
@@ -156,6 +152,8 @@ def _unchecked(names: Sequence[str]) -> frozenset[Unchecked]:
 
 def google_root(path: Path, at: datetime | str) -> TrustedRoot:
     """The root that a launch endorsement of Google's must lead to, at a time. Raises TeekitError."""
+    from teekit_verify.reference.google_signature import TrustedRoot, load_certificate
+
     return TrustedRoot(load_certificate(path), parse_time(at) if isinstance(at, str) else at)
 
 
@@ -164,6 +162,8 @@ def trusted_firmware(mrtds: Sequence[str], endorsement: Path | None, root: Trust
 
     Raises TeekitError for what is none, and NotAuthenticError for a bad signature.
     """
+    from teekit_verify.documents import fields
+
     digests = []
     for text in mrtds:
         try:
@@ -176,6 +176,8 @@ def trusted_firmware(mrtds: Sequence[str], endorsement: Path | None, root: Trust
 
 
 def _endorsed(endorsement: Path, root: TrustedRoot | None) -> Iterator[Digest]:
+    from teekit_verify.reference.formats import gce_endorsement, load_published
+
     published = load_published(endorsement, root)
     if published.format != gce_endorsement.FORMAT.name:
         raise TeekitError(
@@ -214,6 +216,10 @@ class ArtifactAppraisal:
 
 def appraise_artifact(reference: Path, artifact: Path, *, root: TrustedRoot | None = None) -> ArtifactAppraisal:
     """A UKI or disk against a file of reference values, of any format that is read. `root` is for those that Google signs."""
+    from teekit_verify.appraisal.artifact import compare_with_published
+    from teekit_verify.prediction import image
+    from teekit_verify.reference.formats import load_published
+
     published = load_published(reference, root)
     measured = image.measure_for(artifact, published.platforms, published.artifacts)
     return ArtifactAppraisal(published, *_in_order(compare_with_published(published.values, measured), measured))
@@ -221,6 +227,10 @@ def appraise_artifact(reference: Path, artifact: Path, *, root: TrustedRoot | No
 
 def appraise_claims(reference: Path, measurements: Path, *, root: TrustedRoot | None = None) -> ArtifactAppraisal:
     """A measurements.json, which is somebody's word about an artifact, against reference values."""
+    from teekit_verify.appraisal.artifact import compare_with_published
+    from teekit_verify.documents.load import load_measurements
+    from teekit_verify.reference.formats import load_published
+
     published, claimed = load_published(reference, root), load_measurements(measurements)
     compared = compare_with_published(published.values, claimed, claimed=True)
     return ArtifactAppraisal(published, *_in_order(compared, claimed))
@@ -300,6 +310,10 @@ def appraise_guest(
     `given` is what the guest should have been given to run; None is what the reference says of that. `platform` names one of the reference's (None: the one that fits). `firmware`: MRTDs that the caller vouches for, where the reference
     does not have one. `secure_boot` is what the caller knows where the evidence does not say.
     """
+    from teekit_verify.appraisal.guest import appraise as guests
+    from teekit_verify.appraisal.guest.live import LiveGuest, appraise_live
+    from teekit_verify.reference.formats import load_published
+
     published = load_published(reference, root)
     if isinstance(evidence, LiveGuest):
         guest = appraise_live(evidence, published.values, asked, platform, secure_boot, firmware=firmware, given=given)

@@ -18,7 +18,6 @@ from teekit_verify.prediction.gcp_facts import load_gcp
 from teekit_verify.prediction.given_apps import GivenApps
 from teekit_verify.prediction.machines import gcp_machines
 from teekit_verify.prediction.stub_machine import NO_INPUTS, StubInputs, StubMachine, parse_console
-from teekit_verify.reference.writers import writer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,12 +93,18 @@ class MeasuredFirmware:
     facts: GcpFacts
 
 
+def _writer(name: str) -> Writer:
+    from teekit_verify.reference.writers import writer
+
+    return writer(name)
+
+
 def measure(request: MeasureRequest | KernelRequest) -> Measured | MeasuredFirmware:
     """What a guest will measure, by platform and register, with the events.
 
     Raises TeekitError for files that cannot be read, options that do not go together, and a UKI whose measuring is not known.
     """
-    chosen = None if request.format is None else writer(request.format)
+    chosen = None if request.format is None else _writer(request.format)
     if isinstance(request, KernelRequest):
         measurements = request.machine.measure_kernel(request.kernel, request.initrd, request.cmdline)
         return Measured(measurements, _formatted(chosen, measurements))

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import ConfigDict, Field
-
 from teekit_verify.core.digest import Algorithm  # noqa: TC001 - pydantic reads the annotations
+from teekit_verify.core.marks import ConfigDict, Field
 from teekit_verify.core.outcome import Outcome  # noqa: TC001
 from teekit_verify.documents import fields  # noqa: TC001
 from teekit_verify.prediction.causes import Cause, CauseKind

@@ -6,20 +6,14 @@ import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from teekit_verify.boot.acpi import generate
-from teekit_verify.boot.qemu import version
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.prediction.edk2 import Edk2
-from teekit_verify.prediction.kernel import DirectKernel, measure_kernel
-from teekit_verify.prediction.machines import QemuMachine, gcp_machines, parse_memory
-from teekit_verify.prediction.platforms.qemu import QEMU
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from teekit_verify.documents.model import Measurements
-    from teekit_verify.prediction.machines import Machines
+    from teekit_verify.prediction.machines import Machines, QemuMachine
     from teekit_verify.prediction.platforms import Platform
     from teekit_verify.prediction.qemu_rtmr0 import MachineTables
 
@@ -44,6 +38,11 @@ class MachineRequest:
 
     def machines(self, platforms: Sequence[Platform]) -> Machines | None:
         """None if no machine is described. Raises TeekitError for what does not go together."""
+        if not self.any:
+            return None
+        from teekit_verify.prediction.machines import gcp_machines
+        from teekit_verify.prediction.platforms.qemu import QEMU
+
         of_qemu = any(value is not None for value in (self.memory, self.cpus, self.edk2, self.qemu))
         if self.machine and not of_qemu:
             return gcp_machines(platforms, self.machine, firmware=self.firmware, disks=self.disks)
@@ -59,6 +58,10 @@ class MachineRequest:
 
     def measure_kernel(self, kernel: Path, initrd: Path | None, cmdline: str | None) -> Measurements:
         """A direct boot on a machine without disks. Raises TeekitError without the release of edk2."""
+        from teekit_verify.prediction.edk2 import Edk2
+        from teekit_verify.prediction.kernel import DirectKernel, measure_kernel
+        from teekit_verify.prediction.machines import parse_memory
+
         if self.edk2 is None or self.machine or self.disks is not None:
             raise TeekitError(
                 "a kernel is started by QEMU's firmware, without disks", hint="Give --edk2 with --direct-kernel."
@@ -70,6 +73,9 @@ class MachineRequest:
         return measure_kernel(DirectKernel(kernel, Edk2.parse(self.edk2), cmdline or "", initrd, memory_bytes), machine)
 
     def _qemu(self, firmware: Path) -> QemuMachine:
+        from teekit_verify.prediction.edk2 import Edk2
+        from teekit_verify.prediction.machines import QemuMachine, parse_memory
+
         if (self.qemu is not None and self.memory is None) or (self.cpus is not None and self.qemu is None):
             raise TeekitError("ACPI tables are made from all of a machine", hint="Give --qemu, --memory and --cpus.")
         memory_bytes = None if self.memory is None else parse_memory(self.memory)
@@ -78,5 +84,8 @@ class MachineRequest:
         return QemuMachine(firmware, memory_bytes, edk2, tables)
 
     def _tables(self, memory_bytes: int, arguments: str) -> MachineTables:
+        from teekit_verify.boot.acpi import generate
+        from teekit_verify.boot.qemu import version
+
         size = ("-m", f"{memory_bytes}B", "-smp", str(self.cpus or 1))
         return generate((*shlex.split(arguments), *size)).measured(version())

@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from teekit_verify.cli.options.groups import GroupedCommand
-from teekit_verify.cli.plain_values import take_plain_values
+from teekit_verify.cli.plain_values import take_own_plain_values, take_plain_values
 
 if TYPE_CHECKING:
     Command = Any
@@ -69,6 +69,7 @@ def lazy_group(sections: Sections) -> type[TyperGroup]:
     class LazyGroup(TyperGroup):
         def __init__(self, **attributes: Any) -> None:
             super().__init__(**attributes)
+            take_own_plain_values(self)
             self.commands = _Commands({entry.name: entry for entries in sections.values() for entry in entries})
 
         def list_commands(self, _ctx: Any) -> list[str]:

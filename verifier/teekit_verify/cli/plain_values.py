@@ -42,12 +42,30 @@ class _Plain:
 
 def take_plain_values(command: Command) -> None:
     """Of a command, or of all in a group. Does nothing with a Typer that has no coercion of its own."""
-    for parameter in command.params:
-        if hasattr(parameter, "get_runtime_param") and hasattr(parameter, "type_descriptor"):
-            plain = _Plain(parameter)
-            parameter.get_runtime_param = plain.itself
+    take_own_plain_values(command)
     for inner in getattr(command, "commands", {}).values():
         take_plain_values(inner)
+
+
+def take_own_plain_values(command: Command) -> None:
+    """Of a command, and of its option for help, which is made when it is run; not of a group's commands."""
+    for parameter in command.params:
+        _take(parameter)
+    make_help = command.get_help_option
+
+    def get_help_option(context: Any) -> Any:
+        option = make_help(context)
+        if option is not None:
+            _take(option)
+        return option
+
+    command.get_help_option = get_help_option
+
+
+def _take(parameter: Parameter) -> None:
+    if hasattr(parameter, "get_runtime_param") and hasattr(parameter, "type_descriptor"):
+        plain = _Plain(parameter)
+        parameter.get_runtime_param = plain.itself
 
 
 def _plain(value: Any, parameter: Parameter) -> Any:

@@ -55,7 +55,7 @@ class _Sm3:
     """SM3 by the cryptography library: hashlib has it only where its OpenSSL was built with it."""
 
     def __init__(self) -> None:
-        from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - heavy, and hardly ever needed
+        from cryptography.hazmat.primitives import hashes
 
         self._hash = hashes.Hash(hashes.SM3())
 

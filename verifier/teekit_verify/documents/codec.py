@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
-
 from teekit_verify.core import files
 from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.core.plain_json import load_plain
@@ -14,6 +12,7 @@ from teekit_verify.core.plain_json import load_plain
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
 Document = TypeVar("Document")
@@ -44,6 +43,8 @@ def parse(kind: type[Document], schema: str, data: bytes, where: str) -> Documen
 
 def validate(kind: type[Document], data: bytes, where: str) -> Document:
     """JSON that `bounded_json` has read to a value. Raises TeekitError as `parse` does."""
+    from pydantic import TypeAdapter, ValidationError
+
     try:
         value: Document = TypeAdapter(kind).validate_json(data, strict=True)
     except ValidationError as error:
@@ -118,5 +119,7 @@ def dump(value: object) -> bytes:
 
 def dump_as(kind: Any, value: object) -> bytes:
     """The same of a value in the form of an annotated type."""
+    from pydantic import TypeAdapter
+
     plain = TypeAdapter[Any](kind).dump_python(value, mode="json")
     return json.dumps(plain, indent=2, ensure_ascii=False).encode() + b"\n"

@@ -10,10 +10,16 @@ import binascii
 import re
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema, WrapSerializer
-
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.marks import (
+    AfterValidator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+    WrapSerializer,
+)
 from teekit_verify.registers.events import EventType, event_type_name
 from teekit_verify.registers.registers import Register
 

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
-
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.marks import AfterValidator, ConfigDict, Field
 from teekit_verify.documents import fields
 from teekit_verify.documents.app_manifest import MOST_MANIFESTS, Manifest, parse_manifest, require_hostname
 from teekit_verify.registers.events import Event
@@ -22,6 +21,9 @@ from teekit_verify.registers.replay import replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from pydantic import GetCoreSchemaHandler, SerializerFunctionWrapHandler
+    from pydantic_core import CoreSchema
 
 MEASUREMENTS_SCHEMA: Literal["teekit-verify/measurements/v1"] = "teekit-verify/measurements/v1"
 REFERENCE_SCHEMA: Literal["teekit-verify/reference/v1"] = "teekit-verify/reference/v1"
@@ -321,6 +323,16 @@ def _without_empty_apps(document: object, dump: SerializerFunctionWrapHandler) -
     return found
 
 
+def _schema_without_empty_apps(_kind: type, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    """What pydantic's `model_serializer` makes of `_without_empty_apps`, without importing it before it is needed."""
+    from pydantic_core import core_schema
+
+    schema: Any = handler(source)
+    schema["serialization"] = core_schema.wrap_serializer_function_ser_schema(_without_empty_apps)
+    made: CoreSchema = schema
+    return made
+
+
 @dataclass(frozen=True, slots=True)
 class Measurements:
     """`measurements.json`: what was predicted for one artifact, for each platform it was predicted for.
@@ -338,9 +350,7 @@ class Measurements:
     disk: Disk | None = None
     apps: Apps | None = None
 
-    @model_serializer(mode="wrap")
-    def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _without_empty_apps(self, dump)
+    __get_pydantic_core_schema__: ClassVar[Any] = classmethod(_schema_without_empty_apps)
 
 
 class Policy(Enum):
@@ -402,6 +412,4 @@ class Reference:
     platforms: Annotated[dict[fields.PlatformName, _ReferenceRegisters], Field(max_length=64), fields.SORTED]
     apps: Apps | None = None
 
-    @model_serializer(mode="wrap")
-    def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _without_empty_apps(self, dump)
+    __get_pydantic_core_schema__: ClassVar[Any] = classmethod(_schema_without_empty_apps)

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import ConfigDict, Field
-
 from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.core.marks import ConfigDict, Field
 from teekit_verify.documents import codec, fields
 from teekit_verify.documents.schema import as_text, document_schema
 

@@ -11,8 +11,6 @@ import json
 import sys
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from teekit_verify.documents.model import Reference
 
 
@@ -23,6 +21,8 @@ def reference_schema() -> dict[str, Any]:
 
 def document_schema(kind: Any, name: str) -> dict[str, Any]:
     """The schema of a document whose dataclass is `kind`; `name` is its file's."""
+    from pydantic import TypeAdapter
+
     schema = TypeAdapter(kind).json_schema()
     _tidy(schema)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": name, **schema}

@@ -13,13 +13,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from cryptography import x509
-
 from teekit_verify.core.errors import MalformedInputError, TeekitError, printable
 from teekit_verify.evidence import hcl
 from teekit_verify.evidence.aael import is_aael
 from teekit_verify.evidence.cel import is_cel_json, is_cel_tlv
-from teekit_verify.evidence.certificates import load_certificates, reading
 from teekit_verify.evidence.encoded import decode_text
 from teekit_verify.evidence.eventlog import SIGNATURE, SIGNATURE_OFFSET, is_event_log
 from teekit_verify.evidence.foreign import ForeignEvidence, foreign_evidence
@@ -300,6 +297,10 @@ def _visit_list(search: _Search, value: list[object], place: str, depth: int) ->
 
 def _visit_certificates(search: _Search, data: bytes, place: str, depth: int) -> None:
     """The values of a certificate's extensions, in which RA-TLS has quote and log."""
+    from cryptography import x509
+
+    from teekit_verify.evidence.certificates import load_certificates, reading
+
     try:
         with reading("certificate", _WHAT):
             found = load_certificates(data) if _PEM in data else [x509.load_der_x509_certificate(data)]

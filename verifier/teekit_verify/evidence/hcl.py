@@ -10,8 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives.asymmetric import rsa
-
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
@@ -20,6 +18,8 @@ from teekit_verify.evidence.plain_json import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from cryptography.hazmat.primitives.asymmetric import rsa
 
 SIGNATURE = b"HCLA"
 _WHAT = "HCL report"
@@ -104,6 +104,8 @@ def _attestation_key(keys: object) -> rsa.RSAPublicKey:
     if modulus.bit_length() not in _KEY_BITS or exponent.bit_length() > _MAX_EXPONENT_BITS:
         raise _claims_error("keys", f"expected a key of 2048 to 8192 bits, found {modulus.bit_length()}")
     try:
+        from cryptography.hazmat.primitives.asymmetric import rsa
+
         return rsa.RSAPublicNumbers(exponent, modulus).public_key()
     except ValueError as error:
         raise _claims_error("keys", "is no RSA key") from error

@@ -165,7 +165,7 @@ def _with_second_opinion(ours: TcbStatus, asked: _Asked) -> TcbStatus:
     if _beyond_its_policy(asked.quote):
         return ours
     try:
-        import dcap_qvl  # noqa: PLC0415 - optional, and nothing else needs it
+        import dcap_qvl
     except ImportError:
         return ours
     theirs = _of_dcap_qvl(asked, dcap_qvl)

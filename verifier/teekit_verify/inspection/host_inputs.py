@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import ConfigDict
-
 from teekit_verify.artifacts.blob import Blob
 from teekit_verify.artifacts.compressed import MAGIC_BYTES, Budget, Decompressed, compression_of
 from teekit_verify.artifacts.initrd import MAX_UNPACKED_BYTES, read_initrd
 from teekit_verify.artifacts.kernel import parse_bzimage
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
+from teekit_verify.core.marks import ConfigDict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field
-
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
+from teekit_verify.core.marks import AfterValidator, ConfigDict, Field
 from teekit_verify.documents import codec, fields
 from teekit_verify.prediction.gcp_rtmr0 import RECORDED, AcpiDigests, GcpFirmware, GcpMachine
 from teekit_verify.prediction.tdhob import GIB, MemoryRange

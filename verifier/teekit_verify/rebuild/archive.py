@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, get_args
 
 from teekit_verify.core import process, url
 from teekit_verify.core.errors import TeekitError, ToolFailedError, printable
-from teekit_verify.rebuild import proxies
+from teekit_verify.rebuild import backports, proxies
 from teekit_verify.rebuild.lock import Archive, LockedPackage, PackageLock
 from teekit_verify.rebuild.sandbox import run_ending_with_us
 from teekit_verify.rebuild.workspace import remove
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SUITE = "trixie"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 SUITES: dict[Archive, tuple[str, ...]] = {
-    "debian": (SUITE, f"{SUITE}-updates"),
+    "debian": (SUITE, f"{SUITE}-updates", backports.SUITE),
     "debian-security": (f"{SUITE}-security",),
 }
 # A package is in the pool before the index that lists it is dated, and a snapshot is taken some hours after.
@@ -109,10 +109,16 @@ class Index:
     root: Path
     bases: tuple[tuple[Archive, str], ...]
     snapshot: str
+    suites: tuple[tuple[Archive, str], ...] = ()
 
     @classmethod
-    def download(cls, root: Path, bases: Sequence[tuple[Archive, str]]) -> Index:
-        """Fetch and check the suite's index. Raises ArchiveError if no source has it, signed by the archive's key."""
+    def download(
+        cls, root: Path, bases: Sequence[tuple[Archive, str]], pinned_to_backports: tuple[str, ...] = ()
+    ) -> Index:
+        """Fetch and check the suite's index. Raises ArchiveError if no source has it, signed by the archive's key.
+
+        Backports are only there for a project that takes packages from them.
+        """
         if not any(archive == "debian" for archive, _ in bases):
             raise ArchiveError("no Debian mirror is known", hint="Name one with --mirror URL.")
         if not KEYRING.exists():
@@ -120,13 +126,14 @@ class Index:
         problems = []
         for chosen in _choices(bases):
             remove(root)
-            _write_apt_root(root, chosen)
+            suites = _suites(chosen, with_backports=bool(pinned_to_backports))
+            _write_apt_root(root, chosen, suites, backports.preferences(pinned_to_backports))
             try:
                 _apt(root, "apt-get", "update", "-o", "APT::Update::Error-Mode=any")
             except ToolFailedError as error:
                 problems.append(url.redacted(error.message) + proxies.through(chosen[0][1]))
             else:
-                return cls(root, chosen, _snapshot_time(root))
+                return cls(root, chosen, _snapshot_time(root), suites)
         raise ArchiveError(
             f"the package index could not be fetched and checked: {f'{chr(10)}  and '.join(problems)}",
             hint="Check the mirror, or name another with --mirror URL.",
@@ -218,7 +225,14 @@ def _name_and_version(file_name: str) -> tuple[str, str]:
     return name, version
 
 
-def _write_apt_root(root: Path, bases: Sequence[tuple[Archive, str]]) -> None:
+def _suites(bases: Sequence[tuple[Archive, str]], *, with_backports: bool) -> tuple[tuple[Archive, str], ...]:
+    found = dict.fromkeys((archive, suite) for archive, _ in bases for suite in SUITES[archive])
+    return tuple(item for item in found if with_backports or item[1] != backports.SUITE)
+
+
+def _write_apt_root(
+    root: Path, bases: Sequence[tuple[Archive, str]], suites: Sequence[tuple[Archive, str]], preferences: str
+) -> None:
     for folder in (
         "etc/apt.conf.d",
         "etc/preferences.d",
@@ -234,9 +248,11 @@ def _write_apt_root(root: Path, bases: Sequence[tuple[Archive, str]]) -> None:
         "".join(
             f"deb [signed-by={KEYRING} arch=amd64] {base} {suite} main\n"
             for archive, base in bases
-            for suite in SUITES[archive]
+            for of, suite in suites
+            if of == archive
         )
     )
+    (root / "etc/preferences").write_text(preferences)
     (root / "apt.conf").write_text(
         f"""\
 Dir "{root}";

@@ -108,7 +108,10 @@ class _Signed:
 def keep(index: Index, store: DownloadStore, progress: Progress) -> tuple[IndexEvidence, ...]:
     """Put the index that apt has checked into the store: InRelease as apt has it, Packages from the same mirror by its digest."""
     found = sorted(
-        (name, suite, base, _release_of(index, suite)) for name, base in index.bases for suite in archive.SUITES[name]
+        (name, suite, base, _release_of(index, suite))
+        for name, base in index.bases
+        for of, suite in index.suites
+        if of == name
     )
     files = []
     for name, suite, base, release in found:

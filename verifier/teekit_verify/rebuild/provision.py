@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.core.download import DownloadStore, Network, RemoteFile
 from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.core.files import exclusive
-from teekit_verify.rebuild import archive, environment, evidence, images, lock, lock_files, npm, proxies
+from teekit_verify.rebuild import archive, backports, environment, evidence, images, lock, lock_files, npm, proxies
 from teekit_verify.rebuild.sandbox import Sandbox, own_first_id
 from teekit_verify.rebuild.workspace import remove
 
@@ -81,7 +81,7 @@ class Provision:
         )
         resolve, lock_npm = cache(archive.Index.resolve), cache(self._lock_npm)
         needed: dict[str, tuple[LockedPackage, set[str]]] = {}
-        with self._index() as index:
+        with self._index(pinned_to_backports=backports.pinned(self.project.mkosi)) as index:
             for target in targets:
                 with self.progress.step(f"resolve the packages of {target.key}"):
                     requests = images.stage_requests(target, sandbox, "/source")
@@ -152,7 +152,9 @@ class Provision:
         )
 
     @contextmanager
-    def _index(self, bases: Sequence[tuple[lock.Archive, str]] | None = None) -> Iterator[archive.Index]:
+    def _index(
+        self, bases: Sequence[tuple[lock.Archive, str]] | None = None, pinned_to_backports: tuple[str, ...] = ()
+    ) -> Iterator[archive.Index]:
         """The signed package index of `bases`, else today's or that of the wanted time, for one run at a time."""
         if self.offline:
             raise TeekitError(
@@ -163,7 +165,7 @@ class Provision:
         with exclusive(self.cache / "apt.lock"):
             remove(root)
             with self.progress.step("fetch and check the package index"):
-                index = archive.Index.download(root, self._archives() if bases is None else bases)
+                index = archive.Index.download(root, self._archives() if bases is None else bases, pinned_to_backports)
             yield index
 
     def _archives(self) -> list[tuple[lock.Archive, str]]:

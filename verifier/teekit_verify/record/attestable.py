@@ -14,9 +14,9 @@ from teekit_verify.core.errors import TeekitError
 from teekit_verify.documents import codec, fields, model
 from teekit_verify.documents.inputs import inputs_digest
 from teekit_verify.record.directory import load_reproduced
-from teekit_verify.record.document import REBUILD_SCHEMA, REBUILD_SCHEMA_V1
 from teekit_verify.record.publishable import RecordedOrigin  # noqa: TC001 - pydantic reads the annotations
 from teekit_verify.record.read import is_v1
+from teekit_verify.record.schema_names import REBUILD_SCHEMA, REBUILD_SCHEMA_V1
 
 if TYPE_CHECKING:
     from pathlib import Path

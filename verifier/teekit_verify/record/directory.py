@@ -30,10 +30,10 @@ from teekit_verify.documents.load import load_inputs, load_measurements
 from teekit_verify.documents.model import Artifact, Build, Measurements
 from teekit_verify.rebuild import todays
 from teekit_verify.rebuild.workspace import Workspace
-from teekit_verify.record.document import REBUILD_SCHEMA, REBUILD_SCHEMA_V1
 from teekit_verify.record.fitting import fitting
 from teekit_verify.record.json_report import render_rebuild
 from teekit_verify.record.read import parse_rebuild
+from teekit_verify.record.schema_names import REBUILD_SCHEMA, REBUILD_SCHEMA_V1
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

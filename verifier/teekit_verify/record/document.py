@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import ConfigDict, Field
-
 from teekit_verify.appraisal.artifacts import ArtifactPair
-from teekit_verify.appraisal.checklist import Checklist, Conclusion
+from teekit_verify.appraisal.checklist import Checklist
 from teekit_verify.appraisal.rebuild.verdict import Verdict
+from teekit_verify.core.marks import ConfigDict, Field
 from teekit_verify.documents import fields
 from teekit_verify.documents.inputs import inputs_digest
 from teekit_verify.documents.model import Environment, Inputs, Measurements, Reference
@@ -20,6 +19,7 @@ from teekit_verify.rebuild.sandbox import Seen
 from teekit_verify.rebuild.smells import Smell
 from teekit_verify.rebuild.todays import TodaysPackages
 from teekit_verify.rebuild.vouching import EnvironmentFrom, ReferenceFrom
+from teekit_verify.record.comparison import ReferenceUsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,11 +27,6 @@ if TYPE_CHECKING:
     from teekit_verify.appraisal.rebuild.appraise import RebuildAppraisal
     from teekit_verify.core.progress import Timing
     from teekit_verify.documents.model import Build
-
-REBUILD_SCHEMA = "teekit-verify/report/v2"
-REBUILD_SCHEMA_V1 = "teekit-verify/report/v1"
-COMPARISON_SCHEMA = "teekit-verify/comparison/v1"
-INSPECTION_SCHEMA = "teekit-verify/inspection/v1"
 
 Seconds = Annotated[float, Field(ge=0, le=1e7)]
 
@@ -67,16 +62,6 @@ class Step:
 
 def steps(timings: Iterable[Timing]) -> tuple[Step, ...]:
     return tuple(Step(timing.name, timing.seconds, timing.begin_seconds) for timing in timings)
-
-
-@dataclass(frozen=True, slots=True)
-class ReferenceUsed:
-    """The reference file that was compared with: its path as given, what it says it is, and the digest of its bytes."""
-
-    path: str
-    release: str
-    commit: str | None
-    sha256: fields.Sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,15 +126,3 @@ def inputs_used(build_a: Build, build_b: Build, reference: Reference | None, app
         appraisal.drift_between_builds,
         appraisal.drift_from_reference,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class ComparisonReport:
-    """One run of `compare` with a file. `claimed`: the measurements are somebody's words, no artifact was looked at."""
-
-    reference: ReferenceUsed
-    measurements: Measurements
-    checklist: Checklist
-    conclusion: Conclusion
-    tool_version: str
-    claimed: bool = False

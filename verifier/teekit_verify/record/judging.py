@@ -17,7 +17,8 @@ from teekit_verify.inspection.host_inputs import unmeasured_inputs
 from teekit_verify.prediction.image import measure_rebuilt
 from teekit_verify.rebuild.vouching import EnvironmentFrom, ReferenceFrom, own_project, reference_from
 from teekit_verify.record import directory
-from teekit_verify.record.document import RebuildReport, ReferenceUsed, inputs_used, steps, variations
+from teekit_verify.record.comparison import ReferenceUsed
+from teekit_verify.record.document import RebuildReport, inputs_used, steps, variations
 from teekit_verify.wording.checks import reason_line, reason_lines
 
 if TYPE_CHECKING:

@@ -9,14 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import ConfigDict, Field
-
 from teekit_verify.appraisal.rebuild.verdict import Verdict
 from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.core.marks import ConfigDict, Field
 from teekit_verify.documents import codec, fields
 from teekit_verify.record.directory import load_reproduced
-from teekit_verify.record.document import REBUILD_SCHEMA, REBUILD_SCHEMA_V1
 from teekit_verify.record.read import is_v1
+from teekit_verify.record.schema_names import REBUILD_SCHEMA, REBUILD_SCHEMA_V1
 
 if TYPE_CHECKING:
     from pathlib import Path

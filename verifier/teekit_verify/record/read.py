@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.documents import codec
-from teekit_verify.record.document import REBUILD_SCHEMA, REBUILD_SCHEMA_V1, RebuildReport
+from teekit_verify.record.document import RebuildReport
 from teekit_verify.record.read_v1 import upgraded
+from teekit_verify.record.schema_names import REBUILD_SCHEMA, REBUILD_SCHEMA_V1
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from typing import Any
 from teekit_verify.core.digest import Algorithm
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.prediction.causes import cause_of
-from teekit_verify.record.document import REBUILD_SCHEMA
+from teekit_verify.record.schema_names import REBUILD_SCHEMA
 from teekit_verify.registers.registers import Register
 
 _ARTIFACT = "artifact "

@@ -10,7 +10,8 @@ from typing import Any
 
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.documents.schema import as_text, document_schema
-from teekit_verify.record.document import REBUILD_SCHEMA, RebuildReport
+from teekit_verify.record.document import RebuildReport
+from teekit_verify.record.schema_names import REBUILD_SCHEMA
 
 
 def report_schema() -> dict[str, Any]:

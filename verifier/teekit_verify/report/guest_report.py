@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from teekit_verify.appraisal.guest.appraise import AppraisedGuest
     from teekit_verify.appraisal.guest.live import LiveGuest
     from teekit_verify.prediction.given_apps import GivenApps
-    from teekit_verify.record.document import ReferenceUsed
+    from teekit_verify.record.comparison import ReferenceUsed
     from teekit_verify.report.console import Console
     from teekit_verify.report.guest_steps import Answered
 

@@ -16,7 +16,7 @@ from teekit_verify.wording.guests import runs_lines
 
 if TYPE_CHECKING:
     from teekit_verify.appraisal.guest.registers import PresentedAppraisal
-    from teekit_verify.record.document import ReferenceUsed
+    from teekit_verify.record.comparison import ReferenceUsed
     from teekit_verify.report.console import Console
 
 SCHEMA = "teekit-verify/presented/v1"

@@ -20,7 +20,8 @@ from teekit_verify.documents.schema import as_text, document_schema
 from teekit_verify.explanation.tree import Explanation
 from teekit_verify.rebuild.lock import SCHEMA as LOCK_SCHEMA
 from teekit_verify.rebuild.lock import PackageLock
-from teekit_verify.record.document import COMPARISON_SCHEMA, ReferenceUsed
+from teekit_verify.record.comparison import ReferenceUsed  # noqa: TC001
+from teekit_verify.record.schema_names import COMPARISON_SCHEMA
 from teekit_verify.report import (
     explain_report,
     guest_report,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from teekit_verify.appraisal.facts import Check
     from teekit_verify.documents.model import Measurements, RegisterValue
     from teekit_verify.inspection.uki import UkiFacts
-    from teekit_verify.record.document import ComparisonReport
+    from teekit_verify.record.comparison import ComparisonReport
     from teekit_verify.reference.published import ReferenceValues
     from teekit_verify.registers.registers import Register
     from teekit_verify.report.console import Console, Text

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
-from pydantic import ConfigDict, PlainValidator
-
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.marks import ConfigDict, PlainValidator
 from teekit_verify.documents import codec
 from teekit_verify.documents.model import AcceptableValue, Policy, ReferenceRegister, RegisterValue
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import Field
-
+from teekit_verify.core.marks import Field
 from teekit_verify.documents import fields
 from teekit_verify.prediction.platforms.qemu import QEMU
 from teekit_verify.reference.formats.base import MAX_RECORDS, STRICT, UNMENTIONED, Format, HexSha384, Source, match

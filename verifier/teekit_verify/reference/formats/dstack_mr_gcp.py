@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import Field
-
+from teekit_verify.core.marks import Field
 from teekit_verify.documents import fields
 from teekit_verify.prediction.platforms.gcp import GCP_NO_VTPM
 from teekit_verify.reference.formats.base import (

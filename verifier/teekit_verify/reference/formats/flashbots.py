@@ -13,10 +13,9 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import Field
-
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.marks import Field
 from teekit_verify.documents import codec, fields
 from teekit_verify.prediction.platforms.azure import AZURE
 from teekit_verify.prediction.platforms.gcp import GCP_NO_VTPM

@@ -14,7 +14,6 @@ from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import MalformedInputError, NotAuthenticError, TeekitError
 from teekit_verify.prediction.platforms.gcp import GCP
 from teekit_verify.reference.formats.base import UNMENTIONED, Format, Source, acceptable, one_of
-from teekit_verify.reference.google_signature import check_signature
 from teekit_verify.reference.protobuf import Message, parse_message
 from teekit_verify.reference.published import ReferenceValues
 from teekit_verify.registers.registers import MRTD
@@ -57,6 +56,8 @@ def _read(source: Source) -> Sequence[ReferenceValues]:
             hint="Give the file of Google's root certificate with --google-root.",
         )
     certificate = bytes(golden.chunk(_CERT))
+    from teekit_verify.reference.google_signature import check_signature
+
     check_signature(bytes(signed), bytes(outer.chunk(_SIGNATURE)), certificate, source.root, source.where)
     return (endorsed(golden),)
 

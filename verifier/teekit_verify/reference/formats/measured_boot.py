@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import Field
-
 from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.core.marks import Field
 from teekit_verify.documents import fields
 from teekit_verify.documents.model import AcceptableValue, PredictedEvent, RegisterValue
 from teekit_verify.prediction.platforms.azure import AZURE

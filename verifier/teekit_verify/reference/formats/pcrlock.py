@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import Field
-
 from teekit_verify.core.digest import Algorithm
+from teekit_verify.core.marks import Field
 from teekit_verify.documents import fields
 from teekit_verify.documents.model import AcceptableValue, PredictedEvent, RegisterValue
 from teekit_verify.prediction.platforms.qemu import UEFI_VTPM

@@ -15,10 +15,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import Field
-
 from teekit_verify.core.digest import Digest
 from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.core.marks import Field
 from teekit_verify.documents import codec, fields
 from teekit_verify.prediction.platforms.azure import AZURE
 from teekit_verify.prediction.platforms.qemu import QEMU

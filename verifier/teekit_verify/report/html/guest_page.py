@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from teekit_verify.appraisal.guest.appraise import AppraisedGuest
     from teekit_verify.appraisal.guest.live import LiveGuest
-    from teekit_verify.record.document import ReferenceUsed
+    from teekit_verify.record.comparison import ReferenceUsed
 
 _ACCENTS = {ExitStatus.HOLDS: "good", ExitStatus.DOES_NOT_HOLD: "bad", ExitStatus.NO_VERDICT: "open"}
 _STATES = {Outcome.MATCH: "good", Outcome.MISMATCH: "bad", Outcome.ERROR: "bad"}

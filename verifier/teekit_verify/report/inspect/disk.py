@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.disk import ESP_TYPE_GUID
 from teekit_verify.inspection.disk import MAX_FILES
-from teekit_verify.record.document import INSPECTION_SCHEMA
 from teekit_verify.record.json_report import render
+from teekit_verify.record.schema_names import INSPECTION_SCHEMA
 from teekit_verify.report import terminal
 from teekit_verify.report.layout import show_line, show_table, styled
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.evidence.td_attributes import xfam_names
 from teekit_verify.record.json_report import plain
@@ -84,6 +82,8 @@ def _quote_fields(quote: Quote) -> dict[str, str]:
 
 def _hcl_fields(report: HclReport) -> list[tuple[str, str]]:
     """What it says REPORTDATA must be, the vTPM's key, and what it says of the machine."""
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
     key = report.attestation_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return [
         ("runtime data", f"{len(report.runtime_data)} bytes"),

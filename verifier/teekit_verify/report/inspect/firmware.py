@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.prediction.firmware import FirmwareInspection, known_as
 from teekit_verify.prediction.mrtd import PageOrder
-from teekit_verify.record.document import INSPECTION_SCHEMA
 from teekit_verify.record.json_report import render
+from teekit_verify.record.schema_names import INSPECTION_SCHEMA
 from teekit_verify.report.layout import show_line, show_table, styled
 
 if TYPE_CHECKING:

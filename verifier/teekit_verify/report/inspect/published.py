@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teekit_verify.record.document import INSPECTION_SCHEMA
 from teekit_verify.record.json_report import render
+from teekit_verify.record.schema_names import INSPECTION_SCHEMA
 from teekit_verify.report.layout import show_line, show_lines, styled
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ FIRST_PORT = 3001
 FIRST_DATABASE_PORT = 4001
 ATTESTATION_PORT = 3000
 ATTESTATION_SOCKET = Path("/run/attestation/https")  # nginx's alone
-STATE_PERCENT = 5  # of the memory, for each kettle's database and logs together
+# Of the memory, for each kettle's database and logs together; for all kettles it is less than kettle.slice has.
+STATE_PERCENT = 3
 
 ENVIRONMENT_FILE = Path("/etc/kettle/cloud-config.env")
 DEFAULT_MANIFEST = Path("/usr/lib/kettle/manifest.json")

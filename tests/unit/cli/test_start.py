@@ -1,0 +1,54 @@
+"""What a command imports: start-up is mostly that. Counted, because seconds of a busy machine say nothing."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from builders.uki import build_uki, kernel
+
+ASSETS = Path(__file__).parents[2] / "assets"
+QUOTE = ASSETS / "eventlogs/gcp-cos113-quote.bin"
+LOG = ASSETS / "eventlogs/gcp-cos113-ccel-data.bin"
+HEAVY = {"pydantic", "rich", "jinja2", "urllib3", "elftools", "pefile", "ssl", "http", "jsonschema"}
+
+
+def imported(*argv: str) -> set[str]:
+    command = [sys.executable, "-X", "importtime", "-m", "teekit_verify", *argv]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert "internal error" not in done.stderr
+    return set(re.findall(r"^import time:.*\| +(\S+)$", done.stderr, re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("argv", "most", "allowed"),
+    [
+        (("--version",), 20, set()),
+        (("--help",), 20, set()),
+        (("quote", "--help"), 40, set()),
+        (("quote", str(QUOTE)), 100, {"cryptography"}),
+        (("replay", str(LOG)), 100, set()),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else None,
+)
+def test_a_command_imports_what_it_uses(argv: tuple[str, ...], most: int, allowed: set[str]) -> None:
+    modules = imported(*argv)
+    packages = {name.split(".")[0] for name in modules}
+    assert "typer" in packages
+    assert packages & (HEAVY | {"cryptography"}) <= allowed
+    assert len([name for name in modules if name.startswith("teekit_verify")]) <= most
+
+
+def test_measuring_imports_no_other_verifiers_formats(tmp_path: Path) -> None:
+    """Neither does it import what boots a guest, builds an image, or fetches something."""
+    image = tmp_path / "image.efi"
+    image.write_bytes(build_uki(sections=[(".cmdline", b"quiet"), (".linux", kernel()), (".initrd", b"initrd")]))
+    modules = imported("measure", str(image))
+    assert not {name.split(".")[0] for name in modules} & (HEAVY - {"pefile"} | {"cryptography"})
+    below = {name.split(".")[1] for name in modules if name.startswith("teekit_verify.")}
+    assert not below & {"reference", "rebuild", "explanation"}
+    assert len([name for name in modules if name.startswith("teekit_verify")]) <= 130
