@@ -25,7 +25,7 @@ from teekit_verify.cli.app import main
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.local import run
-from teekit_verify.local.machine import KETTLE_PORT
+from teekit_verify.local.machine import ATTESTATION_PORT, KETTLE_PORT
 from teekit_verify.local.run import Options, Ready
 from teekit_verify.local.servers import METADATA_PORT, QUOTE_PORT, Metadata
 
@@ -273,5 +273,5 @@ def test_the_document_names_options_and_ports_that_there_are(capsys: pytest.Capt
     assert named >= {"--app", "--manifest", "--hostname", "--timeout"}
     assert {option for option in named if option not in shown} == set()
     ports = {int(port) for port in re.findall(r"localhost:(\d+)", section)}
-    assert ports == {KETTLE_PORT, METADATA_PORT, QUOTE_PORT}
+    assert ports == {KETTLE_PORT, ATTESTATION_PORT, METADATA_PORT, QUOTE_PORT}
     assert "DUMMY-NOT-A-TD-QUOTE" in section
