@@ -16,6 +16,7 @@ from builders import quotes
 from fuzz import explaining, projects, seeds, signed
 from teekit_verify.appraisal.guest.given import appraise_given
 from teekit_verify.appraisal.log_texts import forged_texts
+from teekit_verify.artifacts.companions import Companion
 from teekit_verify.artifacts.fat import open_fat
 from teekit_verify.artifacts.firmware_volume import read_volumes
 from teekit_verify.artifacts.gpt import read_gpt
@@ -39,6 +40,7 @@ from teekit_verify.evidence.hcl import parse_hcl_report
 from teekit_verify.evidence.ima import parse_ima_list
 from teekit_verify.evidence.meaning import explain
 from teekit_verify.evidence.msgpack import parse_msgpack
+from teekit_verify.evidence.plain_yaml import parse_yaml
 from teekit_verify.evidence.quote import parse_quote
 from teekit_verify.evidence.runtime_log import parse_runtime_log
 from teekit_verify.evidence.scale import parse_scale
@@ -87,6 +89,16 @@ def uki(data: bytes) -> None:
     predict_uki(parsed, vtpm=True)
     predict_uki(parsed, vtpm=False, secure_boot=True)
     predict_uki(parsed, vtpm=True, profile=len(profiles(parsed)) - 1)
+
+
+def companion(data: bytes) -> None:
+    """An addon and a credential beside a UKI."""
+    files = [Companion("x.addon.efi", data), Companion("y.cred", data)]
+    predict_uki(parse_uki(seeds.ukis()[0]), vtpm=False, companions=files)
+
+
+def yaml(data: bytes) -> None:
+    parse_yaml(data.decode("utf-8", "replace"), "it")
 
 
 def gpt(data: bytes) -> None:
@@ -337,6 +349,8 @@ TARGETS = {
     "guest answer": Target(guest_answer, seeds.guest_answers),
     "pe": Target(pe, seeds.pes),
     "uki": Target(uki, seeds.ukis),
+    "companion": Target(companion, seeds.addons),
+    "yaml": Target(yaml, seeds.yamls),
     "gpt": Target(gpt, seeds.gpts, _gpt_sums),
     "fat": Target(fat, seeds.fats),
     "vhd": Target(vhd, seeds.vhds, _vhd_sum),

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from builders import guests, quotes, rebuilds, released
+from builders import given, guests, live_guest, quotes, rebuilds, released
 from builders.uki import build_uki
 from teekit_verify import api
 from teekit_verify.cli.app import main
@@ -115,6 +115,27 @@ def test_a_rebuild_in_five_lines(tmp_path: Path, tree: Path, monkeypatch: pytest
     assert done.report.verdict.exit_status is api.ExitStatus.DOES_NOT_HOLD  # nothing was published
     assert (tmp_path / "made" / "report.json").is_file()
     assert not (tmp_path / "made" / "report.html").exists()
+
+
+def test_the_live_machine_of_the_document(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As the document has it; address, time and root are this test's."""
+    (place / "ref.json").write_bytes(live_guest.reference())
+    (place / "manifest.json").write_bytes(given.manifest())
+    (code,) = (example for example in examples() if "ask_guest" in example)
+    with live_guest.machine(place, tls=live_guest.tls_key(place)) as made:
+        made.trust()
+        code = (
+            code.replace("https://app.example.org", made.address())
+            .replace("datetime.now(UTC)", "at")
+            .replace('collateral=Path("collateral")', 'collateral=Path("collateral"), trusted_root=Path("root.pem")')
+        )
+        scope: dict[str, Any] = {"Path": Path, "api": api, "at": AT}
+        exec(code, scope)  # noqa: S102 - the document's own example
+    guest = scope["guest"]
+    assert (guest.status, guest.reasons) == (api.ExitStatus.HOLDS, ())
+    assert [manifest.app for manifest in guest.appraisal.runs.manifests] == [given.URL]
+    with pytest.raises(api.TeekitError, match="expected 32 bytes, found 3"):
+        api.ask_guest("https://app.example.org", nonce=b"abc")
 
 
 def test_all_that_is_promised_is_there() -> None:

@@ -40,6 +40,14 @@ def guest(
         typer.Option(metavar="REF", help="A file of reference values, in any format that `reference check` knows."),
     ],
     google_root: GoogleRootOption = None,
+    vtpm_issuer: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Azure: certificates of who issued that of the vTPM's key. With them, Microsoft vouches for it.",
+            show_default=False,
+        ),
+    ] = None,
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write a page to keep or to mail.", show_default=False)
     ] = None,
@@ -71,6 +79,7 @@ def guest(
         firmware=firmware,
         root=root,
         given=given,
+        vtpm_issuers=vtpm_issuer or (),
     )
     _show(reference, live, found, html, policy.at, json_output=json_output)
     return found.status
