@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ import typer
 from teekit_verify.cli.options.groups import GroupedCommand
 from teekit_verify.cli.options.shared import DebugOption, JsonOption, say
 from teekit_verify.cli.options.signing import KeyOption, OnOption, TrustedKeysOption, day, signing_key
+from teekit_verify.cli.pages import HtmlOption, write_page
 from teekit_verify.core.outcome import ExitStatus
 
 attest = typer.Typer(
@@ -56,6 +58,7 @@ def verify(
         typer.Option(metavar="FILE", help="A file that the statements must be about.", exists=True, dir_okay=False),
     ] = None,
     on: OnOption = None,
+    html: HtmlOption = None,
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
@@ -73,4 +76,5 @@ def verify(
         typer.echo(attest_report.render(result).decode(), nl=False)
     else:
         attest_report.show(result, layout.console(sys.stdout))
+    write_page(html, f"attest verify: {threshold} auditors", result.status, partial(attest_report.show, result))
     return result.status
