@@ -13,6 +13,7 @@ from uuid import UUID
 from builders import azure, documents, eventlog, firmware, given, live_guest, reports, tdvf, vhd
 from builders.fat import put, run
 from builders.gpt import sfdisk_disk
+from builders.pe import Row, build_pe
 from builders.tools import require
 from builders.uki import build_uki, default_sections, kernel
 from teekit_verify.documents import create
@@ -50,6 +51,17 @@ def ukis() -> list[bytes]:
         build_uki("259.1", full, trailing=bytes(8)),
         build_uki("257", [(".linux", kernel()), *profiles]),
         build_uki("254", [(".linux", kernel("5.10.0")), cmdline, (".initrd", b"0707" * 9)]),
+    ]
+
+
+def addons() -> list[bytes]:
+    rows = [[Row(".cmdline", b"more=1")], [Row(".uname", b"6.1"), Row(".initrd", b"0707"), Row(".ucode", b"0707")]]
+    return [build_pe([Row(".text", b"stub"), *more]) for more in rows]
+
+
+def yamls() -> list[bytes]:
+    return [path.read_bytes()[:4096] for path in sorted((ASSETS / "azure").glob("*.yaml"))] + [
+        b"a:\n- - 1\n  - [2, 3]\n"
     ]
 
 

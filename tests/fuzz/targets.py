@@ -16,6 +16,7 @@ from builders import quotes
 from fuzz import explaining, projects, seeds, signed
 from teekit_verify.appraisal.guest.given import appraise_given
 from teekit_verify.appraisal.log_texts import forged_texts
+from teekit_verify.artifacts.companions import Companion
 from teekit_verify.artifacts.fat import open_fat
 from teekit_verify.artifacts.firmware_volume import read_volumes
 from teekit_verify.artifacts.gpt import read_gpt
@@ -27,6 +28,7 @@ from teekit_verify.artifacts.varstore import read_variables
 from teekit_verify.artifacts.vhd import FOOTER_BYTES, footer_checksum, geometry_of, parse_footer
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.opened import open_input
 from teekit_verify.documents import codec, model
 from teekit_verify.evidence import ak_certificate, azure, tpm
 from teekit_verify.evidence.ccel import TABLE_BYTES, parse_ccel
@@ -38,10 +40,12 @@ from teekit_verify.evidence.hcl import parse_hcl_report
 from teekit_verify.evidence.ima import parse_ima_list
 from teekit_verify.evidence.meaning import explain
 from teekit_verify.evidence.msgpack import parse_msgpack
+from teekit_verify.evidence.plain_yaml import parse_yaml
 from teekit_verify.evidence.quote import parse_quote
 from teekit_verify.evidence.runtime_log import parse_runtime_log
 from teekit_verify.evidence.scale import parse_scale
 from teekit_verify.evidence.tpm_tools import parse_tpm_tools
+from teekit_verify.inspection.disk import inspect_disk
 from teekit_verify.prediction.coverage import unmeasured
 from teekit_verify.prediction.image import measure_file
 from teekit_verify.prediction.mrtd import PageOrder, google_builds, mrtd
@@ -58,7 +62,7 @@ from teekit_verify.registers.measured import TD_REGISTER, TPM_REGISTER
 from teekit_verify.registers.replay import replay
 from teekit_verify.report import layout, published_report
 from teekit_verify.report.html import page as html_report
-from teekit_verify.report.inspect.disk import inspect_disk, render_disk
+from teekit_verify.report.inspect.disk import render_disk
 from teekit_verify.report.rebuild import screen
 
 _READ_BYTES = 1 << 20
@@ -85,6 +89,16 @@ def uki(data: bytes) -> None:
     predict_uki(parsed, vtpm=True)
     predict_uki(parsed, vtpm=False, secure_boot=True)
     predict_uki(parsed, vtpm=True, profile=len(profiles(parsed)) - 1)
+
+
+def companion(data: bytes) -> None:
+    """An addon and a credential beside a UKI."""
+    files = [Companion("x.addon.efi", data), Companion("y.cred", data)]
+    predict_uki(parse_uki(seeds.ukis()[0]), vtpm=False, companions=files)
+
+
+def yaml(data: bytes) -> None:
+    parse_yaml(data.decode("utf-8", "replace"), "it")
 
 
 def gpt(data: bytes) -> None:
@@ -120,8 +134,8 @@ def disk(data: bytes) -> None:
     """Whatever `measure` and `inspect` take: raw, VHD, tar.gz, or a UKI. Plain tar is compressed here."""
     packed = gzip.compress(data, 1) if data.startswith(b"disk.raw\0") else data
     with _file(packed) as path:
-        with suppress(TeekitError):
-            render_disk(inspect_disk(path))
+        with suppress(TeekitError), open_input(path) as file:
+            render_disk(inspect_disk(file))
         measure_file(path, PLATFORMS, whole_disk=True)
 
 
@@ -335,6 +349,8 @@ TARGETS = {
     "guest answer": Target(guest_answer, seeds.guest_answers),
     "pe": Target(pe, seeds.pes),
     "uki": Target(uki, seeds.ukis),
+    "companion": Target(companion, seeds.addons),
+    "yaml": Target(yaml, seeds.yamls),
     "gpt": Target(gpt, seeds.gpts, _gpt_sums),
     "fat": Target(fat, seeds.fats),
     "vhd": Target(vhd, seeds.vhds, _vhd_sum),

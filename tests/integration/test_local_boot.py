@@ -328,6 +328,44 @@ def test_half_questions_leave_the_others_their_places(running: dict[str, Any], k
         assert ask(f"{kettle}/quote?report_data={REPORT_DATA.hex()}")["tee_type"] == "dummy"
 
 
+@pytest.fixture(scope="module")
+def published(devtools_image: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `local` says to compare with: the image's own measurements."""
+    path = tmp_path_factory.mktemp("published") / "measurements.json"
+    assert main(["measure", str(devtools_image), "--output", str(path)]) is ExitStatus.HOLDS
+    return path
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_one_command_checks_the_machine(
+    changed: bool,  # noqa: FBT001
+    running: dict[str, Any],
+    published: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its quotes are dummies: it is refused for that, whatever else holds. Of another app, one byte of its digest, that is said too."""
+    content = b64decode(fetched(f"{running['metadata']}/manifest"))
+    sha256 = json.loads(content)["sha256"]
+    if changed:
+        content = content.replace(sha256.encode(), (("1" if sha256[0] == "0" else "0") + sha256[1:]).encode())
+    (tmp_path / "manifest.json").write_bytes(content)
+    options = ["--reference", str(published), "--manifest", str(tmp_path / "manifest.json")]
+    capsys.readouterr()
+    status = main(["guest", running["attestation"], *options, "--allow-unchecked", "channel", "--json"])
+    assert status is ExitStatus.DOES_NOT_HOLD
+    document = json.loads(capsys.readouterr().out)
+    assert document["reasons"][0] == "this is a dummy quote, for trying things out: no hardware made it"
+    steps = {step["step"]: step for step in document["steps"]}
+    refused = [name for name, step in steps.items() if step["outcome"] == "mismatch"]
+    assert refused == (["authentic", "apps"] if changed else ["authentic"])
+    assert {check["outcome"] for check in steps["bound"]["checks"]} == {"match"}
+    if changed:
+        assert document["runs"] is None
+    else:
+        assert [app["sha256"] for app in document["runs"]["apps"]] == [sha256]
+
+
 def predicted(image: Path) -> list[str]:
     """RTMR1 and RTMR2 of a machine without vTPM, on the disk that is made for a UKI."""
     with bootable(image) as booted, open_uki(booted.uki) as uki:

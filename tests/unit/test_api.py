@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from builders import guests, quotes, rebuilds, released
+from builders import given, guests, live_guest, quotes, rebuilds, released
 from builders.uki import build_uki
 from teekit_verify import api
 from teekit_verify.cli.app import main
@@ -115,6 +117,39 @@ def test_a_rebuild_in_five_lines(tmp_path: Path, tree: Path, monkeypatch: pytest
     assert not (tmp_path / "made" / "report.html").exists()
 
 
+def test_the_live_machine_of_the_document(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As the document has it; address, time and root are this test's."""
+    (place / "ref.json").write_bytes(live_guest.reference())
+    (place / "manifest.json").write_bytes(given.manifest())
+    (code,) = (example for example in examples() if "ask_guest" in example)
+    with live_guest.machine(place, tls=live_guest.tls_key(place)) as made:
+        made.trust()
+        code = (
+            code.replace("https://app.example.org", made.address())
+            .replace("datetime.now(UTC)", "at")
+            .replace('collateral=Path("collateral")', 'collateral=Path("collateral"), trusted_root=Path("root.pem")')
+        )
+        scope: dict[str, Any] = {"Path": Path, "api": api, "at": AT}
+        exec(code, scope)  # noqa: S102 - the document's own example
+    guest = scope["guest"]
+    assert (guest.status, guest.reasons) == (api.ExitStatus.HOLDS, ())
+    assert [manifest.app for manifest in guest.appraisal.runs.manifests] == [given.URL]
+    with pytest.raises(api.TeekitError, match="expected 32 bytes, found 3"):
+        api.ask_guest("https://app.example.org", nonce=b"abc")
+
+
 def test_all_that_is_promised_is_there() -> None:
     assert all(hasattr(api, name) for name in api.__all__)
     assert list(api.__all__) == sorted(api.__all__, key=lambda name: (not name.isupper(), name[0].islower(), name))
+
+
+def test_a_verifier_of_quotes_loads_nothing_of_the_rebuild() -> None:
+    """In a process of its own: what this one has loaded is not known."""
+    code = (
+        "import sys; from teekit_verify import api; api.verify_quote; "
+        "print(*[name for name in sys.modules if name.startswith(('teekit_verify.rebuild', 'teekit_verify.record'))])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, cwd=DOCUMENT.parents[1] / "verifier"
+    )
+    assert done.stdout.split() == []

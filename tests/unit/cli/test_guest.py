@@ -98,6 +98,7 @@ def test_a_page_to_mail(tls: live_guest.TlsKey, tmp_path: Path, ask: Ask) -> Non
     assert "this machine is not what was asked for" in page.lower()
     assert "&lt;script&gt;alert(1)" in page
     assert "<script" not in page
+    assert str(tmp_path) not in page, "it is mailed: no folder of this host is in it"
     assert made.asked[0].hex()[:8] in page
     assert "http-equiv" in page
     assert 'src="' not in page
@@ -244,10 +245,26 @@ def test_an_extra_extend(tls: live_guest.TlsKey, tmp_path: Path, ask: Ask) -> No
 
 
 def test_an_empty_log(tls: live_guest.TlsKey, tmp_path: Path, ask: Ask) -> None:
+    """The value of the register says it all where the hostnames are known; else the log is missed."""
     with live_guest.machine(tmp_path, tls=tls, mend=lambda fields: fields.update(runtime_log="")) as made:
+        assert ask(made)[0] is HELD, "there are no hostnames"
+        made.given = NAMED
+        status, document = ask(made)
+        assert (status, whys(document)) == (OPEN, {"what it runs": "no_runtime_log"})
+        assert ask(made, "--hostname", "a.example.org")[0] is HELD
+        status, document = ask(made, "--hostname", "b.example.org")
+    assert (status, whys(document)) == (DIFFERS, {"what it runs": "register_otherwise"})
+
+
+def test_a_log_of_the_tpm_alone(tls: live_guest.TlsKey, tmp_path: Path, ask: Ask) -> None:
+    """The contents count: those of a machine without TDX, whose dummy quotes have what a TD would have measured."""
+    with live_guest.machine(tmp_path, tls=tls) as made:
+        made.mend = lambda fields: fields.update(runtime_log=GIVEN.log(rtmr=False, pcr=True).decode())
+        assert ask(made)[0] is HELD
+        made.mend = lambda fields: fields.update(runtime_log=NAMED.log(rtmr=False, pcr=True).decode())
         status, document = ask(made)
     assert status is DIFFERS
-    assert whys(document)["order of what was measured"] == "not_closed"
+    assert whys(document)["event log RTMR3"] == "log_replays_otherwise"
 
 
 def test_digests_of_zeros_are_no_digests(tls: live_guest.TlsKey, tmp_path: Path, ask: Ask) -> None:

@@ -147,7 +147,7 @@ def test_releases(text: str) -> None:
     ("text", "message"),
     [
         ("trixie", "not a release of edk2: 'trixie'"),
-        ("edk2-stable202705", "edk2-stable202705 is not known: RTMR0 is predicted for 202308 to 202605"),
+        ("edk2-stable202705", "edk2-stable202705 is not known: RTMR0 is predicted for 202308 to 202608"),
         ("2020.11-2", "edk2-stable202011 is not known"),
     ],
 )

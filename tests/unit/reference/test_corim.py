@@ -134,6 +134,18 @@ def test_a_manifest_of_something_else_and_a_signed_one(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedInputError, match="is a CoRIM without reference values of MRTD or an RTMR"):
         load_published(ASSETS / "formats" / "roadrunner.cbor")
     path = tmp_path / "signed.corim"
-    path.write_bytes(encode(Tag(18, [b"", {}, b"", b""])))
-    with pytest.raises(UnsupportedInputError, match="is a signed CoRIM, whose signature is not checked here"):
+    path.write_bytes(encode(Tag(18, [b"", {}, None, b""])))
+    with pytest.raises(TeekitError, match="expected four parts, with the CoRIM in the third"):
         load_published(path)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_the_payload_of_a_signature_is_read_and_the_signature_named(tmp_path: Path, *, wrapped: bool) -> None:
+    """RFC 9052, 4.2: COSE_Sign1 = [protected, unprotected, payload, signature]; draft-ietf-rats-corim puts tag 501 into the payload."""
+    plain = (ASSETS / "formats" / "td.corim").read_bytes()
+    signed = Tag(18, [b"\xa1\x01\x38\x22", {}, plain, bytes(96)])
+    path = tmp_path / "signed.corim"
+    path.write_bytes(encode(Tag(502, signed) if wrapped else signed))
+    (found,), (expected,) = (load_published(item).values for item in (path, ASSETS / "formats" / "td.corim"))
+    assert found.platforms == expected.platforms
+    assert found.not_compared[0] == ("signature", "COSE_Sign1: not checked, so the file is as good as the way it came")

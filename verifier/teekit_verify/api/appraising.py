@@ -18,6 +18,7 @@ from teekit_verify.appraisal.guest.policy import (
 from teekit_verify.appraisal.guest.quote import QuoteAppraisal, QuotePolicy, Unchecked, appraise_quote
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.core.files import read_bounded
 from teekit_verify.evidence.authenticity import QuoteSignature, parse_signature
 from teekit_verify.evidence.collateral import read_collateral
 from teekit_verify.evidence.quote import Quote, read_quote
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from teekit_verify.prediction.given_apps import GivenApps
     from teekit_verify.reference.google_signature import TrustedRoot
     from teekit_verify.reference.published import PublishedFile, ReferenceValues
+
+
+_MAX_CERTIFICATES_BYTES = 1 << 20
 
 
 class NotRequired(Enum):
@@ -303,12 +307,15 @@ def appraise_guest(
     firmware: Sequence[Digest] = (),
     root: TrustedRoot | None = None,
     given: GivenApps | None = None,
+    vtpm_issuers: Sequence[Path] = (),
 ) -> GuestAppraisal:
     """What a guest presents against a file of reference values: in files, or as `ask_guest` brought it. What `asked` says of REPORTDATA
     does not count for that: the question decides.
 
-    `given` is what the guest should have been given to run; None is what the reference says of that. `platform` names one of the reference's (None: the one that fits). `firmware`: MRTDs that the caller vouches for, where the reference
-    does not have one. `secure_boot` is what the caller knows where the evidence does not say.
+    `given` is what the guest should have been given to run; None is what the reference says of that. `platform` names one of the
+    reference's (None: the one that fits). `firmware`: MRTDs that the caller vouches for, where the reference
+    does not have one. `secure_boot` is what the caller knows where the evidence does not say. `vtpm_issuers`: of a live machine of Azure,
+    the certificates above that of its vTPM's key, with which Microsoft vouches for it.
     """
     from teekit_verify.appraisal.guest import appraise as guests
     from teekit_verify.appraisal.guest.live import LiveGuest, appraise_live
@@ -316,7 +323,10 @@ def appraise_guest(
 
     published = load_published(reference, root)
     if isinstance(evidence, LiveGuest):
-        guest = appraise_live(evidence, published.values, asked, platform, secure_boot, firmware=firmware, given=given)
+        issuers = [read_bounded(path, _MAX_CERTIFICATES_BYTES, "certificates") for path in vtpm_issuers]
+        guest = appraise_live(
+            evidence, published.values, asked, platform, secure_boot, firmware=firmware, given=given, issuers=issuers
+        )
     else:
         guest = guests.appraise_guest(
             evidence, published.values, asked, platform, secure_boot, firmware=firmware, given=given

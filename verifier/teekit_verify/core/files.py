@@ -75,7 +75,11 @@ def resolved(path: Path) -> Path:
 
 def read_bounded(path: Path, most_bytes: int, what: str) -> bytes:
     """The whole file. Raises TeekitError, also for more than `most_bytes`; `what` is what is expected: "a key"."""
-    data = read_beginning(path, most_bytes + 1)
+    return require_bounded(path, read_beginning(path, most_bytes + 1), most_bytes, what)
+
+
+def require_bounded(path: Path, data: bytes, most_bytes: int, what: str) -> bytes:
+    """The bytes, which are the file's beginning. Raises TeekitError if there are more than `most_bytes`."""
     if len(data) > most_bytes:
         raise TeekitError(
             f"{path}: has more than {_in_words(most_bytes)}, too large for {what}", hint=f"Check that it is {what}."

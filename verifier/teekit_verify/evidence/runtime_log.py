@@ -51,6 +51,13 @@ class RuntimeLog:
     def of(self, register: Register) -> tuple[Event, ...]:
         return tuple(event for event in self.events if event.register == register)
 
+    def telling(self, register: Register) -> tuple[Event, ...] | None:
+        """The events of a register; where it has none those of the other, which measures the same. None if there is none at all.
+
+        A machine without TDX has a TPM's only, and dummy quotes say what a TD would have measured.
+        """
+        return self.of(register) or self.events or None
+
     @property
     def logs(self) -> tuple[EventLog, ...]:
         """One for each register that it has events of, as other logs are. Raises MalformedInputError if there is none."""

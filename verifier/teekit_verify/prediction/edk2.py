@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from teekit_verify.core.errors import UnsupportedInputError
 
-FIRST_RELEASE, LAST_RELEASE = 202308, 202605
+FIRST_RELEASE, LAST_RELEASE = 202308, 202608
 """Before 935343cf16 (stable202302) ACPI tables were not measured, and before stable202308 64-bit BARs had other places;
-what comes after the last was not read.
+what comes after the last was not read. Of 202608, its tree at c5aa7e7d was read (6 August 2026): TdTcg2Dxe, fw_cfg, ACPI and boot options measure
+as in 202605.
 """
 _SECOND_SEPARATOR_UNTIL, _FW_CFG_FROM, _SMBIOS_FROM = 202411, 202505, 202505
 

@@ -1,6 +1,6 @@
 """The boot options that OVMF makes for the devices of a QEMU machine, when it boots for the first time.
 
-Sources, edk2-stable202302 to edk2-stable202605: OvmfPkg/Library/PlatformBootManagerLib/BdsPlatform.c (which options of the
+Sources, edk2-stable202302 to edk2-stable202605, and c5aa7e7d: OvmfPkg/Library/PlatformBootManagerLib/BdsPlatform.c (which options of the
 firmware's own), MdeModulePkg/Library/UefiBootManagerLib/BmBoot.c, BmEnumerateBootOptions() (one for each disk in the order
 of the PCI devices, then one for each way to boot from a network), and BmBootDescription.c (their names). Real boots of
 Debian's OVMF confirm the order and every byte (tests/assets/bootoptions).

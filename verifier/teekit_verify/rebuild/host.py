@@ -152,6 +152,7 @@ def _bubblewrap(_: Folders) -> str:
 def _overlay(folders: Folders) -> str:
     """Mounts one inside the sandbox, on the disk that builds will use: mkosi needs them."""
     own = _sandbox()
+    _writable(folders[:1])
     with tempfile.TemporaryDirectory(prefix=".teekit-doctor-", dir=_existing(folders[0].absolute())) as folder:
         place = Path(folder)
         sandbox = replace(own, binds={"/work": place}, working_directory="/work")

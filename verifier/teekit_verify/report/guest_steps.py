@@ -16,7 +16,6 @@ from teekit_verify.appraisal.facts import (
     RegisterCheck,
     RegisterSource,
 )
-from teekit_verify.appraisal.guest.quote import unchecked
 from teekit_verify.core.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -109,8 +108,8 @@ def _sort(
     deciding: dict[Step, list[Check]],
     aside: dict[Step, list[Check]],
 ) -> None:
-    """What may stay unchecked decides nothing."""
-    allowed = check.outcome is Outcome.NOT_CHECKED and unchecked(check) in appraisal.quote.allowed
+    """What may stay unchecked decides nothing, nor what is settled elsewhere."""
+    allowed = check.outcome is Outcome.NOT_CHECKED and check not in appraisal.quote.unsettled
     (aside if allowed or check.outcome is Outcome.IGNORED else deciding)[step].append(check)
 
 

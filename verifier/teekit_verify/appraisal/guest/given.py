@@ -1,7 +1,7 @@
 """Whether a guest runs what it should: what it measured of what it was given, against what somebody wanted it to be given.
 
 Rules. Only an image that measures before anything starts can be believed, and only the reference says that it is one. Of the log, nothing
-but the contents count: the register's value is computed from them, and has to be the quoted one. Then events must come in the order of the
+but the contents count, under whichever register they stand: the value is computed from them, and has to be the quoted one. Then events must come in the order of the
 format and end with the closing one, and each manifest, each app and the hostnames are compared by themselves, so that what differs is named.
 Without a log, the value that the manifests lead to has to be the quoted one.
 Non-rules: hostnames that nobody asked about are shown, not compared: they decide which names lead to the app, not which app it is.
@@ -108,7 +108,7 @@ def appraise_given(
     *,
     is_measured: bool,
 ) -> Checklist:
-    """`quoted` is the value in evidence, None if it has none; `events` those of the guest's log, None without one. `wanted` are all
+    """`quoted` is the value in evidence, None if it has none; `events` those of the guest's log, None without any. `wanted` are all
     that will do; `is_measured` is whether the reference says that the image measures.
     """
     if not is_measured:
@@ -121,7 +121,7 @@ def appraise_given(
     order = Check(GivenCheck(GivenPart.ORDER), Outcome.MATCH)
     if given.problem is not None:
         order = Check(GivenCheck(GivenPart.ORDER), Outcome.MISMATCH, "", given.at, Because(given.problem))
-    checks = (*_forged(events, quoted.algorithm), _leads_to(register, quoted, events), order)
+    checks = (*_forged(events), _leads_to(register, quoted, events), order)
     return Checklist(checks) + _closest(given, wanted)
 
 
@@ -145,10 +145,9 @@ def _leads_to(register: Register, quoted: Digest, events: Sequence[Event]) -> Ch
     return Check(subject, Outcome.MISMATCH, quoted.hex, found.hex, Because(Why.LOG_REPLAYS_OTHERWISE))
 
 
-def _forged(events: Sequence[Event], bank: Algorithm) -> Iterator[Check]:
+def _forged(events: Sequence[Event]) -> Iterator[Check]:
     for number, event in enumerate(events, start=1):
-        stated = [digest for digest in event.digests if digest.algorithm is bank]
-        if any(digest != Digest.of(digest.algorithm, event.data) for digest in event.digests) or not stated:
+        if any(digest != Digest.of(digest.algorithm, event.data) for digest in event.digests):
             name = EventName(event.description, event.event_type)
             yield Check(EventTextCheck(event.register, number), Outcome.MISMATCH, reason=ForgedText(name))
 

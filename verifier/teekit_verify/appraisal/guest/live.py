@@ -70,8 +70,10 @@ def appraise_live(
     *,
     firmware: Sequence[Digest] = (),
     given: GivenApps | None = None,
+    issuers: Sequence[bytes] = (),
 ) -> AppraisedGuest:
-    """As `appraise_guest` of files. What `policy` asks of REPORTDATA does not count: the question decides that.
+    """As `appraise_guest` of files. What `policy` asks of REPORTDATA does not count: the question decides that. `issuers`: certificates
+    above that of Azure's vTPM, PEM or DER, which the machine does not have; without them, its own says nothing.
 
     Raises TeekitError for an answer without a quote, and for parts that are malformed.
     """
@@ -83,7 +85,7 @@ def appraise_live(
         )
     quote = parse_quote_bytes(answer.tdx.quote)
     signature = parse_signature(quote)
-    about, presented, said = _presented(live, quote, signature, policy)
+    about, presented, said = _presented(live, quote, signature, policy, issuers)
     presented = replace(presented, runtime=parse_runtime_log(answer.runtime_log), secure_boot=agreed(said, secure_boot))
     appraisal = appraise_presented(published, presented, about, platform, firmware=firmware, given=given, even_so=True)
     checklist = _told(live, presented, policy) + appraisal.checklist
@@ -92,13 +94,13 @@ def appraise_live(
 
 
 def _presented(
-    live: LiveGuest, quote: Quote, signature: QuoteSignature, policy: QuotePolicy
+    live: LiveGuest, quote: Quote, signature: QuoteSignature, policy: QuotePolicy, issuers: Sequence[bytes]
 ) -> tuple[QuoteAppraisal, Presented, SecureBoot | None]:
     """Of a guest above Azure's paravisor, the TD quote vouches for its report, and the TPM's quote answers."""
     tdx, tpm = live.answer.tdx, live.answer.tpm
     if tpm is not None and tpm.hcl_report is not None:
         asked = replace(policy, report_data=_requested(qualifying_data_of(live.report_data)))
-        certificates = () if tpm.ak_certificate is None else (tpm.ak_certificate,)
+        certificates = (tpm.ak_certificate, *issuers) if issuers and tpm.ak_certificate is not None else ()
         vtpm = vtpm_of_parts(tpm.hcl_report, tpm.message, tpm.signature, tpm.pcrs, certificates)
         about = appraise_azure(quote, signature, vtpm, asked)
         log = None if tpm.event_log is None else parse_event_log(tpm.event_log, LogKind.TPM)
@@ -115,18 +117,26 @@ def _requested(data: bytes) -> ReportDataRequest:
 
 
 def _told(live: LiveGuest, presented: Presented, policy: QuotePolicy) -> Checklist:
-    answer, log = live.answer, presented.runtime
-    given = read_given(() if log is None else log.of(presented.tells_apps))
-    names = ",".join(answer.hostnames)
     checks = [
-        _same(Fact.ANSWER_NONCE, live.nonce.hex(), answer.nonce.hex(), Why.OLD_ANSWER),
+        _same(Fact.ANSWER_NONCE, live.nonce.hex(), live.answer.nonce.hex(), Why.OLD_ANSWER),
         *_channel(live),
-        _same(Fact.MANIFEST_LIST, _listed(given.manifests), _listed(answer.manifests), Why.LIST_DIFFERS),
-        _same(Fact.HOSTNAME_LIST, given.hostnames or "", names, Why.LIST_DIFFERS),
+        *_lists(live.answer, presented),
     ]
     allowed = Unchecked.CHANNEL in policy.allow_unchecked
     passed = tuple(check for check in checks if allowed and check.outcome is Outcome.NOT_CHECKED)
     return Checklist(tuple(check for check in checks if check not in passed), passed)
+
+
+def _lists(answer: GuestAnswer, presented: Presented) -> tuple[Check, ...]:
+    """Of an answer without a log there is nothing to hold them against; they decide nothing."""
+    events = None if presented.runtime is None else presented.runtime.telling(presented.tells_apps)
+    if events is None:
+        return ()
+    given, names = read_given(events), ",".join(answer.hostnames)
+    return (
+        _same(Fact.MANIFEST_LIST, _listed(given.manifests), _listed(answer.manifests), Why.LIST_DIFFERS),
+        _same(Fact.HOSTNAME_LIST, given.hostnames or "", names, Why.LIST_DIFFERS),
+    )
 
 
 def _listed(manifests: Sequence[bytes]) -> str:

@@ -155,7 +155,10 @@ def appraise_presented(
         return PresentedAppraisal(quote, published[0], None, {}, Checklist(()), conclusion)
     registers = {register: _value(register, presented) for register in presented.registers}
     compared = [(*place, _compare(*place, presented, registers, firmware)) for place in places]
-    compared = [(values, name, found + _given(presented, values, given, quote)) for values, name, found in compared]
+    compared = [
+        (values, name, _without_told(found, presented, values) + _given(presented, values, given, quote))
+        for values, name, found in compared
+    ]
     values, chosen, checklist = _closest(compared, published[0])
     conclusion = _conclude(quote, checklist)
     if not quote.is_authentic:
@@ -170,6 +173,19 @@ def _wanted(values: ReferenceValues, given: GivenApps | None) -> tuple[GivenApps
     return () if values.apps is None else acceptable(values.apps)
 
 
+def _without_told(checklist: Checklist, presented: Presented, values: ReferenceValues) -> Checklist:
+    """Where what a guest runs is compared, its register is not ignored, whatever stands in its place in the reference."""
+    register = presented.tells_apps
+    if values.apps is None or register not in presented.registers:
+        return checklist
+    ignored = tuple(
+        check
+        for check in checklist.ignored
+        if not (isinstance(check.subject, RegisterCheck) and check.subject.register == register)
+    )
+    return replace(checklist, ignored=ignored)
+
+
 def _given(presented: Presented, values: ReferenceValues, given: GivenApps | None, quote: QuoteAppraisal) -> Checklist:
     """What the guest runs, where its image measures that, or somebody asks."""
     register, log = presented.tells_apps, presented.runtime
@@ -178,7 +194,7 @@ def _given(presented: Presented, values: ReferenceValues, given: GivenApps | Non
     found = appraise_given(
         register,
         presented.registers.get(register),
-        None if log is None else log.of(register),
+        None if log is None else log.telling(register),
         _wanted(values, given),
         is_measured=values.apps is not None,
     )

@@ -1,6 +1,6 @@
-"""Concise Reference Integrity Manifests (CoRIM) about a TD, unsigned: Intel's profile, as far as it names measurement registers.
+"""Concise Reference Integrity Manifests (CoRIM) about a TD: Intel's profile, as far as it names measurement registers.
 
-draft-ietf-rats-corim: tag 501 is a manifest, tag 506 in it a CoMID, whose reference triples pair an environment with measurements.
+draft-ietf-rats-corim: tag 501 is a manifest, alone or as the payload of COSE_Sign1 (tag 18), whose signature is not checked and shown as that; tag 506 in it a CoMID, whose reference triples pair an environment with measurements.
 draft-cds-rats-intel-corim-profile (2.16.840.1.113741.1.16.1): `tee.mrtee` (-83) is MRTD, and tag 60020 a set that the value must be a
 member of. RTMRs are `integrity-registers` (14) by number, or by name; or `digests` (2) of a measurement that has the name as its
 key. Names are MRTD and RTMR0 to RTMR3. The profile has no environment for a TD of its own yet: a digest of another environment
@@ -48,6 +48,8 @@ def _read(source: Source) -> Sequence[ReferenceValues]:
     manifest = _manifest(source, parse_cbor(source.data, f"{source.where}: CoRIM"))
     registers: dict[Register, ReferenceRegister] = {}
     others: list[tuple[str, str]] = []
+    if _is_signed(source.data):
+        others.append(("signature", "COSE_Sign1: not checked, so the file is as good as the way it came"))
     for where, environment, measurement in _measurements(source, manifest):
         stated = dict(_stated(source, where, measurement))
         if not stated:
@@ -69,13 +71,25 @@ def _manifest(source: Source, value: Value) -> dict[Key, Value]:
     while isinstance(value, Tagged) and value.number in _WRAPPERS:
         value = value.value
     if isinstance(value, Tagged) and value.number == _COSE_SIGN1:
-        raise UnsupportedInputError(
-            f"{source.where}: is a signed CoRIM, whose signature is not checked here",
-            hint="Verify it with a tool of its publisher, and give what was signed.",
-        )
+        value = _signed(source, value.value)
     if not isinstance(value, Tagged) or value.number != _CORIM:
         raise source.fail("$", f"expected tag {_CORIM}")
     return _map(source, value.value, "corim")
+
+
+def _signed(source: Source, value: Value) -> Value:
+    """The payload of COSE_Sign1 (RFC 9052, 4.2): protected and unprotected header, payload, signature. Nothing is verified."""
+    parts = _array(source, value, "COSE_Sign1")
+    if len(parts) != 4 or not isinstance(parts[2], bytes):  # noqa: PLR2004 - as above
+        raise source.fail("COSE_Sign1", "expected four parts, with the CoRIM in the third")
+    payload = parse_cbor(parts[2], f"{source.where}: payload of COSE_Sign1")
+    return Tagged(_CORIM, payload) if isinstance(payload, dict) else payload
+
+
+def _is_signed(data: bytes) -> bool:
+    while data[:1] == bytes([_TAG_HEAD]) and int.from_bytes(data[1:3], "big") in _WRAPPERS:
+        data = data[_LONGEST_HEAD_BYTES:]
+    return data[:1] == bytes([0xC0 | _COSE_SIGN1])
 
 
 def _measurements(source: Source, manifest: dict[Key, Value]) -> Iterator[tuple[str, str, dict[Key, Value]]]:

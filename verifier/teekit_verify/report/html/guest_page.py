@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.outcome import ExitStatus, Outcome
@@ -50,7 +51,8 @@ def render_guest_page(live: LiveGuest, used: ReferenceUsed, guest: AppraisedGues
         runs=() if appraisal.runs is None else runs_lines(appraisal.runs),
         steps=steps,
         behind=behind,
-        connection=list(connection_lines(live)),
+        connection=[line.split(": ", 1) for line in connection_lines(live)],
+        file=PurePath(used.path).name,
         registers=registers,
         platform=appraisal.platform,
         report_data=live.report_data.hex(),
