@@ -23,9 +23,10 @@ from typing import TYPE_CHECKING
 CHECKOUT = Path(__file__).parents[2]
 sys.path[:0] = [str(CHECKOUT / "verifier")]
 
-from teekit_verify.cli.options.shared import SNAPSHOT_ARCHIVE, find_target, provision  # noqa: E402
+from teekit_verify.cli.options.shared import SNAPSHOT_ARCHIVE, profiles_of, provision  # noqa: E402
 from teekit_verify.core.digest import digest_file  # noqa: E402
 from teekit_verify.rebuild import lock, run  # noqa: E402
+from teekit_verify.rebuild.images import find_target  # noqa: E402
 from teekit_verify.rebuild.sandbox import PACKAGES, Sandbox  # noqa: E402
 from teekit_verify.rebuild.variation import Conditions, conditions  # noqa: E402
 from teekit_verify.rebuild.workspace import Workspace, remove  # noqa: E402
@@ -71,7 +72,7 @@ def _compared(folder: Path, arguments: argparse.Namespace) -> dict[str, float]:
 def _plan(place: Workspace, arguments: argparse.Namespace) -> Plan:
     bringing = provision(CHECKOUT, None, SNAPSHOT_ARCHIVE)
     locked = lock.load(bringing.project.image_lock)
-    return run.prepare(find_target(arguments.image, arguments.kernel, None), bringing, place, locked)
+    return run.prepare(find_target(arguments.image, profiles_of(arguments.kernel, None)), bringing, place, locked)
 
 
 def _both() -> tuple[Conditions, Conditions]:

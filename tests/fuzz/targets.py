@@ -28,6 +28,7 @@ from teekit_verify.artifacts.varstore import read_variables
 from teekit_verify.artifacts.vhd import FOOTER_BYTES, footer_checksum, geometry_of, parse_footer
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.opened import open_input
 from teekit_verify.documents import codec, model
 from teekit_verify.evidence import ak_certificate, azure, tpm
 from teekit_verify.evidence.ccel import TABLE_BYTES, parse_ccel
@@ -44,6 +45,7 @@ from teekit_verify.evidence.quote import parse_quote
 from teekit_verify.evidence.runtime_log import parse_runtime_log
 from teekit_verify.evidence.scale import parse_scale
 from teekit_verify.evidence.tpm_tools import parse_tpm_tools
+from teekit_verify.inspection.disk import inspect_disk
 from teekit_verify.prediction.coverage import unmeasured
 from teekit_verify.prediction.image import measure_file
 from teekit_verify.prediction.mrtd import PageOrder, google_builds, mrtd
@@ -60,7 +62,7 @@ from teekit_verify.registers.measured import TD_REGISTER, TPM_REGISTER
 from teekit_verify.registers.replay import replay
 from teekit_verify.report import layout, published_report
 from teekit_verify.report.html import page as html_report
-from teekit_verify.report.inspect.disk import inspect_disk, render_disk
+from teekit_verify.report.inspect.disk import render_disk
 from teekit_verify.report.rebuild import screen
 
 _READ_BYTES = 1 << 20
@@ -132,8 +134,8 @@ def disk(data: bytes) -> None:
     """Whatever `measure` and `inspect` take: raw, VHD, tar.gz, or a UKI. Plain tar is compressed here."""
     packed = gzip.compress(data, 1) if data.startswith(b"disk.raw\0") else data
     with _file(packed) as path:
-        with suppress(TeekitError):
-            render_disk(inspect_disk(path))
+        with suppress(TeekitError), open_input(path) as file:
+            render_disk(inspect_disk(file))
         measure_file(path, PLATFORMS, whole_disk=True)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -139,3 +141,15 @@ def test_the_live_machine_of_the_document(place: Path, capsys: pytest.CaptureFix
 def test_all_that_is_promised_is_there() -> None:
     assert all(hasattr(api, name) for name in api.__all__)
     assert list(api.__all__) == sorted(api.__all__, key=lambda name: (not name.isupper(), name[0].islower(), name))
+
+
+def test_a_verifier_of_quotes_loads_nothing_of_the_rebuild() -> None:
+    """In a process of its own: what this one has loaded is not known."""
+    code = (
+        "import sys; from teekit_verify import api; api.verify_quote; "
+        "print(*[name for name in sys.modules if name.startswith(('teekit_verify.rebuild', 'teekit_verify.record'))])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, cwd=DOCUMENT.parents[1] / "verifier"
+    )
+    assert done.stdout.split() == []

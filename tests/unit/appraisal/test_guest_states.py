@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import pytest
 
@@ -114,6 +115,66 @@ def test_an_ima_list_explains_rtmr2_only_if_it_leads_there() -> None:
     assert known_states(quoted, published, None, None, None) == ()
     other = {rtmr(2): Digest(Algorithm.SHA384, b"\1" * 48)}
     assert known_states(other, published, None, ima, None) == ()
+
+
+def _ng(name: str, algorithm: bytes = b"sha384", digest: bytes = bytes(48)) -> bytes:
+    """Template ima-ng: each field with its length as a little-endian u32 before it."""
+    fields = algorithm + b":\0" + digest, name.encode() + b"\0"
+    return b"".join(len(field).to_bytes(4, "little") + field for field in fields)
+
+
+def _listed(template: str, data: bytes) -> bytes:
+    """An entry of binary_runtime_measurements in SHA-384: register, digest, template; of all but `ima`, the length of the data."""
+    length = len(data).to_bytes(4, "little") if template != "ima" else b""
+    name = len(template).to_bytes(4, "little") + template.encode()
+    return (2).to_bytes(4, "little") + hashlib.sha384(data).digest() + name + length + data
+
+
+COMMAND_LINE = "init=/bin/sh ".ljust(137).encode("utf-16-le") + b"\0\0"
+"""Of 276 bytes, as systemd-stub measures that of an addon."""
+
+
+def _old(data: bytes) -> bytes:
+    """The same as an entry of the old template: digest, and a name of 255 bytes."""
+    name = (2).to_bytes(4, "little") + hashlib.sha384(data).digest() + (3).to_bytes(4, "little") + b"ima"
+    return name + data[:20] + (255).to_bytes(4, "little") + data[20:275]
+
+
+@pytest.mark.parametrize(
+    ("entries", "measured", "explains"),
+    [
+        ([_listed("ima-ng", _ng("boot_aggregate")), _listed("ima-ng", _ng("/init"))], 2, True),
+        ([_listed("ima-ng", _ng("/init"))], 1, False),
+        ([_old(COMMAND_LINE)], 1, False),
+        ([_listed("ima-ng", _ng("boot_aggregate")), _old(COMMAND_LINE)], 2, False),
+        ([_listed("ima-ng", _ng("boot_aggregate")), _listed("ima-ng", _ng("a\nlinux /evil"))], 2, False),
+        ([_listed("ima-ng", _ng("boot_aggregate")), _listed("ima-ng", _ng("/init", digest=bytes(7)))], 2, False),
+        ([_listed("ima-ng", _ng("boot_aggregate")), _listed("ima-ng", _ng("/init") + b"\0")], 2, False),
+    ],
+    ids=[
+        "a list",
+        "without its beginning",
+        "a command line",
+        "one further down",
+        "a script",
+        "an odd digest",
+        "a rest",
+    ],
+)
+def test_what_something_else_measured_is_no_entry_of_ima(
+    tmp_path: Path,
+    entries: list[bytes],
+    measured: int,
+    explains: bool,  # noqa: FBT001
+) -> None:
+    (tmp_path / "ima").write_bytes(b"".join(entries))
+    ima = read_log(tmp_path / "ima")
+    base = value = bytes([7] * 48)
+    for digest in [event.digest(Algorithm.SHA384).value for event in ima.events][:measured]:
+        value = hashlib.sha384(value + digest).digest()
+    published = {rtmr(2): match("x", Digest(Algorithm.SHA384, base))}
+    found = known_states({rtmr(2): Digest(Algorithm.SHA384, value)}, published, None, ima, None)
+    assert bool(found) is explains
 
 
 def test_what_evidence_says_of_secure_boot() -> None:

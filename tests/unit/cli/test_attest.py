@@ -11,6 +11,7 @@ import pytest
 
 from builders import documents, keys, reports
 from builders import statements as sample
+from builders.published_schemas import problems
 from teekit_verify.cli.app import main
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.documents import create
@@ -70,6 +71,7 @@ def test_below_the_threshold(tmp_path: Path, report: Path, trusted: Path, capsys
     assert _verify(tmp_path, trusted, "--json") == ExitStatus.DOES_NOT_HOLD
     fields: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert (fields["exit_status"], fields["threshold"], fields["agreeing"]) == (1, 2, 1)
+    assert problems("threshold-v1", fields) == []
     assert [item["name"] for item in fields["artifacts"]] == ["tdx-debian.efi", "tdx-debian.manifest"]
     assert [item["cells"] for item in fields["statements"]] == [["match", "match"], ["no key", "no key"]]
     assert [item["release"] for item in fields["statements"]] == ["base-1", ""]

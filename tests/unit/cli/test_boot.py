@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from builders import fake_machine
+from builders.published_schemas import problems
 from builders.tools import require
 from builders.uki import build_uki
 from teekit_verify.boot import proof, qemu
@@ -77,6 +78,7 @@ def test_json(uki: Path, right: None, capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["boot", str(uki), "--accelerator", "tcg", "--json"]) is ExitStatus.HOLDS
     document = json.loads(capsys.readouterr().out)
     assert document["schema"] == "teekit-verify/boot/v1"
+    assert problems("boot-v1", document) == []
     assert document["exit_status"] == 0
     assert document["accelerator"] == "tcg"
     assert len(document["events"]) == 22

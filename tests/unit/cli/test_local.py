@@ -18,6 +18,7 @@ import pytest
 from builders import docs, local_qemu
 from builders.guest import free_ports
 from builders.local_qemu import answers
+from builders.published_schemas import problems
 from builders.tools import require
 from builders.uki import build_uki
 from teekit_verify.cli.app import main
@@ -123,6 +124,7 @@ def test_for_programs_there_is_one_document_whatever_comes(
     said = capsys.readouterr()
     assert said.err == "error: the guest ended\nhint: Look at it.\n"
     document = json.loads(said.out)
+    assert problems("local-v1" if ready else "error-v1", document) == []
     assert ("kettles" in document, "error" in document) == (ready, not ready)
 
 
@@ -271,5 +273,5 @@ def test_the_document_names_options_and_ports_that_there_are(capsys: pytest.Capt
     assert named >= {"--app", "--manifest", "--hostname", "--timeout"}
     assert {option for option in named if option not in shown} == set()
     ports = {int(port) for port in re.findall(r"localhost:(\d+)", section)}
-    assert ports == {ATTESTATION_PORT, KETTLE_PORT, METADATA_PORT, QUOTE_PORT}
+    assert ports == {KETTLE_PORT, ATTESTATION_PORT, METADATA_PORT, QUOTE_PORT}
     assert "DUMMY-NOT-A-TD-QUOTE" in section

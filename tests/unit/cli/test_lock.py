@@ -80,6 +80,8 @@ def test_a_lock_for_somewhere_else_as_json(
     output = miniature.folder / "new" / "lock.json"
     assert run(miniature, mirror, "lock", "--output", str(output), "--json") == 0
     assert json.loads(capsys.readouterr().out) == {
+        "schema": "teekit-verify/locked/v1",
+        "exit_status": 0,
         "lock": str(output),
         "sha256": hashlib.sha256(output.read_bytes()).hexdigest(),
         "packages": 5,
@@ -132,6 +134,8 @@ def test_fetch_brings_and_checks_what_is_locked(
     stored.write_bytes(b"damaged")
     assert run(miniature, mirror, "fetch", "--json") == 0
     assert json.loads(capsys.readouterr().out) == {
+        "schema": "teekit-verify/fetched/v1",
+        "exit_status": 0,
         "packages": 5,
         "size_bytes": size_bytes,
         "lock_sha256": locked.digest_for(rebuilds.TARGET).hex,

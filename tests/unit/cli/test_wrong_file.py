@@ -12,6 +12,16 @@ from builders.uki import build_uki
 from teekit_verify.cli.app import main
 from teekit_verify.documents.create import dump_reference
 
+ENCRYPTED = b"""\
+-----BEGIN ENCRYPTED PRIVATE KEY-----
+MIGbMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAgUsYRCe/zTqAICCAAw
+DAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEE2vxs91lZLcsquW7xWKzGAEQEVc
+jRC78yMLWRy+nOgW5swl4pEm08138F9NFUYQhWk9pPD1I3ROQ+wZyH+5zGoojjWy
+V1WEs+4453un+zt7kCs=
+-----END ENCRYPTED PRIVATE KEY-----
+"""
+"""openssl genpkey -algorithm ed25519 -aes256 -pass pass:x"""
+
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -24,6 +34,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "log").write_bytes(guests.COS_LOG.read_bytes())
     (tmp_path / "ref").write_bytes(dump_reference(released.write_report(tmp_path / "report")))
     (tmp_path / "claims").write_bytes((tmp_path / "report" / "measurements.json").read_bytes())
+    (tmp_path / "encrypted").write_bytes(ENCRYPTED)
     (tmp_path / "empty").touch()
     (tmp_path / "rubbish").write_bytes(b"nobody knows what this is" * 100)
     monkeypatch.chdir(tmp_path)
@@ -67,6 +78,30 @@ MISTAKES = [
     ("inspect empty", "empty is empty", "Fetch or write it again."),
     ("inspect .", ". is a folder", "Name a file in it."),
     ("measure program", "program: no .linux section: this is not a UKI", "Give the UKI that holds the kernel"),
+    # Options and names.
+    ("compar ref uki", "No such command 'compar'", "Run it with --help"),
+    ("quote", "Missing argument 'FILE'", "Run it with --help"),
+    ("quote quote --nonc x", "No such option: --nonc", "Run it with --help"),
+    ("rebuild --image bse", "there is no image 'bse'", "Did you mean base?"),
+    ("rebuild --commit HEAD", "--commit: HEAD is another commit in every checkout", "`git rev-parse HEAD`"),
+    ("rebuild --commit HEAD~2", "--commit: HEAD~2 is another commit in every checkout", "`git rev-parse HEAD~2`"),
+    ("rebuild --commit @", "--commit: @ is another commit in every checkout", "`git rev-parse @`"),
+    (
+        "measure uki --platform qemu --firmware firmware --memory 2X --edk2 2025.02",
+        "--memory: not an amount of memory: 2X",
+        "Write it like 2G or 2048M.",
+    ),
+    ("measure uki --platform gpc", "no such platform: gpc", "gcp"),
+    ("measure uki --format json5", "no such format to write: json5", "Choose from portable"),
+    ("measure uki --machine c3-standard-5", "the machine type 'c3-standard-5' is not on record", "c3-standard-4"),
+    ("quote quote --at yesterday", "not a time: 'yesterday'", "2026-02-03T04:05:06Z"),
+    ("quote quote --report-data xyz", "--report-data: expected hexadecimal digits", ""),
+    ("quote quote --allow-unchecked everything", "--allow-unchecked: no such name: 'everything'", "Choose from"),
+    ("reference sign ref --key encrypted", "encrypted: the private key is encrypted", "openssl pkey"),
+    ("reference sign ref --key empty", "empty", ""),
+    ("inspect uki --josn", "No such option: --josn", "Run it with --help"),
+    ("report uki --html", "uki", ""),
+    ("explain uki nosuch", "nosuch: cannot be read: No such file or directory", "Name a readable file."),
     # What nobody knows keeps the error of the command that was asked.
     ("quote rubbish", "quote", ""),
     ("measure rubbish", "rubbish is neither a UKI", "Name a UKI"),
@@ -84,6 +119,7 @@ def test_a_mistake_is_named(
     assert shown.startswith(f"error: {error}") or f"error: {error}" in shown
     assert hint in shown
     assert "Traceback" not in shown
+    assert "internal error" not in shown
 
 
 def test_right_files_raise_nothing(place: Path) -> None:

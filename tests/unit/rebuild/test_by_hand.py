@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,11 +10,11 @@ import pytest
 from builders import rebuilds
 from builders.rebuilds import Miniature
 from teekit_verify.cli.app import main
+from teekit_verify.core import process
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.rebuild import archive
 from teekit_verify.rebuild.images import target_of
 from teekit_verify.rebuild.provision import Provision
-from teekit_verify.rebuild.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,11 +24,11 @@ ARGUMENTS = ("--force", "--profile=debian-kernel", "-I", "base.conf")
 
 @pytest.fixture
 def miniature(tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch) -> Miniature:
-    def stay(sandbox: Sandbox, command: list[str]) -> None:
+    def stay(argv: list[str]) -> None:
         """In place of becoming the command, which would be the end of the tests."""
-        print(sandbox.run(command, timeout_seconds=60).stdout.decode())  # noqa: T201
+        print(process.run(argv, timeout_seconds=60).stdout.decode())  # noqa: T201
 
-    monkeypatch.setattr(Sandbox, "become", stay)
+    monkeypatch.setattr(process, "become", stay)
     monkeypatch.setattr(archive, "host_mirrors", list)
     monkeypatch.setattr(Provision, "environment", lambda _: rebuilds.environment(tree))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -52,6 +53,20 @@ def test_the_image_is_in_the_build_folder(miniature: Miniature, capfd: pytest.Ca
     assert "hello_2.10-3_amd64.deb" in shown
     assert "build.sh" in shown
     assert "tdx-kettle.conf" not in shown
+
+
+def test_its_root_is_nobody_on_the_host(
+    miniature: Miniature, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A checkout may be a stranger's: what its build leaves under the names of artifacts are files of ours, or nothing."""
+    (tmp_path / "canary").write_text("as it was")
+    miniature.build_with(f"cat /proc/self/uid_map; [ ! -e /build ] || exit 7; ln -s {tmp_path}/canary $output/x.efi")
+    assert build(miniature, *ARGUMENTS) == 0
+    folder = miniature.project.root / "build"
+    assert sorted(path.name for path in folder.iterdir()) == ["tdx-debian-base.efi", "tdx-debian-base.manifest"]
+    assert {path.stat().st_uid for path in folder.iterdir()} == {os.geteuid()}
+    if os.geteuid() == 0:
+        assert "0 1878917120 65536" in " ".join(capfd.readouterr().out.split())
 
 
 def test_settings_of_the_image_are_passed_on_and_nothing_else(

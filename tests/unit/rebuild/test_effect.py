@@ -253,6 +253,14 @@ def test_a_module_of_npm_under_another_name(lab: Lab) -> None:
     assert found == [("opt/kettle.js", "package", ("ws",))]
 
 
+def test_bytes_of_one_package_before_and_of_another_now(lab: Lab) -> None:
+    both(lab, {"usr/share/a": "text of a"}, {"usr/share/a": "other text"}, "a")
+    both(lab, {"usr/bin/b": "1"}, {"usr/bin/b": "2"}, "b")
+    assert images(lab, [entry("usr/bin/x", "text of a")], [entry("usr/bin/x", "2")]) == [
+        ("usr/bin/x", "unexplained", ())
+    ]
+
+
 def test_the_kernel_and_what_follows_from_it(lab: Lab) -> None:
     for side, release in (("old", OLD_KERNEL), ("new", NEW_KERNEL)):
         lab.package(side, "linux-image", {f"boot/vmlinuz-{release}": kernel(release).decode("latin-1")})

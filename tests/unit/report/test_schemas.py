@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jsonschema
 import pytest
 
-from builders import azure, guests
+from builders import azure, fat, guests, tdvf
 from builders import documents as sample
+from builders.published_schemas import FOLDER, problems
 from builders.uki import build_uki
 from teekit_verify.cli.app import main
 from teekit_verify.documents import create
@@ -20,7 +21,7 @@ from teekit_verify.report.schemas import schemas
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FOLDER = Path(__file__).parents[3] / "reference/schema"
+ASSETS = Path(__file__).parents[2] / "assets"
 
 
 @pytest.mark.parametrize("name", schemas())
@@ -28,11 +29,6 @@ def test_committed_schemas_are_those_of_the_code(name: str) -> None:
     again = "python -m teekit_verify.report.schemas reference/schema"
     assert (FOLDER / name).read_text() == as_text(schemas()[name]), f"write them again: {again}"
     jsonschema.Draft202012Validator.check_schema(schemas()[name])
-
-
-def _problems(name: str, document: Any) -> list[str]:
-    validator = jsonschema.Draft202012Validator(json.loads((FOLDER / f"{name}.schema.json").read_text()))
-    return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(document)]
 
 
 @pytest.fixture
@@ -44,9 +40,14 @@ def files(tmp_path: Path) -> dict[str, str]:
         "claims": create.dump_measurements(sample.measurements()),
         "uki": build_uki(),
         "other": build_uki("252.39-1~deb12u2"),
+        "ovmf": tdvf.build_tdvf(),
+        "forged": guests.COS_LOG.read_bytes().replace(b"grub", b"GRUB"),
     }.items():
         (tmp_path / name).write_bytes(data)
-    made = {name: str(tmp_path / name) for name in ("ref", "guest", "claims", "uki", "other")}
+    made = {name: str(tmp_path / name) for name in ("ref", "guest", "claims", "uki", "other", "ovmf", "forged")}
+    made["disk"] = str(fat.make_disk(tmp_path / "disk.raw", {"EFI/BOOT/BOOTX64.EFI": build_uki()}))
+    made["folder"], made["dstack-mr"] = str(tmp_path), str(ASSETS / "formats/dstack-mr.json")
+    made["hcl"] = str(azure.REAL["flashbots"])
     return made | {"cos": str(guests.COS_QUOTE), "log": str(guests.COS_LOG), "azure": str(azure.REAL["flashbots"])}
 
 
@@ -62,6 +63,21 @@ PRINTED = [
     ("comparison-v1", ("compare", "ref", "--claims", "claims")),
     ("explanation-v1", ("explain", "uki", "other")),
     ("measurements-v1", ("measure", "uki")),
+    ("replay-v1", ("replay", "log")),
+    ("replay-v1", ("replay", "log", "--events", "--quote", "cos", "--against", "forged")),
+    ("evidence-v1", ("inspect", "log", "--events")),
+    ("evidence-v1", ("inspect", "cos")),
+    ("evidence-v1", ("inspect", "hcl")),
+    ("inspection-v1", ("inspect", "uki")),
+    ("inspection-v1", ("inspect", "disk")),
+    ("inspection-v1", ("inspect", "ovmf")),
+    ("inspection-v1", ("inspect", "claims")),
+    ("inspection-v1", ("inspect", "dstack-mr")),
+    ("firmware-v1", ("measure", "ovmf")),
+    ("published-v1", ("reference", "show", "dstack-mr")),
+    ("reference-list-v1", ("reference", "list", "folder")),
+    ("reference-v1", ("reference", "show", "ref")),
+    ("doctor-v1", ("doctor",)),
     ("error-v1", ("compare", "ref", "claims")),
     ("error-v1", ("quote", "uki")),
     ("error-v1", ("quote", "--no-such-option")),
@@ -73,15 +89,15 @@ def test_what_is_printed_fits(
     name: str, words: Sequence[str], files: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     main([files.get(word, word) for word in words] + ["--json"])
-    assert _problems(name, json.loads(capsys.readouterr().out)) == []
+    assert problems(name, json.loads(capsys.readouterr().out)) == []
 
 
 def test_a_record_of_inputs_fits() -> None:
-    assert _problems("inputs-v1", json.loads(create.dump_inputs(sample.inputs()))) == []
+    assert problems("inputs-v1", json.loads(create.dump_inputs(sample.inputs()))) == []
 
 
 def test_the_schemas_refuse(files: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     main(["quote", files["cos"], *AT, "--json"])
     document = json.loads(capsys.readouterr().out)
     document["authentic"]["checks"][0]["subject"]["fact"] = "unheard_of"
-    assert _problems("quote-v1", document) != []
+    assert problems("quote-v1", document) != []

@@ -42,6 +42,19 @@ def test_measurements_show_whole_digests_and_what_is_missing() -> None:
     assert "EV_SEPARATOR" not in text
 
 
+def test_a_register_that_is_the_same_on_several_platforms_is_shown_once() -> None:
+    platforms = {
+        "uefi-vtpm": {pcr(4): sample.PCR4, pcr(11): sample.PCR11},
+        "tdx-vtpm": {pcr(11): sample.PCR11},
+        "azure": {pcr(4): sample.PCR4, pcr(11): sample.PCR11},
+    }
+    text = _shown(lambda out: terminal.show_measurements(sample.measurements(platforms=platforms), out, events=False))
+    assert text.count(sample.PCR4_SHA256) == 1
+    assert f"\n\nuefi-vtpm, azure\nPCR4  sha256  {sample.PCR4_SHA256}\n" in text
+    assert "\n\nuefi-vtpm, tdx-vtpm, azure\nPCR11  sha256  " in text
+    assert text.count("PCR11") == 2  # one for each bank
+
+
 def test_events_are_shown_when_asked_for() -> None:
     text = _shown(lambda out: terminal.show_measurements(sample.measurements(), out, events=True))
     assert "EV_SEPARATOR" in text

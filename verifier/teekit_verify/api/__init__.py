@@ -15,7 +15,7 @@ r"""The public API: what other programs may build on. Nothing else of this packa
 
 Every function raises TeekitError (`message`, `hint`, and a `code` that never changes meaning) where there is no verdict because something
 cannot be read or asked. A verdict is a value: `status` is HOLDS only if all that was asked for was compared whole. Nothing
-here reads a clock, prints, or uses the network, but for `rebuild` and `ask_guest`.
+here reads a clock or prints; what uses the network says so.
 """
 
 from __future__ import annotations
@@ -41,7 +41,20 @@ if TYPE_CHECKING:
         verify_quote,
     )
     from teekit_verify.api.asking import ask_guest
+    from teekit_verify.api.booting import boot
     from teekit_verify.api.explaining import explain
+    from teekit_verify.api.fetching import fetch_collateral
+    from teekit_verify.api.inspecting import FileKind, identify, inspect
+    from teekit_verify.api.locking import (
+        FetchedPackages,
+        check_archive,
+        check_lock,
+        create_archive,
+        diff_locks,
+        fetch_image,
+        fetch_release,
+        prune_archive,
+    )
     from teekit_verify.api.measuring import (
         KernelRequest,
         Measured,
@@ -52,9 +65,22 @@ if TYPE_CHECKING:
         predict,
         stub_inputs,
     )
-    from teekit_verify.api.rebuilding import rebuild, rebuild_request
+    from teekit_verify.api.providing import environment_lock, examine_host, provision, release_commit, release_subject
+    from teekit_verify.api.publishing import (
+        PublishedReference,
+        create_reference,
+        extend_reference,
+        load_reference_values,
+        load_signing_key,
+        sign_reference,
+        verify_reference_signature,
+    )
+    from teekit_verify.api.rebuilding import load_report, rebuild, rebuild_request
+    from teekit_verify.api.replaying import Replayed, replay
+    from teekit_verify.api.running import METADATA_PORT, MOST_KETTLES, LocalOptions, Metadata, Ready, run_local
+    from teekit_verify.api.stating import WrittenStatement, count_statements, state
     from teekit_verify.appraisal.facts import Check, Fact, Why
-    from teekit_verify.appraisal.guest.appraise import GuestFiles
+    from teekit_verify.appraisal.guest.appraise import AppraisedGuest, GuestFiles
     from teekit_verify.appraisal.guest.live import LiveGuest
     from teekit_verify.appraisal.guest.quote import QuotePolicy
     from teekit_verify.appraisal.guest_states import SecureBoot
@@ -62,22 +88,43 @@ if TYPE_CHECKING:
     from teekit_verify.core.digest import Algorithm, Digest
     from teekit_verify.core.errors import TeekitError
     from teekit_verify.core.outcome import ExitStatus, Outcome
+    from teekit_verify.documents.release import withdrawal_of
+    from teekit_verify.evidence.eventlog import LogKind
     from teekit_verify.explanation.tree import Explanation
     from teekit_verify.prediction.given_apps import GivenApps
     from teekit_verify.prediction.mrtd import PageOrder
     from teekit_verify.prediction.stub_machine import StubInputs
+    from teekit_verify.rebuild.by_hand import become_mkosi
+    from teekit_verify.rebuild.host import Finding, Purpose, can_rebuild
+    from teekit_verify.rebuild.images import DEBIAN_KERNEL, Target, find_target
+    from teekit_verify.rebuild.lock import EnvironmentIdentity, LockedPackage
+    from teekit_verify.rebuild.provision import Provision
+    from teekit_verify.rebuild.subject import Choice, Subject
+    from teekit_verify.record.comparison import ComparisonReport, ReferenceUsed
+    from teekit_verify.record.document import RebuildReport
     from teekit_verify.record.rebuild import RebuildRequest, Rebuilt
     from teekit_verify.reference.google_signature import TrustedRoot
+    from teekit_verify.reference.published import PublishedFile, ReferenceValues
+    from teekit_verify.reference.signing.keys import SigningKey
     from teekit_verify.registers.registers import MRTD, Register, pcr, rtmr
 
 _PLACES = {
     "teekit_verify.api.appraising": "NOT_REQUIRED ArtifactAppraisal GuestAppraisal NotRequired QuoteVerification appraise_artifact appraise_claims appraise_guest describe google_root parse_policy policy trusted_firmware verify_quote",
     "teekit_verify.api.asking": "ask_guest",
+    "teekit_verify.api.booting": "boot",
     "teekit_verify.api.explaining": "explain",
+    "teekit_verify.api.fetching": "fetch_collateral",
+    "teekit_verify.api.inspecting": "FileKind identify inspect",
+    "teekit_verify.api.locking": "FetchedPackages check_archive check_lock create_archive diff_locks fetch_image fetch_release prune_archive",
     "teekit_verify.api.measuring": "KernelRequest MeasureRequest Measured MeasuredFirmware given_apps measure predict stub_inputs",
-    "teekit_verify.api.rebuilding": "rebuild rebuild_request",
+    "teekit_verify.api.providing": "environment_lock examine_host provision release_commit release_subject",
+    "teekit_verify.api.publishing": "PublishedReference create_reference extend_reference load_reference_values load_signing_key sign_reference verify_reference_signature",
+    "teekit_verify.api.rebuilding": "load_report rebuild rebuild_request",
+    "teekit_verify.api.replaying": "Replayed replay",
+    "teekit_verify.api.running": "METADATA_PORT MOST_KETTLES LocalOptions Metadata Ready run_local",
+    "teekit_verify.api.stating": "WrittenStatement count_statements state",
     "teekit_verify.appraisal.facts": "Check Fact Why",
-    "teekit_verify.appraisal.guest.appraise": "GuestFiles",
+    "teekit_verify.appraisal.guest.appraise": "AppraisedGuest GuestFiles",
     "teekit_verify.appraisal.guest.live": "LiveGuest",
     "teekit_verify.appraisal.guest.quote": "QuotePolicy",
     "teekit_verify.appraisal.guest_states": "SecureBoot",
@@ -85,68 +132,138 @@ _PLACES = {
     "teekit_verify.core.digest": "Algorithm Digest",
     "teekit_verify.core.errors": "TeekitError",
     "teekit_verify.core.outcome": "ExitStatus Outcome",
+    "teekit_verify.documents.release": "withdrawal_of",
+    "teekit_verify.evidence.eventlog": "LogKind",
     "teekit_verify.explanation.tree": "Explanation",
     "teekit_verify.prediction.given_apps": "GivenApps",
     "teekit_verify.prediction.mrtd": "PageOrder",
     "teekit_verify.prediction.stub_machine": "StubInputs",
+    "teekit_verify.rebuild.by_hand": "become_mkosi",
+    "teekit_verify.rebuild.host": "Finding Purpose can_rebuild",
+    "teekit_verify.rebuild.images": "DEBIAN_KERNEL Target find_target",
+    "teekit_verify.rebuild.lock": "EnvironmentIdentity LockedPackage",
+    "teekit_verify.rebuild.provision": "Provision",
+    "teekit_verify.rebuild.subject": "Choice Subject",
+    "teekit_verify.record.comparison": "ComparisonReport ReferenceUsed",
+    "teekit_verify.record.document": "RebuildReport",
     "teekit_verify.record.rebuild": "RebuildRequest Rebuilt",
     "teekit_verify.reference.google_signature": "TrustedRoot",
+    "teekit_verify.reference.published": "PublishedFile ReferenceValues",
+    "teekit_verify.reference.signing.keys": "SigningKey",
     "teekit_verify.registers.registers": "MRTD Register pcr rtmr",
 }
 """Where each name is made. It is loaded when it is asked for first: a program that verifies quotes rebuilds nothing."""
 _MODULES = {name: module for module, names in _PLACES.items() for name in names.split()}
 
 __all__ = [
+    "DEBIAN_KERNEL",
+    "METADATA_PORT",
+    "MOST_KETTLES",
     "MRTD",
     "NOT_REQUIRED",
     "Algorithm",
+    "AppraisedGuest",
     "ArtifactAppraisal",
     "Check",
+    "Choice",
+    "ComparisonReport",
     "Digest",
+    "EnvironmentIdentity",
     "ExitStatus",
     "Explanation",
     "Fact",
+    "FetchedPackages",
+    "FileKind",
+    "Finding",
     "GivenApps",
     "GuestAppraisal",
     "GuestFiles",
     "KernelRequest",
     "LiveGuest",
+    "LocalOptions",
+    "LockedPackage",
+    "LogKind",
     "MachineRequest",
     "MeasureRequest",
     "Measured",
     "MeasuredFirmware",
+    "Metadata",
     "NotRequired",
     "Outcome",
     "PageOrder",
+    "Provision",
+    "PublishedFile",
+    "PublishedReference",
+    "Purpose",
     "QuotePolicy",
     "QuoteVerification",
+    "Ready",
+    "RebuildReport",
     "RebuildRequest",
     "Rebuilt",
+    "ReferenceUsed",
+    "ReferenceValues",
     "Register",
+    "Replayed",
     "SecureBoot",
+    "SigningKey",
     "StubInputs",
+    "Subject",
+    "Target",
     "TeekitError",
     "TrustedRoot",
     "Why",
+    "WrittenStatement",
     "appraise_artifact",
     "appraise_claims",
     "appraise_guest",
     "ask_guest",
+    "become_mkosi",
+    "boot",
+    "can_rebuild",
+    "check_archive",
+    "check_lock",
+    "count_statements",
+    "create_archive",
+    "create_reference",
     "describe",
+    "diff_locks",
+    "environment_lock",
+    "examine_host",
     "explain",
+    "extend_reference",
+    "fetch_collateral",
+    "fetch_image",
+    "fetch_release",
+    "find_target",
     "given_apps",
     "google_root",
+    "identify",
+    "inspect",
+    "load_reference_values",
+    "load_report",
+    "load_signing_key",
     "measure",
     "parse_policy",
     "pcr",
     "policy",
     "predict",
+    "provision",
+    "prune_archive",
     "rebuild",
     "rebuild_request",
+    "release_commit",
+    "release_subject",
+    "replay",
     "rtmr",
+    "run_local",
+    "sign_reference",
+    "state",
     "stub_inputs",
     "trusted_firmware",
     "verify_quote",
+    "verify_reference_signature",
+    "withdrawal_of",
 ]
 
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.companions import read_companions
-from teekit_verify.artifacts.tdvf import is_tdvf
+from teekit_verify.artifacts.tdvf import is_firmware
 from teekit_verify.boot.machine_request import MachineRequest
 from teekit_verify.core.digest import digest_file
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.opened import open_input
 from teekit_verify.documents.app_manifest import MOST_MANIFESTS, read_manifest, require_hostname
 from teekit_verify.prediction import image
-from teekit_verify.prediction.firmware import BOTH_ORDERS
-from teekit_verify.prediction.firmware import measure_firmware as measure_tdvf
+from teekit_verify.prediction.firmware import BOTH_ORDERS, measure_opened
 from teekit_verify.prediction.gcp_facts import load_gcp
 from teekit_verify.prediction.given_apps import GivenApps
 from teekit_verify.prediction.machines import gcp_machines
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from teekit_verify.core.opened import OpenedInput
     from teekit_verify.documents.model import Measurements
     from teekit_verify.prediction.firmware import FirmwareMeasurement
     from teekit_verify.prediction.gcp_facts import GcpFacts
@@ -107,34 +108,34 @@ def measure(request: MeasureRequest | KernelRequest) -> Measured | MeasuredFirmw
     if isinstance(request, KernelRequest):
         measurements = request.machine.measure_kernel(request.kernel, request.initrd, request.cmdline)
         return Measured(measurements, _formatted(chosen, measurements))
-    if is_tdvf(request.artifact):
-        return _firmware(request)
-    names = request.platforms or (chosen.platforms if chosen else ["gcp"] if request.machine.machine else [])
-    found = image.measure_artifact(
-        request.artifact,
-        names,
-        vtpm=request.vtpm,
-        machines=request.machine.machines,
-        profile=request.profile or "0",
-        given=request.given,
-        stub=request.stub,
-    )
-    return Measured(
-        found.measurements, _formatted(chosen, found.measurements), found.profile, found.host_may_change_cmdline
-    )
+    with open_input(request.artifact) as file:
+        if is_firmware(file):
+            return _firmware(request, file)
+        names = request.platforms or (chosen.platforms if chosen else ["gcp"] if request.machine.machine else [])
+        found = image.measure_artifact(
+            file,
+            names,
+            vtpm=request.vtpm,
+            machines=request.machine.machines,
+            profile=request.profile or "0",
+            given=request.given,
+            stub=request.stub,
+        )
+    formatted = _formatted(chosen, found.measurements)
+    return Measured(found.measurements, formatted, found.profile, found.host_may_change_cmdline)
 
 
 def _formatted(chosen: Writer | None, measurements: Measurements) -> bytes | None:
     return None if chosen is None else chosen.write(measurements)
 
 
-def _firmware(request: MeasureRequest) -> MeasuredFirmware:
+def _firmware(request: MeasureRequest, file: OpenedInput) -> MeasuredFirmware:
     if not request._of_firmware:  # noqa: SLF001 - this module's own
         raise TeekitError(
             "of firmware alone, only MRTD is measured", hint="Leave out what is asked of an image or of a machine."
         )
     orders = BOTH_ORDERS if request.page_order is None else (request.page_order,)
-    return MeasuredFirmware(measure_tdvf(request.artifact, orders), load_gcp())
+    return MeasuredFirmware(measure_opened(file, orders), load_gcp())
 
 
 def given_apps(

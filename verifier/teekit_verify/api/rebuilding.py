@@ -8,6 +8,7 @@ from teekit_verify.rebuild.images import DEBIAN_KERNEL
 from teekit_verify.rebuild.project import Project
 from teekit_verify.rebuild.provision import Provision
 from teekit_verify.rebuild.subject import Choice
+from teekit_verify.record.read import load_rebuild
 from teekit_verify.record.rebuild import RebuildRequest
 from teekit_verify.record.rebuild import rebuild as run_rebuild
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from teekit_verify.core.progress import Progress
+    from teekit_verify.record.directory import Page
+    from teekit_verify.record.document import RebuildReport
     from teekit_verify.record.rebuild import Rebuilt
 
 
@@ -52,9 +55,19 @@ def rebuild_request(
     return RebuildRequest(choice, bringing, output, workspace)
 
 
-def rebuild(request: RebuildRequest) -> Rebuilt:
-    """The main job: builds twice, compares with what was published, leaves the report folder. `report.verdict` decides.
+def rebuild(request: RebuildRequest, page: Page | None = None) -> Rebuilt:
+    """The main job: builds twice, compares with what was published, leaves the report folder. `report.verdict` decides. Uses the network.
+
+    `page` makes the folder's report.html; None leaves it out.
 
     Raises TeekitError where there is no verdict: a build failed, inputs are missing, a folder cannot be written.
     """
-    return run_rebuild(request)
+    return run_rebuild(request, page)
+
+
+def load_report(file: Path) -> RebuildReport:
+    """A report.json of either version of its schema. It is read, and nothing in it is checked.
+
+    Raises TeekitError with the JSON path of the offending field.
+    """
+    return load_rebuild(file)

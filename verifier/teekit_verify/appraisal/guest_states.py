@@ -2,7 +2,7 @@
 
 Rules. PCR 11: systemd-pcrphase extends it by the phases that the system has reached (systemd, units/systemd-pcrphase*.service.in; the
 string without NUL), from enter-initrd on, or from sysinit on where there is no initrd. RTMR2: a kernel may extend it by IMA's list, which
-then has to be given, and to lead exactly to the quoted value. PCR 4, RTMR1: with Secure Boot on, systemd-stub up to 257 loads the kernel
+then has to be given, whole, and to lead exactly to the quoted value; no entry may be what something else can have measured. PCR 4, RTMR1: with Secure Boot on, systemd-stub up to 257 loads the kernel
 past the firmware (src/boot/efi/linux.c and shim.c, security override), and nothing measures it by itself.
 Non-rules: the kernel is never left out unless it is a section of the UKI that was measured before it, whose digest covers it.
 """
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.appraisal.facts import LaterState, StateKind
 from teekit_verify.core.digest import Digest
 from teekit_verify.evidence.event_text import TextStatus, text_statuses
-from teekit_verify.evidence.ima import in_register
+from teekit_verify.evidence.ima import in_register, is_whole_list
 from teekit_verify.evidence.loadoption import variable_of
 from teekit_verify.registers.events import EventType
 from teekit_verify.registers.registers import Register, pcr, rtmr
@@ -110,7 +110,7 @@ def _by_phases(register: Register, value: Digest, bases: Sequence[Digest]) -> Gu
 
 def _by_ima(register: Register, value: Digest, bases: Sequence[Digest], ima: EventLog | None) -> GuestState | None:
     """The whole list, as it is at the time of the quote."""
-    if register != _IMA_REGISTER or ima is None:
+    if register != _IMA_REGISTER or ima is None or not is_whole_list(ima):
         return None
     digests = [event.digest(value.algorithm) for event in in_register(ima, register)]
     for base in (*bases, Digest.zero(value.algorithm)):

@@ -58,7 +58,7 @@ def appraise(reference: Reference | ReferenceValues, measurements: Measurements,
     for platform, published in reference.platforms.items():
         measured = measurements.platforms.get(platform, {})
         checklist += appraise_platform(platform, published, measured, unmentioned=unmentioned)
-    for platform in measurements.platforms.keys() - reference.platforms.keys():
+    for platform in (name for name in measurements.platforms if name not in reference.platforms):
         subject = QuestionCheck(Question.PLATFORM, platform)
         reason = Because(Why.PLATFORM_NOT_PUBLISHED)
         checklist += Checklist((), (Check(subject, Outcome.IGNORED, reason=reason),))

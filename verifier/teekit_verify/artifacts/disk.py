@@ -26,10 +26,10 @@ from teekit_verify.artifacts.fat import FatVolume, open_fat
 from teekit_verify.artifacts.gpt import SECTOR_BYTES, GptEntry, GuidPartitionTable, read_gpt
 from teekit_verify.artifacts.mapped import viewed
 from teekit_verify.artifacts.targz import GZIP_MAGIC, TarGzDisk
-from teekit_verify.artifacts.uki import UnifiedKernelImage, open_uki, parse_uki
+from teekit_verify.artifacts.uki import UnifiedKernelImage, parse_uki, uki_in
 from teekit_verify.artifacts.vhd import COOKIE, FOOTER_BYTES, VhdFooter, parse_footer
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
-from teekit_verify.core.files import opened
+from teekit_verify.core.opened import open_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from teekit_verify.artifacts.fat_directory import FatEntry
     from teekit_verify.artifacts.pe import Span
+    from teekit_verify.core.opened import OpenedInput
 
 ESP_TYPE_GUID = UUID("C12A7328-F81F-11D2-BA4B-00A0C93EC93B")  # UEFI 2.10, table 5.7
 BOOT_PATH = ("EFI", "BOOT", "BOOTX64.EFI")  # UEFI 2.10, 3.5.1.1
@@ -102,38 +103,48 @@ class BootArtifact:
 @contextmanager
 def open_boot_artifact(path: Path) -> Iterator[BootArtifact]:
     """A UKI or a disk with one; not to be used after the `with` block. Raises TeekitError."""
-    kind = recognise(path)
+    with open_input(path) as file, boot_artifact_in(file) as boot:
+        yield boot
+
+
+@contextmanager
+def boot_artifact_in(file: OpenedInput) -> Iterator[BootArtifact]:
+    """The same of an opened file."""
+    kind = artifact_kind(file)
     if kind is ArtifactKind.UKI:
-        with open_uki(path) as uki:
-            yield BootArtifact(kind, path.name, uki, None)
+        with uki_in(file) as uki:
+            yield BootArtifact(kind, file.name, uki, None)
     else:
-        with open_disk(path) as disk, open_boot_file(disk, alone=False) as uki:
+        with disk_in(file) as disk, open_boot_file(disk, alone=False) as uki:
             yield BootArtifact(kind, BOOT_PATH[-1], uki, disk.gpt, companions_of(disk))
 
 
 def recognise(path: Path) -> ArtifactKind:
     """The kind of a file by its content. Raises UnsupportedInputError for all others, TeekitError if it cannot be read."""
-    with opened(path) as stream:
-        beginning = stream.read(2 * SECTOR_BYTES)
-        size_bytes = stream.seek(0, 2)
-        stream.seek(max(0, size_bytes - FOOTER_BYTES))
-        end = stream.read(FOOTER_BYTES)
-    if not beginning:
-        raise UnsupportedInputError(f"{path} is empty", hint=_HINT)
+    with open_input(path) as file:
+        return artifact_kind(file)
+
+
+def artifact_kind(file: OpenedInput) -> ArtifactKind:
+    """The same of an opened file."""
+    if not file.head:
+        raise UnsupportedInputError(f"{file.path} is empty", hint=_HINT)
     for magic, what in _FOREIGN.items():
-        if beginning.startswith(magic):
+        if file.head.startswith(magic):
             raise UnsupportedInputError(
-                f"{path} is {what}, which is not read", hint="Convert it with `qemu-img convert -O raw`."
+                f"{file.path} is {what}, which is not read", hint="Convert it with `qemu-img convert -O raw`."
             )
-    if beginning.startswith(b"MZ"):
+    if file.head.startswith(b"MZ"):
         return ArtifactKind.UKI
-    if beginning.startswith(GZIP_MAGIC):
+    if file.head.startswith(GZIP_MAGIC):
         return ArtifactKind.TAR_GZ
-    if end.startswith(COOKIE):
+    if file.tail[-FOOTER_BYTES:].startswith(COOKIE):
         return ArtifactKind.VHD
-    if beginning[SECTOR_BYTES:].startswith(b"EFI PART"):
+    if file.head[SECTOR_BYTES:].startswith(b"EFI PART"):
         return ArtifactKind.RAW
-    raise UnsupportedInputError(f"{path} is neither a UKI (it does not begin with 'MZ') nor a disk image", hint=_HINT)
+    raise UnsupportedInputError(
+        f"{file.path} is neither a UKI (it does not begin with 'MZ') nor a disk image", hint=_HINT
+    )
 
 
 @contextmanager
@@ -142,22 +153,27 @@ def open_disk(path: Path) -> Iterator[DiskImage]:
 
     Raises MalformedInputError with offset and field, or UnsupportedInputError.
     """
-    kind = recognise(path)
-    with opened(path) as file:
-        file_bytes = file.seek(0, 2)
-        match kind:
-            case ArtifactKind.TAR_GZ:
-                archive = TarGzDisk(file)
-                yield _disk(path, kind, io.BufferedReader(archive, _BUFFER_BYTES), archive.size_bytes, None)
-                archive.finish()
-            case ArtifactKind.VHD:
-                file.seek(max(0, file_bytes - FOOTER_BYTES))
-                footer = parse_footer(file.read(FOOTER_BYTES), file_bytes)
-                yield _disk(path, kind, file, footer.size_bytes, footer)
-            case ArtifactKind.RAW:
-                yield _disk(path, kind, file, file_bytes, None)
-            case ArtifactKind.UKI:
-                raise UnsupportedInputError(f"{path} is a UKI, expected a disk image", hint=_HINT)
+    with open_input(path) as file, disk_in(file) as disk:
+        yield disk
+
+
+@contextmanager
+def disk_in(file: OpenedInput) -> Iterator[DiskImage]:
+    """The same of an opened file."""
+    kind, path, stream = artifact_kind(file), file.path, file.stream
+    stream.seek(0)
+    match kind:
+        case ArtifactKind.TAR_GZ:
+            archive = TarGzDisk(stream)
+            yield _disk(path, kind, io.BufferedReader(archive, _BUFFER_BYTES), archive.size_bytes, None)
+            archive.finish()
+        case ArtifactKind.VHD:
+            footer = parse_footer(file.tail[-FOOTER_BYTES:], file.size_bytes)
+            yield _disk(path, kind, stream, footer.size_bytes, footer)
+        case ArtifactKind.RAW:
+            yield _disk(path, kind, stream, file.size_bytes, None)
+        case ArtifactKind.UKI:
+            raise UnsupportedInputError(f"{path} is a UKI, expected a disk image", hint=_HINT)
 
 
 def _disk(path: Path, kind: ArtifactKind, stream: BinaryIO, size_bytes: int, footer: VhdFooter | None) -> DiskImage:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import mmap
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import mmap
     from collections.abc import Iterator
+
+    from teekit_verify.core.opened import OpenedInput
 
 
 @contextmanager
@@ -22,3 +24,10 @@ def viewed(mapped: mmap.mmap, start: int = 0, stop: int | None = None) -> Iterat
         whole.release()
         with suppress(BufferError):  # a caller still holds a piece; the map goes with its last piece
             mapped.close()
+
+
+@contextmanager
+def whole(file: OpenedInput) -> Iterator[memoryview]:
+    """All of an opened file, read-only, within the `with` block. An empty file has no map (ValueError): ask for its size before."""
+    with viewed(mmap.mmap(file.stream.fileno(), 0, access=mmap.ACCESS_READ)) as view:
+        yield view

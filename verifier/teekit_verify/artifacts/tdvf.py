@@ -7,21 +7,22 @@ those of QEMU hw/i386/tdvf.c, tdvf_parse_and_check_section_entry(): firmware tha
 
 from __future__ import annotations
 
-import mmap
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from teekit_verify.artifacts.mapped import viewed
+from teekit_verify.artifacts import mapped
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
-from teekit_verify.core.files import opened
+from teekit_verify.core.opened import open_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from teekit_verify.core.opened import OpenedInput
 
 PAGE_BYTES = 4096
 FOOTER_GUID = UUID("96b582de-1fb2-45f7-baea-a366c55a082d")
@@ -101,22 +102,30 @@ class TdxFirmware:
 def is_tdvf(path: Path) -> bool:
     """Whether the file ends as OVMF does: with the GUIDed table's footer. False for what cannot be read."""
     try:
-        with opened(path) as stream:
-            size_bytes = stream.seek(0, 2)
-            stream.seek(max(0, size_bytes - _BYTES_AFTER_TABLE - 16))
-            return stream.read(16) == FOOTER_GUID.bytes_le
+        with open_input(path) as file:
+            return is_firmware(file)
     except TeekitError:
         return False
+
+
+def is_firmware(file: OpenedInput) -> bool:
+    """The same of an opened file."""
+    return file.tail[-_BYTES_AFTER_TABLE - 16 :][:16] == FOOTER_GUID.bytes_le
 
 
 @contextmanager
 def open_tdvf(path: Path) -> Iterator[TdxFirmware]:
     """Map a firmware file read-only; the value must not be used after the `with` block."""
-    with opened(path) as stream:
-        _check_size(stream.seek(0, 2), str(path))
-        mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-    with viewed(mapped) as view:
-        yield parse_tdvf(view, what=str(path))
+    with open_input(path) as file, firmware_in(file) as firmware:
+        yield firmware
+
+
+@contextmanager
+def firmware_in(file: OpenedInput) -> Iterator[TdxFirmware]:
+    """The same of an opened file."""
+    _check_size(file.size_bytes, str(file.path))
+    with mapped.whole(file) as view:
+        yield parse_tdvf(view, what=str(file.path))
 
 
 def parse_tdvf(data: bytes | memoryview, *, what: str = "firmware") -> TdxFirmware:

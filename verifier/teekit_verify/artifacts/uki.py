@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import mmap
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from teekit_verify.artifacts.mapped import viewed
+from teekit_verify.artifacts import mapped
 from teekit_verify.artifacts.pe import MACHINE_X86_64, PeImage, PeSection, Span, parse_pe
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
-from teekit_verify.core.files import opened
+from teekit_verify.core.opened import open_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from teekit_verify.core.opened import OpenedInput
 
 _MAX_UKI_BYTES = 4 << 30
 """PE file offsets have 32 bits."""
@@ -102,14 +103,18 @@ def parse_uki(data: bytes | memoryview, *, what: str = "UKI") -> UnifiedKernelIm
 @contextmanager
 def open_uki(path: Path) -> Iterator[UnifiedKernelImage]:
     """Map a UKI file read-only; the image must not be used after the `with` block."""
-    with opened(path) as stream:
-        size_bytes = stream.seek(0, 2)
-        if not 0 < size_bytes <= _MAX_UKI_BYTES:
-            problem = f"{size_bytes} bytes is not 1 byte to 4 GiB"
-            raise MalformedInputError(str(path), field="file size", offset=0, problem=problem)
-        mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-    with viewed(mapped) as view:
-        yield parse_uki(view, what=str(path))
+    with open_input(path) as file, uki_in(file) as uki:
+        yield uki
+
+
+@contextmanager
+def uki_in(file: OpenedInput) -> Iterator[UnifiedKernelImage]:
+    """The same of an opened file."""
+    if not 0 < file.size_bytes <= _MAX_UKI_BYTES:
+        problem = f"{file.size_bytes} bytes is not 1 byte to 4 GiB"
+        raise MalformedInputError(str(file.path), field="file size", offset=0, problem=problem)
+    with mapped.whole(file) as view:
+        yield parse_uki(view, what=str(file.path))
 
 
 def _stub_version(data: memoryview, image: PeImage, what: str) -> StubVersion:

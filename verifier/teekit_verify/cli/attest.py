@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ import typer
 from teekit_verify.cli.options.groups import GroupedCommand
 from teekit_verify.cli.options.shared import DebugOption, JsonOption, say
 from teekit_verify.cli.options.signing import KeyOption, OnOption, TrustedKeysOption, day, signing_key
+from teekit_verify.cli.pages import HtmlOption, write_page
 from teekit_verify.core.outcome import ExitStatus
 
 attest = typer.Typer(
@@ -38,15 +40,11 @@ def create(
     It says the verdict, the artifacts, the inputs and the predicted registers.
     REPRODUCED and UNREFERENCED count in `attest verify`; MISMATCH is shown there. Other verdicts cannot be attested.
     """
-    from teekit_verify.appraisal.statements.create import signed_statement, source_commit
-    from teekit_verify.core.files import write_whole
-    from teekit_verify.record.attestable import load_rebuilt
+    from teekit_verify import api
 
-    private, rebuilt = signing_key(key), load_rebuilt(report)
-    data = signed_statement(rebuilt, name, source_commit(rebuilt, commit), private)
-    output.mkdir(parents=True, exist_ok=True)
-    write_whole(output / f"{name}.intoto.jsonl", data)
-    say(f"wrote {output / name}.intoto.jsonl: {rebuilt.verdict.value}, signed by key {private.id}")
+    private = signing_key(key)
+    stated = api.state(report, private, name, output, commit=commit)
+    say(f"wrote {stated.file}: {stated.verdict.value}, signed by key {private.id}")
     return ExitStatus.HOLDS
 
 
@@ -60,6 +58,7 @@ def verify(
         typer.Option(metavar="FILE", help="A file that the statements must be about.", exists=True, dir_okay=False),
     ] = None,
     on: OnOption = None,
+    html: HtmlOption = None,
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
@@ -69,19 +68,13 @@ def verify(
 
     Exit status: 0 the threshold is reached, 1 it is not, 2 a statement could not be read.
     """
-    from teekit_verify.appraisal.statements import statement
-    from teekit_verify.appraisal.statements.threshold import cast, tally
-    from teekit_verify.core.digest import digest_file
-    from teekit_verify.documents.codec import read_bounded
-    from teekit_verify.reference.signing.keys import load_trusted_keys
+    from teekit_verify import api
     from teekit_verify.report import attest_report, layout
 
-    trusted, today = load_trusted_keys(trusted_keys), day(on)
-    wanted = (artifact.name, digest_file(artifact)) if artifact else None
-    read = [(str(file), statement.read_file(read_bounded(file), str(file))) for file in files]
-    result = tally([cast(file, envelopes, trusted, today) for file, envelopes in read], threshold, wanted)
+    result = api.count_statements(files, threshold, trusted_keys, day(on), artifact=artifact)
     if json_output:
         typer.echo(attest_report.render(result).decode(), nl=False)
     else:
         attest_report.show(result, layout.console(sys.stdout))
+    write_page(html, f"attest verify: {threshold} auditors", result.status, partial(attest_report.show, result))
     return result.status

@@ -45,17 +45,18 @@ def boot(
     Exit status: 0 every predicted event of PCR 4, 5, 9 and 11 equals the real one in both banks, and the TPM holds the
     predicted values; 1 something differs; 2 it could not be predicted or booted.
     """
-    from teekit_verify.boot.capture import BootOptions
-    from teekit_verify.boot.proof import prove
+    from teekit_verify import api
     from teekit_verify.report import boot_report, layout
     from teekit_verify.report.progress import StderrProgress
 
-    options = BootOptions(
+    proof = api.boot(
+        artifact,
+        StderrProgress(),
         serial_line=serial_line,
         timeout_seconds=timeout_seconds,
         accelerators=None if accelerator is None else (accelerator,),
+        save_log=save_log,
     )
-    proof = prove(artifact, options, StderrProgress(), save_log=save_log)
     if json_output:
         typer.echo(boot_report.render_proof(proof).decode(), nl=False)
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -49,17 +48,11 @@ def fetch(
 
     Exit status: 0 all was written; 2 not.
     """
-    from teekit_verify.appraisal.guest.policy import parse_time, read_root
+    from teekit_verify import api
     from teekit_verify.core.errors import TeekitError
     from teekit_verify.core.files import write_whole
-    from teekit_verify.evidence.authenticity import parse_signature
-    from teekit_verify.evidence.quote import read_quote
-    from teekit_verify.reference.intel_pcs import Question, Service, cached, fetch_collateral
 
-    moment = datetime.now(UTC) if at is None else parse_time(at)
-    service = Service() if pccs is None else cached(pccs)
-    chain = parse_signature(read_quote(quote)).chain
-    fetched = fetch_collateral(Question(chain, read_root(trusted_root), moment, service, time.sleep))
+    fetched = api.fetch_collateral(quote, at=at or datetime.now(UTC), pccs=pccs, trusted_root=trusted_root)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -13,6 +13,7 @@ from teekit_verify.cli.options.groups import any_given, grouped
 from teekit_verify.cli.options.guest import EvidenceOptions, MachineOptions, RunsOptions
 from teekit_verify.cli.options.quote import ExceptionOptions, ReportDataOptions, TrustOptions, quote_policy
 from teekit_verify.cli.options.shared import DebugOption, EventsOption, JsonOption
+from teekit_verify.cli.pages import HtmlOption
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
@@ -46,6 +47,7 @@ def compare(
     ] = None,
     google_root: GoogleRootOption = None,
     events: EventsOption = False,
+    html: HtmlOption = None,
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
@@ -65,7 +67,9 @@ def compare(
     of_quotes = any_given(evidence, machine, runs, asked, replace(trust, at=None), exceptions)
     one = file or claims
     if one is not None and None in {file, claims} and not of_quotes and (trust.at is None or root is not None):
-        return compare_file(ref, root, one, claims=claims is not None, events=events, json_output=json_output)
+        return compare_file(
+            ref, root, one, claims=claims is not None, events=events, html=html, json_output=json_output
+        )
     if quote is None or one is not None:
         raise TeekitError(
             "expected either FILE, or --claims, or --quote and what is asked of it",
@@ -79,4 +83,4 @@ def compare(
         machine.state,
         runs.given,
     )
-    return compare_quote(ref, root, question, events=events, json_output=json_output)
+    return compare_quote(ref, root, question, events=events, html=html, json_output=json_output)

@@ -5,30 +5,33 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import typer
 
 from teekit_verify import __version__, api
 from teekit_verify.cli.options.shared import say_warning
+from teekit_verify.cli.pages import write_page
 from teekit_verify.cli.wrong_file import ARTIFACTS, Given, expecting
 from teekit_verify.core.files import read_beginning
-from teekit_verify.documents.release import withdrawal_of
-from teekit_verify.record import json_report
-from teekit_verify.record.comparison import ComparisonReport, ReferenceUsed
 from teekit_verify.report import layout, presented_report, quote_report, terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from teekit_verify.appraisal.guest.appraise import GuestFiles
-    from teekit_verify.appraisal.guest.quote import QuotePolicy
-    from teekit_verify.appraisal.guest_states import SecureBoot
-    from teekit_verify.core.digest import Digest
+    from teekit_verify.api import (
+        Digest,
+        GivenApps,
+        GuestFiles,
+        PublishedFile,
+        QuotePolicy,
+        ReferenceUsed,
+        ReferenceValues,
+        SecureBoot,
+        TrustedRoot,
+    )
     from teekit_verify.core.outcome import ExitStatus
-    from teekit_verify.prediction.given_apps import GivenApps
-    from teekit_verify.reference.google_signature import TrustedRoot
-    from teekit_verify.reference.published import PublishedFile, ReferenceValues
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class GuestQuestion:
 
 
 def compare_file(
-    ref: Path, root: TrustedRoot | None, file: Path, *, claims: bool, events: bool, json_output: bool
+    ref: Path, root: TrustedRoot | None, file: Path, *, claims: bool, events: bool, html: Path | None, json_output: bool
 ) -> ExitStatus:
     """`root` is for a reference that Google signs; `claims`: `file` says what an artifact measures, and is not one.
 
@@ -59,19 +62,20 @@ def compare_file(
         compared = api.appraise_claims(ref, file, root=root) if claims else api.appraise_artifact(ref, file, root=root)
     warn_if_withdrawn(ref)
     used = reference_used(ref, compared.published, compared.values)
-    report = ComparisonReport(
+    report = api.ComparisonReport(
         used, compared.measurements, compared.checklist, compared.conclusion, __version__, claimed=claims
     )
+    show = partial(terminal.show_comparison, report, reference=compared.values if events else None)
     if json_output:
-        typer.echo(json_report.render_comparison(report).decode(), nl=False)
+        typer.echo(terminal.render_comparison(report).decode(), nl=False)
     else:
-        out = layout.console(sys.stdout)
-        terminal.show_comparison(report, out, reference=compared.values if events else None)
+        show(layout.console(sys.stdout))
+    write_page(html, f"compare {file.name} with {used.release}", compared.status, show)
     return compared.status
 
 
 def compare_quote(
-    ref: Path, root: TrustedRoot | None, question: GuestQuestion, *, events: bool, json_output: bool
+    ref: Path, root: TrustedRoot | None, question: GuestQuestion, *, events: bool, html: Path | None, json_output: bool
 ) -> ExitStatus:
     """As `compare_file`."""
     files = question.files
@@ -93,18 +97,20 @@ def compare_quote(
     warn_if_withdrawn(ref)
     appraisal = guest.appraisal
     used = reference_used(ref, guest.published, appraisal.values)
+    show = partial(presented_report.show_presented, files.quote.name, used, appraisal, events=events)
     if json_output:
         about = quote_report.render_quote_appraisal(guest.quote, guest.signature, appraisal.quote)
         typer.echo(json.dumps(presented_report.render_presented(used, appraisal, about), indent=2))
     else:
-        presented_report.show_presented(files.quote.name, used, appraisal, layout.console(sys.stdout), events=events)
+        show(layout.console(sys.stdout))
+    write_page(html, f"compare {files.quote.name} with {used.release}", guest.status, show)
     return guest.status
 
 
 def warn_if_withdrawn(ref: Path) -> None:
-    if (why := withdrawal_of(ref)) is not None:
+    if (why := api.withdrawal_of(ref)) is not None:
         say_warning(f"{ref} is of a release that is withdrawn: {why}")
 
 
 def reference_used(ref: Path, published: PublishedFile, values: ReferenceValues) -> ReferenceUsed:
-    return ReferenceUsed(str(ref), published.title(values), values.commit, published.sha256)
+    return api.ReferenceUsed(str(ref), published.title(values), values.commit, published.sha256)

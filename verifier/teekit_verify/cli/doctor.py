@@ -13,9 +13,10 @@ from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
 if TYPE_CHECKING:
-    from teekit_verify.rebuild.host import Finding
+    from teekit_verify.api import Finding
 
 _SETUP = "scripts/setup_deps.sh"
+_SCHEMA = "teekit-verify/doctor/v1"
 
 
 def doctor(json_output: JsonOption = False, debug: DebugOption = False) -> ExitStatus:
@@ -25,12 +26,10 @@ def doctor(json_output: JsonOption = False, debug: DebugOption = False) -> ExitS
 
     Exit status: 0 a rebuild can start, 1 something it needs is missing.
     """
-    from teekit_verify.rebuild import host
+    from teekit_verify import api
 
-    findings = host.examine([_working_directory(), cache_directory()])
-    if _has_environment():
-        findings = host.without_store(findings)
-    ready = host.can_rebuild(findings)
+    findings = api.examine_host([_working_directory(), cache_directory()])
+    ready = api.can_rebuild(findings)
     command = _fixing_command(findings)
     if json_output:
         typer.echo(json.dumps(_document(findings, ready=ready, command=command), indent=2))
@@ -47,22 +46,12 @@ def _working_directory() -> Path:
         raise TeekitError("the folder you are in is not there any more", hint="Change into another folder.") from error
 
 
-def _has_environment() -> bool:
-    """Is the pinned environment there already? Then it does not matter whose store it is in."""
-    from teekit_verify.rebuild.project import Project
-
-    try:
-        return Project.find().has_environment()
-    except TeekitError:  # outside of a checkout
-        return False
-
-
 def _fixing_command(findings: list[Finding]) -> str | None:
     """What a boot needs, --tests brings."""
-    from teekit_verify.rebuild.host import Purpose
+    from teekit_verify import api
 
     lacking = {finding.needed_for for finding in findings if finding.installable}
-    if Purpose.BOOT in lacking and Purpose.REBUILD not in lacking:
+    if api.Purpose.BOOT in lacking and api.Purpose.REBUILD not in lacking:
         return f"{_SETUP} --tests"
     return _SETUP if lacking else None
 
@@ -92,7 +81,9 @@ def _document(findings: list[Finding], *, ready: bool, command: str | None) -> d
         }
         for finding in findings
     ]
-    return {"ready": ready, "command": command, "items": items}
+    status = ExitStatus.HOLDS if ready else ExitStatus.DOES_NOT_HOLD
+    heading = {"schema": _SCHEMA, "exit_status": int(status)}
+    return {**heading, "ready": ready, "command": command, "items": items}
 
 
 def _one_line(text: str) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from teekit_verify.cli.options.shared import DebugOption, JsonOption
+from teekit_verify.cli.pages import HtmlOption, write_page
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
@@ -23,6 +25,7 @@ def explain(
         bool,
         typer.Option("--diffoscope/--no-diffoscope", help="Let diffoscope look at the files that differ in the end."),
     ] = True,
+    html: HtmlOption = None,
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
@@ -49,4 +52,5 @@ def explain(
         typer.echo(explain_report.render_explanation(found, status).decode(), nl=False)
     else:
         explain_report.show_explanation(found, layout.console(sys.stdout))
+    write_page(html, f"explain {a.name} {b.name}", status, partial(explain_report.show_explanation, found))
     return status

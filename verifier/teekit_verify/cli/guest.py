@@ -64,12 +64,11 @@ def guest(
     may stay unchecked, --allow-unchecked names: tcb, revocation, app, channel (plain HTTP).
     """
     from teekit_verify import api
-    from teekit_verify.reference.formats import load_published
 
     root = google_root_at(google_root, trust.at)
     policy, given = quote_policy(ReportDataOptions(), trust, exceptions), runs.given
     firmware = api.trusted_firmware(machine.mrtd or (), machine.endorsement, root)
-    load_published(reference, root)  # before anybody is asked
+    api.load_reference_values(reference, root=root)  # before anybody is asked
     live = api.ask_guest(url, nonce=secrets.token_bytes(_NONCE_BYTES))
     found = api.appraise_guest(
         reference,
@@ -89,7 +88,7 @@ def guest(
 def _show(
     reference: Path, live: LiveGuest, found: GuestAppraisal, html: Path | None, at: datetime, *, json_output: bool
 ) -> None:
-    from teekit_verify.appraisal.guest.appraise import AppraisedGuest
+    from teekit_verify import api
     from teekit_verify.cli.comparing import reference_used, warn_if_withdrawn
     from teekit_verify.core.files import write_named
     from teekit_verify.report import guest_report, layout
@@ -97,7 +96,7 @@ def _show(
 
     warn_if_withdrawn(reference)
     used = reference_used(reference, found.published, found.appraisal.values)
-    appraised = AppraisedGuest(found.quote, found.signature, found.appraisal)
+    appraised = api.AppraisedGuest(found.quote, found.signature, found.appraisal)
     if html is not None:
         write_named(html, render_guest_page(live, used, appraised, at))
         say(f"wrote {html}")

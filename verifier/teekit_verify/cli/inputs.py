@@ -42,14 +42,13 @@ def create(
 
     Both locks, their packages and the source: an OCI image layout, which any web server or registry can serve. docs/inputs.md
     """
-    from teekit_verify.rebuild import inputs_archive
-    from teekit_verify.rebuild.oci_layout import Layout
+    from teekit_verify import api
     from teekit_verify.report.lock_schemas import CREATED_SCHEMA, as_text
 
     bringing = shared.provision(source, mirror, snapshot_archive, npm_registry, inputs_from)
-    bringing = replace(bringing, offline=offline)
-    with shared.release_subject(bringing, release, repository) as subject:
-        created = inputs_archive.create(subject, release, Layout(output), wheels)
+    created = api.create_archive(
+        replace(bringing, offline=offline), release, output, repository=repository, wheels=wheels
+    )
     summary = {
         "release": release,
         "manifest": created.manifest.digest,
@@ -79,13 +78,11 @@ def check(
 
     Exit status: 0 it is whole, 1 something is missing or wrong, 2 it cannot be read.
     """
+    from teekit_verify import api
     from teekit_verify.core.errors import printable
-    from teekit_verify.rebuild import inputs_archive, inputs_places
     from teekit_verify.report.lock_schemas import CHECKED_SCHEMA, as_text
 
-    commit = shared.release_commit(source, release)
-    shared.cache_directory().mkdir(parents=True, exist_ok=True)
-    found = inputs_archive.check(inputs_places.parse(place), release, commit, shared.cache_directory())
+    found = api.check_archive(place, shared.cache_directory(), release=release, checkout=source)
     status = ExitStatus.DOES_NOT_HOLD if found.problems else ExitStatus.HOLDS
     if json_output:
         plain = {**asdict(found), "problems": [{**asdict(one), "wrong": one.wrong.value} for one in found.problems]}
@@ -105,11 +102,11 @@ def prune(
     debug: shared.DebugOption = False,
 ) -> ExitStatus:
     """Remove the files of an archive that no release in it needs."""
-    from teekit_verify.rebuild.oci_layout import Layout
+    from teekit_verify import api
     from teekit_verify.report.lock_schemas import PRUNED_SCHEMA, as_text
 
-    removed = Layout(folder).prune()
-    summary = {"removed": len(removed), "size_bytes": sum(size for _, size in removed)}
+    removed, size_bytes = api.prune_archive(folder)
+    summary = {"removed": removed, "size_bytes": size_bytes}
     typer.echo(
         as_text(PRUNED_SCHEMA, summary)
         if json_output

@@ -34,14 +34,15 @@ def inspect(
 
     Exit status: 0 the file was read; that says nothing about whether it is authentic or acceptable.
     """
-    from teekit_verify.report.inspect.file import inspect_file
+    from teekit_verify import api
+    from teekit_verify.report.inspect import file as shown
     from teekit_verify.report.layout import console
 
     known = set(Given) - {Given.FOLDER, Given.EMPTY, Given.CUT_OFF}
     with expecting(file, *known):
-        found = inspect_file(file, events=events)
+        found = api.inspect(file)
     if json_output:
-        typer.echo(found.render().decode(), nl=False)
+        typer.echo(shown.render(found, events=events).decode(), nl=False)
     else:
-        found.show(console(sys.stdout))
+        shown.show(found, console(sys.stdout), events=events)
     return ExitStatus.HOLDS

@@ -17,8 +17,7 @@ from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
 if TYPE_CHECKING:
-    from teekit_verify.local.run import Ready
-    from teekit_verify.local.servers import Metadata
+    from teekit_verify.api import Metadata, Ready
 
 _SCHEMA = "teekit-verify/local/v1"
 _IMAGE = Path("build/tdx-debian.efi")
@@ -63,12 +62,12 @@ def local(
 
     Exit status: 0 it was ended with Ctrl-C while its kettles answered; 2 anything else.
     """
-    from teekit_verify.local.run import Options, run_local
+    from teekit_verify import api
     from teekit_verify.report.progress import StderrProgress
 
     paths = None if app is not None else manifest or ([_MANIFEST] if _MANIFEST.exists() else [])
     metadata = _metadata(manifest, app, hostname)
-    options = Options(
+    options = api.LocalOptions(
         metadata=metadata,
         kettles=max(1, len(metadata.manifests)),
         seconds=timeout_seconds,
@@ -83,7 +82,7 @@ def local(
         typer.echo(words if json_output else "\n".join([words, *_checked_by(ready, image, paths), "Ctrl-C ends it."]))
 
     try:
-        run_local(image, options, datetime.now(UTC), StderrProgress(), when_ready)
+        api.run_local(image, options, datetime.now(UTC), StderrProgress(), when_ready)
     except KeyboardInterrupt:
         if not answered:
             raise
@@ -97,19 +96,20 @@ def local(
 
 
 def _metadata(manifests: list[Path] | None, app: Path | None, hostname: str | None) -> Metadata:
-    from teekit_verify.local.machine import MOST_KETTLES
-    from teekit_verify.local.servers import METADATA_PORT, Metadata
+    from teekit_verify import api
 
     if app is not None:
         if manifests:
             raise typer.BadParameter("--app makes its own manifest", param_hint="--manifest")
         content = app.read_bytes()
-        fields = {"app": f"http://10.0.2.2:{METADATA_PORT}/app.js", "sha256": hashlib.sha256(content).hexdigest()}
-        return Metadata((json.dumps(fields).encode(),), hostname, content)
+        fields = {"app": f"http://10.0.2.2:{api.METADATA_PORT}/app.js", "sha256": hashlib.sha256(content).hexdigest()}
+        return api.Metadata((json.dumps(fields).encode(),), hostname, content)
     paths = manifests or ([_MANIFEST] if _MANIFEST.exists() else [])
-    if len(paths) > MOST_KETTLES:
-        raise typer.BadParameter(f"{len(paths)} are too many, an image runs {MOST_KETTLES}", param_hint="--manifest")
-    return Metadata(tuple(path.read_bytes() for path in paths), hostname)
+    if len(paths) > api.MOST_KETTLES:
+        raise typer.BadParameter(
+            f"{len(paths)} are too many, an image runs {api.MOST_KETTLES}", param_hint="--manifest"
+        )
+    return api.Metadata(tuple(path.read_bytes() for path in paths), hostname)
 
 
 def _in_words(ready: Ready) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,11 +12,6 @@ from teekit_verify.cli.lock_review import check, diff
 from teekit_verify.cli.options import shared
 from teekit_verify.cli.options.rebuild import ReleaseOption, RepositoryOption
 from teekit_verify.core.outcome import ExitStatus
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from teekit_verify.rebuild.lock import LockedPackage
 
 lock = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 lock.command("diff")(diff)
@@ -76,26 +71,19 @@ def fetch(
 
     With --release all that its rebuild needs: environment, image and source. Then `rebuild --release NAME --offline` works.
     """
-    from teekit_verify.rebuild import inputs_archive
-    from teekit_verify.rebuild import lock as locks
+    from teekit_verify import api
     from teekit_verify.report.lock_schemas import FETCHED_SCHEMA, as_text
 
     bringing = shared.provision(source, mirror, snapshot_archive, npm_registry, inputs)
-    packages: Sequence[LockedPackage]
     if release is not None:
-        with shared.release_subject(bringing, release, repository) as subject:
-            packages, key = inputs_archive.fetch_all(subject), subject.target.key
-            locked = inputs_archive.locks_of(subject)[1]
+        found = api.fetch_release(bringing, release, repository=repository)
     else:
-        locked = locks.load(lock_file or bringing.project.image_lock)
-        key = shared.find_target(image, kernel, profile).key
-        packages = locked.for_target(key)
-        bringing.fetch(locked, packages)
-    size_bytes = sum(package.size_bytes for package in packages)
-    summary = {"packages": len(packages), "size_bytes": size_bytes, "lock_sha256": locked.digest_for(key).hex}
+        found = api.fetch_image(bringing, image, shared.profiles_of(kernel, profile), lock_file=lock_file)
+    size_bytes = sum(package.size_bytes for package in found.packages)
+    summary = {"packages": len(found.packages), "size_bytes": size_bytes, "lock_sha256": found.lock_sha256}
     typer.echo(
         as_text(FETCHED_SCHEMA, summary)
         if json_output
-        else f"{len(packages)} packages, {size_bytes} bytes, all present and checked"
+        else f"{len(found.packages)} packages, {size_bytes} bytes, all present and checked"
     )
     return ExitStatus.HOLDS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ import typer
 from teekit_verify.cli.options.groups import grouped
 from teekit_verify.cli.options.quote import ExceptionOptions, ReportDataOptions, TrustOptions, quote_policy
 from teekit_verify.cli.options.shared import DebugOption, JsonOption
+from teekit_verify.cli.pages import HtmlOption, write_page
 from teekit_verify.cli.wrong_file import Given, expecting
 from teekit_verify.core.outcome import ExitStatus
 
@@ -25,6 +27,7 @@ def quote(
     asked: ReportDataOptions,
     trust: TrustOptions,
     exceptions: ExceptionOptions,
+    html: HtmlOption = None,
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
@@ -46,4 +49,5 @@ def quote(
         typer.echo(json.dumps(quote_report.render_quote_appraisal(*whole), indent=2))
     else:
         quote_report.show_quote_appraisal(*whole, layout.console(sys.stdout))
+    write_page(html, f"quote {file.name}", verified.status, partial(quote_report.show_quote_appraisal, *whole))
     return verified.status

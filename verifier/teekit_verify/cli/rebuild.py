@@ -16,7 +16,7 @@ from teekit_verify.core.files import require_no_link, resolved
 from teekit_verify.core.outcome import ExitStatus
 
 if TYPE_CHECKING:
-    from teekit_verify.record.document import RebuildReport
+    from teekit_verify.api import RebuildReport
 
 
 def rebuild(
@@ -58,9 +58,7 @@ def rebuild(
 
     Exit status: 0 REPRODUCED, 1 another verdict, 2 none: wrong usage, or a build failed.
     """
-    from teekit_verify.rebuild.subject import Choice
-    from teekit_verify.record.rebuild import RebuildRequest
-    from teekit_verify.record.rebuild import rebuild as rebuilt
+    from teekit_verify import api
     from teekit_verify.report.html import page
 
     command = shared.command_line(context)
@@ -68,8 +66,8 @@ def rebuild(
     _require_place(output, workspace)
     own = source if mkosi_args is None else None  # a stranger's project is built with our environment
     bringing = shared.provision(own, mirror, snapshot_archive, npm_registry, inputs)
-    request = RebuildRequest(
-        Choice(
+    request = api.RebuildRequest(
+        api.Choice(
             image=image,
             profiles=shared.profiles_of(kernel, profile),
             source=source,
@@ -95,18 +93,17 @@ def rebuild(
         todays_packages=todays_packages,
         command=command,
     )
-    done = rebuilt(request, page.render)
+    done = api.rebuild(request, page.render)
     _show(done.report, done.withdrawn, json_output=json_output)
     return done.report.verdict.exit_status
 
 
 def _show(report: RebuildReport, withdrawn: str | None, *, json_output: bool) -> None:
-    from teekit_verify.record import json_report
     from teekit_verify.report import layout
     from teekit_verify.report.rebuild import screen
 
     if json_output:
-        sys.stdout.write(json_report.render_rebuild(report).decode())
+        sys.stdout.write(screen.render(report).decode())
     else:
         screen.show(report, layout.console(sys.stdout))
     if withdrawn is not None:  # what is shown last is read

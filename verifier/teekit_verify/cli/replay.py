@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -70,33 +69,15 @@ def replay(
     text is not what its digest was made of; 2 RTMR3 was extended at run time, and a log of the boot does not have that. None
     of them says whether the guest is acceptable.
     """
-    from teekit_verify.appraisal.guest.eventlog import compare_logs, compare_with_quote
-    from teekit_verify.core.files import read_bounded
-    from teekit_verify.evidence.eventlog import MAX_LOG_BYTES, LogKind
-    from teekit_verify.evidence.files import more_logs, read_log
-    from teekit_verify.evidence.quote import read_quote
-    from teekit_verify.report import boot_report, layout
-    from teekit_verify.report.inspect import evidence as evidence_report
+    from teekit_verify import api
+    from teekit_verify.report import layout, replay_report
 
-    log_kind = None if kind is None else LogKind(kind.upper())
-    with expecting(eventlog, Given.LOG):
-        log = read_log(eventlog, table=table, kind=log_kind, ima=ima)
-        beside = more_logs(read_bounded(eventlog, MAX_LOG_BYTES, "an event log"), log) if log_kind is None else ()
-    with expecting(against, Given.LOG):
-        other = None if against is None else read_log(against, kind=log_kind)
-    logs = (log, *beside) if other is None else (log, *beside, other)
-    with expecting(quote, Given.QUOTE):
-        quoted = None if quote is None else compare_with_quote(log, read_quote(quote))
-    expected = None if other is None else compare_logs(other, log)
+    log_kind = None if kind is None else api.LogKind(kind.upper())
+    with expecting(eventlog, Given.LOG), expecting(against, Given.LOG), expecting(quote, Given.QUOTE):
+        found = api.replay(eventlog, table=table, kind=log_kind, ima=ima, quote=quote, against=against)
+    compared = replay_report.Comparisons(found.with_quote, found.with_expected, found.logs, found.status)
     if json_output:
-        document = boot_report.render_event_log(log, events=events)
-        if beside:
-            document["more_event_logs"] = [boot_report.render_event_log(it, events=events) for it in beside]
-        compared = evidence_report.render_comparisons(quoted, expected, logs=logs)
-        typer.echo(json.dumps({**document, **compared}, indent=2))
+        typer.echo(replay_report.render(found.log, found.beside, compared, events=events).decode(), nl=False)
     else:
-        out = layout.console(sys.stdout)
-        for one in (log, *beside):
-            boot_report.show_event_log(one, out, events=events)
-        evidence_report.show_comparisons(quoted, expected, out, logs=logs)
-    return evidence_report.exit_status(quoted, expected, logs=logs)
+        replay_report.show(found.log, found.beside, compared, layout.console(sys.stdout), events=events)
+    return found.status

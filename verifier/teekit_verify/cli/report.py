@@ -31,14 +31,14 @@ def report(
 
     The report is shown, not checked: exit status 0 says that it is a report, whatever its verdict.
     """
+    from teekit_verify import api
     from teekit_verify.core.files import write_named, write_whole
-    from teekit_verify.record import read
     from teekit_verify.report import layout
     from teekit_verify.report.html import page as html_report
     from teekit_verify.report.rebuild import screen
 
     path = file / "report.json" if file.is_dir() else file
-    shown = read.load_rebuild(path)
+    shown = api.load_report(path)
     if not html and output is None:
         screen.show(shown, layout.console(sys.stdout))
         return ExitStatus.HOLDS

@@ -56,73 +56,7 @@ def expecting(path: Path | None, *wanted: Given) -> Iterator[None]:
 
 def find_out(path: Path) -> Given | None:
     """By content. None for what is not known, and for what is not there."""
-    if path.is_dir():
-        return Given.FOLDER
-    if not path.is_file():
-        return None
-    if path.stat().st_size == 0:
-        return Given.EMPTY
-    for ask in (_artifact, _firmware, _evidence, _document):
-        try:
-            if (found := ask(path)) is not None:
-                return found
-        except TeekitError:
-            continue
-    return None
+    from teekit_verify import api
 
-
-def _artifact(path: Path) -> Given | None:
-    from teekit_verify.artifacts.disk import ArtifactKind, recognise
-
-    kind = recognise(path)
-    if kind is not ArtifactKind.UKI:
-        return Given.DISK
-    return _program(path)
-
-
-def _program(path: Path) -> Given | None:
-    """Of what begins as a PE file does; None for one without a kernel, of which the reader's own error says more."""
-    from teekit_verify.artifacts.pe import raw_end
-    from teekit_verify.artifacts.uki import open_uki
-    from teekit_verify.core.files import read_beginning
-
-    try:
-        with open_uki(path):
-            return Given.UKI
-    except UnsupportedInputError:
-        return None
-    except TeekitError:
-        end = raw_end(read_beginning(path, 1 << 16))
-        if end is not None and end > path.stat().st_size:
-            return Given.CUT_OFF
-        raise
-
-
-def _firmware(path: Path) -> Given | None:
-    from teekit_verify.artifacts.tdvf import is_tdvf
-
-    return Given.FIRMWARE if is_tdvf(path) else None
-
-
-def _evidence(path: Path) -> Given | None:
-    from teekit_verify.evidence.files import is_evidence, read_evidence
-
-    if not is_evidence(path):
-        return None
-    found = read_evidence(path)
-    if found.quote is not None:
-        return Given.QUOTE
-    return None if found.log is None else Given.LOG
-
-
-def _document(path: Path) -> Given | None:
-    from teekit_verify.core.files import read_beginning
-    from teekit_verify.documents.model import MEASUREMENTS_SCHEMA
-    from teekit_verify.report.inspect.document import is_document
-    from teekit_verify.report.inspect.published import is_published
-
-    if is_document(path) and MEASUREMENTS_SCHEMA.encode() in read_beginning(path, 512):
-        return Given.DOCUMENT
-    if is_published(path):
-        return Given.REFERENCE
-    return Given.DOCUMENT if is_document(path) else None
+    kind = api.identify(path)
+    return None if kind is None else Given[kind.name]

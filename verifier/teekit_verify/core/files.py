@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.core.errors import TeekitError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import BinaryIO
 
@@ -38,6 +38,28 @@ def _without_waiting(path: str, flags: int) -> int:
     return descriptor
 
 
+def walk(top: Path, failed: Callable[[OSError], None] = lambda _: None) -> Iterator[tuple[str, list[str], list[str]]]:
+    """As os.walk from the top down, for folders of any depth: Python's own, up to 3.11, calls itself for each.
+
+    (folder, names of folders in it, other names). The names of folders may be changed, as to which are gone into; links are not.
+    """
+    waiting = [os.fspath(top)]
+    while waiting:
+        place = waiting.pop()
+        folders: list[str] = []
+        names: list[str] = []
+        try:
+            with os.scandir(place) as entries:
+                for entry in entries:
+                    (folders if entry.is_dir() else names).append(entry.name)
+        except OSError as error:
+            failed(error)
+            continue
+        yield place, folders, names
+        below = [os.path.join(place, name) for name in folders]  # noqa: PTH118 - names may be no Unicode
+        waiting += [path for path in reversed(below) if not os.path.islink(path)]  # noqa: PTH114
+
+
 def resolved(path: Path) -> Path:
     """The absolute path without links; what is not there yet stays as it is. Raises TeekitError for links that lead in a circle.
 
@@ -53,7 +75,11 @@ def resolved(path: Path) -> Path:
 
 def read_bounded(path: Path, most_bytes: int, what: str) -> bytes:
     """The whole file. Raises TeekitError, also for more than `most_bytes`; `what` is what is expected: "a key"."""
-    data = read_beginning(path, most_bytes + 1)
+    return require_bounded(path, read_beginning(path, most_bytes + 1), most_bytes, what)
+
+
+def require_bounded(path: Path, data: bytes, most_bytes: int, what: str) -> bytes:
+    """The bytes, which are the file's beginning. Raises TeekitError if there are more than `most_bytes`."""
     if len(data) > most_bytes:
         raise TeekitError(
             f"{path}: has more than {_in_words(most_bytes)}, too large for {what}", hint=f"Check that it is {what}."

@@ -66,18 +66,20 @@ def run(
     pass_fds: tuple[int, ...] = (),
     most_bytes: int = MOST_STDOUT_BYTES,
     watch: Callable[[], str | None] = lambda: None,
+    led_in_by: Sequence[str] = (),
 ) -> Completed:
     """Run a program to its end in a process group of its own, and end the group on a timeout or Ctrl-C, and with the program.
 
     With `log`, stdout and stderr are appended to that file; without it stdout is returned, and errors show both.
     A program that prints more than `most_bytes` (to a log: MOST_LOG_BYTES) is ended, and so is one about which `watch`,
-    asked twice a second, has something to say: what it used too much of.
+    asked twice a second, has something to say: what it used too much of. `led_in_by` is the beginning of the command line that
+    leads into something that ends with us: who runs the step again does without.
     Raises ToolMissingError, or ToolFailedError for an exit status outside `accept`, a signal, the timeout, or too much.
     """
     stdout, stderr = Whole(most_bytes), Tail()
     with _LogFile(log) as stream, _DelayedInterrupt() as interrupt:
         process = _popen(
-            argv,
+            [*led_in_by, *argv],
             stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
             stderr=subprocess.PIPE if stream is None else subprocess.STDOUT,
             environment=environment,
@@ -118,14 +120,19 @@ def run(
 
 @contextmanager
 def running(
-    argv: Sequence[str], *, timeout_seconds: float, log: Path, environment: Mapping[str, str] | None = None
+    argv: Sequence[str],
+    *,
+    timeout_seconds: float,
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    led_in_by: Sequence[str] = (),
 ) -> Iterator[Callable[[], None]]:
     """Start a program that works beside the block, and is ended with it. The block is given what waits for its end.
 
-    That raises ToolFailedError as `run` does. Output is appended to `log`.
+    That raises ToolFailedError as `run` does. Output is appended to `log`; `led_in_by` is as there.
     """
     with _LogFile(log) as stream, _DelayedInterrupt() as interrupt:
-        process = _popen(argv, environment=environment)
+        process = _popen([*led_in_by, *argv], environment=environment)
         pump = _pump(process, stream)
 
         def wait() -> None:

@@ -21,13 +21,15 @@ MAX_DOCUMENT_BYTES = 8 << 20
 """The reference of a full image is well under 1 MiB."""
 MAX_DOCUMENT_VALUES = 200_000
 """Every value takes up to 1 KiB of memory while it is parsed, so this bounds that. A package takes 5, an event 8."""
+WHAT = "a JSON document"
+"""What a file with more than MAX_DOCUMENT_BYTES is too large for."""
 
 _SHOWN_ERRORS = 5
 
 
 def read_bounded(path: Path) -> bytes:
     """The file's bytes. Raises TeekitError if it cannot be read or has more than MAX_DOCUMENT_BYTES."""
-    return files.read_bounded(path, MAX_DOCUMENT_BYTES, "a JSON document")
+    return files.read_bounded(path, MAX_DOCUMENT_BYTES, WHAT)
 
 
 def parse(kind: type[Document], schema: str, data: bytes, where: str) -> Document:

@@ -19,7 +19,7 @@ def reference_schema() -> dict[str, Any]:
     return document_schema(Reference, "reference-v1.schema.json")
 
 
-def document_schema(kind: type[object], name: str) -> dict[str, Any]:
+def document_schema(kind: Any, name: str) -> dict[str, Any]:
     """The schema of a document whose dataclass is `kind`; `name` is its file's."""
     from pydantic import TypeAdapter
 

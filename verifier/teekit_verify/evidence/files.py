@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError, printable
-from teekit_verify.core.files import read_beginning, read_bounded
+from teekit_verify.core.files import read_bounded
+from teekit_verify.core.opened import open_input
 from teekit_verify.evidence import hcl
 from teekit_verify.evidence.aael import parse_aael
 from teekit_verify.evidence.carriers import LOGS, Carried, Kind, find_evidence, foreign_in, is_quote
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from teekit_verify.core.opened import OpenedInput
     from teekit_verify.evidence.hcl import HclReport
 
 _SNIFFED_BYTES = 4096
@@ -177,13 +179,19 @@ def _parse_carried(item: Carried, kind: LogKind | None, size_bytes: int) -> Even
 
 def is_evidence(path: Path) -> bool:
     """Whether a file is evidence of any kind that is known, also such as cannot be used. Raises TeekitError."""
-    head = read_beginning(path, _SNIFFED_BYTES)
+    with open_input(path) as file:
+        return holds_evidence(file)
+
+
+def holds_evidence(file: OpenedInput) -> bool:
+    """The same of an opened file."""
+    head = file.head[:_SNIFFED_BYTES]
     if is_quote(head) or is_event_log(head) or is_ima_list(head) or head[:4] in {b"CCEL", hcl.SIGNATURE}:
         return True
-    data = read_beginning(path, MAX_LOG_BYTES + 1)
-    if len(data) > MAX_LOG_BYTES or any(schema in head for schema in _RESULTS):
+    if file.size_bytes > MAX_LOG_BYTES or any(schema in head for schema in _RESULTS):
         return False
     try:
+        data = file.beginning(MAX_LOG_BYTES)
         return foreign_evidence(data) is not None or bool(find_evidence(data))
     except MalformedInputError:
         return False
@@ -192,6 +200,11 @@ def is_evidence(path: Path) -> bool:
 def read_evidence(path: Path) -> Evidence:
     """Whatever evidence the file holds. Raises TeekitError for what is none, and for what is malformed."""
     return parse_evidence(read_bounded(path, MAX_LOG_BYTES, "evidence"), path.name)
+
+
+def evidence_in(file: OpenedInput) -> Evidence:
+    """The same of an opened file."""
+    return parse_evidence(file.whole(MAX_LOG_BYTES, "evidence"), file.name)
 
 
 def parse_evidence(data: bytes, name: str) -> Evidence:

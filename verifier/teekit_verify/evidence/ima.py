@@ -32,6 +32,8 @@ _ALWAYS = (Algorithm.SHA256, Algorithm.SHA384)
 _MAX_ENTRIES = 200_000
 _MAX_NAME_BYTES, _MAX_DATA_BYTES, _MAX_TEMPLATE_BYTES = 255, 1 << 20, 16
 _LEAST_BYTES = 64
+_FIELDS = (2, 3)
+_FILE_DIGEST = re.compile(rb"[a-z0-9-]{2,16}:\0(.{16}|.{20}|.{28}|.{32}|.{48}|.{64})", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,32 @@ def in_register(log: EventLog, register: Register) -> tuple[Event, ...]:
         Event(register, item.event_type, (_banked(item.data, Algorithm.SHA384),), item.description, data=item.data)
         for item in log.events
     )
+
+
+def is_whole_list(log: EventLog) -> bool:
+    """Whether nothing but IMA can have extended a register by these entries: what somebody else measured, a command line, say, must not
+    pass for one.
+
+    IMA begins with `boot_aggregate` (ima_init.c). Each field has its length before it, which no text begins with; the old template
+    `ima` has none, and so proves nothing. A violation has no data.
+    """
+    entries = [event.data for event in log.events]
+    return _is_entry(entries[0], b"boot_aggregate") and all(not data or _is_entry(data) for data in entries[1:])
+
+
+def _is_entry(data: bytes, name: bytes | None = None) -> bool:
+    """Templates ima-ng, ima-sig, ima-buf (ima_template_lib.c): ALGORITHM:, zero, digest; name, zero; and what may follow."""
+    fields, reader = [], Reader(memoryview(data), _WHAT)
+    try:
+        while reader.remaining:
+            fields.append(bytes(reader.take(_bounded(reader, "length", _MAX_DATA_BYTES), "field")))
+    except MalformedInputError:
+        return False
+    if not _FIELDS[0] <= len(fields) <= _FIELDS[1] or not _FILE_DIGEST.fullmatch(fields[0]):
+        return False
+    found = fields[1].removesuffix(b"\0")
+    is_name = fields[1].endswith(b"\0") and not any(byte < ord(" ") for byte in found)
+    return is_name and (name is None or found == name)
 
 
 def _event(entry: _Entry, register: Register, algorithms: tuple[Algorithm, ...]) -> Event:

@@ -1,7 +1,7 @@
 """diffoscope, on the differing leaves only: each pair in a sandbox of its own, without network and within limits.
 
 diffoscope(1) reads hostile bytes with dozens of parsers, so it sees this host's programs, the two files and nothing
-else. What it says of itself (a helper that is missing, content it gave up on) becomes a notice.
+else, and writes nothing but what it prints. What it says of itself (a helper that is missing, content it gave up on) becomes a notice.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _MAX_DEPTH = 20
 _SECONDS = 20
 _MEMORY_BYTES = 2 << 30
 _SCRATCH_BYTES = 512 << 20
+_PROCESSES = 4096  # with those of the user on this host
 _HINT = "Run scripts/setup_deps.sh, or give --no-diffoscope."
-_IN, _OUT = "/compared", "/result"
-_REPORT = "report.json"
+_IN = "/compared"
 _ABOUT_ITSELF = re.compile(
     r"not available|not installed|Install |missing|falling back|too much input|timeout", re.IGNORECASE
 )
@@ -67,16 +67,16 @@ def deepen(examination: Examination) -> dict[tuple[str, ...], tuple[str, ...]]:
 
 def _compared(examination: Examination, pair: Pair) -> tuple[str, ...]:
     with tempfile.TemporaryDirectory(dir=examination.folder) as name:
-        inputs, outputs = Path(name, "in"), Path(name, "out")
-        outputs.mkdir()
+        inputs = Path(name, "in")
         names = [_put(blob, inputs / side, pair.name) for side, blob in (("a", pair.a), ("b", pair.b))]
-        process.run(
-            _argv(inputs, outputs, [f"{_IN}/a/{names[0]}", f"{_IN}/b/{names[1]}"]),
+        report = process.run(
+            _argv(inputs, [f"{_IN}/a/{names[0]}", f"{_IN}/b/{names[1]}"]),
             timeout_seconds=_SECONDS,
             accept=(0, 1),
             environment={"PATH": os.defpath},
-        )
-        return _told(examination, outputs / _REPORT, pair.name)
+            most_bytes=_MAX_REPORT_BYTES,
+        ).stdout
+        return _told(examination, report, pair.name)
 
 
 def _put(blob: Blob, folder: Path, name: str) -> str:
@@ -88,7 +88,7 @@ def _put(blob: Blob, folder: Path, name: str) -> str:
     return safe
 
 
-def _argv(inputs: Path, outputs: Path, files: Sequence[str]) -> list[str]:
+def _argv(inputs: Path, files: Sequence[str]) -> list[str]:
     program = Path(process.find_program("diffoscope", hint=_HINT))
     bubblewrap = process.find_program("bwrap", hint=_HINT)
     prefix = program.parent.parent
@@ -100,24 +100,30 @@ def _argv(inputs: Path, outputs: Path, files: Sequence[str]) -> list[str]:
         *(option for name in ("bin", "lib", "lib64", "sbin") for option in ("--symlink", f"usr/{name}", f"/{name}")),
         *("--proc", "/proc", "--dev", "/dev", "--size", str(_SCRATCH_BYTES), "--tmpfs", "/tmp"),  # noqa: S108 - its own
         *own,
-        *("--ro-bind", str(inputs), _IN, "--bind", str(outputs), _OUT, "--chdir", "/tmp"),  # noqa: S108
+        *("--ro-bind", str(inputs), _IN, "--chdir", "/tmp"),  # noqa: S108
         *("--unshare-all", "--cap-drop", "ALL", "--new-session", "--die-with-parent", "--clearenv"),
         *("--setenv", "PATH", "/usr/bin:/usr/sbin", "--setenv", "LC_ALL", "C.UTF-8", "--setenv", "HOME", "/tmp", "--"),  # noqa: S108
-        *("prlimit", f"--as={_MEMORY_BYTES}", f"--cpu={_SECONDS}", f"--fsize={_SCRATCH_BYTES}", "--core=0", "--"),
-        *(str(program), "--json", f"{_OUT}/{_REPORT}", "--no-progress", "--exclude-directory-metadata=yes"),
+        *(
+            "prlimit",
+            f"--nproc={_PROCESSES}",
+            f"--as={_MEMORY_BYTES}",
+            f"--cpu={_SECONDS}",
+            f"--fsize={_SCRATCH_BYTES}",
+            "--core=0",
+            "--",
+        ),
+        *(str(program), "--json", "-", "--no-progress", "--exclude-directory-metadata=yes"),
         *("--max-report-size", str(1 << 18), "--max-diff-block-lines", str(2 * _MAX_LINES), *files),
     ]
 
 
-def _told(examination: Examination, report: Path, name: str) -> tuple[str, ...]:
+def _told(examination: Examination, report: bytes, name: str) -> tuple[str, ...]:
     """The first lines of the differences; what diffoscope says of itself is noted."""
-    if not report.is_file():
+    if not report.strip():
         examination.note(f"diffoscope sees no difference in {name}")
         return ()
-    with report.open("rb") as stream:
-        data = stream.read(_MAX_REPORT_BYTES + 1)
     try:
-        document = json.loads(data)
+        document = json.loads(report)
     except (ValueError, RecursionError) as error:
         raise TeekitError(f"its report cannot be read: {printable(str(error))}") from error
     lines: list[str] = []

@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from teekit_verify.artifacts.uki import open_uki
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.inspection.host_inputs import unmeasured_inputs
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from teekit_verify.artifacts.uki import UnifiedKernelImage
     from teekit_verify.inspection.host_inputs import UnmeasuredInput
 
@@ -40,12 +37,6 @@ class UkiFacts:
     os_release: str | None
     sections: tuple[SectionFacts, ...]
     unmeasured_inputs: tuple[UnmeasuredInput, ...] = ()
-
-
-def inspect_uki(path: Path) -> UkiFacts:
-    """Raises TeekitError for what is not a UKI."""
-    with open_uki(path) as uki:
-        return uki_facts(path.name, uki)
 
 
 def uki_facts(name: str, uki: UnifiedKernelImage) -> UkiFacts:

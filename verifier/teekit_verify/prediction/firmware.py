@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from teekit_verify.artifacts.tdvf import TdvfSection, open_tdvf
+from teekit_verify.artifacts.tdvf import TdvfSection, firmware_in
 from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.core.opened import open_input
 from teekit_verify.prediction.mrtd import PageOrder, google_builds, mrtd
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from teekit_verify.artifacts.tdvf import TdxFirmware
+    from teekit_verify.core.opened import OpenedInput
     from teekit_verify.prediction.gcp_facts import FirmwareFact, GcpFacts
 
 BOTH_ORDERS = tuple(PageOrder)
@@ -51,16 +53,28 @@ class FirmwareMeasurement:
 
 def inspect_firmware(path: Path) -> FirmwareInspection:
     """Raises TeekitError for what is not TDX firmware."""
-    with open_tdvf(path) as firmware:
-        return _inspect(path.name, firmware)
+    with open_input(path) as file:
+        return inspect_opened(file)
+
+
+def inspect_opened(file: OpenedInput) -> FirmwareInspection:
+    """The same of an opened file."""
+    with firmware_in(file) as firmware:
+        return _inspect(file.name, firmware)
 
 
 def measure_firmware(path: Path, orders: Sequence[PageOrder] = BOTH_ORDERS) -> FirmwareMeasurement:
     """MRTD of a TD started with this firmware. Raises TeekitError for what is not TDX firmware."""
-    with open_tdvf(path) as firmware:
+    with open_input(path) as file:
+        return measure_opened(file, orders)
+
+
+def measure_opened(file: OpenedInput, orders: Sequence[PageOrder] = BOTH_ORDERS) -> FirmwareMeasurement:
+    """The same of an opened file."""
+    with firmware_in(file) as firmware:
         values = {order: mrtd(firmware, order) for order in orders}
         google = PageOrder.SINGLE if google_builds(firmware) else None
-        return FirmwareMeasurement(_inspect(path.name, firmware), values, google)
+        return FirmwareMeasurement(_inspect(file.name, firmware), values, google)
 
 
 def known_as(facts: GcpFacts, firmware: FirmwareInspection) -> FirmwareFact | None:

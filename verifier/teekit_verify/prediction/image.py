@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from teekit_verify import __version__
-from teekit_verify.artifacts.disk import ArtifactKind, open_boot_artifact, recognise
+from teekit_verify.artifacts.disk import ArtifactKind, boot_artifact_in, recognise
 from teekit_verify.core.digest import Algorithm, Digest, digest_file
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
 from teekit_verify.core.files import read_beginning
+from teekit_verify.core.opened import open_input
 from teekit_verify.documents import model
 from teekit_verify.documents.create import register_value
 from teekit_verify.inspection.host_inputs import has_no_efi_variables
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from teekit_verify.artifacts.disk import BootArtifact
     from teekit_verify.artifacts.uki import UnifiedKernelImage
+    from teekit_verify.core.opened import OpenedInput
     from teekit_verify.prediction.given_apps import GivenApps
     from teekit_verify.prediction.machines import Machines
     from teekit_verify.prediction.platforms import Subject
@@ -67,7 +69,7 @@ class MeasuredImage:
 
 
 def measure_artifact(
-    path: Path,
+    file: OpenedInput,
     names: Sequence[str],
     *,
     vtpm: bool | None,
@@ -76,16 +78,16 @@ def measure_artifact(
     given: GivenApps | None = None,
     stub: StubInputs = NO_INPUTS,
 ) -> MeasuredImage:
-    """All about one file from one opening of it. `names` and `vtpm` as for `platforms_for`; `machines` says which are predicted
+    """All about an opened file. `names` and `vtpm` as for `platforms_for`; `machines` says which are predicted
     for the platforms that were found. `given` is what the machine is given to run, `stub` what systemd-stub takes up that is not in it.
 
     Raises TeekitError as `measure_file` does.
     """
     _require_known(names)
-    with open_boot_artifact(path) as boot:
+    with boot_artifact_in(file) as boot:
         platforms = _chosen(boot.kind, names, vtpm=vtpm)
         measurements = _measurements(
-            path, boot, platforms, machines(platforms), disk_digest=None, profile=profile, given=given, stub=stub
+            file, boot, platforms, machines(platforms), disk_digest=None, profile=profile, given=given, stub=stub
         )
         may_change = not has_no_efi_variables(boot.uki.text(".cmdline"))
         return MeasuredImage(measurements, _profile(boot.uki, profile), may_change)
@@ -142,15 +144,15 @@ def measure_file(
 
     Raises TeekitError for other files, for a UKI whose measuring is not known, and for `given` of an image that does not measure it.
     """
-    with open_boot_artifact(path) as boot:
+    with open_input(path) as file, boot_artifact_in(file) as boot:
         digest = digest_file(path) if whole_disk and boot.kind is not ArtifactKind.UKI else None
         return _measurements(
-            path, boot, platforms, machines, disk_digest=digest, profile=profile, given=given, stub=stub
+            file, boot, platforms, machines, disk_digest=digest, profile=profile, given=given, stub=stub
         )
 
 
 def _measurements(
-    path: Path,
+    file: OpenedInput,
     boot: BootArtifact,
     platforms: Sequence[Platform],
     machines: Machines | None,
@@ -163,11 +165,11 @@ def _measurements(
     uki, disk = boot.uki, None
     with ThreadPoolExecutor(1) as beside:
         whole = beside.submit(Digest.of, Algorithm.SHA256, uki.data)  # leaves no processor idle
-        subject = _subject(path, boot, profile, stub)
+        subject = _subject(file.name, boot, profile, stub)
         if boot.kind is not ArtifactKind.UKI:
-            disk = model.Disk(path.name, _FORMATS[boot.kind], path.stat().st_size, disk_digest)
+            disk = model.Disk(file.name, _FORMATS[boot.kind], file.size_bytes, disk_digest)
         registers = _without_smbios(_platforms(platforms, subject, machines), uki)
-        apps = _apps(uki, given, path)
+        apps = _apps(uki, given, file.name)
         return model.Measurements(
             schema=model.MEASUREMENTS_SCHEMA,
             tool_version=__version__,
@@ -179,10 +181,10 @@ def _measurements(
         )
 
 
-def _subject(path: Path, boot: BootArtifact, profile: str, stub: StubInputs) -> Subject:
+def _subject(name: str, boot: BootArtifact, profile: str, stub: StubInputs) -> Subject:
     if stub.companions and boot.kind is not ArtifactKind.UKI:
         raise TeekitError(
-            f"{path}: what lies beside the UKI is read from the disk", hint="Leave out --beside, or give the UKI."
+            f"{name}: what lies beside the UKI is read from the disk", hint="Leave out --beside, or give the UKI."
         )
     return subject_of(
         boot,
@@ -192,13 +194,13 @@ def _subject(path: Path, boot: BootArtifact, profile: str, stub: StubInputs) -> 
     )
 
 
-def _apps(uki: UnifiedKernelImage, given: GivenApps | None, path: Path) -> model.Apps | None:
+def _apps(uki: UnifiedKernelImage, given: GivenApps | None, name: str) -> model.Apps | None:
     if measures_apps(uki):
         return apps_of(given)
     if given is None:
         return None
     raise UnsupportedInputError(
-        f"{path.name}: this image does not measure what it runs: no register says which app it is",
+        f"{name}: this image does not measure what it runs: no register says which app it is",
         hint="Leave --manifest out, or give an image whose os-release has TEEKIT_MEASURES_APPS=1.",
     )
 

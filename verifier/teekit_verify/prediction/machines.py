@@ -121,7 +121,9 @@ def parse_memory(text: str) -> int:
     """`2G` or `2048M`, in bytes. Raises TeekitError."""
     match = re.fullmatch(r"([0-9]{1,9})([MG])", text)
     if match is None:
-        raise TeekitError(f"not an amount of memory: {printable(text[:40])}", hint="Write it like 2G or 2048M.")
+        raise TeekitError(
+            f"--memory: not an amount of memory: {printable(text[:40])}", hint="Write it like 2G or 2048M."
+        )
     return int(match.group(1)) << _UNITS[match.group(2)]
 
 

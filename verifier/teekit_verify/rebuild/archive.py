@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 from dataclasses import dataclass
@@ -13,9 +12,9 @@ from typing import TYPE_CHECKING, get_args
 
 from teekit_verify.core import process, url
 from teekit_verify.core.errors import TeekitError, ToolFailedError, printable
-from teekit_verify.rebuild import backports, proxies
+from teekit_verify.core.files import read_bounded, require_no_link
+from teekit_verify.rebuild import backports, limits, programs, proxies
 from teekit_verify.rebuild.lock import Archive, LockedPackage, PackageLock
-from teekit_verify.rebuild.sandbox import run_ending_with_us
 from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
@@ -29,6 +28,8 @@ SUITES: dict[Archive, tuple[str, ...]] = {
 }
 # A package is in the pool before the index that lists it is dated, and a snapshot is taken some hours after.
 _SNAPSHOT_DELAY = timedelta(hours=6)
+_ROOT = "/apt"  # the place of the private root in the sandbox
+_MAX_RELEASE_BYTES = 8 << 20
 _APT_TIMEOUT_SECONDS = 600
 _APT_MEMORY_BYTES = 2 << 30  # its cache of trixie's index has some 100 MiB
 _APT_FILE_BYTES = 1 << 30
@@ -246,7 +247,7 @@ def _write_apt_root(
     (root / "status").write_text("")
     (root / "etc/sources.list").write_text(
         "".join(
-            f"deb [signed-by={KEYRING} arch=amd64] {base} {suite} main\n"
+            f"deb [signed-by={_keyring_place()} arch=amd64] {base} {suite} main\n"
             for archive, base in bases
             for of, suite in suites
             if of == archive
@@ -255,11 +256,11 @@ def _write_apt_root(
     (root / "etc/preferences").write_text(preferences)
     (root / "apt.conf").write_text(
         f"""\
-Dir "{root}";
-Dir::Etc "{root}/etc";
-Dir::State "{root}";
-Dir::State::status "{root}/status";
-Dir::Cache "{root}/cache";
+Dir "{_ROOT}";
+Dir::Etc "{_ROOT}/etc";
+Dir::State "{_ROOT}";
+Dir::State::status "{_ROOT}/status";
+Dir::Cache "{_ROOT}/cache";
 APT::Architecture "amd64";
 APT::Architectures {{ "amd64"; }};
 APT::Install-Recommends "false";
@@ -272,26 +273,40 @@ Acquire::Check-Valid-Until "false";
 
 
 def _apt(root: Path, *argv: str) -> str:
-    """What a program of apt prints, with the private root as its only configuration."""
-    completed = run_ending_with_us(
+    """What a program of apt prints, with the private root as its only configuration, in a sandbox with the mirror's network.
+
+    Raises ToolFailedError.
+    """
+    completed = programs.run(
         argv,
+        bounds=(f"--as={_APT_MEMORY_BYTES}", f"--fsize={_APT_FILE_BYTES}"),
         timeout_seconds=_APT_TIMEOUT_SECONDS,
-        environment=_apt_environment(root),
-        cwd=root / "empty",
-        bounds=("prlimit", f"--as={_APT_MEMORY_BYTES}", f"--fsize={_APT_FILE_BYTES}", "--core=0"),
+        reads={_keyring_place(): KEYRING, **_local_mirrors(root)},
+        fills={_ROOT: programs.given_away(root)},
+        environment={**proxies.proxies().environment(), "APT_CONFIG": f"{_ROOT}/apt.conf"},
+        network=True,
+        working_directory=f"{_ROOT}/empty",
+        watch=limits.leaves_room(root),
     )
-    return completed.stdout.decode()
+    return completed.stdout.decode(errors="replace")
 
 
-def _apt_environment(root: Path) -> dict[str, str]:
-    kept = {"PATH": os.environ.get("PATH", os.defpath), **proxies.proxies().environment()}
-    return {**kept, "APT_CONFIG": str(root / "apt.conf"), "LC_ALL": "C.UTF-8"}
+def _keyring_place() -> str:
+    """Apt tells the kinds of keys by the ending."""
+    return f"/keyring{KEYRING.suffix}"
+
+
+def _local_mirrors(root: Path) -> dict[str, Path]:
+    """The folders that the sources name, each in its own place."""
+    bases = [line.split()[3] for line in (root / "etc/sources.list").read_text().splitlines()]
+    folders = {_as_apt_writes(base).removeprefix("file:").rstrip("/") for base in bases if base.startswith("file:")}
+    return {folder: Path(folder) for folder in sorted(folders) if Path(folder).is_dir()}
 
 
 def _snapshot_time(root: Path) -> str:
     dates = []
     for release in (root / "lists").glob("*_InRelease"):
-        date = re.search(r"^Date: (.*)$", release.read_text(errors="replace"), re.MULTILINE)
+        date = re.search(r"^Date: (.*)$", read_release(release).decode(errors="replace"), re.MULTILINE)
         if date is not None:
             dates.append(parsedate_to_datetime(date[1]).astimezone(UTC))
     if not dates:
@@ -299,7 +314,16 @@ def _snapshot_time(root: Path) -> str:
     return (max(dates) + _SNAPSHOT_DELAY).strftime("%Y%m%dT%H%M%SZ")
 
 
+def read_release(path: Path) -> bytes:
+    """What apt keeps of a suite, in a folder that its sandbox has filled. Raises TeekitError, also for a link."""
+    require_no_link(path)
+    return read_bounded(path, _MAX_RELEASE_BYTES, "an InRelease file")
+
+
 def make_lock(index: Index, packages: Sequence[LockedPackage]) -> PackageLock:
+    """Raises ArchiveError where there is nothing to lock."""
+    if not packages:
+        raise ArchiveError("the project asks for no packages", hint="Name at least one in Packages=.")
     return PackageLock(
         schema_name="teekit-verify/package-lock/v1", suite=SUITE, snapshot=index.snapshot, packages=tuple(packages)
     )

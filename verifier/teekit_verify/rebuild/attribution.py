@@ -135,7 +135,7 @@ def _elsewhere(one: FileState | None, other: FileState | None, before: Carried, 
     if one is None or other is None:
         return ()
     was, is_ = before.by_digest.get(one.digest, set()), after.by_digest.get(other.digest, set())
-    return tuple(sorted(was | is_)) if was and is_ else ()
+    return tuple(sorted(was & is_))
 
 
 def _differ(had: Iterable[tuple[str, PackagedFile]], has: Iterable[tuple[str, PackagedFile]]) -> bool:

@@ -15,7 +15,7 @@ from teekit_verify.rebuild.sandbox import PACKAGES, Sandbox, Seen
 from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from teekit_verify.core.digest import Digest
@@ -104,14 +104,16 @@ class Attempt:
     def make_beside(self, other: Attempt) -> tuple[Build, Build]:
         """Make this build and another one at the same time; what one raises ends both."""
         inputs, others = self._begin(), other._begin()
-        with other._sandbox().running(other._command(), timeout_seconds=_TIMEOUT_SECONDS, log=other.log) as wait:
-            self._run()
-            wait()
+        with other._sandbox().running(other._command(), timeout_seconds=_TIMEOUT_SECONDS, log=other.log) as beside:
+            self._run(beside.watch)
+            beside.wait()
         return self._finish(inputs), other._finish(others)
 
-    def _run(self) -> None:
-        watch = limits.leaves_room(self.folder)
-        self._sandbox().run(self._command(), timeout_seconds=_TIMEOUT_SECONDS, log=self.log, watch=watch)
+    def _run(self, others: Callable[[], str | None] = lambda: None) -> None:
+        room = limits.leaves_room(self.folder)
+        self._sandbox().run(
+            self._command(), timeout_seconds=_TIMEOUT_SECONDS, log=self.log, watch=lambda: room() or others()
+        )
 
     def _begin(self) -> Inputs:
         """An empty folder with the source, and folders that belong to the build."""

@@ -11,10 +11,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from teekit_verify.core import process
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import require_no_link
-from teekit_verify.rebuild import images, lock, source
-from teekit_verify.rebuild.sandbox import BASE_ENVIRONMENT, PACKAGES, Sandbox
+from teekit_verify.rebuild import images, lock, programs, source
+from teekit_verify.rebuild.sandbox import BASE_ENVIRONMENT, PACKAGES, Sandbox, own_first_id
 from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from teekit_verify.rebuild.provision import Provision
 
-_SOURCE, _WORK, _BUILD = "/source", "/work", "/build"
+_SOURCE, _WORK = "/source", "/work"
 # Settings of the image's scripts that a user may give. Rebuilds use the defaults.
 _PASSED = ("AZURE_DISK_GIB", "SQLD_FROM")
 # A folder with an app, which the image then has in place of the demo app; and where the build finds it (tdx-kettle/mkosi.postinst).
@@ -30,11 +31,23 @@ KETTLE_SRC = "KETTLE_SRC"
 _APP = "mkosi.images/tdx-kettle/kettle/app"
 # What belongs to a stage, which is a folder, is left out: the next build's stages have the same names.
 _SCRIPT = f"""\
-mkosi "$@" || exit
+mkosi "$@" && mkdir {_WORK}/made || exit
 for file in {_WORK}/output/*; do
-    [ ! -f "$file" ] || [ -h "$file" ] || [ -d "${{file%.manifest}}" ] || mv "$file" {_BUILD} || exit
+    [ ! -f "$file" ] || [ -h "$file" ] || [ -d "${{file%.manifest}}" ] || mv "$file" {_WORK}/made || exit
 done
-rm -rf {_WORK}/* && ls -l {_BUILD}
+rm -rf {_WORK}/output {_WORK}/scratch {_WORK}/cache
+"""
+# Outside of the sandbox, once it has ended: its root is another user than ours. Arguments: where the files are, where they go, the command.
+_BRING = """\
+made=$0 build=$1
+shift
+"$@" || exit
+for file in "$made"/*; do
+    [ -f "$file" ] && [ ! -h "$file" ] || continue
+    [ "$(id -u)" != 0 ] || chown --no-dereference 0:0 "$file" || exit
+    mv --force "$file" "$build" || exit
+done
+ls -l "$build"
 """
 
 
@@ -58,14 +71,16 @@ def become_mkosi(provision: Provision, arguments: Sequence[str]) -> None:
     _bring_app(folder / "source")
     for name in ("output", "scratch", "cache"):
         (folder / "work" / name).mkdir(parents=True)
+    programs.given_away(folder / "work")
     sandbox = Sandbox(
         root=provision.environment().root,
-        binds={_WORK: folder / "work", _BUILD: build},
+        binds={_WORK: folder / "work"},
         read_only_binds={PACKAGES: packages, _SOURCE: folder / "source"},
         environment={**BASE_ENVIRONMENT, **{name: os.environ[name] for name in _PASSED if name in os.environ}},
-        terminal=True,
+        first_id=own_first_id(),
     )
-    sandbox.become(["sh", "-c", _SCRIPT, "sh", *_settings(), *arguments])
+    inside = sandbox.command_line(["sh", "-c", _SCRIPT, "sh", *_settings(), *arguments])
+    process.become(["sh", "-c", _BRING, str(folder / "work/made"), str(build), *inside])
 
 
 def _bring_app(copy: Path) -> None:

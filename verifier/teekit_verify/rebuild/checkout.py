@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError, ToolFailedError, printable
+from teekit_verify.core.files import walk
 from teekit_verify.rebuild import git
 from teekit_verify.rebuild.git import GitError
 from teekit_verify.rebuild.origin import Origin
@@ -177,7 +178,7 @@ def require_clean(origin: Origin) -> None:
 def _walk(root: Path, folder: str) -> Iterator[str]:
     """Everything but folders, also what git is told to ignore: a build sees that too. Raises GitError for too many."""
     count = 0
-    for place, folders, names in os.walk(root / folder):
+    for place, folders, names in walk(root / folder):
         folders[:] = [name for name in folders if name != ".git"]
         relative = PurePosixPath(os.path.relpath(place, root))
         for name in (*names, *(name for name in folders if os.path.islink(os.path.join(place, name)))):  # noqa: PTH114, PTH118

@@ -16,6 +16,7 @@ from teekit_verify.core import process
 from teekit_verify.core.errors import TeekitError, ToolFailedError
 from teekit_verify.core.files import exclusive
 from teekit_verify.documents.model import Environment as Record
+from teekit_verify.rebuild import programs
 from teekit_verify.rebuild.limits import leaves_room
 from teekit_verify.rebuild.lock import EnvironmentIdentity
 from teekit_verify.rebuild.sandbox import Sandbox, own_first_id
@@ -158,19 +159,13 @@ def _unpack(tree: Path, packages: Path, listing: Path, *, watch: Callable[[], st
             _PACKAGES: packages,
             _LIST: listing,
             _SCRIPT: script,
-            **_where_tools_are(),
+            **programs.where_tools_are(),
         },
-        environment={"PATH": os.environ["PATH"] if _where_tools_are() else "/usr/sbin:/usr/bin", "LC_ALL": "C.UTF-8"},
+        environment={"PATH": programs.path(), "LC_ALL": "C.UTF-8"},
         first_id=first_id,
     )
     command = ["sh", "-c", 'exec sh "$0" "$1" <"$2"', _SCRIPT, _TREE, _LIST]
     sandbox.run(command, timeout_seconds=_TIMEOUT_SECONDS, watch=watch)
-
-
-def _where_tools_are() -> dict[str, Path]:
-    """What must be seen besides `/usr`: on NixOS the host's programs lie in the Nix store."""
-    found, store = shutil.which("dpkg-deb"), Path("/nix/store")
-    return {str(store): store} if found is not None and Path(found).resolve().is_relative_to(store) else {}
 
 
 def _add(tree: Path) -> EnvironmentIdentity:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import re
-import tempfile
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,12 +18,11 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import Blob
 from teekit_verify.artifacts.compressed import Budget, Unpacked
-from teekit_verify.core import process
 from teekit_verify.core.digest import Algorithm, Digest, digest_file
 from teekit_verify.core.download import RemoteFile
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import opened, read_bounded, write_whole
-from teekit_verify.rebuild import archive
+from teekit_verify.rebuild import archive, programs
 from teekit_verify.rebuild.lock import IndexEvidence
 
 if TYPE_CHECKING:
@@ -41,8 +39,14 @@ _MAX_RELEASE_BYTES = 8 << 20
 _MAX_INDEX_BYTES = 1 << 30
 _MAX_LINE_BYTES = 1 << 20
 _SECONDS = 60
-_BOUNDS = ("prlimit", f"--as={1 << 30}", f"--fsize={_MAX_RELEASE_BYTES}", "--cpu=60", "--core=0", "--")
-_GPGV_STATUSES = (0, 1, 2)  # a signature of a key that the keyring lacks makes it 2, whatever the others are
+_BOUNDS = (f"--as={1 << 30}", f"--fsize={_MAX_RELEASE_BYTES}", "--cpu=60")
+_KEYRING = "/keyring.gpg"  # its place in the sandbox
+# What gpgv says, a zero, and what is signed. A signature of a key that the keyring lacks makes its status 2, whatever the others are.
+_CHECK = """\
+cd /tmp && cat >release || exit
+gpgv --homedir /tmp --keyring "$1" --status-fd 1 --output text release || [ $? -le 2 ] || exit
+printf '\\0' && { [ ! -f text ] || cat text; }
+"""
 _LISTED_FIELDS = frozenset({b"Package", b"Version", b"Architecture", b"Filename", b"Size", b"SHA256"})
 
 
@@ -139,7 +143,7 @@ def _release_of(index: Index, suite: str) -> bytes:
             f"apt kept {len(found)} InRelease files of {suite}, expected 1",
             hint="Name a mirror that has InRelease files with --mirror URL.",
         )
-    return read_bounded(found[0], _MAX_RELEASE_BYTES, "an InRelease file")
+    return archive.read_release(found[0])
 
 
 def _best_index(release: str, suite: str) -> tuple[str, Digest, int]:
@@ -235,24 +239,24 @@ def _signed(release: Path) -> _Signed | None:
     A key may have expired since (the signature is of the day of the Release file), but none may be revoked, and a signature that
     is bad spoils all. Those of keys that the keyring does not have are passed over: newer archives sign with newer keys too.
     """
-    if not _is_one_message(read_bounded(release, _MAX_RELEASE_BYTES, "an InRelease file")):
+    message = read_bounded(release, _MAX_RELEASE_BYTES, "an InRelease file")
+    if not _is_one_message(message):
         return None
-    with tempfile.TemporaryDirectory(prefix="teekit-release-") as folder:
-        text = Path(folder) / "text"
-        argv = ["gpgv", "--homedir", folder, "--keyring", str(archive.KEYRING), "--status-fd", "1"]
-        completed = process.run(
-            [*_BOUNDS, *argv, "--output", str(text), str(release)],
-            timeout_seconds=_SECONDS,
-            environment={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": folder, "LC_ALL": "C"},
-            accept=_GPGV_STATUSES,
-        )
-        states = re.findall(rb"^\[GNUPG:\] ([A-Z]+)(?: ([0-9A-F]+))?", completed.stdout, re.MULTILINE)
-        names = {name for name, _ in states}
-        signers = tuple(value.decode() for name, value in states if name == b"VALIDSIG")
-        if not signers or not names & {b"GOODSIG", b"EXPKEYSIG"} or names & {b"BADSIG", b"REVKEYSIG", b"EXPSIG"}:
-            return None
-        content = read_bounded(text, _MAX_RELEASE_BYTES, "a Release file").decode("utf-8", "replace")
-    return _Signed(content, signers, b"EXPKEYSIG" in names)
+    said = programs.run(
+        ["sh", "-c", _CHECK, "sh", _KEYRING],
+        bounds=_BOUNDS,
+        timeout_seconds=_SECONDS,
+        reads={_KEYRING: archive.KEYRING},
+        stdin=message,
+        most_bytes=2 * _MAX_RELEASE_BYTES,
+    ).stdout
+    status, _, content = said.partition(b"\0")
+    states = re.findall(rb"^\[GNUPG:\] ([A-Z]+)(?: ([0-9A-F]+))?", status, re.MULTILINE)
+    names = {name for name, _ in states}
+    signers = tuple(value.decode() for name, value in states if name == b"VALIDSIG")
+    if not signers or not names & {b"GOODSIG", b"EXPKEYSIG"} or names & {b"BADSIG", b"REVKEYSIG", b"EXPSIG"}:
+        return None
+    return _Signed(content.decode("utf-8", "replace"), signers, b"EXPKEYSIG" in names)
 
 
 def _is_one_message(data: bytes) -> bool:

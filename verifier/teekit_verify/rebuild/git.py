@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,11 +19,11 @@ from teekit_verify.core.errors import TeekitError, ToolFailedError, printable
 from teekit_verify.core.files import exclusive, write_whole
 from teekit_verify.core.url import redacted
 from teekit_verify.rebuild import git_faults, proxies
-from teekit_verify.rebuild.sandbox import run_ending_with_us
+from teekit_verify.rebuild.sandbox import looking_only, named_by
 from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 _FETCH_SECONDS = 900
@@ -165,14 +164,7 @@ class Repository:
         with exclusive(self.folder.with_suffix(".lock")):
             self._require_whole()
             try:
-                _run(
-                    "git",
-                    f"--git-dir={self.folder}",
-                    "index-pack",
-                    "--stdin",
-                    seconds=_READ_SECONDS,
-                    stdin=pack,
-                )
+                _run(self.folder, f"--git-dir={self.folder}", "index-pack", "--stdin", stdin=pack, fills=True)
             except ToolFailedError as error:
                 raise GitError(f"a bundle of the source cannot be read: {error.message}") from error
             shallow = self.folder / "shallow"
@@ -236,7 +228,7 @@ class Repository:
             return
         remove(self.folder)
         self.folder.mkdir(parents=True)
-        _run("git", "init", "--quiet", "--bare", "--template=", str(self.folder), seconds=_READ_SECONDS)
+        _run(self.folder, "init", "--quiet", "--bare", "--template=", str(self.folder), fills=True)
 
     def _is_whole(self) -> bool:
         """Whether every object here has the bytes that its name says, and none that another one names is missing."""
@@ -264,11 +256,10 @@ class Repository:
             raise GitError(f"{what} of {self.address} is not in the cache", hint="Run it once without --offline.")
 
     def _write(self, *arguments: str) -> None:
-        argv = ["git", f"--git-dir={self.folder}", *arguments]
-        run_ending_with_us(argv, timeout_seconds=_FETCH_SECONDS, environment=_environment(_PROTOCOLS), bounds=_BOUNDED)
+        _run(self.folder, f"--git-dir={self.folder}", *arguments, fetches=True, fills=True)
 
     def _read(self, *arguments: str) -> bytes:
-        return _run("git", f"--git-dir={self.folder}", *arguments, seconds=_READ_SECONDS)
+        return _run(self.folder, f"--git-dir={self.folder}", *arguments)
 
 
 def read(folder: Path, *arguments: str, stdin: bytes | None = None, most_bytes: int = MOST_BYTES) -> bytes:
@@ -276,29 +267,26 @@ def read(folder: Path, *arguments: str, stdin: bytes | None = None, most_bytes: 
 
     Raises ToolFailedError, also for more than `most_bytes`.
     """
-    argv = ["git", "-C", str(folder), *arguments]
-    return _run(*argv, seconds=_READ_SECONDS, stdin=stdin, most_bytes=most_bytes)
+    return _run(folder, "-C", str(folder), *arguments, stdin=stdin, most_bytes=most_bytes)
 
 
-def _run(*argv: str, seconds: float, stdin: bytes | None = None, most_bytes: int = MOST_BYTES) -> bytes:
-    """Bounded in time, memory, output, and in the size of any file it writes."""
-    with _of_git():
+def _run(
+    folder: Path,
+    *arguments: str,
+    stdin: bytes | None = None,
+    most_bytes: int = MOST_BYTES,
+    fills: bool = False,
+    fetches: bool = False,
+) -> bytes:
+    """Bounded in time, memory, output, in the size of any file it writes, and in where it may write: in `folder`, where it `fills` that."""
+    with named_by("git"):
         return process.run(
-            [*_BOUNDED, *argv],
-            timeout_seconds=seconds,
-            environment=_environment(""),
+            [*looking_only(folder.absolute(), fills=fills, network=fetches), *_BOUNDED, "git", *arguments],
+            timeout_seconds=_FETCH_SECONDS if fetches else _READ_SECONDS,
+            environment=_environment(_PROTOCOLS if fetches else ""),
             stdin=stdin,
             most_bytes=most_bytes,
         ).stdout
-
-
-@contextmanager
-def _of_git() -> Iterator[None]:
-    """What failed is git, for those who read it."""
-    try:
-        yield
-    except ToolFailedError as error:
-        raise ToolFailedError(error.message.replace("prlimit", "git", 1), hint=error.hint) from error
 
 
 def _environment(protocols: str) -> dict[str, str]:

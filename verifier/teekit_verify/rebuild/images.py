@@ -173,6 +173,8 @@ def _with_lists(stage: dict[str, Any]) -> dict[str, Any]:
     lists = {name: stage.get(name) or [] for name in _LISTS}
     if not all(isinstance(value, list) and all(isinstance(item, str) for item in value) for value in lists.values()):
         raise TypeError
+    if not isinstance(stage.get("Image"), str | None):
+        raise TypeError
     return {"Image": None, **stage, **lists}
 
 

@@ -17,7 +17,7 @@ from teekit_verify.documents import codec, fields
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_SCHEMA = "teekit-verify/package-lock/v1"
+SCHEMA = "teekit-verify/package-lock/v1"
 
 Archive = Literal["debian", "debian-security"]
 Sha256Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -155,7 +155,7 @@ def load(path: Path) -> PackageLock:
     if not path.exists():
         raise LockError(f"there is no lock file {path}", hint="Make one with `teekit-verify lock`.")
     data = codec.read_bounded(path)
-    lock = codec.parse(PackageLock, _SCHEMA, data, str(path))
+    lock = codec.parse(PackageLock, SCHEMA, data, str(path))
     if lock.dump() != data:
         raise LockError(f"{path} was edited by hand", hint="Restore the committed lock, or make a new one.")
     return lock

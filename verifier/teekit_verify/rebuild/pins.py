@@ -6,7 +6,6 @@ from version 26 on `Snapshot=`. The mkosi of our environment does not know the s
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core import url
 from teekit_verify.core.errors import TeekitError, printable
-from teekit_verify.core.files import read_bounded
+from teekit_verify.core.files import read_bounded, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -53,7 +52,7 @@ def take_snapshots(root: Path) -> tuple[Pin, ...]:
 
 
 def _configuration(root: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(root):
+    for place, folders, names in walk(root):
         folders[:] = sorted(name for name in folders if name not in _OTHERS)
         for name in sorted(names):
             path = Path(place, name)

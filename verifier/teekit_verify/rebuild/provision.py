@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core.download import DownloadStore, Network, RemoteFile
 from teekit_verify.core.errors import TeekitError, printable
-from teekit_verify.core.files import exclusive
+from teekit_verify.core.files import exclusive, resolved, walk
 from teekit_verify.rebuild import archive, backports, environment, evidence, images, lock, lock_files, npm, proxies
 from teekit_verify.rebuild.sandbox import Sandbox, own_first_id
 from teekit_verify.rebuild.workspace import remove
@@ -31,6 +31,13 @@ if TYPE_CHECKING:
     from teekit_verify.rebuild.project import Project
 
 _SHOWN = 5
+
+
+def _require_inside(path: Path, folder: Path) -> None:
+    """Raises TeekitError for a link that leads to a file of the host, which no build sees."""
+    if not resolved(path).is_relative_to(folder.resolve()):
+        name = printable(str(path.relative_to(folder)))
+        raise TeekitError(f"{name} is a link that leads out of the project", hint="Put the file in its place.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +109,10 @@ class Provision:
     def _npm_packages(self, target: Target) -> Iterator[tuple[str, str, Digest]]:
         """Those in the package-lock.json files that builds of the target see."""
         folder = self.project.mkosi
-        for path in sorted(folder.rglob(npm.PACKAGE_LOCK)):
+        found = [Path(place, name) for place, _, names in walk(folder) for name in names if name == npm.PACKAGE_LOCK]
+        for path in sorted(found):
             if target.uses(path.relative_to(folder).as_posix()):
+                _require_inside(path, folder)
                 yield from npm.locked_names(path)
 
     def fetch(self, locked: PackageLock, packages: Sequence[LockedPackage]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.rebuild import bundle, checkout, git, tag_signature
 from teekit_verify.rebuild.git import GitError
 from teekit_verify.rebuild.origin import Origin
@@ -149,6 +150,11 @@ def with_repository(wanted: Wanted, repository: str | None) -> Wanted:
 
 
 def commit_or_tag(text: str) -> Wanted:
-    """What `--commit` names."""
+    """What `--commit` names. Raises TeekitError for a name that is another commit in every checkout."""
+    if re.match(r"(HEAD|@)(?![\w./-])", text):
+        raise TeekitError(
+            f"--commit: {printable(text[:40])} is another commit in every checkout",
+            hint=f"Give the commit itself, which `git rev-parse {printable(text[:40])}` prints, or a tag.",
+        )
     is_commit = all(character in "0123456789abcdef" for character in text) and len(text) in {40, 64}
     return Wanted(None, text, None) if is_commit else Wanted(None, None, git.require_tag(text))

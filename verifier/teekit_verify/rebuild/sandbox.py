@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,11 +11,10 @@ from typing import TYPE_CHECKING
 from teekit_verify.core import process
 from teekit_verify.core.errors import TeekitError, ToolFailedError
 from teekit_verify.core.output import MOST_STDOUT_BYTES
-from teekit_verify.rebuild import limits
+from teekit_verify.rebuild import groups, limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 PACKAGES = "/packages"  # where builds find the image's packages (mkosi.conf: PackageDirectories=)
 BASE_ENVIRONMENT: Mapping[str, str] = {"PATH": "/usr/sbin:/usr/bin", "LC_ALL": "C.UTF-8", "HOME": "/root"}
@@ -36,6 +36,13 @@ _STAGE = "/mnt"
 _FILTER = Path(__file__).with_name("seccomp.bpf")
 _WITH_FILTER = ("sh", "-c", 'exec "$@" 9<"$0"', str(_FILTER))
 
+_BOUNDED_BY = {
+    groups.Kind.SYSTEMD: "memory and processes of the whole, by a scope of systemd",
+    groups.Kind.V2: "memory and processes of the whole, by a control group (v2)",
+    groups.Kind.V1: "memory and processes of the whole, by control groups (v1)",
+    groups.Kind.NONE: "the host's memory and tasks are watched, as no control group can be had",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -43,6 +50,14 @@ class Seen:
 
     place: str
     what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A command that runs beside us: `wait` for its end; `watch` says what it took too much of, and is to be asked."""
+
+    wait: Callable[[], None]
+    watch: Callable[[], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +137,7 @@ class Sandbox:
                 "ids",
                 "the user's subordinate ids" if first is None else f"{first} to {first + ID_COUNT - 1} on the host",
             ),
+            Seen("bounds", _BOUNDED_BY[groups.available()]),
             Seen("kernel", f"{kernel.sysname} {kernel.release} {kernel.version} {kernel.machine}"),
         )
 
@@ -131,41 +147,74 @@ class Sandbox:
         *,
         timeout_seconds: float,
         log: Path | None = None,
+        stdin: bytes | None = None,
+        accept: tuple[int, ...] = (0,),
         most_bytes: int = MOST_STDOUT_BYTES,
         watch: Callable[[], str | None] = lambda: None,
     ) -> process.Completed:
-        """Run a command to its end, as `process.run` does. Raises ToolMissingError without bubblewrap, ToolFailedError if the command fails."""
-        process.find_program("bwrap", hint=_HINT)
-        return process.run(
-            [*become_root(), *self.argv(command)],
-            timeout_seconds=timeout_seconds,
-            log=log,
-            environment=_host_environment(),
-            most_bytes=most_bytes,
-            watch=watch,
-        )
+        """Run a command to its end, as `process.run` does, with bounds on all that it starts.
 
-    def running(
-        self, command: list[str], *, timeout_seconds: float, log: Path
-    ) -> AbstractContextManager[Callable[[], None]]:
-        """Run a command beside a block, which is given what waits for its end (see `process.running`)."""
-        process.find_program("bwrap", hint=_HINT)
-        return process.running(
-            [*become_root(), *self.argv(command)],
-            timeout_seconds=timeout_seconds,
-            log=log,
-            environment=_host_environment(),
-        )
+        Raises ToolMissingError without bubblewrap, ToolFailedError if the command fails or takes too much.
+        """
+        with named_by("bwrap"), _bounded() as group:
+            return process.run(
+                self.command_line(command),
+                timeout_seconds=timeout_seconds,
+                log=log,
+                environment=_host_environment(),
+                stdin=stdin,
+                accept=accept,
+                most_bytes=most_bytes,
+                watch=lambda: watch() or group.watch(),
+                led_in_by=group.argv,
+            )
+
+    @contextmanager
+    def running(self, command: list[str], *, timeout_seconds: float, log: Path) -> Iterator[Beside]:
+        """Run a command beside a block, which has to watch it (see `process.running`)."""
+        with (
+            named_by("bwrap"),
+            _bounded() as group,
+            process.running(
+                self.command_line(command),
+                timeout_seconds=timeout_seconds,
+                log=log,
+                environment=_host_environment(),
+                led_in_by=group.argv,
+            ) as wait,
+        ):
+            yield Beside(wait, group.watch)
 
     def become(self, command: list[str]) -> None:
         """Replace this process by the command: for shells, which need the terminal."""
+        process.become(self.command_line(command))
+
+    def command_line(self, command: list[str]) -> list[str]:
+        """All that leads into the sandbox, and the command. Raises ToolMissingError without bubblewrap."""
         process.find_program("bwrap", hint=_HINT)
-        process.become([*become_root(), *self.argv(command)])
+        return [*limits.few_processes(), *become_root(), *self.argv(command)]
+
+
+@contextmanager
+def _bounded() -> Iterator[groups.Entered]:
+    """Bounds on all that a command starts: by a control group where one can be had, by watching the host everywhere."""
+    host = limits.leaves_the_host_alive()
+    with groups.entered(groups.available(), limits.whole()) as group:
+        yield groups.Entered(group.argv, lambda: group.watch() or host())
+
+
+@contextmanager
+def named_by(program: str) -> Iterator[None]:
+    """What failed is the sandbox, or what runs in it, and not what led into its bounds."""
+    try:
+        yield
+    except ToolFailedError as error:
+        raise ToolFailedError(f"{program} {error.message.partition(' ')[2]}", hint=error.hint) from error
 
 
 def _enter(sandbox: Sandbox, command: list[str]) -> list[str]:
     return [
-        *([] if sandbox.terminal else limits.bounded()),
+        *limits.bounded(),
         "bwrap",
         *_in_memory("/", limits.SMALL_BYTES),  # so that folders can be bound anywhere
         *_mounts("--ro-bind", [f"/{name}" for name in sandbox.tree], [sandbox.root / name for name in sandbox.tree]),
@@ -243,30 +292,25 @@ def become_root() -> tuple[str, ...]:
     return () if os.geteuid() == 0 else ("unshare", "--user", "--map-root-user", "--map-auto")
 
 
-def run_ending_with_us(
-    argv: Sequence[str],
-    *,
-    timeout_seconds: float,
-    environment: Mapping[str, str],
-    stdin: bytes | None = None,
-    cwd: Path | None = None,
-    bounds: Sequence[str] = (),
-) -> process.Completed:
-    """Run a program as `process.run` does, on the host's files, but however we end, all that it started ends too.
+def looking_only(folder: Path, *, fills: bool = False, network: bool = False) -> tuple[str, ...]:
+    """The beginning of a command line, for a program of the host that works on a stranger's `folder` and may need all of its surroundings.
 
-    `bounds` is a command line, of prlimit(1), that the program's is added to.
-
-    What outlives a run that was killed would write into the files of the next one.
+    It sees the host's files and changes none, but in the folder where it `fills` that; it sees no process, socket or, without
+    `network`, network of the host. However we end, all that it started ends too: what outlives a run that was killed would
+    write into the files of the next one. Raises ToolMissingError.
     """
     process.find_program("bwrap", hint=_HINT)
-    rights = ("--cap-add", "ALL") if os.geteuid() == 0 else ()
-    own = ["bwrap", "--dev-bind", "/", "/", "--unshare-pid", "--proc", "/proc", *rights, "--die-with-parent", "--"]
-    try:
-        return process.run(
-            [*own, *bounds, *argv], timeout_seconds=timeout_seconds, environment=environment, stdin=stdin, cwd=cwd
-        )
-    except ToolFailedError as error:
-        raise ToolFailedError(error.message.replace("bwrap", argv[0], 1), hint=error.hint) from error
+    rights = ("--cap-drop", "ALL", "--cap-add", "CAP_DAC_OVERRIDE", "--cap-add", "CAP_FOWNER")
+    names = "/run/systemd/resolve"  # where /etc/resolv.conf may lead
+    return (
+        *("bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"),
+        *_in_memory("/run", limits.SMALL_BYTES),
+        *(("--ro-bind-try", names, names) if network else ("--unshare-net",)),
+        *("--bind" if fills else "--ro-bind", str(folder), str(folder)),
+        *("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent", "--new-session"),
+        *(rights if os.geteuid() == 0 else ()),
+        "--",
+    )
 
 
 def _host_environment() -> dict[str, str]:

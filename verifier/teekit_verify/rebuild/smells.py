@@ -5,12 +5,13 @@ Found by their looks, line by line: a warning is no proof, and no warning is non
 
 from __future__ import annotations
 
-import os
 import re
 import stat
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
+
+from teekit_verify.core.files import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -198,7 +199,7 @@ def find_smells(root: Path, folder: Path, *, has_lock: bool) -> tuple[Smell, ...
 def _files(folder: Path) -> Iterator[Path]:
     """Plain files in the order of names, but not what mkosi or git left there, nor large ones."""
     count, left_bytes = 0, _MAX_BYTES
-    for place, folders, names in os.walk(folder):
+    for place, folders, names in walk(folder):
         folders[:] = sorted(name for name in folders if name not in LEFT_OUT)
         for name in sorted(names):
             count += 1

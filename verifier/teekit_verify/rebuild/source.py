@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.core.files import walk
 from teekit_verify.documents.model import SourceFile, SourceKind
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MAX_FILES = 20_000
+_MAX_DEPTH = 100
 _MAX_FILE_BYTES = 256 << 20
 _MAX_BYTES = 1 << 30  # as the build sees it in memory, beside what it leaves there; git gives 256 MiB of a commit
 
@@ -30,7 +32,7 @@ def copy_source(
     try:
         destination.mkdir(parents=True)
         files = tuple(_copy_all(project_root, folder, destination, wanted))
-        for directory, _, _ in os.walk(destination):
+        for directory, _, _ in walk(destination):
             os.chmod(directory, 0o755)  # noqa: PTH101, S103 - whatever the umask
     except OSError as error:
         raise TeekitError(
@@ -62,12 +64,22 @@ def _copy_all(
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Everything but folders, in the order of names."""
-    for entry in sorted(folder.iterdir(), key=lambda path: path.name):
-        if entry.is_dir() and not entry.is_symlink():
-            yield from _walk(entry)
+    """Everything but folders, in the order of names. Raises TeekitError for too deep ones."""
+    waiting = [iter(_sorted(folder))]
+    while waiting:
+        entry = next(waiting[-1], None)
+        if entry is None:
+            waiting.pop()
+        elif entry.is_dir() and not entry.is_symlink():
+            if len(waiting) > _MAX_DEPTH:
+                raise TeekitError(f"{printable(str(folder))} has folders in more than {_MAX_DEPTH} others")
+            waiting.append(iter(_sorted(entry)))
         else:
             yield entry
+
+
+def _sorted(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir(), key=lambda path: path.name)
 
 
 def _copy_one(path: Path, target: Path, name: str) -> SourceFile:

@@ -1,4 +1,4 @@
-"""Signatures of git tags: checked by gpg or ssh-keygen against one given key, with no key ring or settings of the host."""
+"""Signatures of git tags: checked by gpg or ssh-keygen in a sandbox, against one given key."""
 
 from __future__ import annotations
 
@@ -6,14 +6,24 @@ import re
 import tempfile
 from pathlib import Path
 
-from teekit_verify.core import process
 from teekit_verify.core.errors import TeekitError, ToolFailedError, printable
 from teekit_verify.core.files import write_whole
 from teekit_verify.documents import codec
+from teekit_verify.rebuild import programs
 
 _BEGIN_KEY = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
 _PGP, _SSH = b"-----BEGIN PGP SIGNATURE-----\n", b"-----BEGIN SSH SIGNATURE-----\n"
 _SECONDS = 60
+_MOST_BYTES = 1 << 20
+_BOUNDS = (f"--as={1 << 30}", f"--fsize={64 << 20}", "--cpu=60")
+_GIVEN = "/given"  # the place of key, text and signature in the sandbox
+_GPG = f"""\
+gpg() {{
+    command gpg --homedir /tmp/gnupg --no-options --batch --no-tty --no-auto-key-retrieve --no-autostart "$@"
+}}
+mkdir -m 700 /tmp/gnupg && gpg --quiet --import {_GIVEN}/key >&2 &&
+    gpg --status-fd 1 --verify {_GIVEN}/signature {_GIVEN}/text
+"""
 _HINT = "Do not trust this tag, or give the key that its maker published."
 
 
@@ -42,6 +52,7 @@ def verify(tag: str, commit: str, content: bytes | None, key: Path) -> str:
         place = Path(folder)
         for name, data in (("key", trusted), ("text", text), ("signature", signature)):
             write_whole(place / name, data)
+        programs.opened_up(place)
         try:
             return _verify_pgp(place) if is_pgp else _verify_ssh(place)
         except ToolFailedError as error:
@@ -60,22 +71,7 @@ def _split(tag: str, content: bytes | None) -> tuple[bytes, bytes, bytes]:
 
 
 def _verify_pgp(place: Path) -> str:
-    home = place / "gnupg"
-    home.mkdir(mode=0o700)
-    gpg = [
-        "gpg",
-        "--homedir",
-        str(home),
-        "--no-options",
-        "--batch",
-        "--no-tty",
-        "--no-auto-key-retrieve",
-        "--no-autostart",
-    ]
-    environment = {"PATH": "/usr/bin:/bin", "HOME": str(home), "LC_ALL": "C"}
-    process.run([*gpg, "--quiet", "--import", str(place / "key")], timeout_seconds=_SECONDS, environment=environment)
-    argv = [*gpg, "--status-fd", "1", "--verify", str(place / "signature"), str(place / "text")]
-    status = process.run(argv, timeout_seconds=_SECONDS, environment=environment).stdout.decode(errors="replace")
+    status = _run(["sh", "-c", _GPG], place).decode(errors="replace")
     good = re.search(r"^\[GNUPG:\] GOODSIG \S+ (.+)$", status, re.MULTILINE)
     valid = re.search(r"^\[GNUPG:\] VALIDSIG ([0-9A-F]+) ", status, re.MULTILINE)
     if good is None or valid is None:  # an expired or revoked key, or an expired signature
@@ -84,16 +80,13 @@ def _verify_pgp(place: Path) -> str:
 
 
 def _verify_ssh(place: Path) -> str:
-    environment = {"PATH": "/usr/bin:/bin", "HOME": str(place), "LC_ALL": "C"}
-    files = ["-f", str(place / "key"), "-s", str(place / "signature")]
-    found = process.run(
-        ["ssh-keygen", "-Y", "find-principals", *files], timeout_seconds=_SECONDS, environment=environment
-    )
-    owner = found.stdout.decode(errors="replace").splitlines()[0]
-    process.run(
-        ["ssh-keygen", "-Y", "verify", "-n", "git", "-I", owner, *files],
-        timeout_seconds=_SECONDS,
-        environment=environment,
-        stdin=(place / "text").read_bytes(),
-    )
+    files = ["-f", f"{_GIVEN}/key", "-s", f"{_GIVEN}/signature"]
+    owner = _run(["ssh-keygen", "-Y", "find-principals", *files], place).decode(errors="replace").splitlines()[0]
+    _run(["ssh-keygen", "-Y", "verify", "-n", "git", "-I", owner, *files], place, stdin=(place / "text").read_bytes())
     return printable(owner)
+
+
+def _run(command: list[str], place: Path, stdin: bytes | None = None) -> bytes:
+    return programs.run(
+        command, bounds=_BOUNDS, timeout_seconds=_SECONDS, reads={_GIVEN: place}, stdin=stdin, most_bytes=_MOST_BYTES
+    ).stdout

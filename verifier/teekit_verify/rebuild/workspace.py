@@ -99,5 +99,5 @@ def remove(path: Path) -> None:
         return
     try:
         shutil.rmtree(path)
-    except OSError:
+    except (OSError, RecursionError):  # also too deep for a function that calls itself for each folder
         process.run([*become_root(), "rm", "--recursive", "--force", "--", str(path)], timeout_seconds=_REMOVAL_SECONDS)

@@ -52,10 +52,11 @@ def render_inspection(facts: UkiFacts) -> bytes:
     return render({"schema": INSPECTION_SCHEMA}, facts)
 
 
-def render(heading: dict[str, object], report: object) -> bytes:
+def render(heading: dict[str, object], report: object, **more: object) -> bytes:
+    """A dataclass as a document: the heading's fields, its own, and `more`."""
     fields = plain(report)
     assert isinstance(fields, dict)  # noqa: S101 - reports are dataclasses
-    document = {**heading, **fields}
+    document = {**heading, **fields, **more}
     return json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
 
 

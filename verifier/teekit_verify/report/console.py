@@ -104,11 +104,14 @@ class Console:
             self._write(Text(" " * (hanging if number else indent)).append(piece))
 
     def table(self, headings: Sequence[Text], rows: Sequence[Sequence[Text]]) -> None:
-        """Columns as wide as their content; on a terminal that is narrower, the widest ones are broken into lines."""
+        """Columns as wide as their content; on a terminal that is narrower, the widest ones are broken into lines.
+
+        Without a word in its headings it has none.
+        """
         widths = [max(cell.cell_len for cell in column) for column in zip(headings, *rows, strict=True)]
         widths = _fitting(widths, self.width)
         bold = [Text(heading.plain, "bold") for heading in headings]
-        for row in (bold, *rows):
+        for row in (bold, *rows) if any(map(len, headings)) else rows:
             for line in _row_lines(row, widths):
                 self._write(line)
 

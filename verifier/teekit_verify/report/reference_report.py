@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
+from teekit_verify.documents.create import dump_reference
 from teekit_verify.documents.inputs import inputs_digest
-from teekit_verify.record.json_report import render
+from teekit_verify.record import json_report
 from teekit_verify.reference.formats import load_published
 from teekit_verify.report.apps import show_apps
 from teekit_verify.report.layout import show_line, show_table, styled
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 
 LIST_SCHEMA = "teekit-verify/reference-list/v1"
 _SUFFIXES = (".json", ".pcrlock", ".binarypb")
+
+
+def render(reference: Reference) -> bytes:
+    """What `reference show --json` prints of a file of this project: the document itself."""
+    return dump_reference(reference)
 
 
 def show(reference: Reference, out: Console) -> None:
@@ -127,4 +133,4 @@ def show_list(listing: Listing, out: Console) -> None:
 
 def render_list(listing: Listing) -> bytes:
     """What `reference list --json` prints."""
-    return render({"schema": LIST_SCHEMA, "exit_status": int(listing.status)}, listing)
+    return json_report.render({"schema": LIST_SCHEMA, "exit_status": int(listing.status)}, listing)

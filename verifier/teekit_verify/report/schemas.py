@@ -18,9 +18,18 @@ from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.documents.model import INPUTS_SCHEMA, MEASUREMENTS_SCHEMA, InputsDocument, Measurements
 from teekit_verify.documents.schema import as_text, document_schema
 from teekit_verify.explanation.tree import Explanation
+from teekit_verify.rebuild.lock import SCHEMA as LOCK_SCHEMA
+from teekit_verify.rebuild.lock import PackageLock
 from teekit_verify.record.comparison import ReferenceUsed  # noqa: TC001
 from teekit_verify.record.schema_names import COMPARISON_SCHEMA
-from teekit_verify.report import explain_report, guest_report, lock_schemas, presented_report, quote_report
+from teekit_verify.report import (
+    explain_report,
+    guest_report,
+    lock_schemas,
+    more_schemas,
+    presented_report,
+    quote_report,
+)
 from teekit_verify.report.guest_steps import Step  # noqa: TC001
 
 
@@ -143,10 +152,13 @@ _PRINTED: dict[str, tuple[type, str]] = {
     "comparison-v1": (_Comparison, COMPARISON_SCHEMA),
     "explanation-v1": (Explanation, explain_report.EXPLANATION_SCHEMA),
     **lock_schemas.PRINTED,
+    **more_schemas.WITH_HEADING,
 }
-_DOCUMENTS: dict[str, tuple[type, str]] = {
+_DOCUMENTS: dict[str, tuple[Any, str]] = {
     "measurements-v1": (Measurements, MEASUREMENTS_SCHEMA),
     "inputs-v1": (InputsDocument, INPUTS_SCHEMA),
+    "package-lock-v1": (PackageLock, LOCK_SCHEMA),
+    **more_schemas.WHOLE,
 }
 
 
@@ -158,7 +170,7 @@ def schemas() -> dict[str, dict[str, Any]]:
     return {f"{name}.schema.json": schema for name, schema in sorted(made.items())}
 
 
-def _schema(kind: type, name: str) -> dict[str, Any]:
+def _schema(kind: Any, name: str) -> dict[str, Any]:
     schema = document_schema(kind, f"{name}.schema.json")
     for item in (schema, *schema.get("$defs", {}).values()):
         item.pop("description", None)  # those are for readers of the code

@@ -8,6 +8,7 @@ from teekit_verify.appraisal.event_differences import aligned, causes
 from teekit_verify.appraisal.facts import LaterState
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.prediction.platforms import PLATFORMS
+from teekit_verify.record import json_report
 from teekit_verify.registers.events import event_type_name
 from teekit_verify.report.apps import show_apps
 from teekit_verify.report.layout import (
@@ -58,19 +59,36 @@ def show_measurements(measurements: Measurements, out: Console, *, events: bool)
         show_line(out, "on the disk ", styled(disk.name, "bold"), f" ({disk.format.value}, {disk.size_bytes} bytes)")
     if measurements.apps is not None:
         show_apps(measurements.apps, out)
-    for platform, registers in measurements.platforms.items():
+    for platforms, registers in _distinct(measurements).items():
         out.print()
-        rows = [row for register, value in registers.items() for row in _value_rows(str(register), value)]
-        show_table(out, (platform, "bank", "value"), rows)
-        for note in (known.note for known in PLATFORMS if known.name == platform and known.note):
-            show_line(out, styled(note, "yellow"))
-        if zero := [str(register) for register, value in registers.items() if _is_zero(value)]:
+        show_line(out, styled(", ".join(platforms), "bold"))
+        rows = [row for register, value in registers for row in _value_rows(str(register), value)]
+        show_table(out, ("", "", ""), rows)
+        if zero := [str(register) for register, value in registers if _is_zero(value)]:
             show_line(out, f"{' and '.join(zero)}: zero, nothing of the image extends it")
         if events:
-            for register, value in registers.items():
-                for title, one in _each(f"{platform} {register}", value):
+            for register, value in registers:
+                for title, one in _each(f"{', '.join(platforms)} {register}", value):
                     out.print()
                     _show_events(title, one, out)
+    notes = [(known.name, known.note) for known in PLATFORMS if known.name in measurements.platforms and known.note]
+    if notes:
+        out.print()
+    for note in dict.fromkeys(note for _, note in notes):
+        names = ", ".join(name for name, other in notes if other == note)
+        show_line(out, styled(f"{names}: {note}", "yellow"))
+
+
+def _distinct(measurements: Measurements) -> dict[tuple[str, ...], list[tuple[Register, RegisterValue]]]:
+    """Each register that is the same on several platforms once, under all their names; in the order of the first of them."""
+    platforms: dict[tuple[Register, RegisterValue], list[str]] = {}
+    for platform, registers in measurements.platforms.items():
+        for register, value in registers.items():
+            platforms.setdefault((register, value), []).append(platform)
+    found: dict[tuple[str, ...], list[tuple[Register, RegisterValue]]] = {}
+    for item, names in platforms.items():
+        found.setdefault(tuple(names), []).append(item)
+    return found
 
 
 def _is_zero(value: RegisterValue) -> bool:
@@ -131,6 +149,11 @@ def show_inspection(facts: UkiFacts, out: Console) -> None:
     rows = [(styled(row.name), styled(row.size_bytes), styled(row.sha256.hex)) for row in facts.sections]
     show_table(out, ("section", "bytes", "sha256"), rows)
     show_unmeasured(facts.unmeasured_inputs, out)
+
+
+def render_comparison(report: ComparisonReport) -> bytes:
+    """What `compare --json` prints for a file, or for claims."""
+    return json_report.render_comparison(report)
 
 
 def show_comparison(report: ComparisonReport, out: Console, *, reference: ReferenceValues | None = None) -> None:

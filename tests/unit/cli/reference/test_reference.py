@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from builders import documents, keys
+from builders.published_schemas import problems
 from teekit_verify.cli.app import main
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.documents import create, model
@@ -103,6 +104,7 @@ def test_a_broken_signature_names_whose_it_claims_to_be(
     signature.write_text(lying)
     assert _verify(ref, trusted, "--json") == ExitStatus.DOES_NOT_HOLD
     fields: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert problems("signature-check-v1", fields) == []
     assert fields["exit_status"] == 1
     assert fields["signatures"] == [
         {"standing": "bad signature", "owner": "alice", "key_id": keys.signing_key("alice").id}

@@ -13,7 +13,7 @@ from teekit_verify.cli.options import shared
 from teekit_verify.core.outcome import ExitStatus
 
 if TYPE_CHECKING:
-    from teekit_verify.rebuild.lock import EnvironmentIdentity
+    from teekit_verify.api import EnvironmentIdentity
 
 env = typer.Typer(help="The pinned environment: build, show, lock or enter it.", rich_markup_mode=None)
 
@@ -40,10 +40,9 @@ def show(
     source: shared.SourceOption = None, json_output: shared.JsonOption = False, debug: shared.DebugOption = False
 ) -> ExitStatus:
     """Show what the lock names: store path, NAR hash and packages."""
-    from teekit_verify.rebuild import lock
-    from teekit_verify.rebuild.project import Project
+    from teekit_verify import api
 
-    locked = lock.load(Project.find(source).environment_lock)
+    locked = api.environment_lock(source)
     if json_output:
         typer.echo(locked.dump().decode(), nl=False)
         return ExitStatus.HOLDS

@@ -39,6 +39,6 @@ def mkosi(
 
     It is built as a rebuild would. Its files go to build/ in the checkout.
     """
-    from teekit_verify.rebuild.by_hand import become_mkosi
+    from teekit_verify import api
 
-    become_mkosi(shared.provision(source, mirror, snapshot_archive, npm_registry), arguments)
+    api.become_mkosi(shared.provision(source, mirror, snapshot_archive, npm_registry), arguments)

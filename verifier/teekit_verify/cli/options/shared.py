@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -15,11 +13,7 @@ from teekit_verify.core.errors import printable, shown
 from teekit_verify.core.url import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from teekit_verify.rebuild.images import Target
-    from teekit_verify.rebuild.provision import Provision
-    from teekit_verify.rebuild.subject import Subject
+    from teekit_verify.api import Provision
 
 Kernel = Literal["debian", "source"]
 SNAPSHOT_ARCHIVE = "https://snapshot.debian.org/archive"
@@ -114,48 +108,20 @@ def provision(
     inputs: list[str] | None = None,
 ) -> Provision:
     """What the commands that bring the environment or packages start from."""
-    from teekit_verify.rebuild import inputs_places
-    from teekit_verify.rebuild.npm import configured_registry, installed_default
-    from teekit_verify.rebuild.project import Project
-    from teekit_verify.rebuild.provision import Provision
+    from teekit_verify import api
     from teekit_verify.report.progress import StderrProgress
 
-    return Provision(
-        Project.find(source),
+    return api.provision(
+        source,
         cache_directory(),
         StderrProgress(),
-        mirror,
-        snapshot_archive,
-        npm_registry
-        or configured_registry((Path.home() / ".npmrc", *_NPM_SETTINGS))
-        or installed_default(None if (npm := shutil.which("npm")) is None else Path(npm)),
-        inputs=tuple(map(inputs_places.parse, inputs or ())),
+        mirror=mirror,
+        snapshot_archive=snapshot_archive,
+        npm_registry=npm_registry,
+        npm_settings=(Path.home() / ".npmrc", *_NPM_SETTINGS),
+        npm=None if (npm := shutil.which("npm")) is None else Path(npm),
+        inputs=inputs or (),
     )
-
-
-@contextmanager
-def release_subject(bringing: Provision, release: str, repository: str | None) -> Iterator[Subject]:
-    """A release with its source, which is there while the block lasts."""
-    from teekit_verify.rebuild.subject import Choice, find_subject
-    from teekit_verify.rebuild.workspace import Workspace
-
-    bringing.cache.mkdir(parents=True, exist_ok=True)
-    # Nothing is built, so it does not matter who chose the tools.
-    choice = Choice(
-        "", (), None, release, None, repository, None, None, allow_dirty=False, allow_foreign_environment=True
-    )
-    with tempfile.TemporaryDirectory(dir=bringing.cache) as folder:
-        yield find_subject(choice, bringing, Workspace(Path(folder)))
-
-
-def release_commit(source: Path | None, release: str | None) -> str | None:
-    """The commit of a release, where one is named. Raises TeekitError if this checkout does not know the release."""
-    from teekit_verify.documents.release import load_release
-    from teekit_verify.rebuild.project import Project
-
-    if release is None:
-        return None
-    return load_release(Project.find(source).references / "releases", release)[0].commit
 
 
 def say(text: str) -> None:
@@ -176,16 +142,10 @@ def say_warning(message: str) -> None:
 
 
 def profiles_of(kernel: Kernel, profile: str | None) -> tuple[str, ...]:
-    from teekit_verify.rebuild.images import DEBIAN_KERNEL
+    """The mkosi profiles that the two options choose."""
+    from teekit_verify import api
 
-    return tuple(name for name in (profile, DEBIAN_KERNEL if kernel == "debian" else None) if name)
-
-
-def find_target(image: str, kernel: Kernel, profile: str | None) -> Target:
-    """Raises TeekitError for an image or a profile that there is not."""
-    from teekit_verify.rebuild import images
-
-    return images.find_target(image, profiles_of(kernel, profile))
+    return tuple(name for name in (profile, api.DEBIAN_KERNEL if kernel == "debian" else None) if name)
 
 
 def require_no_options(context: typer.Context) -> None:

@@ -11,7 +11,7 @@ import typer
 from teekit_verify.cli.options.shared import say
 
 if TYPE_CHECKING:
-    from teekit_verify.reference.signing.keys import SigningKey
+    from teekit_verify.api import SigningKey
 
 KeyOption = Annotated[
     Path, typer.Option("--key", metavar="FILE", help="Your private key: a PEM file, Ed25519 or ECDSA P-256.")
@@ -40,9 +40,9 @@ def day(on: datetime | None) -> date:
 
 def signing_key(path: Path) -> SigningKey:
     """The key, and a warning if others can read it."""
-    from teekit_verify.reference.signing import keys
+    from teekit_verify import api
 
-    key = keys.load_signing_key(path)
-    if keys.readable_by_others(path):
+    key, readable_by_others = api.load_signing_key(path)
+    if readable_by_others:
         say(f"warning: other users can read {path}: chmod 600 {path}")
     return key

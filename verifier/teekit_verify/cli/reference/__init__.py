@@ -30,10 +30,10 @@ def check(file: FileArgument, google_root: GoogleRootOption = None, debug: Debug
 
     Exit status: 0 it is, 2 it is not.
     """
-    from teekit_verify.reference.formats import load_published
+    from teekit_verify import api
     from teekit_verify.report.published_report import summary, warnings
 
-    published = load_published(file, google_root_at(google_root))
+    published = api.load_reference_values(file, root=google_root_at(google_root)).published
     typer.echo(f"{printable(summary(published))}, well formed: {published.format}")
     for line in warnings(published):
         say_warning(line)
@@ -47,23 +47,21 @@ def show(
     debug: DebugOption = False,
 ) -> ExitStatus:
     """Show the release, artifacts, registers and policies of a file."""
-    from teekit_verify.documents import load
-    from teekit_verify.documents.create import dump_reference
-    from teekit_verify.reference import formats
+    from teekit_verify import api
     from teekit_verify.report import layout, published_report, reference_report
 
-    published = formats.load_published(file, google_root_at(google_root))
-    out = layout.console(sys.stdout)
-    if published.format == formats.native.FORMAT.name:
-        document = load.load_reference(file)
-        if json_output:
-            typer.echo(dump_reference(document).decode(), nl=False)
-        else:
-            reference_report.show(document, out)
-    elif json_output:
-        typer.echo(published_report.render_published(published).decode(), nl=False)
+    found = api.load_reference_values(file, root=google_root_at(google_root))
+    if json_output:
+        document = (
+            published_report.render_published(found.published)
+            if found.own is None
+            else reference_report.render(found.own)
+        )
+        typer.echo(document.decode(), nl=False)
+    elif found.own is None:
+        published_report.show_published(found.published, layout.console(sys.stdout))
     else:
-        published_report.show_published(published, out)
+        reference_report.show(found.own, layout.console(sys.stdout))
     return ExitStatus.HOLDS
 
 

@@ -53,24 +53,19 @@ def create(
 
     It holds the inputs, the artifacts and the predicted registers. Registers that no guest can match are warned of.
     """
-    from teekit_verify.core.files import write_named
-    from teekit_verify.documents.create import create_reference, dump_reference, require_measured_from
-    from teekit_verify.documents.load import load_measurements
-    from teekit_verify.prediction.given_apps import accepting
-    from teekit_verify.record.publishable import load_publishable
-    from teekit_verify.reference.formats import load_published
+    from teekit_verify import api
     from teekit_verify.report.published_report import warnings
 
-    build, measured, source = load_publishable(report, commit)
-    more = [load_measurements(path) for path in measurements or ()]
-    require_measured_from(build, more)
-    given = RunsOptions(manifest, hostname).given
-    document = create_reference(release=release, commit=source, build=build, measurements=[measured, *more])
-    if given is not None:
-        document = accepting(document, given, release)
-    write_named(output, dump_reference(document))
+    written = api.create_reference(
+        report,
+        release=release,
+        output=output,
+        commit=commit,
+        measurements=measurements or (),
+        given=RunsOptions(manifest, hostname).given,
+    )
     say(f"wrote {output}")
-    for line in warnings(load_published(output)):
+    for line in warnings(written):
         say_warning(line)
     return ExitStatus.HOLDS
 
@@ -93,12 +88,8 @@ def add(
     They are of an artifact that the file lists, on the same machines with another firmware, or on more machines. What belongs
     together stays together: a machine must match all the old values or all the new ones.
     """
-    from teekit_verify.core.files import write_named
-    from teekit_verify.documents.create import dump_reference
-    from teekit_verify.documents.load import load_measurements, load_reference
-    from teekit_verify.reference.extend import add_values
+    from teekit_verify import api
 
-    document = add_values(load_reference(file), load_measurements(measurements), label)
-    write_named(output, dump_reference(document))
+    api.extend_reference(file, measurements, label=label, output=output)
     say(f"wrote {output}")
     return ExitStatus.HOLDS

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import Blob, first_difference
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
+from teekit_verify.core.files import walk
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
 from teekit_verify.explanation.formats.fields import compare_field
@@ -63,7 +64,7 @@ def _listed(folder: Path) -> Found:
     def failed(error: OSError) -> None:
         raise TeekitError(f"{error.filename}: cannot be read: {error.strerror}") from error
 
-    for root, folders, files in os.walk(folder, onerror=failed):
+    for root, folders, files in walk(folder, failed):
         for name in [*folders, *files]:
             path = os.path.join(root, name)  # noqa: PTH118 - names may be no Unicode
             found[os.path.relpath(path, folder)] = os.lstat(path)

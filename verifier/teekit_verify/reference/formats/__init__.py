@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from teekit_verify.core.opened import OpenedInput
     from teekit_verify.reference.google_signature import TrustedRoot
 
 FORMATS: tuple[Format, ...] = (
@@ -65,7 +66,15 @@ def load_published(path: Path, root: TrustedRoot | None = None) -> PublishedFile
 
 def read_source(path: Path, root: TrustedRoot | None = None) -> Source:
     """The bytes, and their JSON if they begin like some. Raises TeekitError for what cannot be read or is no JSON then."""
-    data = codec.read_bounded(path)
+    return _source(codec.read_bounded(path), path, root)
+
+
+def source_in(file: OpenedInput) -> Source:
+    """The same of an opened file."""
+    return _source(file.whole(codec.MAX_DOCUMENT_BYTES, codec.WHAT), file.path, None)
+
+
+def _source(data: bytes, path: Path, root: TrustedRoot | None) -> Source:
     json = codec.bounded_json(data, str(path)) if data.lstrip()[:1] in {b"{", b"["} else None
     return Source(str(path), data, json, root)
 

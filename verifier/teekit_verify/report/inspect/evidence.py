@@ -1,27 +1,18 @@
-"""Quotes, event logs and their comparison, for people and as JSON. Nothing here says that evidence is acceptable."""
+"""Quotes, event logs and HCL reports, for people and as JSON. Nothing here says that evidence is acceptable."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
 
-from teekit_verify.appraisal.facts import RegisterCheck
-from teekit_verify.appraisal.log_texts import forged_texts
 from teekit_verify.core.digest import Algorithm, Digest
-from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.evidence.td_attributes import xfam_names
 from teekit_verify.record.json_report import plain
 from teekit_verify.registers.registers import MRTD, RTMR_COUNT, rtmr
 from teekit_verify.report import boot_report
-from teekit_verify.report.layout import STATUS_STYLES, STYLES, show_line, show_lines, show_table, styled
-from teekit_verify.wording.checks import detail_of
+from teekit_verify.report.layout import show_line, show_table, styled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from teekit_verify.appraisal.facts import Check
-    from teekit_verify.appraisal.guest.eventlog import LogComparison
-    from teekit_verify.evidence.eventlog import EventLog
     from teekit_verify.evidence.files import Evidence
     from teekit_verify.evidence.hcl import HclReport
     from teekit_verify.evidence.quote import Quote
@@ -30,83 +21,6 @@ if TYPE_CHECKING:
 EVIDENCE_SCHEMA = "teekit-verify/evidence/v1"
 NOT_VERIFIED = "not verified"
 """What is said of a quote's signature by everything that only reads the quote."""
-
-_QUOTE_WORDS = {
-    ExitStatus.HOLDS: "EQUAL: the event log replays to the quote's RTMRs (the quote's signature is not verified)",
-    ExitStatus.DOES_NOT_HOLD: "DIFFERENT: this is not the event log of the quote's RTMRs",
-    ExitStatus.NO_VERDICT: "NOT ALL COMPARED: the event log replays to the quote's RTMRs, but one of them is not in it",
-}
-_FORGED_WORDS = "FORGED: the log was changed after it was measured: believe none of its texts"
-_LOG_WORDS = {
-    ExitStatus.HOLDS: "EQUAL: both event logs have the same events",
-    ExitStatus.DOES_NOT_HOLD: "DIFFERENT: the event logs part",
-}
-
-
-def exit_status(*comparisons: LogComparison | None, logs: Iterable[EventLog] = ()) -> ExitStatus:
-    """What does not hold anywhere does not hold, nor does a log with a forged text; without a comparison it was read, and that is all."""
-    found = {comparison.status for comparison in comparisons if comparison}
-    if any(forged_texts(log) for log in logs):
-        found.add(ExitStatus.DOES_NOT_HOLD)
-    return next(
-        (status for status in (ExitStatus.DOES_NOT_HOLD, ExitStatus.NO_VERDICT) if status in found), ExitStatus.HOLDS
-    )
-
-
-def show_comparisons(
-    quoted: LogComparison | None, expected: LogComparison | None, out: Console, *, logs: Sequence[EventLog] = ()
-) -> None:
-    forged = any(forged_texts(log) for log in logs)
-    for comparison, heading, words in ((quoted, "quote", _QUOTE_WORDS), (expected, "expected", _LOG_WORDS)):
-        if comparison is not None:
-            _show_comparison(comparison, heading, words if not forged else _forged(words), out)
-    if forged:
-        show_line(out, styled(_FORGED_WORDS, STATUS_STYLES[ExitStatus.DOES_NOT_HOLD]))
-
-
-def _forged(words: dict[ExitStatus, str]) -> dict[ExitStatus, str]:
-    """Digests that are equal are no good news about a log with other texts than they were made of."""
-    return {**words, ExitStatus.HOLDS: "the digests lead to these values"}
-
-
-def _show_comparison(comparison: LogComparison, heading: str, words: dict[ExitStatus, str], out: Console) -> None:
-    rows = [
-        (
-            styled(_register(check)),
-            styled(check.expected),
-            styled(f"{check.outcome.value} {detail_of(check)}".rstrip(), STYLES[check.outcome]),
-        )
-        for check in comparison.checks
-    ]
-    out.print()
-    show_table(
-        out, ("register", f"value in the {heading}" if heading == "quote" else "expected value", "replayed"), rows
-    )
-    out.print()
-    show_line(out, styled(words[comparison.status], STATUS_STYLES[comparison.status]))
-    show_lines(comparison.differences, out)
-
-
-def _register(check: Check) -> str:
-    subject = check.subject
-    assert isinstance(subject, RegisterCheck)  # noqa: S101 - logs have registers
-    return str(subject.register) if subject.bank is None else f"{subject.register} {subject.bank.value}"
-
-
-def render_comparisons(
-    quoted: LogComparison | None, expected: LogComparison | None, *, logs: Sequence[EventLog] = ()
-) -> dict[str, object]:
-    """What `replay --json` adds: `quote` and `against`, each with its checks and differences, and the exit status."""
-    document: dict[str, object] = {}
-    if quoted is not None:
-        document["quote"] = {"signature": NOT_VERIFIED, **_fields(quoted)}
-    if expected is not None:
-        document["against"] = _fields(expected)
-    return {**document, "exit_status": int(exit_status(quoted, expected, logs=logs))}
-
-
-def _fields(comparison: LogComparison) -> dict[str, object]:
-    return {"checks": plain(comparison.checks), "differences": list(comparison.differences)}
 
 
 def show_evidence(evidence: Evidence, out: Console, *, events: bool = False) -> None:

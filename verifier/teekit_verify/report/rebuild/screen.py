@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.rebuild.verdict import Verdict
 from teekit_verify.core.outcome import Outcome
+from teekit_verify.record import json_report
 from teekit_verify.report.console import Text
 from teekit_verify.report.html.registers import WORST_FIRST, register_state, state_word
 from teekit_verify.report.layout import STATUS_STYLES, STYLES, shortened, show_line, styled
@@ -38,6 +39,11 @@ _SERVED = (
     *("registers", "artifacts", "checks", "warnings"),
 )
 """Who gets room first, when there is not enough for all."""
+
+
+def render(report: RebuildReport) -> bytes:
+    """What `rebuild --json` prints, which is report.json."""
+    return json_report.render_rebuild(report)
 
 
 def show(report: RebuildReport, out: Console) -> None:

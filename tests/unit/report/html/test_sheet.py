@@ -1,0 +1,80 @@
+"""Pages of what a command shows: the same lines and tables, and nothing that a stranger wrote is more than text."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+import pytest
+
+from builders import eventlog as build
+from teekit_verify.cli.app import main
+from teekit_verify.core.outcome import ExitStatus
+from teekit_verify.report.html.sheet import render_sheet
+from teekit_verify.report.layout import show_line, show_table, styled
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from teekit_verify.report.console import Console
+
+HOSTILE = "\"'><script>alert(1)</script>\x1b[31m\u202e{{ 7 * 7 }}"
+
+
+def show(out: Console) -> None:
+    show_line(out, styled(HOSTILE, "bold red"))
+    show_line(out, "indented", indent=2)
+    out.print()
+    show_table(out, ("", "what"), [(styled("1"), styled(HOSTILE, "green"))])
+
+
+class Tags(HTMLParser):
+    def __init__(self, data: bytes) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.text = ""
+        self.feed(data.decode())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        assert not [name for name, _ in attrs if name.startswith("on") or name in {"src", "href"}]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_foreign_text_is_only_text() -> None:
+    page = Tags(render_sheet(HOSTILE, ExitStatus.HOLDS, show))
+    assert not {"script", "img"} & set(page.tags)
+    assert page.text.count(r"<script>alert(1)</script>\x1b[31m\u202e{{ 7 * 7 }}") == 4
+    assert page.tags.count("table") == 1
+    assert page.tags.count("th") == 1  # a heading without a word is none
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(ExitStatus.HOLDS, "Yes:"), (ExitStatus.DOES_NOT_HOLD, "No:"), (ExitStatus.NO_VERDICT, "No verdict:")],
+)
+def test_the_exit_status_is_the_headline(status: ExitStatus, words: str) -> None:
+    assert re.search(rf"EXIT STATUS {int(status)}</p>\s*<h1>{words}", render_sheet("x", status, show).decode())
+
+
+def test_the_page_of_a_quote_has_all_that_the_terminal_has(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "quote.html"
+    quote = str(build.ASSETS.parent / "quotes/gcp-c3-standard-4.bin")
+    status = main(["quote", quote, "--html", str(page)])
+    shown = capsys.readouterr().out
+    text = " ".join(Tags(page.read_bytes()).text.split())
+    assert f"EXIT STATUS {int(status)}" in text
+    words = [line.split()[0] for line in shown.splitlines() if line.strip()]
+    assert [word for word in words if word not in text] == []
+
+
+def test_the_page_of_a_comparison(tmp_path: Path) -> None:
+    one, other = tmp_path / "a", tmp_path / "b"
+    one.write_bytes(b"one")
+    other.write_bytes(b"two")
+    page = tmp_path / "page.html"
+    assert main(["explain", str(one), str(other), "--no-diffoscope", "--html", str(page)]) == ExitStatus.DOES_NOT_HOLD
+    assert "DIFFERENT: A and B differ in 1 place" in page.read_text(encoding="utf-8")

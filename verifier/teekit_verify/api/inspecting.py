@@ -1,0 +1,146 @@
+"""Inspection: what any file is that this program reads, and what is in it. It never says whether that is acceptable."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from teekit_verify.artifacts import disk as disks
+from teekit_verify.artifacts.disk import ArtifactKind
+from teekit_verify.artifacts.pe import raw_end
+from teekit_verify.artifacts.tdvf import is_firmware
+from teekit_verify.artifacts.uki import uki_in
+from teekit_verify.core.errors import TeekitError, UnsupportedInputError
+from teekit_verify.core.opened import open_input
+from teekit_verify.documents.identify import inspect_document, is_document, names_schema
+from teekit_verify.documents.model import MEASUREMENTS_SCHEMA
+from teekit_verify.evidence.files import evidence_in, holds_evidence
+from teekit_verify.inspection.disk import inspect_disk
+from teekit_verify.inspection.uki import uki_facts
+from teekit_verify.prediction.firmware import inspect_opened
+from teekit_verify.reference.identify import inspect_published, is_published
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from teekit_verify.core.opened import OpenedInput
+    from teekit_verify.documents.identify import DocumentFacts
+    from teekit_verify.evidence.files import Evidence
+    from teekit_verify.inspection.disk import DiskFacts
+    from teekit_verify.inspection.uki import UkiFacts
+    from teekit_verify.prediction.firmware import FirmwareInspection
+    from teekit_verify.reference.identify import PublishedFacts
+
+    Inspected = UkiFacts | DiskFacts | FirmwareInspection | DocumentFacts | PublishedFacts | Evidence
+
+_PE_HEADERS_BYTES = 1 << 16
+
+
+class FileKind(Enum):
+    """What a file turns out to be. CUT_OFF: a UKI that ends before its sections do."""
+
+    FOLDER = "folder"
+    EMPTY = "empty"
+    CUT_OFF = "cut off"
+    UKI = "UKI"
+    DISK = "disk"
+    FIRMWARE = "firmware"
+    QUOTE = "quote"
+    LOG = "event log"
+    REFERENCE = "reference"
+    DOCUMENT = "document"
+
+
+def inspect(path: Path) -> Inspected:
+    """What is in a file, by its content, from one opening of it. A new kind is one branch here.
+
+    Raises TeekitError for a kind that is not known, and for malformed files.
+    """
+    with open_input(path) as file:
+        kind = _artifact_kind(file)
+        if kind is ArtifactKind.UKI:
+            with uki_in(file) as uki:
+                return uki_facts(file.name, uki)
+        if kind is not None:
+            return inspect_disk(file)
+        if is_firmware(file):
+            return inspect_opened(file)
+        if is_document(file):
+            return inspect_document(file)
+        if is_published(file):
+            return inspect_published(file)
+        return evidence_in(file)
+
+
+def _artifact_kind(file: OpenedInput) -> ArtifactKind | None:
+    """UKI or disk; None for another kind that is known."""
+    try:
+        return disks.artifact_kind(file)
+    except UnsupportedInputError:
+        if is_firmware(file) or is_document(file) or holds_evidence(file) or is_published(file):
+            return None
+        raise
+
+
+def identify(path: Path) -> FileKind | None:
+    """What a file is, without reading all of it, for a command that is for another kind. None for what is not known or not there."""
+    if path.is_dir():
+        return FileKind.FOLDER
+    if not path.is_file():
+        return None
+    if path.stat().st_size == 0:
+        return FileKind.EMPTY
+    try:
+        with open_input(path) as file:
+            return _kind(file)
+    except TeekitError:
+        return None
+
+
+def _kind(file: OpenedInput) -> FileKind | None:
+    for ask in (_artifact, _firmware, _evidence, _document):
+        try:
+            if (found := ask(file)) is not None:
+                return found
+        except TeekitError:
+            continue
+    return None
+
+
+def _artifact(file: OpenedInput) -> FileKind | None:
+    return _program(file) if disks.artifact_kind(file) is ArtifactKind.UKI else FileKind.DISK
+
+
+def _program(file: OpenedInput) -> FileKind | None:
+    """Of what begins as a PE file does; None for one without a kernel, of which the reader's own error says more."""
+    try:
+        with uki_in(file):
+            return FileKind.UKI
+    except UnsupportedInputError:
+        return None
+    except TeekitError:
+        end = raw_end(file.beginning(_PE_HEADERS_BYTES))
+        if end is not None and end > file.size_bytes:
+            return FileKind.CUT_OFF
+        raise
+
+
+def _firmware(file: OpenedInput) -> FileKind | None:
+    return FileKind.FIRMWARE if is_firmware(file) else None
+
+
+def _evidence(file: OpenedInput) -> FileKind | None:
+    if not holds_evidence(file):
+        return None
+    found = evidence_in(file)
+    if found.quote is not None:
+        return FileKind.QUOTE
+    return None if found.log is None else FileKind.LOG
+
+
+def _document(file: OpenedInput) -> FileKind | None:
+    if names_schema(file, MEASUREMENTS_SCHEMA):
+        return FileKind.DOCUMENT
+    if is_published(file):
+        return FileKind.REFERENCE
+    return FileKind.DOCUMENT if is_document(file) else None
