@@ -3,12 +3,12 @@
 Predicate https://tinfoil.sh/predicate/snp-tdx-multiplatform/v1 (tinfoilsh/measure-image-action, tinfoil-deployment.json), bare or
 in an in-toto statement; and tinfoilsh/verifier, attestation/attestation.go, Measurement: `type` and `registers`. A TDX guest
 must have RTMR1 and RTMR2 of it, and its RTMR3 must be zero (tinfoilsh/tinfoil-conformance, vectors/measurement, 120 to 123).
-Statements come signed by Sigstore, which is not checked here: the file is as good as the way it came.
+Statements come signed by Sigstore, alone or in their bundle. The signature is not checked here: the file is as good as the way it came.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -17,6 +17,7 @@ from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.documents import fields
 from teekit_verify.prediction.platforms.qemu import QEMU
 from teekit_verify.reference.formats.base import STRICT, UNMENTIONED, Format, HexSha384, Source, match
+from teekit_verify.reference.formats.envelope import NOT_CHECKED, inside
 from teekit_verify.reference.published import ReferenceValues
 from teekit_verify.registers.registers import MRTD, rtmr
 
@@ -87,12 +88,23 @@ class _Measurement:
 
 
 def _recognises(source: Source) -> bool:
+    within = inside(source)
+    return _is_bare(source) or (within is not None and _is_bare(within))
+
+
+def _is_bare(source: Source) -> bool:
     found = source.json if isinstance(source.json, dict) else {}
     kinds = (found.get("predicateType"), found.get("type"))
     return "snp_measurement" in found or any(isinstance(kind, str) and kind.startswith(_PREFIX) for kind in kinds)
 
 
 def _read(source: Source) -> Sequence[ReferenceValues]:
+    if not _is_bare(source) and (within := inside(source)) is not None:
+        return tuple(replace(values, not_compared=(NOT_CHECKED, *values.not_compared)) for values in _read_bare(within))
+    return _read_bare(source)
+
+
+def _read_bare(source: Source) -> Sequence[ReferenceValues]:
     assert isinstance(source.json, dict)  # noqa: S101 - recognised
     if "registers" in source.json:
         return (_of_list(source, source.parse(_Measurement)),)
