@@ -6,6 +6,7 @@ is, and whom to trust. Profile devtools, for the shell that starts the renewal, 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import socket
@@ -14,10 +15,12 @@ import time
 import urllib.request
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from builders import acme, direct_boot
 from builders.cpio import DIRECTORY, Entry, build_cpio
@@ -26,7 +29,8 @@ from builders.network import own_network
 from builders.tools import require
 from teekit_verify.boot import qemu
 from teekit_verify.boot.running import running_qemu
-from teekit_verify.local.servers import METADATA_PORT, Metadata, serving
+from teekit_verify.local.dummy_quote import DummySigner
+from teekit_verify.local.servers import METADATA_PORT, QUOTE_PORT, DummyQuotes, Metadata, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 NAMES = ("first.example", "second.example")
+NONCE = "c3" * 32
 KETTLE = "usr/lib/kettle"
 HOST = "10.0.2.2"  # as the guest calls it
 _BOOT_SECONDS, _ANSWER_SECONDS, _COMMAND_SECONDS = 600, 60, 300
@@ -51,6 +56,15 @@ class Guest:
     def certificate(self, name: str) -> x509.Certificate:
         with self._connected(name) as sock:
             return x509.load_der_x509_certificate(sock.getpeercert(binary_form=True) or b"")
+
+    def attestation(self, name: str) -> tuple[dict[str, object], x509.Certificate]:
+        """What the machine says of itself over a connection, and the certificate of that connection."""
+        with self._connected(name) as sock:
+            request = f"GET /.well-known/teekit/attestation?nonce={NONCE} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n"
+            sock.sendall(request.encode())
+            head, _, body = b"".join(iter(lambda: sock.recv(65536), b"")).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 "), head
+            return json.loads(body), x509.load_der_x509_certificate(sock.getpeercert(binary_form=True) or b"")
 
     def get(self, name: str) -> bytes:
         """Status line, headers and body of the answer."""
@@ -87,6 +101,8 @@ def guest(devtools_image: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         stack.enter_context(own_network())
         authority = stack.enter_context(acme.authority(folder / "authority", HOST))
         stack.enter_context(serving(METADATA_PORT, Metadata(hostname=",".join(NAMES)).answer))
+        signer = DummySigner.create(datetime.now(UTC))
+        stack.enter_context(serving(QUOTE_PORT, DummyQuotes(lambda data: signer.quote(data, {})).answer))
         https_port = free_ports(1)
         machine = direct_boot.machine_in(folder, ((authority.http_port, 80), (https_port, 443)))
         argv = direct_boot.argv(
@@ -148,9 +164,27 @@ def certificate_after(guest: Guest, first: x509.Certificate) -> x509.Certificate
         time.sleep(0.5)
 
 
+def test_the_machine_says_which_key_this_connection_has(guest: Guest) -> None:
+    """On every name, with a kettle behind it or none."""
+    for name in NAMES:
+        require_bound(*guest.attestation(name))
+
+
+def require_bound(answer: dict[str, object], certificate: x509.Certificate) -> None:
+    """docs/app-identity.md."""
+    key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    digest = hashlib.sha256(key).digest()
+    assert (answer["nonce"], answer["tls_key_sha256"], answer["hostnames"]) == (NONCE, digest.hex(), list(NAMES))
+    bound = b"teekit guest report data v1" + bytes(1) + bytes.fromhex(NONCE) + digest
+    assert answer["report_data"] == hashlib.sha512(bound).hexdigest()
+
+
 def test_a_certificate_is_renewed_and_nginx_shows_the_new_one(guest: Guest) -> None:
     first = guest.certificate(NAMES[0])
     assert guest.run("systemctl start cert-renew.service") == 0
     second = certificate_after(guest, first)
     assert second.public_key() != first.public_key()
     assert guest.get(NAMES[0]).startswith(b"HTTP/1.1 200 ")
+    answer, certificate = guest.attestation(NAMES[0])
+    assert certificate == second
+    require_bound(answer, certificate)

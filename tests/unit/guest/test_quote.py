@@ -221,6 +221,14 @@ def test_it_says_that_it_is_there() -> None:
         assert server.ask("GET", "/healthz") == (200, {"status": "ok"})
 
 
+def test_an_app_can_have_the_log_of_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout, "RUNTIME_LOG", tmp_path / "runtime-log")
+    with service(made) as server:
+        assert server.ask("GET", "/runtime-log") == (503, {"error": "there is no log"})
+        layout.RUNTIME_LOG.write_text("\x1e{}\n")
+        assert server.ask("GET", "/runtime-log") == (200, {"runtime_log": "\x1e{}\n"})
+
+
 def test_without_a_tsm_there_is_no_quote_and_no_pretence(tmp_path: Path) -> None:
     with service(lambda data: tsm.quote(data, tmp_path / "report")) as server:
         status, answer = server.ask("GET", f"/quote?report_data={HEX}")
