@@ -12,7 +12,7 @@ from builders.cpio import Entry, build_cpio
 from builders.progress import Recorder
 from builders.uki import build_uki
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.local.image_apps import require_apps_of_image
+from teekit_verify.local.image_apps import IMAGE_MANIFEST, file_of_image, require_apps_of_image
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,3 +76,10 @@ def test_what_is_no_manifest_is_for_the_guest_to_refuse(uki: Path, given: bytes)
     progress = Recorder()
     require_apps_of_image([given, manifest(OTHER, "http://a.example/app.js")], uki, progress)
     assert progress.said == []
+
+
+def test_a_file_of_the_image(uki: Path) -> None:
+    """The last one counts here as well; the image's own manifest is read so."""
+    assert file_of_image(uki, "/usr/lib/kettle/app.js") == APP
+    with pytest.raises(TeekitError, match=f"the image has no {IMAGE_MANIFEST}"):
+        file_of_image(uki, IMAGE_MANIFEST)
