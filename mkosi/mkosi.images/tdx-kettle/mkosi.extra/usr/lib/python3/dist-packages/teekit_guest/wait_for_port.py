@@ -6,7 +6,7 @@ import socket
 import sys
 import time
 
-SECONDS = 60.0
+SECONDS = 180.0
 PAUSE_SECONDS = 0.1
 
 
