@@ -283,9 +283,6 @@ def test_the_tpms_quote_is_over_the_same_question(answer: dict[str, Any], tmp_pa
     assert done.returncode == 0, done.stderr
 
 
-STEPS = ("bound", "logs", "registers", "apps")
-
-
 def guest_says(
     running: dict[str, Any], image: Path, folder: Path, manifest: bytes, capsys: pytest.CaptureFixture[str]
 ) -> dict[str, str]:
@@ -306,8 +303,8 @@ def test_the_printed_command_refuses_only_that_the_quote_is_a_dummy(
 ) -> None:
     manifest = b64decode(fetched(f"{running['metadata']}/manifest"))
     said = guest_says(running, devtools_image, tmp_path, manifest, capsys)
-    assert {step: said[step] for step in STEPS} == dict.fromkeys(STEPS, "match"), said
-    assert said["authentic"] == "mismatch"
+    assert {step for step, outcome in said.items() if outcome in {"mismatch", "error"}} == {"authentic"}, said
+    assert (said["logs"], said["apps"]) == ("match", "match"), said
 
 
 def test_an_app_with_another_byte_is_not_what_runs(
@@ -317,8 +314,7 @@ def test_an_app_with_another_byte_is_not_what_runs(
     fields = json.loads(b64decode(fetched(f"{running['metadata']}/manifest")))
     other = json.dumps({**fields, "sha256": hashlib.sha256(b"another byte").hexdigest()}).encode()
     said = guest_says(running, devtools_image, tmp_path, other, capsys)
-    assert (said["bound"], said["logs"]) == ("match", "match"), said
-    assert "mismatch" in {said["registers"], said["apps"]}
+    assert (said["logs"], said["apps"]) == ("match", "mismatch"), said
 
 
 AS_USER = 'python3 -I -c "import os; os.setgroups([]); os.setgid({user}); os.setuid({user}); {what}" 2>&1 | tail -1'

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import functools
+import hashlib
 import importlib.util
+import runpy
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -13,9 +15,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from builders import measuring
 from builders.http import serve
 from builders.quote_service import service
-from teekit_guest import tsm
+from builders.sysfs_rtmr import SysfsRtmr
+from teekit_guest import layout, measured_registers, tsm
 from teekit_guest.fetch import NobodyListens
 from teekit_guest.refusal import Refused
 from teekit_guest.tsm import NoTsm, Quote
@@ -116,6 +120,36 @@ def test_the_unit_runs_this_file_and_may_reach_the_host(dummy: ModuleType) -> No
     assert f"\nExecStart=\nExecStart=/usr/bin/python3 -I /{MODULE} quote\n" in unit  # the first empties the list
     assert f"\nExecStart=\nExecStart=/usr/bin/python3 -I /{MODULE} attestation\n" in other
     assert f"\nIPAddressAllow={host.hostname}\n" in unit
+
+
+def test_where_there_is_no_td_the_log_has_what_rtmr3_would_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a TD has its own."""
+    measuring.places(tmp_path, monkeypatch)
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    monkeypatch.setattr(
+        measured_registers, "of_this_machine", measured_registers.of_this_machine
+    )  # as it was, afterwards
+    (layout.GIVEN / "hostnames").write_bytes(b"")
+    assert runpy.run_path(str(EXTRA / "usr/lib/teekit/dummy_register.py"))["main"]() == 0
+    log = layout.RUNTIME_LOG.read_bytes()
+    assert [record["content"]["type"] for record in measuring.records(log)] == ["hostnames", "closed"]
+    value = bytes(48)
+    for kind in (b"hostnames", b"closed"):
+        value = hashlib.sha384(value + hashlib.sha384(b"teekit measured %s v1\0" % kind).digest()).digest()
+    assert measuring.replayed(log, "sha384", rtmr=3) == value.hex()
+
+
+def test_a_td_in_a_devtools_image_extends_its_own_register(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measuring.places(tmp_path, monkeypatch)
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    monkeypatch.setattr(measured_registers, "of_this_machine", measured_registers.of_this_machine)
+    (layout.GIVEN / "hostnames").write_bytes(b"")
+    register = SysfsRtmr(measured_registers.RTMR3, monkeypatch)
+    assert runpy.run_path(str(EXTRA / "usr/lib/teekit/dummy_register.py"))["main"]() == 0
+    assert len(register.writes) == 2
+    assert measuring.replayed(layout.RUNTIME_LOG.read_bytes(), "sha384", rtmr=3) == register.value.hex()
 
 
 def test_nothing_else_knows_of_dummy_quotes() -> None:
