@@ -267,7 +267,12 @@ def test_pcr_15_of_the_tpm_is_what_was_measured_event_by_event(
     records = measuring.records(answer["runtime_log"].encode())
     for bank in ("sha256", "sha384"):
         digests = measured(running, bank)
-        logged = [one["digest"] for record in records for one in record["digests"] if one["hashAlg"] == bank]
+        logged = [
+            one["digest"]
+            for record in records
+            for one in record["digests"]
+            if record.get("pcr") == 15 and one["hashAlg"] == bank
+        ]
         assert logged == [digest.hex() for digest in digests]
         # As the kernel reads it from the TPM.
         assert ask_console(console, f"cat /sys/class/tpm/tpm0/pcr-{bank}/15").lower() == extended(digests, bank)
@@ -304,7 +309,8 @@ def test_the_printed_command_refuses_only_that_the_quote_is_a_dummy(
     manifest = b64decode(fetched(f"{running['metadata']}/manifest"))
     said = guest_says(running, devtools_image, tmp_path, manifest, capsys)
     assert {step for step, outcome in said.items() if outcome in {"mismatch", "error"}} == {"authentic"}, said
-    assert (said["logs"], said["apps"]) == ("match", "match"), said
+    # No log of the boot leads to RTMR0 to RTMR2 here: the firmware is not that of a TD.
+    assert (said["logs"], said["apps"]) == ("not checked", "match"), said
 
 
 def test_an_app_with_another_byte_is_not_what_runs(
@@ -314,7 +320,7 @@ def test_an_app_with_another_byte_is_not_what_runs(
     fields = json.loads(b64decode(fetched(f"{running['metadata']}/manifest")))
     other = json.dumps({**fields, "sha256": hashlib.sha256(b"another byte").hexdigest()}).encode()
     said = guest_says(running, devtools_image, tmp_path, other, capsys)
-    assert (said["logs"], said["apps"]) == ("match", "mismatch"), said
+    assert {step for step, outcome in said.items() if outcome == "mismatch"} >= {"authentic", "apps"}, said
 
 
 AS_USER = 'python3 -I -c "import os; os.setgroups([]); os.setgid({user}); os.setuid({user}); {what}" 2>&1 | tail -1'
