@@ -61,7 +61,7 @@ def _pages() -> Iterator[tuple[str, str]]:
 
 
 def _page(words: tuple[str, ...], command: Command) -> str:
-    context = command.context_class(command, info_name=" ".join(words))
+    context = command.context_class(command, info_name=" ".join(words), help_option_names=["-h", "--help"])
     summary, _, rest = (command.help or "").partition("\n\n")
     lines = [
         f'.TH "{"-".join(words).upper()}" "1" "" "teekit-verify {__version__}" "teekit-verify"',
