@@ -47,6 +47,8 @@ def analyze(root: Path, verb: str, *arguments: str) -> str:
 
 
 def test_systemd_finds_nothing_wrong(root: Path) -> None:
+    for unit in root.glob("usr/lib/systemd/system/*.service"):  # of the image's systemd, 257, which is not the host's
+        unit.write_text(unit.read_text().replace("BindLogSockets=no\n", ""))
     assert analyze(root, "verify", "--man=no", "--recursive-errors=no", *NAMES, "var-lib-kettle-0.mount") == ""
 
 
