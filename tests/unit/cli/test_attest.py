@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from builders import documents, keys, reports
 from builders import statements as sample
@@ -289,3 +290,50 @@ def test_foreign_text_is_escaped(tmp_path: Path, trusted: Path, capsys: pytest.C
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert "evil\\x1b[2J.efi" in out
+
+
+def test_folders_and_bundles_are_counted(tmp_path: Path, trusted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Bundles of a verdict alone, on one line and on several, as other programs write them."""
+    folder = tmp_path / "statements"
+    folder.mkdir()
+    (folder / "alice.intoto.jsonl").write_bytes(sample.statement_of("alice"))
+    (folder / "bob.sigstore.json").write_bytes(sample.bundle_of("bob"))
+    (folder / "bob.provenance.sigstore.json").write_bytes(sample.bundle_of("bob", line=0))
+    (folder / "README.md").write_text("no statement")
+    count = ["attest", "verify", str(folder), "--trusted-keys", str(trusted)]
+    assert main([*count, "--threshold", "2"]) == ExitStatus.HOLDS
+    assert "INDEPENDENTLY REPRODUCED: 2" in capsys.readouterr().out
+    (folder / "alice.sigstore.json").write_text(json.dumps(json.loads(sample.bundle_of("alice")), indent=2))
+    assert main([*count, "--threshold", "3"]) == ExitStatus.DOES_NOT_HOLD
+    assert "this auditor is counted already" in capsys.readouterr().out
+    (folder / "bob.sigstore.json").write_bytes(sample.bundle_of("bob").replace(b'"sig":"', b'"sig":"AAAA'))
+    assert main([*count, "--threshold", "2"]) == ExitStatus.DOES_NOT_HOLD
+
+
+def test_a_folder_without_statements_gives_no_verdict(
+    tmp_path: Path, trusted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["attest", "verify", str(tmp_path), "--threshold", "1", "--trusted-keys", str(trusted)]) == 2
+    assert "has no statements (NAME.intoto.jsonl or NAME.sigstore.json)" in capsys.readouterr().err
+
+
+def test_a_provenance_alone_is_no_vote(tmp_path: Path, trusted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "alice.provenance.sigstore.json"
+    path.write_bytes(sample.bundle_of("alice", line=0))
+    assert main(["attest", "verify", str(path), "--threshold", "1", "--trusted-keys", str(trusted)]) == 2
+    assert "expected the verdict of one rebuild, found 0" in capsys.readouterr().err
+
+
+def test_an_encrypted_key_signs_with_its_passphrase(
+    tmp_path: Path, report: Path, trusted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key, secret = tmp_path / "alice.key", tmp_path / "passphrase"
+    encrypted = BestAvailableEncryption(b"pass word")
+    key.write_bytes(keys.private_key("alice").private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encrypted))
+    key.chmod(0o600)
+    secret.write_bytes(b"pass word\n")
+    argv = ["attest", "create", str(report), "--key", str(key), "--name", "alice", "--output", str(tmp_path)]
+    assert main(argv) == ExitStatus.NO_VERDICT, "nobody is at a terminal"
+    assert "the private key is encrypted" in capsys.readouterr().err
+    assert main([*argv, "--passphrase-file", str(secret)]) == ExitStatus.HOLDS
+    assert _verify(tmp_path, trusted, threshold=1) == ExitStatus.HOLDS

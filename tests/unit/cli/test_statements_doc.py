@@ -44,6 +44,7 @@ def _commands(block: str) -> list[str]:
 def test_every_command_works_as_written(place: Path) -> None:
     signing, counting, key_id, artifact, expiry, reference, looking, by_openssl = BLOCKS
     assert len(_commands(signing)) == len(_commands(counting)) == 3, "three commands each"
+    by_alice = ""
     for auditor in ("alice", "bob", "carol"):
         if auditor == "carol":
             shutil.move(place / "report", place / "first")
@@ -52,13 +53,14 @@ def test_every_command_works_as_written(place: Path) -> None:
             released.write_report(place / "report", published=published, uki=other)
         _, errors = docs.run(place, signing.replace("alice", auditor))
         assert f"wrote {auditor}.intoto.jsonl: {'MISMATCH' if auditor == 'carol' else 'REPRODUCED'}" in errors
+        by_alice = by_alice or errors
         assert "warning" not in errors, "openssl keeps private keys private"
     shutil.rmtree(place / "report")
     shutil.move(place / "first", place / "report")
     shown, _ = docs.run(place, counting)
     assert shown.splitlines()[-1] == "INDEPENDENTLY REPRODUCED: 2 trusted auditors agree, 2 were asked for"
     told, _ = docs.run(place, key_id)
-    assert f'"keyid":"{told.split()[0]}"' in (place / "alice.intoto.jsonl").read_text()
+    assert f"signed by key {told.split()[0]}" in by_alice
     assert "INDEPENDENTLY REPRODUCED" in docs.run(place, artifact)[0]
     docs.run(place, expiry)
     assert "INDEPENDENTLY REPRODUCED: 2" in docs.run(place, artifact)[0]

@@ -90,9 +90,17 @@ def signature_of(file: Path) -> Path:
     return file.with_name(file.name + ".sig")
 
 
-def load_signing_key(file: Path) -> tuple[SigningKey, bool]:
-    """A private key (PEM: Ed25519 or ECDSA P-256), and whether other users can read its file. Raises TeekitError."""
-    return keys.load_signing_key(file), keys.readable_by_others(file)
+def key_is_encrypted(file: Path) -> bool:
+    """Whether a private key can only be read with a passphrase. Raises TeekitError for a file that cannot be read."""
+    return keys.is_encrypted(file)
+
+
+def load_signing_key(file: Path, passphrase: bytes | None = None) -> tuple[SigningKey, bool]:
+    """A private key (PEM: Ed25519 or ECDSA P-256), and whether other users can read its file. Raises TeekitError.
+
+    `passphrase` is for a key that is encrypted, which `key_is_encrypted` says.
+    """
+    return keys.load_signing_key(file, passphrase), keys.readable_by_others(file)
 
 
 def sign_reference(file: Path, key: SigningKey) -> Path:

@@ -9,6 +9,7 @@ from teekit_verify.appraisal.statements import statement
 from teekit_verify.appraisal.statements.create import signed_statement, source_commit
 from teekit_verify.appraisal.statements.threshold import cast, tally
 from teekit_verify.core.digest import digest_file
+from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import write_whole
 from teekit_verify.documents.codec import read_bounded
 from teekit_verify.record.attestable import load_rebuilt
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
     from teekit_verify.appraisal.rebuild.verdict import Verdict
     from teekit_verify.appraisal.statements.threshold import Tally
     from teekit_verify.reference.signing.keys import SigningKey
+
+
+SUFFIXES = (".intoto.jsonl", ".sigstore.json")
+"""Of statements in a folder."""
+PROVENANCE_BUNDLE = ".provenance.sigstore.json"
+"""Of what `export_bundles` writes beside a verdict, and has no vote."""
+_MAX_STATEMENTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +53,38 @@ def state(report: Path, key: SigningKey, name: str, folder: Path, *, commit: str
     return WrittenStatement(file, rebuilt.verdict)
 
 
+def statements_in(places: Sequence[Path]) -> list[Path]:
+    """The files as they are; of a folder the statements in it (not in folders in it), by name. Raises TeekitError if it has none."""
+    found: list[Path] = []
+    for place in places:
+        inside = _inside(place) if place.is_dir() else [place]
+        if not inside:
+            raise TeekitError(
+                f"{place}: has no statements (NAME{' or NAME'.join(SUFFIXES)})", hint="Name the files of the auditors."
+            )
+        found += inside
+    if len(found) > _MAX_STATEMENTS:
+        raise TeekitError(f"there are more than {_MAX_STATEMENTS} statements", hint="Name fewer.")
+    return found
+
+
+def _inside(folder: Path) -> list[Path]:
+    try:
+        names = sorted(path for path in folder.iterdir() if path.name.endswith(SUFFIXES))
+    except OSError as error:
+        raise TeekitError(f"{folder}: cannot be read: {error.strerror}", hint="Name a readable folder.") from error
+    return [path for path in names if not path.name.endswith(PROVENANCE_BUNDLE)]
+
+
 def count_statements(
     files: Sequence[Path], threshold: int, trusted_keys: Path, on: date, *, artifact: Path | None = None
 ) -> Tally:
     """How many owners of trusted keys state the same; `status` is HOLDS if these are `threshold` or more.
 
-    `trusted_keys`: a folder of OWNER.pem. `on`: the day on which keys must not have expired. `artifact`: a file that the statements must
-    be about. Raises TeekitError for files that cannot be read.
+    `files`: also folders, of which each statement is counted. `trusted_keys`: a folder of OWNER.pem. `on`: the day on which keys must not
+    have expired. `artifact`: a file that the statements must be about. Raises TeekitError for files that cannot be read.
     """
     trusted = load_trusted_keys(trusted_keys)
     wanted = (artifact.name, digest_file(artifact)) if artifact else None
-    read = [(str(file), statement.read_file(read_bounded(file), str(file))) for file in files]
+    read = [(str(file), statement.read_file(read_bounded(file), str(file))) for file in statements_in(files)]
     return tally([cast(file, envelopes, trusted, on) for file, envelopes in read], threshold, wanted)

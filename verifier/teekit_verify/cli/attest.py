@@ -11,7 +11,7 @@ import typer
 
 from teekit_verify.cli.options.groups import GroupedCommand
 from teekit_verify.cli.options.shared import DebugOption, JsonOption, say
-from teekit_verify.cli.options.signing import KeyOption, OnOption, TrustedKeysOption, day, signing_key
+from teekit_verify.cli.options.signing import KeyOption, OnOption, PassphraseOption, TrustedKeysOption, day, signing_key
 from teekit_verify.cli.pages import HtmlOption, write_page
 from teekit_verify.core.outcome import ExitStatus
 
@@ -33,6 +33,7 @@ def create(
         str | None,
         typer.Option(metavar="COMMIT", help="The source commit. [default: what the reference says, if there is one]"),
     ] = None,
+    passphrase_file: PassphraseOption = None,
     debug: DebugOption = False,
 ) -> ExitStatus:
     """Write a signed statement of what your rebuild found.
@@ -42,7 +43,7 @@ def create(
     """
     from teekit_verify import api
 
-    private = signing_key(key)
+    private = signing_key(key, passphrase_file)
     stated = api.state(report, private, name, output, commit=commit)
     say(f"wrote {stated.file}: {stated.verdict.value}, signed by key {private.id}")
     return ExitStatus.HOLDS
@@ -50,7 +51,9 @@ def create(
 
 @attest.command("verify", cls=GroupedCommand)
 def verify(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="The auditors' statements.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE", help="The auditors' statements: files, or folders of them.")
+    ],
     threshold: Annotated[int, typer.Option(metavar="N", min=1, help="How many auditors must agree.")],
     trusted_keys: TrustedKeysOption,
     artifact: Annotated[

@@ -178,6 +178,12 @@ def test_an_expired_key_does_not_count() -> None:
     assert (result.rows[1].owner, result.rows[1].verdict, result.rows[1].detail) == ("bob", "", "the key has expired")
 
 
+def _with_key_id(data: bytes, name: str) -> bytes:
+    """With the id of that auditor's key in both lines, as older statements have it."""
+    assert (data.count(b'{"sig":'), data.count(b"keyid")) == (2, 0)
+    return data.replace(b'{"sig":', f'{{"keyid":"{keys.signing_key(name).id}","sig":'.encode())
+
+
 def _tampered(data: bytes, line: int) -> bytes:
     """Another commit in the payload of one line."""
     lines = [json.loads(text) for text in data.splitlines()]
@@ -188,19 +194,18 @@ def _tampered(data: bytes, line: int) -> bytes:
 
 @pytest.mark.parametrize("line", [0, 1])
 def test_a_changed_payload_of_either_line_does_not_count(line: int) -> None:
-    result = _tally(ALICE, _tampered(BOB, line))
+    assert _cells(_tally(ALICE, _tampered(BOB, line)))[1] == ("no key", "no key")
+    result = _tally(ALICE, _tampered(_with_key_id(BOB, "bob"), line))
     assert result.status is ExitStatus.DOES_NOT_HOLD
     assert _cells(result)[1] == ("bad signature", "bad signature")
     assert result.rows[1].detail == "names a trusted key that did not make this signature"
 
 
 def test_key_ids_give_no_votes() -> None:
-    """Mallory writes bob's key id over her own; alice writes bob's over hers, and stays alice."""
-    bob = keys.signing_key("bob").id.encode()
-    lying = sample.statement_of("mallory").replace(keys.signing_key("mallory").id.encode(), bob)
+    """Mallory writes bob's key id beside her signature; alice does, and stays alice."""
+    lying = _with_key_id(sample.statement_of("mallory"), "bob")
     assert _cells(_tally(ALICE, lying))[1] == ("bad signature", "bad signature")
-    disguised = ALICE.replace(keys.signing_key("alice").id.encode(), bob)
-    result = _tally(ALICE, disguised)
+    result = _tally(ALICE, _with_key_id(ALICE, "bob"))
     assert result.status is ExitStatus.DOES_NOT_HOLD
     assert [row.owner for row in result.rows] == ["alice", "alice"]
 
@@ -236,13 +241,14 @@ def test_other_peoples_results_do_not_outvote_the_artifact_asked_for() -> None:
 
 def test_every_changed_byte_outside_the_key_ids_is_noticed() -> None:
     """Sampled. Key ids are hints: with another one the signature is as good as before."""
+    named = _with_key_id(ALICE, "alice")
     key_id = keys.signing_key("alice").id.encode()
-    first, second = ALICE.index(key_id), ALICE.rindex(key_id)
+    first, second = named.index(key_id), named.rindex(key_id)
     hints = {*range(first, first + 64), *range(second, second + 64)}
-    for position in range(0, len(ALICE) - 1, 11):
+    for position in range(0, len(named) - 1, 11):
         if position in hints:
             continue
-        changed = ALICE[:position] + bytes([ALICE[position] ^ 0x01]) + ALICE[position + 1 :]
+        changed = named[:position] + bytes([named[position] ^ 0x01]) + named[position + 1 :]
         try:
             (vote,) = _votes([changed])
         except TeekitError:

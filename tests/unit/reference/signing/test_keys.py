@@ -85,6 +85,25 @@ def test_an_encrypted_private_key_says_so(tmp_path: Path) -> None:
     _openssl("genpkey", *ED25519, "-aes256", "-pass", "pass:secret", "-out", tmp_path / "key.pem")
     with pytest.raises(TeekitError, match="the private key is encrypted"):
         keys.load_signing_key(tmp_path / "key.pem")
+    assert keys.is_encrypted(tmp_path / "key.pem")
+
+
+@pytest.mark.parametrize("form", ["PKCS #8", "traditional"])
+def test_an_encrypted_private_key_is_read_with_its_passphrase(tmp_path: Path, form: str) -> None:
+    """By OpenSSL in either form of PEM; the public half is OpenSSL's too."""
+    algorithm, path = P256 if form == "traditional" else ED25519, tmp_path / "key.pem"
+    _openssl("genpkey", *algorithm, "-out", tmp_path / "plain.pem")
+    more = ["-traditional"] if form == "traditional" else []
+    _openssl("pkey", "-in", tmp_path / "plain.pem", *more, "-aes256", "-passout", "pass:secret", "-out", path)
+    assert (b"Proc-Type: 4,ENCRYPTED" in path.read_bytes()) == (form == "traditional")
+    assert keys.load_signing_key(path, b"secret").id == keys.load_signing_key(tmp_path / "plain.pem").id
+    assert keys.load_signing_key(tmp_path / "plain.pem", b"secret").id, "a passphrase that is not needed does no harm"
+    assert not keys.is_encrypted(tmp_path / "plain.pem")
+    for wrong in (b"Secret", b"secret\n"):
+        with pytest.raises(TeekitError, match="cannot be decrypted with this passphrase"):
+            keys.load_signing_key(path, wrong)
+    with pytest.raises(TeekitError, match="the private key is encrypted"):
+        keys.load_signing_key(path, b"")
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def signed_statement(rebuilt: Rebuilt, auditor: str, commit: str | None, key: Si
     verdict = _dump(TypeAdapter[Any](Statement).dump_python(statement, mode="json", by_alias=True))
     read_verdict(verdict, "the new statement")
     provenance = _dump(_provenance(rebuilt, commit))
-    return b"".join(dsse.sign(PAYLOAD_TYPE, payload, key).dump() for payload in (provenance, verdict))
+    return b"".join(dsse.sign(PAYLOAD_TYPE, payload, key, named=False).dump() for payload in (provenance, verdict))
 
 
 def _dump(plain: object) -> bytes:

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
 from teekit_verify.appraisal.rebuild.verdict import Verdict
 from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.documents import codec, fields, model
-from teekit_verify.reference.signing import dsse
+from teekit_verify.reference.signing import bundle, dsse
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE: Literal["https://in-toto.io/Statement/v1"] = "https://in-toto.io/Statement/v1"
@@ -116,26 +116,30 @@ class Statement:
 def read_file(data: bytes, where: str) -> tuple[dsse.Envelope, ...]:
     """The envelopes of an auditor's file, unverified; the payloads are not looked at. Raises TeekitError.
 
+    Each line is an envelope, or a Sigstore bundle with one; or the whole file is one of these, written over several lines.
     One signature in each: a second signer of a statement has rebuilt nothing, and would be a vote too many.
     """
     lines = data.splitlines()
     if not lines:
         raise TeekitError(f"{where}: is empty", hint="Fetch the statement again.")
+    if len(lines) > 1 and not lines[0].rstrip().endswith(b"}"):  # where JSON Lines have their first object whole
+        return (_envelope(data, where),)
     if len(lines) > _MAX_LINES:
         raise TeekitError(f"{where}: has more than {_MAX_LINES} lines, so it is not the statement of one auditor")
-    envelopes = []
-    for number, line in enumerate(lines, start=1):
-        envelope = dsse.parse(line, f"{where}, line {number}")
-        if envelope.payload_type != PAYLOAD_TYPE:
-            found = printable(envelope.payload_type[:80])
-            raise TeekitError(f"{where}, line {number}: is no statement: its payload type is '{found}'")
-        if len(envelope.signatures) != 1:
-            raise TeekitError(
-                f"{where}, line {number}: has {len(envelope.signatures)} signatures: a statement is one auditor's",
-                hint="Ask each auditor for a statement of their own.",
-            )
-        envelopes.append(envelope)
-    return tuple(envelopes)
+    return tuple(_envelope(line, f"{where}, line {number}") for number, line in enumerate(lines, start=1))
+
+
+def _envelope(data: bytes, where: str) -> dsse.Envelope:
+    envelope = bundle.parse(data, where)
+    if envelope.payload_type != PAYLOAD_TYPE:
+        found = printable(envelope.payload_type[:80])
+        raise TeekitError(f"{where}: is no statement: its payload type is '{found}'")
+    if len(envelope.signatures) != 1:
+        raise TeekitError(
+            f"{where}: has {len(envelope.signatures)} signatures: a statement is one auditor's",
+            hint="Ask each auditor for a statement of their own.",
+        )
+    return envelope
 
 
 def read_verdict(payload: bytes, where: str) -> Statement:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,15 @@ if TYPE_CHECKING:
 
 KeyOption = Annotated[
     Path, typer.Option("--key", metavar="FILE", help="Your private key: a PEM file, Ed25519 or ECDSA P-256.")
+]
+PassphraseOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--passphrase-file",
+        metavar="FILE",
+        help="The passphrase of an encrypted key: the first line of this file. [default: ask for it]",
+        show_default=False,
+    ),
 ]
 TrustedKeysOption = Annotated[
     Path,
@@ -38,11 +48,28 @@ def day(on: datetime | None) -> date:
     return (on or datetime.now(UTC)).date()
 
 
-def signing_key(path: Path) -> SigningKey:
+_MAX_PASSPHRASE_BYTES = 4096
+
+
+def _passphrase(path: Path, file: Path | None) -> bytes | None:
+    """Asked for where somebody sits at a terminal. None for a key that is not encrypted, and where nobody can be asked."""
+    from teekit_verify import api
+    from teekit_verify.core.files import read_bounded
+
+    if not api.key_is_encrypted(path):
+        return None
+    if file is not None:
+        return read_bounded(file, _MAX_PASSPHRASE_BYTES, "a passphrase").split(b"\n")[0].rstrip(b"\r")
+    if not sys.stdin.isatty():
+        return None
+    return str(typer.prompt(f"Passphrase of {path}", hide_input=True, err=True)).encode()
+
+
+def signing_key(path: Path, passphrase_file: Path | None = None) -> SigningKey:
     """The key, and a warning if others can read it."""
     from teekit_verify import api
 
-    key, readable_by_others = api.load_signing_key(path)
+    key, readable_by_others = api.load_signing_key(path, _passphrase(path, passphrase_file))
     if readable_by_others:
         say(f"warning: other users can read {path}: chmod 600 {path}")
     return key

@@ -9,13 +9,14 @@ from typing import Annotated
 import typer
 
 from teekit_verify.cli.options.shared import DebugOption, JsonOption, say
-from teekit_verify.cli.options.signing import KeyOption, OnOption, TrustedKeysOption, day, signing_key
+from teekit_verify.cli.options.signing import KeyOption, OnOption, PassphraseOption, TrustedKeysOption, day, signing_key
 from teekit_verify.core.outcome import ExitStatus
 
 
 def sign(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A reference file.")],
     key: KeyOption,
+    passphrase_file: PassphraseOption = None,
     debug: DebugOption = False,
 ) -> ExitStatus:
     """Write FILE.sig, a signature of exactly these bytes.
@@ -24,7 +25,7 @@ def sign(
     """
     from teekit_verify import api
 
-    private = signing_key(key)
+    private = signing_key(key, passphrase_file)
     say(f"wrote {api.sign_reference(file, private)}, signed by key {private.id}")
     return ExitStatus.HOLDS
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 MAX_SIGNATURES = 16
 _MAX_SIGNATURE_BYTES = 256
-_MAX_SEPARATORS = 1000
-"""An envelope has some 80 brackets and commas: Base64 has none."""
+MAX_SEPARATORS = 1000
+"""An envelope has some 80 brackets and commas."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,10 @@ class Envelope:
         fields = {
             "payloadType": self.payload_type,
             "payload": _encode(self.payload),
-            "signatures": [{"keyid": item.key_id, "sig": _encode(item.value)} for item in self.signatures],
+            "signatures": [
+                ({"keyid": item.key_id} if item.key_id else {}) | {"sig": _encode(item.value)}
+                for item in self.signatures
+            ],
         }
         return json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
 
@@ -82,10 +85,13 @@ def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 
-def sign(payload_type: str, payload: bytes, key: SigningKey) -> Envelope:
-    """An envelope with one signature. The same key and payload give the same bytes."""
+def sign(payload_type: str, payload: bytes, key: SigningKey, *, named: bool = True) -> Envelope:
+    """An envelope with one signature. The same key and payload give the same bytes.
+
+    `named`: with the key's id. Other verifiers have ids of their own for the same key, and some pass over signatures with another.
+    """
     signature = key.sign(pre_authentication_encoding(payload_type, payload))
-    return Envelope(payload_type, payload, (Signature(key.id, signature),))
+    return Envelope(payload_type, payload, (Signature(key.id if named else "", signature),))
 
 
 def judge(envelope: Envelope, signature: Signature, trusted: Sequence[TrustedKey], on: date) -> Judgement:
@@ -100,9 +106,19 @@ def judge(envelope: Envelope, signature: Signature, trusted: Sequence[TrustedKey
 
 def parse(data: bytes, where: str) -> Envelope:
     """An envelope with at least one signature. `where` names the file (and line) in errors. Raises TeekitError."""
-    if data.count(b",") + data.count(b"[") + data.count(b"{") > _MAX_SEPARATORS:
+    return from_plain(bounded_plain(data, where, MAX_SEPARATORS), where)
+
+
+def bounded_plain(data: bytes, where: str, most_separators: int) -> object:
+    """The JSON value. Raises TeekitError, also for more commas and opening brackets than that: Base64 has none."""
+    if data.count(b",") + data.count(b"[") + data.count(b"{") > most_separators:
         raise TeekitError(f"{where}: is not a DSSE envelope: it has too many values")
-    fields = _fields(codec.plain_json(data, where), {"payload", "payloadType", "signatures"}, where)
+    return codec.plain_json(data, where)
+
+
+def from_plain(value: object, where: str) -> Envelope:
+    """The same for JSON that is parsed already. Raises TeekitError."""
+    fields = _fields(value, {"payload", "payloadType", "signatures"}, where)
     listed = fields.get("signatures")
     if not isinstance(listed, list) or not listed:
         raise TeekitError(f"{where}: signatures: expected a list with at least one, found none")

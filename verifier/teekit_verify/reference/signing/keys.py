@@ -84,18 +84,29 @@ def key_id(public: PublicKey) -> str:
     return hashlib.sha256(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
 
 
-def load_signing_key(path: Path) -> SigningKey:
-    """Raises TeekitError for anything but an unencrypted private key of the two kinds."""
+def is_encrypted(path: Path) -> bool:
+    """Whether a private key can only be read with a passphrase (RFC 5958, section 3; RFC 1421, section 4.6.1.1). Raises TeekitError."""
+    data = _read(path)
+    return b"ENCRYPTED PRIVATE KEY" in _LABEL.findall(data) or b"Proc-Type: 4,ENCRYPTED" in data
+
+
+def load_signing_key(path: Path, passphrase: bytes | None = None) -> SigningKey:
+    """Raises TeekitError for anything but a private key of the two kinds. `passphrase` is for one that is encrypted."""
     data = _read(path)
     if b"PUBLIC KEY-----" in data:
         raise TeekitError(f"{path}: is a public key", hint="Name the private key to sign with.")
-    try:
-        key = load_pem_private_key(data, password=None)
-    except TypeError as error:
+    encrypted = is_encrypted(path)
+    if encrypted and not passphrase:
         raise TeekitError(
-            f"{path}: the private key is encrypted", hint=f"Decrypt it first: openssl pkey -in {path.name} -out KEY.pem"
-        ) from error
-    except (ValueError, UnsupportedAlgorithm) as error:
+            f"{path}: the private key is encrypted", hint="Name the file of its passphrase: --passphrase-file."
+        )
+    try:
+        key = load_pem_private_key(data, password=passphrase if encrypted else None)
+    except (TypeError, ValueError, UnsupportedAlgorithm) as error:
+        if encrypted:
+            raise TeekitError(
+                f"{path}: the private key cannot be decrypted with this passphrase", hint="Check the passphrase."
+            ) from error
         raise TeekitError(f"{path}: is not a private key in a PEM file", hint=_KINDS) from error
     if not isinstance(key, PrivateKey):
         raise _other_kind(path, key)
