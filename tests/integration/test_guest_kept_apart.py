@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,10 +30,18 @@ pytestmark = pytest.mark.slow
 
 CHECKOUT = Path(__file__).parents[2]
 _BOOT_SECONDS, _ANSWER_SECONDS, _RESTART_SECONDS = 900, 60, 300
-# Whoever it belongs to: runs any SQL, and can be made to keep its thread for ever.
+# Whoever it belongs to: runs any SQL, and can be made to keep its thread for ever, or to take all it can get.
 APP = """// %s
-export default { async fetch(request, { DB }) {
+const kept = []
+export default { async fetch(request, { DB, QUOTE_SERVICE }) {
   if (request.url.endsWith("/loop")) for (;;) {}
+  if (request.url.endsWith("/memory")) for (;;) kept.push(new Uint8Array(1 << 20).fill(1))
+  if (request.url.endsWith("/log")) for (let i = 0; i < 2000; i++) console.log("x".repeat(1 << 16))
+  if (request.url.endsWith("/quotes")) {
+    const url = "http://quote/quote?report_data=" + "00".repeat(64)
+    const answers = await Promise.allSettled(Array.from({ length: 400 }, () => QUOTE_SERVICE.fetch(url)))
+    return Response.json(answers.filter((answer) => answer.value?.status === 200).length)
+  }
   if (request.method !== "POST") return new Response("hello")
   try { return Response.json((await DB.execute(await request.text())).rows) } catch (error) { return Response.json(`${error}`) }
 } }
@@ -192,3 +201,54 @@ def test_a_kettle_that_keeps_its_thread_is_started_anew_and_the_other_does_not_n
             assert time.monotonic() < until
             time.sleep(1)
     assert ask_console(console, state.format(0)) == before[0]
+
+
+def asked(running: dict[str, Any], kettle: int, path: str) -> tuple[int, str]:
+    """Status and text; 0 where no answer comes."""
+    url = f"{running['kettles'][kettle].rstrip('/')}{path}"
+    try:
+        with urllib.request.urlopen(url, timeout=_RESTART_SECONDS) as answer:  # noqa: S310 - a server of this test
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, ""
+    except OSError:
+        return 0, ""
+
+
+# SQL writes as many files as it likes, into its own folder.
+FILES = (
+    "with recursive n(i) as (select 0 union all select i + 1 from n where i < 1999) "
+    "select count(writefile('/var/lib/kettle/0/data/{}-' || i, 'x')) as n from n"
+)
+
+
+def test_a_kettle_that_takes_all_it_can_get_takes_nothing_from_another(
+    running: dict[str, Any], console: Path, database: str
+) -> None:
+    """Room for logs, files, quotes and memory, one after the other. That each is used up is seen too."""
+
+    def others_are_well() -> None:
+        assert sql(running, 1, "select text from secrets") == [{"text": KEPT}]
+        assert asked(running, 1, "/.kettle/health")[0] == 200
+
+    others_are_well()
+    assert asked(running, 0, "/log")[0] == 200
+    assert ask_console(console, "df --output=pcent /var/lib/kettle/0 | tail -n 1").strip() == "100%"
+    others_are_well()
+    if "no such table: fsdir" not in str(sql(running, 0, "select name from fsdir('/var/lib/kettle')")):
+        for name in "abc":
+            sql(running, 0, FILES.format(name))
+        assert ask_console(console, "df --output=ipcent /var/lib/kettle/0 | tail -n 1").strip() == "100%"
+    assert asked(running, 0, "/.kettle/health")[0] == 500
+    others_are_well()
+    assert asked(running, 0, "/quotes")[0] == 200
+    others_are_well()
+    restarts = "systemctl show --no-pager --property=NRestarts --value kettle@0.service"
+    before = ask_console(console, restarts)
+    assert asked(running, 0, "/memory") == (0, "")
+    others_are_well()
+    until = time.monotonic() + _RESTART_SECONDS
+    while ask_console(console, restarts) == before:
+        assert time.monotonic() < until
+        time.sleep(2)
+    others_are_well()
