@@ -177,7 +177,8 @@ def said_with(image: Path, folder: Path, *, cmdline: str, more: bytes = b"") -> 
 
 def test_a_disk_is_no_library_even_where_systemd_is_told_that_it_is(built_uki: Path, tmp_path: Path) -> None:
     """The last line of defence by itself: the command line, which is measured, has what no variable gets into the image any more."""
-    said = said_with(built_uki, tmp_path, cmdline=f"{direct_boot.command_line(built_uki)} {PRELOAD}")
+    told = f"{PRELOAD} systemd.default_standard_error=journal+console"
+    said = said_with(built_uki, tmp_path, cmdline=f"{direct_boot.command_line(built_uki)} {told}")
     assert LOADED not in said
     assert "object '/dev/vdb' from LD_PRELOAD cannot be preloaded" in said
 
