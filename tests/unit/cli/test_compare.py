@@ -123,7 +123,7 @@ def test_a_reference_without_registers_never_passes(tmp_path: Path, capsys: pyte
         (b"\x7fELF rubbish", "is neither a UKI (it does not begin with 'MZ') nor a disk image"),
         (b"MZ", "e_lfanew"),
         (b"{}", "holds JSON, not an artifact"),
-        (b'  {"schema": "teekit-verify/reference/v1"}', "is a file of reference values"),
+        (b'  {"schema": "teekit-verify/reference/v1"}', "release: missing field"),
         (b"{" * 100_000, "holds JSON, not an artifact"),
         (b"[]", "holds JSON, not an artifact"),
     ],

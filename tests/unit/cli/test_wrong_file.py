@@ -43,7 +43,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 MISTAKES = [
     ("compare uki ref", "uki is a UKI", "Use `measure uki`, `inspect uki`, or `compare REF uki`."),
-    ("compare ref ref", "ref is a file of reference values", "Put it first: `compare ref FILE`"),
+    ("compare quote ref", "quote is a TDX quote", "Use `quote quote`"),
     ("compare ref quote", "quote is a TDX quote", "`compare REF --quote quote`"),
     ("compare ref log", "log is an event log", "--eventlog log`"),
     ("compare ref firmware", "firmware is TDX firmware", "Use `measure firmware`"),

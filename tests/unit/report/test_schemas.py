@@ -62,6 +62,8 @@ PRINTED = [
     ("comparison-v1", ("compare", "ref", "uki")),
     ("comparison-v1", ("compare", "ref", "--claims", "claims")),
     ("explanation-v1", ("explain", "uki", "other")),
+    ("release-diff-v1", ("compare", "ref", "ref")),
+    ("release-diff-v1", ("release", "diff", "dstack-mr", "dstack-mr")),
     ("measurements-v1", ("measure", "uki")),
     ("replay-v1", ("replay", "log")),
     ("replay-v1", ("replay", "log", "--events", "--quote", "cos", "--against", "forged")),

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     )
     from teekit_verify.api.asking import ask_guest
     from teekit_verify.api.booting import boot
+    from teekit_verify.api.diffing import diff_publications
     from teekit_verify.api.explaining import explain
     from teekit_verify.api.fetching import fetch_collateral
     from teekit_verify.api.inspecting import FileKind, identify, inspect
@@ -113,6 +114,7 @@ _PLACES = {
     "teekit_verify.api.appraising": "NOT_REQUIRED ArtifactAppraisal GuestAppraisal NotRequired QuoteVerification appraise_artifact appraise_claims appraise_guest describe google_root parse_policy policy trusted_firmware verify_quote",
     "teekit_verify.api.asking": "ask_guest",
     "teekit_verify.api.booting": "boot",
+    "teekit_verify.api.diffing": "diff_publications",
     "teekit_verify.api.explaining": "explain",
     "teekit_verify.api.fetching": "fetch_collateral",
     "teekit_verify.api.inspecting": "FileKind identify inspect",
@@ -229,6 +231,7 @@ __all__ = [
     "create_reference",
     "describe",
     "diff_locks",
+    "diff_publications",
     "environment_lock",
     "examine_host",
     "explain",

@@ -33,7 +33,8 @@ def compare(
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="FILE", help="A UKI, or a disk with one (raw, .vhd, .tar.gz). Or give --quote, or --claims."
+            metavar="FILE",
+            help="A UKI, or a disk with one (raw, .vhd, .tar.gz), or other reference values. Or give --quote, or --claims.",
         ),
     ] = None,
     claims: Annotated[
@@ -55,18 +56,21 @@ def compare(
 
     FILE's own bytes are hashed and measured. A measurements.json is only somebody's claim about them: it is taken with --claims
     alone, and shown as one. Where they differ, the first event that does is named. What a guest runs is compared where its image
-    measures that: with --manifest, or with the apps of REF.
+    measures that: with --manifest, or with the apps of REF. Two references are compared as `release diff` does.
 
     Exit status: 0 everything the reference asks for was compared whole and is equal (and the quote is authentic and acceptable,
     as `quote` says); 1 something differs, or the quote is not; 2 no verdict.
     """
     from teekit_verify import api
     from teekit_verify.cli.comparing import GuestQuestion, compare_file, compare_quote
+    from teekit_verify.cli.diffing import is_publication, show_diff
 
     root, quote = google_root_at(google_root, trust.at), evidence.quote
     of_quotes = any_given(evidence, machine, runs, asked, replace(trust, at=None), exceptions)
     one = file or claims
     if one is not None and None in {file, claims} and not of_quotes and (trust.at is None or root is not None):
+        if claims is None and is_publication(one):
+            return show_diff(str(ref), str(one), root=root, html=html, json_output=json_output)
         return compare_file(
             ref, root, one, claims=claims is not None, events=events, html=html, json_output=json_output
         )

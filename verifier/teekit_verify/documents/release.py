@@ -59,6 +59,12 @@ def withdrawal_of(reference: Path) -> str | None:
 
     Raises TeekitError for a release.json that cannot be read: it may say so. One of another kind says nothing.
     """
+    release = release_beside(reference)
+    return None if release is None else release.withdrawn
+
+
+def release_beside(reference: Path) -> Release | None:
+    """The release that a reference file belongs to: of the release.json beside it, if that names the file. Raises as `withdrawal_of`."""
     path = reference.with_name("release.json")
     if not path.is_file():
         return None
@@ -67,7 +73,7 @@ def withdrawal_of(reference: Path) -> str | None:
     if not isinstance(said, dict) or said.get("schema") != RELEASE_SCHEMA:
         return None
     release = codec.parse(Release, RELEASE_SCHEMA, data, str(path))
-    return release.withdrawn if release.reference == reference.name else None
+    return release if release.reference == reference.name else None
 
 
 def load_release(folder: Path, name: str) -> tuple[Release, Path]:
@@ -76,7 +82,11 @@ def load_release(folder: Path, name: str) -> tuple[Release, Path]:
     if name not in known:  # so a name is never a path to somewhere else
         hint = f"Choose one of: {', '.join(map(printable, known))}." if known else "Name a checkout with --source DIR."
         raise TeekitError(f"there is no release '{printable(name)}' in {folder}", hint=hint)
-    path = folder / name / "release.json"
+    return read_release(folder / name / "release.json")
+
+
+def read_release(path: Path) -> tuple[Release, Path]:
+    """A release.json, and the path of its reference file. Raises TeekitError."""
     release = codec.parse(Release, RELEASE_SCHEMA, codec.read_bounded(path), str(path))
     if release.commit is None and release.tag is None:
         raise TeekitError(f"{path}: names neither a commit nor a tag", hint="Give a commit: a tag may move.")

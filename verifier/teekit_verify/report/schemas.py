@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from teekit_verify.appraisal.checklist import Checklist  # noqa: TC001 - pydantic reads the annotations
 from teekit_verify.appraisal.facts import Check  # noqa: TC001
+from teekit_verify.appraisal.publications import PublicationDiff
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.documents.model import INPUTS_SCHEMA, MEASUREMENTS_SCHEMA, InputsDocument, Measurements
 from teekit_verify.documents.schema import as_text, document_schema
@@ -28,6 +29,7 @@ from teekit_verify.report import (
     lock_schemas,
     more_schemas,
     presented_report,
+    publications_report,
     quote_report,
 )
 from teekit_verify.report.guest_steps import Step  # noqa: TC001
@@ -150,6 +152,7 @@ _PRINTED: dict[str, tuple[type, str]] = {
     "presented-v1": (_Presented, presented_report.SCHEMA),
     "guest-v1": (_Guest, guest_report.SCHEMA),
     "comparison-v1": (_Comparison, COMPARISON_SCHEMA),
+    "release-diff-v1": (PublicationDiff, publications_report.SCHEMA),
     "explanation-v1": (Explanation, explain_report.EXPLANATION_SCHEMA),
     **lock_schemas.PRINTED,
     **more_schemas.WITH_HEADING,
