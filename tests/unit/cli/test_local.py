@@ -81,7 +81,7 @@ def test_by_itself(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
         "serial console:    socat - UNIX-CONNECT:/t/console.sock",
         "check it, from another terminal (a dummy quote is never authentic, so it says NO MATCH):",
         "  teekit-verify measure build/tdx-debian.efi --output measurements.json",
-        "  teekit-verify guest http://localhost:3000 --reference measurements.json --allow-unchecked channel",
+        "  teekit-verify guest http://localhost:3000 --reference measurements.json --platform qemu --allow-unchecked channel",
         "Ctrl-C ends it.",
     ]
 
@@ -90,11 +90,11 @@ def test_it_says_how_to_check_what_it_was_given(asked: Asked, capsys: pytest.Cap
     for name in ("a.json", "b c.json", "app.js"):
         Path(name).write_text("{}")
     main(["local", "--manifest", "a.json", "--manifest", "b c.json"])
-    assert " --manifest a.json --manifest 'b c.json' --allow-unchecked" in capsys.readouterr().out
+    assert " --manifest a.json --manifest 'b c.json' --platform qemu --allow-unchecked" in capsys.readouterr().out
     main(["local", "--app", "app.js"])
     out = capsys.readouterr().out
     assert "\n  curl -so manifest.json http://localhost:8090/manifest/decoded\n" in out
-    assert " --manifest manifest.json --allow-unchecked channel\n" in out
+    assert " --manifest manifest.json --platform qemu --allow-unchecked channel\n" in out
 
 
 def test_for_programs(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:

@@ -128,12 +128,12 @@ def _in_words(ready: Ready) -> str:
 
 def _checked_by(ready: Ready, image: Path, manifests: list[Path] | None) -> list[str]:
     """The commands that check the machine; `manifests` is None where one was made for an app."""
-    made = manifests is None
+    made, options = manifests is None, "--platform qemu --allow-unchecked channel"
     names = ["manifest.json"] if manifests is None else [str(path) for path in manifests]
     given = "".join(f" --manifest {shlex.quote(name)}" for name in names)
     return [
         "check it, from another terminal (a dummy quote is never authentic, so it says NO MATCH):",
         *([f"  curl -so manifest.json {ready.metadata}/manifest/decoded"] if made else []),
         f"  teekit-verify measure {shlex.quote(str(image))} --output measurements.json",
-        f"  teekit-verify guest {ready.attestation} --reference measurements.json{given} --allow-unchecked channel",
+        f"  teekit-verify guest {ready.attestation} --reference measurements.json{given} {options}",
     ]
