@@ -42,7 +42,7 @@ def _commands(block: str) -> list[str]:
 
 
 def test_every_command_works_as_written(place: Path) -> None:
-    signing, counting, key_id, artifact, expiry, reference, looking, by_openssl = BLOCKS
+    signing, counting, key_id, artifact, showing, expiry, reference, looking, exporting, by_openssl = BLOCKS
     assert len(_commands(signing)) == len(_commands(counting)) == 3, "three commands each"
     by_alice = ""
     for auditor in ("alice", "bob", "carol"):
@@ -62,10 +62,14 @@ def test_every_command_works_as_written(place: Path) -> None:
     told, _ = docs.run(place, key_id)
     assert f"signed by key {told.split()[0]}" in by_alice
     assert "INDEPENDENTLY REPRODUCED" in docs.run(place, artifact)[0]
+    assert "REPRODUCED states bob" in docs.run(place, showing)[0]
     docs.run(place, expiry)
     assert "INDEPENDENTLY REPRODUCED: 2" in docs.run(place, artifact)[0]
     assert "SIGNED: by a trusted key: reference/base.json" in docs.run(place, reference)[0]
     assert "2026.11" in docs.run(place, looking)[0]
+    docs.run(place, exporting)
+    names = sorted(path.name for path in (place / "exported").iterdir())
+    assert names == ["alice.in-toto.link", "alice.provenance.sigstore.json", "alice.sigstore.json"]
     assert "Signature Verified Successfully" in docs.run(place, by_openssl)[0]
 
 

@@ -97,7 +97,7 @@ MISTAKES = [
     ("quote quote --at yesterday", "not a time: 'yesterday'", "2026-02-03T04:05:06Z"),
     ("quote quote --report-data xyz", "--report-data: expected hexadecimal digits", ""),
     ("quote quote --allow-unchecked everything", "--allow-unchecked: no such name: 'everything'", "Choose from"),
-    ("reference sign ref --key encrypted", "encrypted: the private key is encrypted", "openssl pkey"),
+    ("reference sign ref --key encrypted", "encrypted: the private key is encrypted", "--passphrase-file"),
     ("reference sign ref --key empty", "empty", ""),
     ("inspect uki --josn", "No such option: --josn", "Run it with --help"),
     ("report uki --html", "uki", ""),

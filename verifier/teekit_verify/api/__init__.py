@@ -80,7 +80,14 @@ if TYPE_CHECKING:
     from teekit_verify.api.rebuilding import load_report, rebuild, rebuild_request
     from teekit_verify.api.replaying import Replayed, replay
     from teekit_verify.api.running import METADATA_PORT, MOST_KETTLES, LocalOptions, Metadata, Ready, run_local
-    from teekit_verify.api.stating import WrittenStatement, count_statements, state
+    from teekit_verify.api.stating import (
+        WrittenStatement,
+        count_statements,
+        export_bundles,
+        export_link,
+        show_statement,
+        state,
+    )
     from teekit_verify.appraisal.facts import Check, Fact, Why
     from teekit_verify.appraisal.guest.appraise import AppraisedGuest, GuestFiles
     from teekit_verify.appraisal.guest.live import LiveGuest
@@ -125,7 +132,7 @@ _PLACES = {
     "teekit_verify.api.rebuilding": "load_report rebuild rebuild_request",
     "teekit_verify.api.replaying": "Replayed replay",
     "teekit_verify.api.running": "METADATA_PORT MOST_KETTLES LocalOptions Metadata Ready run_local",
-    "teekit_verify.api.stating": "WrittenStatement count_statements state",
+    "teekit_verify.api.stating": "WrittenStatement count_statements export_bundles export_link show_statement state",
     "teekit_verify.appraisal.facts": "Check Fact Why",
     "teekit_verify.appraisal.guest.appraise": "AppraisedGuest GuestFiles",
     "teekit_verify.appraisal.guest.live": "LiveGuest",
@@ -235,6 +242,8 @@ __all__ = [
     "environment_lock",
     "examine_host",
     "explain",
+    "export_bundles",
+    "export_link",
     "extend_reference",
     "fetch_collateral",
     "fetch_image",
@@ -262,6 +271,7 @@ __all__ = [
     "replay",
     "rtmr",
     "run_local",
+    "show_statement",
     "sign_reference",
     "state",
     "stub_inputs",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from teekit_verify.appraisal.statements.shown import inspect_statement, is_statement
 from teekit_verify.artifacts import disk as disks
 from teekit_verify.artifacts.disk import ArtifactKind
 from teekit_verify.artifacts.pe import raw_end
@@ -23,6 +24,7 @@ from teekit_verify.reference.identify import inspect_published, is_published
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from teekit_verify.appraisal.statements.shown import ShownStatement
     from teekit_verify.core.opened import OpenedInput
     from teekit_verify.documents.identify import DocumentFacts
     from teekit_verify.evidence.files import Evidence
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from teekit_verify.prediction.firmware import FirmwareInspection
     from teekit_verify.reference.identify import PublishedFacts
 
-    Inspected = UkiFacts | DiskFacts | FirmwareInspection | DocumentFacts | PublishedFacts | Evidence
+    Inspected = UkiFacts | DiskFacts | FirmwareInspection | DocumentFacts | PublishedFacts | ShownStatement | Evidence
 
 _PE_HEADERS_BYTES = 1 << 16
 
@@ -49,6 +51,7 @@ class FileKind(Enum):
     LOG = "event log"
     REFERENCE = "reference"
     DOCUMENT = "document"
+    STATEMENT = "statement"
 
 
 def inspect(path: Path) -> Inspected:
@@ -69,6 +72,8 @@ def inspect(path: Path) -> Inspected:
             return inspect_document(file)
         if is_published(file):
             return inspect_published(file)
+        if is_statement(file):
+            return inspect_statement(file)
         return evidence_in(file)
 
 
@@ -77,7 +82,7 @@ def _artifact_kind(file: OpenedInput) -> ArtifactKind | None:
     try:
         return disks.artifact_kind(file)
     except UnsupportedInputError:
-        if is_firmware(file) or is_document(file) or holds_evidence(file) or is_published(file):
+        if is_firmware(file) or is_document(file) or holds_evidence(file) or is_published(file) or is_statement(file):
             return None
         raise
 
@@ -143,4 +148,6 @@ def _document(file: OpenedInput) -> FileKind | None:
         return FileKind.DOCUMENT
     if is_published(file):
         return FileKind.REFERENCE
-    return FileKind.DOCUMENT if is_document(file) else None
+    if is_document(file):
+        return FileKind.DOCUMENT
+    return FileKind.STATEMENT if is_statement(file) else None

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from teekit_verify.appraisal.statements import statement
+from teekit_verify.appraisal.statements import export, statement
 from teekit_verify.appraisal.statements.create import signed_statement, source_commit
+from teekit_verify.appraisal.statements.export import BUNDLE, LINK, PROVENANCE_BUNDLE
+from teekit_verify.appraisal.statements.shown import read_shown
 from teekit_verify.appraisal.statements.threshold import cast, tally
 from teekit_verify.core.digest import digest_file
 from teekit_verify.core.errors import TeekitError
@@ -21,14 +23,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from teekit_verify.appraisal.rebuild.verdict import Verdict
+    from teekit_verify.appraisal.statements.shown import ShownStatement
     from teekit_verify.appraisal.statements.threshold import Tally
     from teekit_verify.reference.signing.keys import SigningKey
 
 
-SUFFIXES = (".intoto.jsonl", ".sigstore.json")
+SUFFIXES = (".intoto.jsonl", BUNDLE)
 """Of statements in a folder."""
-PROVENANCE_BUNDLE = ".provenance.sigstore.json"
-"""Of what `export_bundles` writes beside a verdict, and has no vote."""
 _MAX_STATEMENTS = 10_000
 
 
@@ -74,6 +75,38 @@ def _inside(folder: Path) -> list[Path]:
     except OSError as error:
         raise TeekitError(f"{folder}: cannot be read: {error.strerror}", hint="Name a readable folder.") from error
     return [path for path in names if not path.name.endswith(PROVENANCE_BUNDLE)]
+
+
+def show_statement(file: Path, *, trusted_keys: Path | None = None, on: date | None = None) -> ShownStatement:
+    """What is in a statement. With `trusted_keys` (a folder of OWNER.pem; `on` is the day for them) also whether one of them signed it.
+
+    Raises TeekitError for what is no statement.
+    """
+    trusted = None if trusted_keys is None else load_trusted_keys(trusted_keys)
+    return read_shown(file.name, str(file), read_bounded(file), trusted, on)
+
+
+def export_bundles(file: Path, folder: Path) -> list[Path]:
+    """Write the statement's envelopes as Sigstore bundles: NAME.sigstore.json, and of its provenance NAME.provenance.sigstore.json.
+
+    Their signatures are not checked. Raises TeekitError for what is no statement.
+    """
+    made = export.bundles(statement.read_file(read_bounded(file), str(file)), str(file))
+    return [_exported(file, folder, suffix, data) for suffix, data in made.items()]
+
+
+def export_link(file: Path, key: SigningKey, folder: Path) -> Path:
+    """Write NAME.in-toto.link, an in-toto link of what the statement says. Raises TeekitError for one that `key` did not sign."""
+    envelopes = statement.read_file(read_bounded(file), str(file))
+    return _exported(file, folder, LINK, export.link(envelopes, key, str(file)))
+
+
+def _exported(file: Path, folder: Path, suffix: str, data: bytes) -> Path:
+    name = next((file.name.removesuffix(known) for known in SUFFIXES if file.name.endswith(known)), file.stem)
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{name}{suffix}"
+    write_whole(target, data)
+    return target
 
 
 def count_statements(

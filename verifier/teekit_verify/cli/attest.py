@@ -81,3 +81,65 @@ def verify(
         attest_report.show(result, layout.console(sys.stdout))
     write_page(html, f"attest verify: {threshold} auditors", result.status, partial(attest_report.show, result))
     return result.status
+
+
+@attest.command("show", cls=GroupedCommand)
+def show(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A statement, also in a Sigstore bundle.")],
+    trusted_keys: Annotated[
+        Path | None,
+        typer.Option("--trusted-keys", metavar="DIR", help="Also check its signature: a folder of OWNER.pem."),
+    ] = None,
+    on: OnOption = None,
+    json_output: JsonOption = False,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Show what a statement says.
+
+    Exit status: 0 it was read, 1 none of --trusted-keys signed it, 2 it is no statement.
+    """
+    from teekit_verify import api
+    from teekit_verify.report import layout, statement_report
+
+    shown = api.show_statement(file, trusted_keys=trusted_keys, on=day(on))
+    if json_output:
+        typer.echo(statement_report.render(shown).decode(), nl=False)
+    else:
+        statement_report.show(shown, layout.console(sys.stdout))
+    return shown.status
+
+
+@attest.command("export", cls=GroupedCommand)
+def export(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A statement.")],
+    sigstore_bundle: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write its envelopes as Sigstore bundles into this folder.")
+    ] = None,
+    rebuilderd_link: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Write an in-toto link, as rebuilderd signs them, into this folder; needs --key."
+        ),
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The private key that signed the statement: Ed25519.")
+    ] = None,
+    passphrase_file: PassphraseOption = None,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Write a statement as other programs read it.
+
+    A bundle keeps the signature. A link has no verdict in it, so none is made of a MISMATCH.
+    """
+    from teekit_verify import api
+
+    if sigstore_bundle is None and rebuilderd_link is None:
+        raise typer.BadParameter("name --sigstore-bundle DIR or --rebuilderd-link DIR")
+    if (rebuilderd_link is None) != (key is None):
+        raise typer.BadParameter("--rebuilderd-link and --key go together")
+    written = [] if sigstore_bundle is None else api.export_bundles(file, sigstore_bundle)
+    if rebuilderd_link is not None and key is not None:
+        written.append(api.export_link(file, signing_key(key, passphrase_file), rebuilderd_link))
+    for path in written:
+        say(f"wrote {path}")
+    return ExitStatus.HOLDS

@@ -19,7 +19,7 @@ def inspect(
         typer.Argument(
             metavar="FILE",
             help="A UKI, a disk (raw, fixed .vhd, .tar.gz of disk.raw), TDX firmware (OVMF.fd), a TDX quote, an event log, "
-            "the ACPI table of a CCEL, reference values in any known format, or a JSON document of this tool. Found out by content.",
+            "the ACPI table of a CCEL, reference values in any known format, an auditor's statement, or a JSON document of this tool. Found out by content.",
             show_default=False,
         ),
     ],

@@ -29,6 +29,7 @@ class Given(Enum):
     LOG = "an event log", "Use `replay {}`, or `compare REF --quote QUOTE --eventlog {}`."
     REFERENCE = "a file of reference values", "Put it first: `compare {} FILE`; `reference show {}` shows it."
     DOCUMENT = "a JSON document of this program", "Use `inspect {}`: it says which."
+    STATEMENT = "the statement of an auditor", "Use `attest show {}`, or count it with `attest verify`."
 
     def words(self, path: Path, error: TeekitError) -> str:
         """With what the reader said, where that shows the place."""

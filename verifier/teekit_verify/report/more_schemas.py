@@ -28,6 +28,7 @@ from teekit_verify.report import (
     published_report,
     reference_report,
     signature_report,
+    statement_report,
 )
 from teekit_verify.report.inspect.evidence import EVIDENCE_SCHEMA
 from teekit_verify.report.inspect.firmware import FIRMWARE_SCHEMA
@@ -426,6 +427,7 @@ WITH_HEADING: dict[str, tuple[type, str]] = {
     "doctor-v1": (_Doctor, DOCTOR_SCHEMA),
     "reference-list-v1": (_ReferenceList, reference_report.LIST_SCHEMA),
     "signature-check-v1": (_SignatureCheck, signature_report.SCHEMA),
+    "statement-v1": (statement_report.Report, statement_report.SCHEMA),
     "threshold-v1": (_Threshold, attest_report.SCHEMA),
 }
 """By the name of the committed file: what follows `schema` and `exit_status`."""

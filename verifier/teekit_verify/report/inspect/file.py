@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from teekit_verify.appraisal.statements.shown import ShownStatement
 from teekit_verify.documents.identify import DocumentFacts
 from teekit_verify.evidence.files import Evidence
 from teekit_verify.inspection.disk import DiskFacts
@@ -11,7 +12,7 @@ from teekit_verify.inspection.uki import UkiFacts
 from teekit_verify.prediction.firmware import FirmwareInspection
 from teekit_verify.record import json_report
 from teekit_verify.reference.identify import PublishedFacts
-from teekit_verify.report import terminal
+from teekit_verify.report import statement_report, terminal
 from teekit_verify.report.inspect.disk import render_disk, show_disk
 from teekit_verify.report.inspect.document import render_document, show_document
 from teekit_verify.report.inspect.evidence import render_evidence, show_evidence
@@ -21,7 +22,7 @@ from teekit_verify.report.inspect.published import render_published_facts, show_
 if TYPE_CHECKING:
     from teekit_verify.report.console import Console
 
-    Facts = UkiFacts | DiskFacts | FirmwareInspection | DocumentFacts | PublishedFacts | Evidence
+    Facts = UkiFacts | DiskFacts | FirmwareInspection | DocumentFacts | PublishedFacts | ShownStatement | Evidence
 
 
 def show(facts: Facts, out: Console, *, events: bool) -> None:
@@ -37,6 +38,8 @@ def show(facts: Facts, out: Console, *, events: bool) -> None:
             show_document(facts, out)
         case PublishedFacts():
             show_published_facts(facts, out)
+        case ShownStatement():
+            statement_report.show(facts, out)
         case Evidence():
             show_evidence(facts, out, events=events)
 
@@ -54,5 +57,7 @@ def render(facts: Facts, *, events: bool) -> bytes:
             return render_document(facts)
         case PublishedFacts():
             return render_published_facts(facts)
+        case ShownStatement():
+            return statement_report.render(facts)
         case Evidence():
             return render_evidence(facts, events=events)
