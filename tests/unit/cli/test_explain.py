@@ -39,6 +39,20 @@ def test_json(pair: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert (document["exit_status"], document["differences"]) == (0, [])
 
 
+def test_markdown_and_a_file(pair: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "--no-diffoscope", "--markdown", *pair]) == ExitStatus.DOES_NOT_HOLD
+    printed = capsys.readouterr().out
+    assert "| 1 | `section .initrd > etc/built` |" in printed
+    for options, name in (["--markdown"], "x.md"), ([], "x.txt"), (["--json"], "x.json"):
+        command = ["explain", "--no-diffoscope", *options, *pair, "--output", str(tmp_path / name)]
+        assert main(command) == ExitStatus.DOES_NOT_HOLD
+        assert capsys.readouterr().out == ""
+    assert (tmp_path / "x.md").read_text() == printed
+    assert (tmp_path / "x.txt").read_text().startswith("DIFFERENT: A and B differ in 1 place\n")
+    assert json.loads((tmp_path / "x.json").read_text())["exit_status"] == 1
+    assert main(["explain", "--json", "--markdown", *pair]) == ExitStatus.NO_VERDICT
+
+
 def test_equal_files(pair: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", pair[0], pair[0]]) == ExitStatus.HOLDS
     assert capsys.readouterr().out == "IDENTICAL: every byte of A and B is equal\n"
@@ -52,7 +66,7 @@ def test_without_diffoscope_it_says_so(
     monkeypatch.setenv("PATH", str(tmp_path))
     arguments = [str(tmp_path / "a"), str(tmp_path / "b")]
     assert main(["explain", *arguments]) == ExitStatus.DOES_NOT_HOLD
-    assert "note: diffoscope was not run: the program 'diffoscope' is not installed. " in capsys.readouterr().out
+    assert "note: the program 'diffoscope' is not installed: diffoscope was not run. " in capsys.readouterr().out
     assert main(["explain", "--no-diffoscope", *arguments]) == ExitStatus.DOES_NOT_HOLD
     assert "note: " not in capsys.readouterr().out
 

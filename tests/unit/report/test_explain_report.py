@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.explanation.tree import Cause, Difference, Explanation, Kind
 from teekit_verify.report import layout
+from teekit_verify.report.explain_markdown import as_markdown
 from teekit_verify.report.explain_report import render_explanation, show_explanation
 
 CLOCK = Cause("time stamp", "a clock that was read", "Leave it out.")
@@ -64,7 +66,7 @@ def test_one_line_for_each_cause_and_what_none_explains_is_on_the_screen() -> No
     other = Difference("draw", Kind.CONTENT, "text", causes=(Cause("random id", "drawn"),))
     code = Difference("section .text", Kind.CONTENT, "differs from offset 0x10 on")
     times = tuple(Difference(f"f{number}", Kind.METADATA, "mtime", "1970", "2026", (CLOCK,)) for number in range(8))
-    field = Difference("mtime of 939 entries", Kind.METADATA, "differs", causes=(CLOCK,), children=times)
+    field = Difference("mtime of 939 entries", Kind.METADATA, "differs", causes=(CLOCK,), children=times, count=939)
     top = Difference("x.efi", Kind.CONTENT, "UKI", children=(field, *clocks, other, code))
     lines = shown(Explanation("a", "b", (top,)))
     assert lines[0] == "DIFFERENT: A and B differ in 53 places, the most telling first"
@@ -74,11 +76,38 @@ def test_one_line_for_each_cause_and_what_none_explains_is_on_the_screen() -> No
         "      usually time stamp: a clock that was read. Leave it out.",
         "      A 1970",
         "      B 2026",
-        "      and 50 more with this cause, in report.json",
+        "      and 50 more with this cause (989 in all), in report.json",
         "  section .text",
     ]
     assert "  draw" in lines
     assert not any("more, in" in line for line in lines)
+
+
+def test_causes_that_the_screen_has_no_room_for_are_named() -> None:
+    causes = [Cause(f"cause{number}", "why") for number in range(9)]
+    files = tuple(Difference(f"f{n}", Kind.CONTENT, "text", causes=(causes[n % 9],)) for n in range(18))
+    lines = shown(Explanation("a", "b", (Difference("x", Kind.CONTENT, "UKI", children=files),)))
+    assert lines[-2:] == [
+        "  also cause4 (2), cause5 (2), cause6 (2), cause7 (2), cause8 (2)",
+        "  ... and 10 more, in report.json",
+    ]
+
+
+def test_markdown_has_one_row_for_each_cause_and_nothing_foreign_leaves_its_cell() -> None:
+    evil = replace(EVIL, what="text | `x`\n# heading")
+    made = as_markdown(
+        Explanation("a`b", "b|c", (Difference("x.efi", Kind.CONTENT, "UKI", children=(evil, evil)),), ("n|o",))
+    )
+    assert made.splitlines() == [
+        "**DIFFERENT**: `a'b` and `b/c`",
+        "",
+        "| count | first place | what differs | usually | A | B |",
+        "|---|---|---|---|---|---|",
+        r"| 2 | `etc/\x1b[31m\udcff` | `text / 'x'\n# heading` | time stamp: a clock that was read. Leave it out. | `one\x07` |  |",
+        "",
+        "- note: `n/o`",
+    ]
+    assert as_markdown(Explanation("a", "b")) == "**IDENTICAL**: every byte of `a` and `b` is equal.\n"
 
 
 def test_json_has_the_whole_tree() -> None:
@@ -96,4 +125,5 @@ def test_json_has_the_whole_tree() -> None:
         "excerpt": ["-on\x1be", "+two", "-three"],
         "diffoscope": [],
         "children": [],
+        "count": 1,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import tempfile
 from functools import partial
@@ -10,9 +11,10 @@ from typing import Annotated
 
 import typer
 
-from teekit_verify.cli.options.shared import DebugOption, JsonOption
+from teekit_verify.cli.options.shared import DebugOption, JsonOption, say
 from teekit_verify.cli.pages import HtmlOption, write_page
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.files import write_named
 from teekit_verify.core.outcome import ExitStatus
 
 _WHAT = "A UKI, a disk (raw, .vhd, .tar.gz), an initrd, a package manifest, any other file, or a folder."
@@ -26,6 +28,17 @@ def explain(
         typer.Option("--diffoscope/--no-diffoscope", help="Let diffoscope look at the files that differ in the end."),
     ] = True,
     html: HtmlOption = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="As Markdown, for an issue or a pull request.")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write the text, Markdown or JSON to a file instead.",
+            show_default=False,
+        ),
+    ] = None,
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
@@ -36,9 +49,11 @@ def explain(
     Exit status: 0 every byte is equal, 1 A and B differ, 2 one of them cannot be read.
     """
     from teekit_verify import api
-    from teekit_verify.report import explain_report, layout
+    from teekit_verify.report import explain_markdown, explain_report, layout
     from teekit_verify.report.progress import StderrProgress
 
+    if markdown and json_output:
+        raise typer.BadParameter("--markdown and --json exclude each other")
     progress = StderrProgress()
     try:
         with tempfile.TemporaryDirectory(prefix="teekit-explain-") as folder, progress.step("compare A and B"):
@@ -48,9 +63,17 @@ def explain(
             f"cannot compare the files: {error.strerror}", hint="Point TMPDIR to a folder with free space."
         ) from error
     status = ExitStatus.DOES_NOT_HOLD if found.differences else ExitStatus.HOLDS
+    text = io.StringIO()
     if json_output:
-        typer.echo(explain_report.render_explanation(found, status).decode(), nl=False)
+        text.write(explain_report.render_explanation(found, status).decode())
+    elif markdown:
+        text.write(explain_markdown.as_markdown(found))
     else:
-        explain_report.show_explanation(found, layout.console(sys.stdout))
+        explain_report.show_explanation(found, layout.console(sys.stdout if output is None else text))
+    if output is None:
+        typer.echo(text.getvalue(), nl=False)
+    else:
+        write_named(output, text.getvalue().encode())
+        say(f"wrote {output}")
     write_page(html, f"explain {a.name} {b.name}", status, partial(explain_report.show_explanation, found))
     return status

@@ -51,16 +51,16 @@ def deepen(examination: Examination) -> dict[tuple[str, ...], tuple[str, ...]]:
         try:
             found[pair.path] = _compared(examination, pair)
         except ToolMissingError as error:
-            examination.note(f"diffoscope was not run: {error.message}. {_HINT}")
+            examination.note(f"{error.message}: diffoscope was not run. {_HINT}")
             return found
         except TeekitError as error:
-            examination.note(f"diffoscope gave up on {pair.name}: {error.message.splitlines()[0]}")
+            examination.note(f"{error.message.splitlines()[0]}: diffoscope gave up on {pair.name}")
             failures += 1
             if failures == _MAX_FAILURES:
                 break
     if asked < len(examination.leaves):
         examination.note(
-            f"diffoscope was run on {asked} of {len(examination.leaves)} files: the others are too large or many"
+            f"too large, or too many: of {len(examination.leaves)} files, diffoscope was run on {asked} alone"
         )
     return found
 

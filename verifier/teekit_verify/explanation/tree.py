@@ -41,6 +41,7 @@ class Difference:
     `name` is that of this level ("UKI section .initrd", "etc/machine-id"); `what` says it in words. `a` and `b` describe
     what either has there, empty where `what` or the children say it all. `excerpt` shows the first differences line by
     line, each line beginning with "-" (A), "+" (B) or " " (both). `diffoscope` holds lines of diffoscope's, if it ran.
+    `count` is of how many it tells, where the children are only the first of them: one field of 939 entries.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Difference:
     excerpt: tuple[str, ...] = ()
     diffoscope: tuple[str, ...] = ()
     children: tuple[Difference, ...] = ()
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)

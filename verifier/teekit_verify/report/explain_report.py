@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.explanation.tree import Kind, Leaf
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from teekit_verify.report.console import Console, Text
 
 EXPLANATION_SCHEMA = "teekit-verify/explanation/v1"
-_SCREEN_LINES = 17
+_SCREEN_LINES = 16
 _MAX_LINE = 116
 _MAX_EXCERPT = 2
 _MAX_NOTICES = 4
@@ -34,26 +34,35 @@ def show_explanation(explanation: Explanation, out: Console, *, more: str = "--j
     if not explanation.differences:
         show_line(out, styled("IDENTICAL: every byte of A and B is equal", "bold green"))
         return
-    found = sorted(_ends(explanation.differences), key=lambda leaf: (not leaf.difference.causes, -len(leaf.path)))
+    found = ordered(explanation)
     places = "1 place" if len(found) == 1 else f"{len(found)} places, the most telling first"
     show_line(out, styled(f"DIFFERENT: A and B differ in {places}", "bold red"))
+    groups = grouped(found)
     left, told = _SCREEN_LINES, 0
-    for leaf, others in _grouped(found):
-        lines = list(_lines(leaf))
-        if others:
-            lines.append((styled(f"and {others} more with this cause, in {more}"), 6))
+    for group in groups:
+        lines = list(_lines(group.first))
+        if len(group.leaves) > 1:
+            lines.append((styled(f"and {len(group.leaves) - 1} more with this cause{group.words}, in {more}"), 6))
         lines = lines[: left if told else None]
         if left <= 0:
             break
         for line, indent in lines:
             show_line(out, line, indent=indent)
-        left, told = left - len(lines), told + 1 + others
-    if told < len(found):
-        show_line(out, f"... and {len(found) - told} more, in {more}", indent=2)
+        left, told = left - len(lines), told + 1
+    _show_rest(groups[told:], out, more)
     for notice in explanation.notices[:_MAX_NOTICES]:
         show_line(out, styled(f"note: {_cut(notice)}", "yellow"))
     if len(explanation.notices) > _MAX_NOTICES:
         show_line(out, styled(f"note: {len(explanation.notices) - _MAX_NOTICES} more notes, in {more}", "yellow"))
+
+
+def _show_rest(groups: Sequence[Group], out: Console, more: str) -> None:
+    """What the screen has no room for: each cause by its name and count, so that none is overlooked."""
+    causes = [f"{group.cause} ({group.count})" for group in groups if group.cause]
+    if causes:
+        show_line(out, styled(_cut(f"also {', '.join(causes)}"), "yellow"), indent=2)
+    if count := sum(len(group.leaves) for group in groups):
+        show_line(out, f"... and {count} more, in {more}", indent=2)
 
 
 def _ends(differences: Iterable[Difference], path: tuple[str, ...] = ()) -> Iterator[Leaf]:
@@ -69,8 +78,35 @@ def _ends(differences: Iterable[Difference], path: tuple[str, ...] = ()) -> Iter
             yield Leaf(here, difference)
 
 
-def _grouped(found: Sequence[Leaf]) -> list[tuple[Leaf, int]]:
-    """One leaf for each cause, and how many more have it; then those of no known cause.
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Leaves with one cause, at least one; `cause` is empty for a leaf of no known cause, which is alone."""
+
+    cause: str
+    leaves: tuple[Leaf, ...]
+
+    @property
+    def first(self) -> Leaf:
+        return self.leaves[0]
+
+    @property
+    def count(self) -> int:
+        """Of the single differences: one field of many entries is as many."""
+        return sum(leaf.difference.count for leaf in self.leaves)
+
+    @property
+    def words(self) -> str:
+        """The count, where it says more than the number of leaves."""
+        return f" ({self.count} in all)" if self.count != len(self.leaves) else ""
+
+
+def ordered(explanation: Explanation) -> list[Leaf]:
+    """The leaves: those with a known cause first, then the deepest ones."""
+    return sorted(_ends(explanation.differences), key=lambda leaf: (not leaf.difference.causes, -len(leaf.path)))
+
+
+def grouped(found: Sequence[Leaf]) -> list[Group]:
+    """The leaves by their causes; then those of no known cause, each by itself.
 
     The first changed content of no known cause is the second of all: what cannot be explained must not be overlooked.
     """
@@ -78,10 +114,8 @@ def _grouped(found: Sequence[Leaf]) -> list[tuple[Leaf, int]]:
     for place, leaf in enumerate(found):
         causes = leaf.difference.causes
         groups.setdefault(causes[0].name if causes else place, []).append(leaf)
-    rows = [(leaves[0], len(leaves) - 1) for leaves in groups.values()]
-    unexplained = next(
-        (row for row in rows if not row[0].difference.causes and row[0].difference.kind is Kind.CONTENT), None
-    )
+    rows = [Group(key if isinstance(key, str) else "", tuple(leaves)) for key, leaves in groups.items()]
+    unexplained = next((row for row in rows if not row.cause and row.first.difference.kind is Kind.CONTENT), None)
     if unexplained is not None and rows.index(unexplained) > 1:
         rows.remove(unexplained)
         rows.insert(1, unexplained)

@@ -29,6 +29,8 @@ def compare_field(pair: Pair, where: str, what: str, values: Iterable[tuple[str,
     ]
     if is_one:
         name = f"{what} of {len(changed)} entries"
-        yield Difference(name, Kind.METADATA, "differs", causes=told[0].causes, children=tuple(told))
+        yield Difference(
+            name, Kind.METADATA, "differs", causes=told[0].causes, children=tuple(told), count=len(changed)
+        )
     else:
         yield from told

@@ -45,7 +45,8 @@ def compare_presence(pair: Pair, one: Mapping[Key, Scanned], other: Mapping[Key,
                 tuple(f"{sign}{name}" for name in files[:_MAX_EXCERPT]),
             )
         if len(tops[number]) > _MAX_SHOWN:
-            yield Difference(f"{len(tops[number]) - _MAX_SHOWN} more entries", Kind.PRESENCE, f"only in {side}")
+            more = len(tops[number]) - _MAX_SHOWN
+            yield Difference(f"{more} more entries", Kind.PRESENCE, f"only in {side}", count=more)
 
 
 def kind_and_size(row: Scanned) -> str:
