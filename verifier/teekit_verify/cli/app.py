@@ -50,7 +50,7 @@ COMMANDS = {
     ),
     "Publish": (
         Entry("reference", "reference:reference", "Published values: create, extend, check, show, sign, verify."),
-        Entry("release", "release:release", "Releases: what changed from one to the next, and why."),
+        Entry("release", "release:release", "Releases: list and show them, what changed in between."),
         Entry("collateral", "collateral:collateral", "Bring what Intel publishes about a quote's platform."),
         Entry("lock", "lock:lock", "Pin the packages of all images; compare and check locks."),
         Entry("inputs", "inputs:inputs", "Archives of a release's inputs: create, check, prune."),

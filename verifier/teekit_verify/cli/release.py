@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from teekit_verify.cli.diffing import show_diff
 from teekit_verify.cli.options.google_root import GoogleRootOption, google_root_at
+from teekit_verify.cli.options.groups import GroupedCommand
 from teekit_verify.cli.options.shared import DebugOption, JsonOption, SourceOption
+from teekit_verify.cli.options.signing import OnOption, day
 from teekit_verify.cli.pages import HtmlOption
 from teekit_verify.core.outcome import ExitStatus
 
-release = typer.Typer(help="Releases: what changed from one to the next, and why.", rich_markup_mode=None)
+release = typer.Typer(help="Releases: list and show them, what changed in between.", rich_markup_mode=None)
 _WHAT = "A release's name or folder, or a file of reference values."
-
-
-@release.callback()
-def _group() -> None:
-    """Without a callback, Typer makes a group with one command that command itself."""
 
 
 @release.command("diff")
@@ -38,3 +37,68 @@ def diff(
     Exit status: 0 equal, 1 they differ, 2 they cannot be compared.
     """
     return show_diff(a, b, checkout=source, root=google_root_at(google_root), html=html, json_output=json_output)
+
+
+_FolderOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--folder", metavar="DIR", help="The folder of releases. [default: reference/releases]", show_default=False
+    ),
+]
+_KeysOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--trusted-keys", metavar="DIR", help="Also check who signed: a folder of OWNER.pem.", show_default=False
+    ),
+]
+
+
+@release.command("list", cls=GroupedCommand)
+def list_all(
+    folder: _FolderOption = None,
+    source: SourceOption = None,
+    trusted_keys: _KeysOption = None,
+    on: OnOption = None,
+    json_output: JsonOption = False,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """List the releases, which are signed, and which are withdrawn.
+
+    Each is held against its reference file. With --trusted-keys, signatures are checked, but for those of withdrawn releases.
+
+    Exit status: 0 all are in order, 1 one disagrees with itself or is not signed by a trusted key, 2 one cannot be read, or there is none.
+    """
+    from teekit_verify import api
+    from teekit_verify.report import layout, release_report
+
+    listed = api.known_releases(folder, checkout=source, trusted_keys=trusted_keys, on=day(on))
+    if json_output:
+        typer.echo(release_report.render(listed).decode(), nl=False)
+    else:
+        release_report.show_list(listed, layout.console(sys.stdout))
+    return listed.status
+
+
+@release.command("show", cls=GroupedCommand)
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The release.", show_default=False)],
+    folder: _FolderOption = None,
+    source: SourceOption = None,
+    trusted_keys: _KeysOption = None,
+    on: OnOption = None,
+    json_output: JsonOption = False,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Show a release: its source, its signatures, its values.
+
+    Exit status: 0 it is in order, 1 it disagrees with itself or is not signed by a trusted key, 2 it cannot be read.
+    """
+    from teekit_verify import api
+    from teekit_verify.report import layout, release_report
+
+    found = api.known_releases(folder, name=name, checkout=source, trusted_keys=trusted_keys, on=day(on))
+    if json_output:
+        typer.echo(release_report.render(found).decode(), nl=False)
+    else:
+        release_report.show_one(found, layout.console(sys.stdout))
+    return found.status

@@ -27,6 +27,7 @@ from teekit_verify.report import (
     boot_report,
     published_report,
     reference_report,
+    release_report,
     signature_report,
     statement_report,
 )
@@ -426,6 +427,7 @@ WITH_HEADING: dict[str, tuple[type, str]] = {
     "boot-v1": (_Boot, boot_report.BOOT_SCHEMA),
     "doctor-v1": (_Doctor, DOCTOR_SCHEMA),
     "reference-list-v1": (_ReferenceList, reference_report.LIST_SCHEMA),
+    "release-list-v1": (release_report.Report, release_report.SCHEMA),
     "signature-check-v1": (_SignatureCheck, signature_report.SCHEMA),
     "statement-v1": (statement_report.Report, statement_report.SCHEMA),
     "threshold-v1": (_Threshold, attest_report.SCHEMA),

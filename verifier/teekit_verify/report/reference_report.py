@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.files import walk
 from teekit_verify.core.outcome import ExitStatus
+from teekit_verify.documents import codec
 from teekit_verify.documents.create import dump_reference
 from teekit_verify.documents.inputs import inputs_digest
+from teekit_verify.documents.release import RELEASE_SCHEMA
 from teekit_verify.record import json_report
 from teekit_verify.reference.formats import load_published
 from teekit_verify.report.apps import show_apps
@@ -16,7 +20,6 @@ from teekit_verify.report.layout import show_line, show_table, styled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from teekit_verify.core.digest import Digest
     from teekit_verify.documents.model import AcceptableValue, Reference, ReferenceRegister
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 
 LIST_SCHEMA = "teekit-verify/reference-list/v1"
 _SUFFIXES = (".json", ".pcrlock", ".binarypb")
+_MAX_FILES = 10_000
+_OTHER_SCHEMAS = (RELEASE_SCHEMA, "teekit-verify/gcp-facts/v1")
+_JSON_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 
 
 def render(reference: Reference) -> bytes:
@@ -93,20 +99,48 @@ class Listing:
 
 
 def list_directory(directory: Path, root: TrustedRoot | None = None) -> Listing:
-    """Every file that is named like one of a known format, sorted by name. `root`: see `load_published`."""
-    paths = (path for path in directory.iterdir() if path.suffix in _SUFFIXES)
-    return Listing(str(directory), tuple(_listed(path, root) for path in sorted(paths)))
+    """Every file that is named like one of a known format, in folders below too, sorted by path. `root`: see `load_published`.
+
+    What is known to be something else (release.json, facts of machines, JSON schemas) is passed over. Links to folders are not followed.
+    Raises TeekitError for a folder that cannot be read, and for more files than anybody looks at.
+    """
+    paths = sorted(_candidates(directory))
+    if len(paths) > _MAX_FILES:
+        raise TeekitError(f"{directory}: has more than {_MAX_FILES} files", hint="Name a folder of reference files.")
+    found = (_listed(path, path.relative_to(directory).as_posix(), root) for path in paths)
+    return Listing(str(directory), tuple(item for item in found if item is not None))
 
 
-def _listed(path: Path, root: TrustedRoot | None) -> ListedFile:
+def _candidates(directory: Path) -> Iterator[Path]:
+    for folder, _, names in walk(directory, _cannot_be_read):
+        yield from (Path(folder) / name for name in names if name.endswith(_SUFFIXES))
+
+
+def _cannot_be_read(error: OSError) -> None:
+    """What was left out would look like what is not there."""
+    raise TeekitError(f"{error.filename}: cannot be read: {error.strerror}", hint="Name a readable folder.") from error
+
+
+def _is_something_else(path: Path) -> bool:
+    """By its content: a reference with a misspelt schema is damaged, not something else."""
+    try:
+        fields = codec.bounded_json(codec.read_bounded(path), str(path))
+    except TeekitError:
+        return False
+    return isinstance(fields, dict) and (
+        fields.get("schema") in _OTHER_SCHEMAS or fields.get("$schema") == _JSON_SCHEMA
+    )
+
+
+def _listed(path: Path, name: str, root: TrustedRoot | None) -> ListedFile | None:
     try:
         published = load_published(path, root)
     except TeekitError as error:
-        return ListedFile(path.name, error.message)
+        return None if _is_something_else(path) else ListedFile(name, error.message)
     first, *others = published.values
     release = f"{len(others) + 1} images" if others else first.name
     signed = path.with_name(path.name + ".sig").is_file()
-    return ListedFile(path.name, "", published.format, release, first.image, first.commit, published.sha256, signed)
+    return ListedFile(name, "", published.format, release, first.image, first.commit, published.sha256, signed)
 
 
 def show_list(listing: Listing, out: Console) -> None:

@@ -73,7 +73,7 @@ def list_files(
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
-    """List the reference files of a folder.
+    """List the reference files of a folder, and of those below it.
 
     Signatures are not checked: `verify` does that.
 
