@@ -120,6 +120,23 @@ def test_what_a_project_lacks(project: Path) -> None:
     assert [name for *_, name in found(project, has_lock=True)] == ["no SourceDateEpoch=", "no Seed="]
 
 
+def test_what_is_no_fault_of_a_strangers_project(project: Path) -> None:
+    (project / "flake.nix").write_text("{ }\n")
+    (project / "mkosi.conf").write_text(f"{CLEAN}[Output]\nImageId=theirs\n")
+    assert found(project) == [
+        ("flake.nix", 0, "build shell of the project, not used"),
+        ("mkosi.conf", 8, "modes that follow the umask"),
+    ]
+    assert found(project, has_lock=True) == []
+    why = [smell.why for smell in find_smells(project, project, has_lock=False)]
+    assert why[1].startswith("mkosi's own defect, not the project's")
+
+
+def test_an_empty_image_id_sets_nothing(project: Path) -> None:
+    (project / "mkosi.conf").write_text(f"{CLEAN}[Output]\nImageId=\n")
+    assert found(project) == []
+
+
 def test_a_check_of_something_else_is_no_excuse(project: Path) -> None:
     """A lock is named in the same command, a container by its own digest."""
     (project / "mkosi.build").write_text("#!/bin/sh\nnpm install\ncargo build --locked\n")

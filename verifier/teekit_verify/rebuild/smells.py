@@ -170,6 +170,15 @@ _CONF_RULES = (
         "an older cache can go into the image; here every build starts from nothing",
     ),
 )
+_OWN_TOOLS = ("flake.nix", "shell.nix")
+_STRANGERS_RULES = (
+    _Rule(
+        "modes that follow the umask",
+        re.compile(r"^\s*Image(Id|Version)\s*=\s*\S", re.IGNORECASE),
+        "mkosi's own defect, not the project's: with this setting it writes os-release anew, with the mode of the caller's umask",
+    ),
+)
+"""Of projects that are not ours: what is no fault of theirs, but may make two builds differ."""
 _WANTED_SETTINGS = (
     ("SourceDateEpoch", "files carry the time of the build"),
     ("Seed", "identifiers of disks and file systems are random"),
@@ -190,10 +199,25 @@ def find_smells(root: Path, folder: Path, *, has_lock: bool) -> tuple[Smell, ...
             if any(map(_AT_A_TIME.match, lines)):
                 settings.add("snapshot")
         found += islice(_of_file(name, path, lines), _MAX_SMELLS - len(found))
+    if not has_lock:
+        found += islice(_of_strangers(root, folder), _MAX_SMELLS - len(found))
     wanted = _WANTED_SETTINGS if has_lock else (*_WANTED_SETTINGS, _SNAPSHOT)
     main = (folder / "mkosi.conf").relative_to(root).as_posix()
     lacking = [Smell(f"no {name}=", main, 0, "", why) for name, why in wanted if name.lower() not in settings]
     return tuple(found + lacking)
+
+
+def _of_strangers(root: Path, folder: Path) -> Iterator[Smell]:
+    """The project's own build shell, which is not used, and settings of its main configuration."""
+    for name in _OWN_TOOLS:
+        if (folder / name).is_file():
+            why = "the tools here are those of the pinned environment, not the ones that the project chose"
+            yield Smell(
+                "build shell of the project, not used", (folder / name).relative_to(root).as_posix(), 0, "", why
+            )
+    for path in (folder / "mkosi.conf", *sorted((folder / "mkosi.conf.d").glob("*.conf"))):
+        if path.is_file() and path.stat().st_size <= _MAX_FILE_BYTES:
+            yield from _of_lines(path.relative_to(root).as_posix(), _lines(path), _STRANGERS_RULES)
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.core.files import resolved
-from teekit_verify.rebuild import archive, checkout, images, pins, source
+from teekit_verify.rebuild import archive, checkout, images, lock, pins, source, wanted_mkosi
 from teekit_verify.rebuild.images import Image, Target
 from teekit_verify.rebuild.origin import Origin
 from teekit_verify.rebuild.project import Project
@@ -105,6 +105,11 @@ def copy_project(folder: Path, destination: Path, *, allow_dirty: bool) -> Origi
     checkout.require_clean(Origin(None, origin.commit, changes=changes))
     checkout.write_files(folder, checkout.list_files(folder, origin.commit, "."), destination)
     return Origin(None, origin.commit)
+
+
+def require_buildable(project: StrangersProject, arguments: str) -> None:
+    """What the texts of the copy tell already, before anything is fetched. Raises TeekitError."""
+    wanted_mkosi.require(project.root, _words(arguments), lock.load(project.environment_lock))
 
 
 def find_target(provision: Provision, arguments: str) -> StrangersTarget:

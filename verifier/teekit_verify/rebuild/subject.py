@@ -165,6 +165,7 @@ def _stranger(choice: Choice, arguments: str, bringing: Provision, workspace: Wo
         raise TeekitError("--mkosi-args is for a project of somebody else", hint="Name it with --source DIR.")
     project = stranger.StrangersProject(workspace.root / "source", bringing.project)
     origin = stranger.copy_project(resolved(choice.source), project.root, allow_dirty=choice.allow_dirty)
+    stranger.require_buildable(project, arguments)
     smells = find_smells(project.root, project.mkosi, has_lock=False)
     stranger.prepare(project.root)
     snapshots = pins.take_snapshots(project.root)

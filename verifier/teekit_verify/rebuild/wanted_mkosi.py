@@ -1,0 +1,120 @@
+"""What a stranger's project asks of mkosi before any of it is run: a version, and where its configuration is.
+
+Read from the text of the files that mkosi surely takes, before anything is fetched. What is conditional is mkosi's to judge.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
+from teekit_verify.core.files import walk
+from teekit_verify.rebuild.debian_version import DebianVersion
+from teekit_verify.rebuild.smells import LEFT_OUT, lines_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from teekit_verify.rebuild.lock import PackageLock
+
+_MAX_BYTES = 1 << 20
+_MAX_FOLDERS = 1000
+_MAX_DEPTH = 2
+_MAX_SHOWN = 3
+_MAIN = ("mkosi.conf", "mkosi.local.conf")
+_DROP_INS = "mkosi.conf.d"
+_INCLUDE = "--include="
+_WANTED = re.compile(r"[ \t]*MinimumVersion[ \t]*=[ \t]*([0-9][0-9A-Za-z.~+^-]{0,40})[ \t]*")
+_CONDITION = re.compile(r"[ \t]*\[(Trigger)?Match\]")
+_SECTION = re.compile(r"\[(Distribution|Output|Content|Include)\]")
+_OWN_FOLDERS = re.compile(r"mkosi\.")
+
+
+def require(root: Path, arguments: Sequence[str], environment: PackageLock) -> None:
+    """Raises TeekitError for a version of mkosi that the environment lacks, and for a project without configuration where mkosi looks."""
+    _require_version(root, arguments, environment)
+    _require_configuration(root, arguments)
+
+
+def _require_version(root: Path, arguments: Sequence[str], environment: PackageLock) -> None:
+    ours = next((item.version for item in environment.packages if item.name == "mkosi"), None)
+    if ours is None:
+        return
+    ours = ours.rpartition("-")[0] or ours  # without Debian's revision
+    for path in _files(root, arguments):
+        wanted = _wanted(path)
+        if wanted is not None and DebianVersion(ours) < DebianVersion(wanted):
+            name = printable(path.relative_to(root).as_posix())
+            raise UnsupportedInputError(
+                f"no environment has mkosi {wanted}: {name} of the project says MinimumVersion={wanted}, the pinned mkosi is {ours}",
+                hint=f"Rebuild a commit of the project that mkosi {ours} can build.",
+            )
+
+
+def _files(root: Path, arguments: Sequence[str]) -> Iterator[Path]:
+    """The main configuration, its drop-ins, and what is included by name."""
+    for folder in (root, *_included(root, arguments)):
+        if folder.is_file():
+            yield folder
+            continue
+        yield from (folder / name for name in _MAIN)
+        yield from sorted((folder / _DROP_INS).glob("*.conf"))
+
+
+def _included(root: Path, arguments: Sequence[str]) -> Iterator[Path]:
+    """Those inside of the project: mkosi in the sandbox sees no others."""
+    for word in arguments:
+        name = word.removeprefix(_INCLUDE)
+        path = root / name
+        if name != word and name and ".." not in Path(name).parts and path.is_relative_to(root):
+            yield path
+
+
+def _wanted(path: Path) -> str | None:
+    """None also for a file with a condition: it may not apply."""
+    lines = _lines(path)
+    if any(map(_CONDITION.match, lines)):
+        return None
+    found = [match[1] for match in map(_WANTED.fullmatch, lines) if match]
+    return max(found, key=DebianVersion, default=None)
+
+
+def _lines(path: Path) -> list[str]:
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > _MAX_BYTES:
+        return []
+    return lines_of(path.read_bytes())
+
+
+def _require_configuration(root: Path, arguments: Sequence[str]) -> None:
+    if any(word.startswith((_INCLUDE, "--format=")) for word in arguments):
+        return
+    if any((root / name).exists() for name in (*_MAIN, _DROP_INS)):
+        return
+    found = list(islice(_elsewhere(root), _MAX_SHOWN + 1))
+    if found:
+        shown = ", ".join(found[:_MAX_SHOWN]) + (" and more" if len(found) > _MAX_SHOWN else "")
+        raise TeekitError(
+            f"the project has no mkosi.conf where mkosi looks for it, but configuration in {printable(shown)}",
+            hint=f"Choose one with --mkosi-args '{_INCLUDE}{found[0]}'.",
+        )
+
+
+def _elsewhere(root: Path) -> Iterator[str]:
+    """Folders with a mkosi.conf, and other files of that form, not deep in the project."""
+    for number, (place, folders, names) in enumerate(walk(root)):
+        depth = len(Path(place).relative_to(root).parts)
+        folders[:] = sorted(
+            name for name in folders if depth < _MAX_DEPTH and name not in LEFT_OUT and not _OWN_FOLDERS.match(name)
+        )
+        if number > _MAX_FOLDERS:
+            return
+        here = Path(place).relative_to(root)
+        if "mkosi.conf" in names:
+            yield here.as_posix()
+            continue
+        for name in sorted(names):
+            if name.endswith(".conf") and any(map(_SECTION.match, _lines(Path(place, name)))):
+                yield (here / name).as_posix()
