@@ -52,7 +52,7 @@ def test_commands_have_the_options_that_they_are_shown_with(document: Path) -> N
     text = re.sub(r"'[^'\n]*'", "''", document.read_text(encoding="utf-8").replace("\\\n", " "))
     wrong = []
     for line in re.findall(r"teekit-verify ([a-z][^\n`|#;]*)", text):
-        words = tuple(re.findall(r"^[a-z]+(?: [a-z]+)?", line)[0].split())
+        words = tuple(re.findall(r"^[a-z]+(?: [a-z]+(?:-[a-z]+)*)?", line)[0].split())
         command = COMMANDS.get(words) or COMMANDS.get(words[:1])
         if command is not None and words[:2] != ("env", "mkosi"):
             wrong += [f"{line}: {option}" for option in re.findall(OPTION, line) if option not in options_of(command)]

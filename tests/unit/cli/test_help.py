@@ -31,7 +31,7 @@ def test_what_each_command_does_is_told_in_one_line(words: tuple[str, ...], caps
     listed = [line for line in listed if not line.startswith("  reached.")]
     assert len(listed) == len(COMMANDS[words].commands)
     for line in listed:
-        assert re.fullmatch(r"  [a-z]+ +[A-Z].*[^.]\.", line), f"cut off, or no sentence: {line}"
+        assert re.fullmatch(r"  [a-z-]+ +[A-Z].*[^.]\.", line), f"cut off, or no sentence: {line}"
 
 
 @pytest.mark.parametrize(

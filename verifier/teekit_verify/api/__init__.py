@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     from teekit_verify.api.running import METADATA_PORT, MOST_KETTLES, LocalOptions, Metadata, Ready, run_local
     from teekit_verify.api.stating import (
         WrittenStatement,
+        check_statements,
         count_statements,
         export_bundles,
         export_link,
@@ -134,7 +135,7 @@ _PLACES = {
     "teekit_verify.api.releasing": "known_releases",
     "teekit_verify.api.replaying": "Replayed replay",
     "teekit_verify.api.running": "METADATA_PORT MOST_KETTLES LocalOptions Metadata Ready run_local",
-    "teekit_verify.api.stating": "WrittenStatement count_statements export_bundles export_link show_statement state",
+    "teekit_verify.api.stating": "WrittenStatement check_statements count_statements export_bundles export_link show_statement state",
     "teekit_verify.appraisal.facts": "Check Fact Why",
     "teekit_verify.appraisal.guest.appraise": "AppraisedGuest GuestFiles",
     "teekit_verify.appraisal.guest.live": "LiveGuest",
@@ -235,6 +236,7 @@ __all__ = [
     "can_rebuild",
     "check_archive",
     "check_lock",
+    "check_statements",
     "count_statements",
     "create_archive",
     "create_reference",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.statements import export, statement
 from teekit_verify.appraisal.statements.create import signed_statement, source_commit
-from teekit_verify.appraisal.statements.export import BUNDLE, LINK, PROVENANCE_BUNDLE
+from teekit_verify.appraisal.statements.export import LINK, PROVENANCE_BUNDLE
+from teekit_verify.appraisal.statements.repository import SUFFIXES, CheckedRepository, check_repository
 from teekit_verify.appraisal.statements.shown import read_shown
 from teekit_verify.appraisal.statements.threshold import cast, tally
 from teekit_verify.core.digest import digest_file
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from teekit_verify.reference.signing.keys import SigningKey
 
 
-SUFFIXES = (".intoto.jsonl", BUNDLE)
-"""Of statements in a folder."""
 _MAX_STATEMENTS = 10_000
 
 
@@ -107,6 +106,14 @@ def _exported(file: Path, folder: Path, suffix: str, data: bytes) -> Path:
     target = folder / f"{name}{suffix}"
     write_whole(target, data)
     return target
+
+
+def check_statements(folder: Path, *, earlier: Path | None = None) -> CheckedRepository:
+    """Whether a repository of statements is in order, and whether its auditors agree. `earlier` is what it was before.
+
+    Raises TeekitError for a folder or keys that cannot be read. What is wrong with a statement is in the result.
+    """
+    return check_repository(folder, earlier)
 
 
 def count_statements(

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from teekit_verify.cli.attest_repository import check_repository
 from teekit_verify.cli.options.groups import GroupedCommand
 from teekit_verify.cli.options.shared import DebugOption, JsonOption, say
 from teekit_verify.cli.options.signing import KeyOption, OnOption, PassphraseOption, TrustedKeysOption, day, signing_key
@@ -143,3 +144,6 @@ def export(
     for path in written:
         say(f"wrote {path}")
     return ExitStatus.HOLDS
+
+
+attest.command("check-repository", cls=GroupedCommand)(check_repository)

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from teekit_verify.appraisal.facts import Check  # noqa: TC001 - pydantic reads the annotations
+from teekit_verify.appraisal.statements.repository import CheckedRepository
 from teekit_verify.boot.proof import Absent  # noqa: TC001
 from teekit_verify.core.digest import Algorithm  # noqa: TC001
 from teekit_verify.core.outcome import Outcome  # noqa: TC001
@@ -28,6 +29,7 @@ from teekit_verify.report import (
     published_report,
     reference_report,
     release_report,
+    repository_report,
     signature_report,
     statement_report,
 )
@@ -430,6 +432,7 @@ WITH_HEADING: dict[str, tuple[type, str]] = {
     "release-list-v1": (release_report.Report, release_report.SCHEMA),
     "signature-check-v1": (_SignatureCheck, signature_report.SCHEMA),
     "statement-v1": (statement_report.Report, statement_report.SCHEMA),
+    "statements-check-v1": (CheckedRepository, repository_report.SCHEMA),
     "threshold-v1": (_Threshold, attest_report.SCHEMA),
 }
 """By the name of the committed file: what follows `schema` and `exit_status`."""

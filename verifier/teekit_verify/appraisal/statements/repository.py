@@ -1,0 +1,247 @@
+"""A repository of statements: RELEASE/AUDITOR.intoto.jsonl, and keys/AUDITOR.pem. Data only; this is what its CI asks of a change.
+
+In order is not in agreement: a MISMATCH is in order, and must be publishable. Keys in it show that a file is its auditor's, and are
+nobody's trust: who counts statements pins keys of their own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from teekit_verify.appraisal.rebuild.verdict import Verdict
+from teekit_verify.appraisal.statements.export import BUNDLE, PROVENANCE_BUNDLE
+from teekit_verify.appraisal.statements.shown import ShownStatement, read_shown
+from teekit_verify.appraisal.statements.threshold import Claim
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.files import read_bounded, walk
+from teekit_verify.core.outcome import ExitStatus
+from teekit_verify.documents import codec
+from teekit_verify.reference.signing.dsse import Standing
+from teekit_verify.reference.signing.keys import load_trusted_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from teekit_verify.reference.signing.keys import TrustedKey
+
+SUFFIXES = (".intoto.jsonl", BUNDLE)
+"""Of statements. What ends in PROVENANCE_BUNDLE has no vote, and no place in a repository."""
+KEYS, PROOF = "keys", ".sigsum-proof"
+_MAX_FILES = 100_000
+_RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,200}")
+_AUDITOR = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_BESIDE = re.compile(r"README(\.md)?|LICENSE(\.md)?|policy|\..+")
+"""What else may stand at the top: hidden files are the forge's and git's."""
+_ANY_DAY = date.min
+"""A key that has expired since made its statements all the same; `attest verify` says whether they count."""
+
+
+class Fault(Enum):
+    """Why a file is not in order."""
+
+    UNKNOWN_FILE = "unknown_file"
+    LINK = "link"
+    UNREADABLE = "unreadable"
+    NO_KEY = "no_key"
+    NOT_SIGNED = "not_signed"
+    WRONG_SIGNER = "wrong_signer"
+    WRONG_AUDITOR = "wrong_auditor"
+    WRONG_RELEASE = "wrong_release"
+    CHANGED = "changed"
+    REMOVED = "removed"
+    KEY_ADDED = "key_added"
+
+
+class Conflict(Enum):
+    """How auditors disagree about a release, though every file is in order."""
+
+    MISMATCH = "mismatch"
+    DIFFERENT_RESULTS = "different_results"
+    OWN_STATEMENTS = "own_statements"
+
+
+@dataclass(frozen=True, slots=True)
+class FaultyFile:
+    """`file` is its path in the repository; `detail` what the reader said, else empty."""
+
+    file: str
+    fault: Fault
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """MISMATCH: each of `auditors` built something else than was published. Otherwise: what they state differs."""
+
+    release: str
+    conflict: Conflict
+    auditors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FiledStatement:
+    """A statement in order. `compared` is whether it was compared with the release; one of an UNREFERENCED rebuild was not."""
+
+    file: str
+    release: str
+    auditor: str
+    verdict: Verdict
+    compared: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedRepository:
+    """`proofs_not_checked`: proofs of a transparency log, which nobody here reads. `against_earlier`: whether there was a state to hold it to."""
+
+    folder: str
+    statements: tuple[FiledStatement, ...]
+    faults: tuple[FaultyFile, ...]
+    contradictions: tuple[Contradiction, ...]
+    proofs_not_checked: int
+    against_earlier: bool
+
+    @property
+    def status(self) -> ExitStatus:
+        """NO_VERDICT if a file is not in order, or there is none; else DOES_NOT_HOLD if auditors disagree."""
+        if self.faults or not self.statements:
+            return ExitStatus.NO_VERDICT
+        return ExitStatus.DOES_NOT_HOLD if self.contradictions else ExitStatus.HOLDS
+
+
+def check_repository(folder: Path, earlier: Path | None = None) -> CheckedRepository:
+    """`earlier` is a checkout of what the repository was before: no statement and no key of it may be changed or removed.
+
+    Raises TeekitError for a folder that cannot be read, and for keys of which one is no key or stands there twice.
+    """
+    files = _files(folder)
+    keys = load_trusted_keys(folder / KEYS)
+    found = [_read(folder, file, keys) for file in files if _placed(file) and not (folder / file).is_symlink()]
+    read = [item for item in found if isinstance(item, tuple)]
+    faults = [*_misplaced(folder, files), *(item for item in found if isinstance(item, FaultyFile))]
+    if earlier is not None:
+        faults += _touched(folder, files, earlier)
+    return CheckedRepository(
+        str(folder),
+        tuple(filed for filed, _ in read),
+        tuple(sorted(faults, key=lambda item: (item.file, item.fault.value))),
+        tuple(_contradictions(read)),
+        sum(file.endswith(PROOF) for file in files),
+        earlier is not None,
+    )
+
+
+def _files(folder: Path) -> list[str]:
+    """Paths below `folder`, sorted, but for hidden folders at the top. Links to folders are among them, and not followed."""
+    found: list[str] = []
+    for place, folders, names in walk(folder, _cannot_be_read):
+        if Path(place) == folder:
+            folders[:] = [name for name in folders if not name.startswith(".")]
+        links = [name for name in folders if (Path(place) / name).is_symlink()]
+        found += [(Path(place) / name).relative_to(folder).as_posix() for name in (*names, *links)]
+        if len(found) > _MAX_FILES:
+            raise TeekitError(f"{folder}: has more than {_MAX_FILES} files", hint="Name a repository of statements.")
+    return sorted(found)
+
+
+def _cannot_be_read(error: OSError) -> None:
+    raise TeekitError(f"{error.filename}: cannot be read: {error.strerror}", hint="Name a readable folder.") from error
+
+
+def _placed(file: str) -> tuple[str, str] | None:
+    """Release and auditor of a statement, by its name; None for what is none."""
+    release, _, name = file.partition("/")
+    suffix = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), None)
+    if suffix is None or name.endswith(PROVENANCE_BUNDLE):
+        return None
+    auditor = name.removesuffix(suffix)
+    known = release != KEYS and _RELEASE.fullmatch(release) and _AUDITOR.fullmatch(auditor)
+    return (release, auditor) if known else None
+
+
+def _misplaced(folder: Path, files: Sequence[str]) -> Iterator[FaultyFile]:
+    for file in files:
+        if (folder / file).is_symlink():
+            yield FaultyFile(file, Fault.LINK)
+        elif not (_placed(file) or _is_key(file) or _is_proof(file) or _BESIDE.fullmatch(file)):
+            yield FaultyFile(file, Fault.UNKNOWN_FILE)
+
+
+def _is_key(file: str) -> bool:
+    place, _, name = file.partition("/")
+    return place == KEYS and "/" not in name and name.endswith(".pem")
+
+
+def _is_proof(file: str) -> bool:
+    release, _, name = file.partition("/")
+    named = bool(_RELEASE.fullmatch(release)) and bool(_AUDITOR.fullmatch(name.split(".")[0]))
+    return named and release != KEYS and "/" not in name and name.endswith(PROOF)
+
+
+def _read(folder: Path, file: str, keys: Sequence[TrustedKey]) -> tuple[FiledStatement, ShownStatement] | FaultyFile:
+    release, auditor = _placed(file) or ("", "")
+    if all(key.owner != auditor for key in keys):
+        return FaultyFile(file, Fault.NO_KEY)
+    try:
+        shown = read_shown(file, file, codec.read_bounded(folder / file), keys, _ANY_DAY)
+    except TeekitError as error:
+        return FaultyFile(file, Fault.UNREADABLE, error.message)
+    if shown.standing is not Standing.GOOD:
+        return FaultyFile(file, Fault.NOT_SIGNED)
+    said = shown.statement.predicate
+    wrong = {
+        Fault.WRONG_SIGNER: shown.owner != auditor,
+        Fault.WRONG_AUDITOR: said.auditor != auditor,
+        Fault.WRONG_RELEASE: said.reference is not None and said.reference.release != release,
+    }
+    for fault, applies in wrong.items():
+        if applies:
+            return FaultyFile(file, fault)
+    return FiledStatement(file, release, auditor, said.verdict, said.reference is not None), shown
+
+
+def _contradictions(read: Sequence[tuple[FiledStatement, ShownStatement]]) -> Iterator[Contradiction]:
+    by_release: dict[str, dict[str, set[tuple[Claim, Verdict]]]] = defaultdict(lambda: defaultdict(set))
+    for filed, shown in read:
+        by_release[filed.release][filed.auditor].add((Claim.of(shown.statement), filed.verdict))
+    for release, said in sorted(by_release.items()):
+        yield from _within(release, said)
+
+
+def _within(release: str, said: Mapping[str, set[tuple[Claim, Verdict]]]) -> Iterator[Contradiction]:
+    """Of one release. An auditor who says two things is told of once more, by name."""
+    for auditor, stated in sorted(said.items()):
+        if len(stated) > 1:
+            yield Contradiction(release, Conflict.OWN_STATEMENTS, (auditor,))
+    different = sorted(name for name, stated in said.items() if any(how is Verdict.MISMATCH for _, how in stated))
+    if different:
+        yield Contradiction(release, Conflict.MISMATCH, tuple(different))
+    if len({claim for stated in said.values() for claim, _ in stated}) > 1 and len(said) > 1:
+        yield Contradiction(release, Conflict.DIFFERENT_RESULTS, tuple(sorted(said)))
+
+
+def _touched(folder: Path, files: Sequence[str], earlier: Path) -> Iterator[FaultyFile]:
+    """Statements, proofs and keys only grow in number. Another key of an auditor who has one already is for people to look at."""
+    before = [file for file in _files(earlier) if _placed(file) or _is_key(file) or _is_proof(file)]
+    for file in before:
+        if file not in files:
+            yield FaultyFile(file, Fault.REMOVED)
+        elif _bytes(earlier / file) != _bytes(folder / file):
+            yield FaultyFile(file, Fault.CHANGED)
+    owners = {_owner(file) for file in before if _is_key(file)}
+    for file in files:
+        if _is_key(file) and file not in before and _owner(file) in owners:
+            yield FaultyFile(file, Fault.KEY_ADDED)
+
+
+def _owner(key_file: str) -> str:
+    return Path(key_file).name.split(".")[0]
+
+
+def _bytes(path: Path) -> bytes:
+    return read_bounded(path, codec.MAX_DOCUMENT_BYTES, "a statement")

@@ -1,0 +1,51 @@
+"""`teekit-verify attest check-repository`: whether a folder of many auditors' statements is in order."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from teekit_verify.cli.options.shared import DebugOption, JsonOption
+from teekit_verify.core.outcome import ExitStatus
+
+
+def check_repository(
+    directory: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR",
+            help="The repository: RELEASE/AUDITOR.intoto.jsonl, keys/AUDITOR.pem.",
+            exists=True,
+            file_okay=False,
+        ),
+    ],
+    earlier: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="What the repository was before: nothing of it may be changed or removed.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+    json_output: JsonOption = False,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Check a repository of statements, for its CI.
+
+    Each statement is where it belongs, and signed by the key in the repository. Whom you trust is another question: `attest verify`.
+
+    Exit status: 0 in order, 1 in order, but auditors contradict each other or what was published, 2 not in order.
+    """
+    from teekit_verify import api
+    from teekit_verify.report import layout, repository_report
+
+    checked = api.check_statements(directory, earlier=earlier)
+    if json_output:
+        typer.echo(repository_report.render(checked).decode(), nl=False)
+    else:
+        repository_report.show(checked, layout.console(sys.stdout))
+    return checked.status
