@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import struct
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -66,3 +67,10 @@ def named(explanation: Explanation) -> list[tuple[str, list[str]]]:
     return [
         (leaf.path[-1], [cause.name for cause in leaf.difference.causes]) for leaf in culprits(explanation.differences)
     ]
+
+
+def mbr_disk(content: bytes, *, signature: int = 1) -> bytes:
+    """UEFI 2.10, 5.2.1: one Linux partition from sector 8 on."""
+    row = struct.pack("<B3sB3sII", 0x80, bytes(3), 0x83, bytes(3), 8, 16)
+    sector = bytes(440) + struct.pack("<IH", signature, 0) + row + bytes(48) + b"\x55\xaa"
+    return (sector + bytes(7 * 512) + content.ljust(16 * 512, b"\0")).ljust(64 * 512, b"\0")

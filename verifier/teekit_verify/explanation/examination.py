@@ -135,3 +135,20 @@ class Spool:
         except OSError as error:
             raise TeekitError(f"a temporary file cannot be written: {error.strerror}") from error
         return Blob(self.file.fileno(), start, self.file.tell() - start)
+
+    def keep_sparse(self, size_bytes: int, pieces: Iterable[tuple[int, bytes]]) -> Blob:
+        """The same of pieces at their offsets, in order, with zeros between them: those take no room. Raises as `keep`."""
+        start = self.file.tell()
+        try:
+            for offset, piece in pieces:
+                self.left_bytes -= len(piece)
+                if self.left_bytes < 0 or offset + len(piece) > size_bytes:
+                    raise UnsupportedInputError("it unpacks to more than is looked into")
+                self.file.seek(start + offset)
+                self.file.write(piece)
+            self.file.flush()
+            self.file.truncate(start + size_bytes)
+            self.file.seek(start + size_bytes)
+        except OSError as error:
+            raise TeekitError(f"a temporary file cannot be written: {error.strerror}") from error
+        return Blob(self.file.fileno(), start, size_bytes)

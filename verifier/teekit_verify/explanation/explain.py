@@ -18,6 +18,7 @@ from teekit_verify.explanation.formats import (
     manifest,
     partitions,
     pe,
+    qcow2,
     sealed,
     superblock,
 )
@@ -36,6 +37,7 @@ FORMATS: tuple[Format, ...] = (
     Format(kernel.is_kernel, kernel.compare_kernels),
     Format(pe.is_pe, pe.compare_pes),
     Format(disk.is_disk, disk.compare_disks),
+    Format(qcow2.is_qcow2, qcow2.compare_qcow2s),
     Format(partitions.is_foreign, partitions.refuse_foreign),
     Format(partitions.is_partitioned, partitions.compare_partitioned),
     Format(partitions.is_fat, partitions.compare_fats),

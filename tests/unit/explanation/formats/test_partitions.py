@@ -12,17 +12,10 @@ from uuid import UUID
 import pytest
 
 from builders.cpio import Entry, build_cpio
-from builders.explain import explained, named, packed
+from builders.explain import explained, mbr_disk, named, packed
 from builders.tools import require
 
 IDS = UUID(int=0x11111111), UUID(int=0x22222222)
-
-
-def mbr_disk(content: bytes, *, signature: int = 1) -> bytes:
-    """UEFI 2.10, 5.2.1: one Linux partition from sector 8 on."""
-    row = struct.pack("<B3sB3sII", 0x80, bytes(3), 0x83, bytes(3), 8, 16)
-    sector = bytes(440) + struct.pack("<IH", signature, 0) + row + bytes(48) + b"\x55\xaa"
-    return (sector + bytes(7 * 512) + content.ljust(16 * 512, b"\0")).ljust(64 * 512, b"\0")
 
 
 def gpt_disk(content: bytes, sector: int, *, guid: UUID = IDS[0]) -> bytes:
@@ -59,9 +52,7 @@ def test_a_disk_in_a_compressed_file(tmp_path: Path, compression: str) -> None:
     assert [name for name, _ in named(explained(tmp_path, *sides, name="disk"))] == ["partition 1"]
 
 
-@pytest.mark.parametrize(
-    ("magic", "name"), [(b"QFI\xfb", "qcow2"), (b"vhdxfile", "VHDX"), (b"KDMV", "VMDK"), (b"conectix", "dynamic VHD")]
-)
+@pytest.mark.parametrize(("magic", "name"), [(b"vhdxfile", "VHDX"), (b"KDMV", "VMDK"), (b"conectix", "dynamic VHD")])
 def test_a_foreign_disk_is_named_as_such(tmp_path: Path, magic: bytes, name: str) -> None:
     found = explained(tmp_path, magic + bytes(999) + b"a", magic + bytes(999) + b"b", name="disk")
     assert found.differences[0].what.startswith("differs")

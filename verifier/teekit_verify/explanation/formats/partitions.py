@@ -34,7 +34,7 @@ _BOOT_CODE_BYTES = 440
 _VHD_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-_FOREIGN = {b"QFI\xfb": "qcow2", b"vhdxfile": "VHDX", b"KDMV": "VMDK", COOKIE: "dynamic VHD"}
+_FOREIGN = {b"vhdxfile": "VHDX", b"KDMV": "VMDK", COOKIE: "dynamic VHD"}
 
 
 def is_foreign(beginning: bytes) -> bool:
