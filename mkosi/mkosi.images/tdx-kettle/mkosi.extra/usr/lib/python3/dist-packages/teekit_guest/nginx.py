@@ -54,6 +54,8 @@ http {{
     server {{
 {listen_default}
         ssl_reject_handshake on;
+        # Nor an answer for who has one of ours and then names another host (RFC 9110, 15.5.20).
+        return 421;
     }}
 {servers}}}
 """
