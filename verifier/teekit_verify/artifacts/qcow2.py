@@ -147,8 +147,8 @@ def _unpacked(blob: Blob, header: Qcow2, row: int) -> bytes:
     packed = blob.read(offset, (sectors + 1) * _SECTOR_BYTES - offset % _SECTOR_BYTES)
     try:
         if header.compression == _ZSTD:
-            options = {zstd.DecompressionParameter.window_log_max: _WINDOW_LOG}
-            content = zstd.ZstdDecompressor(options=options).decompress(packed, header.cluster_bytes)
+            state = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _WINDOW_LOG})
+            content = state.decompress(packed, header.cluster_bytes)
         else:
             content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, header.cluster_bytes)
     except (zlib.error, zstd.ZstdError, ValueError) as error:
