@@ -13,6 +13,7 @@ import subprocess
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from functools import cache
 from pathlib import Path
 from typing import IO, cast
@@ -24,6 +25,7 @@ from builders.cpio import DEVICE, SYMLINK, Entry, build_cpio
 from builders.explain import packed, uki_with
 from builders.tools import require
 from fuzz import seeds
+from teekit_verify.artifacts import qcow2
 from teekit_verify.artifacts.blob import Blob
 from teekit_verify.artifacts.bundle import members_of, reader_of
 from teekit_verify.artifacts.compressed import Budget, Decompressed, Unpacked, compression_of, zstd_frame_end
@@ -103,6 +105,15 @@ def partitions(data: bytes) -> None:
         read_partitions(blob)
 
 
+def qcow2_disk(data: bytes) -> None:
+    left = _MAX_BYTES
+    with _Blob(data) as blob:
+        for _, piece in qcow2.clusters(blob, qcow2.read_header(blob)):
+            left -= len(piece)
+            if left < 0:
+                return
+
+
 def pairs(data: bytes) -> None:
     """The input against the well-formed one that it was perhaps made from."""
     other = next((seed for seed in files() if seed[:4] == data[:4] and seed != data), files()[0])
@@ -136,6 +147,14 @@ class _Memory:
 
     def flush(self) -> None:
         pass
+
+    def seek(self, offset: int) -> int:
+        return os.lseek(self.descriptor, offset, os.SEEK_SET)
+
+    def truncate(self, size_bytes: int) -> None:
+        """Only ever made longer; the oracle takes truncate(2) for one of a file."""
+        if size_bytes > os.fstat(self.descriptor).st_size:
+            os.pwrite(self.descriptor, b"\0", size_bytes - 1)
 
 
 class _Blob:
@@ -231,6 +250,21 @@ def disks() -> list[bytes]:
     return [mbr, bytes(512) + gpt.ljust(512, b"\0") + b"\1" * 512, bytes(4096) + gpt.ljust(4096, b"\0") + b"\1" * 512]
 
 
+def qcow2s() -> list[bytes]:
+    """Version 3 in clusters of 512 bytes: a compressed one, one of zeros, one that is not there, a plain one."""
+    packer = zlib.compressobj(wbits=-12)
+    squeezed = packer.compress(b"text\n" * 100 + bytes(12)) + packer.flush()
+    made = []
+    for text in (b"one\n", b"two\n"):
+        header = b"QFI\xfb" + struct.pack(
+            ">IQIIQIIQQIIQQQQIIB7x", 3, 0, 0, 9, 2048, 0, 1, 512, 0, 0, 0, 0, 0, 0, 0, 4, 112, 0
+        )
+        table = struct.pack(">4Q", 1 << 62 | 2048, 1, 0, 1536)
+        parts = (header, struct.pack(">Q", 1024), table, text, squeezed)
+        made.append(b"".join(part.ljust(512, b"\0") for part in parts))
+    return made
+
+
 @cache
 def files() -> list[bytes]:
     """Two of each, so that either may be compared with the other."""
@@ -244,5 +278,6 @@ def files() -> list[bytes]:
         *manifests(),
         *bundles(),
         *file_systems(),
+        *qcow2s(),
         *seeds.ukis()[:2],
     ]

@@ -363,6 +363,7 @@ TARGETS = {
     "bundle": Target(explaining.bundle, explaining.bundles),
     "file system": Target(explaining.file_system, explaining.images),
     "partitions": Target(explaining.partitions, explaining.disks),
+    "qcow2": Target(explaining.qcow2_disk, explaining.qcow2s),
     "manifest": Target(explaining.manifest, explaining.manifests),
     "explain": Target(explaining.pairs, explaining.files),
     "tdvf": Target(tdvf, seeds.firmwares),
