@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from securesystemslib.dsse import Envelope
+from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined]
 
 from builders import documents, keys
 from builders import statements as sample
 from builders.published_schemas import problems
 from teekit_verify.appraisal.rebuild.verdict import Verdict
+from teekit_verify.appraisal.statements.create import signed_statement
 from teekit_verify.cli.app import main
 from teekit_verify.core.outcome import ExitStatus
 
@@ -141,11 +147,62 @@ def test_nobody_makes_a_link_of_somebody_elses_statement(
     assert "is not signed by this key" in capsys.readouterr().err
 
 
+def _summary(statement: Path, key: Path) -> ExitStatus:
+    folder = str(statement.parent / "summaries")
+    return main(["attest", "export", str(statement), "--verification-summary", folder, "--key", str(key)])
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "p256"])
+def test_a_verification_summary(tmp_path: Path, kind: str) -> None:
+    """slsa.dev/spec/v1.0/verification_summary: the required fields, and a level that is none of SLSA's. By securesystemslib."""
+    statement = tmp_path / "alice.intoto.jsonl"
+    data = signed_statement(sample.rebuilt(), "alice", sample.COMMIT, keys.signing_key("alice", kind))
+    statement.write_bytes(data)
+    assert _summary(statement, keys.write_private(tmp_path, "alice", kind)) == ExitStatus.HOLDS
+    envelope = json.loads((tmp_path / "summaries/alice.vsa.json").read_text())
+    public = SSlibKey.from_crypto(load_pem_public_key(keys.public_pem("alice", kind)))
+    envelope["signatures"][0]["keyid"] = public.keyid
+    assert Envelope.from_dict(envelope).verify([public], 1)
+    fields = json.loads(base64.b64decode(envelope["payload"]))
+    assert (fields["_type"], fields["predicateType"]) == (
+        "https://in-toto.io/Statement/v1",
+        "https://slsa.dev/verification_summary/v1",
+    )
+    assert {"name": "tdx-debian.efi", "digest": {"sha256": documents.UKI.sha256.hex}} in fields["subject"]
+    said = fields["predicate"]
+    assert said.keys() >= {"verifier", "resourceUri", "policy", "verificationResult", "verifiedLevels"}
+    assert (said["verificationResult"], said["verifiedLevels"]) == ("PASSED", ["TEEKIT_VERIFY_REPRODUCED"])
+    assert said["policy"]["digest"] == {"sha256": documents.sha256("reference").hex}
+    assert said["inputAttestations"][0]["digest"] == {"sha256": hashlib.sha256(data).hexdigest()}
+
+
+@pytest.mark.parametrize("verdict", [Verdict.MISMATCH, Verdict.UNREFERENCED])
+def test_a_summary_is_made_of_what_was_reproduced_only(
+    tmp_path: Path, statement: Path, verdict: Verdict, capsys: pytest.CaptureFixture[str]
+) -> None:
+    statement.write_bytes(sample.statement_of("alice", verdict))
+    assert _summary(statement, keys.write_private(tmp_path, "alice")) == ExitStatus.NO_VERDICT
+    assert f"states {verdict.value}" in capsys.readouterr().err
+    assert not (tmp_path / "summaries").exists()
+
+
+def test_a_summary_has_no_vote(
+    tmp_path: Path, statement: Path, trusted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _summary(statement, keys.write_private(tmp_path, "bob")) == ExitStatus.NO_VERDICT
+    assert "is not signed by this key" in capsys.readouterr().err
+    assert _summary(statement, keys.write_private(tmp_path, "alice")) == ExitStatus.HOLDS
+    summary = str(tmp_path / "summaries/alice.vsa.json")
+    assert main(["attest", "verify", summary, "--threshold", "1", "--trusted-keys", str(trusted)]) == 2
+    assert "is not the verdict of a rebuild" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ((), "name --sigstore-bundle DIR or --rebuilderd-link DIR"),
-        (("--rebuilderd-link", "links"), "--rebuilderd-link and --key go together"),
+        ((), "name --sigstore-bundle DIR, --rebuilderd-link DIR or --verification-summary DIR"),
+        (("--rebuilderd-link", "links"), "--key goes with --rebuilderd-link and --verification-summary"),
+        (("--sigstore-bundle", "out", "--key", "none"), "--key goes with --rebuilderd-link"),
     ],
 )
 def test_options_that_say_too_little(

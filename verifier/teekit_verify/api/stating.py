@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.statements import export, statement
 from teekit_verify.appraisal.statements.create import signed_statement, source_commit
-from teekit_verify.appraisal.statements.export import LINK, PROVENANCE_BUNDLE
+from teekit_verify.appraisal.statements.export import LINK, PROVENANCE_BUNDLE, SUMMARY
 from teekit_verify.appraisal.statements.repository import SUFFIXES, CheckedRepository, check_repository
 from teekit_verify.appraisal.statements.shown import read_shown
 from teekit_verify.appraisal.statements.threshold import cast, tally
@@ -98,6 +98,11 @@ def export_link(file: Path, key: SigningKey, folder: Path) -> Path:
     """Write NAME.in-toto.link, an in-toto link of what the statement says. Raises TeekitError for one that `key` did not sign."""
     envelopes = statement.read_file(read_bounded(file), str(file))
     return _exported(file, folder, LINK, export.link(envelopes, key, str(file)))
+
+
+def export_summary(file: Path, key: SigningKey, folder: Path) -> Path:
+    """Write NAME.vsa.json, a verification summary of SLSA's of a REPRODUCED statement. Raises TeekitError for others, and for those of other keys."""
+    return _exported(file, folder, SUMMARY, export.verification_summary(read_bounded(file), file.name, key, str(file)))
 
 
 def _exported(file: Path, folder: Path, suffix: str, data: bytes) -> Path:

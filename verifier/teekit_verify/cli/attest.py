@@ -122,25 +122,33 @@ def export(
             metavar="DIR", help="Write an in-toto link, as rebuilderd signs them, into this folder; needs --key."
         ),
     ] = None,
+    verification_summary: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write a verification summary of SLSA's into this folder; needs --key."),
+    ] = None,
     key: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The private key that signed the statement: Ed25519.")
+        Path | None,
+        typer.Option(metavar="FILE", help="The private key that signed the statement; a link wants Ed25519."),
     ] = None,
     passphrase_file: PassphraseOption = None,
     debug: DebugOption = False,
 ) -> ExitStatus:
     """Write a statement as other programs read it.
 
-    A bundle keeps the signature. A link has no verdict in it, so none is made of a MISMATCH.
+    A bundle keeps the signature. A link has no verdict in it, so none is made of a MISMATCH; a summary is made of REPRODUCED only.
     """
     from teekit_verify import api
 
-    if sigstore_bundle is None and rebuilderd_link is None:
-        raise typer.BadParameter("name --sigstore-bundle DIR or --rebuilderd-link DIR")
-    if (rebuilderd_link is None) != (key is None):
-        raise typer.BadParameter("--rebuilderd-link and --key go together")
+    if sigstore_bundle is None and rebuilderd_link is None and verification_summary is None:
+        raise typer.BadParameter("name --sigstore-bundle DIR, --rebuilderd-link DIR or --verification-summary DIR")
+    if (rebuilderd_link is None and verification_summary is None) != (key is None):
+        raise typer.BadParameter("--key goes with --rebuilderd-link and --verification-summary")
+    private = None if key is None else signing_key(key, passphrase_file)
     written = [] if sigstore_bundle is None else api.export_bundles(file, sigstore_bundle)
-    if rebuilderd_link is not None and key is not None:
-        written.append(api.export_link(file, signing_key(key, passphrase_file), rebuilderd_link))
+    if rebuilderd_link is not None and private is not None:
+        written.append(api.export_link(file, private, rebuilderd_link))
+    if verification_summary is not None and private is not None:
+        written.append(api.export_summary(file, private, verification_summary))
     for path in written:
         say(f"wrote {path}")
     return ExitStatus.HOLDS
