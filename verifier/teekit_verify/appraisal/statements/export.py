@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import string
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from teekit_verify.appraisal.rebuild.verdict import Verdict
 from teekit_verify.appraisal.statements.statement import (
@@ -31,6 +31,8 @@ SUMMARY_TYPE = "https://slsa.dev/verification_summary/v1"
 REPRODUCED_LEVEL = "TEEKIT_VERIFY_REPRODUCED"
 """The specification keeps names that begin with SLSA_ for itself."""
 _AUTHORITY = "tag:teekit-verify,2026"
+_UNRESERVED = frozenset(f"{string.ascii_letters}{string.digits}-._~".encode())
+"""RFC 3986, section 2.3."""
 
 
 def bundles(envelopes: tuple[dsse.Envelope, ...], where: str) -> dict[str, bytes]:
@@ -71,6 +73,11 @@ def _own_verdict(envelopes: tuple[dsse.Envelope, ...], key: SigningKey, where: s
     return verdict_of(envelopes, where)
 
 
+def _quoted(text: str) -> str:
+    """Percent-encoded (RFC 3986, section 2.1)."""
+    return "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in text.encode())
+
+
 def verification_summary(data: bytes, name: str, key: SigningKey, where: str) -> bytes:
     """A signed verification summary (slsa.dev/spec/v1.0/verification_summary): the published artifacts were reproduced.
 
@@ -91,12 +98,12 @@ def verification_summary(data: bytes, name: str, key: SigningKey, where: str) ->
             "id": f"{_AUTHORITY}:auditor/{stated.predicate.auditor}",
             "version": {"teekit-verify": stated.predicate.tool_version},
         },
-        "resourceUri": f"{_AUTHORITY}:release/{quote(reference.release)}",
+        "resourceUri": f"{_AUTHORITY}:release/{_quoted(reference.release)}",
         "policy": {
-            "uri": f"{_AUTHORITY}:reference/{quote(reference.release)}",
+            "uri": f"{_AUTHORITY}:reference/{_quoted(reference.release)}",
             "digest": {"sha256": reference.sha256.hex},
         },
-        "inputAttestations": [{"uri": quote(name), "digest": {"sha256": Digest.of(Algorithm.SHA256, data).hex}}],
+        "inputAttestations": [{"uri": _quoted(name), "digest": {"sha256": Digest.of(Algorithm.SHA256, data).hex}}],
         "verificationResult": "PASSED",
         "verifiedLevels": [REPRODUCED_LEVEL],
     }
