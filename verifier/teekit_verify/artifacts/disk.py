@@ -54,6 +54,8 @@ _FOREIGN = {
     b"KDMV": "a VMDK disk",
     COOKIE: "a dynamic VHD",
 }
+_PACKED = {b"\x28\xb5\x2f\xfd": ("zstd", "zstd"), b"\xfd7zXZ\0": ("xz", "xz"), b"BZh": ("bzip2", "bzip2")}
+"""What it is compressed with, and the program that unpacks it with -d."""
 _ALL_KINDS = frozenset(CompanionKind)
 _BESIDE: tuple[tuple[tuple[str, ...], frozenset[CompanionKind]], ...] = (
     ((*BOOT_PATH[:-1], f"{BOOT_PATH[-1]}.extra.d"), _ALL_KINDS),
@@ -142,6 +144,12 @@ def artifact_kind(file: OpenedInput) -> ArtifactKind:
         return ArtifactKind.VHD
     if file.head[SECTOR_BYTES:].startswith(b"EFI PART"):
         return ArtifactKind.RAW
+    for magic, (name, program) in _PACKED.items():
+        if file.head.startswith(magic):
+            raise UnsupportedInputError(
+                f"{file.path} is compressed with {name}: what is in it is not read",
+                hint=f"Unpack it first, with `{program} -d`.",
+            )
     raise UnsupportedInputError(
         f"{file.path} is neither a UKI (it does not begin with 'MZ') nor a disk image", hint=_HINT
     )
