@@ -143,8 +143,8 @@ def envelope_seeds() -> list[bytes]:
 
 
 def statement_seeds() -> list[bytes]:
-    """A file of two lines, and the verdict in it."""
+    """A file of two lines, the verdict in it, and a Sigstore bundle."""
     whole = sample.statement_of("alice")
     envelopes = statement.read_file(whole, "seed")
     verdicts = [item.payload for item in envelopes if statement.VERDICT_TYPE.encode() in item.payload]
-    return [whole, *verdicts]
+    return [whole, *verdicts, sample.bundle_of("bob")]

@@ -81,6 +81,8 @@ def _material(**fields: object) -> dict[str, Any]:
 HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
     "other media type": ({"mediaType": "application/vnd.dev.sigstore.bundle.v9+json"}, "mediaType: expected"),
     "no media type": ({"mediaType": 3}, "mediaType: expected"),
+    "a list of media types": ({"mediaType": [BUNDLE["mediaType"]]}, "mediaType: expected"),
+    "an object": ({"mediaType": {}}, "mediaType: expected"),
     "unknown field": ({"more": 1}, "unknown field 'more'"),
     "a file's signature": ({"messageSignature": {}}, "of a file's signature, not of a statement"),
     "certificate": (_material(certificate={"rawBytes": "AAAA"}), "signed with a certificate"),

@@ -35,8 +35,9 @@ def parse(data: bytes, where: str) -> dsse.Envelope:
 
 
 def _of_bundle(fields: dict[str, object], where: str) -> dsse.Envelope:
-    if fields["mediaType"] not in _MEDIA_TYPES:
-        found = printable(str(fields["mediaType"])[:80])
+    named = fields["mediaType"]
+    if not isinstance(named, str) or named not in _MEDIA_TYPES:
+        found = printable(str(named)[:80])
         raise TeekitError(f"{where}: mediaType: expected '{MEDIA_TYPE}', found '{found}'")
     if "messageSignature" in fields:
         raise TeekitError(f"{where}: is a Sigstore bundle of a file's signature, not of a statement")
