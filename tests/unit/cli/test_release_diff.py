@@ -216,6 +216,17 @@ def test_other_peoples_formats(capsys: pytest.CaptureFixture[str]) -> None:
     assert set(states(found).values()) == {"same"}
 
 
+def test_what_a_file_states_besides_registers_is_a_difference(capsys: pytest.CaptureFixture[str]) -> None:
+    """A policy that is shown and never compared with an artifact is still published."""
+    old = json.loads((FORMATS / "dstack-mr-gcp.json").read_text())
+    new = json.loads(json.dumps(old))
+    new["xfam"] = "ff" + old["xfam"][2:]
+    assert new["xfam"] != old["xfam"]
+    shown = diffed(capsys, json.dumps(old).encode(), json.dumps(new).encode(), status=1)
+    assert [(one["name"], one["old"] != one["new"]) for one in shown["statements"]] == [("XFAM", True)]
+    assert "moved" not in states(shown).values()
+
+
 def test_releases_of_this_repository(capsys: pytest.CaptureFixture[str]) -> None:
     """Against the published values themselves, read as plain JSON."""
     names = ["tdx-debian-base-2026.11", "tdx-debian-base-2026.11.30"]

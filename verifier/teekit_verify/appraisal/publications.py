@@ -60,6 +60,16 @@ class ArtifactChange:
 
 
 @dataclass(frozen=True, slots=True)
+class StatementChange:
+    """What a file says besides registers (XFAM, a policy), which no artifact is compared with; empty on the side that does not say it."""
+
+    image: str
+    name: str
+    old: tuple[str, ...]
+    new: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Why:
     """What the events that moved come from (a section of the UKI, say), and the registers in which it shows."""
 
@@ -79,6 +89,7 @@ class PublicationDiff:
     registers: tuple[RegisterChange, ...]
     why: tuple[Why, ...]
     apps_changed: bool
+    statements: tuple[StatementChange, ...]
 
     @property
     def commit_changed(self) -> bool:
@@ -93,6 +104,7 @@ class PublicationDiff:
             or bool(self.artifacts)
             or any(self.images)
             or self.apps_changed
+            or bool(self.statements)
             or (self.sides[0].withdrawn is None) != (self.sides[1].withdrawn is None)
             or any(item.state in DIFFERENT for item in self.registers)
         )
@@ -136,6 +148,7 @@ def compare(old: Publication, new: Publication) -> PublicationDiff:
         registers,
         tuple(_why(registers)),
         any(one.apps != other.apps for one, other in pairs),
+        tuple(change for one, other in pairs for change in _statements(one, other, named=len(pairs) > 1)),
     )
 
 
@@ -190,6 +203,22 @@ def _registers(old: ReferenceValues, new: ReferenceValues, *, named: bool) -> It
         for register in sorted(before.keys() | after.keys(), key=lambda one: (one.kind.value, one.index)):
             place = Place(image, platform, register, silent)
             yield published_registers.compare(place, before.get(register), after.get(register))
+
+
+def _statements(old: ReferenceValues, new: ReferenceValues, *, named: bool) -> Iterator[StatementChange]:
+    before, after = _said(old), _said(new)
+    for name in sorted(before.keys() | after.keys()):
+        one, other = before.get(name, ()), after.get(name, ())
+        if one != other:
+            yield StatementChange(old.name if named else "", name, one, other)
+
+
+def _said(values: ReferenceValues) -> dict[str, tuple[str, ...]]:
+    """By name, which may stand several times."""
+    said: dict[str, tuple[str, ...]] = {}
+    for name, value in values.not_compared:
+        said[name] = (*said.get(name, ()), value)
+    return said
 
 
 def _side(publication: Publication) -> Side:

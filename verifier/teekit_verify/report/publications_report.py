@@ -68,6 +68,9 @@ def _show_artifacts(diff: PublicationDiff, out: Console) -> None:
         for name in names[:_MAX_SHOWN]:
             show_line(out, styled(f"image {name}: only in {letter}"), indent=2)
         _show_more(len(names) - _MAX_SHOWN, out)
+    for statement in diff.statements[:_MAX_SHOWN]:
+        show_line(out, styled(words.statement_words(statement)), indent=2)
+    _show_more(len(diff.statements) - _MAX_SHOWN, out)
     if diff.apps_changed:
         show_line(out, "what may run on it changed: see `apps` in both files", indent=2)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from teekit_verify.appraisal.facts import EventDifference
-    from teekit_verify.appraisal.publications import ArtifactChange, PublicationDiff
+    from teekit_verify.appraisal.publications import ArtifactChange, PublicationDiff, StatementChange
     from teekit_verify.appraisal.published_registers import RegisterChange, ValueMove
     from teekit_verify.rebuild.input_changes import InputChanges, PackageChange
 
@@ -95,6 +95,12 @@ def artifact_words(change: ArtifactChange) -> str:
         f"{old.size_bytes} bytes" if old.size_bytes == new.size_bytes else f"{old.size_bytes} -> {new.size_bytes} bytes"
     )
     return f"{change.name}: {sizes}, sha256 {old.sha256.hex[:_SHORT]}... -> {new.sha256.hex[:_SHORT]}..."
+
+
+def statement_words(change: StatementChange) -> str:
+    image = f"{change.image}: " if change.image else ""
+    old, new = (", ".join(side) or "not stated" for side in (change.old, change.new))
+    return f"{image}{change.name}: {old} -> {new}"
 
 
 def register_words(change: RegisterChange) -> str:
