@@ -3,7 +3,10 @@
 # the step's summary, and its verdict an annotation. The step ends as the command does: 0 holds, 1 does not, 2 no verdict.
 set -euo pipefail
 root=$(dirname -- "$(dirname -- "$(readlink -f -- "$0")")")
-mapfile -t words < <(printf '%s\n' "$ARGUMENTS" | sed '/^$/d')
+words=()
+while IFS= read -r word; do
+    [ -z "$word" ] || words+=("$word")
+done <<<"$ARGUMENTS"
 output=$(mktemp)
 trap 'rm -f -- "$output"' EXIT
 

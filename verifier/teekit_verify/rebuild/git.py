@@ -72,7 +72,7 @@ class GitError(TeekitError):
 class UnansweredError(GitError):
     """A repository cannot be reached, or does not answer to the end, whenever it is asked."""
 
-    code = GitError.code
+    code = "git_unanswered"
 
 
 def require_commit(text: str) -> str:

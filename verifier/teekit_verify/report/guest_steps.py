@@ -65,6 +65,9 @@ class Answered:
         found = {check.outcome for check in self.checks}
         if self.step in _ASKED and any(map(_was_asked, self.passed_over)):
             found.add(Outcome.NOT_CHECKED)
+        # The lists of the answer agree with its log: that says nothing of what the apps ought to be.
+        if self.step is Step.APPS and not any(isinstance(check.subject, GivenCheck) for check in self.checks):
+            found.add(Outcome.NOT_CHECKED)
         worst = next((outcome for outcome in _WORST if outcome in found), None)
         if worst is not None:
             return worst
