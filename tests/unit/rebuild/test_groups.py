@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,6 +98,21 @@ def test_a_command_that_is_beside_us_is_watched_too(grouped: Sandbox, tmp_path: 
         grouped.running(["sh", "-c", EATERS], timeout_seconds=SECONDS, log=tmp_path / "log") as beside,
     ):
         grouped.run(["sleep", "600"], timeout_seconds=SECONDS, watch=beside.watch)
+
+
+def test_groups_of_other_runs_are_removed_once_those_have_ended(tmp_path: Path) -> None:
+    """Also those of another container, whose processes are not seen here: this one's ID is nobody's in ours."""
+    name = "teekit-verify-4194305-0"  # beyond the largest ID, proc(5)
+    holding = f"from pathlib import Path; from teekit_verify.rebuild import groups\nwith groups._claimed(Path({str(tmp_path / name)!r})):\n print(flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", holding], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        groups._remove_left(tmp_path)
+        assert (tmp_path / name).is_dir()
+        other.kill()
+    assert (tmp_path / name).is_dir()
+    groups._remove_left(tmp_path)
+    assert not (tmp_path / name).exists()
 
 
 def test_what_fits_is_let_be(grouped: Sandbox) -> None:

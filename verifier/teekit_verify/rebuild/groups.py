@@ -7,15 +7,16 @@ Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/{memory,pids}.rst.
 
 from __future__ import annotations
 
+import fcntl
 import os
+import secrets
 import signal
 import tempfile
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ SYSTEMD = Path("/run/systemd/system")  # sd_booted(3)
 _PREFIX = "teekit-verify-"
 _PROBE_SECONDS = 20
 _ENDING_SECONDS = 10
-_NUMBERS = count()
+_TRIES = 10
 # Arguments: how many groups, their folders, the command. The shell joins them before it becomes the command.
 _JOIN = (
     'n=$1; shift; while [ "$n" -gt 0 ]; do echo $$ >"$1/cgroup.procs" || exit 125; shift; n=$((n - 1)); done; exec "$@"'
@@ -72,7 +73,6 @@ class Entered:
 @contextmanager
 def entered(kind: Kind, bounds: Bounds) -> Iterator[Entered]:
     """A new group, which is ended and removed with the block. Raises TeekitError where it cannot be made."""
-    name = f"{_PREFIX}{os.getpid()}-{next(_NUMBERS)}"
     if kind is Kind.NONE:
         yield Entered()
     elif kind is Kind.SYSTEMD:
@@ -81,7 +81,7 @@ def entered(kind: Kind, bounds: Bounds) -> Iterator[Entered]:
             argv = (*_scope(bounds), "sh", "-c", _TELL, str(told))
             yield Entered(argv, lambda: _exceeded(_told_folders(told), bounds))
     else:
-        with _made(_parents(kind), name, bounds) as folders:
+        with _made(_parents(kind), f"{_PREFIX}{os.getpid()}-{secrets.token_hex(8)}", bounds) as folders:
             argv = ("sh", "-c", _JOIN, "sh", str(len(folders)), *map(str, folders))
             yield Entered(argv, lambda: _exceeded(folders, bounds))
 
@@ -172,21 +172,44 @@ def _parents(kind: Kind) -> tuple[Path, ...]:
 @contextmanager
 def _made(parents: tuple[Path, ...], name: str, bounds: Bounds) -> Iterator[tuple[Path, ...]]:
     folders = tuple(dict.fromkeys(parent / name for parent in parents))
-    try:
-        for parent in parents:
-            _remove_left(parent)
-        for folder in folders:
-            folder.mkdir(exist_ok=True)
-            _limit(folder, bounds)
-    except OSError as error:
-        for folder in folders:
-            _end(folder)
-        raise TeekitError(f"{error.filename}: {error.strerror}", hint="The host is watched instead.") from error
-    try:
+    with ExitStack() as claims:
+        try:
+            for parent in parents:
+                _remove_left(parent)
+            for folder in folders:
+                claims.enter_context(_claimed(folder))
+                _limit(folder, bounds)
+        except OSError as error:
+            raise TeekitError(f"{error.filename}: {error.strerror}", hint="The host is watched instead.") from error
         yield folders
+
+
+@contextmanager
+def _claimed(folder: Path) -> Iterator[None]:
+    """A new group, which is ours for as long as we hold its lock, and is ended with the block.
+
+    Not by a process ID in its name: programs in other containers make groups here too, and have IDs of their own.
+    """
+    descriptor = _new_and_locked(folder)
+    try:
+        yield
     finally:
-        for folder in folders:
-            _end(folder)
+        os.close(descriptor)
+        _end(folder)
+
+
+def _new_and_locked(folder: Path) -> int:
+    """Its descriptor, with the lock."""
+    for _ in range(_TRIES):
+        folder.mkdir(exist_ok=True)
+        # Before it is locked, another run may take it for one that was left, and remove it.
+        with suppress(FileNotFoundError):
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if folder.is_dir() and os.path.samestat(os.fstat(descriptor), folder.stat()):
+                return descriptor
+            os.close(descriptor)
+    raise OSError(0, "is removed again and again", str(folder))
 
 
 def _limit(folder: Path, bounds: Bounds) -> None:
@@ -242,9 +265,12 @@ def _end(folder: Path) -> None:
 
 
 def _remove_left(parent: Path) -> None:
-    """Groups of runs that were killed: what was in them has ended with its sandbox."""
+    """Groups of runs that were killed: what was in them has ended with its sandbox, and their locks with them."""
     for folder in parent.glob(f"{_PREFIX}*"):
-        owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
-        if owner.isdecimal() and not Path("/proc", owner).exists():
-            with suppress(OSError):
+        with suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 folder.rmdir()
+            finally:
+                os.close(descriptor)
