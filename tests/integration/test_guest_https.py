@@ -124,6 +124,11 @@ def test_which_hostname_leads_to_which_kettle(
     assert asked == [1 if number < len(names) else 0 for number in started]
 
 
+def test_it_is_seen_to_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with connections(tmp_path, ["a.example"], monkeypatch) as connect, connect("a.example") as sock:
+        assert wait_for_port.answers(sock.getpeername()[1])
+
+
 def test_another_name_gets_no_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with https(tmp_path, ["h1.example"], monkeypatch) as ask, pytest.raises(ssl.SSLError, match="UNRECOGNIZED_NAME"):
         ask("h2.example", GET)

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import socket
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -194,12 +195,29 @@ def test_a_log_that_cannot_be_opened_is_done_without(tmp_path: Path, capsys: pyt
 
 
 def test_waiting_for_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who listens and says nothing is no server yet: `nginx -t` does, before nginx itself."""
     monkeypatch.setattr(wait_for_port, "SECONDS", 0.02)
     monkeypatch.setattr(wait_for_port, "PAUSE_SECONDS", 0.01)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = str(server.getsockname()[1])
+    with serve() as server:
+        port = server.address("").rpartition(":")[2]
         assert wait_for_port.main([port]) == 0
     assert wait_for_port.main([port]) == 1
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = str(silent.getsockname()[1])
+        closing = threading.Thread(target=close_each, args=(silent,))
+        closing.start()
+        assert wait_for_port.listens(int(port))
+        assert wait_for_port.main([port]) == 1
+        silent.shutdown(socket.SHUT_RDWR)
+        closing.join()
+
+
+def close_each(listening: socket.socket) -> None:
+    while True:
+        try:
+            listening.accept()[0].close()
+        except OSError:
+            return
 
 
 @pytest.mark.parametrize(

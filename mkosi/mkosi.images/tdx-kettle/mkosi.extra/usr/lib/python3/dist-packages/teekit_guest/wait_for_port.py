@@ -1,4 +1,4 @@
-"""`python3 -m teekit_guest.wait_for_port PORT`: until somebody listens there, on loopback."""
+"""`python3 -m teekit_guest.wait_for_port PORT`: until a server answers there, on loopback."""
 
 from __future__ import annotations
 
@@ -18,9 +18,19 @@ def listens(port: int) -> bool:
     return True
 
 
+def answers(port: int) -> bool:
+    """Whether something comes back. `nginx -t` listens too, and ends without a word; to plain HTTP, nginx's HTTPS says what is wrong."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:
+            sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            return bool(sock.recv(1))
+    except OSError:
+        return False
+
+
 def main(arguments: list[str]) -> int:
     until = time.monotonic() + SECONDS
-    while not listens(int(arguments[0])):
+    while not answers(int(arguments[0])):
         if time.monotonic() > until:
             return 1
         time.sleep(PAUSE_SECONDS)
