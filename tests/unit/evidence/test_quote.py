@@ -6,7 +6,7 @@ import struct
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from builders import eventlog as build
@@ -179,6 +179,7 @@ def test_a_flipped_bit_is_our_error_or_another_quote(offset: int, bit: int) -> N
 
 
 @given(st.binary(max_size=80))
+@example(b"\xc2\x1e\x80")  # a record separator within a character
 def test_any_bytes_are_our_error(data: bytes) -> None:
     with pytest.raises(TeekitError):
         parse_quote(data)

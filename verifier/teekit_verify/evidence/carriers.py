@@ -157,7 +157,8 @@ def _visit_bytes(search: _Search, data: bytes, place: str, depth: int) -> None:
         search.add(kind, place, data)
     elif foreign is not None:
         search.add(Kind.FOREIGN, place, foreign)
-    elif is_text(data.replace(_RECORD_SEPARATOR.encode(), b"")):
+    # A space in its place: what stands on its two sides must not become one character.
+    elif is_text(data.replace(_RECORD_SEPARATOR.encode(), b" ")):
         _visit_text(search, data, place, depth)
     elif depth == 0 and is_event_log(data):
         search.add(Kind.LOG, place, data)  # SHA-1 only: parsing says so
