@@ -117,6 +117,31 @@ def _link(place: Path) -> None:
     (place / RELEASE / "link").symlink_to(place / "keys")
 
 
+@pytest.mark.parametrize("name", ["keys/carol.pem", "keys"])
+def test_no_link_among_the_keys_is_followed(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """It may lead to any file of the host: what stands there would be refused as a key, and told of."""
+    outside = _made(tmp_path / "outside")
+    (outside / "x.pem").write_bytes(b"no key")
+    if name == "keys":
+        shutil.rmtree(place / "keys")
+    (place / name).symlink_to(outside if name == "keys" else outside / "x.pem")
+    fields = _check(capsys, place, status=2)
+    assert (_faults(fields), fields["statements"]) == ([(name, "link")], [])
+
+
+def test_a_statement_that_became_a_link_has_changed(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    earlier = tmp_path / "earlier"
+    shutil.copytree(place, earlier)
+    (place / ALICE).unlink()
+    (place / ALICE).symlink_to(earlier / ALICE)
+    fields = _check(capsys, place, "--earlier", earlier, status=2)
+    assert _faults(fields) == [(ALICE, "changed"), (ALICE, "link")]
+
+
 ALICE = f"{RELEASE}/alice.intoto.jsonl"
 FAULTY: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "no key": (

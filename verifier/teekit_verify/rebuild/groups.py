@@ -206,10 +206,17 @@ def _new_and_locked(folder: Path) -> int:
         with suppress(FileNotFoundError):
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if folder.is_dir() and os.path.samestat(os.fstat(descriptor), folder.stat()):
+            if _is_still(descriptor, folder):
                 return descriptor
             os.close(descriptor)
     raise OSError(0, "is removed again and again", str(folder))
+
+
+def _is_still(descriptor: int, folder: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), folder.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _limit(folder: Path, bounds: Bounds) -> None:

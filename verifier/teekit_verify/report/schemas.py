@@ -25,11 +25,14 @@ from teekit_verify.record.comparison import ReferenceUsed  # noqa: TC001
 from teekit_verify.record.schema_names import COMPARISON_SCHEMA
 from teekit_verify.report import (
     explain_report,
+    file_schemas,
     guest_report,
     lock_schemas,
-    more_schemas,
+    log_schemas,
+    machine_schemas,
     presented_report,
     publications_report,
+    publishing_schemas,
     quote_report,
 )
 from teekit_verify.report.guest_steps import Step  # noqa: TC001
@@ -155,13 +158,17 @@ _PRINTED: dict[str, tuple[type, str]] = {
     "release-diff-v1": (PublicationDiff, publications_report.SCHEMA),
     "explanation-v1": (Explanation, explain_report.EXPLANATION_SCHEMA),
     **lock_schemas.PRINTED,
-    **more_schemas.WITH_HEADING,
+    **log_schemas.WITH_HEADING,
+    **machine_schemas.WITH_HEADING,
+    **publishing_schemas.WITH_HEADING,
 }
 _DOCUMENTS: dict[str, tuple[Any, str]] = {
     "measurements-v1": (Measurements, MEASUREMENTS_SCHEMA),
     "inputs-v1": (InputsDocument, INPUTS_SCHEMA),
     "package-lock-v1": (PackageLock, LOCK_SCHEMA),
-    **more_schemas.WHOLE,
+    **file_schemas.WHOLE,
+    **log_schemas.WHOLE,
+    **machine_schemas.WHOLE,
 }
 
 

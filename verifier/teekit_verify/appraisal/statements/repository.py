@@ -120,6 +120,10 @@ def check_repository(folder: Path, earlier: Path | None = None) -> CheckedReposi
     Raises TeekitError for a folder that cannot be read, and for keys of which one is no key or stands there twice.
     """
     files = _files(folder)
+    if linked := [file for file in files if _is_key_or_their_folder(file) and (folder / file).is_symlink()]:
+        # A change of a stranger's may name any file of this host as a key: none is opened.
+        links = tuple(FaultyFile(file, Fault.LINK) for file in linked)
+        return CheckedRepository(str(folder), (), links, (), 0, earlier is not None)
     keys = load_trusted_keys(folder / KEYS)
     found = [_read(folder, file, keys) for file in files if _placed(file) and not (folder / file).is_symlink()]
     read = [item for item in found if isinstance(item, tuple)]
@@ -177,6 +181,10 @@ def _is_key(file: str) -> bool:
     return place == KEYS and "/" not in name and name.endswith(".pem")
 
 
+def _is_key_or_their_folder(file: str) -> bool:
+    return file == KEYS or file.startswith(f"{KEYS}/")
+
+
 def _is_proof(file: str) -> bool:
     release, _, name = file.partition("/")
     named = bool(_RELEASE.fullmatch(release)) and bool(_AUDITOR.fullmatch(name.split(".")[0]))
@@ -231,7 +239,7 @@ def _touched(folder: Path, files: Sequence[str], earlier: Path) -> Iterator[Faul
     for file in before:
         if file not in files:
             yield FaultyFile(file, Fault.REMOVED)
-        elif _bytes(earlier / file) != _bytes(folder / file):
+        elif (folder / file).is_symlink() or _bytes(earlier / file) != _bytes(folder / file):
             yield FaultyFile(file, Fault.CHANGED)
     owners = {_owner(file) for file in before if _is_key(file)}
     for file in files:

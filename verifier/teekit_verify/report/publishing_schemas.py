@@ -1,0 +1,96 @@
+"""What the commands about references, releases, signatures and statements print with `--json`, as values that their schemas are made of.
+
+A field with a default is left out where there is nothing to say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from teekit_verify.appraisal.statements.repository import CheckedRepository
+from teekit_verify.reference.signing.dsse import Standing  # noqa: TC001
+from teekit_verify.report import (
+    attest_report,
+    reference_report,
+    release_report,
+    repository_report,
+    signature_report,
+    statement_report,
+)
+from teekit_verify.report.schema_values import Count, Sha256  # noqa: TC001
+
+
+@dataclass(frozen=True, slots=True)
+class _ListedFile:
+    file: str
+    problem: str
+    format: str
+    release: str
+    image: str
+    commit: str | None
+    sha256: Sha256 | None
+    has_signature_file: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _ReferenceList:
+    directory: str
+    files: tuple[_ListedFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Signature:
+    standing: Standing
+    owner: str | None
+    key_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _SignatureCheck:
+    file: str
+    problem: str
+    signatures: tuple[_Signature, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Artifact:
+    name: str
+    sha256: Sha256
+
+
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    """`cells` are in the order of the artifacts."""
+
+    file: str
+    owner: str
+    verdict: str
+    release: str
+    counted: bool
+    cells: tuple[str, ...]
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Threshold:
+    threshold: Annotated[int, Field(ge=1)]
+    agreeing: Count
+    problem: str
+    artifacts: tuple[_Artifact, ...]
+    commit: str | None
+    inputs_sha256: Sha256 | None
+    statements: tuple[_Statement, ...]
+
+
+WITH_HEADING: dict[str, tuple[type, str]] = {
+    "reference-list-v1": (_ReferenceList, reference_report.LIST_SCHEMA),
+    "release-list-v1": (release_report.Report, release_report.SCHEMA),
+    "signature-check-v1": (_SignatureCheck, signature_report.SCHEMA),
+    "statement-v1": (statement_report.Report, statement_report.SCHEMA),
+    "statements-check-v1": (CheckedRepository, repository_report.SCHEMA),
+    "threshold-v1": (_Threshold, attest_report.SCHEMA),
+}
+"""By the name of the committed file: what follows `schema` and `exit_status`."""
