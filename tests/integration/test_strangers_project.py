@@ -69,6 +69,6 @@ def test_a_strangers_uki_is_rebuilt_and_what_mkosi_25_takes_from_the_umask_is_na
     assert content["verdict"] == "NONDETERMINISTIC"
     causes = dict(leaves(content["explanations"][0]["differences"]))
     assert "umask" in causes["stranger.efi: section .initrd: usr/lib/os-release"]
-    assert [smell["name"] for smell in content["smells"]] == ["no Snapshot="]
+    assert [smell["name"] for smell in content["smells"]] == ["modes that follow the umask", "no Snapshot="]
     assert {package["name"] for package in content["consumed"]["packages"]} >= {"base-files", "systemd-boot-efi"}
     assert "usr/lib/os-release" in (report / "report.html").read_text()
