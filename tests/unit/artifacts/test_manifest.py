@@ -23,7 +23,7 @@ def test_a_manifest() -> None:
     [
         (b"{", "manifest: JSON at offset 0x0: Expecting"),
         (b"\xff", "manifest: JSON at offset 0x0: "),
-        (b"[" * 100_000, "manifest: JSON at offset 0x0: maximum recursion depth"),
+        (b"[" * 100_000, "manifest: JSON at offset 0x0: nested too deeply"),
         (b"[]", "manifest: packages at offset 0x0: there is no list of packages"),
         (b'{"packages": {}}', "manifest: packages at offset 0x0: there is no list of packages"),
         (b'{"packages": [], "config": 1}', "manifest: packages at offset 0x0: 0 packages, at most 100000 are read"),

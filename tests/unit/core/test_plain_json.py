@@ -23,7 +23,10 @@ def test_what_json_has() -> None:
         (b'{"' + b"k" * 200 + b'": 1, "' + b"k" * 200 + b'": 1}', f"^the key '{'k' * 80}' stands"),
         (b"[NaN]", "^NaN is not a JSON number$"),
         (b"-Infinity", "^-Infinity is not a JSON number$"),
-        (b"[" * 100_000, "^nested too deeply$"),
+        (b"[" * 100_000, "^nested too deeply, over 200 levels at offset 0xc8$"),
+        (b"[" * 5000, "^nested too deeply"),  # the first fails in every Python's parser, this only in some
+        (b'{"a":' * 201 + b"1" + b"}" * 201, "^nested too deeply, over 200 levels at offset 0x3e8$"),
+        (rb'["\"' + b'", ["' * 300, "^nested too deeply"),
         (b'"\xff"', "can't decode byte 0xff"),
         ('"a"'.encode("utf-16"), "can't decode byte"),
         (b"\xef\xbb\xbf1", "BOM"),
@@ -34,6 +37,17 @@ def test_what_json_has() -> None:
 def test_what_is_refused(data: bytes, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         load_plain(data)
+
+
+def test_what_is_no_depth() -> None:
+    deep = load_plain(b'{"a":' * 200 + b"1" + b"}" * 200)
+    for _ in range(200):
+        assert isinstance(deep, dict)
+        deep = deep["a"]
+    assert deep == 1
+    assert load_plain(b"[" + b"[1], " * 500 + b"[]]") == [[1]] * 500 + [[]]
+    text = "[{" * 300 + '"\\' + "[" * 300
+    assert load_plain(json.dumps({"a": text, text: [text]}).encode()) == {"a": text, text: [text]}
 
 
 def test_the_place_is_told_where_it_is_known() -> None:

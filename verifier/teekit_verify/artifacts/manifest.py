@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 
 from teekit_verify.core.errors import MalformedInputError, printable
+from teekit_verify.core.plain_json import load_plain
 
 MAX_BYTES = 16 << 20
 _MAX_PACKAGES = 100_000
@@ -34,8 +35,8 @@ def parse_manifest(data: bytes, *, what: str = "manifest") -> Manifest:
     if len(data) > MAX_BYTES:
         raise _bad(what, "file size", f"{len(data)} bytes, at most {MAX_BYTES} are read")
     try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
+        document = load_plain(data)
+    except ValueError as error:
         raise _bad(what, "JSON", printable(str(error))) from error
     if not isinstance(document, dict) or not isinstance(rows := document.get("packages"), list):
         raise _bad(what, "packages", "there is no list of packages")

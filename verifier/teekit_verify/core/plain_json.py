@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import json
+import re
+
+MAX_DEPTH = 200
+"""Objects and arrays within one another. Every Python's own parser goes deeper (3.11 to about 990 less its caller's depth, later
+ones to thousands), so this says the same on each; the deepest document of the field, a CycloneDX list, has about 10."""
+
+_BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
 def load_plain(data: bytes) -> object:
     """Raises ValueError that says what is wrong; json.JSONDecodeError, which is one, where it knows the place.
 
-    UTF-8 only; no key twice in one object, no NaN or Infinity (RFC 8259, 4 and 6). How many values there may be, each up to
-    1 KiB of memory, is for the caller to bound.
+    UTF-8 only; no key twice in one object, no NaN or Infinity (RFC 8259, 4 and 6), at most MAX_DEPTH deep. How many values
+    there may be, each up to 1 KiB of memory, is for the caller to bound.
     """
-    try:
-        return json.loads(data.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
+    if data.count(b"[") + data.count(b"{") > MAX_DEPTH:
+        _check_depth(data)
+    return json.loads(data.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+
+
+def _check_depth(data: bytes) -> None:
+    """Brackets inside strings are text; what is not JSON at all is found by the parser afterwards."""
+    depth = 0
+    for token in _BRACKETS.finditer(data):
+        first = data[token.start()]
+        if first in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise ValueError(f"nested too deeply, over {MAX_DEPTH} levels at offset {token.start():#x}")
+        elif first in b"]}":
+            depth -= 1
 
 
 def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from teekit_verify.artifacts.blob import Blob
 from teekit_verify.artifacts.initrd import read_initrd
 from teekit_verify.artifacts.uki import open_uki
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.plain_json import load_plain
 from teekit_verify.core.url import path_of_file
 
 if TYPE_CHECKING:
@@ -48,10 +48,10 @@ def _reason(number: int, path: str, sha256: str, there: Mapping[str, str]) -> st
 def _file_of(manifest: bytes) -> tuple[str, str] | None:
     """Path and SHA-256 where the app is a `file:` URL."""
     try:
-        fields = json.loads(manifest)
+        fields: Any = load_plain(manifest)
         app, sha256 = fields["app"], fields["sha256"]
         path = path_of_file(app)
-    except (ValueError, TypeError, KeyError, RecursionError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
     if path is None or not isinstance(sha256, str):
         return None

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.manifest import MAX_BYTES, Manifest, ManifestPackage, parse_manifest
+from teekit_verify.core.plain_json import load_plain
 from teekit_verify.explanation import raw
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
@@ -79,7 +80,7 @@ def compare_jsons(examination: Examination, pair: Pair) -> Difference | None:
     """Line by line, once both are laid out in the same way; None if they are no JSON or too long."""
     try:
         sides = [_laid_out(blob) for blob in (pair.a, pair.b)]
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
     if sides[0] == sides[1]:
         what = "the same JSON, with its members in another order or laid out in another way"
@@ -91,4 +92,4 @@ def compare_jsons(examination: Examination, pair: Pair) -> Difference | None:
 def _laid_out(blob: Blob) -> list[str]:
     if blob.size_bytes > MAX_BYTES:
         raise ValueError("too long")
-    return json.dumps(json.loads(blob.read(0, MAX_BYTES)), indent=1, sort_keys=True, ensure_ascii=False).split("\n")
+    return json.dumps(load_plain(blob.read(0, MAX_BYTES)), indent=1, sort_keys=True, ensure_ascii=False).split("\n")
