@@ -99,7 +99,7 @@ def _copy_artifacts(two: TwoBuilds, folder: Path) -> None:
 
 
 def load_reproduced(directory: Path) -> tuple[Build, Measurements]:
-    """The build and measurements of a report in which A and B are equal. The artifacts are hashed again.
+    """The build and measurements of a report in which A and B are identical. The artifacts are hashed again.
 
     Raises TeekitError when the report is another kind of document, A and B differ, or a file is not what it says.
     """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.record.json_report import render as render_json
 from teekit_verify.report.layout import STATUS_STYLES, show_line, show_table, styled
+from teekit_verify.wording.statements import row_words, shortfall_words
 
 if TYPE_CHECKING:
     from teekit_verify.appraisal.statements.threshold import Row, Tally
@@ -20,7 +21,7 @@ SCHEMA = "teekit-verify/threshold/v1"
 def answer(tally: Tally) -> str:
     """One sentence. Only several auditors, all of them asked for, are called independent."""
     if tally.status is not ExitStatus.HOLDS:
-        return f"NOT ENOUGH: {tally.problem}"
+        return f"NOT ENOUGH: {shortfall_words(tally)}"
     compared = any(row.counted and row.release for row in tally.rows)
     unpublished = "" if compared else "; none of them compared it with what was published"
     if tally.threshold == 1:
@@ -37,8 +38,8 @@ def show(tally: Tally, out: Console) -> None:
     rows = [
         (
             styled(row.owner or "?"),
-            styled(row.verdict or "-"),
-            *(styled(cell, "green" if row.counted else "yellow") for cell in row.cells),
+            styled(row.verdict.value if row.verdict else "-"),
+            *(styled(cell.value, "green" if row.counted else "yellow") for cell in row.cells),
             styled("yes" if row.counted else "no"),
             styled(row.file),
         )
@@ -46,8 +47,8 @@ def show(tally: Tally, out: Console) -> None:
     ]
     show_table(out, ("auditor", "verdict", *names, "counted", "file"), rows)
     for row in tally.rows:
-        if row.detail:
-            show_line(out, styled(f"{row.file}: {row.detail}"), indent=2)
+        if detail := row_words(row):
+            show_line(out, styled(f"{row.file}: {detail}"), indent=2)
     out.print()
     for name, digest in tally.columns:
         show_line(out, styled(name), f" sha256 {digest.hex}")
@@ -64,6 +65,23 @@ class _Artifact:
 
 
 @dataclass(frozen=True, slots=True)
+class _Statement:
+    file: str
+    owner: str
+    verdict: str
+    release: str
+    counted: bool
+    cells: tuple[str, ...]
+    detail: str
+
+
+def _statement(row: Row) -> _Statement:
+    verdict = row.verdict.value if row.verdict else ""
+    cells = tuple(cell.value for cell in row.cells)
+    return _Statement(row.file, row.owner, verdict, row.release, row.counted, cells, row_words(row))
+
+
+@dataclass(frozen=True, slots=True)
 class _Report:
     threshold: int
     agreeing: int
@@ -71,7 +89,7 @@ class _Report:
     artifacts: tuple[_Artifact, ...]
     commit: str | None
     inputs_sha256: Digest | None
-    statements: tuple[Row, ...]
+    statements: tuple[_Statement, ...]
 
 
 def render(tally: Tally) -> bytes:
@@ -79,10 +97,10 @@ def render(tally: Tally) -> bytes:
     report = _Report(
         tally.threshold,
         tally.agreeing,
-        tally.problem,
+        shortfall_words(tally),
         tuple(_Artifact(name, digest) for name, digest in tally.columns),
         tally.commit,
         tally.inputs_sha256,
-        tally.rows,
+        tuple(map(_statement, tally.rows)),
     )
     return render_json({"schema": SCHEMA, "exit_status": int(tally.status)}, report)

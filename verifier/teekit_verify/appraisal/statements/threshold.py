@@ -1,9 +1,18 @@
-"""How many trusted auditors made the same statement: one vote for each owner of trusted keys, however many files there are."""
+"""How many trusted auditors made the same statement.
+
+Rules: every line of a file is verified before anything in it is read; a file counts under the one owner whose key signed all of it.
+One vote for each owner, however many keys or files. Two statements agree if artifacts, source commit and inputs are all equal.
+An owner who states two different things has no vote. The verdict MISMATCH is no vote. It holds if exactly one claim reaches the threshold.
+
+Non-rules: the order of the files, key ids, and what a statement calls its auditor decide nothing. REPRODUCED and UNREFERENCED
+count alike: what is counted is the result of the build, and the row says whether a reference was compared.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.rebuild.verdict import Verdict
@@ -21,7 +30,45 @@ if TYPE_CHECKING:
     from teekit_verify.core.digest import Digest
     from teekit_verify.reference.signing.keys import TrustedKey
 
-MATCH, MISMATCH = "match", "mismatch"
+
+class Cell(Enum):
+    """How an auditor's artifact compares with that of the leading claim."""
+
+    MATCH = "match"
+    MISMATCH = "mismatch"
+
+
+class Objection(Enum):
+    """Why a good statement does not count, whatever the others say."""
+
+    CONTRADICTION = "contradiction"
+    DUPLICATE = "duplicate"
+    MISMATCH = "mismatch"
+
+
+class ClaimPart(Enum):
+    """What two claims can differ in."""
+
+    ARTIFACTS = "artifacts"
+    COMMIT = "source commit"
+    INPUTS = "inputs"
+
+
+class Off(Enum):
+    """A statement with which none that counts can be compared."""
+
+    SUBJECT = "not about the artifact that was asked for"
+
+
+NotCounted = Standing | Objection | Off | tuple[ClaimPart, ...]
+"""The signature, the statement beside others, or what it claims otherwise than the leading claim."""
+
+
+class Shortfall(Enum):
+    """Why the threshold does not hold."""
+
+    TOO_FEW = "too few"
+    SEVERAL_RESULTS = "several results"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,36 +98,59 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One auditor's file in the matrix. `cells` has a word for each column; `detail` says why it is not counted.
+    """One auditor's file in the matrix. `cells` has one for each column; `not_counted` is None for a vote of the leading claim.
 
-    `release` is that of the reference the auditor compared with, empty if there was none.
+    `statement` as in Vote. `calls_itself` is the auditor that it names where that is not the key's owner.
     """
 
     file: str
     owner: str
-    verdict: str
-    release: str
-    counted: bool
-    cells: tuple[str, ...]
-    detail: str
+    statement: Statement | None
+    cells: tuple[Cell | Standing | Objection, ...]
+    not_counted: NotCounted | None
+    calls_itself: str | None = None
+
+    @property
+    def counted(self) -> bool:
+        return self.not_counted is None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        return None if self.statement is None else self.statement.predicate.verdict
+
+    @property
+    def release(self) -> str:
+        """Of the reference that the auditor compared with, empty if there was none."""
+        reference = None if self.statement is None else self.statement.predicate.reference
+        return "" if reference is None else reference.release
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """The matrix and what follows. `columns` are the artifacts of the statement that most auditors made (or the one asked for)."""
+    """The matrix and what follows. `columns` are the artifacts of the statement that most auditors made (or the one asked for).
+
+    `reached` is how many different results reach the threshold.
+    """
 
     threshold: int
     agreeing: int
+    reached: int
     columns: tuple[tuple[str, Digest], ...]
     rows: tuple[Row, ...]
     commit: str | None
     inputs_sha256: Digest | None
-    problem: str
+
+    @property
+    def shortfall(self) -> Shortfall | None:
+        """None if enough auditors agree, and no others do on something else."""
+        if self.reached == 1:
+            return None
+        return Shortfall.SEVERAL_RESULTS if self.reached else Shortfall.TOO_FEW
 
     @property
     def status(self) -> ExitStatus:
         """HOLDS if enough auditors agree."""
-        return ExitStatus.DOES_NOT_HOLD if self.problem else ExitStatus.HOLDS
+        return ExitStatus.HOLDS if self.shortfall is None else ExitStatus.DOES_NOT_HOLD
 
 
 def cast(file: str, envelopes: tuple[dsse.Envelope, ...], trusted: Sequence[TrustedKey], on: date) -> Vote:
@@ -111,17 +181,16 @@ def tally(votes: Sequence[Vote], threshold: int, artifact: tuple[str, Digest] | 
         if vote.statement is not None and not objections[position] and _is_about(vote.statement, artifact)
     )
     leading = counts.most_common(1)[0][0] if counts else None
-    reached = [claim for claim, count in counts.items() if count >= threshold]
-    agreeing = counts[leading] if leading else 0
+    reached = sum(count >= threshold for count in counts.values())
     columns = leading.artifacts if leading else (artifact,) if artifact else ()
     return Tally(
         threshold,
-        agreeing,
+        counts[leading] if leading else 0,
+        reached,
         columns,
         tuple(_row(vote, objections[position], leading, columns) for position, vote in enumerate(votes)),
         leading.commit if leading else None,
         leading.inputs_sha256 if leading else None,
-        _problem(len(reached), agreeing, threshold),
     )
 
 
@@ -129,71 +198,54 @@ def _is_about(statement: Statement, artifact: tuple[str, Digest] | None) -> bool
     return artifact is None or any(subject.digest.sha256 == artifact[1] for subject in statement.subject)
 
 
-def _problem(reached: int, agreeing: int, threshold: int) -> str:
-    if reached > 1:
-        return f"{reached} different results reach the threshold of {threshold}: they contradict each other"
-    if not reached:
-        return f"{agreeing} agreeing statements by trusted auditors, {threshold} were asked for"
-    return ""
-
-
-def _objections(votes: Sequence[Vote]) -> Mapping[int, str]:
-    """Why each vote does not count, whatever the others say; empty for those that do."""
-    said: dict[str, list[tuple[Claim, Verdict]]] = {}
+def _objections(votes: Sequence[Vote]) -> Mapping[int, Standing | Objection | None]:
+    """Why each vote does not count, whatever the others say; None for those that do."""
+    said: dict[str, set[tuple[Claim, Verdict]]] = {}
     for vote in votes:
         if vote.statement is not None:
-            said.setdefault(vote.owner, []).append((Claim.of(vote.statement), vote.statement.predicate.verdict))
-    objections: dict[int, str] = {}
+            said.setdefault(vote.owner, set()).add((Claim.of(vote.statement), vote.statement.predicate.verdict))
+    objections: dict[int, Standing | Objection | None] = {}
     seen: set[str] = set()
     for position, vote in enumerate(votes):
-        if vote.statement is None:
-            objections[position] = vote.standing.value
-        elif len(set(said[vote.owner])) > 1:
-            objections[position] = "contradiction"
-        elif vote.owner in seen:
-            objections[position] = "duplicate"
-        elif vote.statement.predicate.verdict is Verdict.MISMATCH:
-            objections[position] = MISMATCH
-        else:
-            objections[position] = ""
-        seen.add(vote.owner if vote.statement is not None else "")
+        objections[position] = _objection(vote, said, seen)
+        if vote.statement is not None:
+            seen.add(vote.owner)
     return objections
 
 
-def _row(vote: Vote, objection: str, leading: Claim | None, columns: tuple[tuple[str, Digest], ...]) -> Row:
+def _objection(
+    vote: Vote, said: Mapping[str, set[tuple[Claim, Verdict]]], seen: set[str]
+) -> Standing | Objection | None:
+    if vote.statement is None:  # no trusted key vouches for it
+        return vote.standing
+    if len(said[vote.owner]) > 1:  # of all of them: else the order of the files would decide
+        return Objection.CONTRADICTION
+    if vote.owner in seen:
+        return Objection.DUPLICATE
+    if vote.statement.predicate.verdict is Verdict.MISMATCH:  # the auditor says no, whatever the artifacts are
+        return Objection.MISMATCH
+    return None
+
+
+def _row(
+    vote: Vote, objection: Standing | Objection | None, leading: Claim | None, columns: tuple[tuple[str, Digest], ...]
+) -> Row:
     statement = vote.statement
     if statement is None:
-        cells = (objection,) * len(columns)
-        return Row(vote.file, vote.owner, "", "", counted=False, cells=cells, detail=_WHY[objection])
-    claim, predicate = Claim.of(statement), statement.predicate
+        return Row(vote.file, vote.owner, None, (vote.standing,) * len(columns), vote.standing)
+    claim, auditor = Claim.of(statement), statement.predicate.auditor
     made = dict(claim.artifacts)
-    cells = tuple(objection or (MATCH if made.get(name) == digest else MISMATCH) for name, digest in columns)
-    counted = not objection and claim == leading
-    detail = "" if counted else _WHY[objection] if objection else _difference(claim, leading)
-    if objection == MISMATCH:
-        detail = "the auditor's build is not what was published: " + "; ".join(predicate.reasons[:3])
-    if predicate.auditor != vote.owner:
-        detail = "; ".join(filter(None, (detail, f"names its auditor {predicate.auditor}")))
-    release = predicate.reference.release if predicate.reference else ""
-    return Row(vote.file, vote.owner, predicate.verdict.value, release, counted=counted, cells=cells, detail=detail)
+    cells = tuple(objection or (Cell.MATCH if made.get(name) == digest else Cell.MISMATCH) for name, digest in columns)
+    not_counted = objection or (None if claim == leading else _differing(claim, leading))
+    return Row(vote.file, vote.owner, statement, cells, not_counted, None if auditor == vote.owner else auditor)
 
 
-_WHY = {
-    Standing.NO_KEY.value: "no trusted key made this signature",
-    Standing.EXPIRED.value: "the key has expired",
-    Standing.BAD_SIGNATURE.value: "names a trusted key that did not make this signature",
-    "duplicate": "this auditor is counted already",
-    "contradiction": "this auditor made statements that contradict each other: none is counted",
-    MISMATCH: "",
-}
-
-
-def _difference(claim: Claim, leading: Claim | None) -> str:
+def _differing(claim: Claim, leading: Claim | None) -> NotCounted:
     if leading is None:
-        return "not about the artifact that was asked for"
+        return Off.SUBJECT
     differences = {
-        "artifacts": claim.artifacts != leading.artifacts,
-        "source commit": claim.commit != leading.commit,
-        "inputs": claim.inputs_sha256 != leading.inputs_sha256,
+        ClaimPart.ARTIFACTS: claim.artifacts != leading.artifacts,
+        ClaimPart.COMMIT: claim.commit != leading.commit,
+        ClaimPart.INPUTS: claim.inputs_sha256 != leading.inputs_sha256,
     }
-    return "other " + ", ".join(name for name, differs in differences.items() if differs)
+    return tuple(part for part, differs in differences.items() if differs)
