@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.statements import export, statement
+from teekit_verify.appraisal.statements.across import check_across
 from teekit_verify.appraisal.statements.create import signed_statement, source_commit
 from teekit_verify.appraisal.statements.export import LINK, PROVENANCE_BUNDLE, SUMMARY
-from teekit_verify.appraisal.statements.repository import SUFFIXES, CheckedRepository, check_repository
+from teekit_verify.appraisal.statements.repository import SUFFIXES, CheckedRepository
 from teekit_verify.appraisal.statements.shown import read_shown
 from teekit_verify.appraisal.statements.threshold import cast, tally
 from teekit_verify.core.digest import digest_file
@@ -113,12 +114,13 @@ def _exported(file: Path, folder: Path, suffix: str, data: bytes) -> Path:
     return target
 
 
-def check_statements(folder: Path, *, earlier: Path | None = None) -> CheckedRepository:
+def check_statements(folder: Path, *, earlier: Path | None = None, others: Sequence[Path] = ()) -> CheckedRepository:
     """Whether a repository of statements is in order, and whether its auditors agree. `earlier` is what it was before.
 
-    Raises TeekitError for a folder or keys that cannot be read. What is wrong with a statement is in the result.
+    `others` are repositories in which the same auditors should have said the same. Raises TeekitError for folders or keys that cannot be
+    read. What is wrong with a statement is in the result.
     """
-    return check_repository(folder, earlier)
+    return check_across(folder, earlier, others)
 
 
 def count_statements(

@@ -34,11 +34,11 @@ SUFFIXES = (".intoto.jsonl", BUNDLE)
 """Of statements. What ends in PROVENANCE_BUNDLE has no vote, and no place in a repository."""
 KEYS, PROOF = "keys", ".sigsum-proof"
 _MAX_FILES = 100_000
-_RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,200}")
-_AUDITOR = re.compile(r"[A-Za-z0-9_-]{1,64}")
+RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,200}")
+AUDITOR = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _BESIDE = re.compile(r"README(\.md)?|LICENSE(\.md)?|policy|\..+")
 """What else may stand at the top: hidden files are the forge's and git's."""
-_ANY_DAY = date.min
+ANY_DAY = date.min
 """A key that has expired since made its statements all the same; `attest verify` says whether they count."""
 
 
@@ -64,24 +64,29 @@ class Conflict(Enum):
     MISMATCH = "mismatch"
     DIFFERENT_RESULTS = "different_results"
     OWN_STATEMENTS = "own_statements"
+    OTHER_KEY = "other_key"
 
 
 @dataclass(frozen=True, slots=True)
 class FaultyFile:
-    """`file` is its path in the repository; `detail` what the reader said, else empty."""
+    """`file` is its path in the repository; `detail` what the reader said, else empty. `elsewhere` names another repository that it is in."""
 
     file: str
     fault: Fault
     detail: str = ""
+    elsewhere: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
-    """MISMATCH: each of `auditors` built something else than was published. Otherwise: what they state differs."""
+    """MISMATCH: each of `auditors` built something else than was published. OTHER_KEY: who has this name elsewhere signs with another key.
+    Otherwise: what they state differs. `elsewhere` names the repository that has the other statement, and is empty within one.
+    """
 
     release: str
     conflict: Conflict
     auditors: tuple[str, ...]
+    elsewhere: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,10 @@ class FiledStatement:
 
 @dataclass(frozen=True, slots=True)
 class CheckedRepository:
-    """`proofs_not_checked`: proofs of a transparency log, which nobody here reads. `against_earlier`: whether there was a state to hold it to."""
+    """`proofs_not_checked`: proofs of a transparency log, which nobody here reads. `against_earlier`: whether there was a state to hold it to.
+
+    `others`: the repositories that it was held against.
+    """
 
     folder: str
     statements: tuple[FiledStatement, ...]
@@ -105,6 +113,7 @@ class CheckedRepository:
     contradictions: tuple[Contradiction, ...]
     proofs_not_checked: int
     against_earlier: bool
+    others: tuple[str, ...] = ()
 
     @property
     def status(self) -> ExitStatus:
@@ -114,28 +123,48 @@ class CheckedRepository:
         return ExitStatus.DOES_NOT_HOLD if self.contradictions else ExitStatus.HOLDS
 
 
-def check_repository(folder: Path, earlier: Path | None = None) -> CheckedRepository:
-    """`earlier` is a checkout of what the repository was before: no statement and no key of it may be changed or removed.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What stands in a repository: paths, the keys in it, the statements that are in order, and what is not."""
 
-    Raises TeekitError for a folder that cannot be read, and for keys of which one is no key or stands there twice.
-    """
+    files: tuple[str, ...]
+    keys: tuple[TrustedKey, ...]
+    statements: tuple[tuple[FiledStatement, ShownStatement], ...]
+    faults: tuple[FaultyFile, ...]
+
+
+def read_repository(folder: Path) -> Reading:
+    """Raises TeekitError for a folder that cannot be read, and for keys of which one is no key or stands there twice."""
     files = _files(folder)
     if linked := [file for file in files if _is_key_or_their_folder(file) and (folder / file).is_symlink()]:
         # A change of a stranger's may name any file of this host as a key: none is opened.
-        links = tuple(FaultyFile(file, Fault.LINK) for file in linked)
-        return CheckedRepository(str(folder), (), links, (), 0, earlier is not None)
+        return Reading((), (), (), tuple(FaultyFile(file, Fault.LINK) for file in linked))
     keys = load_trusted_keys(folder / KEYS)
     found = [_read(folder, file, keys) for file in files if _placed(file) and not (folder / file).is_symlink()]
-    read = [item for item in found if isinstance(item, tuple)]
-    faults = [*_misplaced(folder, files), *(item for item in found if isinstance(item, FaultyFile))]
-    if earlier is not None:
-        faults += _touched(folder, files, earlier)
+    read = tuple(item for item in found if isinstance(item, tuple))
+    faults = (*_misplaced(folder, files), *(item for item in found if isinstance(item, FaultyFile)))
+    return Reading(tuple(files), keys, read, faults)
+
+
+def check_repository(folder: Path, earlier: Path | None = None) -> CheckedRepository:
+    """`earlier` is a checkout of what the repository was before: no statement and no key of it may be changed or removed.
+
+    Raises TeekitError as `read_repository` does.
+    """
+    return checked(folder, read_repository(folder), earlier)
+
+
+def checked(folder: Path, reading: Reading, earlier: Path | None) -> CheckedRepository:
+    """The same for a repository that was read already."""
+    faults = list(reading.faults)
+    if earlier is not None and reading.files:
+        faults += _touched(folder, reading.files, earlier)
     return CheckedRepository(
         str(folder),
-        tuple(filed for filed, _ in read),
+        tuple(filed for filed, _ in reading.statements),
         tuple(sorted(faults, key=lambda item: (item.file, item.fault.value))),
-        tuple(_contradictions(read)),
-        sum(file.endswith(PROOF) for file in files),
+        tuple(_contradictions(reading.statements)),
+        sum(file.endswith(PROOF) for file in reading.files),
         earlier is not None,
     )
 
@@ -164,7 +193,7 @@ def _placed(file: str) -> tuple[str, str] | None:
     if suffix is None or name.endswith(PROVENANCE_BUNDLE):
         return None
     auditor = name.removesuffix(suffix)
-    known = release != KEYS and _RELEASE.fullmatch(release) and _AUDITOR.fullmatch(auditor)
+    known = release != KEYS and RELEASE.fullmatch(release) and AUDITOR.fullmatch(auditor)
     return (release, auditor) if known else None
 
 
@@ -187,7 +216,7 @@ def _is_key_or_their_folder(file: str) -> bool:
 
 def _is_proof(file: str) -> bool:
     release, _, name = file.partition("/")
-    named = bool(_RELEASE.fullmatch(release)) and bool(_AUDITOR.fullmatch(name.split(".")[0]))
+    named = bool(RELEASE.fullmatch(release)) and bool(AUDITOR.fullmatch(name.split(".")[0]))
     return named and release != KEYS and "/" not in name and name.endswith(PROOF)
 
 
@@ -196,7 +225,7 @@ def _read(folder: Path, file: str, keys: Sequence[TrustedKey]) -> tuple[FiledSta
     if all(key.owner != auditor for key in keys):
         return FaultyFile(file, Fault.NO_KEY)
     try:
-        shown = read_shown(file, file, codec.read_bounded(folder / file), keys, _ANY_DAY)
+        shown = read_shown(file, file, codec.read_bounded(folder / file), keys, ANY_DAY)
     except TeekitError as error:
         return FaultyFile(file, Fault.UNREADABLE, error.message)
     if shown.standing is not Standing.GOOD:
