@@ -101,11 +101,13 @@ if TYPE_CHECKING:
         show_statement,
         state,
     )
+    from teekit_verify.api.surveying import ReleaseSurvey, survey_releases
     from teekit_verify.appraisal.facts import Check, Fact, Why
     from teekit_verify.appraisal.guest.appraise import AppraisedGuest, GuestFiles
     from teekit_verify.appraisal.guest.live import LiveGuest
     from teekit_verify.appraisal.guest.quote import QuotePolicy
     from teekit_verify.appraisal.guest_states import SecureBoot
+    from teekit_verify.appraisal.statements.statement import Independence
     from teekit_verify.boot.machine_request import MachineRequest
     from teekit_verify.core.digest import Algorithm, Digest
     from teekit_verify.core.errors import TeekitError
@@ -149,11 +151,13 @@ _PLACES = {
     "teekit_verify.api.replaying": "Replayed replay",
     "teekit_verify.api.running": "METADATA_PORT MOST_KETTLES LocalOptions Metadata Ready run_local",
     "teekit_verify.api.stating": "WrittenStatement check_statements count_statements export_bundles export_link export_summary show_statement state",
+    "teekit_verify.api.surveying": "ReleaseSurvey survey_releases",
     "teekit_verify.appraisal.facts": "Check Fact Why",
     "teekit_verify.appraisal.guest.appraise": "AppraisedGuest GuestFiles",
     "teekit_verify.appraisal.guest.live": "LiveGuest",
     "teekit_verify.appraisal.guest.quote": "QuotePolicy",
     "teekit_verify.appraisal.guest_states": "SecureBoot",
+    "teekit_verify.appraisal.statements.statement": "Independence",
     "teekit_verify.boot.machine_request": "MachineRequest",
     "teekit_verify.core.digest": "Algorithm Digest",
     "teekit_verify.core.errors": "TeekitError",
@@ -211,6 +215,7 @@ __all__ = [
     "GivenApps",
     "GuestAppraisal",
     "GuestFiles",
+    "Independence",
     "KernelRequest",
     "LiveGuest",
     "LocalOptions",
@@ -237,6 +242,7 @@ __all__ = [
     "ReferenceUsed",
     "ReferenceValues",
     "Register",
+    "ReleaseSurvey",
     "Replayed",
     "SecureBoot",
     "SigningKey",
@@ -304,6 +310,7 @@ __all__ = [
     "sign_reference",
     "state",
     "stub_inputs",
+    "survey_releases",
     "trusted_firmware",
     "verify_quote",
     "verify_reference_signature",

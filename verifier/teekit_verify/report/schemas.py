@@ -100,7 +100,7 @@ class _Guest:
     platform: str | None
     steps: tuple[_Step, ...]
     runs: _Runs | None
-    quote: _QuoteInside | None
+    quote: _QuoteInside
     reasons: tuple[str, ...]
 
 
