@@ -31,8 +31,8 @@ from teekit_verify.prediction.uki_events import (
     ev_ipl_archive,
     ev_ipl_section,
     ev_separator,
+    event_of,
 )
-from teekit_verify.registers.events import Event
 from teekit_verify.registers.registers import pcr, rtmr
 from teekit_verify.registers.replay import replay
 
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from teekit_verify.artifacts.gpt import GuidPartitionTable
     from teekit_verify.artifacts.uki import UnifiedKernelImage
     from teekit_verify.prediction.stub import StubView
+    from teekit_verify.registers.events import Event
     from teekit_verify.registers.registers import Register
 
 _CALLING_EFI_APPLICATION = b"Calling EFI Application from Boot Option"
@@ -205,7 +206,7 @@ def _predictions(uki: UnifiedKernelImage, plans: Sequence[_Plan]) -> tuple[Predi
 
 
 def _prediction(plan: _Plan, digests: DigestTable) -> Prediction:
-    events = tuple(_event(plan.register, draft, digests) for draft in plan.drafts)
+    events = tuple(event_of(plan.register, draft, digests) for draft in plan.drafts)
     if not plan.ends:
         return Prediction(plan.register, events, plan.missing)
     alternatives = tuple(_alternative(plan.register, events, end, digests) for end in plan.ends)
@@ -216,16 +217,5 @@ def _prediction(plan: _Plan, digests: DigestTable) -> Prediction:
 def _alternative(register: Register, before: tuple[Event, ...], end: Tags, digests: DigestTable) -> Alternative:
     if end.missing and not end.drafts:
         return Alternative(end.label, (), end.missing)
-    tags = tuple(_event(register, draft, digests) for draft in end.drafts)
+    tags = tuple(event_of(register, draft, digests) for draft in end.drafts)
     return Alternative(end.label, before + tags, end.missing)
-
-
-def _event(register: Register, draft: Draft, digests: DigestTable) -> Event:
-    return Event(
-        register=register,
-        event_type=draft.event_type,
-        digests=tuple(digests[draft.message, algorithm] for algorithm in register.algorithms),
-        description=draft.description,
-        cause=draft.cause,
-        data=draft.data,
-    )
