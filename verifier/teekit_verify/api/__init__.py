@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from teekit_verify.api.replaying import Replayed, replay
     from teekit_verify.api.running import METADATA_PORT, MOST_KETTLES, LocalOptions, Metadata, Ready, run_local
     from teekit_verify.api.stating import (
+        LogCheck,
         WrittenStatement,
         check_statements,
         count_statements,
@@ -136,7 +137,7 @@ _PLACES = {
     "teekit_verify.api.releasing": "known_releases",
     "teekit_verify.api.replaying": "Replayed replay",
     "teekit_verify.api.running": "METADATA_PORT MOST_KETTLES LocalOptions Metadata Ready run_local",
-    "teekit_verify.api.stating": "WrittenStatement check_statements count_statements export_bundles export_link export_summary show_statement state",
+    "teekit_verify.api.stating": "LogCheck WrittenStatement check_statements count_statements export_bundles export_link export_summary show_statement state",
     "teekit_verify.appraisal.facts": "Check Fact Why",
     "teekit_verify.appraisal.guest.appraise": "AppraisedGuest GuestFiles",
     "teekit_verify.appraisal.guest.live": "LiveGuest",
@@ -196,6 +197,7 @@ __all__ = [
     "LiveGuest",
     "LocalOptions",
     "LockedPackage",
+    "LogCheck",
     "LogKind",
     "MachineRequest",
     "MeasureRequest",
