@@ -112,6 +112,7 @@ if TYPE_CHECKING:
     from teekit_verify.rebuild.images import DEBIAN_KERNEL, Target, find_target
     from teekit_verify.rebuild.lock import EnvironmentIdentity, LockedPackage
     from teekit_verify.rebuild.provision import Provision
+    from teekit_verify.rebuild.shell import become_shell
     from teekit_verify.rebuild.subject import Choice, Subject
     from teekit_verify.record.comparison import ComparisonReport, ReferenceUsed
     from teekit_verify.record.document import RebuildReport
@@ -158,6 +159,7 @@ _PLACES = {
     "teekit_verify.rebuild.images": "DEBIAN_KERNEL Target find_target",
     "teekit_verify.rebuild.lock": "EnvironmentIdentity LockedPackage",
     "teekit_verify.rebuild.provision": "Provision",
+    "teekit_verify.rebuild.shell": "become_shell",
     "teekit_verify.rebuild.subject": "Choice Subject",
     "teekit_verify.record.comparison": "ComparisonReport ReferenceUsed",
     "teekit_verify.record.document": "RebuildReport",
@@ -235,6 +237,7 @@ __all__ = [
     "appraise_guest",
     "ask_guest",
     "become_mkosi",
+    "become_shell",
     "boot",
     "can_rebuild",
     "check_archive",

@@ -145,21 +145,6 @@ class Provision:
             except OSError:  # another file system
                 shutil.copyfile(stored, place)
 
-    def shell_sandbox(self, working_directory: Path) -> Sandbox:
-        """The environment for interactive use: the working directory writable in its place, the network on."""
-        here = working_directory.resolve()
-        if here == Path("/") or any(here.is_relative_to(place) for place in ("/usr", "/etc")):
-            raise TeekitError(f"{here} would take the environment's place", hint="Change into another folder.")
-        names = Path("/etc/resolv.conf")
-        return Sandbox(
-            root=self.environment().root,
-            binds={str(here): here},
-            read_only_binds={str(names): names} if names.exists() else {},
-            working_directory=str(here),
-            network=True,
-            terminal=True,
-        )
-
     @contextmanager
     def _index(
         self, bases: Sequence[tuple[lock.Archive, str]] | None = None, pinned_to_backports: tuple[str, ...] = ()

@@ -75,7 +75,7 @@ class _Statement:
     counted: bool
     cells: tuple[str, ...]
     detail: str
-    objection: Objection | None
+    objection: Standing | Objection | None
     log: LogFinding | None
 
 

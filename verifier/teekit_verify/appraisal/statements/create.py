@@ -39,7 +39,7 @@ BUILDER_ID = "tag:teekit-verify,2026:local-builder/v1"
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """A finished rebuild in which A and B are equal: what a statement is made of."""
+    """A finished rebuild in which A and B are identical: what a statement is made of."""
 
     verdict: Verdict
     reasons: tuple[str, ...]
@@ -53,8 +53,8 @@ def require_attestable(verdict: Verdict, where: str) -> None:
     """Raises TeekitError for a verdict that no statement can have; `where` names the report."""
     if verdict not in ATTESTABLE:
         raise TeekitError(
-            f"{where}: a rebuild with the verdict {verdict.value} cannot be attested: {verdict.meaning}",
-            hint="Rebuild until A and B are equal and made from the published inputs.",
+            f"{where}: a rebuild with the verdict {verdict.value} cannot be attested",
+            hint="Rebuild until A and B are identical and made from the published inputs.",
         )
 
 
