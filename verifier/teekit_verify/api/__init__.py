@@ -41,6 +41,16 @@ if TYPE_CHECKING:
         verify_quote,
     )
     from teekit_verify.api.asking import ask_guest
+    from teekit_verify.api.auditing import (
+        Audited,
+        Auditor,
+        AuditOutcome,
+        AuditRequest,
+        Basis,
+        Filing,
+        audit,
+        audit_status,
+    )
     from teekit_verify.api.booting import boot
     from teekit_verify.api.diffing import diff_publications
     from teekit_verify.api.explaining import explain
@@ -125,6 +135,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "teekit_verify.api.appraising": "NOT_REQUIRED ArtifactAppraisal GuestAppraisal NotRequired QuoteVerification appraise_artifact appraise_claims appraise_guest describe google_root parse_policy policy trusted_firmware verify_quote",
     "teekit_verify.api.asking": "ask_guest",
+    "teekit_verify.api.auditing": "AuditOutcome AuditRequest Audited Auditor Basis Filing audit audit_status",
     "teekit_verify.api.booting": "boot",
     "teekit_verify.api.diffing": "diff_publications",
     "teekit_verify.api.explaining": "explain",
@@ -181,6 +192,11 @@ __all__ = [
     "Algorithm",
     "AppraisedGuest",
     "ArtifactAppraisal",
+    "AuditOutcome",
+    "AuditRequest",
+    "Audited",
+    "Auditor",
+    "Basis",
     "Check",
     "Choice",
     "ComparisonReport",
@@ -191,6 +207,7 @@ __all__ = [
     "Fact",
     "FetchedPackages",
     "FileKind",
+    "Filing",
     "Finding",
     "GivenApps",
     "GuestAppraisal",
@@ -236,6 +253,8 @@ __all__ = [
     "appraise_claims",
     "appraise_guest",
     "ask_guest",
+    "audit",
+    "audit_status",
     "become_mkosi",
     "become_shell",
     "boot",

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.statements import export, statement
+from teekit_verify.appraisal.statements.across import check_across
 from teekit_verify.appraisal.statements.create import signed_statement, source_commit
 from teekit_verify.appraisal.statements.export import LINK, PROVENANCE_BUNDLE, SUMMARY
 from teekit_verify.appraisal.statements.logged import SUFFIXES, ProofFile, find_logged, proof_names, submitters
-from teekit_verify.appraisal.statements.repository import CheckedRepository, check_repository
+from teekit_verify.appraisal.statements.repository import CheckedRepository, LogRule
 from teekit_verify.appraisal.statements.shown import read_shown
 from teekit_verify.appraisal.statements.threshold import cast, tally
 from teekit_verify.core import files as core_files
@@ -130,15 +131,21 @@ def _exported(file: Path, folder: Path, suffix: str, data: bytes) -> Path:
 
 
 def check_statements(
-    folder: Path, *, earlier: Path | None = None, log_policy: Path | None = None, require_logged: bool = False
+    folder: Path,
+    *,
+    earlier: Path | None = None,
+    others: Sequence[Path] = (),
+    log_policy: Path | None = None,
+    require_logged: bool = False,
 ) -> CheckedRepository:
     """Whether a repository of statements is in order, and whether its auditors agree. `earlier` is what it was before.
 
-    `log_policy` is for the proofs in it; without, the repository's own file `policy` is. `require_logged`: each statement must have a good one.
-    Raises TeekitError for a folder, keys or a policy that cannot be read. What is wrong with a statement is in the result.
+    `others` are repositories in which the same auditors should have said the same. `log_policy` is for the proofs of a log in `folder`; without,
+    its own file `policy` is. `require_logged`: each statement must have a good one. Raises TeekitError for folders, keys or a policy that cannot be
+    read. What is wrong with a statement is in the result.
     """
     policy = None if log_policy is None else _log_policy(log_policy)
-    return check_repository(folder, earlier, policy=policy, require_logged=require_logged)
+    return check_across(folder, earlier, others, LogRule(policy, require_logged))
 
 
 def count_statements(

@@ -38,6 +38,7 @@ COMMANDS = {
         Entry("guest", "guest:guest", "Ask a live machine who it is; compare it with --reference."),
         Entry("quote", "quote:quote", "Verify a TDX quote: its signatures, and what it says."),
         Entry("replay", "replay:replay", "Replay EVENTLOG into RTMRs or PCRs; compare them with others."),
+        Entry("audit", "audit:audit", "Rebuild all published releases, sign what you found."),
         Entry("attest", "attest:attest", "Sign the verdict of a rebuild, count those that agree."),
     ),
     "Measure and understand": (

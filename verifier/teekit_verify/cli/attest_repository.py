@@ -31,6 +31,16 @@ def check_repository(
             file_okay=False,
         ),
     ] = None,
+    other: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR",
+            help="Another repository of statements: does an auditor say something else there? May be repeated.",
+            exists=True,
+            file_okay=False,
+            show_default=False,
+        ),
+    ] = None,
     log_policy: Annotated[
         Path | None,
         typer.Option(
@@ -56,7 +66,9 @@ def check_repository(
     from teekit_verify import api
     from teekit_verify.report import layout, repository_report
 
-    checked = api.check_statements(directory, earlier=earlier, log_policy=log_policy, require_logged=require_logged)
+    checked = api.check_statements(
+        directory, earlier=earlier, others=other or (), log_policy=log_policy, require_logged=require_logged
+    )
     if json_output:
         typer.echo(repository_report.render(checked).decode(), nl=False)
     else:

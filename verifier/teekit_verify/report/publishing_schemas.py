@@ -17,6 +17,7 @@ from teekit_verify.reference.signing.dsse import Standing  # noqa: TC001
 from teekit_verify.reference.signing.log import LogFinding  # noqa: TC001
 from teekit_verify.report import (
     attest_report,
+    audit_report,
     reference_report,
     release_report,
     repository_report,
@@ -93,6 +94,7 @@ class _Threshold:
 
 
 WITH_HEADING: dict[str, tuple[type, str]] = {
+    "audited-v1": (audit_report.Report, audit_report.SCHEMA),
     "reference-list-v1": (_ReferenceList, reference_report.LIST_SCHEMA),
     "release-list-v1": (release_report.Report, release_report.SCHEMA),
     "signature-check-v1": (_SignatureCheck, signature_report.SCHEMA),

@@ -34,6 +34,10 @@ _FAULTS = {
 
 
 def in_words(item: Contradiction) -> str:
+    return _within(item) + (f" (in {item.elsewhere})" if item.elsewhere else "")
+
+
+def _within(item: Contradiction) -> str:
     who = ", ".join(item.auditors)
     match item.conflict:
         case Conflict.MISMATCH:
@@ -42,6 +46,8 @@ def in_words(item: Contradiction) -> str:
             return f"{item.release}: {who} do not state the same artifacts, commit and inputs"
         case Conflict.OWN_STATEMENTS:
             return f"{item.release}: {who} made statements that contradict each other"
+        case Conflict.OTHER_KEY:
+            return f"{item.release}: who is called {who} signs with another key"
 
 
 def _answer(checked: CheckedRepository) -> str:
@@ -69,7 +75,8 @@ def show(checked: CheckedRepository, out: Console) -> None:
         logged = () if checked.statements[0].logged is None else ("logged",)
         show_table(out, ("release", "auditor", "verdict", *logged, "file"), rows)
     for item in checked.faults:
-        show_line(out, styled(f"{item.file}: {_FAULTS[item.fault]}{_detail(item)}", "bold red"))
+        place = f"{item.elsewhere}: " if item.elsewhere else ""
+        show_line(out, styled(f"{place}{item.file}: {_FAULTS[item.fault]}{_detail(item)}", "bold red"))
     for conflict in checked.contradictions:
         show_line(out, styled(in_words(conflict), "bold red"))
     if checked.proofs_not_checked:

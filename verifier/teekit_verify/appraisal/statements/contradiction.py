@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.rebuild.verdict import Verdict
+from teekit_verify.documents.inputs import inputs_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from teekit_verify.appraisal.statements.statement import Statement
     from teekit_verify.core.digest import Digest
+    from teekit_verify.documents.model import Build
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,12 @@ class Claim:
         """What a statement claims."""
         artifacts = sorted((subject.name, subject.digest.sha256) for subject in statement.subject)
         return cls(tuple(artifacts), statement.predicate.commit, statement.predicate.inputs_sha256)
+
+    @classmethod
+    def of_build(cls, build: Build, commit: str | None) -> Claim:
+        """What a statement about this build would claim."""
+        artifacts = sorted((artifact.name, artifact.sha256) for artifact in build.artifacts)
+        return cls(tuple(artifacts), commit, inputs_digest(build.inputs))
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 
 KEYS, POLICY = "keys", "policy"
 _MAX_FILES = 100_000
-_RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,200}")
-_AUDITOR = re.compile(r"[A-Za-z0-9_-]{1,64}")
+RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,200}")
+AUDITOR = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _BESIDE = re.compile(r"README(\.md)?|LICENSE(\.md)?|policy|\..+")
 """What else may stand at the top: hidden files are the forge's and git's."""
-_ANY_DAY = date.min
+ANY_DAY = date.min
 """A key that has expired since made its statements all the same; `attest verify` says whether they count."""
 
 
@@ -70,25 +70,33 @@ class Conflict(Enum):
     MISMATCH = "mismatch"
     DIFFERENT_RESULTS = "different_results"
     OWN_STATEMENTS = "own_statements"
+    OTHER_KEY = "other_key"
 
 
 @dataclass(frozen=True, slots=True)
 class FaultyFile:
-    """`file` is its path in the repository; `detail` what the reader said, else empty. `log` is for BAD_PROOF and NOT_LOGGED: why."""
+    """`file` is its path in the repository; `detail` what the reader said, else empty. `elsewhere` names another repository that it is in.
+
+    `log` is for BAD_PROOF and NOT_LOGGED: why.
+    """
 
     file: str
     fault: Fault
     detail: str = ""
+    elsewhere: str = ""
     log: LogStanding | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
-    """MISMATCH: each of `auditors` built something else than was published. Otherwise: what they state differs."""
+    """MISMATCH: each of `auditors` built something else than was published. OTHER_KEY: who has this name elsewhere signs with another key.
+    Otherwise: what they state differs. `elsewhere` names the repository that has the other statement, and is empty within one.
+    """
 
     release: str
     conflict: Conflict
     auditors: tuple[str, ...]
+    elsewhere: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +116,10 @@ class FiledStatement:
 
 @dataclass(frozen=True, slots=True)
 class CheckedRepository:
-    """`proofs_not_checked`: proofs of a transparency log without a policy to check them by. `against_earlier`: whether there was a state to hold it to."""
+    """`proofs_not_checked`: proofs of a transparency log without a policy to check them by. `against_earlier`: whether there was a state to hold it to.
+
+    `others`: the repositories that it was held against.
+    """
 
     folder: str
     statements: tuple[FiledStatement, ...]
@@ -116,6 +127,7 @@ class CheckedRepository:
     contradictions: tuple[Contradiction, ...]
     proofs_not_checked: int
     against_earlier: bool
+    others: tuple[str, ...] = ()
 
     @property
     def status(self) -> ExitStatus:
@@ -125,39 +137,63 @@ class CheckedRepository:
         return ExitStatus.DOES_NOT_HOLD if self.contradictions else ExitStatus.HOLDS
 
 
-def check_repository(
-    folder: Path, earlier: Path | None = None, *, policy: LogPolicy | None = None, require_logged: bool = False
-) -> CheckedRepository:
-    """`earlier` is a checkout of what the repository was before: no statement, no key and no policy of it may be changed or removed.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What stands in a repository: paths, the keys in it, the statements that are in order, and what is not."""
 
-    `policy` is for proofs of a log, in place of the repository's own. Raises TeekitError where there is none, but `require_logged`. Raises TeekitError for a folder that cannot be read, and for keys of which one is no key or stands there twice.
-    """
+    files: tuple[str, ...]
+    keys: tuple[TrustedKey, ...]
+    statements: tuple[tuple[FiledStatement, ShownStatement], ...]
+    faults: tuple[FaultyFile, ...]
+
+
+def read_repository(folder: Path) -> Reading:
+    """Raises TeekitError for a folder that cannot be read, and for keys of which one is no key or stands there twice."""
     files = _files(folder)
     if linked := [file for file in files if _is_key_or_their_folder(file) and (folder / file).is_symlink()]:
         # A change of a stranger's may name any file of this host as a key: none is opened.
-        links = tuple(FaultyFile(file, Fault.LINK) for file in linked)
-        return CheckedRepository(str(folder), (), links, (), 0, earlier is not None)
+        return Reading((), (), (), tuple(FaultyFile(file, Fault.LINK) for file in linked))
     keys = load_trusted_keys(folder / KEYS)
-    policy = policy or _own_policy(folder, files)
-    if require_logged and policy is None:
-        raise TeekitError(f"{folder}: has no policy that says what is logged", hint="Name one with --log-policy.")
     found = [_read(folder, file, keys) for file in files if _placed(file) and not (folder / file).is_symlink()]
-    read = [item for item in found if isinstance(item, tuple)]
-    faults = [*_misplaced(folder, files), *(item for item in found if isinstance(item, FaultyFile))]
-    if earlier is not None:
-        faults += _touched(folder, files, earlier)
-    logged = CheckedProofs({}, {})
-    if policy is not None:
-        placed = [(filed.file, filed.auditor) for filed, _ in read]
-        logged = check_proofs(folder, placed, [file for file in files if _is_proof(file)], keys, policy)
-        faults += [_bad_proof(file, finding) for file, finding in logged.bad.items()]
-        faults += _not_logged(logged.of_statements) if require_logged else ()
+    read = tuple(item for item in found if isinstance(item, tuple))
+    faults = (*_misplaced(folder, files), *(item for item in found if isinstance(item, FaultyFile)))
+    return Reading(tuple(files), keys, read, faults)
+
+
+@dataclass(frozen=True, slots=True)
+class LogRule:
+    """`policy` is for proofs of a log, None for the repository's own. `required`: each statement must have a good one."""
+
+    policy: LogPolicy | None = None
+    required: bool = False
+
+
+def check_repository(folder: Path, earlier: Path | None = None, log: LogRule | None = None) -> CheckedRepository:
+    """`earlier` is a checkout of what the repository was before: no statement, key, proof or policy of it may be changed or removed.
+
+    Raises TeekitError as `read_repository` does, for a policy that cannot be read, and where one is required and there is none.
+    """
+    return checked(folder, read_repository(folder), earlier, log)
+
+
+def checked(folder: Path, reading: Reading, earlier: Path | None, log: LogRule | None = None) -> CheckedRepository:
+    """The same for a repository that was read already."""
+    rule = log or LogRule()
+    faults = list(reading.faults)
+    if earlier is not None and reading.files:
+        faults += _touched(folder, reading.files, earlier)
+    policy = rule.policy or _own_policy(folder, reading.files)
+    if rule.required and policy is None:
+        raise TeekitError(f"{folder}: has no policy that says what is logged", hint="Name one with --log-policy.")
+    proofs = CheckedProofs({}, {}) if policy is None else _proofs(folder, reading, policy)
+    faults += [_bad_proof(file, finding) for file, finding in proofs.bad.items()]
+    faults += _not_logged(proofs.of_statements) if rule.required else ()
     return CheckedRepository(
         str(folder),
-        tuple(replace(filed, logged=_good(logged.of_statements.get(filed.file))) for filed, _ in read),
+        tuple(replace(filed, logged=_good(proofs.of_statements.get(filed.file))) for filed, _ in reading.statements),
         tuple(sorted(faults, key=lambda item: (item.file, item.fault.value))),
-        tuple(_contradictions(read)),
-        0 if policy is not None else sum(file.endswith(PROOF) for file in files),
+        tuple(_contradictions(reading.statements)),
+        0 if policy is not None else sum(file.endswith(PROOF) for file in reading.files),
         earlier is not None,
     )
 
@@ -170,18 +206,26 @@ def _own_policy(folder: Path, files: Sequence[str]) -> LogPolicy | None:
     return parse_policy(read_bounded(place, MAX_POLICY_BYTES, "a log policy"), str(place))
 
 
+def _proofs(folder: Path, reading: Reading, policy: LogPolicy) -> CheckedProofs:
+    placed = [(filed.file, filed.auditor) for filed, _ in reading.statements]
+    proofs = [file for file in reading.files if _is_proof(file)]
+    return check_proofs(folder, placed, proofs, reading.keys, policy)
+
+
 def _good(finding: LogFinding | None) -> bool | None:
     return None if finding is None else finding.standing is LogStanding.LOGGED
 
 
 def _bad_proof(file: str, finding: LogFinding | None) -> FaultyFile:
-    return FaultyFile(file, Fault.BAD_PROOF, finding.detail if finding else "", finding.standing if finding else None)
+    if finding is None:  # no statement that is in order has its name
+        return FaultyFile(file, Fault.BAD_PROOF)
+    return FaultyFile(file, Fault.BAD_PROOF, finding.detail, log=finding.standing)
 
 
-def _not_logged(logged: Mapping[str, LogFinding]) -> Iterator[FaultyFile]:
-    for file, finding in logged.items():
+def _not_logged(findings: Mapping[str, LogFinding]) -> Iterator[FaultyFile]:
+    for file, finding in findings.items():
         if finding.standing is not LogStanding.LOGGED:
-            yield FaultyFile(file, Fault.NOT_LOGGED, finding.detail, finding.standing)
+            yield FaultyFile(file, Fault.NOT_LOGGED, finding.detail, log=finding.standing)
 
 
 def _files(folder: Path) -> list[str]:
@@ -208,7 +252,7 @@ def _placed(file: str) -> tuple[str, str] | None:
     if suffix is None or name.endswith(PROVENANCE_BUNDLE):
         return None
     auditor = name.removesuffix(suffix)
-    known = release != KEYS and _RELEASE.fullmatch(release) and _AUDITOR.fullmatch(auditor)
+    known = release != KEYS and RELEASE.fullmatch(release) and AUDITOR.fullmatch(auditor)
     return (release, auditor) if known else None
 
 
@@ -231,7 +275,7 @@ def _is_key_or_their_folder(file: str) -> bool:
 
 def _is_proof(file: str) -> bool:
     release, _, name = file.partition("/")
-    named = bool(_RELEASE.fullmatch(release)) and bool(_AUDITOR.fullmatch(name.split(".")[0]))
+    named = bool(RELEASE.fullmatch(release)) and bool(AUDITOR.fullmatch(name.split(".")[0]))
     return named and release != KEYS and "/" not in name and name.endswith(PROOF)
 
 
@@ -240,7 +284,7 @@ def _read(folder: Path, file: str, keys: Sequence[TrustedKey]) -> tuple[FiledSta
     if all(key.owner != auditor for key in keys):
         return FaultyFile(file, Fault.NO_KEY)
     try:
-        shown = read_shown(file, file, codec.read_bounded(folder / file), keys, _ANY_DAY)
+        shown = read_shown(file, file, codec.read_bounded(folder / file), keys, ANY_DAY)
     except TeekitError as error:
         return FaultyFile(file, Fault.UNREADABLE, error.message)
     if shown.standing is not Standing.GOOD:
@@ -279,7 +323,7 @@ def _within(release: str, said: Mapping[str, set[tuple[Claim, bool]]]) -> Iterat
 
 
 def _touched(folder: Path, files: Sequence[str], earlier: Path) -> Iterator[FaultyFile]:
-    """Statements, proofs and keys only grow in number. Another key of an auditor who has one already is for people to look at."""
+    """Statements, proofs and keys only grow in number, and the policy stays. Another key of an auditor who has one already is for people to look at."""
     before = [file for file in _files(earlier) if _placed(file) or _is_key(file) or _is_proof(file) or file == POLICY]
     for file in before:
         if file not in files:

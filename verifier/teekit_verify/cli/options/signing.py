@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from teekit_verify.api import SigningKey
 
 KeyOption = Annotated[
-    Path, typer.Option("--key", metavar="FILE", help="Your private key: a PEM file, Ed25519 or ECDSA P-256.")
+    Path, typer.Option("--key", metavar="FILE", help="Your private key: a PEM file, Ed25519, ECDSA P-256 or RSA.")
 ]
 PassphraseOption = Annotated[
     Path | None,

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from teekit_verify.reference.signing.keys import SigningKey, TrustedKey
 
 MAX_SIGNATURES = 16
-_MAX_SIGNATURE_BYTES = 256
+_MAX_SIGNATURE_BYTES = 512
+"""Of an RSA key with 4096 bits."""
 MAX_SEPARATORS = 1000
 """An envelope has some 80 brackets and commas."""
 
