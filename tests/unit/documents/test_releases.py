@@ -58,3 +58,21 @@ def test_a_day_that_is_none_is_refused(tmp_path: Path, day: str) -> None:
     (folder / "release.json").write_text(text.replace(f'"{said}"', f'"{day}"'))
     with pytest.raises(TeekitError, match="released"):
         load_release(tmp_path, "one")
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", f"{RELEASES[0]}/", f"x/../{RELEASES[0]}", f"../releases/{RELEASES[0]}", "a\0b", "x" * 5000]
+)
+def test_what_is_no_name_of_a_release_leads_nowhere(name: str) -> None:
+    with pytest.raises(TeekitError, match="there is no release") as caught:
+        load_release(REFERENCE / "releases", name)
+    assert caught.value.hint is not None
+    assert RELEASES[0] in caught.value.hint
+
+
+def test_the_folder_of_releases_is_none_itself(tmp_path: Path) -> None:
+    (tmp_path / "release.json").write_bytes((REFERENCE / "releases" / RELEASES[0] / "release.json").read_bytes())
+    (tmp_path / "releases").mkdir()
+    for name in ("", ".", ".."):
+        with pytest.raises(TeekitError, match="there is no release"):
+            load_release(tmp_path / "releases", name)

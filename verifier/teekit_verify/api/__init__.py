@@ -76,6 +76,7 @@ if TYPE_CHECKING:
         predict,
         stub_inputs,
     )
+    from teekit_verify.api.monitoring import Alarm, AlarmKind, alarm_status, monitor
     from teekit_verify.api.providing import environment_lock, examine_host, provision, release_commit, release_subject
     from teekit_verify.api.publishing import (
         PublishedReference,
@@ -102,11 +103,13 @@ if TYPE_CHECKING:
         show_statement,
         state,
     )
+    from teekit_verify.api.surveying import ReleaseSurvey, survey_releases
     from teekit_verify.appraisal.facts import Check, Fact, Why
     from teekit_verify.appraisal.guest.appraise import AppraisedGuest, GuestFiles
     from teekit_verify.appraisal.guest.live import LiveGuest
     from teekit_verify.appraisal.guest.quote import QuotePolicy
     from teekit_verify.appraisal.guest_states import SecureBoot
+    from teekit_verify.appraisal.statements.statement import Independence
     from teekit_verify.boot.machine_request import MachineRequest
     from teekit_verify.core.digest import Algorithm, Digest
     from teekit_verify.core.errors import TeekitError
@@ -143,6 +146,7 @@ _PLACES = {
     "teekit_verify.api.inspecting": "FileKind identify inspect",
     "teekit_verify.api.locking": "FetchedPackages check_archive check_lock create_archive diff_locks fetch_image fetch_release prune_archive",
     "teekit_verify.api.measuring": "KernelRequest MeasureRequest Measured MeasuredFirmware given_apps measure predict stub_inputs",
+    "teekit_verify.api.monitoring": "Alarm AlarmKind alarm_status monitor",
     "teekit_verify.api.providing": "environment_lock examine_host provision release_commit release_subject",
     "teekit_verify.api.publishing": "PublishedReference create_reference extend_reference key_is_encrypted load_reference_values load_signing_key sign_reference verify_reference_signature",
     "teekit_verify.api.rebuilding": "load_report rebuild rebuild_request",
@@ -150,11 +154,13 @@ _PLACES = {
     "teekit_verify.api.replaying": "Replayed replay",
     "teekit_verify.api.running": "METADATA_PORT MOST_KETTLES LocalOptions Metadata Ready run_local",
     "teekit_verify.api.stating": "LogCheck WrittenStatement check_statements count_statements export_bundles export_link export_summary show_statement state",
+    "teekit_verify.api.surveying": "ReleaseSurvey survey_releases",
     "teekit_verify.appraisal.facts": "Check Fact Why",
     "teekit_verify.appraisal.guest.appraise": "AppraisedGuest GuestFiles",
     "teekit_verify.appraisal.guest.live": "LiveGuest",
     "teekit_verify.appraisal.guest.quote": "QuotePolicy",
     "teekit_verify.appraisal.guest_states": "SecureBoot",
+    "teekit_verify.appraisal.statements.statement": "Independence",
     "teekit_verify.boot.machine_request": "MachineRequest",
     "teekit_verify.core.digest": "Algorithm Digest",
     "teekit_verify.core.errors": "TeekitError",
@@ -189,6 +195,8 @@ __all__ = [
     "MOST_KETTLES",
     "MRTD",
     "NOT_REQUIRED",
+    "Alarm",
+    "AlarmKind",
     "Algorithm",
     "AppraisedGuest",
     "ArtifactAppraisal",
@@ -212,6 +220,7 @@ __all__ = [
     "GivenApps",
     "GuestAppraisal",
     "GuestFiles",
+    "Independence",
     "KernelRequest",
     "LiveGuest",
     "LocalOptions",
@@ -239,6 +248,7 @@ __all__ = [
     "ReferenceUsed",
     "ReferenceValues",
     "Register",
+    "ReleaseSurvey",
     "Replayed",
     "SecureBoot",
     "SigningKey",
@@ -249,6 +259,7 @@ __all__ = [
     "TrustedRoot",
     "Why",
     "WrittenStatement",
+    "alarm_status",
     "appraise_artifact",
     "appraise_claims",
     "appraise_guest",
@@ -289,6 +300,7 @@ __all__ = [
     "load_report",
     "load_signing_key",
     "measure",
+    "monitor",
     "parse_policy",
     "pcr",
     "policy",
@@ -306,6 +318,7 @@ __all__ = [
     "sign_reference",
     "state",
     "stub_inputs",
+    "survey_releases",
     "trusted_firmware",
     "verify_quote",
     "verify_reference_signature",

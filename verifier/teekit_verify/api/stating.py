@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from teekit_verify.appraisal.rebuild.verdict import Verdict
     from teekit_verify.appraisal.statements.shown import ShownStatement
+    from teekit_verify.appraisal.statements.statement import Independence
     from teekit_verify.appraisal.statements.threshold import Tally
     from teekit_verify.reference.signing.keys import SigningKey
     from teekit_verify.reference.signing.log_policy import LogPolicy
@@ -57,13 +58,21 @@ class LogCheck:
     required: bool = False
 
 
-def state(report: Path, key: SigningKey, name: str, folder: Path, *, commit: str | None = None) -> WrittenStatement:
+def state(
+    report: Path,
+    key: SigningKey,
+    name: str,
+    folder: Path,
+    *,
+    commit: str | None = None,
+    independence: Independence | None = None,
+) -> WrittenStatement:
     """Write `name`.intoto.jsonl, a signed statement of what a rebuild found (`report` is its folder).
 
-    `commit` is the source's, where the report has none. Raises TeekitError for verdicts that cannot be stated, and for another commit.
+    `commit` is the source's, where the report has none. `independence` is what the auditor says of itself. Raises TeekitError for verdicts that cannot be stated, and for another commit.
     """
     rebuilt = load_rebuilt(report)
-    data = signed_statement(rebuilt, name, source_commit(rebuilt, commit), key)
+    data = signed_statement(rebuilt, name, source_commit(rebuilt, commit), key, independence)
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{name}.intoto.jsonl"
     write_whole(file, data)

@@ -10,9 +10,17 @@ from typing import Annotated
 import typer
 
 from teekit_verify.cli.attest_repository import check_repository
-from teekit_verify.cli.options.groups import GroupedCommand
+from teekit_verify.cli.options.groups import GroupedCommand, grouped
 from teekit_verify.cli.options.shared import DebugOption, JsonOption, say
-from teekit_verify.cli.options.signing import KeyOption, OnOption, PassphraseOption, TrustedKeysOption, day, signing_key
+from teekit_verify.cli.options.signing import (
+    IndependenceOptions,
+    KeyOption,
+    OnOption,
+    PassphraseOption,
+    TrustedKeysOption,
+    day,
+    signing_key,
+)
 from teekit_verify.cli.pages import HtmlOption, write_page
 from teekit_verify.core.outcome import ExitStatus
 
@@ -23,7 +31,9 @@ attest = typer.Typer(
 
 
 @attest.command("create", cls=GroupedCommand)
+@grouped
 def create(
+    independence: IndependenceOptions,
     report: Annotated[
         Path, typer.Argument(metavar="REPORT", help="The report folder of your rebuild.", exists=True, file_okay=False)
     ],
@@ -45,7 +55,7 @@ def create(
     from teekit_verify import api
 
     private = signing_key(key, passphrase_file)
-    stated = api.state(report, private, name, output, commit=commit)
+    stated = api.state(report, private, name, output, commit=commit, independence=independence.said())
     say(f"wrote {stated.file}: {stated.verdict.value}, signed by key {private.id}")
     return ExitStatus.HOLDS
 

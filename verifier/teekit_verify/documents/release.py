@@ -93,11 +93,21 @@ def release_beside(reference: Path) -> Release | None:
 
 def load_release(folder: Path, name: str) -> tuple[Release, Path]:
     """The release of that name in the folder of releases, and the path of its reference file."""
-    known = sorted(path.parent.name for path in folder.glob("*/release.json"))
-    if name not in known:  # so a name is never a path to somewhere else
+    if not _is_there(folder, name):
+        known = sorted(path.parent.name for path in folder.glob("*/release.json"))
         hint = f"Choose one of: {', '.join(map(printable, known))}." if known else "Name a checkout with --source DIR."
         raise TeekitError(f"there is no release '{printable(name)}' in {folder}", hint=hint)
     return read_release(folder / name / "release.json")
+
+
+def _is_there(folder: Path, name: str) -> bool:
+    """A name is never a path to somewhere else."""
+    if name in {"", ".", ".."} or name != Path(name).name:
+        return False
+    try:
+        return (folder / name / "release.json").exists()
+    except OSError:  # a name that is too long for one
+        return False
 
 
 def read_release(path: Path) -> tuple[Release, Path]:

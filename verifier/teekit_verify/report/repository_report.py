@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "teekit-verify/statements-check/v1"
 
-_FAULTS = {
+FAULTS = {
     Fault.UNKNOWN_FILE: "has no place here: statements are RELEASE/AUDITOR.intoto.jsonl or .sigstore.json, keys are keys/AUDITOR.pem",
     Fault.LINK: "is a link",
     Fault.UNREADABLE: "is no statement",
@@ -76,7 +76,7 @@ def show(checked: CheckedRepository, out: Console) -> None:
         show_table(out, ("release", "auditor", "verdict", *logged, "file"), rows)
     for item in checked.faults:
         place = f"{item.elsewhere}: " if item.elsewhere else ""
-        show_line(out, styled(f"{place}{item.file}: {_FAULTS[item.fault]}{_detail(item)}", "bold red"))
+        show_line(out, styled(f"{place}{item.file}: {FAULTS[item.fault]}{_detail(item)}", "bold red"))
     for conflict in checked.contradictions:
         show_line(out, styled(in_words(conflict), "bold red"))
     if checked.proofs_not_checked:

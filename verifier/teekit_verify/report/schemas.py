@@ -100,7 +100,7 @@ class _Guest:
     platform: str | None
     steps: tuple[_Step, ...]
     runs: _Runs | None
-    quote: _QuoteInside | None
+    quote: _QuoteInside
     reasons: tuple[str, ...]
 
 
@@ -187,6 +187,9 @@ def _schema(kind: Any, name: str) -> dict[str, Any]:
     check = schema.get("$defs", {}).get("Check")
     if check is not None:
         check["properties"] = {name: {"type": "string"} for name in ("name", "detail")} | check["properties"]
+    difference = schema.get("$defs", {}).get("EventDifference")
+    if difference is not None:
+        difference["properties"]["meaning"] = {"default": "", "type": "string"}
     return schema
 
 

@@ -42,10 +42,10 @@ class GuestFiles:
 
 @dataclass(frozen=True, slots=True)
 class AppraisedGuest:
-    """What was read, and what is thought of it. A live machine may have no TDX quote, but a TPM's."""
+    """What was read, and what is thought of it."""
 
-    quote: Quote | None
-    signature: QuoteSignature | None
+    quote: Quote
+    signature: QuoteSignature
     appraisal: PresentedAppraisal
 
 

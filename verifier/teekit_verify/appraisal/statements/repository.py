@@ -248,12 +248,18 @@ def _cannot_be_read(error: OSError) -> None:
 def _placed(file: str) -> tuple[str, str] | None:
     """Release and auditor of a statement, by its name; None for what is none."""
     release, _, name = file.partition("/")
+    auditor = statement_name(name)
+    known = release != KEYS and RELEASE.fullmatch(release) and auditor is not None
+    return (release, auditor) if known and auditor is not None else None
+
+
+def statement_name(name: str) -> str | None:
+    """The auditor that a statement's file is called by; None for a file that is none."""
     suffix = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), None)
     if suffix is None or name.endswith(PROVENANCE_BUNDLE):
         return None
     auditor = name.removesuffix(suffix)
-    known = release != KEYS and RELEASE.fullmatch(release) and AUDITOR.fullmatch(auditor)
-    return (release, auditor) if known else None
+    return auditor if AUDITOR.fullmatch(auditor) else None
 
 
 def _misplaced(folder: Path, files: Sequence[str]) -> Iterator[FaultyFile]:

@@ -154,7 +154,7 @@ def _text(fields: dict[str, object], name: str, where: str) -> str:
     value = fields.get(name, "")
     if not isinstance(value, str):
         raise TeekitError(f"{where}: {name}: expected text")
-    if any("\ud800" <= character <= "\udfff" for character in value):
+    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
         raise TeekitError(f"{where}: {name}: is not Unicode text: it has a lone surrogate")
     return value
 
