@@ -76,6 +76,7 @@ if TYPE_CHECKING:
         predict,
         stub_inputs,
     )
+    from teekit_verify.api.monitoring import Alarm, AlarmKind, alarm_status, monitor
     from teekit_verify.api.providing import environment_lock, examine_host, provision, release_commit, release_subject
     from teekit_verify.api.publishing import (
         PublishedReference,
@@ -92,6 +93,7 @@ if TYPE_CHECKING:
     from teekit_verify.api.replaying import Replayed, replay
     from teekit_verify.api.running import METADATA_PORT, MOST_KETTLES, LocalOptions, Metadata, Ready, run_local
     from teekit_verify.api.stating import (
+        LogCheck,
         WrittenStatement,
         check_statements,
         count_statements,
@@ -144,13 +146,14 @@ _PLACES = {
     "teekit_verify.api.inspecting": "FileKind identify inspect",
     "teekit_verify.api.locking": "FetchedPackages check_archive check_lock create_archive diff_locks fetch_image fetch_release prune_archive",
     "teekit_verify.api.measuring": "KernelRequest MeasureRequest Measured MeasuredFirmware given_apps measure predict stub_inputs",
+    "teekit_verify.api.monitoring": "Alarm AlarmKind alarm_status monitor",
     "teekit_verify.api.providing": "environment_lock examine_host provision release_commit release_subject",
     "teekit_verify.api.publishing": "PublishedReference create_reference extend_reference key_is_encrypted load_reference_values load_signing_key sign_reference verify_reference_signature",
     "teekit_verify.api.rebuilding": "load_report rebuild rebuild_request",
     "teekit_verify.api.releasing": "known_releases",
     "teekit_verify.api.replaying": "Replayed replay",
     "teekit_verify.api.running": "METADATA_PORT MOST_KETTLES LocalOptions Metadata Ready run_local",
-    "teekit_verify.api.stating": "WrittenStatement check_statements count_statements export_bundles export_link export_summary show_statement state",
+    "teekit_verify.api.stating": "LogCheck WrittenStatement check_statements count_statements export_bundles export_link export_summary show_statement state",
     "teekit_verify.api.surveying": "ReleaseSurvey survey_releases",
     "teekit_verify.appraisal.facts": "Check Fact Why",
     "teekit_verify.appraisal.guest.appraise": "AppraisedGuest GuestFiles",
@@ -192,6 +195,8 @@ __all__ = [
     "MOST_KETTLES",
     "MRTD",
     "NOT_REQUIRED",
+    "Alarm",
+    "AlarmKind",
     "Algorithm",
     "AppraisedGuest",
     "ArtifactAppraisal",
@@ -220,6 +225,7 @@ __all__ = [
     "LiveGuest",
     "LocalOptions",
     "LockedPackage",
+    "LogCheck",
     "LogKind",
     "MachineRequest",
     "MeasureRequest",
@@ -253,6 +259,7 @@ __all__ = [
     "TrustedRoot",
     "Why",
     "WrittenStatement",
+    "alarm_status",
     "appraise_artifact",
     "appraise_claims",
     "appraise_guest",
@@ -293,6 +300,7 @@ __all__ = [
     "load_report",
     "load_signing_key",
     "measure",
+    "monitor",
     "parse_policy",
     "pcr",
     "policy",

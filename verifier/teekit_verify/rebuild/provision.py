@@ -115,6 +115,10 @@ class Provision:
                 _require_inside(path, folder)
                 yield from npm.locked_names(path)
 
+    def files(self, locked: PackageLock, packages: Sequence[LockedPackage]) -> list[RemoteFile]:
+        """Where each of these packages of a lock can be asked for."""
+        return self._files(locked, packages)
+
     def fetch(self, locked: PackageLock, packages: Sequence[LockedPackage]) -> None:
         """Bring packages into the download store, each checked."""
         with self.progress.step(f"fetch the image's {len(packages)} packages"):
