@@ -67,7 +67,7 @@ def _prepare(directory: Path) -> None:
     try:
         if place.exists() and not old.exists():
             place.rename(old)
-        if not place.exists() and old.exists():
+        if not place.exists() and old.is_dir() and not old.is_symlink():
             old.rename(place)
     except OSError as error:
         raise TeekitError(
