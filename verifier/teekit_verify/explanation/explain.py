@@ -39,6 +39,7 @@ FORMATS: tuple[Format, ...] = (
     Format(elf.is_elf, elf.compare_elfs),
     Format(kernel.is_kernel, kernel.compare_kernels),
     Format(pe.is_pe, pe.compare_pes),
+    Format(superblock.is_iso, superblock.compare_file_systems),
     Format(disk.is_disk, disk.compare_disks),
     Format(qcow2.is_qcow2, qcow2.compare_qcow2s),
     Format(virtual_disks.is_vhdx, virtual_disks.compare_virtual_disks),
