@@ -83,6 +83,10 @@ class DiskFormat(Enum):
     RAW = "raw"
     VHD = "vhd"
     TAR_GZ = "tar.gz"
+    QCOW2 = "qcow2"
+    VHDX = "vhdx"
+    DYNAMIC_VHD = "dynamic vhd"
+    PACKED = "packed"
 
 
 @dataclass(frozen=True, slots=True)
