@@ -122,7 +122,7 @@ def test_too_many_entries(monkeypatch: pytest.MonkeyPatch) -> None:
     for limit in ("_MAX_ENTRIES", "_MAX_NAMES_BYTES"):
         with monkeypatch.context() as patch:
             patch.setattr(cpio, limit, 2)
-            with pytest.raises(UnsupportedInputError, match="initrd: has 3 entries or more, which is no initrd"):
+            with pytest.raises(UnsupportedInputError, match="initrd: has 3 entries or more, which is not an initrd"):
                 read(archive)
 
 

@@ -207,7 +207,7 @@ def test_a_disk_without_a_uki(tmp_path: Path) -> None:
     ):
         _booted(path)
     made.put(path, BOOT, b"", start=made.ESP_START)
-    with pytest.raises(UnsupportedInputError, match=r"BOOTX64.EFI: has 0 bytes, which is no UKI"):
+    with pytest.raises(UnsupportedInputError, match=r"BOOTX64.EFI: has 0 bytes, which is not a UKI"):
         _booted(path)
     made.put(path, BOOT, b"not a PE image", start=made.ESP_START)
     with pytest.raises(MalformedInputError, match=r"disk.raw, EFI/BOOT/BOOTX64.EFI: DOS signature at offset 0x0"):

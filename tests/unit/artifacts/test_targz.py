@@ -154,7 +154,7 @@ def _changed(plain: bytes, start: int, value: bytes) -> bytes:
         (410, b"00000000001\0", "sparse map at offset 0x182: 4096 bytes at 0x1 overlap", MalformedInputError),
         (398, b"x" * 12, "sparse size at offset 0x18e", MalformedInputError),
         (483, b"00000000001\0", "sparse map at offset 0x182: .* end after the disk", MalformedInputError),
-        (483, b"\x80" + b"\x7f" * 11, "size at offset 0x1e3: .* is no disk's size", MalformedInputError),
+        (483, b"\x80" + b"\x7f" * 11, "size at offset 0x1e3: .* is not a disk's size", MalformedInputError),
     ],
 )
 def test_headers_that_cannot_be(

@@ -243,7 +243,8 @@ def test_a_signed_reference_is_no_statement(tmp_path: Path, trusted: Path, capsy
     (tmp_path / "alice.intoto.jsonl").write_bytes(detached.sign_reference(data, keys.signing_key("alice"), "base.json"))
     assert _verify(tmp_path, trusted, threshold=1) == ExitStatus.NO_VERDICT
     assert (
-        "is no statement: its payload type is 'application/vnd.teekit-verify.reference+json'" in capsys.readouterr().err
+        "is not a statement: its payload type is 'application/vnd.teekit-verify.reference+json'"
+        in capsys.readouterr().err
     )
 
 

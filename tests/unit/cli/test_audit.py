@@ -189,7 +189,7 @@ def test_another_key_under_the_auditors_name(auditing: Auditing, capsys: pytest.
     ("arguments", "message"),
     [
         (("--release", "r9"), "there is no release 'r9'"),
-        (("--name", "a/b"), "'a/b' is no name of an auditor"),
+        (("--name", "a/b"), "'a/b' is not a name of an auditor"),
         (("--output", "{statements}/reports"), "are in each other's way"),
     ],
 )

@@ -199,7 +199,7 @@ def test_a_reference_of_an_unknown_kind_gives_no_verdict(tmp_path: Path, capsys:
     other.write_text("{}")
     assert main(["compare", str(other), *measured]) == ExitStatus.NO_VERDICT
     captured = capsys.readouterr().err
-    assert "other.json: is no reference file of a known format" in captured
+    assert "other.json: is not a reference file of a known format" in captured
     assert "Known are: reference (teekit-verify/reference/v1); measurements (teekit-verify/measurements/v1)" in captured
 
 

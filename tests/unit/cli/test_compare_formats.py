@@ -61,7 +61,7 @@ def test_an_endorsement_vouches_for_the_firmware_of_a_reference(
     assert "gcp MRTD vouched for" in capsys.readouterr().out
     assert main([*argv, *endorsed[:2]]) == ExitStatus.NO_VERDICT
     assert main([*argv, "--endorsement", str(path), *endorsed[2:]]) == ExitStatus.NO_VERDICT
-    assert "ref.json: is no launch endorsement, but: reference (" in capsys.readouterr().err
+    assert "ref.json: is not a launch endorsement, but: reference (" in capsys.readouterr().err
     argv[3] = str(FOLDER.parent / "quotes" / "gcp-v4.json")
     assert main([*argv, *endorsed]) == ExitStatus.DOES_NOT_HOLD
 

@@ -154,7 +154,7 @@ def test_a_lock_without_evidence_has_no_verdict(old: PackageLock, capsys: pytest
 def test_options_before_the_command_are_refused(new: PackageLock, capsys: pytest.CaptureFixture[str]) -> None:
     assert new.evidence
     assert main(["lock", "--output", "x", "diff", "new.json", "new.json"]) == 2
-    assert "--output is no option of diff" in capsys.readouterr().err
+    assert "--output is not an option of diff" in capsys.readouterr().err
     assert main(["lock", "diff", "new.json", "new.json", "--json", "--markdown"]) == 2
 
 

@@ -234,14 +234,17 @@ def test_a_commit_that_is_no_checkout_of_this_repository(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--release", "r1", "--commit", "x"], "--release and --commit exclude each other"),
-        (["--commit", "x", "--mkosi-args", ""], "--commit and --mkosi-args exclude each other"),
+        (["--release", "r1", "--commit", "x"], "--release and --commit cannot be used together"),
+        (["--commit", "x", "--mkosi-args", ""], "--commit and --mkosi-args cannot be used together"),
         (["--repository", "/x"], "--repository and --tag-key say nothing without a commit"),
         (["--tag-key", __file__, "--mkosi-args", ""], "--repository and --tag-key say nothing without a commit"),
-        (["--release", "r1", "--image", "base"], "--image says nothing here: the release, or --mkosi-args, does"),
-        (["--mkosi-args", "", "--kernel", "source"], "--kernel says nothing here: the release, or --mkosi-args, does"),
+        (["--release", "r1", "--image", "base"], "--image has no effect here: the release, or --mkosi-args, decides"),
+        (
+            ["--mkosi-args", "", "--kernel", "source"],
+            "--kernel has no effect here: the release, or --mkosi-args, decides",
+        ),
         (["--commit", "v1"], " is not in a git repository: there are no commits to fetch from"),
-        (["--commit", "a b"], "'a b' is no name of a tag"),
+        (["--commit", "a b"], "'a b' is not a name of a tag"),
         (["--snapshot", "20261121T081046Z"], "--snapshot has no effect when a lock pins the packages"),
     ],
 )

@@ -89,7 +89,7 @@ def test_a_part_that_is_there_twice(tmp_path: Path) -> None:
 
 
 def test_text_that_is_no_part(tmp_path: Path) -> None:
-    with pytest.raises(TeekitError, match=r"pcrs\.yaml: is no evidence of a vTPM"):
+    with pytest.raises(TeekitError, match=r"pcrs\.yaml: is not evidence of a vTPM"):
         read(tmp_path, {**PARTS, "pcrs.yaml": (build.TPM / "pcrs.yaml").read_bytes()})
 
 

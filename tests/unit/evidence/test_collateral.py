@@ -71,7 +71,7 @@ def test_an_answer_of_intels_service_keeps_the_text_that_was_signed() -> None:
         (b"\x30\x03\x02\x01\x01", "collateral x: revocation list at offset 0x0: cannot be read: "),
         (b"-----BEGIN X509 CRL-----\n", "collateral x: revocation list at offset 0x0: cannot be read: "),
         (b"-----BEGIN CERTIFICATE-----\n", "collateral x: certificates at offset 0x0: cannot be read: "),
-        (build.pem(AUTHORITY.pck), "collateral x: the certificate of 'Intel SGX PCK Certificate' is no collateral"),
+        (build.pem(AUTHORITY.pck), "collateral x: the certificate of 'Intel SGX PCK Certificate' is not collateral"),
     ],
 )
 def test_what_is_no_collateral(data: bytes, message: str) -> None:

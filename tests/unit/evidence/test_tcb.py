@@ -400,7 +400,10 @@ def test_collateral_that_somebody_changed(name: str, words: str) -> None:
         (made.tcb_info(tcbType=1), "TCB info: tcbType at offset 0x0: expected 0, found '1'"),
         (made.tcb_info(pceId="00"), "TCB info: pceId at offset 0x0: expected 2 bytes in hexadecimal, found 1"),
         (made.tcb_info(pceId="\u0660" * 4), "TCB info: pceId at offset 0x0: expected text of the form"),
-        (made.tcb_info(issueDate="2026-02-30T00:00:00Z"), "TCB info: issueDate at offset 0x0: 2026-02-30.* is no date"),
+        (
+            made.tcb_info(issueDate="2026-02-30T00:00:00Z"),
+            "TCB info: issueDate at offset 0x0: 2026-02-30.* is not a date",
+        ),
         (made.tcb_info(tcbLevels={}), "TCB info: tcbLevels at offset 0x0: expected a list of at most 256"),
         (made.tcb_info(*[made.level()] * 257), "TCB info: tcbLevels at offset 0x0: expected a list of at most 256"),
         (made.tcb_info(tdxModule=[]), "TCB info: tdxModule at offset 0x0: expected an object"),

@@ -145,5 +145,5 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x")
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", Path("/dev/zero"), Path("/proc/self/status"), tmp_path):
-        with pytest.raises(TeekitError, match=f"{path}: cannot be read: it is no file with a size"):
+        with pytest.raises(TeekitError, match=f"{path}: cannot be read: it is not a file with a size"):
             explain(path, tmp_path / "file", folder=tmp_path)

@@ -119,7 +119,7 @@ def test_of_an_image_that_does_not_measure_nothing_is_predicted(
         (b"[" * 5000, (), "has more than 4 KiB"),
         (b"[" * 4000, (), "is not JSON"),
         (given.manifest(b"another"), ("--app", "app.js"), "and the manifest names"),
-        (given.manifest(), ("--hostname", "127.0.0.1"), "is no hostname"),
+        (given.manifest(), ("--hostname", "127.0.0.1"), "is not a hostname"),
     ],
 )
 def test_what_the_guest_would_refuse(

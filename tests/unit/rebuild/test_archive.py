@@ -224,7 +224,7 @@ def test_what_is_no_name_of_a_package_never_reaches_apt(
         raise AssertionError
 
     monkeypatch.setattr(archive, "_apt", reached)
-    with pytest.raises(ArchiveError, match="is no plain name of a package") as caught:
+    with pytest.raises(ArchiveError, match="is not a plain name of a package") as caught:
         Index(tmp_path, (), "").resolve(["hello", request_])
     assert caught.value.message.isprintable()
 

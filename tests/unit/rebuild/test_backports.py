@@ -55,7 +55,7 @@ def test_a_project_without_pins_has_none(tmp_path: Path) -> None:
 def test_only_plain_names_are_pinned(tmp_path: Path, name: str) -> None:
     with pytest.raises(TeekitError) as caught:
         backports.pinned(project(tmp_path, a_pref=f"Package: {name}\n{PIN}"))
-    assert caught.value.message.endswith(f"a.pref: '{name}' is no plain name of a package")
+    assert caught.value.message.endswith(f"a.pref: '{name}' is not a plain name of a package")
     assert caught.value.hint == "Name each package that is to come from trixie-backports."
 
 

@@ -104,7 +104,7 @@ def test_an_app_that_is_no_folder_is_an_error(
 ) -> None:
     monkeypatch.setenv("KETTLE_SRC", "nowhere")
     assert build(miniature, *ARGUMENTS) == 2
-    assert "KETTLE_SRC=nowhere is no folder" in capfd.readouterr().err
+    assert "KETTLE_SRC=nowhere is not a folder" in capfd.readouterr().err
 
 
 def test_a_failed_build_leaves_no_files(miniature: Miniature, capfd: pytest.CaptureFixture[str]) -> None:

@@ -268,7 +268,7 @@ def test_names_of_packages_are_no_files(
     (source / "summary.json").write_text(json.dumps({"Images": [SUMMARY | {"Packages": ["/etc/shadow\n\x1b[2J"]}]}))
     assert stranger(miniature, mirror, source) == 2
     said = capsys.readouterr().err
-    assert r"error: '/etc/shadow\n\x1b[2J' is no plain name of a package" in said
+    assert r"error: '/etc/shadow\n\x1b[2J' is not a plain name of a package" in said
     assert "\x1b" not in said
 
 

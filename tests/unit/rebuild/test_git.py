@@ -351,11 +351,11 @@ def _tree_with(name: str, mode: str = "100644") -> object:
     ("make", "problem"),
     [
         (_submodule, "x is a submodule, and those are not fetched|could not be fetched"),
-        (_tree_with(".git"), "'.git' is no name of a file to write|could not be fetched|cannot"),
-        (_tree_with(".GIT"), "'.GIT' is no name of a file to write|could not be fetched"),
-        (_tree_with(".."), "'..' is no name of a file to write|could not be fetched"),
-        (_tree_with("a\x1b"), "is no name of a file to write"),
-        (_deep, "is no name of a file to write"),
+        (_tree_with(".git"), "'.git' is not a name of a file to write|could not be fetched|cannot"),
+        (_tree_with(".GIT"), "'.GIT' is not a name of a file to write|could not be fetched"),
+        (_tree_with(".."), "'..' is not a name of a file to write|could not be fetched"),
+        (_tree_with("a\x1b"), "is not a name of a file to write"),
+        (_deep, "is not a name of a file to write"),
     ],
 )
 def test_hostile_trees_are_refused(tmp_path: Path, source: Repository, make: object, problem: str) -> None:
@@ -369,7 +369,7 @@ def test_hostile_trees_are_refused(tmp_path: Path, source: Repository, make: obj
 @pytest.mark.parametrize("name", ["..", ".git", "a\x1b"])
 def test_hostile_names_are_refused_also_where_git_did_not_look(source: Repository, name: str) -> None:
     commit = source.commit_tree(f"100644 blob {source.blob(b'x')}\t{name}")
-    with pytest.raises(git.GitError, match="is no name of a file to write"):
+    with pytest.raises(git.GitError, match="is not a name of a file to write"):
         checkout.list_files(source.folder, commit)
 
 

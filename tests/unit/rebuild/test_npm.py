@@ -112,7 +112,7 @@ def test_a_version_that_is_none_is_refused_by_name(tmp_path: Path, version: obje
     "name", ["..", "@a/../b", "A", "a b", "@/x", ".x", "x\u0661", "x" * 215, "-x", "a\nb", "@a/b/c"]
 )
 def test_a_name_that_is_none_is_refused_by_name(tmp_path: Path, name: str) -> None:
-    with pytest.raises(npm.NpmError, match=r"is no plain name of a package|beside the others"):
+    with pytest.raises(npm.NpmError, match=r"is not a plain name of a package|beside the others"):
         list(npm.locked_names(package_lock(tmp_path, document(place=f"node_modules/{name}"))))
 
 

@@ -82,5 +82,5 @@ def test_a_new_lock_may_be_of_the_archive_as_it_was(provision: Provision, monkey
             ("debian-security", f"{SNAPSHOT_ARCHIVE}/debian-security/20261121T081046Z"),
         ]
     ]
-    with pytest.raises(TeekitError, match="'2026-11-21' is no time of a snapshot"):
+    with pytest.raises(TeekitError, match="'2026-11-21' is not a time of a snapshot"):
         replace(provision, snapshot="2026-11-21").new_image_lock(())

@@ -125,3 +125,23 @@ def test_a_run_that_ends_early_says_whose_report_is_there(tmp_path: Path, error:
     with pytest.raises(type(error)), replacing.older_named(place, said.append):
         fail(place, error)
     assert said == [f"{place} keeps the report of an earlier run until this run has one"]
+
+
+@pytest.mark.parametrize("kind", ["new", "old", "gone"])
+@pytest.mark.parametrize("has_older", [True, False])
+def test_links_under_our_names_lead_nowhere(tmp_path: Path, kind: str, *, has_older: bool) -> None:
+    """A stranger's checkout can have them, and they can lead to a report of somebody else's."""
+    judged = json_report.render_rebuild(JUDGED)
+    report_in(tmp_path / "victim", judged, "theirs")
+    place = tmp_path / "checkout" / "report"
+    place.parent.mkdir()
+    place.with_name(f".report.{kind}").symlink_to(tmp_path / "victim")
+    if has_older:
+        report_in(place, judged, "good")
+    for _ in range(2):
+        with replacing.older_named(place, lambda _: None):
+            directory.write_failure(place, FAILED, (), None)
+    assert is_whole(tmp_path / "victim", judged, "theirs")
+    assert (place / "report.json").read_bytes() == json_report.render_rebuild(FAILED)
+    assert not place.is_symlink()
+    assert is_whole(place.with_name(".report.old"), judged, "good") == has_older

@@ -66,7 +66,7 @@ def test_what_is_inside_counts(tmp_path: Path, carrier: str) -> None:
     ],
 )
 def test_other_envelopes_are_no_reference(tmp_path: Path, document: dict[str, Any]) -> None:
-    with pytest.raises(TeekitError, match="is no reference file of a known format"):
+    with pytest.raises(TeekitError, match="is not a reference file of a known format"):
         load_published(written(tmp_path, document))
 
 

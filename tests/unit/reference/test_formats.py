@@ -125,7 +125,7 @@ def test_a_field_that_nobody_knows_is_refused_by_its_path(
 def test_a_file_that_nobody_recognises_is_an_error_that_names_what_is_known(data: bytes, tmp_path: Path) -> None:
     path = tmp_path / "odd"
     path.write_bytes(data)
-    with pytest.raises(UnsupportedInputError, match=r"odd: is no reference file of a known format") as caught:
+    with pytest.raises(UnsupportedInputError, match=r"odd: is not a reference file of a known format") as caught:
         load_published(path, ROOT)
     assert all(item.name in (caught.value.hint or "") for item in FORMATS)
 
@@ -149,5 +149,5 @@ def test_a_file_that_two_recognise_is_an_error() -> None:
 def test_a_list_of_nothing_publishes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "empty.json"
     path.write_text("[]")
-    with pytest.raises(UnsupportedInputError, match="is no reference file of a known format"):
+    with pytest.raises(UnsupportedInputError, match="is not a reference file of a known format"):
         load_published(path)

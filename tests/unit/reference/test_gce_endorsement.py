@@ -301,8 +301,8 @@ def test_the_worked_examples_of_the_encoding() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is no certificate"),
-        (b"-----BEGIN CERTIFICATE-----\n", "is no certificate"),
+        (b"", "is not a certificate"),
+        (b"-----BEGIN CERTIFICATE-----\n", "is not a certificate"),
         ((FOLDER / "GCE-cc-tcb-root_1.pem").read_bytes() * 2, "expected one certificate, found 2"),
     ],
 )

@@ -227,7 +227,7 @@ def test_a_policy_of_go_tdx_guest_as_text_and_as_bytes(tmp_path: Path) -> None:
         (b"td_quote_body_policy { mr_td 'x' }", "expected a colon or a message"),
         (b"td_quote_body_policy { mr_td: 'x'", "ends too early"),
         (b"td_quote_body_policy " + b"{ " * 30_000, "has more than 20000 words"),
-        (b"td_quote_body_policy { mr_td: 1.5 }", "is no protocol buffer as text"),
+        (b"td_quote_body_policy { mr_td: 1.5 }", "is not a protocol buffer as text"),
         (b"td_quote_body_policy " + b"{ td_quote_body_policy " * 50, "more than 8 levels"),
         (
             b"td_quote_body_policy { mr_td: '" + b"x" * 48 + b"' any_mr_td: '" + b"y" * 48 + b"' }",

@@ -129,7 +129,7 @@ def test_too_much_of_everything(verdict: Verdict, name: str) -> None:
     assert block(lines, "warnings") == ["120 warnings: see the report"]
     assert any(line.startswith("  and 59 more parts that differ: see the report") for line in after)
     assert not any(block(lines, title) for title in FACTS)
-    assert block(lines, "report")[0].endswith("(report.html has the whole, also environment, inputs, varied, time)")
+    assert block(lines, "report")[0].endswith("(report.html has it all, also environment, inputs, varied, time)")
 
 
 @settings(max_examples=40)

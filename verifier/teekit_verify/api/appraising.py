@@ -189,7 +189,7 @@ def _endorsed(endorsement: Path, root: TrustedRoot | None) -> Iterator[Digest]:
     published = load_published(endorsement, root)
     if published.format != gce_endorsement.FORMAT.name:
         raise TeekitError(
-            f"{endorsement}: is no launch endorsement, but: {published.format}",
+            f"{endorsement}: is not a launch endorsement, but: {published.format}",
             hint="Give other files of reference values as REF.",
         )
     for values in published.values:

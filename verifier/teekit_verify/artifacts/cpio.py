@@ -68,7 +68,7 @@ class CpioReader:
             while (entry := self._entry(archive)).name != TRAILER:
                 count, names = count + 1, names + len(entry.name)
                 if count > _MAX_ENTRIES or names > _MAX_NAMES_BYTES:
-                    raise UnsupportedInputError(f"{self._what}: has {count} entries or more, which is no initrd")
+                    raise UnsupportedInputError(f"{self._what}: has {count} entries or more, which is not an initrd")
                 self._left, self._padding = entry.size_bytes, -entry.size_bytes % 4
                 yield entry
                 self._finish_content()

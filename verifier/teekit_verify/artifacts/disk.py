@@ -324,7 +324,7 @@ def _bytes_of(disk: DiskImage, file: FatEntry) -> bytes:
 @contextmanager
 def _content(disk: DiskImage, extents: tuple[Span, ...], size_bytes: int, what: str) -> Iterator[memoryview]:
     if not 0 < size_bytes <= _MAX_UKI_BYTES:
-        raise UnsupportedInputError(f"{what}: has {size_bytes} bytes, which is no UKI")
+        raise UnsupportedInputError(f"{what}: has {size_bytes} bytes, which is not a UKI")
     if len(extents) == 1 and disk.in_file:
         mapped, place = _mapped(disk.stream, extents[0])
     else:

@@ -86,7 +86,7 @@ class Walk:
 
     def _joined(self, path: str, raw: bytes) -> str:
         if not 0 < len(raw) <= _MAX_NAME_BYTES or b"/" in raw or b"\0" in raw:
-            raise self._bad(path, f"{raw[:_MAX_NAME_BYTES]!r} is no name")
+            raise self._bad(path, f"{raw[:_MAX_NAME_BYTES]!r} is not a name")
         name = raw.decode("utf-8", "surrogateescape")
         joined = f"{path}/{name}" if path else name
         self._count += 1

@@ -270,13 +270,15 @@ def _check_sum(header: bytes) -> None:
     expected = sum(header[:148]) + 8 * 0x20 + sum(header[156:])
     found = _number(header, 148, 8, 0, "header checksum")
     if found != expected:
-        problem = f"expected {expected:o}, found {found:o} (octal): this is no tar archive"
+        problem = f"expected {expected:o}, found {found:o} (octal): this is not a tar archive"
         raise MalformedInputError("tar", field="header checksum", offset=148, problem=problem)
 
 
 def _bounded(size_bytes: int, offset: int) -> None:
     if size_bytes > _MAX_DISK_BYTES:
-        raise MalformedInputError("tar", field="size", offset=offset, problem=f"{size_bytes} bytes is no disk's size")
+        raise MalformedInputError(
+            "tar", field="size", offset=offset, problem=f"{size_bytes} bytes is not a disk's size"
+        )
 
 
 def _name(header: bytes) -> str:

@@ -133,7 +133,7 @@ def show(
 ) -> ExitStatus:
     """Show what a statement says.
 
-    Exit status: 0 it was read, 1 none of --trusted-keys signed it, 2 it is no statement.
+    Exit status: 0 it was read, 1 none of --trusted-keys signed it, 2 it is not a statement.
     """
     from teekit_verify import api
     from teekit_verify.report import layout, statement_report

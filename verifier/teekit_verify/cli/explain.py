@@ -53,7 +53,7 @@ def explain(
     from teekit_verify.report.progress import StderrProgress
 
     if markdown and json_output:
-        raise typer.BadParameter("--markdown and --json exclude each other")
+        raise typer.BadParameter("--markdown and --json cannot be used together")
     progress = StderrProgress()
     try:
         with tempfile.TemporaryDirectory(prefix="teekit-explain-") as folder, progress.step("compare A and B"):

@@ -41,7 +41,7 @@ def diff(
     from teekit_verify.report.progress import StderrProgress
 
     if markdown and json_output:
-        raise typer.BadParameter("--markdown and --json exclude each other")
+        raise typer.BadParameter("--markdown and --json cannot be used together")
     found = api.diff_locks(old, new, shared.cache_directory(), StderrProgress(), reports=reports, inputs=inputs or ())
     if json_output:
         typer.echo(lock_report.diff_as_json(found), nl=False)

@@ -121,14 +121,16 @@ def _require_no_image(command: tuple[str, ...]) -> None:
     """A choice that would be passed over in silence."""
     for option in ("--image", "--profile", "--kernel"):
         if option in command:
-            raise TeekitError(f"{option} says nothing here: the release, or --mkosi-args, does", hint="Leave it out.")
+            raise TeekitError(
+                f"{option} has no effect here: the release, or --mkosi-args, decides", hint="Leave it out."
+            )
 
 
 def _require_plain(command: tuple[str, ...]) -> None:
     """Today's packages are for a checkout: everything else names what it is made of."""
     for option in ("--release", "--commit", "--mkosi-args", "--lock", "--locked", "--offline"):
         if option in command:
-            raise TeekitError(f"--todays-packages and {option} exclude each other", hint="Give one of them.")
+            raise TeekitError(f"--todays-packages and {option} cannot be used together", hint="Give one of them.")
 
 
 def _require_place(output: Path, workspace: Path) -> None:

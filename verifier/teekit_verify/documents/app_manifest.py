@@ -60,5 +60,5 @@ def require_hostname(text: str) -> str:
     """In lower case. Raises TeekitError for what the guest refuses."""
     name = text.lower()
     if not _HOSTNAME.fullmatch(name):
-        raise TeekitError(f"'{printable(text[:80])}' is no hostname", hint="Write it like app.example.org.")
+        raise TeekitError(f"'{printable(text[:80])}' is not a hostname", hint="Write it like app.example.org.")
     return name

@@ -174,7 +174,7 @@ def _parse(data: bytes, name: str) -> _Parts:
     if tpm.is_signature(data):
         return _Parts(signature=tpm.parse_signature(data))
     if is_text(data):
-        raise TeekitError(f"{name}: is no evidence of a vTPM", hint="Give files as the TPM and tpm2-tools wrote them.")
+        raise TeekitError(f"{name}: is not evidence of a vTPM", hint="Give files as the TPM and tpm2-tools wrote them.")
     return _Parts(pcrs=data)
 
 

@@ -210,7 +210,7 @@ def require_constraints(chain: PckChain) -> None:
             raise NotAuthenticError(f"the {role.in_words} does not say what its key may be used for") from error
         is_ca = role is not Role.PCK
         if constraints.ca is not is_ca:
-            raise NotAuthenticError(f"the {role.in_words} is {'no' if is_ca else 'a'} certificate authority")
+            raise NotAuthenticError(f"the {role.in_words} is {'not a' if is_ca else 'a'} certificate authority")
         if is_ca and constraints.path_length is not None and constraints.path_length < depth - 1:
             allowed = constraints.path_length
             raise NotAuthenticError(f"the {role.in_words} allows {allowed} authorities below it, found {depth - 1}")

@@ -90,7 +90,7 @@ def _add_chain(collateral: Collateral, data: bytes, what: str) -> Collateral:
         pem = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)
         return replace(collateral, tcb_signing_chain=pem.decode("ascii"))
     if name not in _AUTHORITIES:
-        raise UnsupportedInputError(f"{what}: the certificate of {name!r} is no collateral", hint=_HINT)
+        raise UnsupportedInputError(f"{what}: the certificate of {name!r} is not collateral", hint=_HINT)
     return collateral  # the quote brings these itself, and they are checked there
 
 
@@ -118,7 +118,7 @@ def _add_yaml(collateral: Collateral, data: bytes, what: str) -> Collateral:
     """The bundle as attested-tls keeps it, with bytes as lists of numbers; the signed texts are texts in it too."""
     document = parse_document(data, what)
     if not isinstance(document, dict) or not isinstance(document.get("tcb_info"), str):
-        raise UnsupportedInputError(f"{what}: YAML that is no collateral", hint=_HINT)
+        raise UnsupportedInputError(f"{what}: YAML that is not collateral", hint=_HINT)
     if not isinstance(document.get("qe_identity"), str):
         raise MalformedInputError(what, field="qe_identity", offset=0, problem="expected text")
     return _add_bundle(collateral, document, what)

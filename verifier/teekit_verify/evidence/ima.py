@@ -138,7 +138,7 @@ def _text_entries(data: bytes) -> Iterator[_Entry]:
     for number, line in enumerate(lines, start=1):
         match = _LINE.fullmatch(line)
         if match is None or int(match[1]) >= PCR_COUNT:
-            problem = "is no entry of the templates ima, ima-ng, ima-sig, ima-buf"
+            problem = "is not an entry of the templates ima, ima-ng, ima-sig, ima-buf"
             raise MalformedInputError(_WHAT, field=f"line {number}", offset=0, problem=problem)
         yield _of_line(match, number)
 

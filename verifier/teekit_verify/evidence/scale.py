@@ -24,7 +24,7 @@ def parse_scale(data: bytes) -> Mapping[str, object]:
     """`quote` as bytes and `event_log` as a list, named as in dstack's JSON. Raises MalformedInputError."""
     reader = Reader(memoryview(data), _WHAT)
     if bytes(reader.take(2, "version and kind")) not in PREFIXES:
-        raise reader.fail("version and kind", "is no attestation of a TDX guest in version 0")
+        raise reader.fail("version and kind", "is not an attestation of a TDX guest in version 0")
     quote = _bytes(reader, "quote")
     count = _compact(reader, "number of events")
     if count > _MAX_EVENTS:

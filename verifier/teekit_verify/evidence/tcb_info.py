@@ -224,7 +224,7 @@ class _Fields:
         try:
             return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
         except ValueError as error:
-            raise self.bad(name, f"{text} is no date") from error
+            raise self.bad(name, f"{text} is not a date") from error
 
     def _at(self, name: str, value: object) -> _Fields:
         if not isinstance(value, dict):

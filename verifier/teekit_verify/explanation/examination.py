@@ -69,7 +69,7 @@ class Examination:
             is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
             if not is_file or (not blob.size_bytes and os.pread(descriptor, 1, 0)):  # as files in /proc have it
                 raise TeekitError(
-                    f"{path}: cannot be read: it is no file with a size of its own", hint="Copy it to a file first."
+                    f"{path}: cannot be read: it is not a file with a size of its own", hint="Copy it to a file first."
                 )
         except OSError as error:
             raise TeekitError(f"{path}: cannot be read: {error.strerror}", hint="Name a readable file.") from error

@@ -202,7 +202,7 @@ def require_plain(request: str) -> None:
     """A package by its name: apt takes files, patterns and what to remove in the same place, and a project names these."""
     if request != _ESSENTIAL and (not _REQUEST.fullmatch(request) or request.endswith(_FILE_ENDINGS)):
         raise ArchiveError(
-            f"'{printable(request[:120])}' is no plain name of a package",
+            f"'{printable(request[:120])}' is not a plain name of a package",
             hint="Name it as NAME, NAME=VERSION or NAME/SUITE in Packages=.",
         )
 

@@ -59,7 +59,7 @@ def _names(path: Path) -> Iterator[str]:
         for name in fields.get("package", "").split():
             if not _NAME.fullmatch(name):
                 raise TeekitError(
-                    f"{path}: '{printable(name[:100])}' is no plain name of a package",
+                    f"{path}: '{printable(name[:100])}' is not a plain name of a package",
                     hint=f"Name each package that is to come from {SUITE}.",
                 )
             yield name

@@ -84,7 +84,7 @@ def pack_of(path: Path) -> tuple[dict[str, str], bytes]:
     data = path.read_bytes()
     end = data.find(b"\n\n", 0, _MOST_HEADER_BYTES)
     if end < 0 or not data.startswith((b"# v2 git bundle\n", b"# v3 git bundle\n")):
-        raise GitError(f"{path}: is no git bundle", hint="Ask whoever made it.")
+        raise GitError(f"{path}: is not a git bundle", hint="Ask whoever made it.")
     lines = data[:end].decode("ascii", "replace").splitlines()[1:]
     named = [line.partition(" ") for line in lines if not line.startswith(("-", "@"))]
     return {name: object_id for object_id, _, name in named}, data[end + 2 :]

@@ -90,7 +90,7 @@ def _bring_app(copy: Path) -> None:
         return
     app = Path(given).absolute()
     if not app.is_dir():
-        raise TeekitError(f"{KETTLE_SRC}={given} is no folder", hint="Give the folder with app.ts or app.js.")
+        raise TeekitError(f"{KETTLE_SRC}={given} is not a folder", hint="Give the folder with app.ts or app.js.")
     remove(copy / _APP)
     # What npm installed is bundled, too; what git keeps is not.
     source.copy_source(app, app, copy / _APP, wanted=lambda path: path.split("/")[0] != ".git")

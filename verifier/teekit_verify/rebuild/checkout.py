@@ -73,7 +73,7 @@ def _entry(line: bytes) -> Entry:
     if mode not in {_FILE, _EXECUTABLE, _SYMLINK, "100664"}:
         raise GitError(f"{printable(path)} has the unknown mode {mode}")
     if not path.isprintable() or not _is_inside(path):
-        raise GitError(f"'{printable(path)}' is no name of a file to write", hint="Do not use this repository.")
+        raise GitError(f"'{printable(path)}' is not a name of a file to write", hint="Do not use this repository.")
     if not re.fullmatch(r"[0-9]{1,19}", size):  # git's word for an object that is not there
         raise GitError(f"the repository lacks {printable(path)}", hint="Clone it whole, or name another repository.")
     return Entry(_FILE if mode == "100664" else mode, object_id, int(size), path)

@@ -88,7 +88,7 @@ def require_commit(text: str) -> str:
 def require_tag(text: str) -> str:
     """Raises GitError unless it is the plain name of a tag."""
     if not _TAG.fullmatch(text) or ".." in text or text.endswith((".", ".lock")):
-        raise GitError(f"'{printable(text[:_SHOWN])}' is no name of a tag", hint="Give the tag without refs/tags/.")
+        raise GitError(f"'{printable(text[:_SHOWN])}' is not a name of a tag", hint="Give the tag without refs/tags/.")
     return text
 
 

@@ -110,7 +110,7 @@ def _registry(text: str) -> Place:
     found = _REGISTRY.fullmatch(text)
     if found is None:
         raise TeekitError(
-            f"'{printable(url.redacted(text)[:80])}' is no address of a registry",
+            f"'{printable(url.redacted(text)[:80])}' is not an address of a registry",
             hint="Write it like oci://registry.example.org/images/inputs.",
         )
     scheme = "http" if _is_loopback(found["host"]) else "https"  # as other clients of registries do

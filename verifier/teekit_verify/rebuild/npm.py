@@ -80,7 +80,7 @@ def _locked_name(package_lock: str, place: str, entry: dict[str, Any]) -> tuple[
     if _PLACE + name != place or _PLACE in name:
         raise NpmError(f"{shown} is not a package beside the others", hint=_HINT)
     if len(name) > _MAX_NAME or not _NAME.fullmatch(name):
-        raise NpmError(f"{shown} is no plain name of a package", hint=_HINT)
+        raise NpmError(f"{shown} is not a plain name of a package", hint=_HINT)
     if entry.get("name", name) != name or entry.get("link"):
         raise NpmError(f"{shown} stands for another package, or for a folder", hint=_HINT)
     if "resolved" in entry:

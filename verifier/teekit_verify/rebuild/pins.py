@@ -76,7 +76,7 @@ def of_mirror(mirror: object) -> tuple[Pin, ...]:
         if url.last_folder(head) == "debian" and re.match(r"[0-9]", last):
             return (_pin(last, setting),)
     raise TeekitError(
-        f"the project has '{printable(setting[:_SHOWN])}', which is no mirror of Debian's archive",
+        f"the project has '{printable(setting[:_SHOWN])}', which is not a mirror of Debian's archive",
         hint="Remove it, or name a mirror whose address ends in /debian, or in /debian/TIME.",
     )
 

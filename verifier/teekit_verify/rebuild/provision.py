@@ -171,7 +171,7 @@ class Provision:
             return archive.sources(self.mirror, self.snapshot_archive, None)
         if not re.fullmatch(r"[0-9]{8}T[0-9]{6}Z", self.snapshot):
             raise TeekitError(
-                f"'{printable(self.snapshot)}' is no time of a snapshot", hint="Write it as 20261121T081046Z."
+                f"'{printable(self.snapshot)}' is not a time of a snapshot", hint="Write it as 20261121T081046Z."
             )
         return archive.snapshot_sources(self.snapshot_archive, self.snapshot)
 

@@ -87,7 +87,7 @@ def find_subject(choice: Choice, bringing: Provision, workspace: Workspace) -> S
 def _find_subject(choice: Choice, bringing: Provision, workspace: Workspace) -> Subject:
     named = [word for word, value in _exclusive(choice) if value is not None]
     if len(named) > 1:
-        raise TeekitError(f"{' and '.join(named)} exclude each other", hint="Give one of them.")
+        raise TeekitError(f"{' and '.join(named)} cannot be used together", hint="Give one of them.")
     fetches = choice.release is not None or choice.commit is not None
     if not fetches and (choice.repository is not None or choice.tag_key is not None):
         raise TeekitError("--repository and --tag-key say nothing without a commit", hint="Name one with --commit.")

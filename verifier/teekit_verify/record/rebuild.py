@@ -58,7 +58,7 @@ class RebuildRequest:
         stranger = self.choice.source if self.choice.mkosi_args is not None else None
         require_apart(self.output, self.workspace, stranger or self.bringing.project.mkosi)
         if self.no_reference and self.reference is not None:
-            raise TeekitError("--reference and --no-reference exclude each other", hint="Give one of them.")
+            raise TeekitError("--reference and --no-reference cannot be used together", hint="Give one of them.")
         if self.reference is not None:  # the report takes its folder's place, and it would be gone
             require_apart(self.output, self.reference)
         replacing.require_replaceable(self.output)

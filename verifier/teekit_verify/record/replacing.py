@@ -65,9 +65,10 @@ def _prepare(directory: Path) -> None:
     place = resolved(directory)
     old = _beside(place, "old")
     try:
+        _remove_links(place)
         if place.exists() and not old.exists():
             place.rename(old)
-        if not place.exists() and old.is_dir() and not old.is_symlink():
+        if not place.exists() and old.exists():
             old.rename(place)
     except OSError as error:
         raise TeekitError(
@@ -93,8 +94,9 @@ def replacement(directory: Path, *, has_verdict: bool) -> Iterator[Path]:
     require_replaceable(directory)
     place = resolved(directory)
     new = _beside(place, "new")
-    shutil.rmtree(new, ignore_errors=True)
     try:
+        _remove_links(place)
+        shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
         yield new
         _replace(place, new, has_verdict=has_verdict)
@@ -130,6 +132,13 @@ def _has_verdict(folder: Path) -> bool:
     except TeekitError:
         return True
     return not isinstance(content, dict) or content.get("verdict") != Verdict.FAILED.value
+
+
+def _remove_links(place: Path) -> None:
+    """A stranger's checkout can have links under our names: what they lead to is not ours to move, replace or remove."""
+    for kind in ("new", "old", "gone"):
+        if _beside(place, kind).is_symlink():
+            _beside(place, kind).unlink()
 
 
 def _beside(place: Path, kind: str) -> Path:

@@ -42,7 +42,7 @@ def load_certificate(path: Path) -> x509.Certificate:
             return x509.load_der_x509_certificate(data)
         found = x509.load_pem_x509_certificates(data)
     except ValueError as error:
-        raise TeekitError(f"{path}: is no certificate", hint="Fetch Google's root certificate again.") from error
+        raise TeekitError(f"{path}: is not a certificate", hint="Fetch Google's root certificate again.") from error
     if len(found) != 1:
         raise TeekitError(f"{path}: expected one certificate, found {len(found)}")
     return found[0]
@@ -54,7 +54,7 @@ def check_signature(signed: bytes, signature: bytes, certificate: bytes, root: T
         leaf = x509.load_der_x509_certificate(certificate)
         key = leaf.public_key()
     except ValueError as error:
-        raise TeekitError(f"{where}: cert: is no certificate") from error
+        raise TeekitError(f"{where}: cert: is not a certificate") from error
     _check_issued(leaf, root.certificate, where)
     _check_time(leaf, "the signing certificate", root.at, where)
     _check_time(root.certificate, "the root certificate", root.at, where)

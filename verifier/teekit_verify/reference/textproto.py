@@ -50,7 +50,7 @@ def _tokens(text: str, what: str) -> list[tuple[str, str, int]]:
     while place < len(text):
         match = _TOKEN.match(text, place)
         if match is None:
-            raise MalformedInputError(what, field="text", offset=place, problem="is no protocol buffer as text")
+            raise MalformedInputError(what, field="text", offset=place, problem="is not a protocol buffer as text")
         if len(found) >= _MAX_TOKENS:
             raise MalformedInputError(what, field="text", offset=place, problem=f"has more than {_MAX_TOKENS} words")
         if match.lastgroup != "space":

@@ -19,7 +19,7 @@ SCHEMA = "teekit-verify/statements-check/v1"
 FAULTS = {
     Fault.UNKNOWN_FILE: "has no place here: statements are RELEASE/AUDITOR.intoto.jsonl or .sigstore.json, keys are keys/AUDITOR.pem",
     Fault.LINK: "is a link",
-    Fault.UNREADABLE: "is no statement",
+    Fault.UNREADABLE: "is not a statement",
     Fault.NO_KEY: "its auditor has no key in keys/",
     Fault.NOT_SIGNED: "is not signed by a key in keys/",
     Fault.WRONG_SIGNER: "is signed by another auditor",

@@ -187,7 +187,7 @@ CHAINS: list[tuple[dict[str, Any], str, str]] = [
     ({"root": {"not_after": NOW - DAY}}, VALID, "the root expired at 2026-02-02 01:00:00 UTC"),
     ({"pck": {"not_before": NOW + DAY}}, VALID, "the PCK certificate is valid from 2026-02-04 01:00:00 UTC only"),
     ({"pck": {"ca": True}}, USE, "the PCK certificate is a certificate authority"),
-    ({"ca": {"ca": False, "path_length": None}}, USE, "the PCK CA is no certificate authority"),
+    ({"ca": {"ca": False, "path_length": None}}, USE, "the PCK CA is not a certificate authority"),
     ({"root": {"path_length": 0}}, USE, "the root allows 0 authorities below it, found 1"),
     ({"ca": {"key_use": False}}, USE, "the key of the PCK CA may not sign certificates"),
     ({"pck": {"key_use": False}}, USE, "the key of the PCK certificate may not make signatures"),

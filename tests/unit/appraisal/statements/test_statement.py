@@ -134,7 +134,7 @@ FILES: dict[str, tuple[bytes, str]] = {
     "three lines": (sample.statement_of("alice") * 2, "more than 2 lines"),
     "a reference's signature": (
         _envelope({}, payload_type="application/vnd.teekit-verify.reference+json"),
-        "is no statement: its payload type is 'application/vnd.teekit-verify.reference",
+        "is not a statement: its payload type is 'application/vnd.teekit-verify.reference",
     ),
     "two signers": (_co_signed(), "^file, line 1: has 2 signatures: a statement is one auditor's"),
 }

@@ -88,7 +88,7 @@ def test_a_reproduced_rebuild_shows_what_it_rests_on() -> None:
         "registers    tdx: RTMR1 open",
         "             uefi-vtpm: PCR11, PCR4 as published",
         "time         build A 61.2 s, build B 60.0 s, 121.3 s in all",
-        "report       report (report.html has the whole)",
+        "report       report (report.html has it all)",
         "",
         "REPRODUCED: A and B are identical, and match what was published; 1 register is open: its value is not known",
         "  next: to stand by this in public, sign it: `teekit-verify attest create report --key FILE --name YOU`",
@@ -170,7 +170,7 @@ def test_long_lists_of_reasons_are_cut_with_a_count() -> None:
     assert lines[verdict + 1] == "  not the reference's input: package 0"
     shown_here = len(lines) - verdict - 3  # beside the count and the next step
     assert lines[-2] == f"  and {50 - shown_here} more reasons: see the report"
-    assert "report       report (report.html has the whole, also environment, inputs, varied, time)" in lines
+    assert "report       report (report.html has it all, also environment, inputs, varied, time)" in lines
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ class Auditor:
     def __post_init__(self) -> None:
         if not AUDITOR.fullmatch(self.name):
             raise TeekitError(
-                f"'{printable(self.name[:80])}' is no name of an auditor",
+                f"'{printable(self.name[:80])}' is not a name of an auditor",
                 hint="Choose 1 to 64 letters, digits, '-' and '_'.",
             )
 

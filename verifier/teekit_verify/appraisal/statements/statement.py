@@ -147,7 +147,7 @@ def _envelope(data: bytes, where: str) -> dsse.Envelope:
     envelope = bundle.parse(data, where)
     if envelope.payload_type != PAYLOAD_TYPE:
         found = printable(envelope.payload_type[:80])
-        raise TeekitError(f"{where}: is no statement: its payload type is '{found}'")
+        raise TeekitError(f"{where}: is not a statement: its payload type is '{found}'")
     if len(envelope.signatures) != 1:
         raise TeekitError(
             f"{where}: has {len(envelope.signatures)} signatures: a statement is one auditor's",

@@ -250,7 +250,7 @@ def measure_request(
     output: OutputOptions,
     mrtd_order: MrtdOrder,
 ) -> MeasureRequest | KernelRequest:
-    """What the options ask for together. Raises TeekitError for those that exclude each other."""
+    """What the options ask for together. Raises TeekitError for those that cannot be used together."""
     from teekit_verify import api
 
     chosen, machine = output.format, _machine(google, qemu)

@@ -153,7 +153,7 @@ def require_no_options(context: typer.Context) -> None:
     for parameter in context.command.params:
         source = context.get_parameter_source(parameter.name or "")
         if source is not None and source.name == "COMMANDLINE":
-            raise typer.BadParameter(f"{parameter.opts[0]} is no option of {context.invoked_subcommand}")
+            raise typer.BadParameter(f"{parameter.opts[0]} is not an option of {context.invoked_subcommand}")
 
 
 def command_line(context: typer.Context) -> tuple[str, ...]:

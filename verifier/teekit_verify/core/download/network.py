@@ -77,7 +77,7 @@ class Network:
         try:
             scheme = urlsplit(url).scheme
         except ValueError as error:
-            raise Fault(Reason.UNREACHABLE, f"is no address: {error}") from error
+            raise Fault(Reason.UNREACHABLE, f"is not an address: {error}") from error
         if scheme == "file":
             with _opened(url) as answer:
                 yield answer
@@ -174,7 +174,7 @@ def _target(url: str, location: str) -> str:
         target = urljoin(url, location)
         scheme = urlsplit(target).scheme
     except ValueError as error:
-        raise Fault(Reason.UNREACHABLE, f"it redirects to {shown(location)}, which is no address") from error
+        raise Fault(Reason.UNREACHABLE, f"it redirects to {shown(location)}, which is not an address") from error
     if scheme not in {"http", "https"}:
         raise Fault(Reason.UNREACHABLE, f"it redirects to {shown(target)}, which is no http or https address")
     return target
@@ -241,7 +241,7 @@ def _opened(url: str) -> Iterator[Answer]:
     with os.fdopen(descriptor, "rb", buffering=0) as stream:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise Fault(Reason.UNREACHABLE, "is no file")
+            raise Fault(Reason.UNREACHABLE, "is not a file")
         yield Answer(http.HTTPStatus.OK, {"content-length": str(status.st_size)}, _FileStream(stream))
 
 

@@ -90,7 +90,7 @@ def recognise(source: Source, formats: Sequence[Format] = FORMATS) -> Format:
         )
     if not found:
         raise UnsupportedInputError(
-            f"{source.where}: is no reference file of a known format",
+            f"{source.where}: is not a reference file of a known format",
             hint=f"Known are: {'; '.join(item.name for item in formats)}.",
         )
     if len(found) > 1:

@@ -58,7 +58,7 @@ def _check_log(source: Source, log: object, values: Mapping[Register, Digest]) -
     if log in (None, []):
         return
     if not isinstance(log, list) or len(log) > _MAX_EVENTS:
-        raise source.fail("event_log", f"is no list of at most {_MAX_EVENTS} events")
+        raise source.fail("event_log", f"is not a list of at most {_MAX_EVENTS} events")
     found = {register: Digest.zero(Algorithm.SHA384) for register in values if register != MRTD}
     for number, event in enumerate(log):
         fields = event if isinstance(event, dict) else {}

@@ -106,6 +106,6 @@ LIMITS = (
     "Nothing is said about what the source does. A back door in the source is reproduced like everything else.",
     "The inputs are Debian's binary packages, as Debian's signed index lists them. They are not rebuilt here.",
     "Only the registers that are compared above are covered. Others, such as those of the firmware, are not.",
-    "An image is no machine. What a machine really booted is told by its hardware-signed quote alone.",
+    "An image is not a machine. Only its hardware-signed quote says what a machine really booted.",
 )
 """What a pass does not mean."""

@@ -119,9 +119,7 @@ def next_step(report: RebuildReport) -> str:
         case Verdict.MISMATCH:
             return _to_explain(report, f"{command} explain PUBLISHED {folder}/artifacts")
         case Verdict.NONDETERMINISTIC:
-            return (
-                "mend in the image's source what makes A and B differ, and rebuild; report.html shows each difference"
-            )
+            return "fix what makes A and B differ in the image's source, and rebuild; report.html shows each difference"
         case Verdict.INPUT_DRIFT:
             return _to_the_same_inputs(report)
         case Verdict.FAILED:

@@ -1,4 +1,4 @@
-"""What `rebuild` says on the terminal: one screen, the verdict and what speaks for it last. report.html has the whole."""
+"""What `rebuild` says on the terminal: one screen, the verdict and what speaks for it last. report.html has it all."""
 
 from __future__ import annotations
 
@@ -238,4 +238,4 @@ def _time(report: RebuildReport) -> Iterator[Text]:
 def _folder(report: RebuildReport, left_out: Sequence[str]) -> Text:
     """Where the whole is, and which titles are only there."""
     also = f", also {', '.join(left_out)}" if left_out else ""
-    return styled(f"{brief(report.directory, _WIDTH // 2)} (report.html has the whole{also})")
+    return styled(f"{brief(report.directory, _WIDTH // 2)} (report.html has it all{also})")
