@@ -59,7 +59,13 @@ def verify(
     trusted_keys: TrustedKeysOption,
     artifact: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A file that the statements must be about.", exists=True, dir_okay=False),
+        typer.Option(
+            metavar="FILE",
+            help="A file that the statements must be about.",
+            exists=True,
+            dir_okay=False,
+            allow_dash=True,
+        ),
     ] = None,
     on: OnOption = None,
     html: HtmlOption = None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.record.json_report import render as render_json
-from teekit_verify.report.layout import STATUS_STYLES, show_line, show_table, styled
+from teekit_verify.report.layout import show_line, show_outcome, show_table, styled
 
 if TYPE_CHECKING:
     from teekit_verify.appraisal.statements.threshold import Row, Tally
@@ -54,7 +54,7 @@ def show(tally: Tally, out: Console) -> None:
     if tally.inputs_sha256 is not None:
         show_line(out, "source commit ", styled(tally.commit or "not stated"))
         show_line(out, f"inputs sha256 {tally.inputs_sha256.hex}")
-    show_line(out, styled(answer(tally), STATUS_STYLES[tally.status]))
+    show_outcome(out, tally.status, answer(tally))
 
 
 @dataclass(frozen=True, slots=True)

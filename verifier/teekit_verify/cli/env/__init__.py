@@ -47,8 +47,8 @@ def show(
         typer.echo(locked.dump().decode(), nl=False)
         return ExitStatus.HOLDS
     for package in locked.packages:
-        typer.echo(f"{package.name} {package.version}")
-    typer.echo(
+        shared.tell(f"{package.name} {package.version}")
+    shared.tell(
         f"snapshot {locked.snapshot}, {len(locked.packages)} packages, {sum(p.size_bytes for p in locked.packages)} bytes"
     )
     if locked.environment is not None:
@@ -85,7 +85,8 @@ def _print_identity(identity: EnvironmentIdentity, *, json_output: bool) -> None
     if json_output:
         typer.echo(json.dumps(identity.model_dump(), indent=2))
     else:
-        typer.echo(f"store path {identity.store_path}\nNAR hash   {identity.nar_hash}")
+        shared.tell(f"store path {identity.store_path}")
+        shared.tell(f"NAR hash   {identity.nar_hash}")
 
 
 env.command("shell", context_settings={"ignore_unknown_options": True})(shell)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 import typer
 
 from teekit_verify.core.errors import printable, shown
 from teekit_verify.core.url import redacted
+from teekit_verify.report.console import OUTCOME_ONLY, Text, console
 
 if TYPE_CHECKING:
     from teekit_verify.api import Provision
@@ -125,20 +127,39 @@ def provision(
 
 
 def say(text: str) -> None:
-    """On standard error: what was done, with names that may be anybody's."""
-    typer.echo(printable(text), err=True)
+    """On standard error: what was done, with names that may be anybody's. Not with --quiet."""
+    if not OUTCOME_ONLY.get():
+        _show(sys.stderr, printable(text))
+
+
+def tell(text: str) -> None:
+    """On standard output: a line of a result. Not with --quiet: its outcome is told by `tell_outcome`."""
+    if not OUTCOME_ONLY.get():
+        _show(sys.stdout, printable(text))
+
+
+def tell_outcome(text: str) -> None:
+    """On standard output: what the result comes to."""
+    _show(sys.stdout, printable(text))
+
+
+def _show(stream: TextIO, text: str) -> None:
+    """On a terminal, broken to its width."""
+    out = console(stream)
+    for line in text.split("\n"):
+        out.outcome(Text(line))
 
 
 def say_error(message: str, hint: str | None) -> None:
     """On standard error, as every command says what went wrong; made fit for a terminal whoever wrote it."""
-    typer.echo(f"error: {shown(message)}", err=True)
+    _show(sys.stderr, f"error: {shown(message)}")
     if hint:
-        typer.echo(f"hint: {printable(hint)}", err=True)
+        _show(sys.stderr, f"hint: {printable(hint)}")
 
 
 def say_warning(message: str) -> None:
     """On standard error; it changes no exit status."""
-    typer.echo(f"warning: {printable(message)}", err=True)
+    _show(sys.stderr, f"warning: {printable(message)}")
 
 
 def profiles_of(kernel: Kernel, profile: str | None) -> tuple[str, ...]:
