@@ -5,6 +5,7 @@ Links to files that are no documents become plain text: the site has no copy of 
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from pathlib import Path
@@ -22,6 +23,18 @@ _CODE = r"(?:^```.*?^```|`[^`\n]+`)"
 _LINK = r"(?P<mark>!?)\[(?P<text>(?:[^\[\]]|\[[^\]]*\])*)\]\((?P<target>[^)\s]+)\)"
 _TOKEN = re.compile(f"{_CODE}|{_LINK}", re.MULTILINE | re.DOTALL)
 _PAGES = {".md", ".png"}
+
+
+def on_config(config: Any) -> Any:
+    config["nav"] = with_the_rest(config["nav"])
+    return config
+
+
+def with_the_rest(nav: list[Any]) -> list[Any]:
+    """The navigation, with documents that nobody gave a place at its end."""
+    named = set(re.findall(r"[\w./-]+\.md", json.dumps(nav)))
+    rest = sorted({path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")} - named)
+    return [*nav, {"More": rest}] if rest else nav
 
 
 def on_files(files: Any, config: Any) -> Any:

@@ -34,10 +34,20 @@ def pages(nav: Any) -> Iterator[str]:
 
 
 def test_every_document_is_a_page_in_one_place() -> None:
+    hooks = script("site_hooks")
     found = list(pages(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]))
     assert len(found) == len(set(found))
     documents = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
-    assert set(found) == documents | set(script("site_hooks").BESIDE.values())
+    assert set(found) <= documents | set(hooks.BESIDE.values())
+    assert {"README.md", *hooks.BESIDE.values()} <= set(found)
+
+
+def test_a_document_that_has_no_place_yet_is_put_last() -> None:
+    hooks = script("site_hooks")
+    nav = ["README.md", {"Some": ["quotes.md", {"Deep": ["adr/README.md"]}]}]
+    last = hooks.with_the_rest(nav)[-1]["More"]
+    assert {"README.md", "quotes.md", "adr/README.md"}.isdisjoint(last)
+    assert {"setup.md", "adr/0003-fetch-then-build.md"} <= set(last)
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,11 @@ def shell(
     """Run a command, or a shell, in the environment.
 
     The network is there; of the host's files only the working directory is, and it is writable.
+    Root is nobody on the host in there: what is made belongs to the folder's owner.
     """
-    bringing = shared.provision(source, mirror, snapshot_archive)
-    bringing.shell_sandbox(Path.cwd()).become(command or ["bash"])
+    from teekit_verify import api
+
+    api.become_shell(shared.provision(source, mirror, snapshot_archive), Path.cwd(), command or ["bash"])
 
 
 def mkosi(
