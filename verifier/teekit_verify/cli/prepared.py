@@ -19,7 +19,8 @@ def prepare(command: Command) -> None:
         prepare(inner)
     names = [parameter.name for parameter in command.params]
     if "json_output" in names:
-        command.params.insert(names.index("json_output") + 1, _quiet_option())
+        beside = names.index("json_output")
+        command.params.insert(beside + 1, _quiet_option(command.params[beside]))
     if command.callback is not None:
         command.callback = _prepared(command, command.callback)
 
@@ -41,8 +42,8 @@ def _prepared(command: Command, callback: Any) -> Any:
 _WHOLE = ("json_output", "markdown")
 
 
-def _quiet_option() -> Any:
-    """As Typer makes it of a function's parameter."""
+def _quiet_option(beside: Any) -> Any:
+    """As Typer makes it of a function's parameter; in the help under the same heading as `beside`."""
     alone = typer.Typer(add_completion=False)
 
     @alone.command()
@@ -53,4 +54,6 @@ def _quiet_option() -> Any:
     ) -> None:
         pass
 
-    return next(parameter for parameter in typer.main.get_command(alone).params if parameter.name == "quiet")
+    option = next(parameter for parameter in typer.main.get_command(alone).params if parameter.name == "quiet")
+    option.rich_help_panel = beside.rich_help_panel
+    return option
