@@ -87,8 +87,9 @@ if TYPE_CHECKING:
         sign_reference,
         verify_reference_signature,
     )
+    from teekit_verify.api.rebuilderd import JobRequest, rebuild_job, write_jobs
     from teekit_verify.api.rebuilding import load_report, rebuild, rebuild_request
-    from teekit_verify.api.releasing import known_releases
+    from teekit_verify.api.releasing import known_releases, releases_folder
     from teekit_verify.api.replaying import Replayed, replay
     from teekit_verify.api.running import METADATA_PORT, MOST_KETTLES, LocalOptions, Metadata, Ready, run_local
     from teekit_verify.api.stating import (
@@ -146,8 +147,9 @@ _PLACES = {
     "teekit_verify.api.measuring": "KernelRequest MeasureRequest Measured MeasuredFirmware given_apps measure predict stub_inputs",
     "teekit_verify.api.providing": "environment_lock examine_host provision release_commit release_subject",
     "teekit_verify.api.publishing": "PublishedReference create_reference extend_reference key_is_encrypted load_reference_values load_signing_key sign_reference verify_reference_signature",
+    "teekit_verify.api.rebuilderd": "JobRequest rebuild_job write_jobs",
     "teekit_verify.api.rebuilding": "load_report rebuild rebuild_request",
-    "teekit_verify.api.releasing": "known_releases",
+    "teekit_verify.api.releasing": "known_releases releases_folder",
     "teekit_verify.api.replaying": "Replayed replay",
     "teekit_verify.api.running": "METADATA_PORT MOST_KETTLES LocalOptions Metadata Ready run_local",
     "teekit_verify.api.stating": "WrittenStatement check_statements count_statements export_bundles export_link export_summary show_statement state",
@@ -216,6 +218,7 @@ __all__ = [
     "GuestAppraisal",
     "GuestFiles",
     "Independence",
+    "JobRequest",
     "KernelRequest",
     "LiveGuest",
     "LocalOptions",
@@ -300,9 +303,11 @@ __all__ = [
     "provision",
     "prune_archive",
     "rebuild",
+    "rebuild_job",
     "rebuild_request",
     "release_commit",
     "release_subject",
+    "releases_folder",
     "replay",
     "rtmr",
     "run_local",
@@ -315,6 +320,7 @@ __all__ = [
     "verify_quote",
     "verify_reference_signature",
     "withdrawal_of",
+    "write_jobs",
 ]
 
 
