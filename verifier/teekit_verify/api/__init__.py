@@ -94,13 +94,16 @@ if TYPE_CHECKING:
     from teekit_verify.api.running import METADATA_PORT, MOST_KETTLES, LocalOptions, Metadata, Ready, run_local
     from teekit_verify.api.stating import (
         WrittenStatement,
+        assemble_statement,
         check_statements,
         count_statements,
         export_bundles,
         export_link,
         export_summary,
         show_statement,
+        show_statements,
         state,
+        state_unsigned,
     )
     from teekit_verify.api.surveying import ReleaseSurvey, survey_releases
     from teekit_verify.appraisal.facts import Check, Fact, Why
@@ -152,7 +155,7 @@ _PLACES = {
     "teekit_verify.api.releasing": "known_releases",
     "teekit_verify.api.replaying": "Replayed replay",
     "teekit_verify.api.running": "METADATA_PORT MOST_KETTLES LocalOptions Metadata Ready run_local",
-    "teekit_verify.api.stating": "WrittenStatement check_statements count_statements export_bundles export_link export_summary show_statement state",
+    "teekit_verify.api.stating": "WrittenStatement assemble_statement check_statements count_statements export_bundles export_link export_summary show_statement show_statements state state_unsigned",
     "teekit_verify.api.surveying": "ReleaseSurvey survey_releases",
     "teekit_verify.appraisal.facts": "Check Fact Why",
     "teekit_verify.appraisal.guest.appraise": "AppraisedGuest GuestFiles",
@@ -262,6 +265,7 @@ __all__ = [
     "appraise_claims",
     "appraise_guest",
     "ask_guest",
+    "assemble_statement",
     "audit",
     "audit_status",
     "become_mkosi",
@@ -313,8 +317,10 @@ __all__ = [
     "rtmr",
     "run_local",
     "show_statement",
+    "show_statements",
     "sign_reference",
     "state",
+    "state_unsigned",
     "stub_inputs",
     "survey_releases",
     "trusted_firmware",
