@@ -87,7 +87,7 @@ def sign(
     output: Annotated[Path, typer.Option(metavar="DIR", help="The folder for NAME.intoto.jsonl.")] = Path(),
     debug: DebugOption = False,
 ) -> ExitStatus:
-    """Put a statement together whose signature came from elsewhere.
+    """Put together a statement that was signed elsewhere.
 
     Beside each NAME.PART.tbs stands its signature, NAME.PART.sig, or a DSSE envelope, NAME.PART.dsse.json. docs/statements.md
     """
