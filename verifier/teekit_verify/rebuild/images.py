@@ -12,11 +12,13 @@ from posixpath import normpath
 from typing import TYPE_CHECKING, Any
 
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.rebuild.suites import TRIXIE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from teekit_verify.rebuild.sandbox import Sandbox
+    from teekit_verify.rebuild.suites import Suite
 
 _SUMMARY_TIMEOUT_SECONDS = 120
 _LISTS = ("BaseTrees", "Packages", "BuildPackages", "VolatilePackages")
@@ -79,6 +81,11 @@ class Target:
     @property
     def image(self) -> str:
         return self.definition.name
+
+    @property
+    def suite(self) -> Suite:
+        """What its packages come from."""
+        return TRIXIE
 
     @property
     def profiles(self) -> tuple[str, ...]:

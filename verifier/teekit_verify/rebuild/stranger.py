@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.core.files import resolved
-from teekit_verify.rebuild import archive, checkout, images, lock, pins, source, wanted_mkosi
+from teekit_verify.rebuild import checkout, environments, images, pins, source, wanted_mkosi
 from teekit_verify.rebuild.images import Image, Target
 from teekit_verify.rebuild.origin import Origin
 from teekit_verify.rebuild.project import Project
@@ -62,11 +62,11 @@ class StrangersProject(Project):
 
     @property
     def environment_lock(self) -> Path:
-        return self.program.environment_lock
+        return self.program.with_environment(self.tools).environment_lock
 
     @property
     def environment_packages(self) -> Path:
-        return self.program.environment_packages
+        return self.program.with_environment(self.tools).environment_packages
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +107,15 @@ def copy_project(folder: Path, destination: Path, *, allow_dirty: bool) -> Origi
     return Origin(None, origin.commit)
 
 
-def require_buildable(project: StrangersProject, arguments: str) -> None:
-    """What the texts of the copy tell already, before anything is fetched. Raises TeekitError."""
-    wanted_mkosi.require(project.root, _words(arguments), lock.load(project.environment_lock))
+def with_its_environment(project: StrangersProject, arguments: str, asked: str | None) -> StrangersProject:
+    """The project with the environment that the texts of its copy ask for, or that was `asked` for by name, before anything is fetched.
+
+    Raises TeekitError, also for what the texts tell already that cannot be built.
+    """
+    named = None if asked is None else environments.named(asked)
+    return project.with_environment(
+        wanted_mkosi.require(project.root, _words(arguments), project.program.environments(), named)
+    )
 
 
 def find_target(provision: Provision, arguments: str) -> StrangersTarget:
@@ -165,7 +171,7 @@ def _require_supported(main: dict[str, Any]) -> None:
     for setting, expected in (
         ("Format", "uki"),
         ("Distribution", "debian"),
-        ("Release", archive.SUITE),
+        ("Release", "trixie"),
         ("Architecture", "x86-64"),
     ):
         if main.get(setting) != expected:

@@ -40,6 +40,7 @@ class Choice:
     mkosi_args: str | None
     allow_dirty: bool
     allow_foreign_environment: bool = False
+    environment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,11 @@ def _find_subject(choice: Choice, bringing: Provision, workspace: Workspace) -> 
     fetches = choice.release is not None or choice.commit is not None
     if not fetches and (choice.repository is not None or choice.tag_key is not None):
         raise TeekitError("--repository and --tag-key say nothing without a commit", hint="Name one with --commit.")
+    if choice.environment is not None and choice.mkosi_args is None:
+        raise TeekitError(
+            "--environment is for a project of somebody else: a commit of ours says which one it is built with",
+            hint="Leave it out.",
+        )
     if choice.mkosi_args is not None:
         return _stranger(choice, choice.mkosi_args, bringing, workspace)
     if choice.release is not None:
@@ -165,7 +171,7 @@ def _stranger(choice: Choice, arguments: str, bringing: Provision, workspace: Wo
         raise TeekitError("--mkosi-args is for a project of somebody else", hint="Name it with --source DIR.")
     project = stranger.StrangersProject(workspace.root / "source", bringing.project)
     origin = stranger.copy_project(resolved(choice.source), project.root, allow_dirty=choice.allow_dirty)
-    stranger.require_buildable(project, arguments)
+    project = stranger.with_its_environment(project, arguments, choice.environment)
     smells = find_smells(project.root, project.mkosi, has_lock=False)
     stranger.prepare(project.root)
     snapshots = pins.take_snapshots(project.root)

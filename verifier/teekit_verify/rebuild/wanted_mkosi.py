@@ -10,14 +10,17 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
+from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.core.files import walk
+from teekit_verify.rebuild import environments
 from teekit_verify.rebuild.debian_version import DebianVersion
+from teekit_verify.rebuild.environments import Wanted
 from teekit_verify.rebuild.smells import LEFT_OUT, lines_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from teekit_verify.rebuild.environments import Known
     from teekit_verify.rebuild.lock import PackageLock
 
 _MAX_BYTES = 1 << 20
@@ -33,25 +36,32 @@ _SECTION = re.compile(r"\[(Distribution|Output|Content|Include)\]")
 _OWN_FOLDERS = re.compile(r"mkosi\.")
 
 
-def require(root: Path, arguments: Sequence[str], environment: PackageLock) -> None:
-    """Raises TeekitError for a version of mkosi that the environment lacks, and for a project without configuration where mkosi looks."""
-    _require_version(root, arguments, environment)
+def require(
+    root: Path, arguments: Sequence[str], locks: Mapping[Known, PackageLock], asked: Known | None = None
+) -> Known:
+    """The environment that the project is built with: the one `asked` for, else the oldest that has the mkosi which it wants.
+
+    Raises TeekitError for a version of mkosi that none has, and for a project without configuration where mkosi looks.
+    """
+    versions = {known: version for known, locked in locks.items() if (version := _mkosi_of(locked)) is not None}
+    found = environments.choose(versions, _highest(root, arguments), asked)
     _require_configuration(root, arguments)
+    return found
 
 
-def _require_version(root: Path, arguments: Sequence[str], environment: PackageLock) -> None:
-    ours = next((item.version for item in environment.packages if item.name == "mkosi"), None)
-    if ours is None:
-        return
-    ours = ours.rpartition("-")[0] or ours  # without Debian's revision
-    for path in _files(root, arguments):
-        wanted = _wanted(path)
-        if wanted is not None and DebianVersion(ours) < DebianVersion(wanted):
-            name = printable(path.relative_to(root).as_posix())
-            raise UnsupportedInputError(
-                f"no environment has mkosi {wanted}: {name} of the project says MinimumVersion={wanted}, the pinned mkosi is {ours}",
-                hint=f"Rebuild a commit of the project that mkosi {ours} can build.",
-            )
+def _mkosi_of(locked: PackageLock) -> str | None:
+    """The version without Debian's revision."""
+    version = next((item.version for item in locked.packages if item.name == "mkosi"), None)
+    return version and (version.rpartition("-")[0] or version)
+
+
+def _highest(root: Path, arguments: Sequence[str]) -> Wanted | None:
+    found = [
+        Wanted(version, printable(path.relative_to(root).as_posix()))
+        for path in _files(root, arguments)
+        if (version := _wanted(path)) is not None
+    ]
+    return max(found, key=lambda wanted: DebianVersion(wanted.version), default=None)
 
 
 def _files(root: Path, arguments: Sequence[str]) -> Iterator[Path]:

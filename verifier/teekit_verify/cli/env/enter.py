@@ -15,6 +15,7 @@ def shell(
         list[str] | None, typer.Argument(metavar="COMMAND", help="A command and its arguments. [default: bash]")
     ] = None,
     source: shared.SourceOption = None,
+    environment: shared.EnvironmentOption = None,
     mirror: shared.MirrorOption = None,
     snapshot_archive: shared.SnapshotArchiveOption = shared.SNAPSHOT_ARCHIVE,
     debug: shared.DebugOption = False,
@@ -23,7 +24,7 @@ def shell(
 
     The network is there; of the host's files only the working directory is, and it is writable.
     """
-    bringing = shared.provision(source, mirror, snapshot_archive)
+    bringing = shared.provision(source, mirror, snapshot_archive, environment=environment)
     bringing.shell_sandbox(Path.cwd()).become(command or ["bash"])
 
 
