@@ -143,8 +143,11 @@ def test_a_build_that_cheats_gets_nothing(host: Host, environment: Environment) 
         assert json.loads((attempt.output / "small.cpio").read_text()) == {}, attempt.log.read_text()
 
 
-def test_through_mkosi_the_cheat_gets_nothing_and_leaks_are_named(host: Host, environment: Environment) -> None:
-    two = build_twice(host, environment, "")
+@pytest.mark.parametrize("name", ["environment", "newer_environment"])
+def test_through_mkosi_the_cheat_gets_nothing_and_leaks_are_named(
+    host: Host, name: str, request: pytest.FixtureRequest
+) -> None:
+    two = build_twice(host, request.getfixturevalue(name), "")
     first, second = (attempt.output / "small.cpio" for attempt in two.attempts)
     explained = explain(first, second, folder=host.folder, with_diffoscope=False)
     found = {leaf.path[-1] for leaf in leaves(explained.differences) if leaf.difference.kind is not Kind.METADATA}

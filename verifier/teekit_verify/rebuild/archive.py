@@ -36,6 +36,8 @@ _ESSENTIAL = "?essential"
 _REQUEST = re.compile(
     r"[a-z0-9][a-z0-9+.-]{0,100}[a-z0-9+](:(amd64|all|any|native))?(=[A-Za-z0-9.+:~-]{1,100}|/[a-z][a-z0-9-]{0,60})?"
 )
+# apt_patterns(7), and a regular expression for names as apt-get(8) takes it: mkosi's own initrd is asked for so.
+_PATTERN = re.compile(r"\?priority\((required|important|standard)\)|\^[a-z0-9][a-z0-9+.?*|()\[\]-]{1,100}\$")
 _FILE_ENDINGS = (".deb", ".ddeb", ".udeb", ".dsc", ".changes", "-")
 _DOMAIN = "debian.org"
 _DEBIAN_MIRROR = f"http://deb.{_DOMAIN}"
@@ -205,7 +207,9 @@ class Index:
 
 def require_plain(request: str) -> None:
     """A package by its name: apt takes files, patterns and what to remove in the same place, and a project names these."""
-    if request != _ESSENTIAL and (not _REQUEST.fullmatch(request) or request.endswith(_FILE_ENDINGS)):
+    if request == _ESSENTIAL or _PATTERN.fullmatch(request):
+        return
+    if not _REQUEST.fullmatch(request) or request.endswith(_FILE_ENDINGS):
         raise ArchiveError(
             f"'{printable(request[:120])}' is no plain name of a package",
             hint="Name it as NAME, NAME=VERSION or NAME/SUITE in Packages=.",

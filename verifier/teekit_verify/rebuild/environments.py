@@ -35,10 +35,11 @@ def named(name: str) -> Known:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A version of mkosi that a file of a project asks for: `MinimumVersion=` in `file`, a path in the project."""
+    """A version of mkosi that a file of a project asks for, by its `setting`; `file` is a path in the project."""
 
     version: str
     file: str
+    setting: str
 
 
 def choose(versions: dict[Known, str], wanted: Wanted | None, asked: Known | None) -> Known:
@@ -55,7 +56,7 @@ def choose(versions: dict[Known, str], wanted: Wanted | None, asked: Known | Non
     there = ", ".join(f"{versions[known]} ({known.name})" for known in candidates)
     who = "no environment has" if asked is None else f"the environment {asked.name} has not"
     raise UnsupportedInputError(
-        f"{who} mkosi {wanted.version}: {wanted.file} of the project says MinimumVersion={wanted.version}, "
+        f"{who} mkosi {wanted.version}: {wanted.file} of the project says {wanted.setting}, "
         f"the pinned mkosi is {there}",
         hint=_hint(versions, wanted),
     )

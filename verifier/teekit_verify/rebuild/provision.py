@@ -128,7 +128,7 @@ class Provision:
         for path in sorted(found):
             if target.uses(path.relative_to(folder).as_posix()):
                 _require_inside(path, folder)
-                yield from npm.locked_names(path)
+                yield from npm.locked_names(path) if target.needs_npm else npm.names_or_none(path)
 
     def fetch(self, locked: PackageLock, packages: Sequence[LockedPackage]) -> None:
         """Bring packages into the download store, each checked."""

@@ -41,6 +41,7 @@ class Choice:
     allow_dirty: bool
     allow_foreign_environment: bool = False
     environment: str | None = None
+    without_network: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +174,14 @@ def _stranger(choice: Choice, arguments: str, bringing: Provision, workspace: Wo
     origin = stranger.copy_project(resolved(choice.source), project.root, allow_dirty=choice.allow_dirty)
     project = stranger.with_its_environment(project, arguments, choice.environment)
     smells = find_smells(project.root, project.mkosi, has_lock=False)
-    stranger.prepare(project.root)
-    snapshots = pins.take_snapshots(project.root)
+    if not choice.without_network:
+        stranger.require_no_network(project, arguments)
+    sources = stranger.prepare(project.root)
+    smells += (*stranger.fix_version(project, arguments, origin), *stranger.npm_warnings(project))
+    snapshots = () if project.knows_snapshots else pins.take_snapshots(project.root)
     bringing = replace(bringing, project=project)
-    target = stranger.find_target(bringing, arguments)
-    time = pins.agreed((*snapshots, *target.pins), bringing.snapshot)
+    target = stranger.with_backports(stranger.find_target(bringing, arguments), project.root)
+    time = pins.agreed((*snapshots, *sources, *target.pins), bringing.snapshot)
     return Subject(replace(bringing, snapshot=time), target, None, origin, smells)
 
 
