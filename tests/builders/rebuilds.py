@@ -192,7 +192,7 @@ class Miniature:
             return [command, *places, *arguments]
         return [command, *places, "--output", str(self.report), "--workspace", str(self.workspace), *arguments]
 
-    def script(self, tree: Path, *arguments: str) -> list[str]:
+    def script(self, tree: Path, *arguments: str, command: str = "rebuild") -> list[str]:
         """The same as a command for a process of its own, with the stand-in for the environment."""
         code = (
             "import sys, pathlib\n"
@@ -211,7 +211,7 @@ class Miniature:
             f"Provision.environment = lambda self: rebuilds.environment(pathlib.Path({str(tree)!r}))\n"
             "sys.exit(main(sys.argv[1:]))\n"
         )
-        return [sys.executable, "-c", code, *self.argv(*arguments)]
+        return [sys.executable, "-c", code, *self.argv(*arguments, command=command)]
 
 
 def isolated(folder: Path, tree: Path, monkeypatch: pytest.MonkeyPatch) -> Miniature:

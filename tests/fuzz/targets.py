@@ -17,6 +17,7 @@ from fuzz import explaining, projects, seeds, signed
 from teekit_verify.appraisal.guest.given import appraise_given
 from teekit_verify.appraisal.log_texts import forged_texts
 from teekit_verify.artifacts.companions import Companion
+from teekit_verify.artifacts.disk import open_disk
 from teekit_verify.artifacts.fat import open_fat
 from teekit_verify.artifacts.firmware_volume import read_volumes
 from teekit_verify.artifacts.gpt import read_gpt
@@ -28,7 +29,6 @@ from teekit_verify.artifacts.varstore import read_variables
 from teekit_verify.artifacts.vhd import FOOTER_BYTES, footer_checksum, geometry_of, parse_footer
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.core.opened import open_input
 from teekit_verify.documents import codec, model
 from teekit_verify.evidence import ak_certificate, azure, tpm
 from teekit_verify.evidence.ccel import TABLE_BYTES, parse_ccel
@@ -134,8 +134,8 @@ def disk(data: bytes) -> None:
     """Whatever `measure` and `inspect` take: raw, VHD, tar.gz, or a UKI. Plain tar is compressed here."""
     packed = gzip.compress(data, 1) if data.startswith(b"disk.raw\0") else data
     with _file(packed) as path:
-        with suppress(TeekitError), open_input(path) as file:
-            render_disk(inspect_disk(file))
+        with suppress(TeekitError), open_disk(path) as opened:
+            render_disk(inspect_disk(opened))
         measure_file(path, PLATFORMS, whole_disk=True)
 
 
@@ -398,4 +398,6 @@ TARGETS = {
     "collateral": Target(signed.collateral, signed.collateral_seeds),
     "envelope": Target(signed.envelope, signed.envelope_seeds),
     "statement": Target(signed.statements, signed.statement_seeds),
+    "log-policy": Target(signed.log_policy, signed.log_policy_seeds),
+    "log-proof": Target(signed.log_proof, signed.log_proof_seeds),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -156,7 +157,7 @@ UNFIT: list[tuple[str, RebuildReport, str]] = [
     (
         "nondeterministic",
         reports.REBUILDS["nondeterministic"],
-        "a rebuild with the verdict NONDETERMINISTIC cannot be attested: builds A and B differ",
+        "a rebuild with the verdict NONDETERMINISTIC cannot be attested",
     ),
 ]
 
@@ -337,3 +338,21 @@ def test_an_encrypted_key_signs_with_its_passphrase(
     assert "the private key is encrypted" in capsys.readouterr().err
     assert main([*argv, "--passphrase-file", str(secret)]) == ExitStatus.HOLDS
     assert _verify(tmp_path, trusted, threshold=1) == ExitStatus.HOLDS
+
+
+def test_what_an_auditor_says_of_itself_is_signed_and_not_counted(tmp_path: Path, report: Path, trusted: Path) -> None:
+    assert _create(report, tmp_path, "alice", "--operator", "A & B", "--country", "NO") == ExitStatus.HOLDS
+    envelope = json.loads((tmp_path / "alice.intoto.jsonl").read_bytes().splitlines()[-1])
+    said = json.loads(base64.b64decode(envelope["payload"]))["predicate"]
+    assert said["independence"] == {"operator": "A & B", "country": "NO", "provider": None}
+    assert _create(report, tmp_path, "bob") == ExitStatus.HOLDS
+    envelope = json.loads((tmp_path / "bob.intoto.jsonl").read_bytes().splitlines()[-1])
+    assert "independence" not in json.loads(base64.b64decode(envelope["payload"]))["predicate"]
+    assert _verify(tmp_path, trusted) == ExitStatus.HOLDS
+
+
+@pytest.mark.parametrize("country", ["no", "NOR", "Norway", ""])
+def test_a_country_is_a_code(tmp_path: Path, report: Path, country: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _create(report, tmp_path, "alice", "--country", country) == ExitStatus.NO_VERDICT
+    assert "independence.country" in capsys.readouterr().err
+    assert not (tmp_path / "alice.intoto.jsonl").exists()

@@ -351,12 +351,14 @@ def test_an_older_report_is_not_taken_for_this_runs(
     (miniature.report / "mark").touch()
     monkeypatch.setattr(run, "NEEDED_BYTES", 1 << 60)
     assert rebuild(miniature) == 2
-    assert not miniature.report.exists()
-    assert (miniature.folder / ".report.old" / "mark").exists()
-    assert f"the older report is {miniature.folder}/.report.old until there is a new one" in capsys.readouterr().err
+    assert (miniature.report / "mark").exists()
+    said = capsys.readouterr().err
+    assert f"{miniature.report} keeps the report of an earlier run until this run has one" in said
+    assert f"{miniature.report} still has the report of an earlier run: this run has made none" in said
     monkeypatch.setattr(run, "NEEDED_BYTES", 1)
     assert rebuild(miniature) == 1
-    assert not (miniature.folder / ".report.old").exists()
+    assert not (miniature.report / "mark").exists()
+    assert "still has the report of an earlier run" not in capsys.readouterr().err
 
 
 def refused(miniature: Miniature, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

@@ -28,7 +28,7 @@ def test_the_summary_is_shown_whatever_the_verdict(
     report: Path, named: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["report", str(report if named == "file" else report.parent)]) == 0
-    assert "MISMATCH: A and B are equal, but not what was published" in capsys.readouterr().out
+    assert "MISMATCH: A and B are identical, but do not match what was published" in capsys.readouterr().out
     assert sorted(path.name for path in report.parent.iterdir()) == ["report.json"]
 
 

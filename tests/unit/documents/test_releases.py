@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from teekit_verify.cli.app import main
+from teekit_verify.core.errors import TeekitError
 from teekit_verify.documents.load import load_reference
 from teekit_verify.documents.release import load_release
 
@@ -41,3 +42,37 @@ def test_what_a_checkout_is_compared_with_is_a_release() -> None:
         release = load_reference(path).release
         assert release in STANDING
         assert path.read_bytes() == load_release(REFERENCE / "releases", release)[1].read_bytes()
+
+
+@pytest.mark.parametrize("name", RELEASES)
+def test_a_release_says_on_which_day_it_was_published(name: str) -> None:
+    assert load_release(REFERENCE / "releases", name)[0].released_on is not None
+
+
+@pytest.mark.parametrize("day", ["2026-02-30", "2026-2-3", "20260203", "2026-02-03T00:00:00", "2026-W01-1"])
+def test_a_day_that_is_none_is_refused(tmp_path: Path, day: str) -> None:
+    text = (REFERENCE / "releases" / RELEASES[0] / "release.json").read_text()
+    folder = tmp_path / "one"
+    folder.mkdir()
+    said = load_release(REFERENCE / "releases", RELEASES[0])[0].released
+    (folder / "release.json").write_text(text.replace(f'"{said}"', f'"{day}"'))
+    with pytest.raises(TeekitError, match="released"):
+        load_release(tmp_path, "one")
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", f"{RELEASES[0]}/", f"x/../{RELEASES[0]}", f"../releases/{RELEASES[0]}", "a\0b", "x" * 5000]
+)
+def test_what_is_no_name_of_a_release_leads_nowhere(name: str) -> None:
+    with pytest.raises(TeekitError, match="there is no release") as caught:
+        load_release(REFERENCE / "releases", name)
+    assert caught.value.hint is not None
+    assert RELEASES[0] in caught.value.hint
+
+
+def test_the_folder_of_releases_is_none_itself(tmp_path: Path) -> None:
+    (tmp_path / "release.json").write_bytes((REFERENCE / "releases" / RELEASES[0] / "release.json").read_bytes())
+    (tmp_path / "releases").mkdir()
+    for name in ("", ".", ".."):
+        with pytest.raises(TeekitError, match="there is no release"):
+            load_release(tmp_path / "releases", name)

@@ -1,4 +1,4 @@
-"""What a build is given: fetched packages under their own names, and a shell with the environment as its root."""
+"""What a build is given: fetched packages under their own names, and the environment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 
 from builders import rebuilds
 from builders.rebuilds import Miniature
-from builders.tools import require
 from teekit_verify.cli.options.shared import SNAPSHOT_ARCHIVE
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.rebuild import archive, environment, lock
@@ -63,44 +62,6 @@ def test_the_environment_comes_from_the_store_or_is_built(
     monkeypatch.setattr(environment, "existing", lambda _: None)
     monkeypatch.setattr(environment, "build", lambda *_, **__: built)
     assert provision.environment() is built
-
-
-@pytest.fixture
-def with_tree(provision: Provision, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    require("bwrap")
-    tree = rebuilds.make_tree(tmp_path_factory.mktemp("environment") / "tree")
-    (tree / "etc/resolv.conf").touch()
-    monkeypatch.setattr(Provision, "environment", lambda _: rebuilds.environment(tree))
-    return tree
-
-
-def test_a_shell_may_write_its_working_directory_and_nothing_else(
-    provision: Provision, with_tree: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "here").mkdir()
-    (tmp_path / "secret").touch()
-    sandbox = provision.shell_sandbox(tmp_path / "here")
-    script = f"pwd; touch made; ls {tmp_path}; touch /usr/x 2>/dev/null || echo read-only"
-    printed = sandbox.run(["sh", "-c", script], timeout_seconds=20).stdout.decode().split()
-    assert printed == [str(tmp_path / "here"), "here", "read-only"]
-    assert (tmp_path / "here" / "made").exists()
-    assert sandbox.network
-    assert sandbox.terminal
-
-
-def test_a_shell_without_a_resolver_on_the_host(
-    provision: Provision, with_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Path, "exists", lambda path: str(path) != "/etc/resolv.conf")
-    assert provision.shell_sandbox(tmp_path).read_only_binds == {}
-
-
-@pytest.mark.parametrize("place", ["/", "/usr", "/usr/bin", "/etc"])
-def test_a_shell_cannot_stand_where_the_environment_is(provision: Provision, with_tree: Path, place: str) -> None:
-    with pytest.raises(TeekitError) as caught:
-        provision.shell_sandbox(Path(place))
-    assert caught.value.message == f"{Path(place).resolve()} would take the environment's place"
-    assert caught.value.hint == "Change into another folder."
 
 
 def test_a_new_lock_may_be_of_the_archive_as_it_was(provision: Provision, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,25 +11,31 @@ from teekit_verify.rebuild import sandbox
 
 # linux/filter.h: code, offset of the next instruction if true, if false, operand. linux/seccomp.h: struct seccomp_data.
 LOAD, EQUAL, AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06
-NUMBER, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16
+NUMBER, ARCHITECTURE, FIRST_ARGUMENT, SECOND_ARGUMENT = 0, 4, 16, 24  # of the arguments, the lower half: they are ints
 X86_64 = 0xC000003E  # linux/audit.h
 X32 = 0x40000000  # asm/unistd.h
-SOCKET, IO_URING_SETUP = 41, 425  # asm/unistd_64.h
+IOCTL, SOCKET, IO_URING_SETUP = 16, 41, 425  # asm/unistd_64.h
 VSOCK = 40  # linux/socket.h
+TIOCSTI, TIOCLINUX = 0x5412, 0x541C  # asm-generic/ioctls.h: both type what the caller wants into a terminal
 ALLOW, ERRNO = 0x7FFF0000, 0x00050000  # linux/seccomp.h
 
 PROGRAM = [
     (LOAD, 0, 0, ARCHITECTURE),
-    (EQUAL, 0, 7, X86_64),
+    (EQUAL, 0, 11, X86_64),
     (LOAD, 0, 0, NUMBER),
-    (AT_LEAST, 5, 0, X32),
-    (EQUAL, 4, 0, IO_URING_SETUP),  # its rings make sockets too
-    (EQUAL, 0, 2, SOCKET),
+    (AT_LEAST, 9, 0, X32),
+    (EQUAL, 8, 0, IO_URING_SETUP),  # its rings make sockets too
+    (EQUAL, 3, 0, IOCTL),
+    (EQUAL, 0, 5, SOCKET),
     (LOAD, 0, 0, FIRST_ARGUMENT),
-    (EQUAL, 2, 0, VSOCK),
+    (EQUAL, 5, 3, VSOCK),
+    (LOAD, 0, 0, SECOND_ARGUMENT),
+    (EQUAL, 4, 0, TIOCSTI),
+    (EQUAL, 3, 0, TIOCLINUX),
     (RETURN, 0, 0, ALLOW),
     (RETURN, 0, 0, ERRNO | errno.ENOSYS),
     (RETURN, 0, 0, ERRNO | errno.EAFNOSUPPORT),
+    (RETURN, 0, 0, ERRNO | errno.EPERM),
 ]
 
 
@@ -41,9 +47,9 @@ def test_the_file_is_this_program() -> None:
     assert installed() == PROGRAM
 
 
-def run(*, architecture: int = X86_64, number: int, argument: int = 0) -> int:
+def run(*, architecture: int = X86_64, number: int, argument: int = 0, second: int = 0) -> int:
     """What the program returns for a system call."""
-    data = {ARCHITECTURE: architecture, NUMBER: number, FIRST_ARGUMENT: argument}
+    data = {ARCHITECTURE: architecture, NUMBER: number, FIRST_ARGUMENT: argument, SECOND_ARGUMENT: second}
     program, at, accumulator = installed(), 0, 0
     while True:
         code, if_true, if_false, operand = program[at]
@@ -64,6 +70,11 @@ def run(*, architecture: int = X86_64, number: int, argument: int = 0) -> int:
         ({"number": SOCKET, "argument": 1}, ALLOW),
         ({"number": SOCKET, "argument": 2}, ALLOW),
         ({"number": 0, "argument": VSOCK}, ALLOW),
+        ({"number": IOCTL, "second": TIOCSTI}, ERRNO | errno.EPERM),
+        ({"number": IOCTL, "second": TIOCLINUX}, ERRNO | errno.EPERM),
+        ({"number": IOCTL, "second": 0x5401}, ALLOW),  # TCGETS
+        ({"number": IOCTL, "argument": TIOCSTI}, ALLOW),
+        ({"number": SOCKET, "argument": 1, "second": TIOCSTI}, ALLOW),
         ({"number": IO_URING_SETUP}, ERRNO | errno.ENOSYS),
         ({"number": 424}, ALLOW),
         ({"number": 426}, ALLOW),

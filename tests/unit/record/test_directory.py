@@ -15,7 +15,7 @@ import pytest
 from builders import released, reports
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.explanation.tree import Difference, Explanation, Kind
-from teekit_verify.record import directory, json_report, read
+from teekit_verify.record import directory, json_report, read, replacing
 from teekit_verify.report.html import page
 
 FAILED = reports.REBUILDS["failed"]
@@ -98,7 +98,7 @@ def test_what_is_not_a_report_is_not_replaced(tmp_path: Path, kind: str) -> None
     else:
         place.touch()
     expected = f"{place} has other things in it" if kind == "folder" else f"{place} is not a folder"
-    for refuse in (directory.require_replaceable, write):
+    for refuse in (replacing.require_replaceable, write):
         with pytest.raises(TeekitError) as caught:
             refuse(place)
         assert (caught.value.message, caught.value.hint) == (expected, "Name a new folder with --output DIR.")
@@ -110,7 +110,7 @@ def test_a_place_that_cannot_be_written_is_known_before_the_builds(
 ) -> None:
     monkeypatch.setattr(os, "access", lambda path, _: Path(path) != tmp_path)
     with pytest.raises(TeekitError) as caught:
-        directory.require_replaceable(tmp_path / "new" / "report")
+        replacing.require_replaceable(tmp_path / "new" / "report")
     assert caught.value.message == f"{tmp_path} cannot be written"
     assert caught.value.hint == "Name another folder with --output DIR."
 
@@ -118,7 +118,7 @@ def test_a_place_that_cannot_be_written_is_known_before_the_builds(
 def test_a_place_below_a_file_is_known_before_the_builds(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(TeekitError) as caught:
-        directory.require_replaceable(tmp_path / "file" / "new" / "report")
+        replacing.require_replaceable(tmp_path / "file" / "new" / "report")
     assert caught.value.message == f"{tmp_path / 'file'} cannot be written"
 
 
@@ -134,17 +134,16 @@ def test_a_folder_that_cannot_give_way_is_known_before_the_builds(
     if has_report:
         (tmp_path / "report.json").touch()
     monkeypatch.setattr(Path, "rename", busy)
-    monkeypatch.setattr(Path, "rmdir", busy)
-    with pytest.raises(TeekitError) as caught:
-        directory.set_aside(tmp_path)
+    with pytest.raises(TeekitError) as caught, replacing.older_named(tmp_path, pytest.fail):
+        pytest.fail("the builds")
     assert caught.value.message == f"{tmp_path} cannot be replaced: Device or resource busy"
     assert caught.value.hint == "Name a folder in it, or another one, with --output DIR."
 
 
 def test_an_empty_folder_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "report").mkdir()
-    assert directory.set_aside(tmp_path / "report") is None
-    write(tmp_path / "report")
+    with replacing.older_named(tmp_path / "report", pytest.fail):
+        write(tmp_path / "report")
     assert names(tmp_path / "report") == ["logs", "report.html", "report.json"]
 
 

@@ -20,12 +20,14 @@ from teekit_verify.appraisal.rebuild.verdict import Verdict
 from teekit_verify.core.digest import Algorithm
 from teekit_verify.core.outcome import Outcome
 from teekit_verify.documents import model
+from teekit_verify.evidence.meaning import Meaning, MeaningKind
 from teekit_verify.explanation.tree import Cause, Difference, Explanation, Kind
 from teekit_verify.rebuild.origin import Origin
 from teekit_verify.record.document import RebuildReport, Step, Variation
 from teekit_verify.registers.registers import pcr
 from teekit_verify.report import layout
 from teekit_verify.report.rebuild import screen as rebuild_report
+from teekit_verify.wording.tables import VERDICTS
 
 WORDS = {Outcome.MATCH: "as published", Outcome.MISMATCH: "not as published", Outcome.ERROR: "error"}
 FACTS = ("environment", "inputs", "varied", "time")
@@ -50,7 +52,16 @@ def large(
     ]
     wrong = [platform for platform, outcome in zip(platforms, outcomes, strict=True) if outcome is Outcome.MISMATCH]
     causes = [
-        EventDifference(platform, pcr(0), Algorithm.SHA256, 1, "", "", f"cause {number} {name}", meaning=name)
+        EventDifference(
+            platform,
+            pcr(0),
+            Algorithm.SHA256,
+            1,
+            "",
+            "",
+            f"cause {number} {name}",
+            means=Meaning(MeaningKind.SAID, (name,)),
+        )
         for number in range(many)
         for platform in wrong
     ]
@@ -88,7 +99,7 @@ def require_a_screen(report: RebuildReport, lines: list[str]) -> None:
     assert len(lines) <= 24
     assert all(max(len(line), cell_len(line)) <= 160 for line in lines)
     assert all(line.isprintable() for line in lines)
-    assert lines.count(f"{report.verdict.value}: {report.verdict.meaning}") == 1
+    assert lines.count(f"{report.verdict.value}: {VERDICTS[report.verdict]}") == 1
     assert lines[-1].startswith("  next: ")
 
 
@@ -108,7 +119,7 @@ def test_too_much_of_everything(verdict: Verdict, name: str) -> None:
     report = large(verdict, outcomes, name, registers=24, artifacts=20, many=60)
     lines = lines_of(report)
     require_a_screen(report, lines)
-    after = lines[lines.index(f"{verdict.value}: {verdict.meaning}") + 1 :]
+    after = lines[lines.index(f"{verdict.value}: {VERDICTS[verdict]}") + 1 :]
     assert after[0].startswith("  reason 0")
     assert any(line.startswith("  differs: cause 0 ") for line in after)
     assert block(lines, "registers")[0].startswith("p4")
@@ -149,7 +160,7 @@ def test_what_matters_is_not_cut_before_what_does_not(
         assert f"{len(outcomes) - len(shown)} " in counted[0]
     else:
         assert len(shown) == len(outcomes)
-    after = lines[lines.index(f"{verdict.value}: {verdict.meaning}") + 1 :]
+    after = lines[lines.index(f"{verdict.value}: {VERDICTS[verdict]}") + 1 :]
     if any(line.startswith("  and ") and line.endswith(": see the report") for line in after):
         assert not any(block(lines, title) for title in FACTS)
     if many:

@@ -41,6 +41,16 @@ if TYPE_CHECKING:
         verify_quote,
     )
     from teekit_verify.api.asking import ask_guest
+    from teekit_verify.api.auditing import (
+        Audited,
+        Auditor,
+        AuditOutcome,
+        AuditRequest,
+        Basis,
+        Filing,
+        audit,
+        audit_status,
+    )
     from teekit_verify.api.booting import boot
     from teekit_verify.api.diffing import diff_publications
     from teekit_verify.api.explaining import explain
@@ -66,6 +76,7 @@ if TYPE_CHECKING:
         predict,
         stub_inputs,
     )
+    from teekit_verify.api.monitoring import Alarm, AlarmKind, alarm_status, monitor
     from teekit_verify.api.providing import environment_lock, examine_host, provision, release_commit, release_subject
     from teekit_verify.api.publishing import (
         PublishedReference,
@@ -82,6 +93,7 @@ if TYPE_CHECKING:
     from teekit_verify.api.replaying import Replayed, replay
     from teekit_verify.api.running import METADATA_PORT, MOST_KETTLES, LocalOptions, Metadata, Ready, run_local
     from teekit_verify.api.stating import (
+        LogCheck,
         WrittenStatement,
         check_statements,
         count_statements,
@@ -91,11 +103,13 @@ if TYPE_CHECKING:
         show_statement,
         state,
     )
+    from teekit_verify.api.surveying import ReleaseSurvey, survey_releases
     from teekit_verify.appraisal.facts import Check, Fact, Why
     from teekit_verify.appraisal.guest.appraise import AppraisedGuest, GuestFiles
     from teekit_verify.appraisal.guest.live import LiveGuest
     from teekit_verify.appraisal.guest.quote import QuotePolicy
     from teekit_verify.appraisal.guest_states import SecureBoot
+    from teekit_verify.appraisal.statements.statement import Independence
     from teekit_verify.boot.machine_request import MachineRequest
     from teekit_verify.core.digest import Algorithm, Digest
     from teekit_verify.core.errors import TeekitError
@@ -111,6 +125,7 @@ if TYPE_CHECKING:
     from teekit_verify.rebuild.images import DEBIAN_KERNEL, Target, find_target
     from teekit_verify.rebuild.lock import EnvironmentIdentity, LockedPackage
     from teekit_verify.rebuild.provision import Provision
+    from teekit_verify.rebuild.shell import become_shell
     from teekit_verify.rebuild.subject import Choice, Subject
     from teekit_verify.record.comparison import ComparisonReport, ReferenceUsed
     from teekit_verify.record.document import RebuildReport
@@ -123,6 +138,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "teekit_verify.api.appraising": "NOT_REQUIRED ArtifactAppraisal GuestAppraisal NotRequired QuoteVerification appraise_artifact appraise_claims appraise_guest describe google_root parse_policy policy trusted_firmware verify_quote",
     "teekit_verify.api.asking": "ask_guest",
+    "teekit_verify.api.auditing": "AuditOutcome AuditRequest Audited Auditor Basis Filing audit audit_status",
     "teekit_verify.api.booting": "boot",
     "teekit_verify.api.diffing": "diff_publications",
     "teekit_verify.api.explaining": "explain",
@@ -130,18 +146,21 @@ _PLACES = {
     "teekit_verify.api.inspecting": "FileKind identify inspect",
     "teekit_verify.api.locking": "FetchedPackages check_archive check_lock create_archive diff_locks fetch_image fetch_release prune_archive",
     "teekit_verify.api.measuring": "KernelRequest MeasureRequest Measured MeasuredFirmware given_apps measure predict stub_inputs",
+    "teekit_verify.api.monitoring": "Alarm AlarmKind alarm_status monitor",
     "teekit_verify.api.providing": "environment_lock examine_host provision release_commit release_subject",
     "teekit_verify.api.publishing": "PublishedReference create_reference extend_reference key_is_encrypted load_reference_values load_signing_key sign_reference verify_reference_signature",
     "teekit_verify.api.rebuilding": "load_report rebuild rebuild_request",
     "teekit_verify.api.releasing": "known_releases",
     "teekit_verify.api.replaying": "Replayed replay",
     "teekit_verify.api.running": "METADATA_PORT MOST_KETTLES LocalOptions Metadata Ready run_local",
-    "teekit_verify.api.stating": "WrittenStatement check_statements count_statements export_bundles export_link export_summary show_statement state",
+    "teekit_verify.api.stating": "LogCheck WrittenStatement check_statements count_statements export_bundles export_link export_summary show_statement state",
+    "teekit_verify.api.surveying": "ReleaseSurvey survey_releases",
     "teekit_verify.appraisal.facts": "Check Fact Why",
     "teekit_verify.appraisal.guest.appraise": "AppraisedGuest GuestFiles",
     "teekit_verify.appraisal.guest.live": "LiveGuest",
     "teekit_verify.appraisal.guest.quote": "QuotePolicy",
     "teekit_verify.appraisal.guest_states": "SecureBoot",
+    "teekit_verify.appraisal.statements.statement": "Independence",
     "teekit_verify.boot.machine_request": "MachineRequest",
     "teekit_verify.core.digest": "Algorithm Digest",
     "teekit_verify.core.errors": "TeekitError",
@@ -157,6 +176,7 @@ _PLACES = {
     "teekit_verify.rebuild.images": "DEBIAN_KERNEL Target find_target",
     "teekit_verify.rebuild.lock": "EnvironmentIdentity LockedPackage",
     "teekit_verify.rebuild.provision": "Provision",
+    "teekit_verify.rebuild.shell": "become_shell",
     "teekit_verify.rebuild.subject": "Choice Subject",
     "teekit_verify.record.comparison": "ComparisonReport ReferenceUsed",
     "teekit_verify.record.document": "RebuildReport",
@@ -175,9 +195,16 @@ __all__ = [
     "MOST_KETTLES",
     "MRTD",
     "NOT_REQUIRED",
+    "Alarm",
+    "AlarmKind",
     "Algorithm",
     "AppraisedGuest",
     "ArtifactAppraisal",
+    "AuditOutcome",
+    "AuditRequest",
+    "Audited",
+    "Auditor",
+    "Basis",
     "Check",
     "Choice",
     "ComparisonReport",
@@ -188,14 +215,17 @@ __all__ = [
     "Fact",
     "FetchedPackages",
     "FileKind",
+    "Filing",
     "Finding",
     "GivenApps",
     "GuestAppraisal",
     "GuestFiles",
+    "Independence",
     "KernelRequest",
     "LiveGuest",
     "LocalOptions",
     "LockedPackage",
+    "LogCheck",
     "LogKind",
     "MachineRequest",
     "MeasureRequest",
@@ -218,6 +248,7 @@ __all__ = [
     "ReferenceUsed",
     "ReferenceValues",
     "Register",
+    "ReleaseSurvey",
     "Replayed",
     "SecureBoot",
     "SigningKey",
@@ -228,11 +259,15 @@ __all__ = [
     "TrustedRoot",
     "Why",
     "WrittenStatement",
+    "alarm_status",
     "appraise_artifact",
     "appraise_claims",
     "appraise_guest",
     "ask_guest",
+    "audit",
+    "audit_status",
     "become_mkosi",
+    "become_shell",
     "boot",
     "can_rebuild",
     "check_archive",
@@ -265,6 +300,7 @@ __all__ = [
     "load_report",
     "load_signing_key",
     "measure",
+    "monitor",
     "parse_policy",
     "pcr",
     "policy",
@@ -282,6 +318,7 @@ __all__ = [
     "sign_reference",
     "state",
     "stub_inputs",
+    "survey_releases",
     "trusted_firmware",
     "verify_quote",
     "verify_reference_signature",

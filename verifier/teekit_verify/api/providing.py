@@ -74,15 +74,28 @@ def _has_environment() -> bool:
 
 
 @contextmanager
-def release_subject(bringing: Provision, release: str, repository: str | None) -> Iterator[Subject]:
-    """A release with its source, which is there while the block lasts. `repository`: another place to fetch its commit from.
+def release_subject(
+    bringing: Provision, release: str, repository: str | None, references: Path | None = None
+) -> Iterator[Subject]:
+    """A release with its source, which is there while the block lasts. `repository`: another place to fetch its commit from. `references`: the
+    folder of releases, None for the checkout's.
 
     Raises TeekitError for a release that the checkout does not know, and for a commit that cannot be had.
     """
     bringing.cache.mkdir(parents=True, exist_ok=True)
     # Nothing is built, so it does not matter who chose the tools.
     choice = Choice(
-        "", (), None, release, None, repository, None, None, allow_dirty=False, allow_foreign_environment=True
+        image="",
+        profiles=(),
+        source=None,
+        release=release,
+        commit=None,
+        repository=repository,
+        tag_key=None,
+        mkosi_args=None,
+        allow_dirty=False,
+        allow_foreign_environment=True,
+        releases=references,
     )
     with tempfile.TemporaryDirectory(dir=bringing.cache) as folder:
         yield find_subject(choice, bringing, Workspace(Path(folder)))

@@ -96,7 +96,7 @@ def key_is_encrypted(file: Path) -> bool:
 
 
 def load_signing_key(file: Path, passphrase: bytes | None = None) -> tuple[SigningKey, bool]:
-    """A private key (PEM: Ed25519 or ECDSA P-256), and whether other users can read its file. Raises TeekitError.
+    """A private key (PEM: Ed25519, ECDSA P-256 or RSA), and whether other users can read its file. Raises TeekitError.
 
     `passphrase` is for a key that is encrypted, which `key_is_encrypted` says.
     """

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from teekit_verify import __version__
-from teekit_verify.cli.lazy import Entry, lazy_group
+from teekit_verify.cli.lazy import Entry, Sections, lazy_group
 from teekit_verify.cli.options import shared
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
@@ -31,13 +31,15 @@ WRONG_USAGE, INTERRUPTED, INTERNAL_ERROR = "wrong_usage", "interrupted", "intern
 COMPLETING = "_TEEKIT_VERIFY_COMPLETE"
 """In the environment when a shell asks for completions; the name is Typer's for a program of this name."""
 
-COMMANDS = {
+COMMANDS: Sections = {
     "Verify": (
         Entry("rebuild", "rebuild:rebuild", "Build an image twice; compare with what was published."),
         Entry("compare", "compare:compare", "Compare FILE, or a guest's quote, with the values in REF."),
         Entry("guest", "guest:guest", "Ask a live machine who it is; compare it with --reference."),
         Entry("quote", "quote:quote", "Verify a TDX quote: its signatures, and what it says."),
         Entry("replay", "replay:replay", "Replay EVENTLOG into RTMRs or PCRs; compare them with others."),
+        Entry("audit", "audit:audit", "Rebuild all published releases, sign what you found."),
+        Entry("monitor", "monitor:monitor", "Look for lost inputs, contradictions, unreproduced releases."),
         Entry("attest", "attest:attest", "Sign the verdict of a rebuild, count those that agree."),
     ),
     "Measure and understand": (
@@ -51,6 +53,7 @@ COMMANDS = {
     "Publish": (
         Entry("reference", "reference:reference", "Published values: create, extend, check, show, sign, verify."),
         Entry("release", "release:release", "Releases: list and show them, what changed in between."),
+        Entry("site", "site:site", "Make a website of releases and who reproduced them."),
         Entry("collateral", "collateral:collateral", "Bring what Intel publishes about a quote's platform."),
         Entry("lock", "lock:lock", "Pin the packages of all images; compare and check locks."),
         Entry("inputs", "inputs:inputs", "Archives of a release's inputs: create, check, prune."),

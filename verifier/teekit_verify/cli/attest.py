@@ -10,9 +10,17 @@ from typing import Annotated
 import typer
 
 from teekit_verify.cli.attest_repository import check_repository
-from teekit_verify.cli.options.groups import GroupedCommand
+from teekit_verify.cli.options.groups import GroupedCommand, grouped
 from teekit_verify.cli.options.shared import DebugOption, JsonOption, say
-from teekit_verify.cli.options.signing import KeyOption, OnOption, PassphraseOption, TrustedKeysOption, day, signing_key
+from teekit_verify.cli.options.signing import (
+    IndependenceOptions,
+    KeyOption,
+    OnOption,
+    PassphraseOption,
+    TrustedKeysOption,
+    day,
+    signing_key,
+)
 from teekit_verify.cli.pages import HtmlOption, write_page
 from teekit_verify.core.outcome import ExitStatus
 
@@ -23,7 +31,9 @@ attest = typer.Typer(
 
 
 @attest.command("create", cls=GroupedCommand)
+@grouped
 def create(
+    independence: IndependenceOptions,
     report: Annotated[
         Path, typer.Argument(metavar="REPORT", help="The report folder of your rebuild.", exists=True, file_okay=False)
     ],
@@ -45,7 +55,7 @@ def create(
     from teekit_verify import api
 
     private = signing_key(key, passphrase_file)
-    stated = api.state(report, private, name, output, commit=commit)
+    stated = api.state(report, private, name, output, commit=commit, independence=independence.said())
     say(f"wrote {stated.file}: {stated.verdict.value}, signed by key {private.id}")
     return ExitStatus.HOLDS
 
@@ -61,6 +71,28 @@ def verify(
         Path | None,
         typer.Option(metavar="FILE", help="A file that the statements must be about.", exists=True, dir_okay=False),
     ] = None,
+    log_policy: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Look the statements up in a transparency log: the Sigsum policy you trust, its logs and witnesses.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    proofs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="The folder of the proofs, FILE.sigsum-proof. [default: beside the statements]",
+            show_default=False,
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+    require_logged: Annotated[
+        bool, typer.Option("--require-logged", help="What is in no log does not count; needs --log-policy.")
+    ] = False,
     on: OnOption = None,
     html: HtmlOption = None,
     json_output: JsonOption = False,
@@ -69,13 +101,17 @@ def verify(
     """Count the auditors who state the same.
 
     The same is: equal artifacts, source commit and inputs. Each owner of keys has one vote.
+    Logged is a statement that a key of its auditor's submitted to a log of the policy, seen by enough of its witnesses.
 
     Exit status: 0 the threshold is reached, 1 it is not, 2 a statement could not be read.
     """
     from teekit_verify import api
     from teekit_verify.report import attest_report, layout
 
-    result = api.count_statements(files, threshold, trusted_keys, day(on), artifact=artifact)
+    if log_policy is None and (require_logged or proofs is not None):
+        raise typer.BadParameter("--require-logged and --proofs need --log-policy FILE")
+    log = None if log_policy is None else api.LogCheck(log_policy, proofs, require_logged)
+    result = api.count_statements(files, threshold, trusted_keys, day(on), artifact=artifact, log=log)
     if json_output:
         typer.echo(attest_report.render(result).decode(), nl=False)
     else:

@@ -66,6 +66,8 @@ class ToolFailedError(TeekitError):
 
 def printable(text: str) -> str:
     r"""Foreign text, made safe for a terminal: control characters and lone surrogates become ``\xNN``-style escapes."""
+    if text.isprintable():  # as nearly all of it is
+        return text
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode()
         for character in text

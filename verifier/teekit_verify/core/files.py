@@ -171,3 +171,32 @@ def exclusive(lock: Path) -> Iterator[None]:
     with stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def held(folder: Path, *, wait: bool) -> Iterator[bool]:
+    """Whether this run has the folder for itself while the block lasts: without `wait` not, if another run has it.
+
+    The folder itself is locked, so nothing is left in it. Raises TeekitError for one that cannot be made, a link, and a file system without locks.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError as error:
+        raise TeekitError(f"{folder}: cannot be made or opened: {error.strerror}", hint=_HINT) from error
+    try:
+        yield _locked(descriptor, folder, wait=wait)
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int, folder: Path, *, wait: bool) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise TeekitError(
+            f"{folder}: cannot be locked: {error.strerror}", hint="Name a folder on a file system of this machine."
+        ) from error
+    return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from teekit_verify.core import files
@@ -12,7 +13,7 @@ from teekit_verify.core.plain_json import load_plain
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pydantic import ValidationError
+    from pydantic import TypeAdapter, ValidationError
     from pydantic_core import ErrorDetails
 
 Document = TypeVar("Document")
@@ -43,13 +44,28 @@ def parse(kind: type[Document], schema: str, data: bytes, where: str) -> Documen
 
 def validate(kind: type[Document], data: bytes, where: str) -> Document:
     """JSON that `bounded_json` has read to a value. Raises TeekitError as `parse` does."""
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     try:
-        value: Document = TypeAdapter(kind).validate_json(data, strict=True)
+        value: Document = _adapter_of(kind).validate_json(data, strict=True)
     except ValidationError as error:
         raise _in_words(error, where) from error
     return value
+
+
+def _adapter_of(kind: Any) -> TypeAdapter[Any]:
+    """Annotated types may have no hash to be remembered by."""
+    from pydantic import TypeAdapter
+
+    return _remembered(kind) if isinstance(kind, type) else TypeAdapter(kind)
+
+
+@cache
+def _remembered(kind: type) -> TypeAdapter[Any]:
+    """Making one takes longer than reading a document by it, and there may be thousands of a kind."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
 
 
 def has_too_many_values(data: bytes) -> bool:
@@ -119,7 +135,5 @@ def dump(value: object) -> bytes:
 
 def dump_as(kind: Any, value: object) -> bytes:
     """The same of a value in the form of an annotated type."""
-    from pydantic import TypeAdapter
-
-    plain = TypeAdapter[Any](kind).dump_python(value, mode="json")
+    plain = _adapter_of(kind).dump_python(value, mode="json")
     return json.dumps(plain, indent=2, ensure_ascii=False).encode() + b"\n"

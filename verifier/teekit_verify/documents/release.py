@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from teekit_verify.core.errors import TeekitError, printable
-from teekit_verify.core.marks import ConfigDict, Field
+from teekit_verify.core.marks import AfterValidator, ConfigDict, Field
 from teekit_verify.documents import codec, fields
 from teekit_verify.documents.schema import as_text, document_schema
 
@@ -16,6 +17,14 @@ RELEASE_SCHEMA: Literal["teekit-verify/release/v1"] = "teekit-verify/release/v1"
 
 _FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,200}\.json$")]
 _Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+/-]{0,200}$")]
+
+
+def _of_the_calendar(day: str) -> str:
+    date.fromisoformat(day)
+    return day
+
+
+_Day = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), AfterValidator(_of_the_calendar)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,12 @@ class Release:
     inputs: ReleaseInputs | None = None
     withdrawn: Annotated[str, Field(max_length=1024)] | None = None
     """Why it must not be accepted any more, with its advisory. The values stay, so that machines can still be recognised."""
+    released: _Day | None = None
+    """The day (UTC) on which it was published, as the publisher says."""
+
+    @property
+    def released_on(self) -> date | None:
+        return None if self.released is None else date.fromisoformat(self.released)
 
 
 def withdrawal_of(reference: Path) -> str | None:
@@ -78,11 +93,21 @@ def release_beside(reference: Path) -> Release | None:
 
 def load_release(folder: Path, name: str) -> tuple[Release, Path]:
     """The release of that name in the folder of releases, and the path of its reference file."""
-    known = sorted(path.parent.name for path in folder.glob("*/release.json"))
-    if name not in known:  # so a name is never a path to somewhere else
+    if not _is_there(folder, name):
+        known = sorted(path.parent.name for path in folder.glob("*/release.json"))
         hint = f"Choose one of: {', '.join(map(printable, known))}." if known else "Name a checkout with --source DIR."
         raise TeekitError(f"there is no release '{printable(name)}' in {folder}", hint=hint)
     return read_release(folder / name / "release.json")
+
+
+def _is_there(folder: Path, name: str) -> bool:
+    """A name is never a path to somewhere else."""
+    if name in {"", ".", ".."} or name != Path(name).name:
+        return False
+    try:
+        return (folder / name / "release.json").exists()
+    except OSError:  # a name that is too long for one
+        return False
 
 
 def read_release(path: Path) -> tuple[Release, Path]:

@@ -130,6 +130,10 @@ class Provision:
                 _require_inside(path, folder)
                 yield from npm.locked_names(path) if target.needs_npm else npm.names_or_none(path)
 
+    def files(self, locked: PackageLock, packages: Sequence[LockedPackage]) -> list[RemoteFile]:
+        """Where each of these packages of a lock can be asked for."""
+        return self._files(locked, packages)
+
     def fetch(self, locked: PackageLock, packages: Sequence[LockedPackage]) -> None:
         """Bring packages into the download store, each checked."""
         with self.progress.step(f"fetch the image's {len(packages)} packages"):
@@ -159,21 +163,6 @@ class Provision:
                 os.link(stored, place)
             except OSError:  # another file system
                 shutil.copyfile(stored, place)
-
-    def shell_sandbox(self, working_directory: Path) -> Sandbox:
-        """The environment for interactive use: the working directory writable in its place, the network on."""
-        here = working_directory.resolve()
-        if here == Path("/") or any(here.is_relative_to(place) for place in ("/usr", "/etc")):
-            raise TeekitError(f"{here} would take the environment's place", hint="Change into another folder.")
-        names = Path("/etc/resolv.conf")
-        return Sandbox(
-            root=self.environment().root,
-            binds={str(here): here},
-            read_only_binds={str(names): names} if names.exists() else {},
-            working_directory=str(here),
-            network=True,
-            terminal=True,
-        )
 
     @contextmanager
     def _index(

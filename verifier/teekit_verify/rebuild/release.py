@@ -135,13 +135,17 @@ def fetch_project(
 
 def _own_repository(project: Project) -> str:
     try:
-        folder = git.read(project.root, "rev-parse", "--path-format=absolute", "--git-common-dir")
+        return repository_of(project.root)
     except TeekitError as error:
         raise GitError(
             f"{project.root} is not in a git repository: there are no commits to fetch from",
             hint="Name the repository with --repository URL.",
         ) from error
-    return folder.decode().strip()
+
+
+def repository_of(folder: Path) -> str:
+    """The git repository that a folder of a work tree is in. Raises TeekitError for one that is in none."""
+    return git.read(folder, "rev-parse", "--path-format=absolute", "--git-common-dir").decode().strip()
 
 
 def with_repository(wanted: Wanted, repository: str | None) -> Wanted:

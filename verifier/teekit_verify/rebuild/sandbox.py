@@ -33,7 +33,8 @@ _SUBORDINATE_IDS = Path(__file__).with_name("subordinate-ids")
 _ID_MAPS = (Path("/proc/self/uid_map"), Path("/proc/self/gid_map"))
 _STAGE = "/mnt"
 # Sockets of the family AF_VSOCK reach the hypervisor of a virtual machine, whatever the network namespace. So this filter
-# (seccomp(2); tests/unit/rebuild/test_seccomp.py has it in words) refuses them, and what would make them in another way.
+# (seccomp(2); tests/unit/rebuild/test_seccomp.py has it in words) refuses them, and what would make them in another way. It refuses
+# TIOCSTI and TIOCLINUX too: they type into the terminal, and what they type would be the caller's shell's to run.
 _FILTER = Path(__file__).with_name("seccomp.bpf")
 _WITH_FILTER = ("sh", "-c", 'exec "$@" 9<"$0"', str(_FILTER))
 
@@ -107,8 +108,13 @@ class Sandbox:
             *_enter(staged, command),
         ]
 
+    @property
+    def is_filtered(self) -> bool:
+        """Whether system calls are: everywhere but in a sandbox that has the host's network, and no terminal of ours."""
+        return self.terminal or not self.network
+
     def _filter(self) -> tuple[str, ...]:
-        return () if self.network else _WITH_FILTER
+        return _WITH_FILTER if self.is_filtered else ()
 
     def seen(self, workspace: Path) -> tuple[Seen, ...]:
         """All that a command sees. Folders of the host are named as they lie in `workspace`, where they do."""
@@ -186,10 +192,6 @@ class Sandbox:
         ):
             yield Beside(wait, group.watch)
 
-    def become(self, command: list[str]) -> None:
-        """Replace this process by the command: for shells, which need the terminal."""
-        process.become(self.command_line(command))
-
     def command_line(self, command: list[str]) -> list[str]:
         """All that leads into the sandbox, and the command. Raises ToolMissingError without bubblewrap."""
         process.find_program("bwrap", hint=_HINT)
@@ -226,7 +228,8 @@ def _enter(sandbox: Sandbox, command: list[str]) -> list[str]:
         *_mounts("--ro-bind", sandbox.read_only_binds, sandbox.read_only_binds.values()),
         *_mounts("--bind", sandbox.binds, sandbox.binds.values()),
         *("--unshare-uts", "--hostname", sandbox.hostname, "--unshare-ipc", "--unshare-pid", "--unshare-cgroup-try"),
-        *(() if sandbox.network else ("--unshare-net", "--seccomp", "9")),
+        *(() if sandbox.network else ("--unshare-net",)),
+        *(("--seccomp", "9") if sandbox.is_filtered else ()),
         *("--cap-add", "ALL", "--die-with-parent"),
         *(() if sandbox.terminal else ("--new-session",)),
         "--clearenv",

@@ -11,7 +11,7 @@ from teekit_verify.documents.load import load_reference
 from teekit_verify.documents.release import load_release
 from teekit_verify.rebuild import checkout, images, inputs_places, lock, pins, stranger, vouching
 from teekit_verify.rebuild.git import GitError
-from teekit_verify.rebuild.release import Wanted, commit_or_tag, fetch_project, with_repository
+from teekit_verify.rebuild.release import Wanted, commit_or_tag, fetch_project, repository_of, with_repository
 from teekit_verify.rebuild.smells import find_smells
 from teekit_verify.rebuild.vouching import EnvironmentFrom
 
@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What somebody wants rebuilt, in the words of a command line; None is what was not said."""
+    """What somebody wants rebuilt, in the words of a command line; None is what was not said.
+
+    `releases` is the folder that `release` is in; None is the checkout's.
+    """
 
     image: str
     profiles: tuple[str, ...]
@@ -42,6 +45,7 @@ class Choice:
     allow_foreign_environment: bool = False
     environment: str | None = None
     without_network: bool = False
+    releases: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,18 +132,29 @@ def _commit(choice: Choice, name: str, target: Target, bringing: Provision, work
 
 
 def _release(choice: Choice, name: str, bringing: Provision, workspace: Workspace) -> Subject:
-    release, reference = load_release(bringing.project.references / "releases", name)
+    folder = choice.releases or bringing.project.references / "releases"
+    release, reference = load_release(folder, name)
     load_reference(reference)  # a release without its values is none
     if release.withdrawn is not None:
         bringing.progress.note(f"this release is withdrawn: {release.withdrawn}")
     target = images.find_target(release.image, release.profiles)
-    wanted = _as_chosen(Wanted(release.repository, release.commit, release.tag), choice)
+    wanted = _as_chosen(Wanted(release.repository or _beside(choice), release.commit, release.tag), choice)
     if release.inputs is not None:
         places = [inputs_places.parse(location) for location in release.inputs.locations]
         known = tuple(replace(place, manifest_sha256=release.inputs.manifest_sha256) for place in places)
         bringing = replace(bringing, locations=known)
     subject = _fetched(wanted, target, reference, bringing, workspace, release=name)
     return replace(subject, withdrawn=release.withdrawn)
+
+
+def _beside(choice: Choice) -> str | None:
+    """The repository of a folder of releases that was named; None is that of the checkout, as for a folder that is in none."""
+    if choice.releases is None:
+        return None
+    try:
+        return repository_of(choice.releases)
+    except TeekitError:
+        return None
 
 
 def _as_chosen(wanted: Wanted, choice: Choice) -> Wanted:

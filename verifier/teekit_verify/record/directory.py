@@ -13,17 +13,15 @@ logs/              the builds' logs
 from __future__ import annotations
 
 import json
-import os
 import shutil
-from contextlib import contextmanager
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
+from teekit_verify.appraisal.rebuild.verdict import Verdict
 from teekit_verify.core.digest import digest_file
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.core.files import resolved
 from teekit_verify.documents import codec
 from teekit_verify.documents.create import dump_inputs, dump_measurements
 from teekit_verify.documents.load import load_inputs, load_measurements
@@ -33,6 +31,7 @@ from teekit_verify.rebuild.workspace import Workspace
 from teekit_verify.record.fitting import fitting
 from teekit_verify.record.json_report import render_rebuild
 from teekit_verify.record.read import parse_rebuild
+from teekit_verify.record.replacing import REPORT, replacement
 from teekit_verify.record.schema_names import REBUILD_SCHEMA, REBUILD_SCHEMA_V1
 
 if TYPE_CHECKING:
@@ -44,60 +43,19 @@ if TYPE_CHECKING:
 
     Page = Callable[[RebuildReport], bytes]
 
-_REPORT = "report.json"
-_HINT = "Name another folder with --output DIR."
 _ARTIFACT = TypeAdapter(Artifact)
-
-
-def require_replaceable(directory: Path) -> None:
-    """A report replaces an older one, and nothing else. Raises TeekitError for a folder with other things in it, or one that
-    cannot be made: better before the builds than after them.
-    """
-    parent = next(place for place in resolved(directory).parents if place.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-        raise TeekitError(f"{parent} cannot be written", hint=_HINT)
-    if directory.exists() and not directory.is_dir():
-        raise TeekitError(f"{directory} is not a folder", hint="Name a new folder with --output DIR.")
-    if directory.is_dir() and any(directory.iterdir()) and not (directory / _REPORT).is_file():
-        raise TeekitError(f"{directory} has other things in it", hint="Name a new folder with --output DIR.")
-
-
-def set_aside(directory: Path) -> Path | None:
-    """Hide an older report while a new one is being made, and say where: a run that ends early must not seem to have made it.
-
-    An empty folder is removed. Raises TeekitError for one that cannot give way, such as a mount point.
-    """
-    place = resolved(directory)
-    try:
-        if not (place / _REPORT).is_file():
-            if place.is_dir():
-                place.rmdir()
-            return None
-        old = _old(place)
-        shutil.rmtree(old, ignore_errors=True)
-        place.rename(old)
-    except OSError as error:
-        raise TeekitError(
-            f"{directory} cannot be replaced: {error.strerror}",
-            hint="Name a folder in it, or another one, with --output DIR.",
-        ) from error
-    return old
-
-
-def _old(directory: Path) -> Path:
-    return directory.with_name(f".{directory.name}.old")
 
 
 def write_failure(directory: Path, report: RebuildReport, logs: tuple[Path, ...], page: Page | None) -> None:
     """A rebuild that failed leaves its report and whatever logs there are. `page` makes report.html; None leaves it out."""
-    with _replacement(directory) as folder:
+    with replacement(directory, has_verdict=False) as folder:
         _copy_logs(logs, folder)
         _write_report(report, folder, page)
 
 
 def write(directory: Path, report: RebuildReport, two: TwoBuilds, page: Page | None) -> None:
     """Write the report directory whole, or leave what was there. `page` makes report.html; None leaves it out."""
-    with _replacement(directory) as folder:
+    with replacement(directory, has_verdict=report.verdict is not Verdict.FAILED) as folder:
         _copy_logs(tuple(attempt.log for attempt in two.attempts), folder)
         _copy_artifacts(two, folder)
         first, second = two.builds
@@ -118,8 +76,8 @@ def _write_report(report: RebuildReport, folder: Path, page: Page | None) -> Non
     """The page is made of the very bytes of report.json, so that anybody can make it again."""
     data = render_rebuild(fitting(report))
     if page is not None:
-        (folder / "report.html").write_bytes(page(parse_rebuild(data, _REPORT)))
-    (folder / _REPORT).write_bytes(data)
+        (folder / "report.html").write_bytes(page(parse_rebuild(data, REPORT)))
+    (folder / REPORT).write_bytes(data)
 
 
 def _copy_logs(logs: tuple[Path, ...], folder: Path) -> None:
@@ -140,33 +98,12 @@ def _copy_artifacts(two: TwoBuilds, folder: Path) -> None:
             shutil.copyfile(two.attempts[1].output / name, artifacts / "B" / name)
 
 
-@contextmanager
-def _replacement(directory: Path) -> Iterator[Path]:
-    """A new folder that takes the place of `directory` when the block ends well."""
-    require_replaceable(directory)
-    place = resolved(directory)
-    new, old = place.with_name(f".{place.name}.new"), _old(place)
-    shutil.rmtree(new, ignore_errors=True)
-    try:
-        new.mkdir(parents=True)
-        yield new
-        shutil.rmtree(old, ignore_errors=True)
-        if place.exists():
-            place.rename(old)
-        new.rename(place)
-        shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        raise TeekitError(f"{place} cannot be written: {error.strerror}", hint=_HINT) from error
-    finally:
-        shutil.rmtree(new, ignore_errors=True)  # there if something went wrong
-
-
 def load_reproduced(directory: Path) -> tuple[Build, Measurements]:
-    """The build and measurements of a report in which A and B are equal. The artifacts are hashed again.
+    """The build and measurements of a report in which A and B are identical. The artifacts are hashed again.
 
     Raises TeekitError when the report is another kind of document, A and B differ, or a file is not what it says.
     """
-    report = codec.plain_json(codec.read_bounded(directory / _REPORT), str(directory / _REPORT))
+    report = codec.plain_json(codec.read_bounded(directory / REPORT), str(directory / REPORT))
     artifacts = tuple(_recorded_artifacts(report, directory))
     _require_locked_packages(report, directory)
     inputs = load_inputs(directory / "inputs.json")
@@ -192,7 +129,7 @@ def _require_locked_packages(report: object, directory: Path) -> None:
 
 def _recorded_artifacts(report: object, directory: Path) -> Iterator[Artifact]:
     """The report's artifacts; every one must be the same in A and B."""
-    unusable = TeekitError(f"{directory / _REPORT} is not the report of a rebuild with artifacts")
+    unusable = TeekitError(f"{directory / REPORT} is not the report of a rebuild with artifacts")
     known = {REBUILD_SCHEMA, REBUILD_SCHEMA_V1}
     if not isinstance(report, dict) or report.get("schema") not in known or not report.get("artifacts"):
         raise unusable

@@ -10,7 +10,7 @@ from teekit_verify.core.errors import TeekitError
 from teekit_verify.rebuild import lock, run, todays, variation
 from teekit_verify.rebuild.subject import find_subject
 from teekit_verify.rebuild.workspace import Workspace, require_apart
-from teekit_verify.record import directory, judging
+from teekit_verify.record import directory, judging, replacing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +61,7 @@ class RebuildRequest:
             raise TeekitError("--reference and --no-reference exclude each other", hint="Give one of them.")
         if self.reference is not None:  # the report takes its folder's place, and it would be gone
             require_apart(self.output, self.reference)
-        directory.require_replaceable(self.output)
+        replacing.require_replaceable(self.output)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +81,7 @@ def rebuild(request: RebuildRequest, page: Page | None = None) -> Rebuilt:
     varied, progress = variation.conditions(request.vary), request.bringing.progress
     named_lock = None if request.lock_file is None else lock.load(request.lock_file)  # perhaps of the older report
     place = Workspace(request.workspace.resolve())
-    with place.locked():
-        if (older := directory.set_aside(request.output)) is not None:
-            progress.note(f"the older report is {older} until there is a new one")
+    with place.locked(), replacing.older_named(request.output, progress.note):
         if request.clean:
             place.clear()
         run.require_host(request.bringing, place)

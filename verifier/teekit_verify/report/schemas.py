@@ -187,6 +187,9 @@ def _schema(kind: Any, name: str) -> dict[str, Any]:
     check = schema.get("$defs", {}).get("Check")
     if check is not None:
         check["properties"] = {name: {"type": "string"} for name in ("name", "detail")} | check["properties"]
+    difference = schema.get("$defs", {}).get("EventDifference")
+    if difference is not None:
+        difference["properties"]["meaning"] = {"default": "", "type": "string"}
     return schema
 
 

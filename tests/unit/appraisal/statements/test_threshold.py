@@ -17,6 +17,7 @@ from teekit_verify.appraisal.statements.threshold import Tally, Vote, cast, tall
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.reference.signing.keys import TrustedKey
+from teekit_verify.wording.statements import row_words, shortfall_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +47,7 @@ def _tally(
 
 
 def _cells(result: Tally) -> list[tuple[str, ...]]:
-    return [row.cells for row in result.rows]
+    return [tuple(cell.value for cell in row.cells) for row in result.rows]
 
 
 ALICE, BOB, CAROL = (sample.statement_of(name) for name in ("alice", "bob", "carol"))
@@ -55,10 +56,10 @@ ALICE, BOB, CAROL = (sample.statement_of(name) for name in ("alice", "bob", "car
 def test_two_of_three() -> None:
     result = _tally(ALICE, BOB, sample.statement_of("carol", build=EVIL))
     assert result.status is ExitStatus.HOLDS
-    assert (result.agreeing, result.problem, result.commit) == (2, "", "a" * 40)
+    assert (result.agreeing, shortfall_words(result), result.commit) == (2, "", "a" * 40)
     assert [name for name, _ in result.columns] == ["tdx-debian.efi", "tdx-debian.manifest"]
     assert _cells(result) == [("match", "match"), ("match", "match"), ("mismatch", "match")]
-    assert [(row.owner, row.counted, row.detail) for row in result.rows] == [
+    assert [(row.owner, row.counted, row_words(row)) for row in result.rows] == [
         ("alice", True, ""),
         ("bob", True, ""),
         ("carol", False, "other artifacts"),
@@ -68,7 +69,7 @@ def test_two_of_three() -> None:
 def test_below_the_threshold() -> None:
     result = _tally(ALICE, BOB, threshold=3)
     assert result.status is ExitStatus.DOES_NOT_HOLD
-    assert result.problem == "2 agreeing statements by trusted auditors, 3 were asked for"
+    assert shortfall_words(result) == "2 agreeing statements by trusted auditors, 3 were asked for"
 
 
 @pytest.mark.parametrize("threshold", [0, -1])
@@ -90,7 +91,7 @@ def test_only_strangers() -> None:
     result = _tally(sample.statement_of("mallory"), threshold=1)
     assert result.status is ExitStatus.DOES_NOT_HOLD
     assert (result.columns, result.agreeing, result.inputs_sha256) == ((), 0, None)
-    assert result.rows[0].detail == "no trusted key made this signature"
+    assert row_words(result.rows[0]) == "no trusted key made this signature"
 
 
 def test_duplicates_are_one_vote() -> None:
@@ -98,7 +99,7 @@ def test_duplicates_are_one_vote() -> None:
         result = _tally(*files)
         assert result.status is ExitStatus.DOES_NOT_HOLD
         assert _cells(result) == [("match", "match"), ("duplicate", "duplicate")]
-        assert result.rows[1].detail == "this auditor is counted already"
+        assert row_words(result.rows[1]) == "this auditor is counted already"
 
 
 def test_an_owner_with_two_keys_is_one_vote() -> None:
@@ -111,7 +112,7 @@ def test_an_owner_with_two_keys_is_one_vote() -> None:
 def test_another_name_in_the_statement_is_not_another_vote() -> None:
     result = _tally(ALICE, sample.statement_of("zoe", key="alice"))
     assert result.status is ExitStatus.DOES_NOT_HOLD
-    assert result.rows[1].detail == "this auditor is counted already; names its auditor zoe"
+    assert row_words(result.rows[1]) == "this auditor is counted already; names its auditor zoe"
 
 
 def test_who_contradicts_himself_does_not_count() -> None:
@@ -127,7 +128,7 @@ def test_who_contradicts_himself_does_not_count() -> None:
 def test_a_second_verdict_on_the_same_artifacts_is_a_contradiction_too() -> None:
     result = _tally(ALICE, sample.statement_of("alice", Verdict.MISMATCH), threshold=1)
     assert result.status is ExitStatus.DOES_NOT_HOLD
-    assert [row.detail for row in result.rows] == [
+    assert [row_words(row) for row in result.rows] == [
         "this auditor made statements that contradict each other: none is counted"
     ] * 2
 
@@ -136,7 +137,7 @@ def test_a_mismatch_never_counts_even_with_the_same_artifacts() -> None:
     result = _tally(ALICE, sample.statement_of("bob", Verdict.MISMATCH))
     assert result.status is ExitStatus.DOES_NOT_HOLD
     assert _cells(result)[1] == ("mismatch", "mismatch")
-    assert result.rows[1].detail == (
+    assert row_words(result.rows[1]) == (
         "the auditor's build is not what was published: artifact tdx-debian.efi: same size, other bytes"
     )
 
@@ -144,7 +145,10 @@ def test_a_mismatch_never_counts_even_with_the_same_artifacts() -> None:
 def test_a_rebuild_without_a_reference_counts_and_says_so() -> None:
     result = _tally(ALICE, sample.statement_of("bob", Verdict.UNREFERENCED))
     assert result.status is ExitStatus.HOLDS
-    assert [(row.verdict, row.release) for row in result.rows] == [("REPRODUCED", "base-1"), ("UNREFERENCED", "")]
+    assert [(row.verdict, row.release) for row in result.rows] == [
+        (Verdict.REPRODUCED, "base-1"),
+        (Verdict.UNREFERENCED, ""),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -160,14 +164,14 @@ def test_a_rebuild_without_a_reference_counts_and_says_so() -> None:
 def test_artifacts_commit_and_inputs_must_agree(build: model.Build | None, commit: str | None, detail: str) -> None:
     result = _tally(ALICE, sample.statement_of("bob", build=build, commit=commit))
     assert result.status is ExitStatus.DOES_NOT_HOLD
-    assert result.rows[1].detail == detail
+    assert row_words(result.rows[1]) == detail
     assert not result.rows[1].counted
 
 
 def test_two_results_that_reach_the_threshold_contradict_each_other() -> None:
     result = _tally(ALICE, BOB, sample.statement_of("carol", build=EVIL), threshold=1)
     assert result.status is ExitStatus.DOES_NOT_HOLD
-    assert result.problem == "2 different results reach the threshold of 1: they contradict each other"
+    assert shortfall_words(result) == "2 different results reach the threshold of 1: they contradict each other"
 
 
 def test_an_expired_key_does_not_count() -> None:
@@ -175,7 +179,11 @@ def test_an_expired_key_does_not_count() -> None:
     result = _tally(ALICE, BOB, trusted=trusted)
     assert result.status is ExitStatus.DOES_NOT_HOLD
     assert _cells(result)[1] == ("expired", "expired")
-    assert (result.rows[1].owner, result.rows[1].verdict, result.rows[1].detail) == ("bob", "", "the key has expired")
+    assert (result.rows[1].owner, result.rows[1].verdict, row_words(result.rows[1])) == (
+        "bob",
+        None,
+        "the key has expired",
+    )
 
 
 def _with_key_id(data: bytes, name: str) -> bytes:
@@ -198,7 +206,7 @@ def test_a_changed_payload_of_either_line_does_not_count(line: int) -> None:
     result = _tally(ALICE, _tampered(_with_key_id(BOB, "bob"), line))
     assert result.status is ExitStatus.DOES_NOT_HOLD
     assert _cells(result)[1] == ("bad signature", "bad signature")
-    assert result.rows[1].detail == "names a trusted key that did not make this signature"
+    assert row_words(result.rows[1]) == "names a trusted key that did not make this signature"
 
 
 def test_key_ids_give_no_votes() -> None:
@@ -229,7 +237,7 @@ def test_only_statements_about_the_artifact_asked_for_count() -> None:
     assert result.status is ExitStatus.DOES_NOT_HOLD
     assert result.columns == (uki,)
     assert _cells(result) == [("mismatch",), ("mismatch",)]
-    assert result.rows[0].detail == "not about the artifact that was asked for"
+    assert row_words(result.rows[0]) == "not about the artifact that was asked for"
 
 
 def test_other_peoples_results_do_not_outvote_the_artifact_asked_for() -> None:

@@ -27,10 +27,11 @@ def _generate(folder: Path, *arguments: str, name: str = "key.pem") -> tuple[Pat
 
 
 ED25519 = ("-algorithm", "ed25519")
+RSA = ("-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048")
 P256 = ("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
 
 
-@pytest.mark.parametrize("arguments", [ED25519, P256])
+@pytest.mark.parametrize("arguments", [ED25519, P256, RSA])
 def test_openssl_verifies_what_we_sign_and_names_the_key_as_we_do(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     private, public = _generate(tmp_path, *arguments)
     key = keys.load_signing_key(private)
@@ -44,7 +45,7 @@ def test_openssl_verifies_what_we_sign_and_names_the_key_as_we_do(tmp_path: Path
     assert key.sign(b"some bytes") == signature.read_bytes(), "the same signature every time"
 
 
-@pytest.mark.parametrize("arguments", [ED25519, P256])
+@pytest.mark.parametrize("arguments", [ED25519, P256, RSA])
 def test_we_verify_what_openssl_signs(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     private, public = _generate(tmp_path, *arguments)
     (tmp_path / "trusted").mkdir()
@@ -61,7 +62,6 @@ def test_we_verify_what_openssl_signs(tmp_path: Path, arguments: tuple[str, ...]
 
 
 OTHERS = [
-    (("-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"), "is an RSA key"),
     (("-algorithm", "ed448"), "is an Ed448 key"),
     (("-algorithm", "x25519"), "is an X25519 key"),
     (("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"), "is a key on the curve secp384r1"),
@@ -74,11 +74,42 @@ def test_other_kinds_are_refused_by_name(tmp_path: Path, arguments: tuple[str, .
     private, public = _generate(tmp_path, *arguments)
     with pytest.raises(TeekitError, match=message) as refused:
         keys.load_signing_key(private)
-    assert refused.value.hint == "Only Ed25519 and ECDSA P-256 keys are used."
+    assert refused.value.hint == "Only Ed25519, ECDSA P-256 and RSA keys are used."
     (tmp_path / "trusted").mkdir()
     public.rename(tmp_path / "trusted/alice.pem")
     with pytest.raises(TeekitError, match=message):
         keys.load_trusted_keys(tmp_path / "trusted")
+
+
+WEAK = [
+    (("-pkeyopt", "rsa_keygen_bits:1024"), "is an RSA key of 1024 bits, expected 2048 to 4096"),
+    (("-pkeyopt", "rsa_keygen_bits:2048", "-pkeyopt", "rsa_keygen_pubexp:3"), "with the public exponent 3, expected"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), WEAK, ids=["short", "small exponent"])
+def test_weak_rsa_keys_are_refused(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+    private, public = _generate(tmp_path, "-algorithm", "RSA", *arguments)
+    with pytest.raises(TeekitError, match=message):
+        keys.load_signing_key(private)
+    (tmp_path / "trusted").mkdir()
+    public.rename(tmp_path / "trusted/alice.pem")
+    with pytest.raises(TeekitError, match=message):
+        keys.load_trusted_keys(tmp_path / "trusted")
+
+
+@pytest.mark.parametrize("digest", ["sha256", "sha512"])
+def test_rsa_signatures_of_hardware_that_pads_by_pss(tmp_path: Path, digest: str) -> None:
+    """RFC 8017, section 8.1, made by OpenSSL with a salt as long as the digest; another digest is another scheme."""
+    private, public = _generate(tmp_path, *RSA)
+    (tmp_path / "trusted").mkdir()
+    public.rename(tmp_path / "trusted/alice.pem")
+    (tmp_path / "data").write_bytes(b"some bytes")
+    pss = ("-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:digest")
+    signature = _openssl("dgst", f"-{digest}", "-sign", private, *pss, tmp_path / "data")
+    (key,) = keys.load_trusted_keys(tmp_path / "trusted")
+    assert key.made(signature, b"some bytes") == (digest == "sha256")
+    assert not key.made(signature, b"some bytes.")
 
 
 def test_an_encrypted_private_key_says_so(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from teekit_verify.rebuild.origin import Origin
 from teekit_verify.record.document import Step, Variation
 from teekit_verify.report import layout
 from teekit_verify.report.rebuild import screen as rebuild_report
+from teekit_verify.wording.tables import VERDICTS
 
 if TYPE_CHECKING:
     from teekit_verify.record.document import RebuildReport
@@ -45,7 +46,7 @@ def test_it_fits_a_screen_and_ends_with_the_verdict(name: str) -> None:
     assert len(lines) <= 24
     report = reports.REBUILDS[name]
     more = "; 1 register is open: its value is not known" if report.verdict is Verdict.REPRODUCED else ""
-    verdict = lines.index(f"{report.verdict.value}: {report.verdict.meaning}{more}")
+    verdict = lines.index(f"{report.verdict.value}: {VERDICTS[report.verdict]}{more}")
     assert lines[verdict - 1] == ""
     assert all(line.startswith("  ") for line in lines[verdict + 1 :])
     assert lines[-1].startswith("  next: ")
@@ -56,7 +57,9 @@ def test_a_rebuild_of_what_was_published_is_reproduced(path: Path) -> None:
     """The sample is no mixture of values that do not belong together."""
     assert reports.of_reference(path).verdict is Verdict.REPRODUCED
     text = shown(reports.of_reference(path))
-    assert re.search("REPRODUCED: A and B are equal, and what was published; [0-9]+ registers are open: ", text)
+    assert re.search(
+        "REPRODUCED: A and B are identical, and match what was published; [0-9]+ registers are open: ", text
+    )
     assert "not as published" not in text
 
 
@@ -80,14 +83,14 @@ def test_a_reproduced_rebuild_shows_what_it_rests_on() -> None:
         "varied       umask",
         "             not varied: num_cpus",
         # printf uki | sha256sum; printf manifest | sha256sum
-        "artifacts    tdx-debian.efi: A and B are equal, as published (sha256 80fb8ca44e023de8...)",
-        "             tdx-debian.manifest: A and B are equal, as published (sha256 05b3abf2579a5eb6...)",
+        "artifacts    tdx-debian.efi: A and B are identical, as published (sha256 80fb8ca44e023de8...)",
+        "             tdx-debian.manifest: A and B are identical, as published (sha256 05b3abf2579a5eb6...)",
         "registers    tdx: RTMR1 open",
         "             uefi-vtpm: PCR11, PCR4 as published",
         "time         build A 61.2 s, build B 60.0 s, 121.3 s in all",
         "report       report (report.html has the whole)",
         "",
-        "REPRODUCED: A and B are equal, and what was published; 1 register is open: its value is not known",
+        "REPRODUCED: A and B are identical, and match what was published; 1 register is open: its value is not known",
         "  next: to stand by this in public, sign it: `teekit-verify attest create report --key FILE --name YOU`",
     ]
 
@@ -96,7 +99,7 @@ def test_what_differs_from_the_reference_is_named() -> None:
     text = named("mismatch")
     assert "registers    uefi-vtpm: PCR11 not as published; PCR4 as published\n" in text
     assert text.splitlines()[-3:-1] == [
-        "MISMATCH: A and B are equal, but not what was published",
+        "MISMATCH: A and B are identical, but do not match what was published",
         "  differs: UKI section .cmdline (seen in uefi-vtpm PCR11)",
     ]
     assert text.endswith(
@@ -107,7 +110,7 @@ def test_what_differs_from_the_reference_is_named() -> None:
 def test_a_file_that_is_not_the_published_one() -> None:
     other = sample.build(artifacts=(replace(sample.UKI, sha256=sample.sha256("x")), sample.MANIFEST))
     text = shown(reports.rebuild(other, other, sample.measurements(), sample.reference()))
-    assert "artifacts    tdx-debian.efi: A and B are equal, not as published (sha256 " in text
+    assert "artifacts    tdx-debian.efi: A and B are identical, not as published (sha256 " in text
     assert "\n  artifact tdx-debian.efi: same size, other bytes\n" in text
     assert text.endswith(": `teekit-verify explain PUBLISHED report/artifacts/tdx-debian.efi`\n")
 
@@ -163,7 +166,7 @@ def test_long_lists_of_reasons_are_cut_with_a_count() -> None:
     drift = tuple(f"package {number}" for number in range(50))
     lines = shown(replace(report, inputs=replace(report.inputs, drift_from_reference=drift))).splitlines()
     assert len(lines) == 24
-    verdict = lines.index("INPUT_DRIFT: the builds did not consume what they should have")
+    verdict = lines.index("INPUT_DRIFT: the builds did not consume the inputs that they should have")
     assert lines[verdict + 1] == "  not the reference's input: package 0"
     shown_here = len(lines) - verdict - 3  # beside the count and the next step
     assert lines[-2] == f"  and {50 - shown_here} more reasons: see the report"

@@ -3,6 +3,9 @@
 The TD's quote vouches for the paravisor's report (REPORTDATA), that report names the vTPM's key, and the key signed the PCRs.
 Who runs a TD of their own can name any key in such a report: the key must be certified by Microsoft, or the reference must know
 the paravisor by its MRTD (appraisal.guest.registers).
+
+Rules. Each link of that chain is a check of its own; one that fails speaks against the guest, one that is missing leaves it open.
+Non-rules: what the PCRs should be is not asked here, and what is asked of REPORTDATA is asked of the vTPM's quote, whose nonce it is.
 """
 
 from __future__ import annotations

@@ -1,4 +1,11 @@
-"""The verdict of a rebuild, decided from facts alone: nothing here builds, reads or prints."""
+"""The verdict of a rebuild, decided from facts alone: nothing here builds, reads or prints.
+
+Rules: the most damning verdict that is certain wins, in the order of `Verdict`. REPRODUCED needs artifacts that are the same in A and
+B, inputs that are those of the reference, and a comparison that compared something and left nothing open.
+
+Non-rules: what the builds printed, how long they took and what explains a difference decide nothing. Build A is not more right
+than build B.
+"""
 
 from __future__ import annotations
 
@@ -34,21 +41,6 @@ class Verdict(Enum):
                 return ExitStatus.NO_VERDICT
             case Verdict.INPUT_DRIFT | Verdict.NONDETERMINISTIC | Verdict.MISMATCH | Verdict.UNREFERENCED:
                 return ExitStatus.DOES_NOT_HOLD
-
-    @property
-    def meaning(self) -> str:
-        """The verdict in one sentence."""
-        return _MEANING[self]
-
-
-_MEANING = {
-    Verdict.FAILED: "there is no result to judge",
-    Verdict.INPUT_DRIFT: "the builds did not consume what they should have",
-    Verdict.NONDETERMINISTIC: "builds A and B differ",
-    Verdict.MISMATCH: "A and B are equal, but not what was published",
-    Verdict.UNREFERENCED: "A and B are equal, and there is nothing published to compare them with",
-    Verdict.REPRODUCED: "A and B are equal, and what was published",
-}
 
 
 class DriftFrom(Enum):

@@ -1,4 +1,9 @@
-"""An auditor's statement, made from a finished rebuild (its form: `appraisal.statement`)."""
+"""An auditor's statement, made from a finished rebuild (its form: `statement`).
+
+Rules. Only a rebuild with a result can be attested, and what is signed is what the report has, read back as those who count it will. The
+commit is the reference's, and a named one must be the same.
+Non-rules: whether anybody should trust the auditor, and when it was: there is no time in it.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +21,7 @@ from teekit_verify.appraisal.statements.statement import (
     SCOPE,
     STATEMENT_TYPE,
     VERDICT_TYPE,
+    Independence,
     Predicate,
     ReferenceNamed,
     Statement,
@@ -39,7 +45,7 @@ BUILDER_ID = "tag:teekit-verify,2026:local-builder/v1"
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """A finished rebuild in which A and B are equal: what a statement is made of."""
+    """A finished rebuild in which A and B are identical: what a statement is made of."""
 
     verdict: Verdict
     reasons: tuple[str, ...]
@@ -53,8 +59,8 @@ def require_attestable(verdict: Verdict, where: str) -> None:
     """Raises TeekitError for a verdict that no statement can have; `where` names the report."""
     if verdict not in ATTESTABLE:
         raise TeekitError(
-            f"{where}: a rebuild with the verdict {verdict.value} cannot be attested: {verdict.meaning}",
-            hint="Rebuild until A and B are equal and made from the published inputs.",
+            f"{where}: a rebuild with the verdict {verdict.value} cannot be attested",
+            hint="Rebuild until A and B are identical and made from the published inputs.",
         )
 
 
@@ -69,12 +75,14 @@ def source_commit(rebuilt: Rebuilt, named: str | None) -> str | None:
     return named or published
 
 
-def signed_statement(rebuilt: Rebuilt, auditor: str, commit: str | None, key: SigningKey) -> bytes:
+def signed_statement(
+    rebuilt: Rebuilt, auditor: str, commit: str | None, key: SigningKey, independence: Independence | None = None
+) -> bytes:
     """The auditor's file: the provenance and the verdict, each in a signed envelope. Deterministic bytes.
 
-    `commit` is the source commit, None if it is not known. Raises TeekitError for what `read_verdict` would refuse.
+    `commit` is the source commit, None if it is not known; `independence` what the auditor says of it. Raises TeekitError for what `read_verdict` would refuse.
     """
-    statement = _statement(rebuilt, auditor, commit)
+    statement = _statement(rebuilt, auditor, commit, independence)
     verdict = _dump(TypeAdapter[Any](Statement).dump_python(statement, mode="json", by_alias=True))
     read_verdict(verdict, "the new statement")
     provenance = _dump(_provenance(rebuilt, commit))
@@ -85,7 +93,7 @@ def _dump(plain: object) -> bytes:
     return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _statement(rebuilt: Rebuilt, auditor: str, commit: str | None) -> Statement:
+def _statement(rebuilt: Rebuilt, auditor: str, commit: str | None, independence: Independence | None) -> Statement:
     inputs = rebuilt.build.inputs
     return Statement(
         STATEMENT_TYPE,
@@ -107,6 +115,7 @@ def _statement(rebuilt: Rebuilt, auditor: str, commit: str | None) -> Statement:
                 platform: {register: value.values for register, value in registers.items()}
                 for platform, registers in rebuilt.measurements.platforms.items()
             },
+            independence=independence,
         ),
     )
 

@@ -7,9 +7,9 @@ that docs/statements.md describes. Only the verdict votes. There is no time in i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, ConfigDict, Field
 
 from teekit_verify.appraisal.rebuild.verdict import Verdict
 from teekit_verify.core.errors import TeekitError, printable
@@ -65,6 +65,19 @@ class ReferenceNamed:
 
 
 @dataclass(frozen=True, slots=True)
+class Independence:
+    """What an auditor says of where and by whom the rebuild was run, to be weighed by readers: nothing here checks it.
+
+    `country` is a code of ISO 3166-1, two letters; None where nothing is said.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+    operator: fields.Name | None
+    country: Annotated[str, Field(pattern="^[A-Z]{2}$")] | None
+    provider: fields.Name | None
+
+
+@dataclass(frozen=True, slots=True)
 class Predicate:
     """The verdict of one auditor's rebuild. `registers` are the predicted values; null where the artifacts do not decide one."""
 
@@ -88,6 +101,7 @@ class Predicate:
         Field(max_length=64),
         fields.SORTED,
     ]
+    independence: Independence | None = None
 
 
 def _consistent(predicate: Predicate) -> Predicate:
@@ -110,7 +124,7 @@ class Statement:
     type: Annotated[Literal["https://in-toto.io/Statement/v1"], Field(alias="_type")]
     subject: Subjects
     predicate_type: Annotated[Literal["tag:teekit-verify,2026:rebuild-verdict/v1"], Field(alias="predicateType")]
-    predicate: Annotated[Predicate, AfterValidator(_consistent)]
+    predicate: Annotated[Predicate, AfterValidator(_consistent), fields.left_out_if_empty("independence")]
 
 
 def read_file(data: bytes, where: str) -> tuple[dsse.Envelope, ...]:
@@ -168,7 +182,7 @@ def verdict_of(envelopes: tuple[dsse.Envelope, ...], where: str) -> Statement:
     if len(verdicts) != 1:
         raise TeekitError(f"{where}: expected the verdict of one rebuild, found {len(verdicts)}")
     (verdict,) = verdicts
-    expected = TypeAdapter[Any](Subjects).dump_python(verdict.subject, mode="json")
-    if any(subject != list(expected) for subject in others):
+    expected = [{"name": item.name, "digest": {"sha256": item.digest.sha256.hex}} for item in verdict.subject]
+    if any(subject != expected for subject in others):
         raise TeekitError(f"{where}: its provenance is about other artifacts than its verdict")
     return verdict

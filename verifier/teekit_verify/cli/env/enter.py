@@ -23,9 +23,12 @@ def shell(
     """Run a command, or a shell, in the environment.
 
     The network is there; of the host's files only the working directory is, and it is writable.
+    Root is nobody on the host in there: what is made belongs to the folder's owner.
     """
+    from teekit_verify import api
+
     bringing = shared.provision(source, mirror, snapshot_archive, environment=environment)
-    bringing.shell_sandbox(Path.cwd()).become(command or ["bash"])
+    api.become_shell(bringing, Path.cwd(), command or ["bash"])
 
 
 def mkosi(

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
 from teekit_verify.cli.options.shared import say
 
 if TYPE_CHECKING:
-    from teekit_verify.api import SigningKey
+    from teekit_verify.api import Independence, SigningKey
 
 KeyOption = Annotated[
-    Path, typer.Option("--key", metavar="FILE", help="Your private key: a PEM file, Ed25519 or ECDSA P-256.")
+    Path, typer.Option("--key", metavar="FILE", help="Your private key: a PEM file, Ed25519, ECDSA P-256 or RSA.")
 ]
 PassphraseOption = Annotated[
     Path | None,
@@ -42,6 +43,26 @@ OnOption = Annotated[
         help="The day on which keys must not have expired, as 2026-02-03. [default: today]",
     ),
 ]
+
+
+@dataclass(frozen=True)
+class IndependenceOptions:
+    """What an auditor says of itself, in a statement."""
+
+    HEADING: ClassVar = "Said of yourself"
+    operator: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Who runs the machine. Nothing checks it; readers weigh it.")
+    ] = None
+    country: Annotated[str | None, typer.Option(metavar="CC", help="Where it stands: a code of ISO 3166-1, as NO.")] = (
+        None
+    )
+    provider: Annotated[str | None, typer.Option(metavar="TEXT", help="Whose hardware it is.")] = None
+
+    def said(self) -> Independence | None:
+        from teekit_verify import api
+
+        given = (self.operator, self.country, self.provider)
+        return None if given == (None, None, None) else api.Independence(*given)
 
 
 def day(on: datetime | None) -> date:

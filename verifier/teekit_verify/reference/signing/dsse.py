@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from teekit_verify.reference.signing.keys import SigningKey, TrustedKey
 
 MAX_SIGNATURES = 16
-_MAX_SIGNATURE_BYTES = 256
+_MAX_SIGNATURE_BYTES = 512
+"""Of an RSA key with 4096 bits."""
 MAX_SEPARATORS = 1000
 """An envelope has some 80 brackets and commas."""
 
@@ -153,7 +154,7 @@ def _text(fields: dict[str, object], name: str, where: str) -> str:
     value = fields.get(name, "")
     if not isinstance(value, str):
         raise TeekitError(f"{where}: {name}: expected text")
-    if any("\ud800" <= character <= "\udfff" for character in value):
+    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
         raise TeekitError(f"{where}: {name}: is not Unicode text: it has a lone surrogate")
     return value
 

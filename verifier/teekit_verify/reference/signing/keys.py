@@ -1,7 +1,9 @@
 """Keys in PEM files: private ones that sign, and public ones that a reader has pinned. Nothing is trusted by default.
 
-Two kinds: Ed25519 (RFC 8032), and ECDSA over P-256 with SHA-256 and deterministic nonces (FIPS 186-5, RFC 6979), so that
-the same key and bytes always give the same signature. ECDSA signatures are DER, as OpenSSL writes and reads them.
+Three kinds: Ed25519 (RFC 8032), ECDSA over P-256 with SHA-256 and deterministic nonces (FIPS 186-5, RFC 6979), and RSA of 2048 to
+4096 bits with SHA-256, padded by PKCS #1 v1.5 (RFC 8017, section 8.2), so that the same key and bytes always give the same signature.
+ECDSA signatures are DER, as OpenSSL writes and reads them. RSA signatures padded by PSS (section 8.1) are accepted too: some hardware
+makes no others.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
@@ -29,12 +31,15 @@ from teekit_verify.core.files import read_bounded
 if TYPE_CHECKING:
     from pathlib import Path
 
-PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey
-PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
+PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 _MAX_KEY_BYTES = 16 << 10
 _MAX_KEYS = 1000
-_KINDS = "Only Ed25519 and ECDSA P-256 keys are used."
+_KINDS = "Only Ed25519, ECDSA P-256 and RSA keys are used."
+_RSA_BITS = range(2048, 4097)
+_LEAST_EXPONENT = 1 << 16
+"""FIPS 186-5, appendix A.1.1."""
 _LABEL = re.compile(rb"^-----BEGIN ([A-Z0-9 ]{1,40})-----\s*$", re.MULTILINE)
 _EXPIRES = re.compile(r"Expires: ([0-9]{4}-[0-9]{2}-[0-9]{2})")
 _OWNER = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -48,9 +53,11 @@ class SigningKey:
     id: str
 
     def sign(self, data: bytes) -> bytes:
-        """Deterministic: 64 bytes for Ed25519, DER for ECDSA."""
+        """Deterministic: 64 bytes for Ed25519, DER for ECDSA, as long as its modulus for RSA."""
         if isinstance(self.private, ed25519.Ed25519PrivateKey):
             return self.private.sign(data)
+        if isinstance(self.private, rsa.RSAPrivateKey):
+            return self.private.sign(data, padding.PKCS1v15(), hashes.SHA256())
         return self.private.sign(data, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
 
 
@@ -65,6 +72,8 @@ class TrustedKey:
 
     def made(self, signature: bytes, data: bytes) -> bool:
         """Whether this key made `signature` over exactly `data`."""
+        if isinstance(self.public, rsa.RSAPublicKey):
+            return any(_made_by_rsa(self.public, signature, data, how) for how in _RSA_PADDINGS)
         try:
             if isinstance(self.public, ed25519.Ed25519PublicKey):
                 self.public.verify(signature, data)
@@ -79,6 +88,22 @@ class TrustedKey:
         return self.expires is not None and on > self.expires
 
 
+_RSA_PADDINGS = (padding.PKCS1v15(), padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.AUTO))
+
+
+def _made_by_rsa(public: rsa.RSAPublicKey, signature: bytes, data: bytes, how: padding.AsymmetricPadding) -> bool:
+    try:
+        public.verify(signature, data, how, hashes.SHA256())
+    except InvalidSignature:
+        return False
+    return True
+
+
+def public_pem(public: PublicKey) -> bytes:
+    """As `openssl pkey -pubout` writes it."""
+    return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
 def key_id(public: PublicKey) -> str:
     """SHA-256 of the key's SubjectPublicKeyInfo in DER, in hexadecimal: a hint which key to try, never a proof."""
     return hashlib.sha256(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
@@ -91,7 +116,7 @@ def is_encrypted(path: Path) -> bool:
 
 
 def load_signing_key(path: Path, passphrase: bytes | None = None) -> SigningKey:
-    """Raises TeekitError for anything but a private key of the two kinds. `passphrase` is for one that is encrypted."""
+    """Raises TeekitError for anything but a private key of the three kinds. `passphrase` is for one that is encrypted."""
     data = _read(path)
     if b"PUBLIC KEY-----" in data:
         raise TeekitError(f"{path}: is a public key", hint="Name the private key to sign with.")
@@ -110,7 +135,7 @@ def load_signing_key(path: Path, passphrase: bytes | None = None) -> SigningKey:
         raise TeekitError(f"{path}: is not a private key in a PEM file", hint=_KINDS) from error
     if not isinstance(key, PrivateKey):
         raise _other_kind(path, key)
-    _require_p256(path, key)
+    _require_strong(path, key)
     return SigningKey(key, key_id(key.public_key()))
 
 
@@ -123,7 +148,7 @@ def load_trusted_keys(directory: Path) -> tuple[TrustedKey, ...]:
     """The public keys `OWNER.pem` (or `OWNER.anything.pem`, for an owner with several) in a folder, sorted by file name.
 
     Other files are left alone. Raises TeekitError for a folder without keys, for a .pem file that is not one public key
-    of the two kinds, and for a key that is pinned twice: it would have two names.
+    of the three kinds, and for a key that is pinned twice: it would have two names.
     """
     try:
         paths = sorted(path for path in directory.iterdir() if path.suffix == ".pem")
@@ -139,7 +164,7 @@ def load_trusted_keys(directory: Path) -> tuple[TrustedKey, ...]:
         raise TeekitError(f"{directory}: has more than {_MAX_KEYS} keys")
     keys: dict[str, TrustedKey] = {}
     for path in paths:
-        key = _load_trusted_key(path)
+        key = load_trusted_key(path)
         if key.id in keys:
             raise TeekitError(
                 f"{path}: is the same key as another one of {keys[key.id].owner}", hint="Pin every key once."
@@ -148,7 +173,8 @@ def load_trusted_keys(directory: Path) -> tuple[TrustedKey, ...]:
     return tuple(keys.values())
 
 
-def _load_trusted_key(path: Path) -> TrustedKey:
+def load_trusted_key(path: Path) -> TrustedKey:
+    """One of these files. Raises TeekitError."""
     owner = path.name.split(".")[0]
     if not _OWNER.fullmatch(owner):
         raise TeekitError(
@@ -169,7 +195,7 @@ def _load_trusted_key(path: Path) -> TrustedKey:
         raise TeekitError(f"{path}: is not a public key: it cannot be decoded", hint=_KINDS) from error
     if not isinstance(key, PublicKey):
         raise _other_kind(path, key)
-    _require_p256(path, key)
+    _require_strong(path, key)
     return TrustedKey(owner, key, key_id(key), expires)
 
 
@@ -190,9 +216,25 @@ def _expiry(path: Path, heading: bytes) -> date | None:
     )
 
 
-def _require_p256(path: Path, key: PublicKey | PrivateKey) -> None:
+def _require_strong(path: Path, key: PublicKey | PrivateKey) -> None:
     if isinstance(key, ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey) and key.curve.name != "secp256r1":
         raise TeekitError(f"{path}: is a key on the curve {key.curve.name}", hint=_KINDS)
+    public = key.public_key() if isinstance(key, rsa.RSAPrivateKey) else key
+    if isinstance(public, rsa.RSAPublicKey):
+        _require_strong_rsa(path, public)
+
+
+def _require_strong_rsa(path: Path, key: rsa.RSAPublicKey) -> None:
+    if key.key_size not in _RSA_BITS:
+        raise TeekitError(
+            f"{path}: is an RSA key of {key.key_size} bits, expected {_RSA_BITS[0]} to {_RSA_BITS[-1]}",
+            hint="Make another key.",
+        )
+    if key.public_numbers().e < _LEAST_EXPONENT:
+        raise TeekitError(
+            f"{path}: is an RSA key with the public exponent {key.public_numbers().e}, expected 65537 or more",
+            hint="Make another key.",
+        )
 
 
 def _other_kind(path: Path, key: object) -> TeekitError:

@@ -15,6 +15,7 @@ from teekit_verify.report.rebuild import findings
 from teekit_verify.report.rebuild.blocks import COLUMNS, ROWS, Block, allotted, brief, clipped, listed
 from teekit_verify.wording.checks import open_words
 from teekit_verify.wording.host_inputs import HOST_INPUTS
+from teekit_verify.wording.tables import VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -56,7 +57,7 @@ def show(report: RebuildReport, out: Console) -> None:
     _show("report", [_folder(report, [title for title in facts if facts[title].lines and not rows[title]])], out)
     out.print()
     verdict = report.verdict
-    meaning = verdict.meaning + open_words(report.checklist, verdict.exit_status)
+    meaning = VERDICTS[verdict] + open_words(report.checklist, verdict.exit_status)
     show_line(out, styled(f"{verdict.value}: {meaning}", STATUS_STYLES[verdict.exit_status]))
     for title, block in reasons.items():
         for line in block.shown(rows[title]):
@@ -165,10 +166,10 @@ def _state(report: RebuildReport, pair: ArtifactPair) -> tuple[str, Outcome]:
     if not pair.same:
         return "A and B differ", Outcome.MISMATCH
     if report.published is None:
-        return "A and B are equal", Outcome.MATCH
+        return "A and B are identical", Outcome.MATCH
     published = [item for item in report.published.artifacts if item.name == pair.name]
     outcome = Outcome.MATCH if published == [pair.a] else Outcome.MISMATCH
-    return f"A and B are equal, {_WORDS[outcome]}", outcome
+    return f"A and B are identical, {_WORDS[outcome]}", outcome
 
 
 def _registers(report: RebuildReport) -> Block:
