@@ -38,6 +38,7 @@ from teekit_verify.evidence.files import is_evidence, parse_evidence, parse_log,
 from teekit_verify.evidence.guest_answer import parse_guest_answer
 from teekit_verify.evidence.hcl import parse_hcl_report
 from teekit_verify.evidence.ima import parse_ima_list
+from teekit_verify.evidence.machine_tpm import parse_public
 from teekit_verify.evidence.meaning import explain
 from teekit_verify.evidence.msgpack import parse_msgpack
 from teekit_verify.evidence.plain_yaml import parse_yaml
@@ -226,6 +227,11 @@ def tpm_quote(data: bytes) -> None:
     tpm.parse_attest(data)
 
 
+def tpm_public(data: bytes) -> None:
+    key = parse_public(data)
+    assert 2048 <= key.key_size <= 8192
+
+
 def measurements(data: bytes) -> None:
     codec.parse(model.Measurements, model.MEASUREMENTS_SCHEMA, data, "input")
 
@@ -382,6 +388,7 @@ TARGETS = {
     "azure": Target(azure_evidence, seeds.azure_evidence),
     "hcl": Target(hcl_report, seeds.hcl_reports),
     "tpm-quote": Target(tpm_quote, seeds.tpm_quotes),
+    "tpm-public": Target(tpm_public, seeds.tpm_publics),
     "evidence": Target(evidence, seeds.evidence),
     "measurements": Target(measurements, seeds.measurements),
     "reference": Target(reference, seeds.references),

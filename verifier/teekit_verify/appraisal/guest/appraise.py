@@ -47,10 +47,10 @@ class GuestFiles:
 
 @dataclass(frozen=True, slots=True)
 class AppraisedGuest:
-    """What was read, and what is thought of it."""
+    """What was read, and what is thought of it. A live machine may have no TDX quote, but a TPM's."""
 
-    quote: Quote
-    signature: QuoteSignature
+    quote: Quote | None
+    signature: QuoteSignature | None
     appraisal: PresentedAppraisal
 
 
