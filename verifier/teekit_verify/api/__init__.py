@@ -93,6 +93,7 @@ if TYPE_CHECKING:
     from teekit_verify.api.replaying import Replayed, replay
     from teekit_verify.api.running import METADATA_PORT, MOST_KETTLES, LocalOptions, Metadata, Ready, run_local
     from teekit_verify.api.stating import (
+        LogCheck,
         WrittenStatement,
         assemble_statement,
         check_statements,
@@ -155,7 +156,7 @@ _PLACES = {
     "teekit_verify.api.releasing": "known_releases",
     "teekit_verify.api.replaying": "Replayed replay",
     "teekit_verify.api.running": "METADATA_PORT MOST_KETTLES LocalOptions Metadata Ready run_local",
-    "teekit_verify.api.stating": "WrittenStatement assemble_statement check_statements count_statements export_bundles export_link export_summary show_statement show_statements state state_unsigned",
+    "teekit_verify.api.stating": "LogCheck WrittenStatement assemble_statement check_statements count_statements export_bundles export_link export_summary show_statement show_statements state state_unsigned",
     "teekit_verify.api.surveying": "ReleaseSurvey survey_releases",
     "teekit_verify.appraisal.facts": "Check Fact Why",
     "teekit_verify.appraisal.guest.appraise": "AppraisedGuest GuestFiles",
@@ -227,6 +228,7 @@ __all__ = [
     "LiveGuest",
     "LocalOptions",
     "LockedPackage",
+    "LogCheck",
     "LogKind",
     "MachineRequest",
     "MeasureRequest",

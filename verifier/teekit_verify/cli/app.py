@@ -143,10 +143,20 @@ def _report(
         import traceback
 
         traceback.print_exception(error)
+        _say_hints_of_causes(error)
     if "--json" in argv:
         typer.echo(json.dumps({"error": {"code": code, "message": message, "hint": hint, **facts}}, indent=2))
     shared.say_error(message, hint)
     return ExitStatus.NO_VERDICT
+
+
+def _say_hints_of_causes(error: BaseException) -> None:
+    """A traceback has the messages only; the command line of what failed is in a hint."""
+    cause = error.__cause__
+    while cause is not None:
+        if isinstance(cause, TeekitError) and cause.hint:
+            shared.say(cause.hint)
+        cause = cause.__cause__
 
 
 def _interrupt(_signal: int, _frame: object) -> None:

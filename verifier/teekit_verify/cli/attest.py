@@ -109,6 +109,28 @@ def verify(
         Path | None,
         typer.Option(metavar="FILE", help="A file that the statements must be about.", exists=True, dir_okay=False),
     ] = None,
+    log_policy: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Look the statements up in a transparency log: the Sigsum policy you trust, its logs and witnesses.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    proofs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="The folder of the proofs, FILE.sigsum-proof. [default: beside the statements]",
+            show_default=False,
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+    require_logged: Annotated[
+        bool, typer.Option("--require-logged", help="What is in no log does not count; needs --log-policy.")
+    ] = False,
     on: OnOption = None,
     html: HtmlOption = None,
     json_output: JsonOption = False,
@@ -117,13 +139,17 @@ def verify(
     """Count the auditors who state the same.
 
     The same is: equal artifacts, source commit and inputs. Each owner of keys has one vote.
+    Logged is a statement that a key of its auditor's submitted to a log of the policy, seen by enough of its witnesses.
 
     Exit status: 0 the threshold is reached, 1 it is not, 2 a statement could not be read.
     """
     from teekit_verify import api
     from teekit_verify.report import attest_report, layout
 
-    result = api.count_statements(files, threshold, trusted_keys, day(on), artifact=artifact)
+    if log_policy is None and (require_logged or proofs is not None):
+        raise typer.BadParameter("--require-logged and --proofs need --log-policy FILE")
+    log = None if log_policy is None else api.LogCheck(log_policy, proofs, require_logged)
+    result = api.count_statements(files, threshold, trusted_keys, day(on), artifact=artifact, log=log)
     if json_output:
         typer.echo(attest_report.render(result).decode(), nl=False)
     else:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from teekit_verify.appraisal.statements.contradiction import Claim
 from teekit_verify.appraisal.statements.create import signed_statement, source_commit
 from teekit_verify.appraisal.statements.own import Auditor, AuditOutcome
-from teekit_verify.appraisal.statements.threshold import Claim
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import held, write_whole
 from teekit_verify.rebuild.subject import Choice

@@ -10,9 +10,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from teekit_verify.appraisal.statements.contradiction import OwnContradiction  # noqa: TC001
 from teekit_verify.appraisal.statements.repository import CheckedRepository
+from teekit_verify.appraisal.statements.threshold import Objection  # noqa: TC001
 from teekit_verify.appraisal.statements.watched import Alarm
 from teekit_verify.reference.signing.dsse import Standing  # noqa: TC001
+from teekit_verify.reference.signing.log import LogFinding  # noqa: TC001
 from teekit_verify.report import (
     alarm_report,
     attest_report,
@@ -75,6 +78,8 @@ class _Statement:
     counted: bool
     cells: tuple[str, ...]
     detail: str
+    objection: Standing | Objection | None
+    log: LogFinding | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,8 @@ class _Threshold:
     commit: str | None
     inputs_sha256: Sha256 | None
     statements: tuple[_Statement, ...]
+    contradictions: tuple[OwnContradiction, ...]
+    log_required: bool
 
 
 WITH_HEADING: dict[str, tuple[type, str]] = {

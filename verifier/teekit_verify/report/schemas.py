@@ -100,7 +100,7 @@ class _Guest:
     platform: str | None
     steps: tuple[_Step, ...]
     runs: _Runs | None
-    quote: _QuoteInside
+    quote: _QuoteInside | None
     reasons: tuple[str, ...]
 
 

@@ -1,4 +1,9 @@
-"""An auditor's statement, made from a finished rebuild (its form: `appraisal.statement`)."""
+"""An auditor's statement, made from a finished rebuild (its form: `statement`).
+
+Rules. Only a rebuild with a result can be attested, and what is signed is what the report has, read back as those who count it will. The
+commit is the reference's, and a named one must be the same.
+Non-rules: whether anybody should trust the auditor, and when it was: there is no time in it.
+"""
 
 from __future__ import annotations
 

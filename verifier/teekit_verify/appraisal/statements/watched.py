@@ -7,8 +7,8 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.rebuild.verdict import Verdict
+from teekit_verify.appraisal.statements.contradiction import Claim
 from teekit_verify.appraisal.statements.shown import read_shown
-from teekit_verify.appraisal.statements.threshold import Claim
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.documents import codec
 from teekit_verify.documents.model import Build

@@ -123,7 +123,7 @@ FIELDS: tuple[Culprit, ...] = (
         Cause(
             "VHD unique ID", "the converter, which draws an ID at random", "Convert with a fixed ID (force it after)."
         ),
-        _field("VHD unique ID"),
+        _field("VHD unique ID", "VHDX disk ID", "VHDX file write GUID", "VHDX data write GUID"),
     ),
     Culprit(RANDOM, _field("random ID", "disk signature")),
     Culprit(
