@@ -107,6 +107,7 @@ if TYPE_CHECKING:
         state_unsigned,
     )
     from teekit_verify.api.surveying import ReleaseSurvey, survey_releases
+    from teekit_verify.api.vetting import vet_packages
     from teekit_verify.appraisal.facts import Check, Fact, Why
     from teekit_verify.appraisal.guest.appraise import AppraisedGuest, GuestFiles
     from teekit_verify.appraisal.guest.live import LiveGuest
@@ -158,6 +159,7 @@ _PLACES = {
     "teekit_verify.api.running": "METADATA_PORT MOST_KETTLES LocalOptions Metadata Ready run_local",
     "teekit_verify.api.stating": "LogCheck WrittenStatement assemble_statement check_statements count_statements export_bundles export_link export_summary show_statement show_statements state state_unsigned",
     "teekit_verify.api.surveying": "ReleaseSurvey survey_releases",
+    "teekit_verify.api.vetting": "vet_packages",
     "teekit_verify.appraisal.facts": "Check Fact Why",
     "teekit_verify.appraisal.guest.appraise": "AppraisedGuest GuestFiles",
     "teekit_verify.appraisal.guest.live": "LiveGuest",
@@ -328,6 +330,7 @@ __all__ = [
     "trusted_firmware",
     "verify_quote",
     "verify_reference_signature",
+    "vet_packages",
     "withdrawal_of",
 ]
 

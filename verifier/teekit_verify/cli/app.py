@@ -41,6 +41,7 @@ COMMANDS: Sections = {
         Entry("audit", "audit:audit", "Rebuild all published releases, sign what you found."),
         Entry("monitor", "monitor:monitor", "Look for lost inputs, contradictions, unreproduced releases."),
         Entry("attest", "attest:attest", "Sign the verdict of a rebuild, count those that agree."),
+        Entry("packages", "packages:packages", "Ask rebuilders which locked packages they reproduced."),
     ),
     "Measure and understand": (
         Entry("measure", "measure:measure", "Predict the measurement registers of a guest that boots FILE."),
