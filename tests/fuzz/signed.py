@@ -1,4 +1,4 @@
-"""Entry points of what is signed: quotes down to their certificates, collateral, envelopes and statements."""
+"""Entry points of what is signed: quotes down to their certificates, collateral, envelopes and statements, logs; what rebuilders say."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from builders import statements as sample
 from builders.quotes import ASSETS, NOW, REAL, authority, pem, revocation_list
+from builders.sigsum import public_bytes
 from teekit_verify.appraisal.statements import statement
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.evidence import authenticity, certificates, tcb_levels
@@ -21,10 +22,16 @@ from teekit_verify.evidence.sgx_extension import read_platform
 from teekit_verify.evidence.tcb import missing_collateral
 from teekit_verify.evidence.tcb_info import parse_qe_identity, parse_tcb_info
 from teekit_verify.evidence.tcb_signing import signing_certificate
+from teekit_verify.reference.rebuilderd import parse_list
 from teekit_verify.reference.signing import dsse
+from teekit_verify.reference.signing.log import verify_proof
+from teekit_verify.reference.signing.log_policy import parse_policy
+from teekit_verify.reference.signing.log_proof import parse_proof
 
 if TYPE_CHECKING:
     from teekit_verify.evidence.tcb_info import TcbInfo
+
+_SIGSUM = ASSETS / "sigsum"
 
 
 @cache
@@ -112,6 +119,22 @@ def statements(data: bytes) -> None:
         statement.verdict_of(statement.read_file(data, "input"), "input")
 
 
+def log_policy(data: bytes) -> None:
+    policy = parse_policy(data, "input")
+    policy.met(set())
+    policy.met(set(policy.witnesses))
+
+
+def log_proof(data: bytes) -> None:
+    """With the policy and the submitter of the real ones."""
+    proof = parse_proof(data, "input")
+    verify_proof(proof, bytes(32), [public_bytes("alice")], parse_policy((_SIGSUM / "policy").read_bytes(), "policy"))
+
+
+def rebuilder_list(data: bytes) -> None:
+    parse_list(data, "input", {"bash"})
+
+
 def _pem(data: bytes) -> bytes:
     return b"-----BEGIN CERTIFICATE-----\n" + encodebytes(data) + b"-----END CERTIFICATE-----\n"
 
@@ -140,6 +163,21 @@ def collateral_seeds() -> list[bytes]:
 def envelope_seeds() -> list[bytes]:
     signature = dsse.Signature("SHA256:abc", bytes(64))
     return [dsse.Envelope("application/vnd.in-toto+json", b"{}", (signature, signature)).dump()]
+
+
+def log_policy_seeds() -> list[bytes]:
+    return [(_SIGSUM / "policy").read_bytes(), b"#\n\tquorum  none \n"]
+
+
+def log_proof_seeds() -> list[bytes]:
+    return [path.read_bytes() for path in sorted(_SIGSUM.glob("*.sigsum-proof"))]
+
+
+def rebuilder_list_seeds() -> list[bytes]:
+    entry = {"name": "bash", "version": "1", "status": "GOOD", "distro": "debian", "architecture": "amd64"}
+    other = entry | {"name": "dash", "artifact_url": "https://deb.example/dash_1%2Bb_amd64.deb", "build_id": None}
+    page = {"total": 1, "records": [entry | {"distribution": "debian", "status": None}]}
+    return [json.dumps([entry, other]).encode(), json.dumps(page).encode(), b"[]"]
 
 
 def statement_seeds() -> list[bytes]:

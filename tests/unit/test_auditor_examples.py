@@ -17,10 +17,11 @@ from builders.repositories import Repository
 from builders.tools import require
 
 EXAMPLES = Path(__file__).parents[2] / "docs/examples"
+FLEET = EXAMPLES.parent / "fleet.md"
 WORKFLOW: dict[Any, Any] = yaml.safe_load((EXAMPLES / "audit.yml").read_text(encoding="utf-8"))
 JOB: dict[str, Any] = yaml.safe_load((EXAMPLES / "auditor.job.yml").read_text(encoding="utf-8"))
 STEPS = {step["name"]: step for job in WORKFLOW["jobs"].values() for step in job["steps"] if "run" in step}
-PROGRAM = r"\S*scripts/teekit-verify (audit|release list)( [^\n|]*)?"
+COMMAND = r"scripts/teekit-verify (audit|monitor|release list)"
 
 
 def unit(name: str) -> list[tuple[str, str]]:
@@ -32,12 +33,13 @@ def unit(name: str) -> list[tuple[str, str]]:
 
 def parsed(line: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What our own command line makes of one in an example; its variables are words. Folders that it names are made."""
-    words = re.findall(r"teekit-verify (audit|release list)", line)[0].split()
-    rest = shlex.split(re.sub(r"\$\{?\w+\}?", "word", re.split(r"teekit-verify (?:audit|release list)", line)[1]))
+    words = re.findall(COMMAND, line)[0].split()
+    rest = shlex.split(re.sub(r"\$\{?\w+\}?", "word", re.split(COMMAND, line)[2]))
     rest = [word.replace("/opt/", f"{place}/opt/") for word in rest if word not in {">", "||"}]
     rest = rest[: rest.index("status=$?")] if "status=$?" in rest else rest
-    for folder in ("statements", "releases/reference/releases", "program", "opt/teekit-verify"):
+    for folder in ("statements", "trusted-keys", "releases/reference/releases", "program", "opt/teekit-verify"):
         (place / folder).mkdir(parents=True, exist_ok=True)
+    (place / "known.jsonl").touch()
     monkeypatch.chdir(place)
     command = commands()[tuple(words)]
     values: dict[str, Any] = command.make_context(words[-1], rest).params
@@ -45,12 +47,12 @@ def parsed(line: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str,
 
 
 def test_systemd_takes_the_service_and_the_timer(tmp_path: Path) -> None:
-    for name in ("auditor.service", "auditor.timer"):
+    for name in ("auditor.service", "auditor.timer", "monitor.service", "monitor.timer"):
         text = (EXAMPLES / name).read_text(encoding="utf-8").replace("User=auditor", "User=root")
         (tmp_path / name).write_text(re.sub(r"(?<==)/(opt|usr/bin)/\S+", "/bin/true", text))
         argv = [require("systemd-analyze"), "verify", "--man=no", str(tmp_path / name)]
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
-        said = [line for line in done.stderr.splitlines() if "auditor" in line]
+        said = [line for line in done.stderr.splitlines() if tmp_path.name in line or name in line]
         assert (done.returncode, said) == (0, []), done.stderr
 
 
@@ -59,6 +61,14 @@ def test_the_services_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     values = parsed(line, tmp_path, monkeypatch)
     assert (values["name"], values["json_output"], values["release"]) == ("alice", True, ())
     assert values["references"] == Path("releases/reference/releases")
+
+
+def test_the_monitors_command_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (line,) = (value for setting, value in unit("monitor.service") if setting == "ExecStart")
+    values = parsed(line, tmp_path, monkeypatch)
+    assert (values["threshold"], values["max_age_days"], values["trusted_keys"]) == (2, 14, Path("trusted-keys"))
+    (line,) = (line for line in FLEET.read_text(encoding="utf-8").splitlines() if line.startswith("23 4 * * * "))
+    assert parsed(line, tmp_path, monkeypatch)["known"] == Path("known.jsonl")
 
 
 @pytest.mark.parametrize("name", ["Name the releases without a statement", "Rebuild and sign"])

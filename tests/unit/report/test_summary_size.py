@@ -20,6 +20,7 @@ from teekit_verify.appraisal.rebuild.verdict import Verdict
 from teekit_verify.core.digest import Algorithm
 from teekit_verify.core.outcome import Outcome
 from teekit_verify.documents import model
+from teekit_verify.evidence.meaning import Meaning, MeaningKind
 from teekit_verify.explanation.tree import Cause, Difference, Explanation, Kind
 from teekit_verify.rebuild.origin import Origin
 from teekit_verify.record.document import RebuildReport, Step, Variation
@@ -51,7 +52,16 @@ def large(
     ]
     wrong = [platform for platform, outcome in zip(platforms, outcomes, strict=True) if outcome is Outcome.MISMATCH]
     causes = [
-        EventDifference(platform, pcr(0), Algorithm.SHA256, 1, "", "", f"cause {number} {name}", meaning=name)
+        EventDifference(
+            platform,
+            pcr(0),
+            Algorithm.SHA256,
+            1,
+            "",
+            "",
+            f"cause {number} {name}",
+            means=Meaning(MeaningKind.SAID, (name,)),
+        )
         for number in range(many)
         for platform in wrong
     ]

@@ -76,6 +76,7 @@ if TYPE_CHECKING:
         predict,
         stub_inputs,
     )
+    from teekit_verify.api.monitoring import Alarm, AlarmKind, alarm_status, monitor
     from teekit_verify.api.providing import environment_lock, examine_host, provision, release_commit, release_subject
     from teekit_verify.api.publishing import (
         PublishedReference,
@@ -93,16 +94,21 @@ if TYPE_CHECKING:
     from teekit_verify.api.replaying import Replayed, replay
     from teekit_verify.api.running import METADATA_PORT, MOST_KETTLES, LocalOptions, Metadata, Ready, run_local
     from teekit_verify.api.stating import (
+        LogCheck,
         WrittenStatement,
+        assemble_statement,
         check_statements,
         count_statements,
         export_bundles,
         export_link,
         export_summary,
         show_statement,
+        show_statements,
         state,
+        state_unsigned,
     )
     from teekit_verify.api.surveying import ReleaseSurvey, survey_releases
+    from teekit_verify.api.vetting import vet_packages
     from teekit_verify.appraisal.facts import Check, Fact, Why
     from teekit_verify.appraisal.guest.appraise import AppraisedGuest, GuestFiles
     from teekit_verify.appraisal.guest.live import LiveGuest
@@ -145,6 +151,7 @@ _PLACES = {
     "teekit_verify.api.inspecting": "FileKind identify inspect",
     "teekit_verify.api.locking": "FetchedPackages check_archive check_lock create_archive diff_locks fetch_image fetch_release prune_archive",
     "teekit_verify.api.measuring": "KernelRequest MeasureRequest Measured MeasuredFirmware given_apps measure predict stub_inputs",
+    "teekit_verify.api.monitoring": "Alarm AlarmKind alarm_status monitor",
     "teekit_verify.api.providing": "environment_lock examine_host provision release_commit release_subject",
     "teekit_verify.api.publishing": "PublishedReference create_reference extend_reference key_is_encrypted load_reference_values load_signing_key sign_reference verify_reference_signature",
     "teekit_verify.api.rebuilderd": "JobRequest rebuild_job write_jobs",
@@ -152,8 +159,9 @@ _PLACES = {
     "teekit_verify.api.releasing": "known_releases releases_folder",
     "teekit_verify.api.replaying": "Replayed replay",
     "teekit_verify.api.running": "METADATA_PORT MOST_KETTLES LocalOptions Metadata Ready run_local",
-    "teekit_verify.api.stating": "WrittenStatement check_statements count_statements export_bundles export_link export_summary show_statement state",
+    "teekit_verify.api.stating": "LogCheck WrittenStatement assemble_statement check_statements count_statements export_bundles export_link export_summary show_statement show_statements state state_unsigned",
     "teekit_verify.api.surveying": "ReleaseSurvey survey_releases",
+    "teekit_verify.api.vetting": "vet_packages",
     "teekit_verify.appraisal.facts": "Check Fact Why",
     "teekit_verify.appraisal.guest.appraise": "AppraisedGuest GuestFiles",
     "teekit_verify.appraisal.guest.live": "LiveGuest",
@@ -194,6 +202,8 @@ __all__ = [
     "MOST_KETTLES",
     "MRTD",
     "NOT_REQUIRED",
+    "Alarm",
+    "AlarmKind",
     "Algorithm",
     "AppraisedGuest",
     "ArtifactAppraisal",
@@ -223,6 +233,7 @@ __all__ = [
     "LiveGuest",
     "LocalOptions",
     "LockedPackage",
+    "LogCheck",
     "LogKind",
     "MachineRequest",
     "MeasureRequest",
@@ -256,10 +267,12 @@ __all__ = [
     "TrustedRoot",
     "Why",
     "WrittenStatement",
+    "alarm_status",
     "appraise_artifact",
     "appraise_claims",
     "appraise_guest",
     "ask_guest",
+    "assemble_statement",
     "audit",
     "audit_status",
     "become_mkosi",
@@ -296,6 +309,7 @@ __all__ = [
     "load_report",
     "load_signing_key",
     "measure",
+    "monitor",
     "parse_policy",
     "pcr",
     "policy",
@@ -312,13 +326,16 @@ __all__ = [
     "rtmr",
     "run_local",
     "show_statement",
+    "show_statements",
     "sign_reference",
     "state",
+    "state_unsigned",
     "stub_inputs",
     "survey_releases",
     "trusted_firmware",
     "verify_quote",
     "verify_reference_signature",
+    "vet_packages",
     "withdrawal_of",
     "write_jobs",
 ]

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from teekit_verify.appraisal.statements import export, statement
+from teekit_verify.appraisal.statements import export, outer, statement
 from teekit_verify.appraisal.statements.across import check_across
-from teekit_verify.appraisal.statements.create import signed_statement, source_commit
+from teekit_verify.appraisal.statements.create import payloads, signed_statement, source_commit
 from teekit_verify.appraisal.statements.export import LINK, PROVENANCE_BUNDLE, SUMMARY
-from teekit_verify.appraisal.statements.repository import SUFFIXES, CheckedRepository
+from teekit_verify.appraisal.statements.logged import SUFFIXES, ProofFile, find_logged, proof_names, submitters
+from teekit_verify.appraisal.statements.repository import CheckedRepository, LogRule
 from teekit_verify.appraisal.statements.shown import read_shown
 from teekit_verify.appraisal.statements.threshold import cast, tally
+from teekit_verify.core import files as core_files
 from teekit_verify.core.digest import digest_file
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import write_whole
 from teekit_verify.documents.codec import read_bounded
 from teekit_verify.record.attestable import load_rebuilt
-from teekit_verify.reference.signing.keys import load_trusted_keys
+from teekit_verify.reference.signing.keys import load_trusted_key, load_trusted_keys
+from teekit_verify.reference.signing.log_policy import MAX_POLICY_BYTES, parse_policy
+from teekit_verify.reference.signing.log_proof import MAX_PROOF_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import date
     from pathlib import Path
 
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from teekit_verify.appraisal.statements.statement import Independence
     from teekit_verify.appraisal.statements.threshold import Tally
     from teekit_verify.reference.signing.keys import SigningKey
+    from teekit_verify.reference.signing.log_policy import LogPolicy
 
 
 _MAX_STATEMENTS = 10_000
@@ -40,6 +45,17 @@ class WrittenStatement:
 
     file: Path
     verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class LogCheck:
+    """Whether statements are in a transparency log (Sigsum). `policy` is the file that names logs and witnesses; `proofs` the folder of the proofs,
+    None for those beside the statements. `required`: what is not logged does not count.
+    """
+
+    policy: Path
+    proofs: Path | None = None
+    required: bool = False
 
 
 def state(
@@ -61,6 +77,33 @@ def state(
     file = folder / f"{name}.intoto.jsonl"
     write_whole(file, data)
     return WrittenStatement(file, rebuilt.verdict)
+
+
+def state_unsigned(
+    report: Path, name: str, folder: Path, *, commit: str | None = None, independence: Independence | None = None
+) -> WrittenStatement:
+    """The same for a key that this program does not have: the payloads, and the bytes to be signed, into `folder`.
+
+    `file` is what a signature of the verdict is over. Raises TeekitError as `state` does.
+    """
+    rebuilt = load_rebuilt(report)
+    files = outer.unsigned(name, payloads(rebuilt, name, source_commit(rebuilt, commit), independence))
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, data in files.items():
+        write_whole(folder / file, data)
+    return WrittenStatement(folder / f"{name}.verdict{outer.TO_BE_SIGNED}", rebuilt.verdict)
+
+
+def assemble_statement(folder: Path, public_key: Path, output: Path) -> WrittenStatement:
+    """Write NAME.intoto.jsonl, of what `state_unsigned` wrote and the signatures that were put beside it.
+
+    `public_key` is a PEM file. Raises TeekitError where a signature is missing or not by this key: then nothing is written.
+    """
+    found, data = outer.assemble(folder, load_trusted_key(public_key))
+    output.mkdir(parents=True, exist_ok=True)
+    file = output / f"{found.predicate.auditor}.intoto.jsonl"
+    write_whole(file, data)
+    return WrittenStatement(file, found.predicate.verdict)
 
 
 def statements_in(places: Sequence[Path]) -> list[Path]:
@@ -95,6 +138,14 @@ def show_statement(file: Path, *, trusted_keys: Path | None = None, on: date | N
     return read_shown(file.name, str(file), read_bounded(file), trusted, on)
 
 
+def show_statements(
+    folder: Path, *, trusted_keys: Path | None = None, on: date | None = None
+) -> tuple[ShownStatement, ...]:
+    """The same for each statement of a folder, by name; at least one. Raises TeekitError, also for one that is no statement."""
+    trusted = None if trusted_keys is None else load_trusted_keys(trusted_keys)
+    return tuple(read_shown(file.name, str(file), read_bounded(file), trusted, on) for file in statements_in([folder]))
+
+
 def export_bundles(file: Path, folder: Path) -> list[Path]:
     """Write the statement's envelopes as Sigstore bundles: NAME.sigstore.json, and of its provenance NAME.provenance.sigstore.json.
 
@@ -123,24 +174,58 @@ def _exported(file: Path, folder: Path, suffix: str, data: bytes) -> Path:
     return target
 
 
-def check_statements(folder: Path, *, earlier: Path | None = None, others: Sequence[Path] = ()) -> CheckedRepository:
+def check_statements(
+    folder: Path,
+    *,
+    earlier: Path | None = None,
+    others: Sequence[Path] = (),
+    log_policy: Path | None = None,
+    require_logged: bool = False,
+) -> CheckedRepository:
     """Whether a repository of statements is in order, and whether its auditors agree. `earlier` is what it was before.
 
-    `others` are repositories in which the same auditors should have said the same. Raises TeekitError for folders or keys that cannot be
+    `others` are repositories in which the same auditors should have said the same. `log_policy` is for the proofs of a log in `folder`; without,
+    its own file `policy` is. `require_logged`: each statement must have a good one. Raises TeekitError for folders, keys or a policy that cannot be
     read. What is wrong with a statement is in the result.
     """
-    return check_across(folder, earlier, others)
+    policy = None if log_policy is None else _log_policy(log_policy)
+    return check_across(folder, earlier, others, LogRule(policy, require_logged))
 
 
 def count_statements(
-    files: Sequence[Path], threshold: int, trusted_keys: Path, on: date, *, artifact: Path | None = None
+    files: Sequence[Path],
+    threshold: int,
+    trusted_keys: Path,
+    on: date,
+    *,
+    artifact: Path | None = None,
+    log: LogCheck | None = None,
 ) -> Tally:
     """How many owners of trusted keys state the same; `status` is HOLDS if these are `threshold` or more.
 
     `files`: also folders, of which each statement is counted. `trusted_keys`: a folder of OWNER.pem. `on`: the day on which keys must not
-    have expired. `artifact`: a file that the statements must be about. Raises TeekitError for files that cannot be read.
+    have expired. `artifact`: a file that the statements must be about. `log`: look for their proofs. Raises TeekitError for files that cannot
+    be read, but for proofs: why one is none is in the result.
     """
     trusted = load_trusted_keys(trusted_keys)
     wanted = (artifact.name, digest_file(artifact)) if artifact else None
-    read = [(str(file), statement.read_file(read_bounded(file), str(file))) for file in statements_in(files)]
-    return tally([cast(file, envelopes, trusted, on) for file, envelopes in read], threshold, wanted)
+    policy = None if log is None else _log_policy(log.policy)
+    votes = []
+    for file in statements_in(files):
+        data = read_bounded(file)
+        vote = cast(str(file), statement.read_file(data, str(file)), trusted, on)
+        if log is not None and policy is not None and vote.statement is not None:
+            keys = submitters((key for key in trusted if not key.expired(on)), vote.owner)
+            vote = replace(vote, log=find_logged(data, _proofs(file, log.proofs or file.parent), keys, policy))
+        votes.append(vote)
+    return tally(votes, threshold, wanted, log_required=log is not None and log.required)
+
+
+def _log_policy(file: Path) -> LogPolicy:
+    return parse_policy(core_files.read_bounded(file, MAX_POLICY_BYTES, "a log policy"), str(file))
+
+
+def _proofs(file: Path, folder: Path) -> Iterator[ProofFile]:
+    for name in proof_names(file.name):
+        if (place := folder / name).is_file() and not place.is_symlink():  # a message has some of what is in it
+            yield ProofFile(str(place), core_files.read_beginning(place, MAX_PROOF_BYTES + 1))

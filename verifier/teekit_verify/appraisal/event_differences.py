@@ -1,11 +1,15 @@
-"""Why two event lists of one register differ: the events that are not the same, and what is behind them."""
+"""Why two event lists of one register differ: the events that are not the same, and what is behind them.
+
+Rules. Events are the same if their digests are, in the bank that is asked about, and in the same order; what extends nothing is left out.
+Non-rules: this explains a mismatch that was decided by the values. It decides only where neither value is known, and then only against.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.facts import EventDifference, EventName
-from teekit_verify.evidence.meaning import explain
+from teekit_verify.evidence.meaning import Meaning, explain
 from teekit_verify.prediction.causes import CauseKind, cause_of
 from teekit_verify.registers.align import Divergence, DivergenceKind, first_divergence
 from teekit_verify.registers.events import EventType
@@ -57,24 +61,24 @@ def event_differences(
     differences, position = [], 1
     for wanted, seen in aligned(expected, found, bank):
         if wanted is None or seen is None or wanted.digest(bank) != seen.digest(bank):
-            meaning = _meaning(bank, position, (wanted, seen), found)
-            differences.append(_difference(platform, bank, position, (wanted, seen), meaning))
+            means = _meaning(bank, position, (wanted, seen), found)
+            differences.append(_difference(platform, bank, position, (wanted, seen), means))
         position += seen is not None
     return tuple(differences)
 
 
-def _meaning(bank: Algorithm, position: int, pair: Pair, found: Sequence[Event]) -> str:
+def _meaning(bank: Algorithm, position: int, pair: Pair, found: Sequence[Event]) -> Meaning | None:
     """What a guest's own log says about the difference; predicted events have no data to say it."""
     wanted, seen = pair
     event = seen or wanted
     if event is None or not any(item.data for item in found):
-        return ""
+        return None
     kind = DivergenceKind.EXTRA if wanted is None else DivergenceKind.MISSING
     kind = kind if wanted is None or seen is None else DivergenceKind.DIFFERENT
     return explain(Divergence(event.register, kind, position, bank, wanted, seen), found)
 
 
-def _difference(platform: str, bank: Algorithm, position: int, pair: Pair, meaning: str) -> EventDifference:
+def _difference(platform: str, bank: Algorithm, position: int, pair: Pair, means: Meaning | None) -> EventDifference:
     wanted, seen = pair
     event = seen or wanted
     assert event is not None  # noqa: S101 - `aligned` gives no empty pairs
@@ -90,7 +94,7 @@ def _difference(platform: str, bank: Algorithm, position: int, pair: Pair, meani
         origin=cause_of(cause),
         wanted=_name(wanted),
         seen=_name(seen),
-        meaning=meaning,
+        means=means,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar, Literal
 from teekit_verify.core.digest import Algorithm  # noqa: TC001 - pydantic reads the annotations
 from teekit_verify.core.marks import ConfigDict, Field
 from teekit_verify.documents import fields  # noqa: TC001
+from teekit_verify.evidence.meaning import Meaning  # noqa: TC001
 from teekit_verify.prediction.causes import Cause, CauseKind
 
 _STRICT = ConfigDict(extra="forbid", strict=True)
@@ -47,6 +48,9 @@ class Why(Enum):
     NO_PCRS_PUBLISHED = "no_pcrs_published"
     NO_PLATFORM_FITS = "no_platform_fits"
     VTPM_NOT_VOUCHED_FOR = "vtpm_not_vouched_for"
+    TPM_NOT_VOUCHED_FOR = "tpm_not_vouched_for"
+    NO_TDX_QUOTE = "no_tdx_quote"
+    TPM_RUNS_OTHERWISE = "tpm_runs_otherwise"
     FIRMWARE_NOT_VOUCHED_FOR = "firmware_not_vouched_for"
     FIRMWARE_NOT_THE_NAMED = "firmware_not_the_named"
     BOOTED_NOT_COMPARED = "booted_not_compared"
@@ -162,7 +166,7 @@ class EventDifference:
 
     `position` counts the events found from 1. `expected` and `found` are digests in hexadecimal, empty on the side
     whose log has ended; `wanted` and `seen` are the events. `cause` is where the bytes come from ("UKI section .cmdline"),
-    `origin` the same as a value, `meaning` what the guest's own log says about it (`evidence.explain`).
+    `origin` the same as a value, `means` what the guest's own log says about it (`evidence.meaning`).
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -176,7 +180,7 @@ class EventDifference:
     origin: Cause = _UNKNOWN
     wanted: EventName | None = None
     seen: EventName | None = None
-    meaning: str = ""
+    means: Meaning | None = None
 
 
 @dataclass(frozen=True, slots=True)

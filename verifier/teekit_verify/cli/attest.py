@@ -14,8 +14,8 @@ from teekit_verify.cli.options.groups import GroupedCommand, grouped
 from teekit_verify.cli.options.shared import DebugOption, JsonOption, say
 from teekit_verify.cli.options.signing import (
     IndependenceOptions,
-    KeyOption,
     OnOption,
+    OptionalKeyOption,
     PassphraseOption,
     TrustedKeysOption,
     day,
@@ -37,13 +37,17 @@ def create(
     report: Annotated[
         Path, typer.Argument(metavar="REPORT", help="The report folder of your rebuild.", exists=True, file_okay=False)
     ],
-    key: KeyOption,
     name: Annotated[str, typer.Option(metavar="NAME", help="Your name as an auditor: letters, digits, '-' and '_'.")],
+    key: OptionalKeyOption = None,
     output: Annotated[Path, typer.Option(metavar="DIR", help="The folder for NAME.intoto.jsonl.")] = Path(),
     commit: Annotated[
         str | None,
         typer.Option(metavar="COMMIT", help="The source commit. [default: what the reference says, if there is one]"),
     ] = None,
+    statement_only: Annotated[
+        bool,
+        typer.Option("--statement-only", help="Write what is to be signed, for a key in hardware: then `attest sign`."),
+    ] = False,
     passphrase_file: PassphraseOption = None,
     debug: DebugOption = False,
 ) -> ExitStatus:
@@ -54,9 +58,43 @@ def create(
     """
     from teekit_verify import api
 
+    if (key is None) != statement_only:
+        raise typer.BadParameter("name --key FILE, or --statement-only to sign by other means")
+    if key is None:
+        waiting = api.state_unsigned(report, name, output, commit=commit, independence=independence.said())
+        say(f"wrote {output}: sign {waiting.file.name} and the .tbs beside it, then run `attest sign`")
+        return ExitStatus.HOLDS
     private = signing_key(key, passphrase_file)
     stated = api.state(report, private, name, output, commit=commit, independence=independence.said())
     say(f"wrote {stated.file}: {stated.verdict.value}, signed by key {private.id}")
+    return ExitStatus.HOLDS
+
+
+@attest.command("sign", cls=GroupedCommand)
+def sign(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR",
+            help="What `attest create --statement-only` wrote, with signatures.",
+            exists=True,
+            file_okay=False,
+        ),
+    ],
+    public_key: Annotated[
+        Path, typer.Option(metavar="FILE", help="The public half of the key that signed: a PEM file.", dir_okay=False)
+    ],
+    output: Annotated[Path, typer.Option(metavar="DIR", help="The folder for NAME.intoto.jsonl.")] = Path(),
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Put together a statement that was signed elsewhere.
+
+    Beside each NAME.PART.tbs stands its signature, NAME.PART.sig, or a DSSE envelope, NAME.PART.dsse.json. docs/statements.md
+    """
+    from teekit_verify import api
+
+    stated = api.assemble_statement(folder, public_key, output)
+    say(f"wrote {stated.file}: {stated.verdict.value}")
     return ExitStatus.HOLDS
 
 
@@ -71,6 +109,28 @@ def verify(
         Path | None,
         typer.Option(metavar="FILE", help="A file that the statements must be about.", exists=True, dir_okay=False),
     ] = None,
+    log_policy: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Look the statements up in a transparency log: the Sigsum policy you trust, its logs and witnesses.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    proofs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="The folder of the proofs, FILE.sigsum-proof. [default: beside the statements]",
+            show_default=False,
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+    require_logged: Annotated[
+        bool, typer.Option("--require-logged", help="What is in no log does not count; needs --log-policy.")
+    ] = False,
     on: OnOption = None,
     html: HtmlOption = None,
     json_output: JsonOption = False,
@@ -79,13 +139,17 @@ def verify(
     """Count the auditors who state the same.
 
     The same is: equal artifacts, source commit and inputs. Each owner of keys has one vote.
+    Logged is a statement that a key of its auditor's submitted to a log of the policy, seen by enough of its witnesses.
 
     Exit status: 0 the threshold is reached, 1 it is not, 2 a statement could not be read.
     """
     from teekit_verify import api
     from teekit_verify.report import attest_report, layout
 
-    result = api.count_statements(files, threshold, trusted_keys, day(on), artifact=artifact)
+    if log_policy is None and (require_logged or proofs is not None):
+        raise typer.BadParameter("--require-logged and --proofs need --log-policy FILE")
+    log = None if log_policy is None else api.LogCheck(log_policy, proofs, require_logged)
+    result = api.count_statements(files, threshold, trusted_keys, day(on), artifact=artifact, log=log)
     if json_output:
         typer.echo(attest_report.render(result).decode(), nl=False)
     else:
@@ -96,7 +160,9 @@ def verify(
 
 @attest.command("show", cls=GroupedCommand)
 def show(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A statement, also in a Sigstore bundle.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A statement, also in a Sigstore bundle, or a folder of them.")
+    ],
     trusted_keys: Annotated[
         Path | None,
         typer.Option("--trusted-keys", metavar="DIR", help="Also check its signature: a folder of OWNER.pem."),
@@ -112,6 +178,13 @@ def show(
     from teekit_verify import api
     from teekit_verify.report import layout, statement_report
 
+    if file.is_dir():
+        found = api.show_statements(file, trusted_keys=trusted_keys, on=day(on))
+        if json_output:
+            typer.echo(statement_report.render_all(file, found).decode(), nl=False)
+        else:
+            statement_report.show_all(found, layout.console(sys.stdout))
+        return max(shown.status for shown in found)
     shown = api.show_statement(file, trusted_keys=trusted_keys, on=day(on))
     if json_output:
         typer.echo(statement_report.render(shown).decode(), nl=False)

@@ -41,6 +41,19 @@ def check_repository(
             show_default=False,
         ),
     ] = None,
+    log_policy: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The Sigsum policy for the proofs in it. [default: its own file policy, if there is one]",
+            show_default=False,
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    require_logged: Annotated[
+        bool, typer.Option("--require-logged", help="Each statement must have a good proof beside it.")
+    ] = False,
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
@@ -53,7 +66,9 @@ def check_repository(
     from teekit_verify import api
     from teekit_verify.report import layout, repository_report
 
-    checked = api.check_statements(directory, earlier=earlier, others=other or ())
+    checked = api.check_statements(
+        directory, earlier=earlier, others=other or (), log_policy=log_policy, require_logged=require_logged
+    )
     if json_output:
         typer.echo(repository_report.render(checked).decode(), nl=False)
     else:

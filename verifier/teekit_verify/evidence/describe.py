@@ -49,8 +49,16 @@ def _size(data: bytes) -> str:
     return f"{len(data)} bytes"
 
 
-def _text(data: bytes) -> str:
-    """ASCII or UTF-16LE text up to its first NUL; what is neither, by its size.
+def text_of(data: bytes) -> str | None:
+    """ASCII or UTF-16LE text up to its first NUL; None for what is neither, or no text that can be shown."""
+    try:
+        return _readable(data)
+    except UnicodeDecodeError:
+        return None
+
+
+def _readable(data: bytes) -> str | None:
+    """Raises UnicodeDecodeError.
 
     GRUB logs more bytes than its text has (grub-core/commands/efi/tpm.c, grub_cc_log_event): what follows is not its own.
     """
@@ -58,7 +66,12 @@ def _text(data: bytes) -> str:
     wide = len(head) >= 2 and len(head) % 2 == 0 and not any(head[1::2])  # noqa: PLR2004 - one UTF-16 unit
     text = head.decode("utf-16-le").split("\0")[0] if wide else head.split(b"\0")[0].decode("ascii")
     readable = text and all(character.isprintable() or character in "\t\n\r" for character in text)
-    return f'"{text}"' if readable else _size(data)
+    return text if readable else None
+
+
+def _text(data: bytes) -> str:
+    text = _readable(data)
+    return _size(data) if text is None else f'"{text}"'
 
 
 def _separator(data: bytes) -> str:

@@ -14,16 +14,16 @@ from teekit_verify.evidence.devicepath import device_path_text
 if TYPE_CHECKING:
     from teekit_verify.registers.events import Event
 
-_NAME = re.compile(r"\b(Boot[0-9A-F]{4}|BootOrder|SecureBoot|PK|KEK|dbx|dbt|db|SbatLevel|MokList\w*)\b")
+_BOOT_OPTION = re.compile("Boot[0-9A-F]{4}")
 _SHOWN_CHARACTERS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A variable's name, and its content if the event has it (predicted events may have neither data nor content)."""
+    """A variable's name, safe for a terminal, and its content."""
 
     name: str
-    content: bytes | None
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class LoadOption:
 
 
 def variable_of(event: Event) -> Variable | None:
-    """From the event's data (PFP 1.05, 10.2.6), else the name from its description; None for what is no variable."""
+    """From the event's data (PFP 1.06, 10.2.6); None for what is no variable, and where a prediction has no data."""
     try:
         reader = Reader(memoryview(event.data), "variable event")
         reader.take(16, "GUID")
@@ -43,8 +43,12 @@ def variable_of(event: Event) -> Variable | None:
         name = bytes(reader.take(characters * 2, "name")).decode("utf-16-le")
         return Variable(printable(name)[:_SHOWN_CHARACTERS], bytes(reader.take(size, "data")))
     except (MalformedInputError, UnicodeError):
-        match = _NAME.search(event.description)
-        return Variable(match.group(1), None) if match else None
+        return None
+
+
+def is_boot_option(variable: Variable) -> bool:
+    """Boot0000 to BootFFFF (UEFI 2.10, 3.3)."""
+    return _BOOT_OPTION.fullmatch(variable.name) is not None
 
 
 def load_option(content: bytes) -> LoadOption | None:

@@ -9,7 +9,7 @@ from enum import Enum, IntEnum
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.checklist import Checklist, Conclusion
-from teekit_verify.appraisal.facts import Check, EventName
+from teekit_verify.appraisal.facts import Check, EventDifference, EventName
 from teekit_verify.core.digest import Digest
 from teekit_verify.documents import codec
 from teekit_verify.documents.model import Inputs, Measurements, Reference
@@ -17,6 +17,7 @@ from teekit_verify.record.schema_names import COMPARISON_SCHEMA, INSPECTION_SCHE
 from teekit_verify.registers.events import event_type_name
 from teekit_verify.registers.registers import Register
 from teekit_verify.wording.checks import detail_of, name_of, reason_lines
+from teekit_verify.wording.meanings import meaning_words
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -87,6 +88,8 @@ def plain(value: object) -> object:
             return {"description": plain(description), "type": event_type_name(number)}
         case Check():
             return _check(value)
+        case EventDifference():
+            return {**_fields(value), "meaning": meaning_words(value.means)}
         case Conclusion(status=status, reasons=reasons):
             return {"status": int(status), "reasons": list(reason_lines(reasons))}
         case _ if _is_bank_check(value):

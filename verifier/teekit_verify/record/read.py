@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.documents import codec
+from teekit_verify.evidence.meaning import MeaningKind
 from teekit_verify.record.document import RebuildReport
 from teekit_verify.record.read_v1 import upgraded
 from teekit_verify.record.schema_names import REBUILD_SCHEMA, REBUILD_SCHEMA_V1
@@ -48,7 +49,7 @@ def is_v1(data: bytes, where: str) -> bool:
 
 
 def _without_words(fields: dict[str, Any]) -> None:
-    """`name` and `detail` of checks repeat their values for people: whatever they say, the values are read."""
+    """`name` and `detail` of checks, `meaning` of differences repeat their values for people: whatever they say, the values are read."""
     checklist = fields.get("checklist")
     if not isinstance(checklist, dict):
         return
@@ -57,3 +58,14 @@ def _without_words(fields: dict[str, Any]) -> None:
             if isinstance(check, dict):
                 check.pop("name", None)
                 check.pop("detail", None)
+                reason = check.get("reason")
+                _with_means(reason.get("difference") if isinstance(reason, dict) else None)
+    differences = checklist.get("differences")
+    for difference in differences if isinstance(differences, list) else ():
+        _with_means(difference)
+
+
+def _with_means(difference: object) -> None:
+    """Reports were written whose differences have their meaning as a sentence only: it is kept as one."""
+    if isinstance(difference, dict) and (words := difference.pop("meaning", None)) and "means" not in difference:
+        difference["means"] = {"kind": MeaningKind.SAID.value, "names": [words]}

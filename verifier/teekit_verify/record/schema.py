@@ -28,6 +28,7 @@ def report_schema() -> dict[str, Any]:
         kind.pop("description", None)  # those are for readers of the code
     words = {name: {"type": "string"} for name in ("name", "detail")}
     schema["$defs"]["Check"]["properties"] = words | schema["$defs"]["Check"]["properties"]
+    schema["$defs"]["EventDifference"]["properties"]["meaning"] = {"default": "", "type": "string"}
     return schema
 
 

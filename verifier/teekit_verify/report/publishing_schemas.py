@@ -10,9 +10,14 @@ from typing import Annotated
 
 from pydantic import Field
 
+from teekit_verify.appraisal.statements.contradiction import OwnContradiction  # noqa: TC001
 from teekit_verify.appraisal.statements.repository import CheckedRepository
+from teekit_verify.appraisal.statements.threshold import Objection  # noqa: TC001
+from teekit_verify.appraisal.statements.watched import Alarm
 from teekit_verify.reference.signing.dsse import Standing  # noqa: TC001
+from teekit_verify.reference.signing.log import LogFinding  # noqa: TC001
 from teekit_verify.report import (
+    alarm_report,
     attest_report,
     audit_report,
     reference_report,
@@ -73,6 +78,8 @@ class _Statement:
     counted: bool
     cells: tuple[str, ...]
     detail: str
+    objection: Standing | Objection | None
+    log: LogFinding | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +91,18 @@ class _Threshold:
     commit: str | None
     inputs_sha256: Sha256 | None
     statements: tuple[_Statement, ...]
+    contradictions: tuple[OwnContradiction, ...]
+    log_required: bool
 
 
 WITH_HEADING: dict[str, tuple[type, str]] = {
+    "alarm-v1": (Alarm, alarm_report.SCHEMA),
     "audited-v1": (audit_report.Report, audit_report.SCHEMA),
     "reference-list-v1": (_ReferenceList, reference_report.LIST_SCHEMA),
     "release-list-v1": (release_report.Report, release_report.SCHEMA),
     "signature-check-v1": (_SignatureCheck, signature_report.SCHEMA),
     "statement-v1": (statement_report.Report, statement_report.SCHEMA),
+    "statements-v1": (statement_report.Reports, statement_report.ALL_SCHEMA),
     "statements-check-v1": (CheckedRepository, repository_report.SCHEMA),
     "threshold-v1": (_Threshold, attest_report.SCHEMA),
 }

@@ -14,6 +14,7 @@ from teekit_verify.report import boot_report
 from teekit_verify.report.inspect.evidence import NOT_VERIFIED
 from teekit_verify.report.layout import STATUS_STYLES, STYLES, show_line, show_lines, show_table, styled
 from teekit_verify.wording.checks import detail_of
+from teekit_verify.wording.meanings import differences_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +91,7 @@ def _show_comparison(comparison: LogComparison, heading: str, words: dict[ExitSt
     )
     out.print()
     show_line(out, styled(words[comparison.status], STATUS_STYLES[comparison.status]))
-    show_lines(comparison.differences, out)
+    show_lines(differences_words(comparison.differences), out)
 
 
 def _register(check: Check) -> str:
@@ -110,4 +111,4 @@ def _rendered(compared: Comparisons) -> dict[str, object]:
 
 
 def _fields(comparison: LogComparison) -> dict[str, object]:
-    return {"checks": plain(comparison.checks), "differences": list(comparison.differences)}
+    return {"checks": plain(comparison.checks), "differences": list(differences_words(comparison.differences))}

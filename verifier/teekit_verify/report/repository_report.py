@@ -8,14 +8,15 @@ from teekit_verify.appraisal.statements.repository import Conflict, Fault
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.record.json_report import render as render_json
 from teekit_verify.report.layout import STATUS_STYLES, show_line, show_table, styled
+from teekit_verify.wording import logs
 
 if TYPE_CHECKING:
-    from teekit_verify.appraisal.statements.repository import CheckedRepository, Contradiction
+    from teekit_verify.appraisal.statements.repository import CheckedRepository, Contradiction, FaultyFile
     from teekit_verify.report.console import Console
 
 SCHEMA = "teekit-verify/statements-check/v1"
 
-_FAULTS = {
+FAULTS = {
     Fault.UNKNOWN_FILE: "has no place here: statements are RELEASE/AUDITOR.intoto.jsonl or .sigstore.json, keys are keys/AUDITOR.pem",
     Fault.LINK: "is a link",
     Fault.UNREADABLE: "is no statement",
@@ -27,6 +28,8 @@ _FAULTS = {
     Fault.CHANGED: "was changed",
     Fault.REMOVED: "was removed",
     Fault.KEY_ADDED: "is another key of an auditor who has one already: ask them, by another way, whether it is theirs",
+    Fault.BAD_PROOF: "is no good proof of a statement beside it",
+    Fault.NOT_LOGGED: "is in no log",
 }
 
 
@@ -59,22 +62,34 @@ def _answer(checked: CheckedRepository) -> str:
 
 def show(checked: CheckedRepository, out: Console) -> None:
     rows = [
-        (styled(item.release), styled(item.auditor), styled(item.verdict.value), styled(item.file))
+        (
+            styled(item.release),
+            styled(item.auditor),
+            styled(item.verdict.value),
+            *([] if item.logged is None else [styled("yes" if item.logged else "no")]),
+            styled(item.file),
+        )
         for item in checked.statements
     ]
     if rows:
-        show_table(out, ("release", "auditor", "verdict", "file"), rows)
+        logged = () if checked.statements[0].logged is None else ("logged",)
+        show_table(out, ("release", "auditor", "verdict", *logged, "file"), rows)
     for item in checked.faults:
-        detail = f" ({item.detail})" if item.detail else ""
         place = f"{item.elsewhere}: " if item.elsewhere else ""
-        show_line(out, styled(f"{place}{item.file}: {_FAULTS[item.fault]}{detail}", "bold red"))
+        show_line(out, styled(f"{place}{item.file}: {FAULTS[item.fault]}{_detail(item)}", "bold red"))
     for conflict in checked.contradictions:
         show_line(out, styled(in_words(conflict), "bold red"))
     if checked.proofs_not_checked:
-        show_line(out, styled(f"{checked.proofs_not_checked} proofs of a log: not checked", "yellow"))
+        show_line(out, styled(f"{checked.proofs_not_checked} proofs of a log: not checked without a policy", "yellow"))
     if not checked.against_earlier:
         show_line(out, styled("not checked without --earlier: whether something was changed or removed", "yellow"))
     show_line(out, styled(_answer(checked), STATUS_STYLES[checked.status]), styled(f": {checked.folder}"))
+
+
+def _detail(item: FaultyFile) -> str:
+    said = [logs.WHY[item.log]] if item.log else []
+    said += [item.detail] if item.detail else []
+    return f" ({': '.join(said)})" if said else ""
 
 
 def render(checked: CheckedRepository) -> bytes:

@@ -40,6 +40,7 @@ from teekit_verify.appraisal.facts import (
 from teekit_verify.appraisal.rebuild.verdict import Drift, DriftFrom, FromTodaysPackages, Lack
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.registers.events import event_type_name
+from teekit_verify.wording.meanings import meaning_words
 from teekit_verify.wording.tables import ARTIFACTS, FACTS, GIVEN, PARTINGS, REQUESTED, WHY
 
 if TYPE_CHECKING:
@@ -182,7 +183,8 @@ def _as_requested(requested: Requested, check: Check) -> str:
 
 def difference_words(difference: EventDifference, *, look_at: bool = True) -> str:
     """`event 2: section .cmdline (EV_IPL): expected 6293..., found 4b9c...; look at: UKI section .cmdline`."""
-    meaning = f" - {difference.meaning}" if difference.meaning else ""
+    words = meaning_words(difference.means)
+    meaning = f" - {words}" if words else ""
     cause = f"; look at: {difference.cause}" if difference.cause and look_at else ""
     return f"event {difference.position}: {_events(difference)}{meaning}{cause}"
 

@@ -8,6 +8,7 @@ from teekit_verify.appraisal.statements.threshold import Objection, Off, Row, Sh
 from teekit_verify.reference.signing.dsse import Standing
 
 if TYPE_CHECKING:
+    from teekit_verify.appraisal.statements.contradiction import OwnContradiction
     from teekit_verify.appraisal.statements.threshold import NotCounted
 
 _MAX_REASONS = 3
@@ -37,10 +38,18 @@ def _not_counted(reason: NotCounted, row: Row) -> str:
         case Objection.MISMATCH:
             reasons = () if row.statement is None else row.statement.predicate.reasons
             return "the auditor's build is not what was published: " + "; ".join(reasons[:_MAX_REASONS])
+        case Objection.NOT_LOGGED:
+            return "is in no log, which was required"
         case Off.SUBJECT:
             return "not about the artifact that was asked for"
         case parts:
             return "other " + ", ".join(part.value for part in parts)
+
+
+def contradiction_words(item: OwnContradiction) -> str:
+    """Who signed what cannot both be true, and where."""
+    about = f" about {item.release}" if item.release else ""
+    return f"CONTRADICTION: {item.auditor} signed different statements{about}: {', '.join(item.files)}"
 
 
 def shortfall_words(tally: Tally) -> str:

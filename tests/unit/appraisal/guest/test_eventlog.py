@@ -15,6 +15,7 @@ from teekit_verify.evidence.quote import Quote, read_quote
 from teekit_verify.registers.events import Event, EventType
 from teekit_verify.registers.registers import rtmr
 from teekit_verify.wording.checks import detail_of, name_of
+from teekit_verify.wording.meanings import differences_words
 
 COS = read_log(build.ASSETS / "gcp-cos113-ccel-data.bin")
 COS_QUOTE = read_quote(build.ASSETS / "gcp-cos113-quote.bin")
@@ -75,13 +76,19 @@ def test_equal_logs() -> None:
 def test_where_two_boots_part() -> None:
     comparison = compare_logs(COS, DSTACK)
     assert comparison.status is ExitStatus.DOES_NOT_HOLD
-    assert comparison.differences[0].startswith("RTMR0 event 1: digest differs for EV_EFI_HANDOFF_TABLES2")
-    assert comparison.differences[0].endswith(
+    assert differences_words(comparison.differences)[0].startswith(
+        "RTMR0 event 1: digest differs for EV_EFI_HANDOFF_TABLES2"
+    )
+    assert differences_words(comparison.differences)[0].endswith(
         " - the TD HOB differs: another memory size, or firmware with other sections"
     )
-    assert comparison.differences[3].startswith("RTMR3 event 1: extra event 0x08000001 'runtime event system-preparing")
+    assert differences_words(comparison.differences)[3].startswith(
+        "RTMR3 event 1: extra event 0x08000001 'runtime event system-preparing"
+    )
     unknown = compare_logs(COS, dataclasses.replace(COS, events=(*COS.events, OTHER)))
-    assert unknown.differences == ("RTMR3 event 1: extra event 0x00000077 'other', which was not predicted",)
+    assert differences_words(unknown.differences) == (
+        "RTMR3 event 1: extra event 0x00000077 'other', which was not predicted",
+    )
 
 
 def test_pcr_0_started_from_another_locality() -> None:

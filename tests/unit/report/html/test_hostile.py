@@ -16,6 +16,7 @@ from teekit_verify.appraisal.checklist import Checklist
 from teekit_verify.core.digest import Algorithm
 from teekit_verify.core.outcome import Outcome
 from teekit_verify.documents import model
+from teekit_verify.evidence.meaning import Meaning, MeaningKind
 from teekit_verify.inspection.host_inputs import HostInput, UnmeasuredInput
 from teekit_verify.prediction.causes import Cause, CauseKind
 from teekit_verify.rebuild.origin import Origin
@@ -90,7 +91,17 @@ def every_kind_of_check() -> tuple[facts.Check, ...]:
     subject = facts.RegisterCheck("rover", pcr(4), Algorithm.SHA256)
     event, origin = facts.EventName("an event", 0xD), Cause(CauseKind.OTHER, ("cause",))
     difference = facts.EventDifference(
-        "rover", pcr(4), Algorithm.SHA256, 1, "", "", "cause", origin, event, event, "meaning"
+        "rover",
+        pcr(4),
+        Algorithm.SHA256,
+        1,
+        "",
+        "",
+        "cause",
+        origin,
+        event,
+        event,
+        Meaning(MeaningKind.SAID, ("meaning",)),
     )
     reasons: tuple[facts.Reason, ...] = (
         facts.Because(facts.Why.NOT_MEASURED),

@@ -1,4 +1,10 @@
-"""Compares what an event log replays to with the registers of a quote, and with another log."""
+"""Compares what an event log replays to with the registers of a quote, and with another log.
+
+Rules. A log holds for a quote if each register that the quote has is what the log replays to, or what nothing was extended into. A register
+that a log of this kind does not have (run time in a log of the boot, or the other way round) is not checked: no yes. Two logs are
+the same if every register is, in every bank that both have.
+Non-rules: whether the quote is signed (`quote` says), and what the texts of the events are (`log_texts`).
+"""
 
 from __future__ import annotations
 
@@ -18,8 +24,8 @@ from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.evidence.eventlog import LogKind
-from teekit_verify.evidence.meaning import explain
-from teekit_verify.registers.align import first_divergence
+from teekit_verify.evidence.meaning import Meaning, explain
+from teekit_verify.registers.align import Divergence, first_divergence
 from teekit_verify.registers.events import EventType
 from teekit_verify.registers.registers import RTMR_COUNT, rtmr
 from teekit_verify.registers.replay import replay
@@ -36,11 +42,19 @@ _RTMRS = tuple(rtmr(index) for index in range(RTMR_COUNT))
 
 
 @dataclass(frozen=True, slots=True)
+class LogDifference:
+    """Where two logs part first in a register, and what that means, if it is understood."""
+
+    divergence: Divergence
+    means: Meaning | None
+
+
+@dataclass(frozen=True, slots=True)
 class LogComparison:
-    """One check for each register, and for those that differ what differs first, in words."""
+    """One check for each register, and for those that differ what differs first."""
 
     checks: tuple[Check, ...]
-    differences: tuple[str, ...] = ()
+    differences: tuple[LogDifference, ...] = ()
 
     @property
     def status(self) -> ExitStatus:
@@ -122,13 +136,13 @@ def compare_logs(predicted: EventLog, observed: EventLog) -> LogComparison:
     if not registers:
         raise TeekitError("neither event log extends a register: there is nothing to compare")
     checks: list[Check] = []
-    words: list[str] = []
+    differences: list[LogDifference] = []
     for register in registers:
         for bank in banks:
             check, difference = _compare(predicted.events, observed.events, register, bank)
             checks.append(check)
-            words += [difference] if difference and difference not in words else []
-    return LogComparison(tuple(checks), tuple(words))
+            differences += [] if difference is None else [difference]
+    return LogComparison(tuple(checks), tuple(differences))
 
 
 def _extended(events: Sequence[Event]) -> set[Register]:
@@ -137,16 +151,14 @@ def _extended(events: Sequence[Event]) -> set[Register]:
 
 def _compare(
     predicted: Sequence[Event], observed: Sequence[Event], register: Register, bank: Algorithm
-) -> tuple[Check, str]:
+) -> tuple[Check, LogDifference | None]:
     expected, found = (replay(events, bank).get(register, Digest.zero(bank)).hex for events in (predicted, observed))
     subject = _subject(register, bank)
     divergence = first_divergence(predicted, observed, register, bank)
     if divergence is None:
         if expected == found:
-            return Check(subject, Outcome.MATCH, expected, found), ""
-        return Check(subject, Outcome.MISMATCH, expected, found, Because(Why.OTHER_START)), ""
-    meaning = explain(divergence, observed)
-    place = divergence.in_words()
+            return Check(subject, Outcome.MATCH, expected, found), None
+        return Check(subject, Outcome.MISMATCH, expected, found, Because(Why.OTHER_START)), None
     part = LogsPart(DivergenceKindName[divergence.kind.name], divergence.position)
     check = Check(subject, Outcome.MISMATCH, expected, found, part)
-    return check, f"{place} - {meaning}" if meaning else place
+    return check, LogDifference(divergence, explain(divergence, observed))

@@ -10,15 +10,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.rebuild.verdict import Verdict
+from teekit_verify.appraisal.statements.contradiction import Claim
 from teekit_verify.appraisal.statements.repository import (
     CheckedRepository,
     Conflict,
     Contradiction,
+    LogRule,
     Reading,
     checked,
     read_repository,
 )
-from teekit_verify.appraisal.statements.threshold import Claim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,13 +28,15 @@ if TYPE_CHECKING:
 Said = set[tuple[Claim, Verdict]]
 
 
-def check_across(folder: Path, earlier: Path | None, others: Sequence[Path]) -> CheckedRepository:
+def check_across(
+    folder: Path, earlier: Path | None, others: Sequence[Path], log: LogRule | None = None
+) -> CheckedRepository:
     """`check_repository`, and what contradicts between it and each of `others`; what is not in order there is told too.
 
     Raises TeekitError for a repository that cannot be read.
     """
     here = read_repository(folder)
-    found = checked(folder, here, earlier)
+    found = checked(folder, here, earlier, log)
     faults, contradictions = list(found.faults), list(found.contradictions)
     for other in others:
         there = read_repository(other)

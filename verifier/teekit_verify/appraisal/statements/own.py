@@ -7,9 +7,10 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.rebuild.verdict import Verdict
-from teekit_verify.appraisal.statements.repository import ANY_DAY, AUDITOR, KEYS, RELEASE, SUFFIXES
+from teekit_verify.appraisal.statements.contradiction import Claim
+from teekit_verify.appraisal.statements.logged import SUFFIXES
+from teekit_verify.appraisal.statements.repository import ANY_DAY, AUDITOR, KEYS, RELEASE
 from teekit_verify.appraisal.statements.shown import read_shown
-from teekit_verify.appraisal.statements.threshold import Claim
 from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.core.files import require_no_link, write_whole
 from teekit_verify.core.outcome import ExitStatus

@@ -2,37 +2,45 @@
 
 In order is not in agreement: a MISMATCH is in order, and must be publishable. Keys in it show that a file is its auditor's, and are
 nobody's trust: who counts statements pins keys of their own.
+
+Rules. A statement is in order if its auditor's key signed it, and its folder, file name and content say the same. What an earlier
+state of the repository had must still be there, byte for byte. Nothing but what has a place here may be added, no link is followed.
+Non-rules: contradictions are shown, and refuse no change; proofs of a transparency log are counted, and not checked.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.rebuild.verdict import Verdict
-from teekit_verify.appraisal.statements.export import BUNDLE, PROVENANCE_BUNDLE
+from teekit_verify.appraisal.statements.contradiction import Claim
+from teekit_verify.appraisal.statements.export import PROVENANCE_BUNDLE
+from teekit_verify.appraisal.statements.logged import PROOF, SUFFIXES
+from teekit_verify.appraisal.statements.repository_proofs import CheckedProofs, check_proofs
 from teekit_verify.appraisal.statements.shown import ShownStatement, read_shown
-from teekit_verify.appraisal.statements.threshold import Claim
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import read_bounded, walk
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.documents import codec
 from teekit_verify.reference.signing.dsse import Standing
 from teekit_verify.reference.signing.keys import load_trusted_keys
+from teekit_verify.reference.signing.log import LogStanding
+from teekit_verify.reference.signing.log_policy import MAX_POLICY_BYTES, parse_policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from teekit_verify.reference.signing.keys import TrustedKey
+    from teekit_verify.reference.signing.log import LogFinding
+    from teekit_verify.reference.signing.log_policy import LogPolicy
 
-SUFFIXES = (".intoto.jsonl", BUNDLE)
-"""Of statements. What ends in PROVENANCE_BUNDLE has no vote, and no place in a repository."""
-KEYS, PROOF = "keys", ".sigsum-proof"
+KEYS, POLICY = "keys", "policy"
 _MAX_FILES = 100_000
 RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,200}")
 AUDITOR = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -56,6 +64,8 @@ class Fault(Enum):
     CHANGED = "changed"
     REMOVED = "removed"
     KEY_ADDED = "key_added"
+    BAD_PROOF = "bad_proof"
+    NOT_LOGGED = "not_logged"
 
 
 class Conflict(Enum):
@@ -69,12 +79,16 @@ class Conflict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FaultyFile:
-    """`file` is its path in the repository; `detail` what the reader said, else empty. `elsewhere` names another repository that it is in."""
+    """`file` is its path in the repository; `detail` what the reader said, else empty. `elsewhere` names another repository that it is in.
+
+    `log` is for BAD_PROOF and NOT_LOGGED: why.
+    """
 
     file: str
     fault: Fault
     detail: str = ""
     elsewhere: str = ""
+    log: LogStanding | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +105,22 @@ class Contradiction:
 
 @dataclass(frozen=True, slots=True)
 class FiledStatement:
-    """A statement in order. `compared` is whether it was compared with the release; one of an UNREFERENCED rebuild was not."""
+    """A statement in order. `compared` is whether it was compared with the release; one of an UNREFERENCED rebuild was not.
+
+    `logged` is whether its proof is good, null where there is no policy to tell.
+    """
 
     file: str
     release: str
     auditor: str
     verdict: Verdict
     compared: bool
+    logged: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedRepository:
-    """`proofs_not_checked`: proofs of a transparency log, which nobody here reads. `against_earlier`: whether there was a state to hold it to.
+    """`proofs_not_checked`: proofs of a transparency log without a policy to check them by. `against_earlier`: whether there was a state to hold it to.
 
     `others`: the repositories that it was held against.
     """
@@ -146,27 +164,72 @@ def read_repository(folder: Path) -> Reading:
     return Reading(tuple(files), keys, read, faults)
 
 
-def check_repository(folder: Path, earlier: Path | None = None) -> CheckedRepository:
-    """`earlier` is a checkout of what the repository was before: no statement and no key of it may be changed or removed.
+@dataclass(frozen=True, slots=True)
+class LogRule:
+    """`policy` is for proofs of a log, None for the repository's own. `required`: each statement must have a good one."""
 
-    Raises TeekitError as `read_repository` does.
+    policy: LogPolicy | None = None
+    required: bool = False
+
+
+def check_repository(folder: Path, earlier: Path | None = None, log: LogRule | None = None) -> CheckedRepository:
+    """`earlier` is a checkout of what the repository was before: no statement, key, proof or policy of it may be changed or removed.
+
+    Raises TeekitError as `read_repository` does, for a policy that cannot be read, and where one is required and there is none.
     """
-    return checked(folder, read_repository(folder), earlier)
+    return checked(folder, read_repository(folder), earlier, log)
 
 
-def checked(folder: Path, reading: Reading, earlier: Path | None) -> CheckedRepository:
+def checked(folder: Path, reading: Reading, earlier: Path | None, log: LogRule | None = None) -> CheckedRepository:
     """The same for a repository that was read already."""
+    rule = log or LogRule()
     faults = list(reading.faults)
     if earlier is not None and reading.files:
         faults += _touched(folder, reading.files, earlier)
+    policy = rule.policy or _own_policy(folder, reading.files)
+    if rule.required and policy is None:
+        raise TeekitError(f"{folder}: has no policy that says what is logged", hint="Name one with --log-policy.")
+    proofs = CheckedProofs({}, {}) if policy is None else _proofs(folder, reading, policy)
+    faults += [_bad_proof(file, finding) for file, finding in proofs.bad.items()]
+    faults += _not_logged(proofs.of_statements) if rule.required else ()
     return CheckedRepository(
         str(folder),
-        tuple(filed for filed, _ in reading.statements),
+        tuple(replace(filed, logged=_good(proofs.of_statements.get(filed.file))) for filed, _ in reading.statements),
         tuple(sorted(faults, key=lambda item: (item.file, item.fault.value))),
         tuple(_contradictions(reading.statements)),
-        sum(file.endswith(PROOF) for file in reading.files),
+        0 if policy is not None else sum(file.endswith(PROOF) for file in reading.files),
         earlier is not None,
     )
+
+
+def _own_policy(folder: Path, files: Sequence[str]) -> LogPolicy | None:
+    """Raises TeekitError for one that cannot be read. A link is none, and a fault."""
+    place = folder / POLICY
+    if POLICY not in files or place.is_symlink():
+        return None
+    return parse_policy(read_bounded(place, MAX_POLICY_BYTES, "a log policy"), str(place))
+
+
+def _proofs(folder: Path, reading: Reading, policy: LogPolicy) -> CheckedProofs:
+    placed = [(filed.file, filed.auditor) for filed, _ in reading.statements]
+    proofs = [file for file in reading.files if _is_proof(file)]
+    return check_proofs(folder, placed, proofs, reading.keys, policy)
+
+
+def _good(finding: LogFinding | None) -> bool | None:
+    return None if finding is None else finding.standing is LogStanding.LOGGED
+
+
+def _bad_proof(file: str, finding: LogFinding | None) -> FaultyFile:
+    if finding is None:  # no statement that is in order has its name
+        return FaultyFile(file, Fault.BAD_PROOF)
+    return FaultyFile(file, Fault.BAD_PROOF, finding.detail, log=finding.standing)
+
+
+def _not_logged(findings: Mapping[str, LogFinding]) -> Iterator[FaultyFile]:
+    for file, finding in findings.items():
+        if finding.standing is not LogStanding.LOGGED:
+            yield FaultyFile(file, Fault.NOT_LOGGED, finding.detail, log=finding.standing)
 
 
 def _files(folder: Path) -> list[str]:
@@ -249,19 +312,20 @@ def _read(folder: Path, file: str, keys: Sequence[TrustedKey]) -> tuple[FiledSta
 
 
 def _contradictions(read: Sequence[tuple[FiledStatement, ShownStatement]]) -> Iterator[Contradiction]:
-    by_release: dict[str, dict[str, set[tuple[Claim, Verdict]]]] = defaultdict(lambda: defaultdict(set))
+    by_release: dict[str, dict[str, set[tuple[Claim, bool]]]] = defaultdict(lambda: defaultdict(set))
     for filed, shown in read:
-        by_release[filed.release][filed.auditor].add((Claim.of(shown.statement), filed.verdict))
+        stated = Claim.of(shown.statement), filed.verdict is Verdict.MISMATCH
+        by_release[filed.release][filed.auditor].add(stated)
     for release, said in sorted(by_release.items()):
         yield from _within(release, said)
 
 
-def _within(release: str, said: Mapping[str, set[tuple[Claim, Verdict]]]) -> Iterator[Contradiction]:
+def _within(release: str, said: Mapping[str, set[tuple[Claim, bool]]]) -> Iterator[Contradiction]:
     """Of one release. An auditor who says two things is told of once more, by name."""
     for auditor, stated in sorted(said.items()):
         if len(stated) > 1:
             yield Contradiction(release, Conflict.OWN_STATEMENTS, (auditor,))
-    different = sorted(name for name, stated in said.items() if any(how is Verdict.MISMATCH for _, how in stated))
+    different = sorted(name for name, stated in said.items() if any(mismatch for _, mismatch in stated))
     if different:
         yield Contradiction(release, Conflict.MISMATCH, tuple(different))
     if len({claim for stated in said.values() for claim, _ in stated}) > 1 and len(said) > 1:
@@ -269,8 +333,8 @@ def _within(release: str, said: Mapping[str, set[tuple[Claim, Verdict]]]) -> Ite
 
 
 def _touched(folder: Path, files: Sequence[str], earlier: Path) -> Iterator[FaultyFile]:
-    """Statements, proofs and keys only grow in number. Another key of an auditor who has one already is for people to look at."""
-    before = [file for file in _files(earlier) if _placed(file) or _is_key(file) or _is_proof(file)]
+    """Statements, proofs and keys only grow in number, and the policy stays. Another key of an auditor who has one already is for people to look at."""
+    before = [file for file in _files(earlier) if _placed(file) or _is_key(file) or _is_proof(file) or file == POLICY]
     for file in before:
         if file not in files:
             yield FaultyFile(file, Fault.REMOVED)

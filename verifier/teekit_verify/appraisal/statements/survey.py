@@ -12,9 +12,10 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.rebuild.verdict import Verdict
+from teekit_verify.appraisal.statements.contradiction import Claim
 from teekit_verify.appraisal.statements.repository import Conflict, Contradiction, statement_name
 from teekit_verify.appraisal.statements.statement import read_file
-from teekit_verify.appraisal.statements.threshold import Claim, ClaimPart, cast
+from teekit_verify.appraisal.statements.threshold import ClaimPart, cast
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.core.outcome import ExitStatus

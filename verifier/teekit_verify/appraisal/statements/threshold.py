@@ -2,7 +2,8 @@
 
 Rules: every line of a file is verified before anything in it is read; a file counts under the one owner whose key signed all of it.
 One vote for each owner, however many keys or files. Two statements agree if artifacts, source commit and inputs are all equal.
-An owner who states two different things has no vote. The verdict MISMATCH is no vote. It holds if exactly one claim reaches the threshold.
+An owner who states two different things about one release has no vote at all. The verdict MISMATCH is no vote. Where a log is required, a
+statement that is in none is no vote either, but still contradicts another. It holds if exactly one claim reaches the threshold.
 
 Non-rules: the order of the files, key ids, and what a statement calls its auditor decide nothing. REPRODUCED and UNREFERENCED
 count alike: what is counted is the result of the build, and the row says whether a reference was compared.
@@ -16,12 +17,13 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.rebuild.verdict import Verdict
+from teekit_verify.appraisal.statements.contradiction import Claim, OwnContradiction, Said, own_contradictions
 from teekit_verify.appraisal.statements.statement import verdict_of
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
-from teekit_verify.documents.inputs import inputs_digest
 from teekit_verify.reference.signing import dsse
 from teekit_verify.reference.signing.dsse import Standing
+from teekit_verify.reference.signing.log import LogStanding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
 
     from teekit_verify.appraisal.statements.statement import Statement
     from teekit_verify.core.digest import Digest
-    from teekit_verify.documents.model import Build
     from teekit_verify.reference.signing.keys import TrustedKey
+    from teekit_verify.reference.signing.log import LogFinding
 
 
 class Cell(Enum):
@@ -46,6 +48,7 @@ class Objection(Enum):
     CONTRADICTION = "contradiction"
     DUPLICATE = "duplicate"
     MISMATCH = "mismatch"
+    NOT_LOGGED = "not logged"
 
 
 class ClaimPart(Enum):
@@ -74,41 +77,24 @@ class Shortfall(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """What must be equal for two statements to agree: the artifacts (sorted by name), the source commit, the inputs."""
-
-    artifacts: tuple[tuple[str, Digest], ...]
-    commit: str | None
-    inputs_sha256: Digest
-
-    @classmethod
-    def of(cls, statement: Statement) -> Claim:
-        """What a statement claims."""
-        artifacts = sorted((subject.name, subject.digest.sha256) for subject in statement.subject)
-        return cls(tuple(artifacts), statement.predicate.commit, statement.predicate.inputs_sha256)
-
-    @classmethod
-    def of_build(cls, build: Build, commit: str | None) -> Claim:
-        """What a statement about this build would claim."""
-        artifacts = sorted((artifact.name, artifact.sha256) for artifact in build.artifacts)
-        return cls(tuple(artifacts), commit, inputs_digest(build.inputs))
-
-
-@dataclass(frozen=True, slots=True)
 class Vote:
-    """One file. `statement` is None where no trusted key vouches for it: nothing in it is then worth repeating."""
+    """One file. `statement` is None where no trusted key vouches for it: nothing in it is then worth repeating.
+
+    `log` is what was found about it in a transparency log, None where nobody asked.
+    """
 
     file: str
     owner: str
     standing: Standing
     statement: Statement | None = None
+    log: LogFinding | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One auditor's file in the matrix. `cells` has one for each column; `not_counted` is None for a vote of the leading claim.
 
-    `statement` as in Vote. `calls_itself` is the auditor that it names where that is not the key's owner.
+    `statement` and `log` as in Vote. `calls_itself` is the auditor that it names where that is not the key's owner.
     """
 
     file: str
@@ -117,6 +103,7 @@ class Row:
     cells: tuple[Cell | Standing | Objection, ...]
     not_counted: NotCounted | None
     calls_itself: str | None = None
+    log: LogFinding | None = None
 
     @property
     def counted(self) -> bool:
@@ -137,7 +124,8 @@ class Row:
 class Tally:
     """The matrix and what follows. `columns` are the artifacts of the statement that most auditors made (or the one asked for).
 
-    `reached` is how many different results reach the threshold.
+    `reached` is how many different results reach the threshold. `contradictions` are of auditors with themselves. `log_required`: only what
+    is in a transparency log counts.
     """
 
     threshold: int
@@ -147,6 +135,8 @@ class Tally:
     rows: tuple[Row, ...]
     commit: str | None
     inputs_sha256: Digest | None
+    contradictions: tuple[OwnContradiction, ...] = ()
+    log_required: bool = False
 
     @property
     def shortfall(self) -> Shortfall | None:
@@ -173,7 +163,9 @@ def cast(file: str, envelopes: tuple[dsse.Envelope, ...], trusted: Sequence[Trus
     return Vote(file, next(iter(owners.values())), Standing.GOOD, verdict_of(envelopes, file))
 
 
-def tally(votes: Sequence[Vote], threshold: int, artifact: tuple[str, Digest] | None = None) -> Tally:
+def tally(
+    votes: Sequence[Vote], threshold: int, artifact: tuple[str, Digest] | None = None, *, log_required: bool = False
+) -> Tally:
     """`artifact`: name and digest of a file the statements must be about. Raises TeekitError without votes or threshold.
 
     It holds if exactly one claim reaches the threshold: two that do contradict each other.
@@ -182,7 +174,8 @@ def tally(votes: Sequence[Vote], threshold: int, artifact: tuple[str, Digest] | 
         raise TeekitError("the threshold must be at least 1", hint="Say how many auditors must agree.")
     if not votes:
         raise TeekitError("there are no statements to count", hint="Name the files of the auditors.")
-    objections = _objections(votes)
+    contradictions = own_contradictions(_said(votes))
+    objections = _objections(votes, {item.auditor for item in contradictions}, log_required=log_required)
     counts = Counter(
         Claim.of(vote.statement)
         for position, vote in enumerate(votes)
@@ -199,6 +192,8 @@ def tally(votes: Sequence[Vote], threshold: int, artifact: tuple[str, Digest] | 
         tuple(_row(vote, objections[position], leading, columns) for position, vote in enumerate(votes)),
         leading.commit if leading else None,
         leading.inputs_sha256 if leading else None,
+        contradictions,
+        log_required,
     )
 
 
@@ -206,33 +201,37 @@ def _is_about(statement: Statement, artifact: tuple[str, Digest] | None) -> bool
     return artifact is None or any(subject.digest.sha256 == artifact[1] for subject in statement.subject)
 
 
-def _objections(votes: Sequence[Vote]) -> Mapping[int, Standing | Objection | None]:
-    """Why each vote does not count, whatever the others say; None for those that do."""
-    said: dict[str, set[tuple[Claim, Verdict]]] = {}
-    for vote in votes:
-        if vote.statement is not None:
-            said.setdefault(vote.owner, set()).add((Claim.of(vote.statement), vote.statement.predicate.verdict))
+def _said(votes: Sequence[Vote]) -> tuple[Said, ...]:
+    return tuple(Said.of(vote.file, vote.owner, vote.statement) for vote in votes if vote.statement is not None)
+
+
+def _objections(
+    votes: Sequence[Vote], contradicting: set[str], *, log_required: bool
+) -> Mapping[int, Standing | Objection | None]:
+    """Why each vote does not count, whatever the others say; None for those that do.
+
+    Of an owner's statements that say the same, the first one that could count does.
+    """
     objections: dict[int, Standing | Objection | None] = {}
-    seen: set[str] = set()
+    counted: set[tuple[str, Claim]] = set()
     for position, vote in enumerate(votes):
-        objections[position] = _objection(vote, said, seen)
-        if vote.statement is not None:
-            seen.add(vote.owner)
+        objections[position] = objection = _objection(vote, contradicting, log_required=log_required)
+        if objection is None and vote.statement is not None:
+            said = vote.owner, Claim.of(vote.statement)
+            objections[position] = Objection.DUPLICATE if said in counted else None
+            counted.add(said)
     return objections
 
 
-def _objection(
-    vote: Vote, said: Mapping[str, set[tuple[Claim, Verdict]]], seen: set[str]
-) -> Standing | Objection | None:
+def _objection(vote: Vote, contradicting: set[str], *, log_required: bool) -> Standing | Objection | None:
     if vote.statement is None:  # no trusted key vouches for it
         return vote.standing
-    if len(said[vote.owner]) > 1:  # of all of them: else the order of the files would decide
+    if vote.owner in contradicting:  # all of theirs: else the order of the files would decide
         return Objection.CONTRADICTION
-    if vote.owner in seen:
-        return Objection.DUPLICATE
     if vote.statement.predicate.verdict is Verdict.MISMATCH:  # the auditor says no, whatever the artifacts are
         return Objection.MISMATCH
-    return None
+    logged = vote.log is not None and vote.log.standing is LogStanding.LOGGED
+    return Objection.NOT_LOGGED if log_required and not logged else None
 
 
 def _row(
@@ -245,7 +244,8 @@ def _row(
     made = dict(claim.artifacts)
     cells = tuple(objection or (Cell.MATCH if made.get(name) == digest else Cell.MISMATCH) for name, digest in columns)
     not_counted = objection or (None if claim == leading else _differing(claim, leading))
-    return Row(vote.file, vote.owner, statement, cells, not_counted, None if auditor == vote.owner else auditor)
+    calls_itself = None if auditor == vote.owner else auditor
+    return Row(vote.file, vote.owner, statement, cells, not_counted, calls_itself, vote.log)
 
 
 def _differing(claim: Claim, leading: Claim | None) -> NotCounted:

@@ -81,6 +81,12 @@ ProfileOption = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="What the image is for: gcp, azure, devtools. [default: just the UKI]"),
 ]
+EnvironmentOption = Annotated[
+    str | None,
+    typer.Option(
+        "--environment", metavar="NAME", help="Which pinned environment: mkosi-25 or mkosi-27.", show_default=False
+    ),
+]
 KernelOption = Annotated[
     Kernel, typer.Option(help="Debian's prebuilt kernel (minutes), or one built from Debian's kernel source.")
 ]
@@ -106,6 +112,7 @@ def provision(
     snapshot_archive: str,
     npm_registry: str | None = None,
     inputs: list[str] | None = None,
+    environment: str | None = None,
 ) -> Provision:
     """What the commands that bring the environment or packages start from."""
     from teekit_verify import api
@@ -121,6 +128,7 @@ def provision(
         npm_settings=(Path.home() / ".npmrc", *_NPM_SETTINGS),
         npm=None if (npm := shutil.which("npm")) is None else Path(npm),
         inputs=inputs or (),
+        environment=environment,
     )
 
 

@@ -147,6 +147,7 @@ class DocumentError(TeekitError):
     def __init__(self, missing: Missing) -> None:
         said = "; ".join(f"{one.reason.value}: {one.detail}" for one in missing.refusals)
         super().__init__(f"{missing.file.name}: {said}", hint=_hint([missing]))
+        self.missing = missing
 
 
 def _facts(missing: Missing) -> dict[str, object]:

@@ -1,0 +1,73 @@
+"""Whether a statement is in a transparency log that its auditor, and everybody else, can watch.
+
+What is logged is the file of the statement, byte for byte, by an Ed25519 key of its auditor's: so whoever watches the log for that key
+sees every statement that it made, also those that its owner knows nothing of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from teekit_verify.appraisal.statements.export import BUNDLE
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.reference.signing.log import LogFinding, LogStanding, verify_proof
+from teekit_verify.reference.signing.log_proof import parse_proof
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from teekit_verify.reference.signing.keys import TrustedKey
+    from teekit_verify.reference.signing.log_policy import LogPolicy
+
+SUFFIXES = (".intoto.jsonl", BUNDLE)
+"""Of statements. What ends in PROVENANCE_BUNDLE has no vote."""
+PROOF = ".sigsum-proof"
+
+
+@dataclass(frozen=True, slots=True)
+class ProofFile:
+    """A proof that may be a statement's, by its name; `where` names it in errors."""
+
+    where: str
+    data: bytes
+
+
+def proof_names(statement: str) -> tuple[str, ...]:
+    """What a proof for a statement of this file name is called: by the whole name, or by its auditor's."""
+    auditor = next((statement.removesuffix(suffix) for suffix in SUFFIXES if statement.endswith(suffix)), statement)
+    return tuple(dict.fromkeys((f"{statement}{PROOF}", f"{auditor}{PROOF}")))
+
+
+def submitters(keys: Iterable[TrustedKey], owner: str) -> tuple[bytes, ...]:
+    """The owner's keys that can submit to a Sigsum log: Ed25519, 32 bytes each."""
+    return tuple(
+        key.public.public_bytes(Encoding.Raw, PublicFormat.Raw)
+        for key in keys
+        if key.owner == owner and isinstance(key.public, Ed25519PublicKey)
+    )
+
+
+def find_logged(
+    statement: bytes, proofs: Iterable[ProofFile], submitted_by: Collection[bytes], policy: LogPolicy
+) -> LogFinding:
+    """The first good proof; else why the first proof is none."""
+    message = sha256(statement).digest()
+    failed: LogFinding | None = None
+    for proof in proofs:
+        found = _of(proof, message, submitted_by, policy)
+        if found.standing is LogStanding.LOGGED:
+            return found
+        failed = failed or found
+    return failed or LogFinding(LogStanding.NO_PROOF)
+
+
+def _of(proof: ProofFile, message: bytes, submitted_by: Collection[bytes], policy: LogPolicy) -> LogFinding:
+    try:
+        return verify_proof(parse_proof(proof.data, proof.where), message, submitted_by, policy)
+    except TeekitError as error:
+        return LogFinding(LogStanding.UNREADABLE, detail=error.message)
