@@ -36,7 +36,11 @@ mkfs.fat                                         dosfstools
 mke2fs                                           e2fsprogs
 mksquashfs                                       squashfs-tools
 mkfs.erofs                                       erofs-utils
+mkfs.xfs                                         xfsprogs
+mkfs.btrfs                                       btrfs-progs
+xorriso                                          xorriso
 lz4                                              lz4
+lzop                                             lzop
 sfdisk                                           fdisk
 cpio                                             cpio
 objdump                                          binutils

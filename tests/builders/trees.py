@@ -65,4 +65,45 @@ def extfs(source: Path, target: Path, *options: str) -> bytes:
     return target.read_bytes()
 
 
+def iso(source: Path, target: Path, *options: str) -> bytes:
+    argv = [require("xorriso"), "-as", "mkisofs", "-quiet", "-R", *options, "-o", str(target), str(source)]
+    subprocess.run(argv, check=True, capture_output=True, env={**os.environ, "SOURCE_DATE_EPOCH": str(TIME)})
+    return target.read_bytes()
+
+
+def btrfs(source: Path, target: Path, *options: str) -> bytes:
+    """In 16 MiB: data and metadata in the same chunks."""
+    with target.open("wb") as stream:
+        stream.truncate(64 << 20)
+    argv = [require("mkfs.btrfs"), "-q", "-M", "-U", UUID, "--rootdir", str(source), "--shrink", *options, str(target)]
+    subprocess.run(argv, check=True, capture_output=True)
+    return target.read_bytes()
+
+
+def xfs(source: Path, target: Path, *options: str) -> bytes:
+    """By a prototype file (mkfs.xfs(8)); the three variables let mkfs.xfs make one as small as those of its own tests."""
+    prototype = target.with_name("prototype")
+    lines = ["/dev/null", "0 0", "d--755 0 0", *_prototype(source), "$"]
+    prototype.write_text("\n".join(lines) + "\n")
+    with target.open("wb") as stream:
+        stream.truncate(32 << 20)
+    argv = [require("mkfs.xfs"), "-q", "-m", f"uuid={UUID}", *options, "-p", str(prototype), str(target)]
+    environment = {**os.environ, "TEST_DIR": "x", "TEST_DEV": "x", "QA_CHECK_FS": "x"}
+    subprocess.run(argv, check=True, capture_output=True, env=environment)
+    return target.read_bytes()
+
+
+def _prototype(folder: Path) -> list[str]:
+    lines = []
+    for path in sorted(folder.iterdir()):
+        mode = f"{path.lstat().st_mode & 0o777:03o} 0 0"
+        if path.is_symlink():
+            lines.append(f"{path.name} l--{mode} {path.readlink()}")
+        elif path.is_dir():
+            lines += [f"{path.name} d--{mode}", *_prototype(path), "$"]
+        else:
+            lines.append(f"{path.name} ---{mode} {path}")
+    return lines
+
+
 Maker = Callable[..., bytes]

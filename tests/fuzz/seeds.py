@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from uuid import UUID
 
-from builders import azure, documents, eventlog, firmware, given, live_guest, reports, tdvf, vhd
+from builders import azure, documents, eventlog, firmware, given, live_guest, machine_tpm, reports, tdvf, vhd
 from builders.fat import put, run
 from builders.gpt import sfdisk_disk
 from builders.pe import Row, build_pe
@@ -240,6 +240,10 @@ def hcl_reports() -> list[bytes]:
 
 def tpm_quotes() -> list[bytes]:
     return [(azure.TPM / name).read_bytes() for name in ("rsassa.msg", "rsapss.msg")]
+
+
+def tpm_publics() -> list[bytes]:
+    return [machine_tpm.public(machine_tpm.key().public_key())]
 
 
 def evidence() -> list[bytes]:

@@ -17,6 +17,7 @@ from fuzz import explaining, projects, seeds, signed
 from teekit_verify.appraisal.guest.given import appraise_given
 from teekit_verify.appraisal.log_texts import forged_texts
 from teekit_verify.artifacts.companions import Companion
+from teekit_verify.artifacts.disk import open_disk
 from teekit_verify.artifacts.fat import open_fat
 from teekit_verify.artifacts.firmware_volume import read_volumes
 from teekit_verify.artifacts.gpt import read_gpt
@@ -28,7 +29,6 @@ from teekit_verify.artifacts.varstore import read_variables
 from teekit_verify.artifacts.vhd import FOOTER_BYTES, footer_checksum, geometry_of, parse_footer
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.core.opened import open_input
 from teekit_verify.documents import codec, model
 from teekit_verify.evidence import ak_certificate, azure, tpm
 from teekit_verify.evidence.ccel import TABLE_BYTES, parse_ccel
@@ -38,6 +38,7 @@ from teekit_verify.evidence.files import is_evidence, parse_evidence, parse_log,
 from teekit_verify.evidence.guest_answer import parse_guest_answer
 from teekit_verify.evidence.hcl import parse_hcl_report
 from teekit_verify.evidence.ima import parse_ima_list
+from teekit_verify.evidence.machine_tpm import parse_public
 from teekit_verify.evidence.meaning import explain
 from teekit_verify.evidence.msgpack import parse_msgpack
 from teekit_verify.evidence.plain_yaml import parse_yaml
@@ -134,8 +135,8 @@ def disk(data: bytes) -> None:
     """Whatever `measure` and `inspect` take: raw, VHD, tar.gz, or a UKI. Plain tar is compressed here."""
     packed = gzip.compress(data, 1) if data.startswith(b"disk.raw\0") else data
     with _file(packed) as path:
-        with suppress(TeekitError), open_input(path) as file:
-            render_disk(inspect_disk(file))
+        with suppress(TeekitError), open_disk(path) as opened:
+            render_disk(inspect_disk(opened))
         measure_file(path, PLATFORMS, whole_disk=True)
 
 
@@ -224,6 +225,11 @@ def hcl_report(data: bytes) -> None:
 
 def tpm_quote(data: bytes) -> None:
     tpm.parse_attest(data)
+
+
+def tpm_public(data: bytes) -> None:
+    key = parse_public(data)
+    assert 2048 <= key.key_size <= 8192
 
 
 def measurements(data: bytes) -> None:
@@ -382,6 +388,7 @@ TARGETS = {
     "azure": Target(azure_evidence, seeds.azure_evidence),
     "hcl": Target(hcl_report, seeds.hcl_reports),
     "tpm-quote": Target(tpm_quote, seeds.tpm_quotes),
+    "tpm-public": Target(tpm_public, seeds.tpm_publics),
     "evidence": Target(evidence, seeds.evidence),
     "measurements": Target(measurements, seeds.measurements),
     "reference": Target(reference, seeds.references),
@@ -398,6 +405,7 @@ TARGETS = {
     "collateral": Target(signed.collateral, signed.collateral_seeds),
     "envelope": Target(signed.envelope, signed.envelope_seeds),
     "statement": Target(signed.statements, signed.statement_seeds),
+    "rebuilderd": Target(signed.rebuilder_list, signed.rebuilder_list_seeds),
     "log-policy": Target(signed.log_policy, signed.log_policy_seeds),
     "log-proof": Target(signed.log_proof, signed.log_proof_seeds),
 }

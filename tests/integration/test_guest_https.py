@@ -22,6 +22,8 @@ from builders.http import Exchange, Server, serve
 from builders.metadata import always
 from builders.tools import require
 from teekit_guest import cert_nginx_setup, hostnames, layout, nginx, tls_key, wait_for_port
+from teekit_guest.attestation import AT_ONCE
+from teekit_guest.rates import ADDRESS_BURST, Rates
 from teekit_guest.tsm import Quote
 
 if TYPE_CHECKING:
@@ -32,8 +34,8 @@ if TYPE_CHECKING:
 @contextmanager
 def connections(
     folder: Path, names: Sequence[str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[[str], ssl.SSLSocket]]:
-    """nginx for `names`, with a certificate of its own; gives a function that connects to one of them."""
+) -> Iterator[Callable[..., ssl.SSLSocket]]:
+    """nginx for `names`, with a certificate of its own; gives a function that connects to one of them, as some client."""
     monkeypatch.setattr(layout, "FIRST_PORT", guest.free_ports(10))
     port = layout.FIRST_PORT + 9
     certificate, key = acme.self_signed(folder, names)
@@ -47,8 +49,8 @@ def connections(
     assert checked.returncode == 0, checked.stderr
     context = ssl.create_default_context(cafile=certificate)
 
-    def connect(name: str) -> ssl.SSLSocket:
-        plain = socket.create_connection(("127.0.0.1", port), timeout=60)
+    def connect(name: str, client: str = "127.0.0.1") -> ssl.SSLSocket:
+        plain = socket.create_connection(("127.0.0.1", port), timeout=60, source_address=(client, 0))
         try:
             return context.wrap_socket(plain, server_hostname=name)
         except OSError:
@@ -215,6 +217,26 @@ def test_errors_of_attestation_come_through(
         # What is not exactly this path is the kettle's.
         ask("h1.example", f"GET {path}/x HTTP/1.1\r\nConnection: close")
         assert len(server.requests) == 1
+
+
+def test_a_client_that_floods_costs_the_others_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attestation_door: Doors
+) -> None:
+    """Whole questions, and as many half ones as there are places: nginx hands on whole ones only, and says who asks."""
+    attestation_door.https.rates = Rates(lambda: 0.0)  # no time passes
+    request = f"GET {QUESTION} HTTP/1.1\r\nHost: h1.example\r\nConnection: close\r\n\r\n".encode()
+
+    def ask(client: str) -> int:
+        with connect("h1.example", client) as sock:
+            sock.sendall(request)
+            return status(b"".join(iter(lambda: sock.recv(65536), b"")))
+
+    with connections(tmp_path, ["h1.example"], monkeypatch) as connect, ExitStack() as held:
+        for _ in range(2 * AT_ONCE):
+            held.enter_context(connect("h1.example", "127.0.0.2")).sendall(request[:-10])
+        found = [ask("127.0.0.2") for _ in range(int(ADDRESS_BURST) + 3)]
+        assert found == [200] * int(ADDRESS_BURST) + [429] * 3
+        assert ask("127.0.0.3") == 200
 
 
 MIB = 1 << 20

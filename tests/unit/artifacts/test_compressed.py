@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import subprocess
+from contextlib import suppress
 
 import pytest
 
@@ -17,7 +18,6 @@ from teekit_verify.artifacts.compressed import (
     Unpacked,
     compression_of,
     is_packed,
-    require_readable,
     zstd_frame_end,
 )
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
@@ -94,12 +94,25 @@ def test_a_zstd_frame_with_a_reserved_block() -> None:
     assert zstd_frame_end(blob_of(b"\x28\xb5\x2f\xfd\0\0\x07\0\0" + bytes(99)), 0) is None
 
 
-@pytest.mark.parametrize(("magic", "name"), [(b"\x89LZO", "lzo")])
-def test_what_linux_reads_and_this_does_not(magic: bytes, name: str) -> None:
-    assert compression_of(magic) is None
-    with pytest.raises(UnsupportedInputError, match=f"initrd: compressed with {name}, which is not read"):
-        require_readable(magic + bytes(10), "initrd")
-    require_readable(b"070701", "initrd")
+@pytest.mark.parametrize("options", [("-1",), ("-3",), ("-9",), ("-F",), ("--crc32",), ("-n", "-N")])
+def test_what_lzop_packs(options: tuple[str, ...]) -> None:
+    plain = PLAIN[:20_000] + os.urandom(70_000) + bytes(200_000) + PLAIN[:30_000]
+    assert whole(pack("lzop", plain, *options)) == plain
+
+
+def test_damaged_lzo() -> None:
+    packed = pack("lzop", PLAIN[:20_000])
+    with pytest.raises(
+        MalformedInputError, match=r"file \(lzo\): compressed data at offset .*: ends before its end mark"
+    ):
+        whole(packed[:-8])
+    with pytest.raises(
+        MalformedInputError, match=r"member at offset .*: b'more' follows the end of what is compressed"
+    ):
+        whole(packed + b"more")
+    for at in range(60, len(packed), max(97, len(packed) // 8)):
+        with suppress(MalformedInputError):
+            assert len(whole(packed[:at] + b"\xff\0" + packed[at + 2 :])) == len(PLAIN[:20_000])
 
 
 def whole(data: bytes, budget: int = 1 << 30) -> bytes:
@@ -165,7 +178,7 @@ def test_zeros_that_the_format_does_not_allow(program: str, zeros: int) -> None:
         (skippable(b"x" * 9)[:-1], r"file \(zstd\): skippable frame at offset 0x0: 9 bytes are more than there are"),
         (skippable(b"")[:6], r"file \(zstd\): skippable frame at offset 0x0: "),
         (skippable(b"") + b"\x1f\x8b" + bytes(20), "file: compressed in no way that is read"),
-        (skippable(b"") + b"\x89LZO", "file: compressed with lzo, which is not read"),
+        (skippable(b"") + b"\x89LZO\0\r", "file: compressed in no way that is read"),
         (skippable(b""), "file: compressed in no way that is read"),
     ],
 )

@@ -21,6 +21,7 @@ from builders.work import bounded_calls, bounded_reading
 from teekit_verify.artifacts import disk as disks
 from teekit_verify.artifacts.companions import Companion
 from teekit_verify.artifacts.disk import ArtifactKind, open_boot_artifact, open_boot_file, open_disk, recognise
+from teekit_verify.artifacts.gpt import GuidPartitionTable
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
 
 MIB = 1 << 20
@@ -43,7 +44,7 @@ def _archive(raw: Path, *options: str) -> Path:
 
 def _booted(path: Path) -> tuple[ArtifactKind, bytes, UUID | None]:
     with open_boot_artifact(path) as boot:
-        return boot.kind, bytes(boot.uki.data), None if boot.gpt is None else boot.gpt.disk_guid
+        return boot.kind, bytes(boot.uki.data), boot.gpt.disk_guid if isinstance(boot.gpt, GuidPartitionTable) else None
 
 
 def test_a_uki_by_itself(tmp_path: Path) -> None:
@@ -289,13 +290,13 @@ def test_the_volume_must_fit_its_partition(raw: Path, tmp_path: Path) -> None:
     [
         (b"", "is empty"),
         (b"x" * 2000, "is neither a UKI .* nor a disk image"),
-        (b"QFI\xfb", "is a qcow2 disk"),
+        (b"QFI\xfb", "qcow2: header at offset 0x0: is cut off"),
         (b"KDMV", "is a VMDK disk"),
-        (b"vhdxfile", "is a VHDX disk"),
-        (b"\xfd7zXZ\0" + bytes(99), "is compressed with xz: what is in it is not read"),
-        (b"\x28\xb5\x2f\xfd" + bytes(99), "is compressed with zstd"),
-        (b"BZh9" + bytes(99), "is compressed with bzip2"),
-        (b"conectix" + bytes(2000), "is a dynamic VHD"),
+        (b"vhdxfile", "VHDX: header at offset 0x10000: neither of the two has its checksum"),
+        (b"\xfd7zXZ\0" + bytes(99), "xz.: compressed data at offset 0x69"),
+        (b"\x28\xb5\x2f\xfd" + bytes(99), "zstd.: compressed data at offset 0x67: ends before its end mark"),
+        (b"BZh9" + bytes(99), "bzip2.: compressed data at offset 0x67"),
+        (b"conectix" + bytes(2000), "dynamic VHD: footer at offset 0x5d8: is not as the copy of it"),
         (bytes(512) + b"EFI PART" + bytes(504), "protective MBR"),
         (bytes(512) + b"conectix" + bytes(504), "VHD footer: checksum"),
         (b"\x1f\x8b", "ends before its checksum"),

@@ -7,6 +7,7 @@ import pytest
 
 from builders.tools import require
 from builders.uki import build_uki
+from teekit_verify.artifacts.gpt import GuidPartitionTable
 from teekit_verify.boot.artifact import bootable
 from teekit_verify.boot.disk import geometry, make_disk
 from teekit_verify.boot.layout import DISK_GUID, MIB
@@ -28,6 +29,7 @@ def uki(tmp_path: Path) -> Path:
 def test_a_uki_gets_a_disk_of_its_own(uki: Path) -> None:
     with bootable(uki) as booted:
         assert booted.uki == uki
+        assert isinstance(booted.gpt, GuidPartitionTable)
         assert str(booted.gpt.disk_guid).upper() == DISK_GUID
         disk = booted.disk
         copied = subprocess.run(
@@ -71,6 +73,7 @@ def test_a_vhd_is_copied_without_its_footer(uki: Path, image: Path, tmp_path: Pa
 def _same_disk(path: Path, uki: Path, image: Path) -> None:
     with bootable(path) as booted:
         assert booted.uki.read_bytes() == uki.read_bytes()
+        assert isinstance(booted.gpt, GuidPartitionTable)
         assert str(booted.gpt.disk_guid).upper() == DISK_GUID
         assert booted.disk.read_bytes() == image.read_bytes()
         assert booted.disk.stat().st_blocks * 512 < image.stat().st_size // 2

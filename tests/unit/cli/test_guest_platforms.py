@@ -16,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from builders import attestation, azure, given, guests, live_guest, quotes, swtpm
+from builders import attestation, azure, given, guests, live_guest, machine_tpm, quotes, swtpm
 from builders import documents as sample
 from teekit_guest import attestation_answer, events, tsm
 from teekit_guest.tpm_quote import Attester
@@ -90,7 +90,7 @@ def test_the_image_and_the_verifier_speak_alike(tmp_path: Path, ask: Ask) -> Non
 
 
 def test_the_images_own_service_with_a_tpm(tmp_path: Path, ask: Ask) -> None:
-    """All of it over its own door: HTTP, the answer, a TPM's quote beside the TD's, which is not looked at. And where it has no quotes."""
+    """All of it over its own door: HTTP, the answer, a TPM's quote beside the TD's, which was given the same. And where it has no quotes."""
     made = live_guest.Machine(None, tmp_path)
     kept, quote = kept_and_quotes(made)
     with (
@@ -98,6 +98,8 @@ def test_the_images_own_service_with_a_tpm(tmp_path: Path, ask: Ask) -> None:
         swtpm.tpm_with(Path(folder), "sha256,sha384") as device,
         attestation.doors(quote, Attester(device), kept) as opened,
     ):
+        for kind, content in made.given.events:
+            device.extend(15, {bank: given.digest(kind, content, bank) for bank in ("sha256", "sha384")})
         status, document = ask(made, "--allow-unchecked", "channel", url=f"http://127.0.0.1:{opened.port}")
     assert (status, refused(document)) == (HELD, [])
 
@@ -118,7 +120,7 @@ def tpm_key() -> rsa.RSAPrivateKey:
 BOOTED = {4: hashlib.sha256(b"4").digest(), 9: hashlib.sha256(b"9").digest(), 11: hashlib.sha256(b"11").digest()}
 
 
-def azure_reference() -> bytes:
+def azure_reference(booted: dict[int, bytes] = BOOTED) -> bytes:
     """The paravisor is known by its MRTD: nothing certifies the key of these tests."""
 
     def is_(value: bytes) -> model.ReferenceRegister:
@@ -126,7 +128,7 @@ def azure_reference() -> bytes:
         return guests.only(model.RegisterValue((Digest(Algorithm.SHA256, value), other), "", ()))
 
     ignored = guests.ignored("another reason")
-    registers: dict[Register, model.ReferenceRegister] = {pcr(index): is_(value) for index, value in BOOTED.items()}
+    registers: dict[Register, model.ReferenceRegister] = {pcr(index): is_(value) for index, value in booted.items()}
     registers |= {pcr(15): ignored, **{rtmr(index): ignored for index in range(4)}}
     registers[MRTD] = guests.only(model.RegisterValue((Digest(Algorithm.SHA384, live_guest.MRTD_VALUE),), "", ()))
     apps = model.Apps("teekit measured v1")
@@ -177,6 +179,25 @@ def test_azure(tmp_path: Path, ask: Ask) -> None:
     assert (status, refused(document)) == (OPEN, ["what it runs"]), "PCR 15 was not quoted"
 
 
+def test_azure_with_the_log_of_its_boot(tmp_path: Path, ask: Ask) -> None:
+    """PCR 15 is in a log of its own, and so not missed in that of the boot."""
+    values = {number: machine_tpm.extended(content) for number, content in machine_tpm.BOOT.items()}
+    (tmp_path / "ref.json").write_bytes(azure_reference(values))
+
+    def mend(fields: dict[str, Any]) -> None:
+        fields.update(on_azure(made, made.asked[-1], pcrs={**values, 15: made.given.value("sha256")}))
+        fields["tpm"]["event_log"] = live_guest.b64(machine_tpm.boot_log(boot))
+
+    boot = dict(machine_tpm.BOOT)
+    with live_guest.machine(tmp_path, tls=live_guest.tls_key(tmp_path)) as made:
+        made.mend = mend
+        status, document = ask(made)
+        assert (status, refused(document)) == (HELD, [])
+        boot[9] = b"another command line"
+        status, document = ask(made)
+    assert (status, refused(document)) == (DIFFERS, ["event log PCR9"])
+
+
 def test_azure_with_pcrs_that_were_not_signed(tmp_path: Path, ask: Ask) -> None:
     (tmp_path / "ref.json").write_bytes(azure_reference())
 
@@ -206,12 +227,12 @@ def test_the_certificate_of_an_azure_key(tmp_path: Path, ask: Ask) -> None:
     assert (status, refused(document)) == (DIFFERS, ["vTPM's key is certified by Microsoft"])
 
 
-def test_a_machine_without_a_quote_of_hardware(tmp_path: Path, ask: Ask) -> None:
+def test_a_machine_without_any_quote(tmp_path: Path, ask: Ask) -> None:
     with live_guest.machine(tmp_path, tls=live_guest.tls_key(tmp_path)) as made:
-        made.mend = lambda fields: fields.update(on_azure(made, made.asked[-1]), tdx=None)
+        made.mend = lambda fields: fields.update(tdx=None)
         status, document = ask(made)
     assert (status, document["error"]["code"]) == (OPEN, "unsupported_input")
-    assert "the machine has no TDX quote" in document["error"]["message"]
+    assert "the machine has neither a TDX quote nor a TPM's" in document["error"]["message"]
 
 
 def test_a_dummy_quote_is_named(tmp_path: Path, ask: Ask) -> None:

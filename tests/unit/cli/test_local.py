@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +22,7 @@ from builders.local_qemu import answers
 from builders.published_schemas import problems
 from builders.tools import require
 from builders.uki import build_uki
+from teekit_verify import api
 from teekit_verify.cli.app import main
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
@@ -61,10 +63,23 @@ class Asked:
         raise self.error
 
 
+def machine_says(monkeypatch: pytest.MonkeyPatch, tdx: object) -> None:
+    """What the machine says when it is asked who it is, or what comes of asking."""
+
+    def ask(url: str, *, nonce: bytes) -> SimpleNamespace:
+        assert (url, len(nonce)) == ("http://localhost:3000", 32)
+        if isinstance(tdx, Exception):
+            raise tdx
+        return SimpleNamespace(answer=SimpleNamespace(tdx=tdx))
+
+    monkeypatch.setattr(api, "ask_guest", ask)
+
+
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Asked:
     made = Asked()
     monkeypatch.setattr(run, "run_local", made)
+    machine_says(monkeypatch, TeekitError("nobody listens"))
     monkeypatch.chdir(tmp_path)
     return made
 
@@ -79,11 +94,29 @@ def test_by_itself(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
         "metadata service:  http://localhost:8090/manifest/decoded",
         "dummy TDX quotes:  http://localhost:8080/attest/HEX (64 bytes)",
         "serial console:    socat - UNIX-CONNECT:/t/console.sock",
-        "check it, from another terminal (a dummy quote is never authentic, so it says NO MATCH):",
+        "check it, from another terminal (a dummy quote is never authentic, so it says REFUSED):",
         "  teekit-verify measure build/tdx-debian.efi --output measurements.json",
         "  teekit-verify guest http://localhost:3000 --reference measurements.json --platform qemu --allow-unchecked channel",
         "Ctrl-C ends it.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("tdx", "platform", "verdict"), [(None, "uefi-vtpm", "NO VERDICT"), ("a quote", "qemu", "REFUSED")]
+)
+def test_an_image_that_asks_for_no_dummy_quotes(  # noqa: PLR0917 - a table
+    tdx: object,
+    platform: str,
+    verdict: str,
+    asked: Asked,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    machine_says(monkeypatch, tdx)
+    assert main(["local"]) is ExitStatus.HOLDS
+    out = capsys.readouterr().out
+    assert f"so it says {verdict}):" in out
+    assert f" --platform {platform} --allow-unchecked channel\n" in out
 
 
 def test_it_says_how_to_check_what_it_was_given(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
@@ -190,10 +223,12 @@ import signal, sys
 sys.path[:0] = {path!r}
 from pathlib import Path
 from teekit_verify.boot import qemu
+from teekit_verify.cli import local as command
 from teekit_verify.cli.app import entry_point
 from teekit_verify.local import run
 run.METADATA_PORT, run.QUOTE_PORT, run._POLL_SECONDS = {port}, {port} + 1, 0.05
 run.require_free = lambda port: None  # of kettles, which a stand-in has not
+command._tpm_alone = lambda ready: False  # nor does it say who it is
 firmware = Path({firmware!r})
 qemu.find_firmware = lambda: qemu.Firmware(firmware, firmware)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell starts in the background

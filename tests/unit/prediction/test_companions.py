@@ -85,6 +85,26 @@ def test_each_event_of_what_lies_beside(name: str) -> None:
         assert [event.event_type for event in events] == [event.event_type for event in observed]
 
 
+@pytest.mark.parametrize("name", ["257-profile-1", "262-profile-1"])
+def test_the_profile_that_was_not_started_has_other_events(name: str) -> None:
+    boot = load(name)
+    first = {item.register: item for item in predict_uki(boot.uki, vtpm=True)}
+    command_line, initrd = digests(list(_likely(first[pcr(9)])))
+    assert not {command_line, initrd} & set(digests(boot.of(pcr(9)))), "the initrd has the profile's own section"
+    differs = [
+        have.data.decode("utf-16-le").rstrip("\0")
+        for want, have in zip(first[pcr(11)].events, boot.of(pcr(11)), strict=True)
+        if want.digests != have.digests and want.description != "content of section .linux"
+    ]
+    assert differs == [".cmdline", ".profile"]
+    assert not first[pcr(12)].events
+    assert [event.data[8:] for event in boot.of(pcr(12))] == ["1\0".encode("utf-16-le")]
+
+
+def _likely(prediction: Prediction) -> tuple[Event, ...]:
+    return prediction.alternatives[0].events if prediction.alternatives else prediction.events
+
+
 @pytest.mark.parametrize("name", BOOTS)
 def test_the_command_line_and_the_initrd_of_the_kernel(name: str) -> None:
     boot = load(name)

@@ -13,6 +13,7 @@ from teekit_verify.appraisal.guest.policy import (
     parse_time,
     read_root,
     read_roots,
+    read_vtpm_key,
     requested_report_data,
 )
 from teekit_verify.appraisal.guest.quote import QuoteAppraisal, QuotePolicy, Unchecked, appraise_quote
@@ -110,11 +111,13 @@ def parse_policy(
     allow_service_td: bool = False,
     service_tds: Sequence[str] = (),
     azure_root: Path | None = None,
+    vtpm_keys: Sequence[Path] = (),
 ) -> QuotePolicy:
     """The same from text that somebody typed, where what is left out stays open: no verdict, unless `allow_unchecked` names it.
 
     `at` as 2026-02-03T04:05:06Z; `report_data` and `service_tds` in hexadecimal; `nonce` and `public_key` are files.
-    `azure_root` is a PEM file of roots that are trusted for a vTPM's key besides Microsoft's of 2023.
+    `azure_root` is a PEM file of roots that are trusted for a vTPM's key besides Microsoft's of 2023; `vtpm_keys` are keys that are,
+    in PEM or as a TPM's public area.
 
     Raises TeekitError for text that does not parse, and files that cannot be read.
     """
@@ -129,6 +132,7 @@ def parse_policy(
         allow_unchecked=_unchecked(allow_unchecked),
         service_tds=tuple(map(_service_td, service_tds)),
         azure_roots=read_roots(azure_root),
+        vtpm_keys=tuple(map(read_vtpm_key, vtpm_keys)),
     )
 
 
@@ -274,11 +278,11 @@ def verify_quote(quote: Path, asked: QuotePolicy) -> QuoteVerification:
 
 @dataclass(frozen=True, slots=True)
 class GuestAppraisal:
-    """A running guest against published values."""
+    """A running guest against published values. `quote` and `signature` are None of a live machine that has a TPM's quote only."""
 
     published: PublishedFile
-    quote: Quote
-    signature: QuoteSignature
+    quote: Quote | None
+    signature: QuoteSignature | None
     appraisal: PresentedAppraisal
 
     @property

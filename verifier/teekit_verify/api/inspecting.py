@@ -61,11 +61,8 @@ def inspect(path: Path) -> Inspected:
     """
     with open_input(path) as file:
         kind = _artifact_kind(file)
-        if kind is ArtifactKind.UKI:
-            with uki_in(file) as uki:
-                return uki_facts(file.name, uki)
         if kind is not None:
-            return inspect_disk(file)
+            return _inspect_artifact(file)
         if is_firmware(file):
             return inspect_opened(file)
         if is_document(file):
@@ -75,6 +72,15 @@ def inspect(path: Path) -> Inspected:
         if is_statement(file):
             return inspect_statement(file)
         return evidence_in(file)
+
+
+def _inspect_artifact(file: OpenedInput) -> UkiFacts | DiskFacts:
+    with disks.unpacked_input(file) as (inner, kind):
+        if kind is ArtifactKind.UKI:
+            with uki_in(inner) as uki:
+                return uki_facts(inner.name, uki)
+        with disks.opened_disk(inner, kind, file) as disk:
+            return inspect_disk(disk)
 
 
 def _artifact_kind(file: OpenedInput) -> ArtifactKind | None:
@@ -113,7 +119,10 @@ def _kind(file: OpenedInput) -> FileKind | None:
 
 
 def _artifact(file: OpenedInput) -> FileKind | None:
-    return _program(file) if disks.artifact_kind(file) is ArtifactKind.UKI else FileKind.DISK
+    kind = disks.artifact_kind(file)
+    if kind is ArtifactKind.PACKED:
+        return None  # of what is in it
+    return _program(file) if kind is ArtifactKind.UKI else FileKind.DISK
 
 
 def _program(file: OpenedInput) -> FileKind | None:

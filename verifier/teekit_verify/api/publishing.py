@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import write_named, write_whole
 from teekit_verify.documents import codec
 from teekit_verify.documents.create import create_reference as new_reference
 from teekit_verify.documents.create import dump_reference, require_measured_from
 from teekit_verify.documents.load import load_measurements, load_reference, parse_reference
-from teekit_verify.prediction.given_apps import accepting
+from teekit_verify.prediction.given_apps import accepting, also_accepting
 from teekit_verify.record.publishable import load_publishable
 from teekit_verify.reference import formats
 from teekit_verify.reference.extend import add_values
@@ -76,12 +77,21 @@ def create_reference(
     return load_published(output)
 
 
-def extend_reference(file: Path, measurements: Path, *, label: str, output: Path) -> None:
-    """Write the reference with more acceptable values, told from the others by `label`.
+def extend_reference(
+    file: Path, measurements: Path | None = None, *, label: str, output: Path, given: GivenApps | None = None
+) -> None:
+    """Write the reference with more acceptable values, or more that machines may be `given` to run, told from the others by `label`.
 
-    Raises TeekitError for measurements of an artifact that the file does not list, and of machines that it has.
+    Raises TeekitError for measurements of an artifact that the file does not list, and of machines that it has; for apps of an image that
+    does not measure them, or that it accepts already; and where there is nothing to add.
     """
-    document = add_values(load_reference(file), load_measurements(measurements), label)
+    if measurements is None and given is None:
+        raise TeekitError("there is nothing to add", hint="Give MEASUREMENTS, or --manifest.")
+    document = load_reference(file)
+    if measurements is not None:
+        document = add_values(document, load_measurements(measurements), label)
+    if given is not None:
+        document = also_accepting(document, given, label)
     write_named(output, dump_reference(document))
 
 

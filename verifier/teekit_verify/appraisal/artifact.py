@@ -1,4 +1,10 @@
-"""One artifact, or its measurements, against a published file: the decision of `compare`."""
+"""One artifact, or its measurements, against a published file: the decision of `compare`.
+
+Rules. Of several published values, the ones that match decide, else those that come closest, and all that speaks against those is said.
+Values about the measured platforms are asked before any others. Claims speak against a publication by what they say, and for it by
+registers alone: that they are of the published file is never a match.
+Non-rules: names of files and machine types choose what is compared with what, never the outcome.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,10 @@
-"""Files against files: those of two builds with each other, and those of a build with the published ones."""
+"""Files against files: those of two builds with each other, and those of a build with the published ones.
+
+Rules. Size and SHA-256 decide, both. Of a whole build every published file must be there and no other; one file by itself is looked up by
+its bytes and only then by its name. A disk is held against the published disks whatever it is called, and what of it or of the
+publication nobody compared is listed.
+Non-rules: a name never makes a match, and never gets a file out of being compared; a file's ending only says what cannot be a disk.
+"""
 
 from __future__ import annotations
 
@@ -110,7 +116,7 @@ def _check_disk_whatever_its_name(published: Sequence[Artifact], disk: Disk) -> 
         return (_check_disk(same[0], disk),)
     alike = [item for item in published if item.name == disk.name or item.size_bytes == disk.size_bytes]
     disks = [item for item in published if _stem(item.name.lower()).endswith(_DISKS)]
-    if alike or disks:
+    if alike or disks:  # a disk was published, and this one has other bytes: it may be called what it likes
         return (_check_disk((alike or disks)[0], disk),)
     return tuple(
         Check(ArtifactCheck(item.name), Outcome.NOT_CHECKED, _digest(item), reason=Because(Why.MAY_BE_THIS_DISK))

@@ -1,4 +1,8 @@
-"""Why two event lists of one register differ: the events that are not the same, and what is behind them."""
+"""Why two event lists of one register differ: the events that are not the same, and what is behind them.
+
+Rules. Events are the same if their digests are, in the bank that is asked about, and in the same order; what extends nothing is left out.
+Non-rules: this explains a mismatch that was decided by the values. It decides only where neither value is known, and then only against.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The events of a log whose texts contradict their digests. One is enough to refuse the log: somebody changed it."""
+"""The events of a log whose texts contradict their digests. One is enough to refuse the log: somebody changed it.
+
+Rules. `evidence.event_text` knows for which types of events the text is what the digest is of; only those can be forged.
+Non-rules: that a text agrees with its digest says nothing of the quote, which the digests must lead to.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""What became of one register between two publications: its acceptable values, and the events that moved."""
+"""What became of one register between two publications: its acceptable values, and the events that moved.
+
+Rules. Values tell whether a register moved; events tell why, where both sides have them. Values are paired by their labels, those
+that are left in their order.
+Non-rules: nothing is right or wrong here, there is no verdict.
+"""
 
 from __future__ import annotations
 

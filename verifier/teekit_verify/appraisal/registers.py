@@ -1,4 +1,12 @@
-"""Compares measurements with a reference, register by register and bank by bank."""
+"""Compares measurements with a reference, register by register and bank by bank.
+
+Rules. Every register of a platform that the reference describes counts, in every bank the reference has: to leave one out takes the
+policy `ignore` and a reason, which every verdict shows. Values decide where both are known. Where one is not, the known events can
+say no, and cannot say yes: the register is open. All banks of a register agree with one and the same acceptable value, and all
+registers of a platform with values of one group. What fits nowhere is explained against what comes closest.
+Non-rules: descriptions, causes and types of events decide nothing, and the order in which values are listed does not either. A
+reference that asks for nothing is no pass.
+"""
 
 from __future__ import annotations
 
@@ -241,7 +249,7 @@ def _appraise_bank(
     subject = RegisterCheck(platform, register, bank)
     check = Check(subject, Outcome.OPEN, "" if want is None else want.hex, "" if have is None else have.hex)
     if bank not in found.banks:
-        if found.missing:
+        if found.missing:  # it is in this bank too, but what is not known
             return replace(check, reason=ValueNotKnown(Side.MEASUREMENTS, found.missing)), ()
         return replace(check, outcome=Outcome.NOT_CHECKED, reason=Because(Why.NO_SUCH_BANK)), ()
     if (want is None) != (have is None):
@@ -251,7 +259,7 @@ def _appraise_bank(
         check = replace(check, expected=counts[0], found=counts[1])
     elif want == have:
         return replace(check, outcome=Outcome.MATCH), ()
-    elif not all(side.events or _is_zero(side, bank) for side in (expected, found)):
+    elif not all(side.events or _is_zero(side, bank) for side in (expected, found)):  # no log could say where they part
         why = Why.ANOTHER_FIRMWARE if register == MRTD else Why.NO_EVENT_LOG
         return replace(check, outcome=Outcome.MISMATCH, reason=Because(why)), ()
     differences = event_differences(platform, bank, expected.as_events(register), found.as_events(register))
@@ -271,7 +279,7 @@ def _appraise_half_known(check: Check, bank: Algorithm, expected: RegisterValue,
     whole, part = (expected, found) if expected.values is not None else (found, expected)
     side = Side.MEASUREMENTS if part is found else Side.REFERENCE
     stray = _first_stray(part.events, whole.events, bank)
-    if stray is not None and whole.events:
+    if stray is not None and whole.events:  # without its log, the known value refutes no event
         return replace(check, outcome=Outcome.MISMATCH, reason=StrayEvent(side, stray.description, stray.cause))
     return replace(check, reason=ValueNotKnown(side, part.missing, partly=bool(part.events)))
 

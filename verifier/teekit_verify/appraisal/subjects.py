@@ -104,6 +104,8 @@ class Fact(Enum):
     VTPM_SIGNATURE = "vtpm_signature"
     VTPM_VALUES = "vtpm_values"
     VTPM_CERTIFICATE = "vtpm_certificate"
+    TDX_QUOTE = "tdx_quote"
+    TPM_KEY = "tpm_key"
     NO_DEBUG = "no_debug"
     TD_ATTRIBUTES = "td_attributes"
     XFAM = "xfam"

@@ -38,8 +38,8 @@ class Blob:
         return Blob(self.descriptor, self.start + start, min(max(0, size_bytes), self.size_bytes - start))
 
     def read(self, offset: int, limit_bytes: int) -> bytes:
-        """At most `limit_bytes` from `offset` on: fewer only at the end (or where the file was cut short meanwhile)."""
-        wanted = min(limit_bytes, self.size_bytes - offset)
+        """At most `limit_bytes` from `offset` on: fewer only at the end (or where the file was cut short meanwhile), none before the start."""
+        wanted = min(limit_bytes, self.size_bytes - offset) if offset >= 0 else 0
         return os.pread(self.descriptor, wanted, self.start + offset) if wanted > 0 else b""
 
     def pieces(self, start: int = 0) -> Iterator[bytes]:

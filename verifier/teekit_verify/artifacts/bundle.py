@@ -136,6 +136,7 @@ def _tar(blob: Blob) -> Iterator[BundleMember]:
         if kind not in _TAR_JOINED and "size" in pax:
             size_bytes = _decimal(pax["size"], at)
         start = at
+        at += _sparse_map_bytes(blob, header, at)
         content = blob.part(at + _TAR_BLOCK_BYTES, size_bytes)
         if content.size_bytes < size_bytes:
             raise _bad("tar", "size", at + 124, f"{size_bytes} bytes are more than there are")
@@ -152,6 +153,18 @@ def _tar(blob: Blob) -> Iterator[BundleMember]:
         long, pax = {}, {}
     if any(piece.count(0) != len(piece) for piece in blob.pieces(at)):
         raise _bad("tar", "end of the archive", at, "something other than zeros follows it")
+
+
+def _sparse_map_bytes(blob: Blob, header: bytes, at: int) -> int:
+    """Of GNU's old sparse files, the blocks between header and content, which its size does not count (sparse_header of GNU tar)."""
+    size_bytes, goes_on = 0, header[156:157] == b"S" and header[482]
+    while goes_on:
+        size_bytes += _TAR_BLOCK_BYTES
+        block = blob.read(at + size_bytes, _TAR_BLOCK_BYTES)
+        if len(block) < _TAR_BLOCK_BYTES:
+            raise _bad("tar", "sparse map", at + size_bytes, "is cut off")
+        goes_on = block[504]
+    return size_bytes
 
 
 def _tar_member(header: bytes, content: Blob, long: dict[bytes, bytes], pax: dict[str, bytes], at: int) -> BundleMember:

@@ -1,4 +1,4 @@
-"""Compressed data as a forward stream of bounded memory: zstd, gzip, xz, bzip2, lz4 and lzma, one member (frame, stream) at a time, or
+"""Compressed data as a forward stream of bounded memory: zstd, gzip, xz, bzip2, lz4, lzma and lzo, one member (frame, stream) at a time, or
 all of a file's.
 
 Sources: RFC 8878 (zstd), RFC 1952 (gzip), the .xz file format 1.1.0, and for what an initrd may be compressed with,
@@ -18,6 +18,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from teekit_verify.artifacts.lz4_block import Lz4Stream
+from teekit_verify.artifacts.lzo_block import LZOP_MAGIC, LzopStream
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
 
 if sys.version_info >= (3, 14):
@@ -55,6 +56,7 @@ class Compression(Enum):
     LZ4 = "lz4"
     LZ4_LEGACY = "lz4 (legacy)"
     LZMA = "lzma"
+    LZO = "lzo"
 
 
 _MAGIC = {
@@ -65,9 +67,7 @@ _MAGIC = {
     b"\x04\x22\x4d\x18": Compression.LZ4,
     b"\x02\x21\x4c\x18": Compression.LZ4_LEGACY,
     b"\x5d\0\0": Compression.LZMA,
-}
-_UNREAD = {
-    b"\x89LZO": "lzo",
+    LZOP_MAGIC[:6]: Compression.LZO,
 }
 
 
@@ -87,13 +87,6 @@ def is_packed(beginning: bytes) -> bool:
 def compression_of(beginning: bytes) -> Compression | None:
     """By the first MAGIC_BYTES bytes; None if they are of no known format."""
     return next((found for magic, found in _MAGIC.items() if beginning.startswith(magic)), None)
-
-
-def require_readable(beginning: bytes, what: str) -> None:
-    """Raises UnsupportedInputError for the compressions Linux knows and this does not."""
-    for magic, name in _UNREAD.items():
-        if beginning.startswith(magic):
-            raise UnsupportedInputError(f"{what}: compressed with {name}, which is not read")
 
 
 @dataclass(slots=True)
@@ -147,6 +140,7 @@ _DECOMPRESSORS: dict[Compression, Callable[[], _Decompressor]] = {
     Compression.BZIP2: bz2.BZ2Decompressor,
     Compression.LZ4: Lz4Stream,
     Compression.LZ4_LEGACY: Lz4Stream,
+    Compression.LZO: LzopStream,
     Compression.LZMA: lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=_XZ_MEMORY_BYTES),
 }
 _ERRORS = (zlib.error, lzma.LZMAError, zstd.ZstdError, OSError, EOFError, ValueError)
@@ -224,7 +218,6 @@ class Unpacked(io.RawIOBase):
         beginning = blob.read(start, MAGIC_BYTES)
         compression = compression_of(beginning)
         if compression is None or (start and compression not in _SKIPPING):
-            require_readable(beginning, what)
             raise UnsupportedInputError(f"{what}: compressed in no way that is read")
         self.compression = compression
         self._begin(start)

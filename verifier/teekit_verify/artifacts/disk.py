@@ -1,9 +1,11 @@
 r"""What a guest boots from, as a file: a UKI, or a disk image with the UKI where the firmware looks for it.
 
     UKI                 .efi
-    raw disk            GPT, protective MBR, one EFI system partition with `\EFI\BOOT\BOOTX64.EFI`
+    raw disk            GPT (sectors of 512 or 4096 bytes), MBR or bare FAT, one volume with `\EFI\BOOT\BOOTX64.EFI`
     fixed VHD           the same, with a footer (Azure)
     .tar.gz             the same, as `disk.raw` in an archive (Google Cloud)
+    qcow2, VHDX, VHD    the same, in blocks that lie anywhere in the file
+    packed              any of these, compressed or in an archive
 
 The kind is found out by content. A disk is read by its structure: of a 30 GiB image only the partition table, the FAT,
 some directories and the UKI are touched. A UKI that lies in one piece in a file is mapped; one in several pieces or in an
@@ -14,20 +16,23 @@ from __future__ import annotations
 
 import io
 import mmap
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import Enum
-from itertools import pairwise
 from typing import TYPE_CHECKING, BinaryIO
-from uuid import UUID
 
+from teekit_verify.artifacts import packed, qcow2, vhdx
+from teekit_verify.artifacts.blob import Blob
+from teekit_verify.artifacts.boot_volume import boots_from, open_boot_volume
 from teekit_verify.artifacts.companions import MAX_FILE_BYTES, MAX_FILES, Companion, CompanionKind, kind_of
-from teekit_verify.artifacts.fat import FatVolume, open_fat
-from teekit_verify.artifacts.gpt import SECTOR_BYTES, GptEntry, GuidPartitionTable, read_gpt
+from teekit_verify.artifacts.dynamic_vhd import open_dynamic_vhd
 from teekit_verify.artifacts.mapped import viewed
-from teekit_verify.artifacts.targz import GZIP_MAGIC, TarGzDisk
+from teekit_verify.artifacts.qcow2 import Qcow2Blocks, read_header
+from teekit_verify.artifacts.targz import TarGzDisk, is_google_archive
 from teekit_verify.artifacts.uki import UnifiedKernelImage, parse_uki, uki_in
 from teekit_verify.artifacts.vhd import COOKIE, FOOTER_BYTES, VhdFooter, parse_footer
+from teekit_verify.artifacts.vhdx import open_vhdx
+from teekit_verify.artifacts.virtual_disk import stream_of
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
 from teekit_verify.core.opened import open_input
 
@@ -35,27 +40,45 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from teekit_verify.artifacts.boot_volume import BootVolume
+    from teekit_verify.artifacts.fat import FatVolume
     from teekit_verify.artifacts.fat_directory import FatEntry
+    from teekit_verify.artifacts.gpt import GuidPartitionTable, NoTable
     from teekit_verify.artifacts.pe import Span
+    from teekit_verify.artifacts.virtual_disk import Blocks
     from teekit_verify.core.opened import OpenedInput
 
-ESP_TYPE_GUID = UUID("C12A7328-F81F-11D2-BA4B-00A0C93EC93B")  # UEFI 2.10, table 5.7
+
+class ArtifactKind(Enum):
+    """What a file is, by its content. The value is for people."""
+
+    UKI = "UKI"
+    RAW = "raw disk"
+    VHD = "fixed VHD"
+    TAR_GZ = "tar.gz of a raw disk"
+    QCOW2 = "qcow2 disk"
+    VHDX = "VHDX disk"
+    DYNAMIC_VHD = "dynamic VHD"
+    PACKED = "compressed file or archive"
+
+
 BOOT_PATH = ("EFI", "BOOT", "BOOTX64.EFI")  # UEFI 2.10, 3.5.1.1
 MAX_GATHERED_BYTES = 1 << 30
 _MAX_UKI_BYTES = (1 << 32) - 1
 _BUFFER_BYTES = 1 << 16
 _CHUNK_BYTES = 1 << 20
 _ZEROS = bytes(_CHUNK_BYTES)
-_PROTECTIVE = 0xEE
-_HINT = "Name a UKI (.efi), a raw disk, a fixed .vhd, or a .tar.gz with a disk.raw."
-_FOREIGN = {
-    b"QFI\xfb": "a qcow2 disk",
-    b"vhdxfile": "a VHDX disk",
-    b"KDMV": "a VMDK disk",
-    COOKIE: "a dynamic VHD",
+_LARGE_SECTOR_BYTES = 4096
+_MOST_LAYERS = 4
+_MAX_QCOW2_BYTES = 1 << 46
+_HINT = "Name a UKI (.efi), or a disk: raw, .vhd, .vhdx, .qcow2, a .tar.gz with a disk.raw, or one of these compressed or in an archive."
+_MAGIC = {
+    b"MZ": ArtifactKind.UKI,
+    qcow2.MAGIC: ArtifactKind.QCOW2,
+    vhdx.MAGIC: ArtifactKind.VHDX,
+    COOKIE: ArtifactKind.DYNAMIC_VHD,
 }
-_PACKED = {b"\x28\xb5\x2f\xfd": ("zstd", "zstd"), b"\xfd7zXZ\0": ("xz", "xz"), b"BZh": ("bzip2", "bzip2")}
-"""What it is compressed with, and the program that unpacks it with -d."""
+_VMDK = b"KDMV"
 _ALL_KINDS = frozenset(CompanionKind)
 _BESIDE: tuple[tuple[tuple[str, ...], frozenset[CompanionKind]], ...] = (
     ((*BOOT_PATH[:-1], f"{BOOT_PATH[-1]}.extra.d"), _ALL_KINDS),
@@ -68,37 +91,39 @@ _VARIABLES = "NvVars"
 """Where OVMF without flash keeps its variables, boot options too (edk2 OvmfPkg/Library/NvVarsFileLib)."""
 
 
-class ArtifactKind(Enum):
-    """What a file is, by its content. The value is for people."""
-
-    UKI = "UKI"
-    RAW = "raw disk"
-    VHD = "fixed VHD"
-    TAR_GZ = "tar.gz of a raw disk"
-
-
 @dataclass(frozen=True, slots=True)
 class DiskImage:
-    """An open disk image; `size_bytes` is that of the disk. Not to be used after the `with` block of `open_disk`."""
+    """An open disk image; `size_bytes` is that of the disk. Not to be used after the `with` block of `open_disk`.
+
+    `inner`: what a PACKED one turned out to be. `in_file`: the disk's bytes are those of the stream's file.
+    """
 
     name: str
     kind: ArtifactKind
     stream: BinaryIO
     size_bytes: int
-    gpt: GuidPartitionTable
-    esp: GptEntry
-    volume: FatVolume
-    footer: VhdFooter | None
+    boot: BootVolume
+    footer: VhdFooter | None = None
+    inner: ArtifactKind | None = None
+    in_file: bool = True
+
+    @property
+    def volume(self) -> FatVolume:
+        """The one that firmware boots from."""
+        return self.boot.volume
 
 
 @dataclass(frozen=True, slots=True)
 class BootArtifact:
-    """The UKI that is booted, the name of its file, and if it is on a disk the partition table and what lies beside it there."""
+    """The UKI that is booted, the name of its file, and if it is on a disk the partition table and what lies beside it there.
+
+    `gpt` is None where no disk was given.
+    """
 
     kind: ArtifactKind
     name: str
     uki: UnifiedKernelImage
-    gpt: GuidPartitionTable | None
+    gpt: GuidPartitionTable | NoTable | None
     companions: tuple[Companion, ...] = ()
 
 
@@ -112,13 +137,27 @@ def open_boot_artifact(path: Path) -> Iterator[BootArtifact]:
 @contextmanager
 def boot_artifact_in(file: OpenedInput) -> Iterator[BootArtifact]:
     """The same of an opened file."""
-    kind = artifact_kind(file)
-    if kind is ArtifactKind.UKI:
-        with uki_in(file) as uki:
-            yield BootArtifact(kind, file.name, uki, None)
-    else:
-        with disk_in(file) as disk, open_boot_file(disk, alone=False) as uki:
-            yield BootArtifact(kind, BOOT_PATH[-1], uki, disk.gpt, companions_of(disk))
+    with unpacked_input(file) as (inner, kind):
+        if kind is ArtifactKind.UKI:
+            with uki_in(inner) as uki:
+                yield BootArtifact(kind if inner is file else ArtifactKind.PACKED, inner.name, uki, None)
+        else:
+            with opened_disk(inner, kind, file) as disk, open_boot_file(disk, alone=False) as uki:
+                yield BootArtifact(disk.kind, BOOT_PATH[-1], uki, disk.boot.measured_table, companions_of(disk))
+
+
+@contextmanager
+def unpacked_input(file: OpenedInput) -> Iterator[tuple[OpenedInput, ArtifactKind]]:
+    """The file, or of a PACKED one what it holds, and of what kind that is. Raises TeekitError."""
+    with ExitStack() as stack:
+        inner, kind = file, artifact_kind(file)
+        for _ in range(_MOST_LAYERS):
+            if kind is not ArtifactKind.PACKED:
+                yield inner, kind
+                return
+            inner = stack.enter_context(packed.unpacked(inner, _is_bootable))
+            kind = artifact_kind(inner)
+        raise UnsupportedInputError(f"{file.path}: more than {_MOST_LAYERS} files packed in each other", hint=_HINT)
 
 
 def recognise(path: Path) -> ArtifactKind:
@@ -131,28 +170,37 @@ def artifact_kind(file: OpenedInput) -> ArtifactKind:
     """The same of an opened file."""
     if not file.head:
         raise UnsupportedInputError(f"{file.path} is empty", hint=_HINT)
-    for magic, what in _FOREIGN.items():
-        if file.head.startswith(magic):
-            raise UnsupportedInputError(
-                f"{file.path} is {what}, which is not read", hint="Convert it with `qemu-img convert -O raw`."
-            )
-    if file.head.startswith(b"MZ"):
-        return ArtifactKind.UKI
-    if file.head.startswith(GZIP_MAGIC):
-        return ArtifactKind.TAR_GZ
+    kind = _kind_by_beginning(file.head)
+    if kind is ArtifactKind.RAW and file.tail[-FOOTER_BYTES:].startswith(COOKIE):
+        return ArtifactKind.VHD
+    if kind is not None:
+        return kind
     if file.tail[-FOOTER_BYTES:].startswith(COOKIE):
         return ArtifactKind.VHD
-    if file.head[SECTOR_BYTES:].startswith(b"EFI PART"):
+    if file.head.startswith(_VMDK):
+        raise UnsupportedInputError(
+            f"{file.path} is a VMDK disk, which is not read", hint="Convert it with `qemu-img convert -O raw`."
+        )
+    if boots_from(file.beginning(2 * _LARGE_SECTOR_BYTES)):
         return ArtifactKind.RAW
-    for magic, (name, program) in _PACKED.items():
-        if file.head.startswith(magic):
-            raise UnsupportedInputError(
-                f"{file.path} is compressed with {name}: what is in it is not read",
-                hint=f"Unpack it first, with `{program} -d`.",
-            )
     raise UnsupportedInputError(
         f"{file.path} is neither a UKI (it does not begin with 'MZ') nor a disk image", hint=_HINT
     )
+
+
+def _kind_by_beginning(head: bytes) -> ArtifactKind | None:
+    for magic, kind in _MAGIC.items():
+        if head.startswith(magic):
+            return kind
+    if is_google_archive(head):
+        return ArtifactKind.TAR_GZ
+    if packed.is_packed(head):
+        return ArtifactKind.PACKED
+    return ArtifactKind.RAW if boots_from(head) else None
+
+
+def _is_bootable(head: bytes) -> bool:
+    return _kind_by_beginning(head) is not None
 
 
 @contextmanager
@@ -168,66 +216,48 @@ def open_disk(path: Path) -> Iterator[DiskImage]:
 @contextmanager
 def disk_in(file: OpenedInput) -> Iterator[DiskImage]:
     """The same of an opened file."""
-    kind, path, stream = artifact_kind(file), file.path, file.stream
+    with unpacked_input(file) as (inner, kind), opened_disk(inner, kind, file) as disk:
+        yield disk
+
+
+@contextmanager
+def opened_disk(file: OpenedInput, kind: ArtifactKind, whole: OpenedInput) -> Iterator[DiskImage]:
+    """`whole` is the file that was given, of which `file` may be what it holds."""
+    path, stream = file.path, file.stream
     stream.seek(0)
+    names = (whole.name, kind) if file is whole else (whole.name, ArtifactKind.PACKED)
+    inner = None if file is whole else kind
     match kind:
         case ArtifactKind.TAR_GZ:
             archive = TarGzDisk(stream)
-            yield _disk(path, kind, io.BufferedReader(archive, _BUFFER_BYTES), archive.size_bytes, None)
+            inside = io.BufferedReader(archive, _BUFFER_BYTES)
+            boot = open_boot_volume(inside, archive.size_bytes, path)
+            yield DiskImage(*names, inside, archive.size_bytes, boot, None, inner, in_file=False)
             archive.finish()
         case ArtifactKind.VHD:
             footer = parse_footer(file.tail[-FOOTER_BYTES:], file.size_bytes)
-            yield _disk(path, kind, stream, footer.size_bytes, footer)
+            boot = open_boot_volume(stream, footer.size_bytes, path)
+            yield DiskImage(*names, stream, footer.size_bytes, boot, footer, inner)
         case ArtifactKind.RAW:
-            yield _disk(path, kind, stream, file.size_bytes, None)
-        case ArtifactKind.UKI:
+            boot = open_boot_volume(stream, file.size_bytes, path)
+            yield DiskImage(*names, stream, file.size_bytes, boot, None, inner)
+        case ArtifactKind.QCOW2 | ArtifactKind.VHDX | ArtifactKind.DYNAMIC_VHD:
+            blocks, footer_of = _blocks(file, kind)
+            virtual = stream_of(blocks)
+            boot = open_boot_volume(virtual, blocks.size_bytes, path)
+            yield DiskImage(*names, virtual, blocks.size_bytes, boot, footer_of, inner, in_file=False)
+        case ArtifactKind.UKI | ArtifactKind.PACKED:
             raise UnsupportedInputError(f"{path} is a UKI, expected a disk image", hint=_HINT)
 
 
-def _disk(path: Path, kind: ArtifactKind, stream: BinaryIO, size_bytes: int, footer: VhdFooter | None) -> DiskImage:
-    if size_bytes % SECTOR_BYTES:
-        raise UnsupportedInputError(f"{path}: a disk of {size_bytes} bytes, expected whole sectors of {SECTOR_BYTES}")
-    _require_protective_mbr(stream)
-    gpt = read_gpt(stream)
-    esp = _esp(gpt, size_bytes // SECTOR_BYTES)
-    esp_bytes = (esp.last_lba - esp.first_lba + 1) * SECTOR_BYTES
-    volume = open_fat(stream, esp.first_lba * SECTOR_BYTES, esp_bytes)
-    return DiskImage(path.name, kind, stream, size_bytes, gpt, esp, volume, footer)
-
-
-def _require_protective_mbr(stream: BinaryIO) -> None:
-    """edk2 MdeModulePkg/Universal/Disk/PartitionDxe/Gpt.c: one of the four MBR partitions is of type 0xEE and starts at
-    LBA 1; otherwise the firmware does not look at the GPT.
-    """
-    stream.seek(0)
-    sector = stream.read(SECTOR_BYTES)
-    rows = [sector[446 + 16 * index : 462 + 16 * index] for index in range(4)]
-    if not any(row[4:5] == bytes([_PROTECTIVE]) and row[8:12] == b"\1\0\0\0" for row in rows):
-        raise MalformedInputError(
-            "disk", field="protective MBR", offset=446, problem="no partition of type 0xee that starts at sector 1"
-        )
-
-
-def _esp(gpt: GuidPartitionTable, sectors: int) -> GptEntry:
-    """The only EFI system partition. The firmware leaves out partitions that overlap or lie outside (PartitionCheckGptEntry)."""
-    for entry in gpt.entries:
-        if not gpt.first_usable_lba <= entry.first_lba <= entry.last_lba <= min(gpt.last_usable_lba, sectors - 1):
-            raise _bad_partition(
-                entry, f"LBA {entry.first_lba} to {entry.last_lba} are not in the usable part of the disk"
-            )
-    for before, after in pairwise(sorted(gpt.entries, key=lambda entry: entry.first_lba)):
-        if after.first_lba <= before.last_lba:
-            raise _bad_partition(after, f"overlaps the partition before it, which ends at LBA {before.last_lba}")
-    found = [entry for entry in gpt.entries if entry.type_guid == ESP_TYPE_GUID]
-    if len(found) != 1:
-        raise UnsupportedInputError(
-            f"the disk has {len(found)} EFI system partitions, expected one", hint="Give a disk that boots from one."
-        )
-    return found[0]
-
-
-def _bad_partition(entry: GptEntry, problem: str) -> UnsupportedInputError:
-    return UnsupportedInputError(f"GPT: partition {entry.unique_guid} ({printable(entry.name)}): {problem}")
+def _blocks(file: OpenedInput, kind: ArtifactKind) -> tuple[Blocks, VhdFooter | None]:
+    blob = Blob.of(file.stream.fileno())
+    if kind is ArtifactKind.QCOW2:
+        return Qcow2Blocks(blob, read_header(blob, most_bytes=_MAX_QCOW2_BYTES)), None
+    if kind is ArtifactKind.VHDX:
+        return open_vhdx(blob), None
+    disk = open_dynamic_vhd(blob)
+    return disk, disk.footer
 
 
 @contextmanager
@@ -295,7 +325,7 @@ def _bytes_of(disk: DiskImage, file: FatEntry) -> bytes:
 def _content(disk: DiskImage, extents: tuple[Span, ...], size_bytes: int, what: str) -> Iterator[memoryview]:
     if not 0 < size_bytes <= _MAX_UKI_BYTES:
         raise UnsupportedInputError(f"{what}: has {size_bytes} bytes, which is no UKI")
-    if len(extents) == 1 and disk.kind is not ArtifactKind.TAR_GZ:
+    if len(extents) == 1 and disk.in_file:
         mapped, place = _mapped(disk.stream, extents[0])
     else:
         mapped, place = _gathered(disk.stream, extents, size_bytes, what), 0

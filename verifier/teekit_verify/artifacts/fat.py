@@ -40,6 +40,15 @@ class FatKind(Enum):
     FAT32 = 32
 
 
+def is_fat(beginning: bytes) -> bool:
+    """A boot sector with the fields of fatgen103; whether they hold together is seen when it is opened."""
+    return (
+        beginning[510:512] == b"\x55\xaa"
+        and beginning[:1] in {b"\xeb", b"\xe9"}
+        and b"FAT" in {beginning[54:57], beginning[82:85]}
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class FatVolume:
     """A mounted volume. Offsets in bytes from the start of `stream`; clusters count from 2, `last_cluster` is inclusive."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, BinaryIO
 from uuid import UUID
 
@@ -47,14 +48,20 @@ class GuidPartitionTable:
     entries: tuple[GptEntry, ...]
 
 
-def read_gpt(disk: BinaryIO) -> GuidPartitionTable:
-    """Read the primary table of a seekable raw disk with 512-byte sectors; both CRCs are checked.
+class NoTable(Enum):
+    """Of a disk that has no GPT, where None says that there is no disk."""
+
+    NO_GPT = "no GPT"
+
+
+def read_gpt(disk: BinaryIO, sector_bytes: int = SECTOR_BYTES) -> GuidPartitionTable:
+    """Read the primary table of a seekable raw disk with sectors of that size; both CRCs are checked.
 
     Raises MalformedInputError; firmware would then fall back to the backup table, which a built image must not need.
     """
-    disk.seek(SECTOR_BYTES)
-    sector = disk.read(SECTOR_BYTES)
-    reader = Reader(memoryview(sector), _WHAT, base=SECTOR_BYTES)
+    disk.seek(sector_bytes)
+    sector = disk.read(sector_bytes)
+    reader = Reader(memoryview(sector), _WHAT, base=sector_bytes)
     if bytes(reader.take(8, "signature")) != b"EFI PART":
         raise _bad("signature", 0, "expected 'EFI PART'")
     revision, header_bytes, header_crc, _ = reader.unpack("IIII", "header")
@@ -63,7 +70,12 @@ def read_gpt(disk: BinaryIO) -> GuidPartitionTable:
     entries_lba, count, entry_bytes, entries_crc = reader.unpack("QIII", "partition entry array")
     for holds, field, offset, problem in (
         (revision == _REVISION, "revision", 8, f"{revision:#x} is not {_REVISION:#x}"),
-        (HEADER_BYTES <= header_bytes <= len(sector), "header size", 12, f"{header_bytes} is not 92 to 512 bytes"),
+        (
+            HEADER_BYTES <= header_bytes <= len(sector),
+            "header size",
+            12,
+            f"{header_bytes} is not 92 to {sector_bytes} bytes",
+        ),
         (my_lba == 1, "MyLBA", 24, f"{my_lba} is not 1"),
         (
             entry_bytes >= _MIN_ENTRY_BYTES and entry_bytes % _MIN_ENTRY_BYTES == 0,
@@ -79,7 +91,7 @@ def read_gpt(disk: BinaryIO) -> GuidPartitionTable:
     covered = sector[:16] + bytes(4) + sector[20:header_bytes]
     if zlib.crc32(covered) != header_crc:
         raise _bad("header CRC", 16, f"expected {zlib.crc32(covered):#010x}, found {header_crc:#010x}")
-    disk.seek(entries_lba * SECTOR_BYTES)
+    disk.seek(entries_lba * sector_bytes)
     table = disk.read(count * entry_bytes)
     if len(table) != count * entry_bytes:
         raise _bad("entries", 72, f"{count * entry_bytes} bytes at LBA {entries_lba}, only {len(table)} are there")
@@ -91,7 +103,7 @@ def read_gpt(disk: BinaryIO) -> GuidPartitionTable:
         alternate_lba=alternate_lba,
         first_usable_lba=first_usable,
         last_usable_lba=last_usable,
-        entries=tuple(_entries(table, entry_bytes, entries_lba * SECTOR_BYTES)),
+        entries=tuple(_entries(table, entry_bytes, entries_lba * sector_bytes)),
     )
 
 

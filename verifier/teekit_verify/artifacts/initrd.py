@@ -16,7 +16,6 @@ from teekit_verify.artifacts.compressed import (
     Compression,
     Decompressed,
     compression_of,
-    require_readable,
     zstd_frame_end,
 )
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
@@ -60,7 +59,6 @@ def member_at(blob: Blob, at: int) -> Member | None:
         return None
     compression = compression_of(beginning)
     if compression is None and beginning not in cpio.MAGIC:
-        require_readable(beginning, "initrd")
         problem = f"expected a cpio archive, plain or compressed, found {beginning!r}"
         raise MalformedInputError("initrd", field="archive", offset=at, problem=problem)
     return Member(at, compression)

@@ -107,23 +107,43 @@ def _gpt_partition(number: int, row: bytes, sector: int) -> Partition:
     return Partition(number, first * sector, max(0, last - first + 1) * sector, facts)
 
 
-def _mbr(beginning: bytes, size_bytes: int) -> PartitionTable:
+@dataclass(frozen=True, slots=True)
+class MbrPartition:
+    """A used row of an MBR; `number` counts from 1, `start` and `size_bytes` in bytes, `raw` is the row."""
+
+    number: int
+    type: int
+    start: int
+    size_bytes: int
+    raw: bytes
+
+
+def mbr_partitions(beginning: bytes) -> tuple[MbrPartition, ...]:
     """The four primary ones; logical partitions are a part of the extended one that holds them."""
-    partitions = []
-    for number in range(1, 5):
-        row = beginning[430 + 16 * number : 446 + 16 * number]
-        if not row[4]:
-            continue
-        first, count = struct.unpack_from("<II", row, 8)
-        facts = {
-            "partition type": f"{row[4]:#04x}" + (" (extended)" if row[4] in _EXTENDED else ""),
-            "partition place": f"LBA {first} to {first + count - 1}",
-            "partition attributes": f"boot flag {row[0]:#04x}, CHS {row[1:4].hex()} to {row[5:8].hex()}",
-        }
-        partitions.append(Partition(number, first * 512, count * 512, facts))
+    rows = ((number, beginning[430 + 16 * number : 446 + 16 * number]) for number in range(1, 5))
+    return tuple(
+        MbrPartition(number, row[4], 512 * first, 512 * count, row)
+        for number, row in rows
+        if row[4]
+        for first, count in [struct.unpack_from("<II", row, 8)]
+    )
+
+
+def _mbr(beginning: bytes, size_bytes: int) -> PartitionTable:
+    rows = mbr_partitions(beginning)
     facts = {
         "disk size": f"{size_bytes} bytes",
         "disk signature": f"{int.from_bytes(beginning[440:444], 'little'):08x}",
-        "number of partitions": str(len(partitions)),
+        "number of partitions": str(len(rows)),
     }
-    return PartitionTable("MBR", facts, tuple(partitions), 512)
+    partitions = tuple(Partition(row.number, row.start, row.size_bytes, _mbr_facts(row)) for row in rows)
+    return PartitionTable("MBR", facts, partitions, 512)
+
+
+def _mbr_facts(row: MbrPartition) -> dict[str, str]:
+    first, raw = row.start // 512, row.raw
+    return {
+        "partition type": f"{row.type:#04x}" + (" (extended)" if row.type in _EXTENDED else ""),
+        "partition place": f"LBA {first} to {first + row.size_bytes // 512 - 1}",
+        "partition attributes": f"boot flag {raw[0]:#04x}, CHS {raw[1:4].hex()} to {raw[5:8].hex()}",
+    }

@@ -54,8 +54,8 @@ class Qcow2:
         return 1 << self.cluster_bits
 
 
-def read_header(blob: Blob) -> Qcow2:
-    """Raises MalformedInputError, or UnsupportedInputError for what the file alone does not hold."""
+def read_header(blob: Blob, *, most_bytes: int = MAX_DISK_BYTES) -> Qcow2:
+    """`most_bytes`: of the disk. Raises MalformedInputError, or UnsupportedInputError for what the file alone does not hold."""
     header = blob.read(0, _VERSION_3_BYTES + _ENTRY_BYTES).ljust(_VERSION_3_BYTES + _ENTRY_BYTES, b"\0")
     if blob.size_bytes < _HEADER_BYTES or header[:4] != MAGIC:
         raise _bad("header", 0, "is cut off, or has another magic number")
@@ -69,7 +69,7 @@ def read_header(blob: Blob) -> Qcow2:
     if not 9 <= cluster_bits <= 21:  # noqa: PLR2004
         raise _bad("cluster_bits", 20, f"{cluster_bits} is not 9 to 21")
     _require_readable(backing, encryption, features, compression)
-    if size_bytes > MAX_DISK_BYTES or size_bytes >> cluster_bits > _MAX_CLUSTERS:
+    if size_bytes > most_bytes or (most_bytes == MAX_DISK_BYTES and size_bytes >> cluster_bits > _MAX_CLUSTERS):
         raise UnsupportedInputError(f"qcow2: a disk of {size_bytes} bytes, more than is looked into")
     needed = -(-size_bytes // (1 << cluster_bits) // _entries(cluster_bits))
     if tables < needed:
@@ -114,6 +114,29 @@ def clusters(blob: Blob, header: Qcow2) -> Iterator[tuple[int, bytes]]:
             content = _cluster(blob, header, row)[: left - (index << header.cluster_bits)] if row else b""
             if content.strip(b"\0"):
                 yield number * covered + (index << header.cluster_bits), content
+
+
+@dataclass(slots=True)
+class Qcow2Blocks:
+    """The disk for readers of few of its bytes (`virtual_disk.Blocks`): a cluster at a time, of which the last one is kept."""
+
+    blob: Blob
+    header: Qcow2
+    _kept: tuple[int, bytes] = (-1, b"")
+
+    @property
+    def size_bytes(self) -> int:
+        return self.header.size_bytes
+
+    def stretch(self, offset: int) -> bytes | int:
+        """As Blocks."""
+        number, inside = divmod(offset, self.header.cluster_bytes)
+        if self._kept[0] != number:
+            table, index = divmod(number, _entries(self.header.cluster_bits))
+            place = _entry(self.blob, self.header.first_table + table * _ENTRY_BYTES, "L1 table") & _OFFSET
+            row = _entry(self.blob, place + index * _ENTRY_BYTES, "L2 table") if place else 0
+            self._kept = number, _cluster(self.blob, self.header, row) if row else b""
+        return self._kept[1][inside:] or self.header.cluster_bytes - inside
 
 
 def _entries(cluster_bits: int) -> int:

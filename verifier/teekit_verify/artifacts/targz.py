@@ -41,6 +41,18 @@ _PAX = {b"x", b"g"}
 _HINT = "Make it with `tar --format=oldgnu -Sczf image.tar.gz disk.raw`."
 
 
+def is_google_archive(head: bytes) -> bool:
+    """Whether gzip data begins with a tar header of MEMBER, or (also in damaged data) cannot be told from that by its beginning."""
+    if not head.startswith(GZIP_MAGIC):
+        return False
+    state = zlib.decompressobj(_GZIP_WINDOW)
+    try:
+        header = state.decompress(head, _BLOCK_BYTES)
+    except zlib.error:
+        return True
+    return (len(header) < _BLOCK_BYTES and not state.eof) or header.startswith(MEMBER.encode() + b"\0")
+
+
 @dataclass(frozen=True, slots=True)
 class _Segment:
     """`size_bytes` bytes that belong at `offset` of the disk, and lie at `packed` of the uncompressed archive."""

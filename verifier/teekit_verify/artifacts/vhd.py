@@ -17,7 +17,7 @@ _LAYOUT = ">8sIIQI4sI4sQQHBBII16sB"
 _VERSION = 0x00010000
 _NO_OFFSET = (1 << 64) - 1
 _KINDS = {2: "fixed", 3: "dynamic", 4: "differencing"}
-_FIXED = 2
+_FIXED, _DYNAMIC = 2, 3
 _SECTOR_BYTES = 512
 
 
@@ -46,6 +46,35 @@ def parse_footer(footer: bytes, file_bytes: int) -> VhdFooter:
     field, or UnsupportedInputError for dynamic and differencing disks.
     """
     base = file_bytes - FOOTER_BYTES
+    found, kind, data_offset = _fields(footer, base)
+    if kind != _FIXED:
+        raise UnsupportedInputError(
+            f"VHD: disk type {kind} ({_KINDS.get(kind, 'unknown')}), expected 2 (fixed)",
+            hint="Convert it with `qemu-img convert -O vpc -o subformat=fixed,force_size=on`.",
+        )
+    if data_offset not in {_NO_OFFSET, _NO_OFFSET >> 32}:  # the specification's text says 32 bits, everyone writes 64
+        raise _bad("data offset", base, 16, f"{data_offset:#x}, but a fixed disk has no more headers")
+    if found.size_bytes != base or found.size_bytes % _SECTOR_BYTES:
+        raise _bad("current size", base, 48, f"{found.size_bytes} bytes, but {base} bytes come before the footer")
+    return found
+
+
+def parse_dynamic_footer(footer: bytes) -> tuple[VhdFooter, int]:
+    """The copy of a dynamic disk's footer at the beginning of the file, and the offset of the header that follows.
+
+    Raises MalformedInputError with offset and field, or UnsupportedInputError for differencing disks.
+    """
+    found, kind, data_offset = _fields(footer, 0)
+    if kind != _DYNAMIC:
+        raise UnsupportedInputError(
+            f"VHD: disk type {kind} ({_KINDS.get(kind, 'unknown')}), expected 3 (dynamic)",
+            hint="Convert it with `qemu-img convert -O raw`.",
+        )
+    return found, data_offset
+
+
+def _fields(footer: bytes, base: int) -> tuple[VhdFooter, int, int]:
+    """With the type of the disk, and the offset of what follows."""
     if len(footer) != FOOTER_BYTES:
         raise _bad("footer", 0, 0, f"needs {FOOTER_BYTES} bytes, found {len(footer)}")
     fields = struct.unpack_from(_LAYOUT, footer)
@@ -57,17 +86,9 @@ def parse_footer(footer: bytes, file_bytes: int) -> VhdFooter:
         raise _bad("checksum", base, 64, f"expected {expected:#010x}, found {checksum:#010x}")
     if version >> 16 != _VERSION >> 16:
         raise _bad("file format version", base, 12, f"{version:#010x} is not {_VERSION:#010x}")
-    if kind != _FIXED:
-        raise UnsupportedInputError(
-            f"VHD: disk type {kind} ({_KINDS.get(kind, 'unknown')}), expected 2 (fixed)",
-            hint="Convert it with `qemu-img convert -O vpc -o subformat=fixed,force_size=on`.",
-        )
-    if data_offset not in {_NO_OFFSET, _NO_OFFSET >> 32}:  # the specification's text says 32 bits, everyone writes 64
-        raise _bad("data offset", base, 16, f"{data_offset:#x}, but a fixed disk has no more headers")
-    if size_bytes != base or size_bytes % _SECTOR_BYTES:
-        raise _bad("current size", base, 48, f"{size_bytes} bytes, but {base} bytes come before the footer")
     creator_text = creator.decode("latin-1").rstrip("\0 ")
-    return VhdFooter(size_bytes, Geometry(cylinders, heads, sectors), timestamp, creator_text, UUID(bytes=unique_id))
+    geometry = Geometry(cylinders, heads, sectors)
+    return VhdFooter(size_bytes, geometry, timestamp, creator_text, UUID(bytes=unique_id)), kind, data_offset
 
 
 def footer_checksum(footer: bytes) -> int:

@@ -21,7 +21,8 @@ from teekit_verify.boot.qmp import QmpClient
 from teekit_verify.boot.qtest import FwCfgItem, PciFunction, QtestClient, fw_cfg_directory, fw_cfg_read
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
 from teekit_verify.core.process import find_program, last_lines, started
-from teekit_verify.prediction.qemu_rtmr0 import COMPUTED, MachineTables, Measured
+from teekit_verify.prediction.qemu_rtmr0 import MachineTables, Measured
+from teekit_verify.prediction.rtmr0_events import COMPUTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.disk import ArtifactKind, DiskImage, companions_of, open_boot_file, open_disk, recognise
+from teekit_verify.artifacts.gpt import SECTOR_BYTES
 from teekit_verify.boot import disk
+from teekit_verify.core.errors import UnsupportedInputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from teekit_verify.artifacts.companions import Companion
-    from teekit_verify.artifacts.gpt import GuidPartitionTable
+    from teekit_verify.artifacts.gpt import GuidPartitionTable, NoTable
 
 _CHUNK_BYTES = 1 << 20
 _ZEROS = bytes(_CHUNK_BYTES)
@@ -28,15 +30,15 @@ class Bootable:
 
     uki: Path
     disk: Path
-    gpt: GuidPartitionTable
+    gpt: GuidPartitionTable | NoTable
     companions: tuple[Companion, ...] = ()
 
 
 @contextlib.contextmanager
 def bootable(artifact: Path) -> Iterator[Bootable]:
-    """A UKI, or a disk: raw, a fixed VHD, or a .tar.gz of a raw one. What had to be made for it is removed in the end.
+    """A UKI, or a disk of any kind. What had to be made for it is removed in the end.
 
-    Raises TeekitError. An archive is unpacked, and a VHD copied, as a sparse file.
+    Raises TeekitError. What is no raw disk is unpacked or copied as one, as a sparse file.
     """
     with tempfile.TemporaryDirectory(prefix="teekit-") as name:
         yield _prepared(artifact, Path(name))
@@ -48,18 +50,23 @@ def _prepared(artifact: Path, folder: Path) -> Bootable:
         case ArtifactKind.UKI:
             disk.make_disk(artifact, image, disk.geometry(artifact.stat().st_size))
             with open_disk(image) as opened:
-                return Bootable(artifact, image, opened.gpt)
+                return Bootable(artifact, image, opened.boot.measured_table)
         case ArtifactKind.RAW:
             return Bootable(uki, artifact, *_copy_boot_file(artifact, uki))
-        case ArtifactKind.VHD | ArtifactKind.TAR_GZ:
+        case _:
             _copy_disk(artifact, image)
             return Bootable(uki, image, *_copy_boot_file(image, uki))
 
 
-def _copy_boot_file(image: Path, target: Path) -> tuple[GuidPartitionTable, tuple[Companion, ...]]:
+def _copy_boot_file(image: Path, target: Path) -> tuple[GuidPartitionTable | NoTable, tuple[Companion, ...]]:
     with open_disk(image) as opened, open_boot_file(opened, alone=False) as uki:
+        if opened.boot.sector_bytes != SECTOR_BYTES:
+            raise UnsupportedInputError(
+                f"{opened.name}: a disk in sectors of {opened.boot.sector_bytes} bytes, which is not booted here",
+                hint=f"Give one in sectors of {SECTOR_BYTES}.",
+            )
         target.write_bytes(uki.data)
-        return opened.gpt, companions_of(opened)
+        return opened.boot.measured_table, companions_of(opened)
 
 
 def _copy_disk(source: Path, target: Path) -> None:
@@ -77,7 +84,7 @@ def _copy_disk(source: Path, target: Path) -> None:
 
 def _pieces(opened: DiskImage) -> list[tuple[int, int]]:
     """Where the disk may hold something else than zeros, as (start, stop). The holes of a file are passed over."""
-    if opened.kind is ArtifactKind.TAR_GZ:
+    if not opened.in_file:
         return [(0, opened.size_bytes)]
     file = opened.stream.fileno()
     before, stop, found = os.lseek(file, 0, os.SEEK_CUR), 0, []

@@ -110,7 +110,9 @@ def compare_quote(ref: Path, root: TrustedRoot | None, question: GuestQuestion, 
     used = reference_used(ref, guest.published, appraisal.values)
     show = partial(presented_report.show_presented, files.quote.name, used, appraisal, events=output.events)
     if output.json_output:
-        about = quote_report.render_quote_appraisal(guest.quote, guest.signature, appraisal.quote)
+        quote, signature = guest.quote, guest.signature
+        assert quote is not None and signature is not None  # noqa: S101, PT018 - it was required
+        about = quote_report.render_quote_appraisal(quote, signature, appraisal.quote)
         typer.echo(json.dumps(presented_report.render_presented(used, appraisal, about), indent=2))
     else:
         show(layout.console(sys.stdout))

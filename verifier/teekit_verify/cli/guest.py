@@ -48,6 +48,14 @@ def guest(
             show_default=False,
         ),
     ] = None,
+    vtpm_key: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="The key of the machine's TPM that you vouch for: PEM, or the TPM's public area. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write a page to keep or to mail.", show_default=False)
     ] = None,
@@ -61,12 +69,12 @@ def guest(
     authority vouches for the certificate does not matter.
 
     Exit status: 0 all of that was compared and holds; 1 something does not; 2 no verdict, no answer included. What
-    may stay unchecked, --allow-unchecked names: tcb, revocation, app, channel (plain HTTP).
+    may stay unchecked, --allow-unchecked names: tcb, revocation, app, channel (plain HTTP), tdx (a TPM alone).
     """
     from teekit_verify import api
 
     root = google_root_at(google_root, trust.at)
-    policy, given = quote_policy(ReportDataOptions(), trust, exceptions), runs.given
+    policy, given = quote_policy(ReportDataOptions(), trust, exceptions, vtpm_keys=vtpm_key or ()), runs.given
     firmware = api.trusted_firmware(machine.mrtd or (), machine.endorsement, root)
     api.load_reference_values(reference, root=root)  # before anybody is asked
     live = api.ask_guest(url, nonce=secrets.token_bytes(_NONCE_BYTES))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 import shlex
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 _SCHEMA = "teekit-verify/local/v1"
 _IMAGE = Path("build/tdx-debian.efi")
 _MANIFEST = Path("kettle-artifacts/manifest.json")
+_NONCE_BYTES = 32
+_DUMMY_ANSWER = "a dummy quote is never authentic, so it says REFUSED"
+_TPM_ANSWER = "no hardware vouches for this machine's TPM, so it says NO VERDICT"
 
 
 def local(
@@ -128,12 +132,25 @@ def _in_words(ready: Ready) -> str:
 
 def _checked_by(ready: Ready, image: Path, manifests: list[Path] | None) -> list[str]:
     """The commands that check the machine; `manifests` is None where one was made for an app."""
-    made, options = manifests is None, "--platform qemu --allow-unchecked channel"
+    made = manifests is None
+    platform, answer = ("uefi-vtpm", _TPM_ANSWER) if _tpm_alone(ready) else ("qemu", _DUMMY_ANSWER)
     names = ["manifest.json"] if manifests is None else [str(path) for path in manifests]
     given = "".join(f" --manifest {shlex.quote(name)}" for name in names)
     return [
-        "check it, from another terminal (a dummy quote is never authentic, so it says NO MATCH):",
+        f"check it, from another terminal ({answer}):",
         *([f"  curl -so manifest.json {ready.metadata}/manifest/decoded"] if made else []),
         f"  teekit-verify measure {shlex.quote(str(image))} --output measurements.json",
-        f"  teekit-verify guest {ready.attestation} --reference measurements.json{given} {options}",
+        f"  teekit-verify guest {ready.attestation} --reference measurements.json{given} --platform {platform} --allow-unchecked channel",
     ]
+
+
+def _tpm_alone(ready: Ready) -> bool:
+    """Whether it quotes by its TPM and nothing else: only the profile devtools asks for dummy quotes."""
+    from teekit_verify import api
+
+    if not ready.tpm:
+        return False
+    try:
+        return api.ask_guest(ready.attestation, nonce=secrets.token_bytes(_NONCE_BYTES)).answer.tdx is None
+    except TeekitError:  # it is only about words
+        return False

@@ -54,6 +54,6 @@ def _quiet_option(beside: Any) -> Any:
     ) -> None:
         pass
 
-    option = next(parameter for parameter in typer.main.get_command(alone).params if parameter.name == "quiet")
+    option: Any = next(one for one in typer.main.get_command(alone).params if one.name == "quiet")
     option.rich_help_panel = beside.rich_help_panel
     return option

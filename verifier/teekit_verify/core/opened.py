@@ -53,7 +53,13 @@ class OpenedInput:
 def open_input(path: Path) -> Iterator[OpenedInput]:
     """Raises TeekitError for what the system says, while it is opened and in the block."""
     with opened(path) as stream:
-        head = stream.read(END_BYTES)
-        size_bytes = stream.seek(0, 2)
-        stream.seek(max(0, size_bytes - END_BYTES))
-        yield OpenedInput(path, stream, size_bytes, head, stream.read(END_BYTES))
+        yield input_in(path, stream)
+
+
+def input_in(path: Path, stream: BinaryIO) -> OpenedInput:
+    """The same of a stream that is open: what a file was found to hold. `path` is what messages call it."""
+    stream.seek(0)
+    head = stream.read(END_BYTES)
+    size_bytes = stream.seek(0, 2)
+    stream.seek(max(0, size_bytes - END_BYTES))
+    return OpenedInput(path, stream, size_bytes, head, stream.read(END_BYTES))

@@ -23,6 +23,7 @@ from teekit_verify.evidence import tpm
 from teekit_verify.evidence.certificates import load_certificates, reading
 from teekit_verify.evidence.encoded import decode_bytes
 from teekit_verify.evidence.hcl import SIGNATURE, HclReport, parse_hcl_report
+from teekit_verify.evidence.machine_tpm import quoted_values
 from teekit_verify.evidence.plain_json import MAX_EVIDENCE_BYTES, is_text, parse_json
 from teekit_verify.evidence.plain_yaml import looks_like_yaml, parse_document
 
@@ -125,13 +126,11 @@ def vtpm_of_parts(
 ) -> VtpmEvidence:
     """Parts that are known apart: HCL report, TPMS_ATTEST, TPMT_SIGNATURE, PCR values by bank, certificates in DER. Raises TeekitError."""
     attest = tpm.parse_attest(message)
-    values = banks.get(attest.bank.value, {})
-    chosen = [values[register.index] for register in attest.pcrs if register.index in values]
     return VtpmEvidence(
         parse_hcl_report(report),
         attest,
         tpm.parse_signature(signature),
-        tpm.pcr_values(attest, chosen),
+        quoted_values(attest, banks),
         tuple(certificate for data in certificates for certificate in _certificates(data)),
     )
 

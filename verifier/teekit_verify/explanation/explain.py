@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import first_difference
+from teekit_verify.artifacts.dynamic_vhd import is_dynamic_vhd
+from teekit_verify.artifacts.fat import is_fat
 from teekit_verify.explanation import diffoscope
 from teekit_verify.explanation.examination import Examination, Format
 from teekit_verify.explanation.formats import (
@@ -21,6 +23,7 @@ from teekit_verify.explanation.formats import (
     qcow2,
     sealed,
     superblock,
+    virtual_disks,
 )
 from teekit_verify.explanation.pair import Pair
 from teekit_verify.explanation.tree import Explanation, attached, in_unicode
@@ -36,11 +39,14 @@ FORMATS: tuple[Format, ...] = (
     Format(elf.is_elf, elf.compare_elfs),
     Format(kernel.is_kernel, kernel.compare_kernels),
     Format(pe.is_pe, pe.compare_pes),
+    Format(superblock.is_iso, superblock.compare_file_systems),
     Format(disk.is_disk, disk.compare_disks),
     Format(qcow2.is_qcow2, qcow2.compare_qcow2s),
+    Format(virtual_disks.is_vhdx, virtual_disks.compare_virtual_disks),
+    Format(is_dynamic_vhd, virtual_disks.compare_virtual_disks),
     Format(partitions.is_foreign, partitions.refuse_foreign),
     Format(partitions.is_partitioned, partitions.compare_partitioned),
-    Format(partitions.is_fat, partitions.compare_fats),
+    Format(is_fat, partitions.compare_fats),
     Format(sealed.is_verity, sealed.compare_verities),
     Format(sealed.is_luks, sealed.compare_lukses),
     Format(archive.is_archive, archive.compare_archives),

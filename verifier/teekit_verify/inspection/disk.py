@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from teekit_verify.artifacts.disk import disk_in, open_boot_file
+from teekit_verify.artifacts.disk import open_boot_file
+from teekit_verify.artifacts.gpt import SECTOR_BYTES
 from teekit_verify.artifacts.vhd import geometry_of
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.inspection.uki import uki_facts
@@ -13,8 +14,8 @@ from teekit_verify.inspection.uki import uki_facts
 if TYPE_CHECKING:
     from teekit_verify.artifacts.disk import DiskImage
     from teekit_verify.artifacts.gpt import GptEntry
+    from teekit_verify.artifacts.partitions import MbrPartition
     from teekit_verify.artifacts.vhd import Geometry, VhdFooter
-    from teekit_verify.core.opened import OpenedInput
     from teekit_verify.inspection.uki import UkiFacts
 
 MAX_FILES = 1000
@@ -22,7 +23,7 @@ MAX_FILES = 1000
 
 @dataclass(frozen=True, slots=True)
 class PartitionFacts:
-    """The last LBA is inclusive."""
+    """The last LBA is inclusive. Of an MBR, the type is its number, and the texts that it does not have are empty."""
 
     name: str
     type_guid: str
@@ -53,7 +54,9 @@ class VhdFacts:
 
 @dataclass(frozen=True, slots=True)
 class DiskFacts:
-    """`size_bytes` is that of the disk in the file. `uki` is None where `uki_problem` says why."""
+    """`size_bytes` is that of the disk in the file, and `inner` what a compressed file or archive holds. `uki` is None where
+    `uki_problem` says why. What only a GPT has is empty or 0 for other tables.
+    """
 
     name: str
     kind: str
@@ -67,29 +70,34 @@ class DiskFacts:
     vhd: VhdFacts | None
     uki: UkiFacts | None
     uki_problem: str
+    table: str
+    sector_bytes: int
+    inner: str
 
 
-def inspect_disk(file: OpenedInput) -> DiskFacts:
-    """Raises TeekitError for what is no disk image; a disk without a UKI to boot is one. At most MAX_FILES files."""
-    with disk_in(file) as disk:
-        uki, problem = _uki(disk)
-        return DiskFacts(
-            name=disk.name,
-            kind=disk.kind.value,
-            size_bytes=disk.size_bytes,
-            disk_guid=str(disk.gpt.disk_guid),
-            first_usable_lba=disk.gpt.first_usable_lba,
-            last_usable_lba=disk.gpt.last_usable_lba,
-            partitions=tuple(map(_partition, disk.gpt.entries)),
-            file_system=f"{disk.volume.kind.name}, clusters of {disk.volume.cluster_bytes} bytes",
-            files=tuple(
-                FileFacts(name, None if entry.is_directory else entry.size_bytes)
-                for name, entry in disk.volume.walk(MAX_FILES)
-            ),
-            vhd=None if disk.footer is None else _vhd(disk.footer),
-            uki=uki,
-            uki_problem=problem,
-        )
+def inspect_disk(disk: DiskImage) -> DiskFacts:
+    """A disk without a UKI to boot is one, too. At most MAX_FILES files. Raises TeekitError for a file system that is damaged."""
+    (uki, problem), gpt = _uki(disk), disk.boot.gpt
+    return DiskFacts(
+        name=disk.name,
+        kind=disk.kind.value,
+        size_bytes=disk.size_bytes,
+        disk_guid="" if gpt is None else str(gpt.disk_guid),
+        first_usable_lba=0 if gpt is None else gpt.first_usable_lba,
+        last_usable_lba=0 if gpt is None else gpt.last_usable_lba,
+        partitions=tuple(map(_mbr_partition, disk.boot.mbr)) if gpt is None else tuple(map(_partition, gpt.entries)),
+        file_system=f"{disk.volume.kind.name}, clusters of {disk.volume.cluster_bytes} bytes",
+        files=tuple(
+            FileFacts(name, None if entry.is_directory else entry.size_bytes)
+            for name, entry in disk.volume.walk(MAX_FILES)
+        ),
+        vhd=None if disk.footer is None else _vhd(disk.footer),
+        uki=uki,
+        uki_problem=problem,
+        table=disk.boot.kind.value,
+        sector_bytes=disk.boot.sector_bytes,
+        inner="" if disk.inner is None else disk.inner.value,
+    )
 
 
 def _uki(disk: DiskImage) -> tuple[UkiFacts | None, str]:
@@ -109,6 +117,11 @@ def _partition(entry: GptEntry) -> PartitionFacts:
         entry.last_lba,
         entry.attributes,
     )
+
+
+def _mbr_partition(row: MbrPartition) -> PartitionFacts:
+    first = row.start // SECTOR_BYTES
+    return PartitionFacts("", f"{row.type:#04x}", "", first, first + row.size_bytes // SECTOR_BYTES - 1, row.raw[0])
 
 
 def _vhd(footer: VhdFooter) -> VhdFacts:

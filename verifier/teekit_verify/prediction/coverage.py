@@ -1,4 +1,8 @@
-"""Which bytes of a UKI no register depends on, and why."""
+"""Which bytes of a UKI no register depends on, and why.
+
+Rules. A byte is covered if the Authenticode digest of the UKI is of it, which is in PCR 4 and RTMR1 of every machine.
+Non-rules: whether such bytes do harm. They are shown, and a digest of the whole file covers them.
+"""
 
 from __future__ import annotations
 

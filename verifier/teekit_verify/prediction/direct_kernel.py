@@ -13,17 +13,30 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.pe import parse_pe
 from teekit_verify.core.binary import Reader
-from teekit_verify.core.digest import Digest
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
+from teekit_verify.prediction.hashing import digest_messages
 from teekit_verify.prediction.linux import kernel_behaviour
 from teekit_verify.prediction.uki import Prediction
-from teekit_verify.registers.events import Event, EventType
-from teekit_verify.registers.registers import Register, pcr, rtmr
+from teekit_verify.prediction.uki_events import (
+    Draft,
+    ev_efi_action,
+    ev_event_tag_linux_initrd,
+    ev_event_tag_load_options,
+    ev_separator,
+    event_of,
+)
+from teekit_verify.registers.events import EventType
+from teekit_verify.registers.registers import pcr, rtmr
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
+    from teekit_verify.core.digest import Algorithm
     from teekit_verify.prediction.edk2 import Edk2
+    from teekit_verify.prediction.hashing import Message
+    from teekit_verify.registers.registers import Register
+
+    _Plan = tuple[Register, list[Draft], tuple[str, ...]]
 
 _WHAT = "Linux kernel"
 _PROTOCOL, _OLDEST_PROTOCOL = 0x206, 0x20C
@@ -36,7 +49,6 @@ _LOW_MEMORY_HOLE_FROM, _LOW_MEMORY_BYTES = 0xB0000000, 0x80000000
 _CAN_BE_LOADED_ABOVE_4G = 0x2
 _MAX_CMDLINE_CHARACTERS = 1 << 16
 _INITRD_FIRST_FROM = 202508
-_TAG_OPTIONS, _TAG_INITRD = 0x8F3B22ED, 0x8F3B22EC
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,52 +159,32 @@ def predict_direct_boot(boot: DirectBoot, edk2: Edk2, *, vtpm: bool = False) -> 
     kernel = memoryview(boot.loaded_kernel())
     spans = parse_pe(kernel, what=_WHAT).authenticode_spans()
     behaviour = kernel_behaviour(kernel_release(boot.kernel))
-    parts = [kernel[span.start : span.stop] for span in spans]
-    image = _Draft(EventType.EV_EFI_BOOT_SERVICES_APPLICATION, parts, "kernel (Authenticode)", _kernel_cause(boot))
-    separator = _Draft(EventType.EV_SEPARATOR, [bytes(4)], "separator", "firmware", bytes(4))
-    start = _action(b"Calling EFI Application from Boot Option")
-    exits = [_action(b"Exit Boot Services Invocation"), _action(b"Exit Boot Services Returned with Success")]
+    image = Draft(EventType.EV_EFI_BOOT_SERVICES_APPLICATION, spans, "kernel (Authenticode)", _kernel_cause(boot))
+    separator, start = ev_separator(), ev_efi_action(b"Calling EFI Application from Boot Option")
+    exits = [
+        ev_efi_action(b"Exit Boot Services Invocation"),
+        ev_efi_action(b"Exit Boot Services Returned with Success"),
+    ]
     tags = _linux_events(boot, edk2)
     unknown = ("EV_EVENT_TAG of the kernel: what its version measures is not known",)
     to_cc = tags if behaviour.measures_to_cc and not vtpm else []
     no_cc = unknown if behaviour.measures_to_cc is None and not vtpm else ()
     separators = [] if edk2.has_second_separator else [separator]
-    return (
-        _prediction(pcr(4), [image, start, separator]),
-        _prediction(pcr(9), tags if behaviour.measures_to_tcg2 else [], () if behaviour.measures_to_tcg2 else unknown),
-        _prediction(rtmr(1), [image, start, *separators, *exits]),
-        _prediction(rtmr(2), to_cc, no_cc),
-    )
+    plans: list[_Plan] = [
+        (pcr(4), [image, start, separator], ()),
+        (pcr(9), tags if behaviour.measures_to_tcg2 else [], () if behaviour.measures_to_tcg2 else unknown),
+        (rtmr(1), [image, start, *separators, *exits], ()),
+        (rtmr(2), to_cc, no_cc),
+    ]
+    return _predictions(kernel, plans)
 
 
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    event_type: EventType
-    parts: list[bytes] | list[memoryview]
-    description: str
-    cause: str
-    data: bytes = b""
-
-
-def _action(text: bytes) -> _Draft:
-    return _Draft(EventType.EV_EFI_ACTION, [text], text.decode("ascii"), "firmware", text)
-
-
-def _linux_events(boot: DirectBoot, edk2: Edk2) -> list[_Draft]:
+def _linux_events(boot: DirectBoot, edk2: Edk2) -> list[Draft]:
     """Linux drivers/firmware/efi/libstub/efi-stub-helper.c: LoadOptions, then the initrd as LoadFile2 returned it."""
-    options = load_options(boot, edk2)
-    name, initrd_name = "LOADED_IMAGE::LoadOptions", "Linux initrd"
-    kind = EventType.EV_EVENT_TAG
-    events = [_Draft(kind, [options], name, "command line (-append)", _tagged(_TAG_OPTIONS, name))]
+    events = [ev_event_tag_load_options(load_options(boot, edk2), "command line (-append)")]
     if boot.initrd and "noinitrd" not in boot.cmdline.split():
-        events.append(_Draft(kind, [boot.initrd], initrd_name, "initrd (-initrd)", _tagged(_TAG_INITRD, initrd_name)))
+        events.append(ev_event_tag_linux_initrd((boot.initrd,), "initrd (-initrd)"))
     return events
-
-
-def _tagged(tag: int, text: str) -> bytes:
-    """PFP 1.06, 10.4.2.1, TCG_PCClientTaggedEvent."""
-    data = text.encode("ascii") + b"\0"
-    return struct.pack("<II", tag, len(data)) + data
 
 
 def _kernel_cause(boot: DirectBoot) -> str:
@@ -201,16 +193,13 @@ def _kernel_cause(boot: DirectBoot) -> str:
     return f"kernel (-kernel), its header as QEMU writes it for {boot.patched_for_bytes >> 20} MiB of memory"
 
 
-def _prediction(register: Register, drafts: Iterable[_Draft], missing: tuple[str, ...] = ()) -> Prediction:
-    events = tuple(
-        Event(
-            register,
-            draft.event_type,
-            tuple(Digest.of_parts(bank, draft.parts) for bank in register.algorithms),
-            draft.description,
-            draft.cause,
-            draft.data,
-        )
-        for draft in drafts
+def _predictions(kernel: memoryview, plans: Sequence[_Plan]) -> tuple[Prediction, ...]:
+    wanted: dict[Message, set[Algorithm]] = {}
+    for register, drafts, _ in plans:
+        for draft in drafts:
+            wanted.setdefault(draft.message, set()).update(register.algorithms)
+    digests = digest_messages(kernel, wanted)
+    return tuple(
+        Prediction(register, tuple(event_of(register, draft, digests) for draft in drafts), missing)
+        for register, drafts, missing in plans
     )
-    return Prediction(register, events, missing)

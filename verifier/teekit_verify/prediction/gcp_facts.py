@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
 from teekit_verify.core.marks import AfterValidator, ConfigDict, Field
 from teekit_verify.documents import codec, fields
-from teekit_verify.prediction.gcp_rtmr0 import RECORDED, AcpiDigests, GcpFirmware, GcpMachine
+from teekit_verify.prediction.gcp_rtmr0 import AcpiDigests, GcpFirmware, GcpMachine
+from teekit_verify.prediction.rtmr0_events import RECORDED
 from teekit_verify.prediction.tdhob import GIB, MemoryRange
 
 if TYPE_CHECKING:

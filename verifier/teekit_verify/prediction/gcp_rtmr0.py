@@ -9,32 +9,35 @@ What is assumed: Secure Boot is off, and the disks are persistent ones, in one N
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from teekit_verify.artifacts.tdvf import SectionType
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import UnsupportedInputError
+from teekit_verify.prediction.rtmr0_events import (
+    COMPUTED,
+    RECORDED,
+    RTMR0,
+    ev_acpi_data,
+    ev_efi_handoff_tables2,
+    ev_efi_platform_firmware_blob2,
+    ev_efi_variable_boot,
+    ev_efi_variable_driver_config,
+    ev_separator,
+)
 from teekit_verify.prediction.tdhob import MemoryRange, gcp_ram_banks, gcp_td_hob
 from teekit_verify.prediction.uki import Prediction
 from teekit_verify.prediction.variables import SecureBootVariables, boot_order, gcp_nvme_option, ui_app_option
-from teekit_verify.registers.events import Event, EventType
-from teekit_verify.registers.registers import rtmr
 
 if TYPE_CHECKING:
     from teekit_verify.artifacts.tdvf import TdxFirmware
     from teekit_verify.prediction.variables import Variable
+    from teekit_verify.registers.events import Event
 
-COMPUTED, RECORDED = "computed", "recorded"
-"""How the cause of every event begins."""
 PCI_DEVICES = (4, 5)
 """Where the NVMe controller is; both occur, and nothing that a customer chooses is known to decide it."""
 MAX_DISKS = 128
-_RTMR0 = rtmr(0)
-_HOB_TABLE_GUID = UUID("93bb96af-b9f2-4eb8-9462-e0ba74564236")
-_CFV_NAME = b"Fv(48DB5E17-707C-472D-91CD-1613E7EF51B0)\0"
 _PLACEHOLDER_KEY = bytes.fromhex(
     "a159c0a5e494a74a87b5ab155c2bf072"  # EFI_CERT_X509_GUID
     "340000000000000018000000"  # 52 bytes, no header, signatures of 24 bytes
@@ -143,79 +146,37 @@ def predict_rtmr0(
     if not 1 <= disks <= MAX_DISKS:
         raise UnsupportedInputError(f"a machine has 1 to {MAX_DISKS} disks, not {disks}")
     missing = []
-    events = [ev_efi_handoff_tables2(machine, firmware)]
+    events = [_td_hob_event(machine, firmware)]
     if firmware.cfv_digest is None:
         missing.append(
             "EV_EFI_PLATFORM_FIRMWARE_BLOB2: the firmware's configuration volume is not known, give the firmware"
         )
     else:
-        events.append(ev_efi_platform_firmware_blob2(firmware, firmware.cfv_digest))
-    events += [ev_efi_variable_driver_config(variable) for variable in keys.variables()]
+        events.append(ev_efi_platform_firmware_blob2(firmware.cfv_digest, firmware.cause, firmware.cfv))
+    from_keys = f"{COMPUTED} from: Secure Boot keys of the image"
+    events += [ev_efi_variable_driver_config(variable, from_keys) for variable in keys.variables()]
     events.append(ev_separator())
     if acpi is None:
         missing.append(f"EV_PLATFORM_CONFIG_FLAGS: no ACPI tables of {machine.name} are on record")
     else:
-        events += ev_platform_config_flags(acpi)
-    events += [ev_efi_variable_boot(variable, disks) for variable in _boot_variables(disks, pci_device)]
+        events += _acpi_events(acpi)
+    from_disks = f"{COMPUTED} from: boot options of a machine with {disks} disk{'s'[: disks > 1]}"
+    events += [ev_efi_variable_boot(variable, from_disks) for variable in _boot_variables(disks, pci_device)]
     if second_separator:
         events.append(ev_separator())
-    return Prediction(_RTMR0, tuple(events), tuple(missing))
+    return Prediction(RTMR0, tuple(events), tuple(missing))
 
 
-def ev_efi_handoff_tables2(machine: GcpMachine, firmware: GcpFirmware) -> Event:
-    """edk2 OvmfPkg/IntelTdx/TdxHelperLib/SecTdxHelper.c, TdxHelperMeasureTdHob(): the list without its end record.
-
-    The event names "TdxTable", one table, and the address of the list.
-    """
-    banks = gcp_ram_banks(machine.memory_bytes, machine.numa_nodes)
-    hob = gcp_td_hob(firmware.hob.start, firmware.sections, banks)
-    data = b"\x09TdxTable\0" + struct.pack("<Q", 1) + _HOB_TABLE_GUID.bytes_le + struct.pack("<Q", firmware.hob.start)
-    return _computed(
-        EventType.EV_EFI_HANDOFF_TABLES2, hob, "TD HOB", f"memory of {machine.name} and sections of the firmware", data
-    )
+def _td_hob_event(machine: GcpMachine, firmware: GcpFirmware) -> Event:
+    hob = gcp_td_hob(firmware.hob.start, firmware.sections, gcp_ram_banks(machine.memory_bytes, machine.numa_nodes))
+    cause = f"{COMPUTED} from: memory of {machine.name} and sections of the firmware"
+    return ev_efi_handoff_tables2(hob, firmware.hob.start, cause)
 
 
-def ev_efi_platform_firmware_blob2(firmware: GcpFirmware, digest: Digest) -> Event:
-    """edk2 OvmfPkg/IntelTdx/TdxHelperLib/SecTdxHelper.c, TdxHelperMeasureCfvImage(): the configuration volume's bytes."""
-    data = bytes([len(_CFV_NAME)]) + _CFV_NAME + struct.pack("<QQ", firmware.cfv.start, firmware.cfv.size_bytes)
-    return Event(
-        _RTMR0, EventType.EV_EFI_PLATFORM_FIRMWARE_BLOB2, (digest,), "configuration volume", firmware.cause, data
-    )
-
-
-def ev_efi_variable_driver_config(variable: Variable) -> Event:
-    """PFP 10.4.1: the digest is of the whole UEFI_VARIABLE_DATA."""
-    data = variable.event_data()
-    kind = EventType.EV_EFI_VARIABLE_DRIVER_CONFIG
-    return _computed(kind, data, f"variable {variable.name}", "Secure Boot keys of the image", data)
-
-
-def ev_separator() -> Event:
-    """PFP 10.4.1: four zero bytes."""
-    return _computed(EventType.EV_SEPARATOR, bytes(4), "separator", "firmware", bytes(4))
-
-
-def ev_platform_config_flags(acpi: AcpiDigests) -> list[Event]:
-    """edk2 OvmfPkg/Library/AcpiPlatformLib/QemuFwCfgAcpi.c: the blobs of the VMM as they come, named "ACPI DATA" all."""
-    return [
-        Event(_RTMR0, EventType.EV_PLATFORM_CONFIG_FLAGS, (digest,), name, f"{RECORDED}: {acpi.label}", b"ACPI DATA")
-        for name, digest in (
-            ("ACPI table loader", acpi.loader),
-            ("ACPI root pointer", acpi.rsdp),
-            ("ACPI tables", acpi.tables),
-        )
-    ]
-
-
-def ev_efi_variable_boot(variable: Variable, disks: int) -> Event:
-    """edk2 OvmfPkg/Tcg/TdTcg2Dxe/TdTcg2Dxe.c, ReadAndMeasureBootVariable(): the digest is of the variable's data alone."""
-    return _computed(
-        EventType.EV_EFI_VARIABLE_BOOT,
-        variable.data,
-        f"variable {variable.name}",
-        f"boot options of a machine with {disks} disk{'s'[: disks > 1]}",
-        variable.event_data(),
-    )
+def _acpi_events(acpi: AcpiDigests) -> list[Event]:
+    cause = f"{RECORDED}: {acpi.label}"
+    tables = (("table loader", acpi.loader), ("root pointer", acpi.rsdp), ("tables", acpi.tables))
+    return [ev_acpi_data(digest, name, cause) for name, digest in tables]
 
 
 def _boot_variables(disks: int, pci_device: int) -> list[Variable]:
@@ -226,7 +187,3 @@ def _boot_variables(disks: int, pci_device: int) -> list[Variable]:
         *(gcp_nvme_option(number, pci_device) for number in numbers),
         ui_app_option(),
     ]
-
-
-def _computed(kind: EventType, message: bytes, description: str, cause: str, data: bytes) -> Event:
-    return Event(_RTMR0, kind, (Digest.of(Algorithm.SHA384, message),), description, f"{COMPUTED} from: {cause}", data)

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from teekit_verify.core.errors import UnsupportedInputError
+from teekit_verify.core.errors import TeekitError, UnsupportedInputError
 from teekit_verify.documents import model
 from teekit_verify.documents.create import register_value
 from teekit_verify.prediction.platforms.azure import AZURE
@@ -106,12 +106,30 @@ def apps_of(given: GivenApps | None, label: str = "given") -> model.Apps:
 
 def accepting(reference: model.Reference, given: GivenApps, label: str) -> model.Reference:
     """The reference, of machines that are given this and nothing else. Raises TeekitError where the image does not measure that."""
+    _require_apps(reference)
+    return replace(reference, apps=apps_of(given, label))
+
+
+def also_accepting(reference: model.Reference, given: GivenApps, label: str) -> model.Reference:
+    """The reference, also of machines that are given this. Raises TeekitError where the image does not measure that, and for a label that
+    is taken, or a set that is there.
+    """
+    before, added = _require_apps(reference), apps_of(given, label).acceptable
+    for item in before.acceptable:
+        if item.label == label:
+            raise TeekitError(f"the reference has a set of apps '{label}' already", hint="Choose another --label.")
+        if any((item.manifests, item.hostnames) == (new.manifests, new.hostnames) for new in added):
+            raise TeekitError(f"the reference accepts these apps already, as '{item.label}'", hint="Leave them out.")
+    return replace(reference, apps=replace(before, acceptable=before.acceptable + added))
+
+
+def _require_apps(reference: model.Reference) -> model.Apps:
     if reference.apps is None:
         raise UnsupportedInputError(
             "this image does not measure what it runs: a reference cannot say which app it is",
             hint="Leave --manifest out.",
         )
-    return replace(reference, apps=apps_of(given, label))
+    return reference.apps
 
 
 def acceptable(apps: model.Apps) -> tuple[GivenApps, ...]:

@@ -42,6 +42,10 @@ _FORMATS = {
     ArtifactKind.RAW: model.DiskFormat.RAW,
     ArtifactKind.VHD: model.DiskFormat.VHD,
     ArtifactKind.TAR_GZ: model.DiskFormat.TAR_GZ,
+    ArtifactKind.QCOW2: model.DiskFormat.QCOW2,
+    ArtifactKind.VHDX: model.DiskFormat.VHDX,
+    ArtifactKind.DYNAMIC_VHD: model.DiskFormat.DYNAMIC_VHD,
+    ArtifactKind.PACKED: model.DiskFormat.PACKED,
 }
 _SNIFFED_BYTES = 1024
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"

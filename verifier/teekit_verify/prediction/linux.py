@@ -1,4 +1,8 @@
-"""What the EFI stub of a Linux version measures."""
+"""What the EFI stub of a Linux version measures.
+
+Rules. The version that a kernel states chooses, by upstream's releases. Where a vendor's backport may have changed that, both are possible.
+Non-rules: a kernel without a readable version is not taken for any: what it measures is not known, and the register stays open.
+"""
 
 from __future__ import annotations
 

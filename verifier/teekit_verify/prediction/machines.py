@@ -1,4 +1,9 @@
-"""The registers that firmware and machine decide, on Google Cloud and on QEMU: several values may be acceptable."""
+"""The registers that firmware and machine decide, on Google Cloud and on QEMU: several values may be acceptable.
+
+Rules. What the customer chooses is asked for; what the cloud chooses gives an alternative each, and values that occur together are one
+group. What is on no record and in no file is missing, and the register is open.
+Non-rules: which of the alternatives is likely.
+"""
 
 from __future__ import annotations
 

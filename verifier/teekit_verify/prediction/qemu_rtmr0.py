@@ -1,14 +1,13 @@
 """RTMR0 of a TDX guest on QEMU: what OVMF measures of firmware and machine, before anything of the image runs.
 
 Each event says what its digest was computed from: the machine, the firmware or QEMU itself. Event order: edk2 OvmfPkg (TdxHelperLib, TdTcg2Dxe, AcpiPlatformLib) and the log of a dstack guest
-(tests/assets/eventlogs). What depends on the release of edk2 is in `measurement.edk2`.
+(tests/assets/eventlogs). What depends on the release of edk2 is in `prediction.edk2`.
 
 What is assumed: one NUMA node, and Secure Boot off (with it on, certificates that verified images are measured too).
 """
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -19,11 +18,20 @@ from teekit_verify.artifacts.varstore import read_variables
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import UnsupportedInputError
 from teekit_verify.prediction.qemu_boot_options import OvmfFiles, boot_options
+from teekit_verify.prediction.rtmr0_events import (
+    COMPUTED,
+    RTMR0,
+    ev_acpi_data,
+    ev_efi_handoff_tables2,
+    ev_efi_platform_firmware_blob2,
+    ev_efi_variable_boot,
+    ev_efi_variable_driver_config,
+    ev_separator,
+)
 from teekit_verify.prediction.tdhob import MemoryRange, qemu_td_hob
 from teekit_verify.prediction.uki import Prediction
 from teekit_verify.prediction.variables import SecureBootVariables, Variable, boot_order
 from teekit_verify.registers.events import Event, EventType
-from teekit_verify.registers.registers import rtmr
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,13 +40,9 @@ if TYPE_CHECKING:
     from teekit_verify.prediction.edk2 import Edk2
     from teekit_verify.prediction.qemu_boot_options import BootDevice
 
-COMPUTED = "computed"
-"""How the cause of every event begins."""
 NO_KEYS = SecureBootVariables(b"", b"", b"", b"", b"")
 """A blank variable store: the variables do not exist, SecureBoot included."""
 
-_RTMR0 = rtmr(0)
-_HOB_TABLE_GUID = UUID("93bb96af-b9f2-4eb8-9462-e0ba74564236")
 _FW_CFG_NAME_BYTES = 56
 _MIB = 1 << 20
 _MAX_MEMORY_BYTES = 1 << 46
@@ -159,18 +163,19 @@ def predict_rtmr0(
         )
     options = boot or _options(firmware, tables, direct=direct)
     missing = list(_missing(firmware, tables, options))
+    from_keys = f"{COMPUTED} from: Secure Boot keys in the variable store"
     events = [
-        ev_efi_handoff_tables2(memory_bytes, firmware),
-        ev_efi_platform_firmware_blob2(firmware),
+        _td_hob_event(memory_bytes, firmware),
+        ev_efi_platform_firmware_blob2(firmware.cfv_digest, firmware.cause),
         *(ev_fw_cfg_item(item, tables) for item in _fw_cfg(firmware.edk2, tables) if tables),
-        *(ev_efi_variable_driver_config(variable) for variable in (keys or firmware.keys).variables()),
+        *(ev_efi_variable_driver_config(variable, from_keys) for variable in (keys or firmware.keys).variables()),
         ev_separator(),
-        *(ev_acpi_data(blob, tables) for blob in (tables.acpi if tables else ()) if tables),
+        *(ev_acpi_data(blob.digest, blob.name, tables.cause) for blob in (tables.acpi if tables else ()) if tables),
         *(_boot_events(options) if isinstance(options, BootVariables) else ()),
     ]
     if firmware.edk2.has_second_separator:
         events.append(ev_separator())
-    return Prediction(_RTMR0, tuple(events), tuple(missing))
+    return Prediction(RTMR0, tuple(events), tuple(missing))
 
 
 def _missing(firmware: QemuFirmware, tables: MachineTables | None, options: BootVariables | str) -> Iterable[str]:
@@ -204,63 +209,24 @@ def _options(firmware: QemuFirmware, tables: MachineTables | None, *, direct: bo
     return BootVariables(f"{COMPUTED} from: the firmware's files" + ("" if direct else " and the devices"), options)
 
 
-def ev_efi_handoff_tables2(memory_bytes: int, firmware: QemuFirmware) -> Event:
-    """edk2 OvmfPkg/IntelTdx/TdxHelperLib/SecTdxHelper.c, TdxHelperMeasureTdHob(): the list without its end record.
-
-    The event names "TdxTable", one table, and the address of the list. Raises UnsupportedInputError for a memory size
-    that QEMU would not take.
-    """
+def _td_hob_event(memory_bytes: int, firmware: QemuFirmware) -> Event:
+    """Raises UnsupportedInputError for a memory size that QEMU would not take."""
     if memory_bytes % _MIB or not 0 < memory_bytes <= _MAX_MEMORY_BYTES:
         raise UnsupportedInputError(f"expected memory of whole MiB up to 64 TiB, found {memory_bytes} bytes")
     hob = qemu_td_hob(firmware.hob.start, firmware.sections, memory_bytes)
-    data = b"\x09TdxTable\0" + struct.pack("<Q", 1) + _HOB_TABLE_GUID.bytes_le + struct.pack("<Q", firmware.hob.start)
     cause = f"{COMPUTED} from: memory of {memory_bytes // _MIB} MiB and sections of the firmware"
-    return _event(EventType.EV_EFI_HANDOFF_TABLES2, hob, "TD HOB", cause, data)
-
-
-def ev_efi_platform_firmware_blob2(firmware: QemuFirmware) -> Event:
-    """edk2 OvmfPkg/IntelTdx/TdxHelperLib/SecTdxHelper.c, TdxHelperMeasureCfvImage(): the configuration volume's bytes."""
-    kind = EventType.EV_EFI_PLATFORM_FIRMWARE_BLOB2
-    return Event(_RTMR0, kind, (firmware.cfv_digest,), "configuration volume", firmware.cause)
+    return ev_efi_handoff_tables2(hob, firmware.hob.start, cause)
 
 
 def ev_fw_cfg_item(item: Measured, tables: MachineTables) -> Event:
     """QemuFwCfgCacheInit.c, CacheFwCfgInfoWithOptionalMeasurment(): the item as it is; the event names it."""
     data = b"QEMU FW CFG\0" + item.name.encode().ljust(_FW_CFG_NAME_BYTES, b"\0")
     kind = EventType.EV_PLATFORM_CONFIG_FLAGS
-    return Event(_RTMR0, kind, (item.digest,), f"fw_cfg item {item.name}", tables.cause, data)
-
-
-def ev_efi_variable_driver_config(variable: Variable) -> Event:
-    """PFP 1.06, 10.4.1: the digest is of the whole UEFI_VARIABLE_DATA."""
-    data = variable.event_data()
-    cause = f"{COMPUTED} from: Secure Boot keys in the variable store"
-    return _event(EventType.EV_EFI_VARIABLE_DRIVER_CONFIG, data, f"variable {variable.name}", cause, data)
-
-
-def ev_separator() -> Event:
-    """PFP 1.06, 10.4.1: four zero bytes."""
-    return _event(EventType.EV_SEPARATOR, bytes(4), "separator", f"{COMPUTED} from: firmware", bytes(4))
-
-
-def ev_acpi_data(blob: Measured, tables: MachineTables) -> Event:
-    """edk2 OvmfPkg/Library/AcpiPlatformLib/QemuFwCfgAcpi.c: the blobs as QEMU gives them, named "ACPI DATA" all."""
-    kind = EventType.EV_PLATFORM_CONFIG_FLAGS
-    return Event(_RTMR0, kind, (blob.digest,), f"ACPI {blob.name}", tables.cause, b"ACPI DATA")
+    return Event(RTMR0, kind, (item.digest,), f"fw_cfg item {item.name}", tables.cause, data)
 
 
 def _boot_events(options: BootVariables) -> Iterable[Event]:
-    """TdTcg2Dxe.c, ReadAndMeasureBootVariable(): BootOrder, then its options; the digest is of the content alone."""
+    """TdTcg2Dxe.c, ReadAndMeasureBootVariable(): BootOrder, then its options."""
     order = boot_order(tuple(int(option.name.removeprefix("Boot"), 16) for option in options.options))
     for variable in (order, *options.options):
-        yield _event(
-            EventType.EV_EFI_VARIABLE_BOOT,
-            variable.data,
-            f"variable {variable.name}",
-            options.cause,
-            variable.event_data(),
-        )
-
-
-def _event(kind: EventType, message: bytes, description: str, cause: str, data: bytes) -> Event:
-    return Event(_RTMR0, kind, (Digest.of(Algorithm.SHA384, message),), description, cause, data)
+        yield ev_efi_variable_boot(variable, options.cause)

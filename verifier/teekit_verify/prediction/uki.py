@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from teekit_verify.artifacts.gpt import GuidPartitionTable, NoTable
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.prediction.companions import CONFIG_PCR, EXTENSIONS_PCR
@@ -31,8 +32,8 @@ from teekit_verify.prediction.uki_events import (
     ev_ipl_archive,
     ev_ipl_section,
     ev_separator,
+    event_of,
 )
-from teekit_verify.registers.events import Event
 from teekit_verify.registers.registers import pcr, rtmr
 from teekit_verify.registers.replay import replay
 
@@ -40,9 +41,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from teekit_verify.artifacts.companions import Companion
-    from teekit_verify.artifacts.gpt import GuidPartitionTable
     from teekit_verify.artifacts.uki import UnifiedKernelImage
     from teekit_verify.prediction.stub import StubView
+    from teekit_verify.registers.events import Event
     from teekit_verify.registers.registers import Register
 
 _CALLING_EFI_APPLICATION = b"Calling EFI Application from Boot Option"
@@ -97,7 +98,7 @@ class _Plan:
 
 def predict_uki(
     uki: UnifiedKernelImage,
-    gpt: GuidPartitionTable | None = None,
+    gpt: GuidPartitionTable | NoTable | None = None,
     *,
     vtpm: bool,
     secure_boot: bool = False,
@@ -108,7 +109,7 @@ def predict_uki(
     """PCR 4, 5, 9, 11, 12, 13 of a guest with a vTPM, and RTMR1, RTMR2 of a TDX guest (with a vTPM beside it, or not).
 
     Raises UnsupportedInputError if the stub's or the kernel's measuring is not known. Without `gpt`, PCR 5 and RTMR1
-    are incomplete. PCR 4 and 5 are those of firmware that measures to the vTPM: edk2 measures images and GPT to the
+    are incomplete; of a disk that has none, nothing is measured there. PCR 4 and 5 are those of firmware that measures to the vTPM: edk2 measures images and GPT to the
     CC registers only, where it has both.
 
     With Secure Boot on, stubs up to 257 replace the firmware's check of the kernel they carry (src/boot/secure-boot.c,
@@ -117,7 +118,7 @@ def predict_uki(
     view = stub_view(uki, profile, companions)
     kernel = kernel_behaviour(view.kernel_release())
     images = _images(view, secure_boot=secure_boot)
-    table = [] if gpt is None else [ev_efi_gpt_event(gpt)]
+    table = [ev_efi_gpt_event(gpt)] if isinstance(gpt, GuidPartitionTable) else []
     no_gpt = () if gpt is not None else ("EV_EFI_GPT_EVENT: the GPT of the boot disk was not given",)
     exits = [ev_efi_action(_EXIT_INVOCATION), ev_efi_action(_EXIT_SUCCEEDED)]
     start = [ev_efi_action(_CALLING_EFI_APPLICATION), ev_separator()]
@@ -205,7 +206,7 @@ def _predictions(uki: UnifiedKernelImage, plans: Sequence[_Plan]) -> tuple[Predi
 
 
 def _prediction(plan: _Plan, digests: DigestTable) -> Prediction:
-    events = tuple(_event(plan.register, draft, digests) for draft in plan.drafts)
+    events = tuple(event_of(plan.register, draft, digests) for draft in plan.drafts)
     if not plan.ends:
         return Prediction(plan.register, events, plan.missing)
     alternatives = tuple(_alternative(plan.register, events, end, digests) for end in plan.ends)
@@ -216,16 +217,5 @@ def _prediction(plan: _Plan, digests: DigestTable) -> Prediction:
 def _alternative(register: Register, before: tuple[Event, ...], end: Tags, digests: DigestTable) -> Alternative:
     if end.missing and not end.drafts:
         return Alternative(end.label, (), end.missing)
-    tags = tuple(_event(register, draft, digests) for draft in end.drafts)
+    tags = tuple(event_of(register, draft, digests) for draft in end.drafts)
     return Alternative(end.label, before + tags, end.missing)
-
-
-def _event(register: Register, draft: Draft, digests: DigestTable) -> Event:
-    return Event(
-        register=register,
-        event_type=draft.event_type,
-        digests=tuple(digests[draft.message, algorithm] for algorithm in register.algorithms),
-        description=draft.description,
-        cause=draft.cause,
-        data=draft.data,
-    )

@@ -13,15 +13,15 @@ from teekit_verify.artifacts.pe import parse_pe
 from teekit_verify.core.errors import printable
 from teekit_verify.prediction.companions import CONFIG_PCR
 from teekit_verify.prediction.stub_cmdline import utf16
-from teekit_verify.registers.events import EventType
+from teekit_verify.registers.events import Event, EventType
 
 if TYPE_CHECKING:
     from teekit_verify.artifacts.gpt import GuidPartitionTable
     from teekit_verify.artifacts.pe import PeSection
     from teekit_verify.prediction.companions import Addon, Archive
-    from teekit_verify.prediction.hashing import Message
+    from teekit_verify.prediction.hashing import DigestTable, Message
     from teekit_verify.prediction.stub import StubView
-    from teekit_verify.registers.events import Event
+    from teekit_verify.registers.registers import Register
 
 LOAD_OPTIONS_TAG, INITRD_TAG = 0x8F3B22ED, 0x8F3B22EC
 """Linux drivers/firmware/efi/libstub/efistub.h: LOAD_OPTIONS_EVENT_TAG_ID, INITRD_EVENT_TAG_ID."""
@@ -163,3 +163,15 @@ def _tagged(tag: int, text: str) -> bytes:
 def _tagged_bytes(tag: int, data: bytes) -> bytes:
     """PFP 10.4.2.1, TCG_PCClientTaggedEvent: u32 tag, u32 size, data."""
     return tag.to_bytes(4, "little") + len(data).to_bytes(4, "little") + data
+
+
+def event_of(register: Register, draft: Draft, digests: DigestTable) -> Event:
+    """The event with its digests, one for each bank of the register."""
+    return Event(
+        register=register,
+        event_type=draft.event_type,
+        digests=tuple(digests[draft.message, algorithm] for algorithm in register.algorithms),
+        description=draft.description,
+        cause=draft.cause,
+        data=draft.data,
+    )

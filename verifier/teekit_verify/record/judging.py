@@ -107,7 +107,7 @@ def judge(known: RebuildReport, two: TwoBuilds, progress: Progress) -> RebuildRe
     reference = known.published
     target = two.plan.target
     with progress.step("predict the measurements"):
-        disk = two.artifact(target.artifacts[1]) if target.profile.disk else None
+        disk = None if target.disk_artifact is None else two.artifact(target.disk_artifact)
         platforms = () if reference is None else reference.platforms
         measurements = measure_rebuilt(two.artifact(target.artifacts[0]), disk, platforms)
         with open_uki(two.artifact(target.artifacts[0])) as uki:

@@ -114,9 +114,15 @@ def render_guest(live: LiveGuest, used: ReferenceUsed, guest: AppraisedGuest) ->
             for step in answered(appraisal)
         ],
         "runs": None if appraisal.runs is None else render_runs(appraisal.runs),
-        "quote": render_quote_appraisal(guest.quote, guest.signature, appraisal.quote),
+        "quote": _render_quote(guest),
         "reasons": list(reason_lines(appraisal.conclusion.reasons)),
     }
+
+
+def _render_quote(guest: AppraisedGuest) -> dict[str, object] | None:
+    if guest.quote is None or guest.signature is None:
+        return None
+    return render_quote_appraisal(guest.quote, guest.signature, guest.appraisal.quote)
 
 
 def render_runs(given: GivenApps) -> dict[str, object]:

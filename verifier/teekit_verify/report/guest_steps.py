@@ -44,6 +44,8 @@ TITLES = {
     Step.APPS: "it runs what it should, nothing else",
 }
 _CURRENT = {Fact.TCB_STATUS, Fact.PCK_REVOCATION, Fact.CA_REVOCATION}
+_LOGS = {Fact.VTPM_SIGNATURE, Fact.VTPM_VALUES, Fact.TPM_KEY}
+"""Of a TPM beside a TD's quote: what its PCRs are worth."""
 _BOUND = {Fact.REPORT_DATA, Fact.VTPM_NONCE, Fact.ANSWER_NONCE, Fact.CHANNEL}
 _APPS = {Fact.MANIFEST_LIST, Fact.HOSTNAME_LIST}
 _ASKED = {Step.CURRENT, Step.BOUND, Step.APPS}
@@ -64,6 +66,9 @@ class Answered:
         """The worst of its checks; not checked where there is none, or where something may stay so that the question is about."""
         found = {check.outcome for check in self.checks}
         if self.step in _ASKED and any(map(_was_asked, self.passed_over)):
+            found.add(Outcome.NOT_CHECKED)
+        # Without a TDX quote there is no hardware's word, whoever may say that it can stay so.
+        if any(check.subject == FactCheck(Fact.TDX_QUOTE) for check in self.passed_over):
             found.add(Outcome.NOT_CHECKED)
         # The lists of the answer agree with its log: that says nothing of what the apps ought to be.
         if self.step is Step.APPS and not any(isinstance(check.subject, GivenCheck) for check in self.checks):
@@ -128,6 +133,8 @@ def _of(check: Check) -> Step:
         case GivenCheck():
             return Step.APPS
         case EventTextCheck() | RegisterCheck(source=RegisterSource.EVENT_LOG):
+            return Step.LOGS
+        case FactCheck(fact=fact) if fact in _LOGS:
             return Step.LOGS
         case _:
             return _of_fact(check, Step.REGISTERS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.checklist import conclude
+from teekit_verify.appraisal.guest.machine_tpm import lacks_hardware
 from teekit_verify.core.errors import printable
 from teekit_verify.core.outcome import ExitStatus
 
@@ -36,4 +37,5 @@ def verdict_words(appraisal: PresentedAppraisal, *, is_bound: bool) -> str:
         return _REFUSED if refused else _WORDS[status]
     words = _WORDS[status]
     words += ", and runs only what it should" if appraisal.runs is not None else "; what it runs was not compared"
+    words += "; a TPM alone says so: its host can look into it" if lacks_hardware(appraisal.quote) else ""
     return words + ("" if is_bound else "; the connection is not bound to it")

@@ -44,6 +44,8 @@ FACTS = {
     Fact.VTPM_SIGNATURE: "PCRs are signed by the vTPM's key",
     Fact.VTPM_VALUES: "PCR values are the signed ones",
     Fact.VTPM_CERTIFICATE: "vTPM's key is certified by Microsoft",
+    Fact.TDX_QUOTE: "hardware signed a TDX quote",
+    Fact.TPM_KEY: "vTPM's key is one that was named",
     Fact.NO_DEBUG: "TD is not a debug TD",
     Fact.TD_ATTRIBUTES: "TD attributes",
     Fact.XFAM: "XFAM",
@@ -103,6 +105,11 @@ WHY = {
         "nobody vouches for it, and any TD can claim to have one: give the certificates of its key, reference values with "
         "the MRTD of the paravisor, or its MRTD as you know it (--mrtd)"
     ),
+    Why.TPM_NOT_VOUCHED_FOR: (
+        "nobody vouches for its key, and any program can sign with one of its own: give the key as you know it (--vtpm-key)"
+    ),
+    Why.NO_TDX_QUOTE: "the machine has no TDX quote: whoever runs it can read and change its memory",
+    Why.TPM_RUNS_OTHERWISE: "the TPM was told of other apps than the TD, or of more: the log leads to {1}, and it has {0}",
     Why.FIRMWARE_NOT_VOUCHED_FOR: (
         "nobody vouches for it, and a foreign one can have measured anything: give reference values with its MRTD, the "
         "endorsement of its maker (--endorsement), or its MRTD as you know it (--mrtd)"

@@ -52,11 +52,10 @@ def test_a_disk_in_a_compressed_file(tmp_path: Path, compression: str) -> None:
     assert [name for name, _ in named(explained(tmp_path, *sides, name="disk"))] == ["partition 1"]
 
 
-@pytest.mark.parametrize(("magic", "name"), [(b"vhdxfile", "VHDX"), (b"KDMV", "VMDK"), (b"conectix", "dynamic VHD")])
-def test_a_foreign_disk_is_named_as_such(tmp_path: Path, magic: bytes, name: str) -> None:
-    found = explained(tmp_path, magic + bytes(999) + b"a", magic + bytes(999) + b"b", name="disk")
+def test_a_foreign_disk_is_named_as_such(tmp_path: Path) -> None:
+    found = explained(tmp_path, b"KDMV" + bytes(999) + b"a", b"KDMV" + bytes(999) + b"b", name="disk")
     assert found.differences[0].what.startswith("differs")
-    assert found.notices[0].startswith(f"{name} disks are not read, convert them with `qemu-img convert -O raw`: disk")
+    assert found.notices[0].startswith("VMDK disks are not read, convert them with `qemu-img convert -O raw`: disk")
 
 
 def test_a_bare_fat(tmp_path: Path) -> None:

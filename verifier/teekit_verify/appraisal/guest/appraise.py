@@ -1,4 +1,9 @@
-"""From the files that a guest gave to what is thought of it."""
+"""From the files that a guest gave to what is thought of it.
+
+Rules. Evidence of Azure's kind is appraised with its vTPM, or not at all. Secure Boot is what the evidence says; the caller may say it
+only where the evidence does not. A log beside the quote counts only through the registers that it leads to (`registers`).
+Non-rules: names of files. What kind a file is, its bytes say.
+"""
 
 from __future__ import annotations
 
@@ -42,10 +47,10 @@ class GuestFiles:
 
 @dataclass(frozen=True, slots=True)
 class AppraisedGuest:
-    """What was read, and what is thought of it."""
+    """What was read, and what is thought of it. A live machine may have no TDX quote, but a TPM's."""
 
-    quote: Quote
-    signature: QuoteSignature
+    quote: Quote | None
+    signature: QuoteSignature | None
     appraisal: PresentedAppraisal
 
 

@@ -1,4 +1,10 @@
-"""Compares what an event log replays to with the registers of a quote, and with another log."""
+"""Compares what an event log replays to with the registers of a quote, and with another log.
+
+Rules. A log holds for a quote if each register that the quote has is what the log replays to, or what nothing was extended into. A register
+that a log of this kind does not have (run time in a log of the boot, or the other way round) is not checked: no yes. Two logs are
+the same if every register is, in every bank that both have.
+Non-rules: whether the quote is signed (`quote` says), and what the texts of the events are (`log_texts`).
+"""
 
 from __future__ import annotations
 

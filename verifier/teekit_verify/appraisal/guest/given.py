@@ -121,7 +121,7 @@ def appraise_given(
     order = Check(GivenCheck(GivenPart.ORDER), Outcome.MATCH)
     if given.problem is not None:
         order = Check(GivenCheck(GivenPart.ORDER), Outcome.MISMATCH, "", given.at, Because(given.problem))
-    checks = (*_forged(events), _leads_to(register, quoted, events), order)
+    checks = (*forged(events), leads_to(register, quoted, events), order)
     return Checklist(checks) + _closest(given, wanted)
 
 
@@ -136,8 +136,8 @@ def _replayed(contents: Iterable[bytes], bank: Algorithm) -> Digest:
     return value
 
 
-def _leads_to(register: Register, quoted: Digest, events: Sequence[Event]) -> Check:
-    """From the contents: what the log says of digests does not count."""
+def leads_to(register: Register, quoted: Digest, events: Sequence[Event]) -> Check:
+    """Whether the contents lead to the quoted value: what the log says of digests does not count."""
     found = _replayed((event.data for event in events), quoted.algorithm)
     subject = RegisterCheck("", register, source=RegisterSource.EVENT_LOG)
     if found == quoted:
@@ -145,7 +145,8 @@ def _leads_to(register: Register, quoted: Digest, events: Sequence[Event]) -> Ch
     return Check(subject, Outcome.MISMATCH, quoted.hex, found.hex, Because(Why.LOG_REPLAYS_OTHERWISE))
 
 
-def _forged(events: Sequence[Event]) -> Iterator[Check]:
+def forged(events: Sequence[Event]) -> Iterator[Check]:
+    """A check that fails for each event whose digest is not that of its content."""
     for number, event in enumerate(events, start=1):
         if any(digest != Digest.of(digest.algorithm, event.data) for digest in event.digests):
             name = EventName(event.description, event.event_type)

@@ -13,30 +13,24 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.checklist import Checklist, Conclusion, Note
-from teekit_verify.appraisal.facts import Because, Check, Fact, FactCheck, Requested, Why
+from teekit_verify.appraisal.facts import Because, Check, Fact, FactCheck, Why
+from teekit_verify.appraisal.guest.answered import TdQuote, read_evidence
 from teekit_verify.appraisal.guest.appraise import AppraisedGuest, agreed
 from teekit_verify.appraisal.guest.given import read_given
-from teekit_verify.appraisal.guest.policy import REPORT_DATA_BYTES, ReportDataRequest
-from teekit_verify.appraisal.guest.quote import Unchecked, appraise_quote
-from teekit_verify.appraisal.guest.registers import Presented, appraise_presented, of_azure, of_quote
-from teekit_verify.appraisal.guest.vtpm import appraise_azure, is_certified
-from teekit_verify.appraisal.guest_states import logged_secure_boot, reported_secure_boot
+from teekit_verify.appraisal.guest.quote import Unchecked
+from teekit_verify.appraisal.guest.registers import Presented, appraise_presented
 from teekit_verify.core.errors import UnsupportedInputError
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.evidence.authenticity import parse_signature
-from teekit_verify.evidence.azure import vtpm_of_parts
-from teekit_verify.evidence.eventlog import LogKind, parse_event_log
-from teekit_verify.evidence.guest_answer import qualifying_data_of, report_data_of
+from teekit_verify.evidence.guest_answer import report_data_of
 from teekit_verify.evidence.quote import DUMMY_MARK, parse_quote_bytes
-from teekit_verify.evidence.runtime_log import parse_runtime_log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from teekit_verify.appraisal.guest.quote import QuoteAppraisal, QuotePolicy
+    from teekit_verify.appraisal.guest.quote import QuotePolicy
     from teekit_verify.appraisal.guest_states import SecureBoot
     from teekit_verify.core.digest import Digest
-    from teekit_verify.evidence.authenticity import QuoteSignature
     from teekit_verify.evidence.guest_answer import GuestAnswer
     from teekit_verify.evidence.quote import Quote
     from teekit_verify.prediction.given_apps import GivenApps
@@ -75,45 +69,26 @@ def appraise_live(
     """As `appraise_guest` of files. What `policy` asks of REPORTDATA does not count: the question decides that. `issuers`: certificates
     above that of Azure's vTPM, PEM or DER, which the machine does not have; without them, its own says nothing.
 
-    Raises TeekitError for an answer without a quote, and for parts that are malformed.
+    A machine without a TDX quote is appraised by its TPM's, for what that is worth (appraisal.guest.machine_tpm).
+
+    Raises TeekitError for an answer without any quote, and for parts that are malformed.
     """
-    answer = live.answer
-    if answer.tdx is None:
+    quote = None if live.answer.tdx is None else parse_quote_bytes(live.answer.tdx.quote)
+    signature = None if quote is None else parse_signature(quote)
+    td = None if quote is None or signature is None else TdQuote(quote, signature)
+    evidence = read_evidence(live.answer, live.report_data, td, policy, issuers)
+    if evidence is None:
         raise UnsupportedInputError(
-            f"{live.url}: the machine has no TDX quote: nothing that hardware signed says what it is",
+            f"{live.url}: the machine has neither a TDX quote nor a TPM's: nothing says what it is",
             hint="Ask a confidential VM with TDX.",
         )
-    quote = parse_quote_bytes(answer.tdx.quote)
-    signature = parse_signature(quote)
-    about, presented, said = _presented(live, quote, signature, policy, issuers)
-    presented = replace(presented, runtime=parse_runtime_log(answer.runtime_log), secure_boot=agreed(said, secure_boot))
-    appraisal = appraise_presented(published, presented, about, platform, firmware=firmware, given=given, even_so=True)
-    checklist = _told(live, presented, policy) + appraisal.checklist
+    presented = replace(evidence.presented, secure_boot=agreed(evidence.secure_boot, secure_boot))
+    appraisal = appraise_presented(
+        published, presented, evidence.about, platform, firmware=firmware, given=given, even_so=True
+    )
+    checklist = _told(live, presented, policy) + evidence.beside + appraisal.checklist
     conclusion = _with(appraisal.conclusion, checklist, appraisal.checklist, quote)
     return AppraisedGuest(quote, signature, replace(appraisal, checklist=checklist, conclusion=conclusion))
-
-
-def _presented(
-    live: LiveGuest, quote: Quote, signature: QuoteSignature, policy: QuotePolicy, issuers: Sequence[bytes]
-) -> tuple[QuoteAppraisal, Presented, SecureBoot | None]:
-    """Of a guest above Azure's paravisor, the TD quote vouches for its report, and the TPM's quote answers."""
-    tdx, tpm = live.answer.tdx, live.answer.tpm
-    if tpm is not None and tpm.hcl_report is not None:
-        asked = replace(policy, report_data=_requested(qualifying_data_of(live.report_data)))
-        certificates = (tpm.ak_certificate, *issuers) if issuers and tpm.ak_certificate is not None else ()
-        vtpm = vtpm_of_parts(tpm.hcl_report, tpm.message, tpm.signature, tpm.pcrs, certificates)
-        about = appraise_azure(quote, signature, vtpm, asked)
-        log = None if tpm.event_log is None else parse_event_log(tpm.event_log, LogKind.TPM)
-        presented = of_azure(quote, vtpm.pcrs, log, vouched_for=is_certified(about))
-        return about, presented, reported_secure_boot(vtpm.report.configuration)
-    ccel = None if tdx is None else tdx.ccel
-    log = None if ccel is None else parse_event_log(ccel, LogKind.CCEL)
-    asked = replace(policy, report_data=_requested(live.report_data))
-    return appraise_quote(quote, signature, asked), of_quote(quote, log), logged_secure_boot(log)
-
-
-def _requested(data: bytes) -> ReportDataRequest:
-    return ReportDataRequest((data.ljust(REPORT_DATA_BYTES, b"\0"),), Requested.QUESTION)
 
 
 def _told(live: LiveGuest, presented: Presented, policy: QuotePolicy) -> Checklist:
@@ -158,12 +133,12 @@ def _same(fact: Fact, expected: str, found: str, why: Why) -> Check:
     return Check(FactCheck(fact), Outcome.MISMATCH, expected, found, Because(why))
 
 
-def _with(before: Conclusion, checklist: Checklist, of_registers: Checklist, quote: Quote) -> Conclusion:
+def _with(before: Conclusion, checklist: Checklist, of_registers: Checklist, quote: Quote | None) -> Conclusion:
     """What the answer itself shows comes first."""
     told = tuple(check for check in checklist.checks if check not in of_registers.checks)
     against = tuple(check for check in told if check.outcome is Outcome.MISMATCH)
     left = tuple(check for check in told if check.outcome not in {Outcome.MATCH, Outcome.MISMATCH})
-    dummy = (Note.DUMMY_QUOTE,) if quote.user_data == DUMMY_MARK else ()
+    dummy = (Note.DUMMY_QUOTE,) if quote is not None and quote.user_data == DUMMY_MARK else ()
     status = before.status
     if against or dummy:
         status = ExitStatus.DOES_NOT_HOLD

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from teekit_verify.appraisal.facts import Requested
@@ -15,6 +16,7 @@ from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import read_bounded
 from teekit_verify.evidence import intel_root
 from teekit_verify.evidence.certificates import load_certificates, reading
+from teekit_verify.evidence.machine_tpm import parse_public
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +53,22 @@ def read_roots(path: Path | None) -> tuple[x509.Certificate, ...]:
         return ()
     with reading("root certificates", str(path)):
         return tuple(load_certificates(_read(path, "certificates")))
+
+
+def read_vtpm_key(path: Path) -> rsa.RSAPublicKey:
+    """RSA, in PEM or as TPM2B_PUBLIC. Raises TeekitError."""
+    data = _read(path, "a TPM's key")
+    if not data.lstrip().startswith(b"-----BEGIN"):
+        return parse_public(data)
+    try:
+        key = load_pem_public_key(data)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, rsa.RSAPublicKey):
+        raise TeekitError(
+            f"{path}: not an RSA public key in PEM", hint="Give a file with BEGIN PUBLIC KEY, or a TPM2B_PUBLIC."
+        )
+    return key
 
 
 def _read(path: Path, what: str) -> bytes:

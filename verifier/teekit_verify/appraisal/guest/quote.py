@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import rsa
 
     from teekit_verify.appraisal.guest.policy import ReportDataRequest
     from teekit_verify.evidence.authenticity import QuoteSignature
@@ -50,11 +51,13 @@ class Unchecked(Enum):
     REVOCATION = "revocation"
     APP = "app"
     CHANNEL = "channel"
+    TDX = "tdx"
 
 
 _UNCHECKED = {
     Fact.REPORT_DATA: Unchecked.REPORT_DATA,
     Fact.VTPM_NONCE: Unchecked.REPORT_DATA,
+    Fact.TDX_QUOTE: Unchecked.TDX,
     Fact.TCB_STATUS: Unchecked.TCB,
     Fact.PCK_REVOCATION: Unchecked.REVOCATION,
     Fact.CA_REVOCATION: Unchecked.REVOCATION,
@@ -79,6 +82,8 @@ class QuotePolicy:
     """Values of MRSERVICETD that are accepted, 48 bytes each."""
     azure_roots: tuple[x509.Certificate, ...] = ()
     """Roots of a vTPM's key that are trusted besides Microsoft's of 2023."""
+    vtpm_keys: tuple[rsa.RSAPublicKey, ...] = ()
+    """Keys of TPMs that somebody vouches for: with any, the machine's has to be one of them."""
 
 
 class Answer(Enum):

@@ -69,9 +69,9 @@ _BOOTED = {RegisterKind.RTMR: (rtmr(1), rtmr(2)), RegisterKind.PCR: (pcr(4),)}
 class Presented:
     """The registers that evidence has, and the log that is said to lead to those of the kind `measured_into`.
 
-    RTMR: the guest is measured by the TD itself, and every register of the quote has to be in the reference. PCR: the guest runs
-    above a paravisor and is measured into its vTPM; what the reference mentions is compared. `vouched_for` is whether
-    somebody says that the paravisor is the one that it should be; else the reference has to, by its MRTD. `ima` is the list of what
+    RTMR: the guest is measured by the TD itself, and every register of the quote has to be in the reference. PCR: the guest
+    is measured into a TPM, above a `paravisor` or of a machine without a TDX quote; what the reference mentions is compared. `vouched_for` is whether
+    somebody says that the TPM's key is the one that it should be; else the reference has to, by the paravisor's MRTD. `ima` is the list of what
     IMA measured after the boot, `secure_boot` whether that is on, as far as evidence or the caller says. `runtime` is the log of what
     it was given to run.
     """
@@ -80,6 +80,7 @@ class Presented:
     measured_into: RegisterKind
     log: EventLog | None = None
     vouched_for: bool = True
+    paravisor: bool = False
     ima: EventLog | None = None
     secure_boot: SecureBoot | None = None
     runtime: RuntimeLog | None = None
@@ -130,7 +131,15 @@ def of_azure(quote: Quote, pcrs: Mapping[Register, Digest], log: EventLog | None
     """The vTPM's PCRs, and the TDX registers, which are the paravisor's. Raises TeekitError for a log that has no PCRs."""
     if log is not None:
         require_pcrs(log)
-    return Presented({**of_quote(quote).registers, **pcrs}, RegisterKind.PCR, log, vouched_for)
+    registers = {**of_quote(quote).registers, **pcrs}
+    return Presented(registers, RegisterKind.PCR, log, vouched_for, paravisor=True)
+
+
+def of_tpm(pcrs: Mapping[Register, Digest], log: EventLog | None, *, vouched_for: bool, paravisor: bool) -> Presented:
+    """PCRs alone, of a machine that has no TDX quote. Raises TeekitError for a log that has no PCRs."""
+    if log is not None:
+        require_pcrs(log)
+    return Presented(pcrs, RegisterKind.PCR, log, vouched_for, paravisor)
 
 
 def appraise_presented(
@@ -219,12 +228,11 @@ def _named(published: Sequence[ReferenceValues], wanted: str) -> list[Place]:
 
 def _fitting(published: Sequence[ReferenceValues], presented: Presented) -> list[Place]:
     """Platforms that measure guests into such registers, and that the reference has something to say about."""
-    above_paravisor = presented.measured_into is RegisterKind.PCR
     return [
         (values, name)
         for values in published
         for name, registers in values.platforms.items()
-        if AZURE.is_called(name.partition("/")[0]) is above_paravisor
+        if AZURE.is_called(name.partition("/")[0]) is presented.paravisor
         and any(
             register in presented.registers and item.policy is not Policy.IGNORE for register, item in registers.items()
         )
@@ -292,7 +300,8 @@ def _compare(
     registers = {**registers, **{it.register: _value(it.register, presented) for it in states}}
     if presented.measured_into is RegisterKind.PCR:
         registers = {register: value for register, value in registers.items() if register in published}
-        unasked += _unasked_paravisor(platform, presented) if MRTD not in published else ()
+        if MRTD in presented.registers and MRTD not in published:
+            unasked += _unasked_paravisor(platform, presented)
     asked = {
         register: item
         for register, item in published.items()
@@ -302,7 +311,7 @@ def _compare(
         Check(
             RegisterCheck(platform, register),
             Outcome.IGNORED,
-            reason=Ignored(item.reason) if item.policy is Policy.IGNORE else Because(Why.NOT_QUOTED),
+            reason=Ignored(item.reason) if item.policy is Policy.IGNORE else Because(_not_quoted(presented)),
         )
         for register, item in published.items()
         if register not in asked
@@ -313,6 +322,10 @@ def _compare(
     checklist += Checklist(_open_questions(platform, checklist, presented), unasked + elsewhere + not_compared(values))
     extended = {it.register: it.boot for it in states if it.is_extended}
     return _check_log(replace(given, registers={**given.registers, **extended}), asked) + checklist
+
+
+def _not_quoted(presented: Presented) -> Why:
+    return Why.NOT_QUOTED if presented.measured_into is RegisterKind.RTMR else Why.NO_TDX_QUOTE
 
 
 def _stated(platform: str, state: GuestState, quoted: Digest) -> Check:
@@ -330,7 +343,9 @@ def _firmware(platform: str, presented: Presented, vouched: Sequence[Digest]) ->
     """What the policy says of the firmware, beside the reference."""
     if not vouched:
         return ()
-    found, subject = presented.registers[MRTD], RegisterCheck(platform, MRTD, source=RegisterSource.POLICY)
+    found, subject = presented.registers.get(MRTD), RegisterCheck(platform, MRTD, source=RegisterSource.POLICY)
+    if found is None:
+        return (Check(subject, Outcome.NOT_CHECKED, reason=Because(Why.NO_TDX_QUOTE)),)
     if found in vouched:
         return (Check(subject, Outcome.MATCH, found.hex, found.hex),)
     expected = " or ".join(digest.hex for digest in vouched)
@@ -340,16 +355,17 @@ def _firmware(platform: str, presented: Presented, vouched: Sequence[Digest]) ->
 def _open_questions(platform: str, checklist: Checklist, presented: Presented) -> tuple[Check, ...]:
     """Whether the chain holds up: the firmware is known, and so is what it booted."""
     decided, asked = _registers(checklist.of(*_DECIDED)), _registers(checklist.checks)
-    above_paravisor = presented.measured_into is RegisterKind.PCR
+    into_tpm = presented.measured_into is RegisterKind.PCR
     questions = []
-    if above_paravisor and not any(register.kind is RegisterKind.PCR for register in decided):
+    if into_tpm and not any(register.kind is RegisterKind.PCR for register in decided):
         questions.append(_open(Question.PCRS, platform, Because(Why.NO_PCRS_PUBLISHED)))
     elif unseen := tuple(register for register in _BOOTED[presented.measured_into] if register not in asked):
         questions.append(_open(Question.BOOTED, platform, Because(Why.BOOTED_NOT_COMPARED), unseen))
-    if MRTD in decided or (above_paravisor and presented.vouched_for):
+    if MRTD in decided or (into_tpm and presented.vouched_for):
         return tuple(questions)
-    if above_paravisor:
-        return (*questions, _open(Question.VTPM, platform, Because(Why.VTPM_NOT_VOUCHED_FOR)))
+    if into_tpm:
+        why = Why.VTPM_NOT_VOUCHED_FOR if MRTD in presented.registers else Why.TPM_NOT_VOUCHED_FOR
+        return (*questions, _open(Question.VTPM, platform, Because(why)))
     return (*questions, _open(Question.FIRMWARE, platform, Because(Why.FIRMWARE_NOT_VOUCHED_FOR), (MRTD,)))
 
 
@@ -376,8 +392,9 @@ def _check_log(presented: Presented, asked: Mapping[Register, ReferenceRegister]
         return Checklist(())
     of_td = presented.measured_into is RegisterKind.RTMR
     quoted = {register: value for register, value in presented.logged.items() if of_td or register in asked}
-    if presented.runtime is not None and not any(event.register == TD_REGISTER for event in presented.log.events):
-        quoted.pop(TD_REGISTER, None)  # it has a log of its own
+    given = presented.tells_apps
+    if presented.runtime is not None and not any(event.register == given for event in presented.log.events):
+        quoted.pop(given, None)  # it has a log of its own
     checks = compare_with_values(presented.log, quoted).checks
     decisive = tuple(check for check in checks if check.outcome is not Outcome.NOT_CHECKED)
     elsewhere = tuple(check for check in checks if check.outcome is Outcome.NOT_CHECKED)

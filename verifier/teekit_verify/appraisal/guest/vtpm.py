@@ -3,6 +3,9 @@
 The TD's quote vouches for the paravisor's report (REPORTDATA), that report names the vTPM's key, and the key signed the PCRs.
 Who runs a TD of their own can name any key in such a report: the key must be certified by Microsoft, or the reference must know
 the paravisor by its MRTD (appraisal.guest.registers).
+
+Rules. Each link of that chain is a check of its own; one that fails speaks against the guest, one that is missing leaves it open.
+Non-rules: what the PCRs should be is not asked here, and what is asked of REPORTDATA is asked of the vTPM's quote, whose nonce it is.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.facts import Check, Fact, FactCheck, Requested, Why
+from teekit_verify.appraisal.guest.machine_tpm import named_key
 from teekit_verify.appraisal.guest.policy import REPORT_DATA_BYTES, ReportDataRequest
 from teekit_verify.appraisal.guest.quote import QuoteAppraisal, appraise_quote, check_fact, check_requested, not_checked
 from teekit_verify.core.outcome import Outcome
@@ -38,7 +42,8 @@ def appraise_azure(quote: Quote, signature: QuoteSignature, vtpm: VtpmEvidence, 
                 lambda: tpm.require_signed(attest, vtpm.signature, vtpm.report.attestation_key),
             ),
             check_fact(Fact.VTPM_VALUES, lambda: tpm.require_pcr_digest(attest, algorithm, vtpm.pcrs)),
-            _certified(vtpm, policy),
+            certified(vtpm, policy),
+            *named_key(vtpm.report.attestation_key, policy),
         ),
         (*td.acceptable, _nonce(vtpm, policy.report_data)),
         td.allowed,
@@ -51,7 +56,8 @@ def is_certified(appraisal: QuoteAppraisal) -> bool:
     return any(check.subject == certified and check.outcome is Outcome.MATCH for check in appraisal.authentic)
 
 
-def _certified(vtpm: VtpmEvidence, policy: QuotePolicy) -> Check:
+def certified(vtpm: VtpmEvidence, policy: QuotePolicy) -> Check:
+    """Whether Microsoft vouches for the vTPM's key, as far as there are certificates."""
     if not vtpm.certificates:
         return not_checked(Fact.VTPM_CERTIFICATE, Why.NO_CERTIFICATE)
     with reading("root certificate", "Azure Virtual TPM Root"):

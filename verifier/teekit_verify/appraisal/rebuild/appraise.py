@@ -1,4 +1,9 @@
-"""Appraises a rebuild: two builds, the measurements of the first, and what was published."""
+"""Appraises a rebuild: two builds, the measurements of the first, and what was published.
+
+Rules. Each build's inputs are those of the other and of the reference, each file is the other's and the published one, and each register
+is the published one: `verdict` says what follows where one of these fails.
+Non-rules: build A stands for both only because B is compared with it, so its measurements decide nothing where the two differ.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,10 @@
 
 In order is not in agreement: a MISMATCH is in order, and must be publishable. Keys in it show that a file is its auditor's, and are
 nobody's trust: who counts statements pins keys of their own.
+
+Rules. A statement is in order if its auditor's key signed it, and its folder, file name and content say the same. What an earlier
+state of the repository had must still be there, byte for byte. Nothing but what has a place here may be added, no link is followed.
+Non-rules: contradictions are shown, and refuse no change; proofs of a transparency log are counted, and not checked.
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from teekit_verify.api import QuotePolicy
 
 AtOption = Annotated[
@@ -66,7 +68,7 @@ class ExceptionOptions:
         typer.Option(
             "--allow-unchecked",
             metavar="NAMES",
-            help="What may stay unchecked: report-data, tcb, revocation, app, channel; several with commas. Without it, that is no verdict.",
+            help="What may stay unchecked: report-data, tcb, revocation, app, channel, tdx; several with commas. Without it, that is no verdict.",
         ),
     ] = None
     allow_debug: Annotated[bool, typer.Option("--allow-debug", help="Do not refuse a debug TD.")] = False
@@ -85,7 +87,11 @@ class ExceptionOptions:
 
 
 def quote_policy(
-    asked: ReportDataOptions, trust: TrustOptions, exceptions: ExceptionOptions, azure_root: Path | None = None
+    asked: ReportDataOptions,
+    trust: TrustOptions,
+    exceptions: ExceptionOptions,
+    azure_root: Path | None = None,
+    vtpm_keys: Sequence[Path] = (),
 ) -> QuotePolicy:
     """Raises TeekitError for what cannot be asked."""
     from teekit_verify import api
@@ -103,4 +109,5 @@ def quote_policy(
         allow_service_td=exceptions.allow_service_td,
         service_tds=exceptions.service_td or (),
         azure_root=azure_root,
+        vtpm_keys=vtpm_keys,
     )

@@ -39,6 +39,13 @@ MkosiArgsOption = Annotated[
         help="--source is anybody's mkosi project that makes a UKI; these are its mkosi options, or ''.",
     ),
 ]
+WithoutNetworkOption = Annotated[
+    bool,
+    typer.Option(
+        "--without-network",
+        help="Build a project whose scripts look as if they fetched from the network: builds have none.",
+    ),
+]
 AllowDirtyOption = Annotated[
     bool, typer.Option("--allow-dirty", help="Build files that are in no commit; the report says so.")
 ]

@@ -83,6 +83,12 @@ ProfileOption = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="What the image is for: gcp, azure, devtools. [default: just the UKI]"),
 ]
+EnvironmentOption = Annotated[
+    str | None,
+    typer.Option(
+        "--environment", metavar="NAME", help="Which pinned environment: mkosi-25 or mkosi-27.", show_default=False
+    ),
+]
 KernelOption = Annotated[
     Kernel, typer.Option(help="Debian's prebuilt kernel (minutes), or one built from Debian's kernel source.")
 ]
@@ -108,6 +114,7 @@ def provision(
     snapshot_archive: str,
     npm_registry: str | None = None,
     inputs: list[str] | None = None,
+    environment: str | None = None,
 ) -> Provision:
     """What the commands that bring the environment or packages start from."""
     from teekit_verify import api
@@ -123,6 +130,7 @@ def provision(
         npm_settings=(Path.home() / ".npmrc", *_NPM_SETTINGS),
         npm=None if (npm := shutil.which("npm")) is None else Path(npm),
         inputs=inputs or (),
+        environment=environment,
     )
 
 
@@ -179,7 +187,7 @@ def require_no_options(context: typer.Context) -> None:
 
 def command_line(context: typer.Context) -> tuple[str, ...]:
     """The running command with the options that were given, in the order of its help, less those for showing the result."""
-    words = ["teekit-verify", context.info_name or ""]
+    words = context.command_path.split()
     for parameter in context.command.params:
         source = context.get_parameter_source(parameter.name or "")
         if source is None or source.name != "COMMANDLINE" or parameter.name in _SHOWING:

@@ -72,24 +72,37 @@ def create(
 
 def add(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A reference file of this project.")],
-    measurements: Annotated[
-        Path,
-        typer.Argument(metavar="MEASUREMENTS", help="A measurements.json of an artifact that the file lists."),
-    ],
     label: Annotated[
         str,
         typer.Option(metavar="TEXT", help="What tells these values from the others: 'firmware of 2026-06', say."),
     ],
     output: Annotated[Path, typer.Option(metavar="FILE", help="The file to write; it has to be signed again.")],
+    measurements: Annotated[
+        Path | None,
+        typer.Argument(metavar="MEASUREMENTS", help="A measurements.json of an artifact that the file lists."),
+    ] = None,
+    manifest: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="What machines may be given to run as well: a manifest; again for the next kettle of the same machine.",
+        ),
+    ] = None,
+    hostname: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="With --manifest: a hostname; may be repeated. [default: any]"),
+    ] = None,
     debug: DebugOption = False,
 ) -> ExitStatus:
-    """Accept more values: of machines with another firmware, say.
+    """Accept more values, or more apps.
 
-    They are of an artifact that the file lists, on the same machines with another firmware, or on more machines. What belongs
-    together stays together: a machine must match all the old values or all the new ones.
+    Values are of an artifact that the file lists, on the same machines with another firmware, or on more machines. What belongs
+    together stays together: a machine must match all the old values or all the new ones. Which apps it runs is another question:
+    each set that the file accepts will do.
     """
     from teekit_verify import api
 
-    api.extend_reference(file, measurements, label=label, output=output)
+    given = RunsOptions(manifest, hostname).given
+    api.extend_reference(file, measurements, label=label, output=output, given=given)
     say(f"wrote {output}")
     return ExitStatus.HOLDS

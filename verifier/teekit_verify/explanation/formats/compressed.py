@@ -14,7 +14,6 @@ from teekit_verify.artifacts.compressed import (
     Compression,
     Unpacked,
     is_packed,
-    require_readable,
 )
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
@@ -114,6 +113,5 @@ def unpacked(examination: Examination, blob: Blob, what: str) -> Blob:
     """What it unpacks to, all members; a blob that is not compressed, as it is. Raises TeekitError."""
     beginning = blob.read(0, MAGIC_BYTES)
     if not is_packed(beginning):
-        require_readable(beginning, what)
         return blob
     return _unpack(examination, blob, what).content

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from teekit_verify.artifacts.blob import Blob
+    from teekit_verify.artifacts.gpt import GuidPartitionTable
     from teekit_verify.explanation.examination import Examination
     from teekit_verify.explanation.pair import Pair
 
@@ -45,6 +46,7 @@ _TAR_FIELDS = (
     ("tar group name", 297, 32),
     ("tar format", 257, 8),
 )
+_KINDS = {ArtifactKind.RAW, ArtifactKind.VHD, ArtifactKind.TAR_GZ}
 _VHD_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -69,7 +71,7 @@ def compare_disks(examination: Examination, pair: Pair) -> Difference | None:
     if paths[0] is None or paths[1] is None or any(_other_gzip(blob) for blob in (pair.a, pair.b)):
         return None
     kinds = [recognise(path) for path in paths if path]
-    if kinds[0] is not kinds[1]:
+    if kinds[0] is not kinds[1] or kinds[0] not in _KINDS:
         return None
     children = _wrapping(pair) if kinds[0] is ArtifactKind.TAR_GZ else []
     try:
@@ -84,6 +86,8 @@ def compare_disks(examination: Examination, pair: Pair) -> Difference | None:
 def _compared(examination: Examination, pair: Pair, paths: list[Path]) -> list[Difference]:
     with ExitStack() as stack:
         disks = [stack.enter_context(open_disk(path)) for path in paths]
+        if any(disk.boot.sector_bytes != SECTOR_BYTES for disk in disks):
+            raise UnsupportedInputError("a disk in large sectors, which partitions.py compares")
         with ThreadPoolExecutor(2) as pool:
             one, other = pool.map(_read, disks)
         children = [*_fields(pair, one.disk, other.disk), *fat.compare_entries(pair, one.files, other.files)]
@@ -120,7 +124,7 @@ def _fields(pair: Pair, one: DiskImage, other: DiskImage) -> Iterator[Difference
     """VHD footer, partition table and boot sector, field by field."""
     yield from _changed(pair, _footer(one), _footer(other))
     yield from _changed(pair, _table(one), _table(other))
-    for number, rows in enumerate(zip_longest(one.gpt.entries, other.gpt.entries), start=1):
+    for number, rows in enumerate(zip_longest(_gpt(one).entries, _gpt(other).entries), start=1):
         facts = [
             {
                 "partition type": str(row.type_guid),
@@ -135,6 +139,13 @@ def _fields(pair: Pair, one: DiskImage, other: DiskImage) -> Iterator[Difference
         ]
         yield from _changed(pair, facts[0], facts[1], of=f" of partition {number}")
     yield from _changed(pair, fat.boot_sector(one.volume), fat.boot_sector(other.volume))
+
+
+def _gpt(disk: DiskImage) -> GuidPartitionTable:
+    """Raises UnsupportedInputError for a disk without one, which partitions.py compares."""
+    if disk.boot.gpt is None:
+        raise UnsupportedInputError("a disk without a GPT")
+    return disk.boot.gpt
 
 
 def _footer(disk: DiskImage) -> dict[str, str]:
@@ -152,9 +163,9 @@ def _footer(disk: DiskImage) -> dict[str, str]:
 def _table(disk: DiskImage) -> dict[str, str]:
     return {
         "disk size": f"{disk.size_bytes} bytes",
-        "disk GUID": str(disk.gpt.disk_guid),
-        "usable sectors": f"LBA {disk.gpt.first_usable_lba} to {disk.gpt.last_usable_lba}",
-        "number of partitions": str(len(disk.gpt.entries)),
+        "disk GUID": str(_gpt(disk).disk_guid),
+        "usable sectors": f"LBA {_gpt(disk).first_usable_lba} to {_gpt(disk).last_usable_lba}",
+        "number of partitions": str(len(_gpt(disk).entries)),
     }
 
 
@@ -169,8 +180,8 @@ def _changed(pair: Pair, one: dict[str, str], other: dict[str, str], *, of: str 
 def _read(disk: DiskImage) -> _Side:
     files = fat.found_files(disk.volume)
     pieces = {path: disk.volume.extents(file.entry) for path, file in files.items() if not file.entry.is_directory}
-    for number, entry in enumerate(disk.gpt.entries, start=1):
-        if entry != disk.esp:
+    for number, entry in enumerate(_gpt(disk).entries, start=1):
+        if entry != disk.boot.esp:
             start = entry.first_lba * SECTOR_BYTES
             pieces[f"partition {number}"] = (Span(start, (entry.last_lba + 1) * SECTOR_BYTES),)
     digests = {}
@@ -206,6 +217,6 @@ def _contents(examination: Examination, pair: Pair, one: _Side, other: _Side) ->
 
 def _kept(examination: Examination, disk: DiskImage, extents: tuple[Span, ...], blob: Blob) -> Blob:
     """In place where it lies in one piece in the file."""
-    if disk.kind is not ArtifactKind.TAR_GZ and len(extents) == 1:
+    if disk.in_file and len(extents) == 1:
         return blob.part(extents[0].start, extents[0].size_bytes)
     return examination.spool().keep(_bytes(disk, extents))

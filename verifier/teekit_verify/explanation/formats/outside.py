@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import first_difference
-from teekit_verify.artifacts.disk import ArtifactKind, DiskImage
 from teekit_verify.artifacts.gpt import SECTOR_BYTES
 from teekit_verify.explanation import raw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from teekit_verify.artifacts.disk import DiskImage
     from teekit_verify.explanation.examination import Examination
     from teekit_verify.explanation.pair import Pair
     from teekit_verify.explanation.tree import Difference
@@ -23,7 +23,7 @@ _BACKUP_SECTORS = 33
 def compare_outside(examination: Examination, pair: Pair, one: DiskImage, other: DiskImage) -> Iterator[Difference]:
     """By offset in the file: nothing of a .tar.gz, and of disks that differ in shape."""
     places = list(_places(one))
-    if one.kind is ArtifactKind.TAR_GZ or places != list(_places(other)):
+    if not one.in_file or places != list(_places(other)):
         return
     for name, start, stop in places:
         inner = pair.inner(name, *(blob.part(start, stop - start) for blob in (pair.a, pair.b)))
@@ -34,7 +34,7 @@ def compare_outside(examination: Examination, pair: Pair, one: DiskImage, other:
 def _places(disk: DiskImage) -> Iterator[tuple[str, int, int]]:
     """UEFI 2.10 chapter 5: a protective MBR, the table, partitions, and a second table at the end."""
     table = (1 + _BACKUP_SECTORS) * SECTOR_BYTES
-    esp_start, esp_stop = disk.esp.first_lba * SECTOR_BYTES, (disk.esp.last_lba + 1) * SECTOR_BYTES
+    esp_start, esp_stop = disk.boot.start, disk.boot.start + disk.boot.size_bytes
     backup = disk.size_bytes - _BACKUP_SECTORS * SECTOR_BYTES
     yield "boot code", 0, _BOOT_CODE_BYTES
     yield "protective MBR", _BOOT_CODE_BYTES, SECTOR_BYTES

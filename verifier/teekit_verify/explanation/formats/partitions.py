@@ -34,7 +34,7 @@ _BOOT_CODE_BYTES = 440
 _VHD_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-_FOREIGN = {b"vhdxfile": "VHDX", b"KDMV": "VMDK", COOKIE: "dynamic VHD"}
+_FOREIGN = {b"KDMV": "VMDK"}
 
 
 def is_foreign(beginning: bytes) -> bool:
@@ -127,15 +127,6 @@ def _gaps(
         inner = pair.inner(name, *(blob.part(start, max(0, stop - start)) for blob in (pair.a, pair.b)))
         if first_difference(inner.a, inner.b) is not None:
             yield raw.compare_bytes(inner, examination.conditions)
-
-
-def is_fat(beginning: bytes) -> bool:
-    """A boot sector with the fields of fatgen103; whether they hold together is seen when it is opened."""
-    return (
-        beginning[510:512] == b"\x55\xaa"
-        and beginning[:1] in {b"\xeb", b"\xe9"}
-        and b"FAT" in {beginning[54:57], beginning[82:85]}
-    )
 
 
 def compare_fats(examination: Examination, pair: Pair) -> Difference | None:

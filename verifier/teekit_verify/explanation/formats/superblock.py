@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from teekit_verify.artifacts.blob import first_difference
+from teekit_verify.artifacts.btrfs import Btrfs
 from teekit_verify.artifacts.erofs import Erofs
 from teekit_verify.artifacts.extfs import ExtFs
+from teekit_verify.artifacts.iso9660 import Iso9660
 from teekit_verify.artifacts.squashfs import Squashfs
+from teekit_verify.artifacts.xfs import Xfs
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
 from teekit_verify.explanation import raw
 from teekit_verify.explanation.causes.find import causes_of
@@ -27,10 +31,12 @@ if TYPE_CHECKING:
 
     from teekit_verify.artifacts.blob import Blob
     from teekit_verify.artifacts.filetree import TreeFile
+    from teekit_verify.artifacts.iso9660 import BootImage
     from teekit_verify.explanation.examination import Examination
     from teekit_verify.explanation.pair import Pair
 
 _ID_BYTES = 16
+_ISO_MAGIC, _ISO_AT = b"CD001", 0x8001
 BEGINNING_BYTES = 0x10048
 """As far as the last magic number reaches."""
 
@@ -46,7 +52,8 @@ class _FileSystem:
     magic: bytes
     magic_offset: int
     fields: tuple[tuple[str, int, int], ...]
-    files: Callable[[Blob], Iterator[TreeFile]] | None = None
+    files: Callable[[Blob], Iterator[TreeFile]]
+    facts: Callable[[Examination, Pair], list[Difference]] | None = None
     is_packed: bool = False
 
 
@@ -56,6 +63,32 @@ def _ext_files(blob: Blob) -> Iterator[TreeFile]:
     if found.needs_recovery:
         raise UnsupportedInputError("its journal has to be replayed first (e2fsck -p on a copy)")
     return found.files()
+
+
+def _iso_facts(examination: Examination, pair: Pair) -> list[Difference]:
+    """The volume descriptor, and what the machine boots by El Torito."""
+    one, other = (Iso9660(blob) for blob in (pair.a, pair.b))
+    found = []
+    for name, a in one.facts().items():
+        if a != (b := other.facts()[name]):
+            causes = causes_of([Sighting((*pair.path, name), where="mtime" if "time" in name else name, a=a, b=b)])
+            found.append(Difference(name, Kind.METADATA, "the volume descriptors differ", a, b, causes))
+    images = one.boot_images(), other.boot_images()
+    for number, sides in enumerate(zip_longest(*images), start=1):
+        name = f"boot image {number} (El Torito)"
+        told = _boot_image(sides[0]), _boot_image(sides[1])
+        if told[0] != told[1]:
+            found.append(Difference(name, Kind.METADATA, "the catalogs differ", *told))
+        elif sides[0] and sides[1] and first_difference(sides[0].content, sides[1].content) is not None:
+            found.append(examination.compare(pair.inner(name, sides[0].content, sides[1].content)))
+    return found
+
+
+def _boot_image(image: BootImage | None) -> str:
+    if image is None:
+        return "none"
+    bootable = "bootable" if image.is_bootable else "not bootable"
+    return f"platform {image.platform:#x}, {bootable}, media {image.media:#x}, {image.content.size_bytes} bytes"
 
 
 _KNOWN = (
@@ -81,14 +114,23 @@ _KNOWN = (
         (("time of making", 1024 + 24, 8), ("UUID", 1024 + 48, _ID_BYTES)),
         lambda blob: Erofs(blob).files(),
     ),
-    _FileSystem("xfs", b"XFSB", 0, (("UUID", 32, _ID_BYTES),)),
-    _FileSystem("btrfs", b"_BHRfS_M", 0x10040, (("UUID", 0x10020, _ID_BYTES),)),
-    _FileSystem("ISO 9660", b"CD001", 0x8001, ()),
+    _FileSystem("xfs", b"XFSB", 0, (("UUID", 32, _ID_BYTES),), lambda blob: Xfs(blob).files()),
+    _FileSystem(
+        *("btrfs", b"_BHRfS_M", 0x10040),
+        (("UUID", 0x10020, _ID_BYTES), ("UUID of the device", 0x1010B, _ID_BYTES)),
+        lambda blob: Btrfs(blob).files(),
+    ),
+    _FileSystem(*("ISO 9660", _ISO_MAGIC, _ISO_AT, ()), lambda blob: Iso9660(blob).files(), _iso_facts),
 )
 
 
 def is_file_system(beginning: bytes) -> bool:
     return _known(beginning) is not None
+
+
+def is_iso(beginning: bytes) -> bool:
+    """Also a hybrid, which has a partition table as well: its partitions are of the same files."""
+    return beginning[_ISO_AT:].startswith(_ISO_MAGIC)
 
 
 def _known(beginning: bytes) -> _FileSystem | None:
@@ -101,6 +143,7 @@ def compare_file_systems(examination: Examination, pair: Pair) -> Difference | N
     if kinds[0] is None or kinds[0] is not kinds[1]:
         return None
     children = list(_fields(pair, kinds[0]))
+    children += _facts(examination, pair, kinds[0])
     files = _files(examination, pair, kinds[0])
     children += files or ()
     if not files and any(first_difference(*part) is not None for part in _between(pair, kinds[0])):
@@ -109,11 +152,16 @@ def compare_file_systems(examination: Examination, pair: Pair) -> Difference | N
     return Difference(pair.name, Kind.CONTENT, what, *pair.sizes, children=tuple(children)) if children else None
 
 
+def _facts(examination: Examination, pair: Pair, kind: _FileSystem) -> list[Difference]:
+    try:
+        return [] if kind.facts is None else kind.facts(examination, pair)
+    except TeekitError as error:
+        examination.note(f"{error.message}: {' > '.join(pair.path)} is not looked into further")
+        return []
+
+
 def _files(examination: Examination, pair: Pair, kind: _FileSystem) -> list[Difference] | None:
     """None, and a note, if they cannot be read."""
-    if kind.files is None:
-        examination.note(f"{kind.name} is not read: {' > '.join(pair.path)} is compared byte by byte")
-        return None
     try:
         return compare_trees(examination, pair, (kind.files(pair.a), kind.files(pair.b)))
     except TeekitError as error:

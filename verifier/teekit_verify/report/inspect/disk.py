@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teekit_verify.artifacts.disk import ESP_TYPE_GUID
+from teekit_verify.artifacts.boot_volume import ESP_TYPE_GUID
 from teekit_verify.inspection.disk import MAX_FILES
 from teekit_verify.record.json_report import render
 from teekit_verify.record.schema_names import INSPECTION_SCHEMA
@@ -31,8 +31,12 @@ def render_disk(facts: DiskFacts) -> bytes:
 
 def show_disk(facts: DiskFacts, out: Console) -> None:
     """Disk, partitions, files, and the UKI as by itself."""
-    show_line(out, styled(facts.name, "bold"), f", {facts.kind}, {facts.size_bytes} bytes")
-    rows = [("disk GUID", facts.disk_guid), ("usable LBAs", f"{facts.first_usable_lba} to {facts.last_usable_lba}")]
+    kind = f"{facts.kind} of a {facts.inner}" if facts.inner else facts.kind
+    show_line(out, styled(facts.name, "bold"), f", {kind}, {facts.size_bytes} bytes")
+    rows = [("table", f"{facts.table}, sectors of {facts.sector_bytes} bytes")]
+    if facts.disk_guid:
+        usable = f"{facts.first_usable_lba} to {facts.last_usable_lba}"
+        rows += [("disk GUID", facts.disk_guid), ("usable LBAs", usable)]
     if facts.vhd is not None:
         geometry = facts.vhd.geometry
         if geometry != facts.vhd.specified_geometry:
@@ -41,8 +45,9 @@ def show_disk(facts: DiskFacts, out: Console) -> None:
     for name, value in rows:
         show_line(out, f"{name:<20} ", styled(value))
     out.print()
-    _show_partitions(facts, out)
-    out.print()
+    if facts.partitions:
+        _show_partitions(facts, out)
+        out.print()
     _show_files(facts, out)
     out.print()
     if facts.uki is None:
@@ -56,7 +61,7 @@ def _show_partitions(facts: DiskFacts, out: Console) -> None:
         (
             styled(row.name or "-"),
             styled(_TYPES.get(row.type_guid, row.type_guid)),
-            styled(row.unique_guid),
+            styled(row.unique_guid or "-"),
             styled(f"{row.first_lba} to {row.last_lba}"),
             styled(f"{row.attributes:#x}"),
         )

@@ -1,0 +1,158 @@
+"""The one disk or UKI in a compressed file or an archive (tar, zip): unpacked, without its zeros, into a file that has no name.
+
+A layer at a time: what is unpacked may be packed again. An archive that holds several is refused: nobody could say which one is booted.
+"""
+
+from __future__ import annotations
+
+import tarfile
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from teekit_verify.artifacts.blob import Blob
+from teekit_verify.artifacts.bundle import members_of, reader_of
+from teekit_verify.artifacts.compressed import MAGIC_BYTES, Budget, Compression, Unpacked, compression_of
+from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError, printable
+from teekit_verify.core.opened import END_BYTES, input_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from teekit_verify.artifacts.bundle import BundleMember
+    from teekit_verify.core.opened import OpenedInput
+
+FREE_BYTES = 1 << 30
+MOST_INFLATION, MOST_STORED_INFLATION = 1000, 100
+"""As in targz.py, content seldom shrinks to a tenth, and zeros, which are not stored, to a thousandth."""
+MOST_BYTES = 64 << 30
+_PIECE_BYTES = 1 << 20
+_ZEROS = bytes(_PIECE_BYTES)
+_COMPRESSIONS = {Compression.GZIP, Compression.XZ, Compression.ZSTD, Compression.BZIP2, Compression.LZ4}
+"""Those whose magic number nothing else begins with by chance."""
+_FILES = {"", "file", "sparse file"}
+_SPARSE = "GNU.sparse."
+_MOST_NAMED = 5
+
+
+def compression_in(head: bytes) -> Compression | None:
+    found = compression_of(head[:MAGIC_BYTES])
+    return found if found in _COMPRESSIONS else None
+
+
+def is_bundle(head: bytes) -> bool:
+    """A tar or zip file."""
+    return reader_of(head[:512]) is not None and not head.startswith(b"!<arch>")
+
+
+def is_packed(head: bytes) -> bool:
+    return compression_in(head) is not None or is_bundle(head)
+
+
+@contextmanager
+def unpacked(file: OpenedInput, is_bootable: Callable[[bytes], bool]) -> Iterator[OpenedInput]:
+    """What the file is a compressed form of; or of a tar or zip file the one member whose first bytes are `is_bootable` or packed.
+
+    Not to be used after the `with` block. Raises TeekitError.
+    """
+    blob, budget = Blob.of(file.stream.fileno()), _Budget.of(file)
+    if compression_in(file.head) is not None:
+        stream = Unpacked(blob, Budget(budget.left), file.name)
+        name, pieces = file.path.stem, iter(lambda: stream.read(_PIECE_BYTES) or b"", b"")
+    else:
+        member = _only(file, blob, is_bootable)
+        name, pieces = PurePosixPath(member.name).name, _content(file, member)
+    with tempfile.TemporaryFile() as target:
+        budget.write(pieces, target.fileno(), file.name)
+        yield input_in(file.path / (printable(name) or "content"), target)
+
+
+@dataclass(slots=True)
+class _Budget:
+    """Bytes that may still be unpacked, and stored."""
+
+    left: int
+    stored_left: int
+
+    @classmethod
+    def of(cls, file: OpenedInput) -> _Budget:
+        most, stored = (FREE_BYTES + times * file.size_bytes for times in (MOST_INFLATION, MOST_STORED_INFLATION))
+        return cls(min(MOST_BYTES, most), min(MOST_BYTES, stored))
+
+    def write(self, pieces: Iterable[bytes], descriptor: int, what: str) -> None:
+        """Zeros are left out. Raises UnsupportedInputError for too many bytes, TeekitError for what the system says."""
+        at = 0
+        with open(descriptor, "wb", closefd=False) as target:
+            try:
+                for piece in pieces:
+                    at += len(piece)
+                    is_zero = piece == _ZEROS[: len(piece)]
+                    self.stored_left -= 0 if is_zero else len(piece)
+                    if at > self.left or self.stored_left < 0:
+                        raise UnsupportedInputError(
+                            f"{what}: unpacks to more bytes than are looked at", hint="Unpack it yourself."
+                        )
+                    target.seek(len(piece), 1) if is_zero else target.write(piece)
+                target.truncate(at)
+            except OSError as error:
+                raise TeekitError(
+                    f"{what}: cannot be unpacked: {error.strerror}", hint="Make room where TMPDIR points to."
+                ) from error
+
+
+def _only(file: OpenedInput, blob: Blob, is_bootable: Callable[[bytes], bool]) -> BundleMember:
+    found = [
+        member
+        for member in members_of(blob)
+        if member.kind in _FILES and ((head := _head(file, member)) and (is_bootable(head) or is_packed(head)))
+    ]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(printable(member.name) for member in found[:_MOST_NAMED])
+    raise UnsupportedInputError(
+        f"{file.path}: an archive with {len(found)} members that could be booted"
+        + (f" ({names})" if names else "")
+        + ", expected one",
+        hint="Unpack the disk or the UKI, and give that.",
+    )
+
+
+def _head(file: OpenedInput, member: BundleMember) -> bytes:
+    head = b""
+    for piece in _content(file, member):
+        head += piece
+        if len(head) >= 2 * END_BYTES:
+            break
+    return head[: 2 * END_BYTES]
+
+
+def _content(file: OpenedInput, member: BundleMember) -> Iterator[bytes]:
+    """With the holes of a sparse file, whose map tarfile reads in all its forms."""
+    if member.kind == "sparse file" or any(key.startswith(_SPARSE) for key, _ in member.records):
+        yield from _sparse_content(file, member)
+    elif member.target and not member.kind:  # of zip: "packed by method 9"
+        raise UnsupportedInputError(f"{file.path}: {printable(member.name)} is {member.target}, which is not read")
+    else:
+        yield from member.content()
+
+
+def _sparse_content(file: OpenedInput, member: BundleMember) -> Iterator[bytes]:
+    file.stream.seek(0)
+    try:
+        with tarfile.TarFile(fileobj=file.stream) as archive:
+            rows = [row for row in archive if row.offset_data == member.stored.start or row.name == _name(member)]
+            content = archive.extractfile(rows[0]) if len(rows) == 1 else None
+            while content is not None and (piece := content.read(_PIECE_BYTES)):
+                yield piece
+    except (tarfile.TarError, ValueError, OverflowError, EOFError) as error:
+        raise MalformedInputError(
+            str(file.path), field=printable(member.name), offset=0, problem=printable(str(error))
+        ) from error
+    if content is None:
+        raise UnsupportedInputError(f"{file.path}: {printable(member.name)} is sparse in a way that is not read")
+
+
+def _name(member: BundleMember) -> str:
+    return dict(member.records).get(f"{_SPARSE}name", member.name)

@@ -1,0 +1,81 @@
+"""Disks in VHDX files and dynamic VHDs: their headers, and the disk that each holds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from teekit_verify.artifacts import vhdx
+from teekit_verify.artifacts.blob import first_difference
+from teekit_verify.artifacts.dynamic_vhd import DynamicVhd, is_dynamic_vhd, open_dynamic_vhd
+from teekit_verify.artifacts.vhdx import Vhdx, open_vhdx
+from teekit_verify.artifacts.virtual_disk import pieces_of
+from teekit_verify.core.errors import UnsupportedInputError
+from teekit_verify.explanation.causes.find import causes_of
+from teekit_verify.explanation.causes.sighting import Sighting
+from teekit_verify.explanation.formats.compressed import recompressed
+from teekit_verify.explanation.tree import Difference, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from teekit_verify.artifacts.blob import Blob
+    from teekit_verify.explanation.examination import Examination
+    from teekit_verify.explanation.pair import Pair
+
+_MAX_DISK_BYTES = 64 << 30
+_VHD_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def is_vhdx(beginning: bytes) -> bool:
+    return beginning.startswith(vhdx.MAGIC)
+
+
+def compare_virtual_disks(examination: Examination, pair: Pair) -> Difference | None:
+    """Two of either kind. Raises TeekitError for what is damaged or not read."""
+    one, other = (_opened(blob) for blob in (pair.a, pair.b))
+    disks = [_disk(examination, side) for side in (one, other)]
+    children = list(_fields(pair, _facts(one), _facts(other)))
+    if first_difference(*disks) is not None:
+        children.append(examination.compare(pair.inner("disk", *disks)))
+    kind = "VHDX disk" if isinstance(one, Vhdx) else "dynamic VHD"
+    if children:
+        return Difference(pair.name, Kind.CONTENT, kind, *pair.sizes, children=tuple(children))
+    return recompressed(pair, pair.name)
+
+
+def _opened(blob: Blob) -> Vhdx | DynamicVhd:
+    return open_dynamic_vhd(blob) if is_dynamic_vhd(blob.read(0, 8)) else open_vhdx(blob)
+
+
+def _disk(examination: Examination, side: Vhdx | DynamicVhd) -> Blob:
+    if side.size_bytes > _MAX_DISK_BYTES:
+        raise UnsupportedInputError(f"a disk of {side.size_bytes} bytes, more than is looked into")
+    return examination.spool().keep_sparse(side.size_bytes, pieces_of(side))
+
+
+def _facts(side: Vhdx | DynamicVhd) -> dict[str, str]:
+    facts = {"size of the disk": f"{side.size_bytes} bytes", "size of a block": f"{side.block_bytes} bytes"}
+    if isinstance(side, Vhdx):
+        return facts | {
+            "sectors": f"{side.sector_bytes} bytes, physically {side.physical_bytes}",
+            "VHDX disk ID": str(side.disk_id),
+            "VHDX file write GUID": str(side.file_write),
+            "VHDX data write GUID": str(side.data_write),
+            "VHDX creator": side.creator,
+        }
+    footer = side.footer
+    return facts | {
+        "VHD time stamp": f"{_VHD_EPOCH + timedelta(seconds=footer.timestamp):%Y-%m-%d %H:%M:%S} UTC",
+        "VHD unique ID": str(footer.unique_id),
+        "VHD creator": footer.creator,
+        "VHD geometry": f"{footer.geometry.cylinders}/{footer.geometry.heads}/{footer.geometry.sectors}",
+    }
+
+
+def _fields(pair: Pair, one: dict[str, str], other: dict[str, str]) -> Iterator[Difference]:
+    for name, a in one.items():
+        b = other[name]
+        if a != b:
+            causes = causes_of([Sighting((*pair.path, name), where=name, a=a, b=b)])
+            yield Difference(name, Kind.METADATA, "the headers differ", a, b, causes)
