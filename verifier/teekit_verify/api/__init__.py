@@ -89,7 +89,7 @@ if TYPE_CHECKING:
         verify_reference_signature,
     )
     from teekit_verify.api.rebuilding import load_report, rebuild, rebuild_request
-    from teekit_verify.api.releasing import known_releases
+    from teekit_verify.api.releasing import BillOfMaterials, known_releases, release_materials
     from teekit_verify.api.replaying import Replayed, replay
     from teekit_verify.api.running import METADATA_PORT, MOST_KETTLES, LocalOptions, Metadata, Ready, run_local
     from teekit_verify.api.stating import (
@@ -151,7 +151,7 @@ _PLACES = {
     "teekit_verify.api.providing": "environment_lock examine_host provision release_commit release_subject",
     "teekit_verify.api.publishing": "PublishedReference create_reference extend_reference key_is_encrypted load_reference_values load_signing_key sign_reference verify_reference_signature",
     "teekit_verify.api.rebuilding": "load_report rebuild rebuild_request",
-    "teekit_verify.api.releasing": "known_releases",
+    "teekit_verify.api.releasing": "BillOfMaterials known_releases release_materials",
     "teekit_verify.api.replaying": "Replayed replay",
     "teekit_verify.api.running": "METADATA_PORT MOST_KETTLES LocalOptions Metadata Ready run_local",
     "teekit_verify.api.stating": "LogCheck WrittenStatement check_statements count_statements export_bundles export_link export_summary show_statement state",
@@ -207,6 +207,7 @@ __all__ = [
     "Audited",
     "Auditor",
     "Basis",
+    "BillOfMaterials",
     "Check",
     "Choice",
     "ComparisonReport",
@@ -312,6 +313,7 @@ __all__ = [
     "rebuild",
     "rebuild_request",
     "release_commit",
+    "release_materials",
     "release_subject",
     "replay",
     "rtmr",
