@@ -88,20 +88,24 @@ if TYPE_CHECKING:
         sign_reference,
         verify_reference_signature,
     )
+    from teekit_verify.api.rebuilderd import JobRequest, rebuild_job, write_jobs
     from teekit_verify.api.rebuilding import load_report, rebuild, rebuild_request
-    from teekit_verify.api.releasing import BillOfMaterials, known_releases, release_materials
+    from teekit_verify.api.releasing import BillOfMaterials, known_releases, release_materials, releases_folder
     from teekit_verify.api.replaying import Replayed, replay
     from teekit_verify.api.running import METADATA_PORT, MOST_KETTLES, LocalOptions, Metadata, Ready, run_local
     from teekit_verify.api.stating import (
         LogCheck,
         WrittenStatement,
+        assemble_statement,
         check_statements,
         count_statements,
         export_bundles,
         export_link,
         export_summary,
         show_statement,
+        show_statements,
         state,
+        state_unsigned,
     )
     from teekit_verify.api.surveying import ReleaseSurvey, survey_releases
     from teekit_verify.api.vetting import vet_packages
@@ -150,11 +154,12 @@ _PLACES = {
     "teekit_verify.api.monitoring": "Alarm AlarmKind alarm_status monitor",
     "teekit_verify.api.providing": "environment_lock examine_host provision release_commit release_subject",
     "teekit_verify.api.publishing": "PublishedReference create_reference extend_reference key_is_encrypted load_reference_values load_signing_key sign_reference verify_reference_signature",
+    "teekit_verify.api.rebuilderd": "JobRequest rebuild_job write_jobs",
     "teekit_verify.api.rebuilding": "load_report rebuild rebuild_request",
-    "teekit_verify.api.releasing": "BillOfMaterials known_releases release_materials",
+    "teekit_verify.api.releasing": "BillOfMaterials known_releases release_materials releases_folder",
     "teekit_verify.api.replaying": "Replayed replay",
     "teekit_verify.api.running": "METADATA_PORT MOST_KETTLES LocalOptions Metadata Ready run_local",
-    "teekit_verify.api.stating": "LogCheck WrittenStatement check_statements count_statements export_bundles export_link export_summary show_statement state",
+    "teekit_verify.api.stating": "LogCheck WrittenStatement assemble_statement check_statements count_statements export_bundles export_link export_summary show_statement show_statements state state_unsigned",
     "teekit_verify.api.surveying": "ReleaseSurvey survey_releases",
     "teekit_verify.api.vetting": "vet_packages",
     "teekit_verify.appraisal.facts": "Check Fact Why",
@@ -224,6 +229,7 @@ __all__ = [
     "GuestAppraisal",
     "GuestFiles",
     "Independence",
+    "JobRequest",
     "KernelRequest",
     "LiveGuest",
     "LocalOptions",
@@ -267,6 +273,7 @@ __all__ = [
     "appraise_claims",
     "appraise_guest",
     "ask_guest",
+    "assemble_statement",
     "audit",
     "audit_status",
     "become_mkosi",
@@ -311,16 +318,20 @@ __all__ = [
     "provision",
     "prune_archive",
     "rebuild",
+    "rebuild_job",
     "rebuild_request",
     "release_commit",
     "release_materials",
     "release_subject",
+    "releases_folder",
     "replay",
     "rtmr",
     "run_local",
     "show_statement",
+    "show_statements",
     "sign_reference",
     "state",
+    "state_unsigned",
     "stub_inputs",
     "survey_releases",
     "trusted_firmware",
@@ -328,6 +339,7 @@ __all__ = [
     "verify_reference_signature",
     "vet_packages",
     "withdrawal_of",
+    "write_jobs",
 ]
 
 

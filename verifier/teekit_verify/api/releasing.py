@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 _NPM = "npm"
 
 
+def releases_folder(checkout: Path | None = None) -> Path:
+    """`reference/releases` of the checkout. Raises TeekitError outside of one."""
+    return Project.find(checkout).references / "releases"
+
+
 def known_releases(
     folder: Path | None = None,
     *,
@@ -36,7 +41,7 @@ def known_releases(
     Raises TeekitError outside of a checkout, for a `name` that is not there or cannot be read, and for keys that cannot be read.
     """
     trusted = None if trusted_keys is None else load_trusted_keys(trusted_keys)
-    place = folder or Project.find(checkout).references / "releases"
+    place = folder or releases_folder(checkout)
     if name is None:
         return releases.list_releases(place, trusted, on)
     return Releases(str(place), (releases.find_release(place, name, trusted, on),), trusted is not None)

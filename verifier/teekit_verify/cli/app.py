@@ -39,6 +39,7 @@ COMMANDS: Sections = {
         Entry("quote", "quote:quote", "Verify a TDX quote: its signatures, and what it says."),
         Entry("replay", "replay:replay", "Replay EVENTLOG into RTMRs or PCRs; compare them with others."),
         Entry("audit", "audit:audit", "Rebuild all published releases, sign what you found."),
+        Entry("rebuilderd", "rebuilderd:rebuilderd", "Rebuilds on rebuilderd: its list of releases, its backend."),
         Entry("monitor", "monitor:monitor", "Look for lost inputs, contradictions, unreproduced releases."),
         Entry("attest", "attest:attest", "Sign the verdict of a rebuild, count those that agree."),
         Entry("packages", "packages:packages", "Ask rebuilders which locked packages they reproduced."),

@@ -166,7 +166,7 @@ def require_no_options(context: typer.Context) -> None:
 
 def command_line(context: typer.Context) -> tuple[str, ...]:
     """The running command with the options that were given, in the order of its help, less those for showing the result."""
-    words = ["teekit-verify", context.info_name or ""]
+    words = context.command_path.split()
     for parameter in context.command.params:
         source = context.get_parameter_source(parameter.name or "")
         if source is None or source.name != "COMMANDLINE" or parameter.name in _SHOWING:
