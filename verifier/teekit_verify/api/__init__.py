@@ -90,7 +90,7 @@ if TYPE_CHECKING:
     )
     from teekit_verify.api.rebuilderd import JobRequest, rebuild_job, write_jobs
     from teekit_verify.api.rebuilding import load_report, rebuild, rebuild_request
-    from teekit_verify.api.releasing import known_releases, releases_folder
+    from teekit_verify.api.releasing import BillOfMaterials, known_releases, release_materials, releases_folder
     from teekit_verify.api.replaying import Replayed, replay
     from teekit_verify.api.running import METADATA_PORT, MOST_KETTLES, LocalOptions, Metadata, Ready, run_local
     from teekit_verify.api.stating import (
@@ -156,7 +156,7 @@ _PLACES = {
     "teekit_verify.api.publishing": "PublishedReference create_reference extend_reference key_is_encrypted load_reference_values load_signing_key sign_reference verify_reference_signature",
     "teekit_verify.api.rebuilderd": "JobRequest rebuild_job write_jobs",
     "teekit_verify.api.rebuilding": "load_report rebuild rebuild_request",
-    "teekit_verify.api.releasing": "known_releases releases_folder",
+    "teekit_verify.api.releasing": "BillOfMaterials known_releases release_materials releases_folder",
     "teekit_verify.api.replaying": "Replayed replay",
     "teekit_verify.api.running": "METADATA_PORT MOST_KETTLES LocalOptions Metadata Ready run_local",
     "teekit_verify.api.stating": "LogCheck WrittenStatement assemble_statement check_statements count_statements export_bundles export_link export_summary show_statement show_statements state state_unsigned",
@@ -212,6 +212,7 @@ __all__ = [
     "Audited",
     "Auditor",
     "Basis",
+    "BillOfMaterials",
     "Check",
     "Choice",
     "ComparisonReport",
@@ -320,6 +321,7 @@ __all__ = [
     "rebuild_job",
     "rebuild_request",
     "release_commit",
+    "release_materials",
     "release_subject",
     "releases_folder",
     "replay",

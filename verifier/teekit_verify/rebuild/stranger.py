@@ -19,6 +19,7 @@ from teekit_verify.rebuild import (
     checkout,
     environments,
     images,
+    named_only,
     needs,
     npm,
     pins,
@@ -28,6 +29,7 @@ from teekit_verify.rebuild import (
     wanted_mkosi,
 )
 from teekit_verify.rebuild.images import Image, Target
+from teekit_verify.rebuild.named_only import Allowed
 from teekit_verify.rebuild.origin import Origin
 from teekit_verify.rebuild.project import Project
 from teekit_verify.rebuild.sandbox import Sandbox, named_by, own_first_id
@@ -60,6 +62,7 @@ _NO_UKI: dict[str, tuple[object, ...]] = {
     "Bootable": (False, "disabled", "no"),
     "Bootloader": ("none", "grub", "grub-signed"),
 }
+_PLAIN = Allowed()
 _RAW = ".raw"
 _COMPRESSED = {"none": _RAW, "zstd": f"{_RAW}.zst", "xz": f"{_RAW}.xz", "gz": f"{_RAW}.gz", "lz4": f"{_RAW}.lz4"}
 _DEBIANS_OWN = frozenset({"https://snapshot.debian.org", "http://snapshot.debian.org"})
@@ -159,20 +162,22 @@ class StrangersTarget(Target):
         return ["mkosi", "--directory", directory, *self.arguments, *_SETTINGS, *split, *arguments]
 
 
-def copy_project(folder: Path, destination: Path, *, allow_dirty: bool) -> Origin:
+def copy_project(folder: Path, destination: Path, *, allow_dirty: bool, allowed: Allowed = _PLAIN) -> Origin:
     """A fresh copy: the files of the checked out commit; without git, or with changes that are allowed, as they are.
 
-    Raises TeekitError for changes that are in no commit.
+    Raises TeekitError for changes that are in no commit, and for what a commit only names, unless that is `allowed`.
     """
-    origin = checkout.origin_of(folder, ".")
+    origin = checkout.origin_of(folder, ".", without_submodules=allowed.submodules)
     # What git does not know is not in the commit, so it is not built either.
     changes = tuple(change for change in origin.changes if not change.startswith("added "))
+    if origin.commit is not None and changes and allowed.large_files:
+        changes = named_only.unchanged(folder, origin.commit, changes)
     remove(destination)
     if origin.commit is None or (changes and allow_dirty):
         source.copy_source(folder, folder, destination, wanted=lambda path: LEFT_OUT.isdisjoint(path.split("/")))
         return origin
     checkout.require_clean(Origin(None, origin.commit, changes=changes))
-    checkout.write_files(folder, checkout.list_files(folder, origin.commit, "."), destination)
+    named_only.write(folder, origin.commit, destination, allowed)
     return Origin(None, origin.commit)
 
 

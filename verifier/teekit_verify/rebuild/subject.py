@@ -11,6 +11,7 @@ from teekit_verify.documents.load import load_reference
 from teekit_verify.documents.release import load_release
 from teekit_verify.rebuild import checkout, images, inputs_places, lock, pins, stranger, vouching
 from teekit_verify.rebuild.git import GitError
+from teekit_verify.rebuild.named_only import Allowed
 from teekit_verify.rebuild.release import Wanted, commit_or_tag, fetch_project, repository_of, with_repository
 from teekit_verify.rebuild.smells import find_smells
 from teekit_verify.rebuild.vouching import EnvironmentFrom
@@ -45,6 +46,8 @@ class Choice:
     allow_foreign_environment: bool = False
     environment: str | None = None
     without_network: bool = False
+    with_submodules: bool = False
+    with_lfs: bool = False
     releases: Path | None = None
 
 
@@ -186,7 +189,10 @@ def _stranger(choice: Choice, arguments: str, bringing: Provision, workspace: Wo
     if choice.source is None:
         raise TeekitError("--mkosi-args is for a project of somebody else", hint="Name it with --source DIR.")
     project = stranger.StrangersProject(workspace.root / "source", bringing.project)
-    origin = stranger.copy_project(resolved(choice.source), project.root, allow_dirty=choice.allow_dirty)
+    allowed = Allowed(choice.with_submodules, choice.with_lfs)
+    origin = stranger.copy_project(
+        resolved(choice.source), project.root, allow_dirty=choice.allow_dirty, allowed=allowed
+    )
     project = stranger.with_its_environment(project, arguments, choice.environment)
     smells = find_smells(project.root, project.mkosi, has_lock=False)
     if not choice.without_network:
