@@ -10,7 +10,7 @@ $(error KERNEL is $(KERNEL), expected debian or source)
 endif
 profiles = $(addprefix --profile=,$(PROFILE) $(if $(filter debian,$(KERNEL)),debian-kernel))
 
-.PHONY: help build build-all rebuild measure test-local test lint lock-python clean
+.PHONY: help build build-all rebuild measure test-local test lint lock-python site clean
 
 help:         ## this list
 	@sed -n 's/^\([a-z-]*:\) *##/\1/p' Makefile
@@ -23,6 +23,9 @@ build-all:    ## build it with every profile; no output overwrites another
 	$(MAKE) build PROFILE=gcp
 	$(MAKE) build PROFILE=azure
 	$(MAKE) build PROFILE=devtools
+
+site:         ## build the documentation as a site into build/site; needs mkdocs: pip install '.[docs]'
+	mkdocs build
 
 rebuild:      ## build the base image twice, compare, measure, give a verdict
 	scripts/teekit-verify rebuild

@@ -9,12 +9,16 @@
       system = "x86_64-linux";
       pkgs = nixpkgs.legacyPackages.${system};
       lib = pkgs.lib;
-      lock = builtins.fromJSON (builtins.readFile ./nix/build-env.lock.json);
+      # The pinned environments, by the mkosi that each has (docs/setup.md).
+      locks = {
+        build-env = builtins.fromJSON (builtins.readFile ./nix/build-env.lock.json);
+        build-env-mkosi-27 = builtins.fromJSON (builtins.readFile ./nix/build-env-mkosi-27.lock.json);
+      };
 
       # Every .deb by the digest in the lock, wherever it comes from: the archive's mirrors while they carry it, else
       # the snapshot archive at the lock's time.
       fetchDeb =
-        package:
+        lock: package:
         pkgs.fetchurl {
           # Store names allow neither "~" nor ":".
           name = builtins.replaceStrings [ "~" ":" ] [ "-" "-" ] (baseNameOf package.path);
@@ -24,9 +28,10 @@
           inherit (package) sha256;
         };
 
-      # The pinned environment. Its store path follows from the tree's content, so it is the very path that
+      # A pinned environment. Its store path follows from the tree's content, so it is the very path that
       # `teekit-verify env build` makes from the same lock.
       buildEnv =
+        lock:
         pkgs.runCommand "teekit-build-env"
           {
             nativeBuildInputs = [
@@ -37,7 +42,7 @@
             outputHashMode = "recursive";
             outputHashAlgo = "sha256";
             outputHash = lock.environment.nar_hash;
-            debs = map fetchDeb lock.packages;
+            debs = map (fetchDeb lock) lock.packages;
             passAsFile = [ "debs" ];
             preferLocalBuild = true;
           }
@@ -45,6 +50,8 @@
             printf '%s\n' $(cat "$debsPath") > list
             sh ${./verifier/teekit_verify/rebuild/assemble_environment.sh} "$out" < list
           '';
+
+      buildEnvs = builtins.mapAttrs (_: buildEnv) locks;
 
       python = pkgs.python3;
       project = (builtins.fromTOML (builtins.readFile ./pyproject.toml)).project;
@@ -98,8 +105,8 @@
     {
       packages.${system} = {
         default = cli;
-        build-env = buildEnv;
-      };
+      }
+      // buildEnvs;
 
       apps.${system}.default = {
         type = "app";
@@ -118,12 +125,15 @@
 
       checks.${system} = {
         inherit cli;
-        # The tree in the store is the one the lock names, and its mkosi starts.
-        build-env = pkgs.runCommand "teekit-build-env-check" { } ''
-          test ${buildEnv} = ${lock.environment.store_path}
-          test -x ${buildEnv}/usr/bin/mkosi
+      }
+      # The tree in the store is the one the lock names, and its mkosi starts.
+      // builtins.mapAttrs (
+        name: lock:
+        pkgs.runCommand "teekit-build-env-check" { } ''
+          test ${buildEnvs.${name}} = ${lock.environment.store_path}
+          test -x ${buildEnvs.${name}}/usr/bin/mkosi
           touch "$out"
-        '';
-      };
+        ''
+      ) locks;
     };
 }

@@ -1,12 +1,17 @@
 #!/bin/bash
 # One command of teekit-verify in a GitHub workflow (action.yml): ARGUMENTS has its words, one on each line. What it prints is
-# the step's summary, and its verdict an annotation. The step ends as the command does: 0 holds, 1 does not, 2 no verdict.
+# the step's summary, and its verdict an annotation. With SARIF, a file, its findings go there, and each is an annotation too.
+# The step ends as the command does: 0 holds, 1 does not, 2 no verdict.
 set -euo pipefail
 root=$(dirname -- "$(dirname -- "$(readlink -f -- "$0")")")
 words=()
 while IFS= read -r word; do
     [ -z "$word" ] || words+=("$word")
 done <<<"$ARGUMENTS"
+if [ -n "${SARIF-}" ]; then
+    words+=("--sarif=$SARIF")
+    rm -f -- "$SARIF" # of an earlier step, and not this one's
+fi
 output=$(mktemp)
 trap 'rm -f -- "$output"' EXIT
 
@@ -22,6 +27,7 @@ case $status in
     1) printf '::error title=teekit-verify::the claim does not hold: see the summary of this step\n' ;;
     *) printf '::error title=teekit-verify::no verdict could be reached: see the summary of this step\n' ;;
 esac
+[ -z "${SARIF-}" ] || [ ! -f "$SARIF" ] || python3 "$root/scripts/github_annotations.py" "$SARIF"
 printf 'exit-status=%s\n' "$status" >>"$GITHUB_OUTPUT"
 {
     printf '### teekit-verify: exit status %s\n\n<pre>' "$status"

@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import pytest
-
 from teekit_verify.cli.options.shared import cache_directory
 from teekit_verify.core.download import DownloadError, DownloadStore
 from teekit_verify.rebuild import archive
-from teekit_verify.rebuild.lock import Archive, LockedPackage
+from teekit_verify.rebuild.lock import LockedPackage
+from teekit_verify.rebuild.suites import Archive, Suite
 
 OVMF_TRIXIE = LockedPackage(
     name="ovmf",
@@ -42,10 +41,8 @@ def _fetch(package: LockedPackage) -> Path:
 
 def _current(name: str, suite: str, folder: Path) -> LockedPackage:
     """What the suite's signed index names now."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(archive, "SUITES", {"debian": (suite,), "debian-security": ()})
-        index = archive.Index.download(folder / "apt", _mirrors())
-        return next(found for found in index.resolve([name]) if found.name == name)
+    index = archive.Index.download(folder / "apt", _mirrors(), suite=Suite(suite))
+    return next(found for found in index.resolve([name]) if found.name == name)
 
 
 def _mirrors() -> list[tuple[Archive, str]]:

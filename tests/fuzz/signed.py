@@ -1,4 +1,4 @@
-"""Entry points of what is signed: quotes down to their certificates, collateral, envelopes and statements."""
+"""Entry points of what is signed: quotes down to their certificates, collateral, envelopes and statements, logs; what rebuilders say."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from teekit_verify.evidence.sgx_extension import read_platform
 from teekit_verify.evidence.tcb import missing_collateral
 from teekit_verify.evidence.tcb_info import parse_qe_identity, parse_tcb_info
 from teekit_verify.evidence.tcb_signing import signing_certificate
+from teekit_verify.reference.rebuilderd import parse_list
 from teekit_verify.reference.signing import dsse
 from teekit_verify.reference.signing.log import verify_proof
 from teekit_verify.reference.signing.log_policy import parse_policy
@@ -130,6 +131,10 @@ def log_proof(data: bytes) -> None:
     verify_proof(proof, bytes(32), [public_bytes("alice")], parse_policy((_SIGSUM / "policy").read_bytes(), "policy"))
 
 
+def rebuilder_list(data: bytes) -> None:
+    parse_list(data, "input", {"bash"})
+
+
 def _pem(data: bytes) -> bytes:
     return b"-----BEGIN CERTIFICATE-----\n" + encodebytes(data) + b"-----END CERTIFICATE-----\n"
 
@@ -166,6 +171,13 @@ def log_policy_seeds() -> list[bytes]:
 
 def log_proof_seeds() -> list[bytes]:
     return [path.read_bytes() for path in sorted(_SIGSUM.glob("*.sigsum-proof"))]
+
+
+def rebuilder_list_seeds() -> list[bytes]:
+    entry = {"name": "bash", "version": "1", "status": "GOOD", "distro": "debian", "architecture": "amd64"}
+    other = entry | {"name": "dash", "artifact_url": "https://deb.example/dash_1%2Bb_amd64.deb", "build_id": None}
+    page = {"total": 1, "records": [entry | {"distribution": "debian", "status": None}]}
+    return [json.dumps([entry, other]).encode(), json.dumps(page).encode(), b"[]"]
 
 
 def statement_seeds() -> list[bytes]:

@@ -405,6 +405,7 @@ TARGETS = {
     "collateral": Target(signed.collateral, signed.collateral_seeds),
     "envelope": Target(signed.envelope, signed.envelope_seeds),
     "statement": Target(signed.statements, signed.statement_seeds),
+    "rebuilderd": Target(signed.rebuilder_list, signed.rebuilder_list_seeds),
     "log-policy": Target(signed.log_policy, signed.log_policy_seeds),
     "log-proof": Target(signed.log_proof, signed.log_proof_seeds),
 }

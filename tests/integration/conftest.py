@@ -12,7 +12,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,10 +21,14 @@ from teekit_verify.cli.options.shared import SNAPSHOT_ARCHIVE, cache_directory
 from teekit_verify.core.download import DownloadError
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.rebuild import lock
+from teekit_verify.rebuild.environments import ENVIRONMENTS
 from teekit_verify.rebuild.images import DEBIAN_KERNEL, TARGETS, find_target
 from teekit_verify.rebuild.project import Project
 from teekit_verify.rebuild.provision import Provision
 from teekit_verify.report.progress import StderrProgress
+
+if TYPE_CHECKING:
+    from teekit_verify.rebuild.environment import Environment
 
 CHECKOUT = Path(__file__).parents[2]
 KETTLES = find_target("tdx-kettle", ["gcp", DEBIAN_KERNEL])
@@ -68,6 +72,19 @@ def usable_project(tmp_path_factory: pytest.TempPathFactory) -> UsableProject:
         provision.new_image_lock().write(project.image_lock)
         relocked = True
     return UsableProject(project, relocked)
+
+
+@pytest.fixture(scope="session")
+def newer_environment(usable_project: UsableProject) -> Environment:
+    """The one with the newer mkosi. Its packages are of Debian's testing, which mirrors do not keep for long."""
+    project = usable_project.project.with_environment(ENVIRONMENTS[-1])
+    provision = Provision(project, cache_directory(), StderrProgress(), None, SNAPSHOT_ARCHIVE)
+    try:
+        return provision.environment()
+    except DownloadError as error:
+        say(f"the newer environment's committed lock cannot be fetched any more, this run uses a fresh one: {error}")
+        provision.new_environment_lock().write(project.environment_lock)
+        return provision.environment()
 
 
 @pytest.fixture(scope="session")

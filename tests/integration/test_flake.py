@@ -82,10 +82,10 @@ def nix(flake: Path, verb: str, attribute: str, *arguments: str) -> Any:
 
 def test_every_output_evaluates(flake: Path) -> None:
     expected = {
-        "packages": {"default": "drvPath", "build-env": "drvPath"},
+        "packages": {"default": "drvPath", "build-env": "drvPath", "build-env-mkosi-27": "drvPath"},
         "apps": {"default": "program"},
         "devShells": {"default": "drvPath"},
-        "checks": {"cli": "drvPath", "build-env": "drvPath"},
+        "checks": {"cli": "drvPath", "build-env": "drvPath", "build-env-mkosi-27": "drvPath"},
     }
     for kind, names in expected.items():
         assert set(nix(flake, "eval", f"#{kind}.{SYSTEM}", "--apply", "builtins.attrNames")) == set(names)

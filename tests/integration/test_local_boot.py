@@ -21,6 +21,7 @@ import pytest
 
 from builders import measuring, npm
 from builders.guest_console import ask as ask_console
+from builders.http import serve
 from builders.network import own_network
 from builders.tools import require
 from teekit_verify.artifacts.uki import open_uki
@@ -35,6 +36,8 @@ from teekit_verify.registers.registers import rtmr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from builders.http import Exchange
 
 pytestmark = pytest.mark.slow
 
@@ -369,6 +372,55 @@ def test_one_command_checks_the_machine(
         assert document["runs"] is None
     else:
         assert [app["sha256"] for app in document["runs"]["apps"]] == [sha256]
+
+
+@contextlib.contextmanager
+def by_its_tpm_alone(attestation: str) -> Iterator[str]:
+    """The machine as it answers where nobody gives dummy quotes: its TPM has signed for the same question."""
+
+    def answer(exchange: Exchange) -> None:
+        fields = ask(attestation + exchange.path)
+        exchange.serve(json.dumps({**fields, "tdx": None}).encode())
+
+    with serve() as server:
+        server.otherwise = answer
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_machine_with_a_tpm_alone(
+    changed: bool,  # noqa: FBT001
+    running: dict[str, Any],
+    published: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its real TPM: signature, question, PCRs, both logs and the app hold. What is left is what no TPM can say, and the disk that was not measured."""
+    content = b64decode(fetched(f"{running['metadata']}/manifest"))
+    (tmp_path / "manifest.json").write_bytes(content.replace(b"\n", b"\r\n") if changed else content)
+    (tmp_path / "key").write_bytes(
+        b64decode(ask(f"{running['attestation']}/.well-known/teekit/attestation?nonce={NONCE}")["tpm"]["ak_public"])
+    )
+    options = ["--reference", str(published), "--manifest", str(tmp_path / "manifest.json"), "--platform", "uefi-vtpm"]
+    options += ["--vtpm-key", str(tmp_path / "key"), "--allow-unchecked", "channel,tdx", "--json"]
+    capsys.readouterr()
+    with by_its_tpm_alone(running["attestation"]) as url:
+        status = main(["guest", url, *options])
+    document = json.loads(capsys.readouterr().out)
+    left = [check["name"] for step in document["steps"] for check in step["checks"] if check["outcome"] != "match"]
+    gpt = ["uefi-vtpm PCR5 sha256", "uefi-vtpm PCR5 sha384"]
+    if changed:
+        assert (status, left) == (ExitStatus.DOES_NOT_HOLD, [*gpt, "manifest 0"])
+    else:
+        assert (status, left) == (ExitStatus.NO_VERDICT, gpt)
+        assert {check["name"] for step in document["steps"] for check in step["checks"]} >= {
+            "PCRs are signed by the vTPM's key",
+            "nonce of the vTPM's quote",
+            "event log PCR4",
+            "event log PCR11",
+            "event log PCR15",
+            "uefi-vtpm PCR4 sha256",
+        }
 
 
 def predicted(image: Path) -> list[str]:

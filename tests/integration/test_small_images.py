@@ -143,12 +143,17 @@ def test_a_build_that_cheats_gets_nothing(host: Host, environment: Environment) 
         assert json.loads((attempt.output / "small.cpio").read_text()) == {}, attempt.log.read_text()
 
 
-def test_through_mkosi_the_cheat_gets_nothing_and_leaks_are_named(host: Host, environment: Environment) -> None:
-    two = build_twice(host, environment, "")
+@pytest.mark.parametrize(
+    ("name", "kept"), [("environment", KEPT_BY_MKOSI), ("newer_environment", KEPT_BY_MKOSI - {"exec_path"})]
+)
+def test_through_mkosi_the_cheat_gets_nothing_and_leaks_are_named(
+    host: Host, name: str, kept: set[str], request: pytest.FixtureRequest
+) -> None:
+    two = build_twice(host, request.getfixturevalue(name), "")
     first, second = (attempt.output / "small.cpio" for attempt in two.attempts)
     explained = explain(first, second, folder=host.folder, with_diffoscope=False)
     found = {leaf.path[-1] for leaf in leaves(explained.differences) if leaf.difference.kind is not Kind.METADATA}
-    assert found == {f"leaks/{name}" for name in NAMES if name not in KEPT_BY_MKOSI and name not in two.varied.off}
+    assert found == {f"leaks/{leak}" for leak in NAMES if leak not in kept and leak not in two.varied.off}
     for archive in (first, second):
         argv = [require("cpio"), "--extract", "--quiet", "--to-stdout", "cheat.json"]
         assert subprocess.run(argv, input=archive.read_bytes(), capture_output=True, check=True).stdout == b"{}"

@@ -92,6 +92,28 @@ def test_the_jobs_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert {volume["name"] for volume in JOB["spec"]["template"]["spec"]["volumes"]} == set(mounted)
 
 
+@pytest.mark.parametrize("engine", ["systemd-run", "nomad", "buildbot"])
+def test_the_command_lines_of_other_engines(engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As docs/fleet.md has them; those of Nomad and Buildbot are lists of quoted words."""
+    (tmp_path / "srv/statements").mkdir(parents=True)
+    text = FLEET.read_text(encoding="utf-8").replace("/srv/", f"{tmp_path}/srv/")
+    if engine == "systemd-run":
+        (line,) = (line for line in text.splitlines() if "systemd-run" in line)
+        words = shlex.split(line)[shlex.split(line).index("teekit-verify") :]
+    else:
+        (block,) = (
+            block
+            for block in text.split("```")
+            if {"nomad": 'job "audit"', "buildbot": "ShellCommand("}[engine] in block
+        )
+        words = ["", *re.findall(r'"([^"]*)"', block[block.index('"audit", "--source"') :])]
+        words = [word for word in words if word not in {"release", "${NOMAD_META_release}"}]
+        words += ["r1"] * (words[-1] == "--release")
+    values = parsed(f"scripts/teekit-verify {shlex.join(words[1:])}", tmp_path, monkeypatch)
+    assert values["name"] == "alice"
+    assert values["release"] == (() if engine == "systemd-run" else ["r1"])
+
+
 def test_the_workflow_has_the_key_in_one_step_and_only_one_run_at_a_time() -> None:
     assert [name for name, step in STEPS.items() if "secrets." in str(step)] == ["Rebuild and sign"]
     assert WORKFLOW["permissions"] == {"contents": "write"}

@@ -19,7 +19,7 @@ COMMANDS = commands()
 OPTIONS = {option for command in COMMANDS.values() for option in options_of(command)}
 OF_OTHER_PROGRAMS = {
     *("--fix", "--replay", "--corpus", "--mib", "--warm-only"),  # our scripts and tests
-    *("--include", "--recv-keys", "--direct-uki", "--scheme"),
+    *("--image-version", "--include", "--recv-keys", "--direct-uki", "--scheme"),
 }
 OPTION = r"(?<![\w-])--[a-z][a-z0-9-]*"
 

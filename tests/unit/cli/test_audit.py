@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 from pathlib import Path
@@ -211,6 +212,23 @@ def test_releases_of_another_folder(auditing: Auditing, tmp_path: Path) -> None:
     assert told(auditing.run("--references", str(tmp_path / "fetched"), status=0)) == {
         "r1": ("reproduced", "build", "written")
     }
+
+
+def test_what_the_auditor_says_of_itself_is_signed_too(auditing: Auditing) -> None:
+    audits.publish(auditing.miniature, "r1")
+    auditing.run("--operator", "Alice", "--country", "NO", status=0)
+    envelope = json.loads(auditing.file("r1").read_text().splitlines()[1])
+    said = json.loads(base64.b64decode(envelope["payload"]))["predicate"]["independence"]
+    assert said == {"operator": "Alice", "country": "NO", "provider": None}
+
+
+def test_values_of_another_release(auditing: Auditing) -> None:
+    """A statement names the release of the values: it would be filed where it does not belong."""
+    audits.publish(auditing.miniature, "r1")
+    releases = auditing.miniature.project.references / "releases"
+    shutil.copytree(releases / "r1", releases / "r2")
+    lines = auditing.run("--release", "r2", status=2)
+    assert lines["r2"]["error"]["message"] == "image.json is of the release 'r1', not of 'r2'"
 
 
 def test_a_line_for_people(auditing: Auditing, capsys: pytest.CaptureFixture[str]) -> None:

@@ -57,7 +57,7 @@ def finished(miniature: Miniature) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_killed_at_any_moment(
     miniature: Miniature, argv: list[str], kills: int, capsys: pytest.CaptureFixture[str]
 ) -> None:

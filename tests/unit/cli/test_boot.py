@@ -56,7 +56,7 @@ def test_a_boot_as_predicted(uki: Path, right: None, capsys: pytest.CaptureFixtu
     out, err = capsys.readouterr()
     assert out.splitlines()[-1].startswith("EQUAL: every predicted event is the one the firmware measured")
     assert "PCR4 3" in out
-    assert "= 3d6772b4f84ed475..." in out
+    assert "= 3d6772b4f84ed475" in out
     recorded = json.loads(fake_machine.RECORDED_PCRS.read_text())
     for bank in ("sha256", "sha384"):
         for register in ("PCR4", "PCR5", "PCR9", "PCR11"):

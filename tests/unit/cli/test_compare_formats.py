@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def test_googles_endorsement_fits_a_machine_of_its_firmware(capsys: pytest.Captu
     assert main(argv) == ExitStatus.NO_VERDICT
     out = capsys.readouterr().out
     assert "gcp RTMR1 and RTMR2: not checked: what the firmware booted was not compared" in out
-    assert "gcp MRTD sha384 c1ee9c16e3afc506... c1ee9c16e3afc506... match" in " ".join(out.split())
+    assert re.search(r"gcp MRTD sha384 (c1ee9c16e3afc506[0-9a-f]{80}) \1 match", " ".join(out.split()))
     assert "gcp RTMR1: ignored: the published file says nothing about it" in out
     other = str(FOLDER.parent / "quotes" / "gcp-v4.json")
     argv = ["compare", ENDORSEMENT, "--quote", other, "--google-root", GOOGLE_ROOT, "--at", AT, *ALLOWED]

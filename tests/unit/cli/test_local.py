@@ -95,7 +95,7 @@ def test_by_itself(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
         "dummy TDX quotes:  http://localhost:8080/attest/HEX (64 bytes)",
         "serial console:    socat - UNIX-CONNECT:/t/console.sock",
         "check it, from another terminal (a dummy quote is never authentic, so it says REFUSED):",
-        "  teekit-verify measure build/tdx-debian.efi --output measurements.json",
+        "  teekit-verify measure build/tdx-debian.efi --platform qemu --output measurements.json",
         "  teekit-verify guest http://localhost:3000 --reference measurements.json --platform qemu --allow-unchecked channel",
         "Ctrl-C ends it.",
     ]

@@ -184,7 +184,10 @@ def test_failed(miniature: Miniature, capsys: pytest.CaptureFixture[str]) -> Non
     assert "the reason" in (miniature.report / "logs/build-A.log").read_text()
     shown = capsys.readouterr().err
     assert "build A: failed in" in shown
-    assert "hint: To run just this step again: bwrap " in shown
+    assert "hint: Look at its last lines; with --debug, the command is printed" in shown
+    assert "To run just this step again" not in shown
+    assert rebuild(miniature, "--debug") == 2
+    assert "To run just this step again: bwrap " in capsys.readouterr().err
 
 
 def test_what_failed_is_said_even_if_its_report_cannot_be_made(

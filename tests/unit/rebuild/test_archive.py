@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from teekit_verify.rebuild.lock import Archive
+    from teekit_verify.rebuild.suites import Archive
 
 
 DEBIANS_OWN = [f"{archive._DEBIAN_MIRROR}/{name}" for name in ("debian", "debian-security")]

@@ -59,7 +59,7 @@ def test_apt(tmp_path: Path, canaries: Canaries) -> None:
     root = tmp_path / "apt"
     mirror = tmp_path / "mirror/debian"
     mirror.mkdir(parents=True)
-    archive._write_apt_root(root, [("debian", f"file://{mirror}")], [("debian", "trixie")], "")
+    archive._write_apt_root(root, [("debian", f"file://{mirror}")], [("debian", "trixie")], ["main"], "")
     script = f"""{NOTHING_OF_THE_HOST}{prisoner(canaries)}
 touch {mirror}/bad 2>/dev/null && echo "seen: the mirror"
 touch /apt/lists/own && ln -s {canaries.folder}/shadow /apt/lists/x_dists_trixie_InRelease

@@ -68,14 +68,14 @@ def test_a_new_lock_may_be_of_the_archive_as_it_was(provision: Provision, monkey
     """From the snapshot archive alone: a mirror has today's packages."""
     asked: list[object] = []
 
-    def download(_: Path, bases: list[tuple[str, str]], __: tuple[str, ...]) -> None:
+    def download(_: Path, bases: list[tuple[str, str]], *__: object) -> None:
         asked.append(bases)
         raise TeekitError("far enough")
 
     monkeypatch.setattr(archive.Index, "download", download)
     monkeypatch.setattr(Provision, "environment", lambda _: rebuilds.environment(Path("/none")))
     with pytest.raises(TeekitError, match="far enough"):
-        replace(provision, snapshot="20261121T081046Z").new_image_lock(())
+        replace(provision, snapshot="20261121T081046Z").new_image_lock()
     assert asked == [
         [
             ("debian", f"{SNAPSHOT_ARCHIVE}/debian/20261121T081046Z"),
@@ -83,4 +83,4 @@ def test_a_new_lock_may_be_of_the_archive_as_it_was(provision: Provision, monkey
         ]
     ]
     with pytest.raises(TeekitError, match="'2026-11-21' is not a time of a snapshot"):
-        replace(provision, snapshot="2026-11-21").new_image_lock(())
+        replace(provision, snapshot="2026-11-21").new_image_lock()

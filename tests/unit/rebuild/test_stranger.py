@@ -12,12 +12,13 @@ import pytest
 from builders import rebuilds
 from builders.progress import Recorder
 from builders.repositories import Repository
-from teekit_verify.core.errors import TeekitError
-from teekit_verify.rebuild import stranger
+from teekit_verify.core.errors import TeekitError, UnsupportedInputError
+from teekit_verify.rebuild import backports, stranger
 from teekit_verify.rebuild.origin import Origin
 from teekit_verify.rebuild.project import Project
 from teekit_verify.rebuild.provision import Provision
 from teekit_verify.rebuild.stranger import StrangersProject, StrangersTarget
+from teekit_verify.rebuild.suites import Suite
 
 # What mkosi 25.3 says of a project with Format=uki, ImageId=, ManifestFormat=json; the settings that are looked at.
 SUMMARY = {
@@ -40,7 +41,7 @@ class StandInProvision(Provision):
 
 def target(folder: Path, tree: Path, arguments: str, **changes: Any) -> StrangersTarget:
     project = StrangersProject(folder / "project", Project(folder))
-    project.root.mkdir()
+    project.root.mkdir(parents=True)
     (project.root / "summary.json").write_text(json.dumps({"Images": [{}, SUMMARY | changes]}))
     provision = StandInProvision(project, folder / "cache", Recorder(), None, "file:///none", tree=tree)
     return stranger.find_target(provision, arguments)
@@ -52,7 +53,7 @@ def test_what_mkosi_says_it_makes_is_what_is_looked_for(tmp_path: Path, tree: Pa
     assert found.artifacts == ("stranger.efi", "stranger.manifest")
     assert found.mkosi("/there", "build") == [
         *("mkosi", "--directory", "/there", "--profile=azure", "--environment=A=b c"),
-        *("--with-network=no", "--incremental=no", "--tools-tree=", "build"),
+        *("--with-network=no", "--incremental=no", "--tools-tree=", "--history=no", "build"),
     ]
     assert found.uses("anything")
 
@@ -63,15 +64,71 @@ def test_no_manifest_is_looked_for_where_none_is_made(tmp_path: Path, tree: Path
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("Format", "disk"), ("Distribution", "ubuntu"), ("Release", "bookworm"), ("Architecture", "arm64\x1b")],
+    [("Format", "tar"), ("Distribution", "ubuntu"), ("Release", "noble"), ("Architecture", "arm64\x1b")],
 )
 def test_what_cannot_be_rebuilt_is_refused(tmp_path: Path, tree: Path, setting: str, value: str) -> None:
-    with pytest.raises(TeekitError) as caught:
+    with pytest.raises(UnsupportedInputError) as caught:
         target(tmp_path, tree, "", **{setting: value})
     shown = value.replace("\x1b", r"\x1b")
-    assert caught.value.message == f"the project has {setting}={shown}, only {SUMMARY[setting]} can be rebuilt"
+    assert caught.value.message.startswith(f"the project has {setting}={shown}, only {SUMMARY[setting]}")
+    assert caught.value.message.endswith(" can be rebuilt")
     assert caught.value.hint is not None
     assert f"--mkosi-args --{setting.lower()}={SUMMARY[setting]}" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("compression", "ending", "measured"),
+    [(None, ".raw", "stranger.raw"), ("none", ".raw", "stranger.raw"), ("zstd", ".raw.zst", None)],
+)
+def test_a_disk_is_compared_with_its_uki_beside_it(
+    tmp_path: Path, tree: Path, compression: str | None, ending: str, measured: str | None
+) -> None:
+    """mkosi(1): Format=disk makes NAME.raw, CompressOutput= adds an ending, SplitArtifacts=uki writes NAME.efi."""
+    found = target(tmp_path, tree, "", Format="disk", Bootloader="systemd-boot", CompressOutput=compression)
+    assert found.artifacts == ("stranger.efi", f"stranger{ending}", "stranger.manifest")
+    assert found.disk_artifact == measured
+    assert "--split-artifacts=uki" in found.mkosi("/there", "build")
+    assert target(tmp_path / "uki", tree, "").disk_artifact is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"Bootloader": "grub"}, "the project makes a disk with Bootloader=grub, and only one that boots a UKI can be"),
+        (
+            {"Bootable": "disabled"},
+            "the project makes a disk with Bootable=disabled, and only one that boots a UKI can",
+        ),
+        ({"CompressOutput": "bz\x1b"}, r"the project has CompressOutput=bz\\x1b, which cannot be compared"),
+    ],
+)
+def test_a_disk_without_a_uki(tmp_path: Path, tree: Path, changes: dict[str, str], problem: str) -> None:
+    with pytest.raises(TeekitError, match=problem):
+        target(tmp_path, tree, "", Format="disk", **changes)
+
+
+def test_releases_and_components_are_those_of_its_configuration(tmp_path: Path, tree: Path) -> None:
+    found = target(tmp_path, tree, "", Release="bookworm", Repositories=["non-free-firmware", "main"])
+    assert found.suite == Suite("bookworm", ("main", "non-free-firmware"))
+    with pytest.raises(TeekitError, match="has Repositories=universe, which Debian's archive does not have"):
+        target(tmp_path / "other", tree, "", Repositories=["universe"])
+
+
+def test_a_time_that_mkosi_knows_of(tmp_path: Path, tree: Path) -> None:
+    pinned = target(tmp_path, tree, "", Snapshot="20260430T025253Z", Mirror="https://snapshot.debian.org").pins
+    assert {pin.time for pin in pinned} == {"20260430T025253Z"}
+    with pytest.raises(TeekitError, match="which names no time"):
+        target(tmp_path / "other", tree, "", Snapshot="yesterday")
+
+
+def test_what_comes_from_backports_is_asked_for_there_and_nowhere_else(tmp_path: Path, tree: Path) -> None:
+    plain = target(tmp_path, tree, "")
+    root = tmp_path / "project"
+    (root / "mkosi.conf").write_text("[Content]\nPackages=hello/trixie-backports\n         bash\n")
+    found = stranger.with_backports(plain, root)
+    assert (root / "mkosi.conf").read_text() == "[Content]\nPackages=hello\n         bash\n"
+    assert [found.request(name) for name in ("bash", "hello")] == ["bash", "hello/trixie-backports"]
+    assert backports.pinned(root) == ("hello",)
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "", "a/b", "-x", "a\n"])
@@ -146,6 +203,15 @@ def test_the_copy_has_no_package_source_but_the_lock(tmp_path: Path) -> None:
         stranger.prepare(tmp_path)
         assert place.read_text().startswith("# No source:")
         assert place.read_text()[-1] == "\n"
+
+
+def test_a_sandbox_that_is_another_folder_of_the_project_becomes_one_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "mkosi.skeleton/etc").mkdir(parents=True)
+    (tmp_path / "mkosi.skeleton/etc/x").touch()
+    (tmp_path / "mkosi.sandbox").symlink_to("mkosi.skeleton/")
+    stranger.prepare(tmp_path)
+    assert names(tmp_path / "mkosi.skeleton") == ["etc/x"]
+    assert names(tmp_path / "mkosi.sandbox") == ["etc/apt/sources.list.d/mkosi.sources", "etc/x"]
 
 
 @pytest.mark.parametrize("link", ["mkosi.sandbox", "mkosi.sandbox/etc/apt/sources.list.d/mkosi.sources"])

@@ -8,13 +8,15 @@ import pytest
 
 from builders import rebuilds
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.rebuild import wanted_mkosi
+from teekit_verify.rebuild import environments, wanted_mkosi
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 MKOSI = rebuilds.locked_package(name="mkosi").model_copy(update={"version": "25.3-7"})
-ENVIRONMENT = rebuilds.lock_of(MKOSI)
+ENVIRONMENT = {environments.DEFAULT: rebuilds.lock_of(MKOSI)}
+NEWER = environments.ENVIRONMENTS[1]
+BOTH = {**ENVIRONMENT, NEWER: rebuilds.lock_of(MKOSI.model_copy(update={"version": "27.1-1"}))}
 
 
 def write(root: Path, **files: str) -> None:
@@ -31,9 +33,46 @@ def test_a_version_that_no_environment_has(tmp_path: Path, version: str) -> None
     with pytest.raises(TeekitError) as caught:
         wanted_mkosi.require(tmp_path, (), ENVIRONMENT)
     assert caught.value.message == (
-        f"no environment has mkosi {version}: mkosi.conf of the project says MinimumVersion={version}, the pinned mkosi is 25.3"
+        f"no environment has mkosi {version}: mkosi.conf of the project says MinimumVersion={version}, the pinned mkosi is 25.3 (mkosi-25)"
     )
     assert caught.value.code == "unsupported_input"
+
+
+@pytest.mark.parametrize(
+    ("version", "name"),
+    [(None, "mkosi-25"), ("25.3", "mkosi-25"), ("25.4", "mkosi-27"), ("26~devel", "mkosi-27"), ("27.1", "mkosi-27")],
+)
+def test_the_oldest_environment_that_has_the_version_is_taken(tmp_path: Path, version: str | None, name: str) -> None:
+    write(tmp_path, mkosi_conf=f"[Config]\nMinimumVersion={version or ''}\n")
+    assert wanted_mkosi.require(tmp_path, (), BOTH).name == name
+
+
+def test_an_environment_by_its_name(tmp_path: Path) -> None:
+    write(tmp_path, mkosi_conf="[Config]\nMinimumVersion=26\n", old_conf="[Config]\nMinimumVersion=24\n")
+    assert wanted_mkosi.require(tmp_path, (), BOTH, NEWER) is NEWER
+    with pytest.raises(TeekitError) as caught:
+        wanted_mkosi.require(tmp_path, (), BOTH, environments.DEFAULT)
+    assert caught.value.message == (
+        "the environment mkosi-25 has not mkosi 26: mkosi.conf of the project says MinimumVersion=26, "
+        "the pinned mkosi is 25.3 (mkosi-25)"
+    )
+    assert caught.value.hint == "Leave out --environment, or name mkosi-27."
+    with pytest.raises(TeekitError) as caught:
+        environments.named("mkosi-26")
+    assert caught.value.message == "there is no environment 'mkosi-26'"
+
+
+def test_the_highest_version_counts_and_all_environments_are_named(tmp_path: Path) -> None:
+    write(tmp_path, mkosi_conf="[Config]\nMinimumVersion=26\n")
+    (tmp_path / "mkosi.conf.d").mkdir()
+    (tmp_path / "mkosi.conf.d/10.conf").write_text("[Config]\nMinimumVersion=28\n")
+    with pytest.raises(TeekitError) as caught:
+        wanted_mkosi.require(tmp_path, (), BOTH)
+    assert caught.value.message == (
+        "no environment has mkosi 28: mkosi.conf.d/10.conf of the project says MinimumVersion=28, "
+        "the pinned mkosi is 25.3 (mkosi-25), 27.1 (mkosi-27)"
+    )
+    assert caught.value.hint == "Rebuild a commit of the project that mkosi 27.1 can build."
 
 
 @pytest.mark.parametrize("version", ["25.3", "25", "24.3", "25.3~rc1", "commit:0123abc", ""])

@@ -88,22 +88,27 @@ if TYPE_CHECKING:
         sign_reference,
         verify_reference_signature,
     )
+    from teekit_verify.api.rebuilderd import JobRequest, rebuild_job, write_jobs
     from teekit_verify.api.rebuilding import load_report, rebuild, rebuild_request
-    from teekit_verify.api.releasing import known_releases
+    from teekit_verify.api.releasing import BillOfMaterials, known_releases, release_materials, releases_folder
     from teekit_verify.api.replaying import Replayed, replay
     from teekit_verify.api.running import METADATA_PORT, MOST_KETTLES, LocalOptions, Metadata, Ready, run_local
     from teekit_verify.api.stating import (
         LogCheck,
         WrittenStatement,
+        assemble_statement,
         check_statements,
         count_statements,
         export_bundles,
         export_link,
         export_summary,
         show_statement,
+        show_statements,
         state,
+        state_unsigned,
     )
     from teekit_verify.api.surveying import ReleaseSurvey, survey_releases
+    from teekit_verify.api.vetting import vet_packages
     from teekit_verify.appraisal.facts import Check, Fact, Why
     from teekit_verify.appraisal.guest.appraise import AppraisedGuest, GuestFiles
     from teekit_verify.appraisal.guest.live import LiveGuest
@@ -149,12 +154,14 @@ _PLACES = {
     "teekit_verify.api.monitoring": "Alarm AlarmKind alarm_status monitor",
     "teekit_verify.api.providing": "environment_lock examine_host provision release_commit release_subject",
     "teekit_verify.api.publishing": "PublishedReference create_reference extend_reference key_is_encrypted load_reference_values load_signing_key sign_reference verify_reference_signature",
+    "teekit_verify.api.rebuilderd": "JobRequest rebuild_job write_jobs",
     "teekit_verify.api.rebuilding": "load_report rebuild rebuild_request",
-    "teekit_verify.api.releasing": "known_releases",
+    "teekit_verify.api.releasing": "BillOfMaterials known_releases release_materials releases_folder",
     "teekit_verify.api.replaying": "Replayed replay",
     "teekit_verify.api.running": "METADATA_PORT MOST_KETTLES LocalOptions Metadata Ready run_local",
-    "teekit_verify.api.stating": "LogCheck WrittenStatement check_statements count_statements export_bundles export_link export_summary show_statement state",
+    "teekit_verify.api.stating": "LogCheck WrittenStatement assemble_statement check_statements count_statements export_bundles export_link export_summary show_statement show_statements state state_unsigned",
     "teekit_verify.api.surveying": "ReleaseSurvey survey_releases",
+    "teekit_verify.api.vetting": "vet_packages",
     "teekit_verify.appraisal.facts": "Check Fact Why",
     "teekit_verify.appraisal.guest.appraise": "AppraisedGuest GuestFiles",
     "teekit_verify.appraisal.guest.live": "LiveGuest",
@@ -205,6 +212,7 @@ __all__ = [
     "Audited",
     "Auditor",
     "Basis",
+    "BillOfMaterials",
     "Check",
     "Choice",
     "ComparisonReport",
@@ -221,6 +229,7 @@ __all__ = [
     "GuestAppraisal",
     "GuestFiles",
     "Independence",
+    "JobRequest",
     "KernelRequest",
     "LiveGuest",
     "LocalOptions",
@@ -264,6 +273,7 @@ __all__ = [
     "appraise_claims",
     "appraise_guest",
     "ask_guest",
+    "assemble_statement",
     "audit",
     "audit_status",
     "become_mkosi",
@@ -308,21 +318,28 @@ __all__ = [
     "provision",
     "prune_archive",
     "rebuild",
+    "rebuild_job",
     "rebuild_request",
     "release_commit",
+    "release_materials",
     "release_subject",
+    "releases_folder",
     "replay",
     "rtmr",
     "run_local",
     "show_statement",
+    "show_statements",
     "sign_reference",
     "state",
+    "state_unsigned",
     "stub_inputs",
     "survey_releases",
     "trusted_firmware",
     "verify_quote",
     "verify_reference_signature",
+    "vet_packages",
     "withdrawal_of",
+    "write_jobs",
 ]
 
 

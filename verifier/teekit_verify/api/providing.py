@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.documents.release import load_release
-from teekit_verify.rebuild import host, inputs_places, lock
+from teekit_verify.rebuild import environments, host, inputs_places, lock
 from teekit_verify.rebuild.npm import configured_registry, installed_default
 from teekit_verify.rebuild.project import Project
 from teekit_verify.rebuild.provision import Provision
@@ -36,17 +36,25 @@ def provision(
     npm_settings: Sequence[Path] = (),
     npm: Path | None = None,
     inputs: Sequence[str] = (),
+    environment: str | None = None,
 ) -> Provision:
     """Where the environment and packages of a checkout come from. `checkout`: a folder in it; None is the working directory's.
 
     `npm_registry` is an address; else what one of `npm_settings` names, files like ~/.npmrc, or what the program `npm` was installed
-    with. `inputs`: archives to ask first, each a folder, an address or oci://HOST/NAME.
+    with. `inputs`: archives to ask first, each a folder, an address or oci://HOST/NAME. `environment`: the name of one of the pinned ones;
+    None is that of our own images.
 
-    Raises TeekitError outside of a checkout, and for addresses that are none.
+    Raises TeekitError outside of a checkout, for addresses that are none, and for an environment that there is not.
     """
     registry = npm_registry or configured_registry(tuple(npm_settings)) or installed_default(npm)
     places = tuple(map(inputs_places.parse, inputs))
-    return Provision(Project.find(checkout), cache, progress, mirror, snapshot_archive, registry, inputs=places)
+    project = _project(checkout, environment)
+    return Provision(project, cache, progress, mirror, snapshot_archive, registry, inputs=places)
+
+
+def _project(checkout: Path | None, environment: str | None) -> Project:
+    project = Project.find(checkout)
+    return project if environment is None else project.with_environment(environments.named(environment))
 
 
 def examine_host(folders: Sequence[Path]) -> list[Finding]:
@@ -98,6 +106,9 @@ def release_commit(checkout: Path | None, release: str) -> str | None:
     return load_release(Project.find(checkout).references / "releases", release)[0].commit
 
 
-def environment_lock(checkout: Path | None) -> PackageLock:
-    """What names the tools of the environment. Raises TeekitError outside of a checkout, and for a lock that cannot be read."""
-    return lock.load(Project.find(checkout).environment_lock)
+def environment_lock(checkout: Path | None, environment: str | None = None) -> PackageLock:
+    """What names the tools of an environment, by default that of our own images.
+
+    Raises TeekitError outside of a checkout, for an environment that there is not, and for a lock that cannot be read.
+    """
+    return lock.load(_project(checkout, environment).environment_lock)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from teekit_verify.appraisal.statements import export, statement
+from teekit_verify.appraisal.statements import export, outer, statement
 from teekit_verify.appraisal.statements.across import check_across
-from teekit_verify.appraisal.statements.create import signed_statement, source_commit
+from teekit_verify.appraisal.statements.create import payloads, signed_statement, source_commit
 from teekit_verify.appraisal.statements.export import LINK, PROVENANCE_BUNDLE, SUMMARY
 from teekit_verify.appraisal.statements.logged import SUFFIXES, ProofFile, find_logged, proof_names, submitters
 from teekit_verify.appraisal.statements.repository import CheckedRepository, LogRule
@@ -19,7 +19,7 @@ from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import write_whole
 from teekit_verify.documents.codec import read_bounded
 from teekit_verify.record.attestable import load_rebuilt
-from teekit_verify.reference.signing.keys import load_trusted_keys
+from teekit_verify.reference.signing.keys import load_trusted_key, load_trusted_keys
 from teekit_verify.reference.signing.log_policy import MAX_POLICY_BYTES, parse_policy
 from teekit_verify.reference.signing.log_proof import MAX_PROOF_BYTES
 
@@ -79,6 +79,33 @@ def state(
     return WrittenStatement(file, rebuilt.verdict)
 
 
+def state_unsigned(
+    report: Path, name: str, folder: Path, *, commit: str | None = None, independence: Independence | None = None
+) -> WrittenStatement:
+    """The same for a key that this program does not have: the payloads, and the bytes to be signed, into `folder`.
+
+    `file` is what a signature of the verdict is over. Raises TeekitError as `state` does.
+    """
+    rebuilt = load_rebuilt(report)
+    files = outer.unsigned(name, payloads(rebuilt, name, source_commit(rebuilt, commit), independence))
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, data in files.items():
+        write_whole(folder / file, data)
+    return WrittenStatement(folder / f"{name}.verdict{outer.TO_BE_SIGNED}", rebuilt.verdict)
+
+
+def assemble_statement(folder: Path, public_key: Path, output: Path) -> WrittenStatement:
+    """Write NAME.intoto.jsonl, of what `state_unsigned` wrote and the signatures that were put beside it.
+
+    `public_key` is a PEM file. Raises TeekitError where a signature is missing or not by this key: then nothing is written.
+    """
+    found, data = outer.assemble(folder, load_trusted_key(public_key))
+    output.mkdir(parents=True, exist_ok=True)
+    file = output / f"{found.predicate.auditor}.intoto.jsonl"
+    write_whole(file, data)
+    return WrittenStatement(file, found.predicate.verdict)
+
+
 def statements_in(places: Sequence[Path]) -> list[Path]:
     """The files as they are; of a folder the statements in it (not in folders in it), by name. Raises TeekitError if it has none."""
     found: list[Path] = []
@@ -109,6 +136,14 @@ def show_statement(file: Path, *, trusted_keys: Path | None = None, on: date | N
     """
     trusted = None if trusted_keys is None else load_trusted_keys(trusted_keys)
     return read_shown(file.name, str(file), read_bounded(file), trusted, on)
+
+
+def show_statements(
+    folder: Path, *, trusted_keys: Path | None = None, on: date | None = None
+) -> tuple[ShownStatement, ...]:
+    """The same for each statement of a folder, by name; at least one. Raises TeekitError, also for one that is no statement."""
+    trusted = None if trusted_keys is None else load_trusted_keys(trusted_keys)
+    return tuple(read_shown(file.name, str(file), read_bounded(file), trusted, on) for file in statements_in([folder]))
 
 
 def export_bundles(file: Path, folder: Path) -> list[Path]:

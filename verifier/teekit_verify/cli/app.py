@@ -39,8 +39,10 @@ COMMANDS: Sections = {
         Entry("quote", "quote:quote", "Verify a TDX quote: its signatures, and what it says."),
         Entry("replay", "replay:replay", "Replay EVENTLOG into RTMRs or PCRs; compare them with others."),
         Entry("audit", "audit:audit", "Rebuild all published releases, sign what you found."),
+        Entry("rebuilderd", "rebuilderd:rebuilderd", "Rebuilds on rebuilderd: its list of releases, its backend."),
         Entry("monitor", "monitor:monitor", "Look for lost inputs, contradictions, unreproduced releases."),
         Entry("attest", "attest:attest", "Sign the verdict of a rebuild, count those that agree."),
+        Entry("packages", "packages:packages", "Ask rebuilders which locked packages they reproduced."),
     ),
     "Measure and understand": (
         Entry("measure", "measure:measure", "Predict the measurement registers of a guest that boots FILE."),
@@ -74,7 +76,7 @@ app = typer.Typer(
     cls=lazy_group(COMMANDS),
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Rebuild a confidential VM image, predict its measurements, compare them with what was published.",
-    epilog="Exit status: 0 the claim holds, 1 it does not, 2 no verdict could be reached.",
+    epilog="Exit status: 0 the claim holds, 1 it does not, 2 no verdict could be reached. A FILE that is read may be `-`, standard input.",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -143,10 +145,20 @@ def _report(
         import traceback
 
         traceback.print_exception(error)
+        _say_hints_of_causes(error)
     if "--json" in argv:
         typer.echo(json.dumps({"error": {"code": code, "message": message, "hint": hint, **facts}}, indent=2))
     shared.say_error(message, hint)
     return ExitStatus.NO_VERDICT
+
+
+def _say_hints_of_causes(error: BaseException) -> None:
+    """A traceback has the messages only; the command line of what failed is in a hint."""
+    cause = error.__cause__
+    while cause is not None:
+        if isinstance(cause, TeekitError) and cause.hint:
+            shared.say(cause.hint)
+        cause = cause.__cause__
 
 
 def _interrupt(_signal: int, _frame: object) -> None:

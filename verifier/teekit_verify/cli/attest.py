@@ -14,8 +14,8 @@ from teekit_verify.cli.options.groups import GroupedCommand, grouped
 from teekit_verify.cli.options.shared import DebugOption, JsonOption, say
 from teekit_verify.cli.options.signing import (
     IndependenceOptions,
-    KeyOption,
     OnOption,
+    OptionalKeyOption,
     PassphraseOption,
     TrustedKeysOption,
     day,
@@ -37,13 +37,17 @@ def create(
     report: Annotated[
         Path, typer.Argument(metavar="REPORT", help="The report folder of your rebuild.", exists=True, file_okay=False)
     ],
-    key: KeyOption,
     name: Annotated[str, typer.Option(metavar="NAME", help="Your name as an auditor: letters, digits, '-' and '_'.")],
+    key: OptionalKeyOption = None,
     output: Annotated[Path, typer.Option(metavar="DIR", help="The folder for NAME.intoto.jsonl.")] = Path(),
     commit: Annotated[
         str | None,
         typer.Option(metavar="COMMIT", help="The source commit. [default: what the reference says, if there is one]"),
     ] = None,
+    statement_only: Annotated[
+        bool,
+        typer.Option("--statement-only", help="Write what is to be signed, for a key in hardware: then `attest sign`."),
+    ] = False,
     passphrase_file: PassphraseOption = None,
     debug: DebugOption = False,
 ) -> ExitStatus:
@@ -54,9 +58,43 @@ def create(
     """
     from teekit_verify import api
 
+    if (key is None) != statement_only:
+        raise typer.BadParameter("name --key FILE, or --statement-only to sign by other means")
+    if key is None:
+        waiting = api.state_unsigned(report, name, output, commit=commit, independence=independence.said())
+        say(f"wrote {output}: sign {waiting.file.name} and the .tbs beside it, then run `attest sign`")
+        return ExitStatus.HOLDS
     private = signing_key(key, passphrase_file)
     stated = api.state(report, private, name, output, commit=commit, independence=independence.said())
     say(f"wrote {stated.file}: {stated.verdict.value}, signed by key {private.id}")
+    return ExitStatus.HOLDS
+
+
+@attest.command("sign", cls=GroupedCommand)
+def sign(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR",
+            help="What `attest create --statement-only` wrote, with signatures.",
+            exists=True,
+            file_okay=False,
+        ),
+    ],
+    public_key: Annotated[
+        Path, typer.Option(metavar="FILE", help="The public half of the key that signed: a PEM file.", dir_okay=False)
+    ],
+    output: Annotated[Path, typer.Option(metavar="DIR", help="The folder for NAME.intoto.jsonl.")] = Path(),
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Put together a statement that was signed elsewhere.
+
+    Beside each NAME.PART.tbs stands its signature, NAME.PART.sig, or a DSSE envelope, NAME.PART.dsse.json. docs/statements.md
+    """
+    from teekit_verify import api
+
+    stated = api.assemble_statement(folder, public_key, output)
+    say(f"wrote {stated.file}: {stated.verdict.value}")
     return ExitStatus.HOLDS
 
 
@@ -69,7 +107,13 @@ def verify(
     trusted_keys: TrustedKeysOption,
     artifact: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A file that the statements must be about.", exists=True, dir_okay=False),
+        typer.Option(
+            metavar="FILE",
+            help="A file that the statements must be about.",
+            exists=True,
+            dir_okay=False,
+            allow_dash=True,
+        ),
     ] = None,
     log_policy: Annotated[
         Path | None,
@@ -122,7 +166,9 @@ def verify(
 
 @attest.command("show", cls=GroupedCommand)
 def show(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A statement, also in a Sigstore bundle.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A statement, also in a Sigstore bundle, or a folder of them.")
+    ],
     trusted_keys: Annotated[
         Path | None,
         typer.Option("--trusted-keys", metavar="DIR", help="Also check its signature: a folder of OWNER.pem."),
@@ -138,6 +184,13 @@ def show(
     from teekit_verify import api
     from teekit_verify.report import layout, statement_report
 
+    if file.is_dir():
+        found = api.show_statements(file, trusted_keys=trusted_keys, on=day(on))
+        if json_output:
+            typer.echo(statement_report.render_all(file, found).decode(), nl=False)
+        else:
+            statement_report.show_all(found, layout.console(sys.stdout))
+        return max(shown.status for shown in found)
     shown = api.show_statement(file, trusted_keys=trusted_keys, on=day(on))
     if json_output:
         typer.echo(statement_report.render(shown).decode(), nl=False)

@@ -12,13 +12,16 @@ import typer
 from teekit_verify.cli.options import rebuild as given
 from teekit_verify.cli.options import shared
 from teekit_verify.cli.options.auditing import AuditorOption, ReferencesOption, StatementsOption
-from teekit_verify.cli.options.signing import KeyOption, PassphraseOption, signing_key
+from teekit_verify.cli.options.groups import grouped
+from teekit_verify.cli.options.signing import IndependenceOptions, KeyOption, PassphraseOption, signing_key
 from teekit_verify.core.files import require_no_link
 from teekit_verify.core.outcome import ExitStatus
 
 
+@grouped
 def audit(
     context: typer.Context,
+    independence: IndependenceOptions,
     statements: StatementsOption,
     name: AuditorOption,
     key: KeyOption,
@@ -71,6 +74,7 @@ def audit(
         parallel=parallel,
         vary=vary,
         command=shared.command_line(context),
+        independence=independence.said(),
     )
     answers = []
     for answer in api.audit(request, page.render):

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from teekit_verify.cli.options.quote import AtOption, TrustedRootOption
-from teekit_verify.cli.options.shared import DebugOption
+from teekit_verify.cli.options.shared import DebugOption, say
 from teekit_verify.core.outcome import ExitStatus
 
 collateral = typer.Typer(help="Bring what Intel publishes about a quote's platform.", rich_markup_mode=None)
@@ -59,5 +59,5 @@ def fetch(
         raise TeekitError(f"{output}: cannot be made: {error.strerror}", hint="Name a folder with -o.") from error
     for name, data in fetched.files.items():
         write_whole(output / name, data)
-    typer.echo(f"wrote {len(fetched.files)} files into {output}, good until {fetched.next_update:%Y-%m-%d}", err=True)
+    say(f"wrote {len(fetched.files)} files into {output}, good until {fetched.next_update:%Y-%m-%d}")
     return ExitStatus.HOLDS

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from teekit_verify.cli.findings import SarifOption
 from teekit_verify.cli.options.google_root import GoogleRootOption, google_root_at
 from teekit_verify.cli.options.groups import any_given, grouped
 from teekit_verify.cli.options.guest import EvidenceOptions, MachineOptions, RunsOptions
@@ -49,6 +50,7 @@ def compare(
     google_root: GoogleRootOption = None,
     events: EventsOption = False,
     html: HtmlOption = None,
+    sarif: SarifOption = None,
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
@@ -62,18 +64,18 @@ def compare(
     as `quote` says); 1 something differs, or the quote is not; 2 no verdict.
     """
     from teekit_verify import api
-    from teekit_verify.cli.comparing import GuestQuestion, compare_file, compare_quote
+    from teekit_verify.cli.comparing import ComparisonOutput, GuestQuestion, compare_file, compare_quote
     from teekit_verify.cli.diffing import is_publication, show_diff
 
     root, quote = google_root_at(google_root, trust.at), evidence.quote
     of_quotes = any_given(evidence, machine, runs, asked, replace(trust, at=None), exceptions)
-    one = file or claims
+    one, output = file or claims, ComparisonOutput(events, html, sarif, json_output)
     if one is not None and None in {file, claims} and not of_quotes and (trust.at is None or root is not None):
         if claims is None and is_publication(one):
+            if sarif is not None:
+                raise typer.BadParameter("--sarif is for an artifact or a quote, not for two references")
             return show_diff(str(ref), str(one), root=root, html=html, json_output=json_output)
-        return compare_file(
-            ref, root, one, claims=claims is not None, events=events, html=html, json_output=json_output
-        )
+        return compare_file(ref, root, one, claims=claims is not None, output=output)
     if quote is None or one is not None:
         raise TeekitError(
             "expected either FILE, or --claims, or --quote and what is asked of it",
@@ -87,4 +89,4 @@ def compare(
         machine.state,
         runs.given,
     )
-    return compare_quote(ref, root, question, events=events, html=html, json_output=json_output)
+    return compare_quote(ref, root, question, output)

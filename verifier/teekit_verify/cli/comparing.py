@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 import typer
 
 from teekit_verify import __version__, api
+from teekit_verify.cli.findings import write_findings
 from teekit_verify.cli.options.shared import say_warning
 from teekit_verify.cli.pages import write_page
 from teekit_verify.cli.wrong_file import ARTIFACTS, Given, expecting
 from teekit_verify.core.files import read_beginning
 from teekit_verify.report import layout, presented_report, quote_report, terminal
+from teekit_verify.report.sarif.findings import of_comparison, of_presented
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,8 +50,18 @@ class GuestQuestion:
     given: GivenApps | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ComparisonOutput:
+    """How a comparison is shown, and where else it goes."""
+
+    events: bool
+    html: Path | None
+    sarif: Path | None
+    json_output: bool
+
+
 def compare_file(
-    ref: Path, root: TrustedRoot | None, file: Path, *, claims: bool, events: bool, html: Path | None, json_output: bool
+    ref: Path, root: TrustedRoot | None, file: Path, *, claims: bool, output: ComparisonOutput
 ) -> ExitStatus:
     """`root` is for a reference that Google signs; `claims`: `file` says what an artifact measures, and is not one.
 
@@ -65,18 +77,17 @@ def compare_file(
     report = api.ComparisonReport(
         used, compared.measurements, compared.checklist, compared.conclusion, __version__, claimed=claims
     )
-    show = partial(terminal.show_comparison, report, reference=compared.values if events else None)
-    if json_output:
+    show = partial(terminal.show_comparison, report, reference=compared.values if output.events else None)
+    if output.json_output:
         typer.echo(terminal.render_comparison(report).decode(), nl=False)
     else:
         show(layout.console(sys.stdout))
-    write_page(html, f"compare {file.name} with {used.release}", compared.status, show)
+    write_page(output.html, f"compare {file.name} with {used.release}", compared.status, show)
+    write_findings(output.sarif, of_comparison(report, str(file)), compared.status)
     return compared.status
 
 
-def compare_quote(
-    ref: Path, root: TrustedRoot | None, question: GuestQuestion, *, events: bool, html: Path | None, json_output: bool
-) -> ExitStatus:
+def compare_quote(ref: Path, root: TrustedRoot | None, question: GuestQuestion, output: ComparisonOutput) -> ExitStatus:
     """As `compare_file`."""
     files = question.files
     with (
@@ -97,15 +108,16 @@ def compare_quote(
     warn_if_withdrawn(ref)
     appraisal = guest.appraisal
     used = reference_used(ref, guest.published, appraisal.values)
-    show = partial(presented_report.show_presented, files.quote.name, used, appraisal, events=events)
-    if json_output:
+    show = partial(presented_report.show_presented, files.quote.name, used, appraisal, events=output.events)
+    if output.json_output:
         quote, signature = guest.quote, guest.signature
         assert quote is not None and signature is not None  # noqa: S101, PT018 - it was required
         about = quote_report.render_quote_appraisal(quote, signature, appraisal.quote)
         typer.echo(json.dumps(presented_report.render_presented(used, appraisal, about), indent=2))
     else:
         show(layout.console(sys.stdout))
-    write_page(html, f"compare {files.quote.name} with {used.release}", guest.status, show)
+    write_page(output.html, f"compare {files.quote.name} with {used.release}", guest.status, show)
+    write_findings(output.sarif, of_presented(appraisal, str(files.quote)), guest.status)
     return guest.status
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from teekit_verify.cli.options.shared import DebugOption, JsonOption, cache_directory
+from teekit_verify.cli.options.shared import DebugOption, JsonOption, cache_directory, tell, tell_outcome
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
@@ -34,8 +34,9 @@ def doctor(json_output: JsonOption = False, debug: DebugOption = False) -> ExitS
     if json_output:
         typer.echo(json.dumps(_document(findings, ready=ready, command=command), indent=2))
     else:
-        for line in [*map(_line, findings), *_advice(findings, ready=ready, command=command)]:
-            typer.echo(line)
+        for line in [*map(_line, findings), "", *_advice(findings, command=command)]:
+            tell(line)
+        tell_outcome("a rebuild can start" if ready else "a rebuild cannot start yet")
     return ExitStatus.HOLDS if ready else ExitStatus.DOES_NOT_HOLD
 
 
@@ -61,13 +62,12 @@ def _line(finding: Finding) -> str:
     return f"{finding.name:<20} {state:<8} {finding.needed_for.value:<8} {_one_line(finding.detail)}"
 
 
-def _advice(findings: list[Finding], *, ready: bool, command: str | None) -> list[str]:
+def _advice(findings: list[Finding], *, command: str | None) -> list[str]:
     hints = dict.fromkeys(finding.hint for finding in findings if finding.hint)
     lines = [f"{', '.join(item.name for item in findings if item.hint == hint)}: {hint}" for hint in hints]
     if command is not None:
         lines.append(f"to install what is missing: {command}")
-    lines.append("a rebuild can start" if ready else "a rebuild cannot start yet")
-    return ["", *lines]
+    return lines
 
 
 def _document(findings: list[Finding], *, ready: bool, command: str | None) -> dict[str, object]:

@@ -69,7 +69,7 @@ def explain(
     elif markdown:
         text.write(explain_markdown.as_markdown(found))
     else:
-        explain_report.show_explanation(found, layout.console(sys.stdout if output is None else text))
+        explain_report.show_explanation(found, layout.console(sys.stdout) if output is None else layout.Console(text))
     if output is None:
         typer.echo(text.getvalue(), nl=False)
     else:

@@ -55,12 +55,11 @@ def create(
         "files": created.files,
         "size_bytes": created.size_bytes,
     }
-    typer.echo(
-        as_text(CREATED_SCHEMA, summary)
-        if json_output
-        else f"{release}: {created.files} files, {created.size_bytes} bytes, manifest {created.manifest.digest}"
-    )
-    typer.echo(f"wrote {output}", err=True)
+    if json_output:
+        typer.echo(as_text(CREATED_SCHEMA, summary))
+    else:
+        shared.tell(f"{release}: {created.files} files, {created.size_bytes} bytes, manifest {created.manifest.digest}")
+    shared.say(f"wrote {output}")
     return ExitStatus.HOLDS
 
 
@@ -79,7 +78,6 @@ def check(
     Exit status: 0 it is whole, 1 something is missing or wrong, 2 it cannot be read.
     """
     from teekit_verify import api
-    from teekit_verify.core.errors import printable
     from teekit_verify.report.lock_schemas import CHECKED_SCHEMA, as_text
 
     found = api.check_archive(place, shared.cache_directory(), release=release, checkout=source)
@@ -89,9 +87,9 @@ def check(
         typer.echo(as_text(CHECKED_SCHEMA, plain, status))
     else:
         for one in found.problems:
-            typer.echo(printable(f"{one.release}: {one.title}: {one.wrong.value} {one.digest}".rstrip()))
+            shared.tell(f"{one.release}: {one.title}: {one.wrong.value} {one.digest}".rstrip())
         ending = f"{len(found.problems)} problems" if found.problems else "whole"
-        typer.echo(f"{found.manifests} releases, {found.files} files, {found.size_bytes} bytes: {ending}")
+        shared.tell_outcome(f"{found.manifests} releases, {found.files} files, {found.size_bytes} bytes: {ending}")
     return status
 
 
@@ -107,9 +105,8 @@ def prune(
 
     removed, size_bytes = api.prune_archive(folder)
     summary = {"removed": removed, "size_bytes": size_bytes}
-    typer.echo(
-        as_text(PRUNED_SCHEMA, summary)
-        if json_output
-        else f"{summary['removed']} files removed, {summary['size_bytes']} bytes"
-    )
+    if json_output:
+        typer.echo(as_text(PRUNED_SCHEMA, summary))
+    else:
+        shared.tell(f"{summary['removed']} files removed, {summary['size_bytes']} bytes")
     return ExitStatus.HOLDS

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from teekit_verify.cli.findings import SarifOption, write_findings
 from teekit_verify.cli.options.shared import DebugOption, EventsOption, JsonOption
 from teekit_verify.cli.wrong_file import Given, expecting
 from teekit_verify.core.outcome import ExitStatus
@@ -24,6 +25,7 @@ def inspect(
         ),
     ],
     events: EventsOption = False,
+    sarif: SarifOption = None,
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
@@ -37,6 +39,7 @@ def inspect(
     from teekit_verify import api
     from teekit_verify.report.inspect import file as shown
     from teekit_verify.report.layout import console
+    from teekit_verify.report.sarif.findings import of_inspection
 
     known = set(Given) - {Given.FOLDER, Given.EMPTY, Given.CUT_OFF}
     with expecting(file, *known):
@@ -45,4 +48,5 @@ def inspect(
         typer.echo(shown.render(found, events=events).decode(), nl=False)
     else:
         shown.show(found, console(sys.stdout), events=events)
+    write_findings(sarif, of_inspection(found, str(file)), ExitStatus.HOLDS)
     return ExitStatus.HOLDS

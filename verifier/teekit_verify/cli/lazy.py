@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from teekit_verify.cli.options.groups import GroupedCommand
 from teekit_verify.cli.plain_values import take_own_plain_values, take_plain_values
+from teekit_verify.cli.prepared import prepare
 
 if TYPE_CHECKING:
     Command = Any
@@ -95,5 +96,6 @@ def _load(entry: Entry) -> Command:
         alone = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
         alone.command(entry.name, cls=GroupedCommand)(found)
         command = typer.main.get_command(alone)
+    prepare(command)
     take_plain_values(command)
     return command

@@ -139,7 +139,7 @@ def _checked_by(ready: Ready, image: Path, manifests: list[Path] | None) -> list
     return [
         f"check it, from another terminal ({answer}):",
         *([f"  curl -so manifest.json {ready.metadata}/manifest/decoded"] if made else []),
-        f"  teekit-verify measure {shlex.quote(str(image))} --output measurements.json",
+        f"  teekit-verify measure {shlex.quote(str(image))} --platform {platform} --output measurements.json",
         f"  teekit-verify guest {ready.attestation} --reference measurements.json{given} --platform {platform} --allow-unchecked channel",
     ]
 

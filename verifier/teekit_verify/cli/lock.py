@@ -45,9 +45,10 @@ def make(
     path = output or bringing.project.image_lock
     locked.write(path)
     summary = {"lock": str(path), "sha256": locked.digest().hex, "packages": len(locked.packages)}
-    typer.echo(
-        as_text(LOCKED_SCHEMA, summary) if json_output else f"{summary['packages']} packages, lock {summary['sha256']}"
-    )
+    if json_output:
+        typer.echo(as_text(LOCKED_SCHEMA, summary))
+    else:
+        shared.tell(f"{summary['packages']} packages, lock {summary['sha256']}")
     shared.say(f"wrote {path}")
     return ExitStatus.HOLDS
 
@@ -81,9 +82,8 @@ def fetch(
         found = api.fetch_image(bringing, image, shared.profiles_of(kernel, profile), lock_file=lock_file)
     size_bytes = sum(package.size_bytes for package in found.packages)
     summary = {"packages": len(found.packages), "size_bytes": size_bytes, "lock_sha256": found.lock_sha256}
-    typer.echo(
-        as_text(FETCHED_SCHEMA, summary)
-        if json_output
-        else f"{len(found.packages)} packages, {size_bytes} bytes, all present and checked"
-    )
+    if json_output:
+        typer.echo(as_text(FETCHED_SCHEMA, summary))
+    else:
+        shared.tell_outcome(f"{len(found.packages)} packages, {size_bytes} bytes, all present and checked")
     return ExitStatus.HOLDS

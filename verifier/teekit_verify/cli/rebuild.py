@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer  # noqa: TC002 - it reads annotations at run time
 
+from teekit_verify.cli.findings import SarifOption, write_findings
 from teekit_verify.cli.options import rebuild as given
 from teekit_verify.cli.options import shared
 from teekit_verify.core.errors import TeekitError
@@ -39,6 +40,10 @@ def rebuild(
     repository: given.RepositoryOption = None,
     tag_key: given.TagKeyOption = None,
     mkosi_args: given.MkosiArgsOption = None,
+    environment: shared.EnvironmentOption = None,
+    without_network: given.WithoutNetworkOption = False,
+    with_submodules: given.WithSubmodulesOption = False,
+    with_lfs: given.WithLfsOption = False,
     allow_dirty: given.AllowDirtyOption = False,
     allow_foreign_environment: given.AllowForeignEnvironmentOption = False,
     offline: given.OfflineOption = False,
@@ -49,6 +54,7 @@ def rebuild(
     snapshot: shared.SnapshotOption = None,
     snapshot_archive: shared.SnapshotArchiveOption = shared.SNAPSHOT_ARCHIVE,
     npm_registry: shared.NpmRegistryOption = None,
+    sarif: SarifOption = None,
     json_output: shared.JsonOption = False,
     debug: shared.DebugOption = False,
 ) -> ExitStatus:
@@ -60,6 +66,7 @@ def rebuild(
     """
     from teekit_verify import api
     from teekit_verify.report.html import page
+    from teekit_verify.report.sarif.findings import of_rebuild
 
     command = shared.command_line(context)
     _require_meaningful(command)
@@ -78,6 +85,10 @@ def rebuild(
             mkosi_args=mkosi_args,
             allow_dirty=allow_dirty,
             allow_foreign_environment=allow_foreign_environment,
+            environment=environment,
+            without_network=without_network,
+            with_submodules=with_submodules,
+            with_lfs=with_lfs,
         ),
         replace(bringing, offline=offline, snapshot=snapshot),
         output,
@@ -95,6 +106,7 @@ def rebuild(
     )
     done = api.rebuild(request, page.render)
     _show(done.report, done.withdrawn, json_output=json_output)
+    write_findings(sarif, of_rebuild(done.report), done.report.verdict.exit_status)
     return done.report.verdict.exit_status
 
 

@@ -11,7 +11,7 @@ import typer
 from teekit_verify.cli.diffing import show_diff
 from teekit_verify.cli.options.google_root import GoogleRootOption, google_root_at
 from teekit_verify.cli.options.groups import GroupedCommand
-from teekit_verify.cli.options.shared import DebugOption, JsonOption, SourceOption
+from teekit_verify.cli.options.shared import DebugOption, JsonOption, SourceOption, say
 from teekit_verify.cli.options.signing import OnOption, day
 from teekit_verify.cli.pages import HtmlOption
 from teekit_verify.core.outcome import ExitStatus
@@ -102,3 +102,36 @@ def show(
     else:
         release_report.show_one(found, layout.console(sys.stdout))
     return found.status
+
+
+@release.command("sbom", cls=GroupedCommand)
+def sbom(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The release.", show_default=False)],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="The file to write. [default: print it]", show_default=False
+        ),
+    ] = None,
+    folder: _FolderOption = None,
+    source: SourceOption = None,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Write what a release is made of, in CycloneDX 1.6.
+
+    Artifacts, packages, source files and environment with their SHA-256. It follows from the reference file alone: everybody gets the same bytes.
+
+    Exit status: 0 it was written, 2 the release cannot be read, or disagrees with itself.
+    """
+    from teekit_verify import api
+    from teekit_verify.core.files import write_named
+
+    made = api.release_materials(name, folder, checkout=source)
+    if not made.has_environment:
+        say("the checkout has no lock of this release's build environment: its packages are left out")
+    if output is None:
+        typer.echo(made.data.decode(), nl=False)
+    else:
+        write_named(output, made.data)
+        say(f"wrote {output}")
+    return ExitStatus.HOLDS

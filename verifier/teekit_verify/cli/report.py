@@ -14,7 +14,10 @@ from teekit_verify.core.outcome import ExitStatus
 
 def report(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A report.json, or the report folder of a rebuild.", exists=True)
+        Path,
+        typer.Argument(
+            metavar="FILE", help="A report.json, or the report folder of a rebuild.", exists=True, allow_dash=True
+        ),
     ],
     html: Annotated[bool, typer.Option("--html", help="Write a page that needs nothing else to be read.")] = False,
     output: Annotated[

@@ -63,3 +63,11 @@ def redacted(text: str) -> str:
 def shown(url: str) -> str:
     """An address for people: printable, without its user, and without its query, which may be a key to what is behind it."""
     return printable(_QUERY.sub(r"\1?...", redacted(url)))
+
+
+def reference_to(path: str) -> str:
+    """A path as a URI reference (RFC 3986): of an absolute path its `file:` address, else relative, percent-encoded.
+
+    A colon in the first part of a relative one would make that a scheme. Bytes of a name that are no UTF-8 stay what they are.
+    """
+    return ("file://" if path.startswith("/") else "") + quote(path.encode(errors="surrogateescape"))

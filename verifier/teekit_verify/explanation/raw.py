@@ -128,6 +128,17 @@ def _excerpt(pairs: Sequence[tuple[str | None, str | None]]) -> tuple[str, ...]:
     return tuple(lines)
 
 
+def shown(content: bytes, most_lines: int) -> list[str]:
+    """The first lines of a text, or the first rows of a hexadecimal dump."""
+    try:
+        text = "" if _CONTROL & set(content) else content.decode()
+    except UnicodeDecodeError:
+        text = ""
+    if text:
+        return [_cut(line) for line in text.splitlines()[:most_lines]]
+    return [_row(content[at : at + _ROW_BYTES], at) for at in range(0, min(len(content), 3 * _ROW_BYTES), _ROW_BYTES)]
+
+
 def _cut(line: str) -> str:
     return line if len(line) <= _MAX_LINE else f"{line[:_MAX_LINE]}..."
 
@@ -202,5 +213,9 @@ def _rows(pair: Pair, at: int) -> Iterator[str]:
     for sign, blob in (("-", pair.a), ("+", pair.b)):
         if not (row := blob.read(start, _ROW_BYTES)):
             continue
-        shown = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)  # noqa: PLR2004
-        yield f"{sign}{start:08x}: {row.hex(' ', 2):<39}  {shown}"
+        yield f"{sign}{_row(row, start)}"
+
+
+def _row(row: bytes, start: int) -> str:
+    text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)  # noqa: PLR2004
+    return f"{start:08x}: {row.hex(' ', 2):<39}  {text}"

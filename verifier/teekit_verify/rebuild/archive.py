@@ -14,18 +14,16 @@ from teekit_verify.core import process, url
 from teekit_verify.core.errors import TeekitError, ToolFailedError, printable
 from teekit_verify.core.files import read_bounded, require_no_link
 from teekit_verify.rebuild import backports, limits, programs, proxies
-from teekit_verify.rebuild.lock import Archive, LockedPackage, PackageLock
+from teekit_verify.rebuild.lock import LockedPackage, PackageLock
+from teekit_verify.rebuild.suites import TRIXIE, Archive
 from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-SUITE = "trixie"
+    from teekit_verify.rebuild.suites import Component, Suite
+
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-SUITES: dict[Archive, tuple[str, ...]] = {
-    "debian": (SUITE, f"{SUITE}-updates", backports.SUITE),
-    "debian-security": (f"{SUITE}-security",),
-}
 # A package is in the pool before the index that lists it is dated, and a snapshot is taken some hours after.
 _SNAPSHOT_DELAY = timedelta(hours=6)
 _ROOT = "/apt"  # the place of the private root in the sandbox
@@ -38,6 +36,8 @@ _ESSENTIAL = "?essential"
 _REQUEST = re.compile(
     r"[a-z0-9][a-z0-9+.-]{0,100}[a-z0-9+](:(amd64|all|any|native))?(=[A-Za-z0-9.+:~-]{1,100}|/[a-z][a-z0-9-]{0,60})?"
 )
+# apt_patterns(7), and a regular expression for names as apt-get(8) takes it: mkosi's own initrd is asked for so.
+_PATTERN = re.compile(r"\?priority\((required|important|standard)\)|\^[a-z0-9][a-z0-9+.?*|()\[\]-]{1,100}\$")
 _FILE_ENDINGS = (".deb", ".ddeb", ".udeb", ".dsc", ".changes", "-")
 _DOMAIN = "debian.org"
 _DEBIAN_MIRROR = f"http://deb.{_DOMAIN}"
@@ -105,16 +105,23 @@ def snapshot_sources(snapshot_archive: str, snapshot: str) -> list[tuple[Archive
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """A private apt root with the checked package index of the suite; the host's packages and lists play no part."""
+    """A private apt root with the checked package index of `suite`; the host's packages and lists play no part. `suites` are those of
+    which there is an index, by archive.
+    """
 
     root: Path
     bases: tuple[tuple[Archive, str], ...]
     snapshot: str
     suites: tuple[tuple[Archive, str], ...] = ()
+    suite: Suite = TRIXIE
 
     @classmethod
     def download(
-        cls, root: Path, bases: Sequence[tuple[Archive, str]], pinned_to_backports: tuple[str, ...] = ()
+        cls,
+        root: Path,
+        bases: Sequence[tuple[Archive, str]],
+        pinned_to_backports: tuple[str, ...] = (),
+        suite: Suite = TRIXIE,
     ) -> Index:
         """Fetch and check the suite's index. Raises ArchiveError if no source has it, signed by the archive's key.
 
@@ -127,14 +134,14 @@ class Index:
         problems = []
         for chosen in _choices(bases):
             remove(root)
-            suites = _suites(chosen, with_backports=bool(pinned_to_backports))
-            _write_apt_root(root, chosen, suites, backports.preferences(pinned_to_backports))
+            suites = _suites(chosen, suite, with_backports=bool(pinned_to_backports))
+            _write_apt_root(root, chosen, suites, suite.components, backports.preferences(pinned_to_backports, suite))
             try:
                 _apt(root, "apt-get", "update", "-o", "APT::Update::Error-Mode=any")
             except ToolFailedError as error:
                 problems.append(url.redacted(error.message) + proxies.through(chosen[0][1]))
             else:
-                return cls(root, chosen, _snapshot_time(root), suites)
+                return cls(root, chosen, _snapshot_time(root), suites, suite)
         raise ArchiveError(
             f"the package index could not be fetched and checked: {f'{chr(10)}  and '.join(problems)}",
             hint="Check the mirror, or name another with --mirror URL.",
@@ -200,7 +207,9 @@ class Index:
 
 def require_plain(request: str) -> None:
     """A package by its name: apt takes files, patterns and what to remove in the same place, and a project names these."""
-    if request != _ESSENTIAL and (not _REQUEST.fullmatch(request) or request.endswith(_FILE_ENDINGS)):
+    if request == _ESSENTIAL or _PATTERN.fullmatch(request):
+        return
+    if not _REQUEST.fullmatch(request) or request.endswith(_FILE_ENDINGS):
         raise ArchiveError(
             f"'{printable(request[:120])}' is not a plain name of a package",
             hint="Name it as NAME, NAME=VERSION or NAME/SUITE in Packages=.",
@@ -226,13 +235,19 @@ def _name_and_version(file_name: str) -> tuple[str, str]:
     return name, version
 
 
-def _suites(bases: Sequence[tuple[Archive, str]], *, with_backports: bool) -> tuple[tuple[Archive, str], ...]:
-    found = dict.fromkeys((archive, suite) for archive, _ in bases for suite in SUITES[archive])
-    return tuple(item for item in found if with_backports or item[1] != backports.SUITE)
+def _suites(
+    bases: Sequence[tuple[Archive, str]], suite: Suite, *, with_backports: bool
+) -> tuple[tuple[Archive, str], ...]:
+    found = dict.fromkeys((archive, name) for archive, _ in bases for name in suite.of(archive))
+    return tuple(item for item in found if with_backports or item[1] != suite.backports)
 
 
 def _write_apt_root(
-    root: Path, bases: Sequence[tuple[Archive, str]], suites: Sequence[tuple[Archive, str]], preferences: str
+    root: Path,
+    bases: Sequence[tuple[Archive, str]],
+    suites: Sequence[tuple[Archive, str]],
+    components: Sequence[Component],
+    preferences: str,
 ) -> None:
     for folder in (
         "etc/apt.conf.d",
@@ -247,7 +262,7 @@ def _write_apt_root(
     (root / "status").write_text("")
     (root / "etc/sources.list").write_text(
         "".join(
-            f"deb [signed-by={_keyring_place()} arch=amd64] {base} {suite} main\n"
+            f"deb [signed-by={_keyring_place()} arch=amd64] {base} {suite} {' '.join(components)}\n"
             for archive, base in bases
             for of, suite in suites
             if of == archive
@@ -325,5 +340,8 @@ def make_lock(index: Index, packages: Sequence[LockedPackage]) -> PackageLock:
     if not packages:
         raise ArchiveError("the project asks for no packages", hint="Name at least one in Packages=.")
     return PackageLock(
-        schema_name="teekit-verify/package-lock/v1", suite=SUITE, snapshot=index.snapshot, packages=tuple(packages)
+        schema_name="teekit-verify/package-lock/v1",
+        suite=index.suite.name,
+        snapshot=index.snapshot,
+        packages=tuple(packages),
     )

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _WORK = "/work"
 _SOURCE = "/source"
-_OWN_FOLDERS = ("output", "scratch", "cache", "package-cache")
+_OWN_FOLDERS = ("output", "scratch", "cache", "package-cache", "builddir")
 # Fills the place where the build sees its source in a given order, which a file system in memory keeps for those who list a
 # folder; others, ext4 among them, list in an order of their own. Arguments: the place, a sort(1) option, the command.
 _FILL_AND_RUN = f"""\
@@ -176,6 +176,7 @@ class Attempt:
             f"--cache-directory={_WORK}/cache",
             f"--package-cache-dir={_WORK}/package-cache",
             f"--package-directory={PACKAGES}",
+            *((f"--build-directory={_WORK}/builddir",) if self.plan.target.build_folder else ()),
             "build",
         )
         order = "--reverse" if self.conditions.fileordering else ""

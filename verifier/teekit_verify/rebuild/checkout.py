@@ -17,11 +17,11 @@ from teekit_verify.rebuild.git import GitError
 from teekit_verify.rebuild.origin import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 _FILE, _EXECUTABLE, _SYMLINK, _SUBMODULE = "100644", "100755", "120000", "160000"
-_FOLDER = b"040000 tree "
+_FOLDER, _LINK = b"040000 tree ", b"160000 commit "
 _LFS = b"version https://git-lfs.github.com/spec/"
 _MAX_FILES = 20_000
 _MAX_BYTES = 256 << 20
@@ -41,24 +41,45 @@ class Entry:
     path: str
 
 
-def list_files(folder: Path, commit: str, *paths: str) -> list[Entry]:
-    """The files of a commit, below `paths`. Raises GitError for what is not plain files, symlinks and folders, or too much.
+def list_files(folder: Path, commit: str, *paths: str, without_submodules: bool = False) -> list[Entry]:
+    """The files of a commit, below `paths`. Raises GitError for what is not plain files, symlinks and folders, or too much; for
+    submodules too, unless it goes `without_submodules`.
 
     The commit and its folders are hashed: git itself believes what lies under an object's name in the repository.
     """
-    try:
-        output = git.read(folder, "ls-tree", "-r", "-t", "-z", "-l", git.require_commit(commit), "--", *paths)
-    except ToolFailedError as error:
-        raise GitError(f"the files of the commit {commit} cannot be listed: {error.message}") from error
-    lines = [line for line in output.split(b"\0") if line]
-    entries = [_entry(line) for line in lines if not line.startswith(_FOLDER)]
-    root = git.read(folder, "rev-parse", f"{commit}^{{tree}}").decode().strip()
-    objects(folder, [commit, root, *(line.split()[2].decode() for line in lines if line.startswith(_FOLDER))])
+    lines = _listed(folder, commit, *paths)
+    left_out = (_FOLDER, _LINK) if without_submodules else (_FOLDER,)
+    entries = [_entry(line) for line in lines if not line.startswith(left_out)]
     if len(entries) > _MAX_FILES:
         raise GitError(f"the commit {commit} has {len(entries)} files, at most {_MAX_FILES} are expected")
     if (size := sum(entry.size_bytes for entry in entries)) > _MAX_BYTES:
         raise GitError(f"the files of the commit {commit} have {size} bytes, at most {_MAX_BYTES} are expected")
     return entries
+
+
+def submodules(folder: Path, commit: str, *paths: str) -> list[tuple[str, str]]:
+    """Path and commit of each submodule that a commit names below `paths`. Raises GitError for one whose place is no name."""
+    found = []
+    for line in _listed(folder, commit, *paths):
+        if line.startswith(_LINK):
+            facts, _, name = line.partition(b"\t")
+            path = os.fsdecode(name)
+            if not path.isprintable() or not _is_inside(path):
+                raise GitError(f"'{printable(path)}' is no name of a submodule", hint="Do not use this repository.")
+            found.append((path, git.require_commit(facts.split()[2].decode())))
+    return found
+
+
+def _listed(folder: Path, commit: str, *paths: str) -> list[bytes]:
+    """git-ls-tree(1)'s lines of a commit whose folders were hashed."""
+    try:
+        output = git.read(folder, "ls-tree", "-r", "-t", "-z", "-l", git.require_commit(commit), "--", *paths)
+    except ToolFailedError as error:
+        raise GitError(f"the files of the commit {commit} cannot be listed: {error.message}") from error
+    lines = [line for line in output.split(b"\0") if line]
+    root = git.read(folder, "rev-parse", f"{commit}^{{tree}}").decode().strip()
+    objects(folder, [commit, root, *(line.split()[2].decode() for line in lines if line.startswith(_FOLDER))])
+    return lines
 
 
 def _entry(line: bytes) -> Entry:
@@ -68,7 +89,8 @@ def _entry(line: bytes) -> Entry:
     path = os.fsdecode(name)
     if mode == _SUBMODULE:
         raise GitError(
-            f"{printable(path)} is a submodule, and those are not fetched", hint="Put its files in the tree."
+            f"{printable(path)} is a submodule, and those are not fetched",
+            hint="Put its files in the tree; those of somebody else's project are copied with --with-submodules.",
         )
     if mode not in {_FILE, _EXECUTABLE, _SYMLINK, "100664"}:
         raise GitError(f"{printable(path)} has the unknown mode {mode}")
@@ -84,14 +106,19 @@ def _is_inside(path: str) -> bool:
     return len(parts) <= _MAX_DEPTH and all(part not in {"", ".", ".."} and part.lower() != ".git" for part in parts)
 
 
-def write_files(folder: Path, entries: Sequence[Entry], destination: Path) -> None:
-    """Write a commit's files into a new folder. Symlinks come last: nothing is ever written through one."""
+def write_files(
+    folder: Path, entries: Sequence[Entry], destination: Path, *, large: Callable[[str, bytes], bytes] | None = None
+) -> None:
+    """Write a commit's files into a new folder. Symlinks come last: nothing is ever written through one. `large` gives the content for
+    the path and the pointer of a file that is kept with Git LFS.
+    """
     destination.mkdir(parents=True)
     try:
         for batch in _batches(entries):
             for entry, content in zip(batch, _contents(folder, batch), strict=True):
                 if entry.mode != _SYMLINK:
-                    _write(destination / entry.path, content, executable=entry.mode == _EXECUTABLE)
+                    whole = large(entry.path, content) if large and content.startswith(_LFS) else content
+                    _write(destination / entry.path, whole, executable=entry.mode == _EXECUTABLE)
         links = [entry for entry in entries if entry.mode == _SYMLINK]
         for entry, content in zip(links, _contents(folder, links), strict=True):
             place = destination / entry.path
@@ -105,7 +132,8 @@ def write_files(folder: Path, entries: Sequence[Entry], destination: Path) -> No
 def _write(place: Path, content: bytes, *, executable: bool) -> None:
     if content.startswith(_LFS):
         raise GitError(
-            f"{printable(place.name)} is kept with Git LFS, which is not fetched", hint="Put it in the tree."
+            f"{printable(place.name)} is kept with Git LFS, which is not fetched",
+            hint="Put it in the tree; those of somebody else's project are copied with --with-lfs.",
         )
     place.parent.mkdir(parents=True, exist_ok=True)
     with place.open("xb") as stream:
@@ -153,13 +181,18 @@ def _object_id(kind: str, content: bytes, digits: int) -> str:
     return state.hexdigest()
 
 
-def origin_of(root: Path, *folders: str) -> Origin:
-    """The commit that is checked out in `root`, and how `folders` differ from it; no commit where there is no git repository."""
+def origin_of(root: Path, *folders: str, without_submodules: bool = False) -> Origin:
+    """The commit that is checked out in `root`, and how `folders` differ from it; no commit where there is no git repository.
+
+    Raises GitError as `list_files` does.
+    """
     try:
         commit = git.read(root, "rev-parse", "--verify", "HEAD^{commit}").decode().strip()
     except TeekitError:
         return Origin(None, None)
-    committed = {entry.path: entry for entry in list_files(root, commit, *folders)}
+    committed = {
+        entry.path: entry for entry in list_files(root, commit, *folders, without_submodules=without_submodules)
+    }
     found = {path: path for folder in folders for path in _walk(root, folder)}
     changes = (_change(root, path, committed.get(path), path in found) for path in sorted({*committed, *found}))
     return Origin(None, commit, changes=tuple(change for change in changes if change))

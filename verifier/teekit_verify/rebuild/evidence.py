@@ -24,6 +24,7 @@ from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import opened, read_bounded, write_whole
 from teekit_verify.rebuild import archive, programs
 from teekit_verify.rebuild.lock import IndexEvidence
+from teekit_verify.rebuild.suites import Suite
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,9 +32,10 @@ if TYPE_CHECKING:
     from teekit_verify.core.download import DownloadStore
     from teekit_verify.core.progress import Progress
     from teekit_verify.rebuild.archive import Index
-    from teekit_verify.rebuild.lock import Archive, LockedPackage, PackageLock
+    from teekit_verify.rebuild.lock import LockedPackage, PackageLock
+    from teekit_verify.rebuild.suites import Archive, Component
 
-_INDEX = "main/binary-amd64/Packages"
+_INDEX = "binary-amd64/Packages"
 _ENDINGS = (".xz", ".gz", "")
 _MAX_RELEASE_BYTES = 8 << 20
 _MAX_INDEX_BYTES = 1 << 30
@@ -112,26 +114,33 @@ class _Signed:
 def keep(index: Index, store: DownloadStore, progress: Progress) -> tuple[IndexEvidence, ...]:
     """Put the index that apt has checked into the store: InRelease as apt has it, Packages from the same mirror by its digest."""
     found = sorted(
-        (name, suite, base, _release_of(index, suite))
+        (name, suite, component, base, _release_of(index, suite))
         for name, base in index.bases
         for of, suite in index.suites
         if of == name
+        for component in index.suite.components
     )
     files = []
-    for name, suite, base, release in found:
-        ending, digest, size_bytes = _best_index(release.decode("utf-8", "replace"), suite)
-        folder = f"{base.rstrip('/')}/dists/{suite}/{_INDEX}"
+    for name, suite, component, base, release in found:
+        ending, digest, size_bytes = _best_index(release.decode("utf-8", "replace"), suite, component)
+        folder = f"{base.rstrip('/')}/dists/{suite}/{component}/{_INDEX}"
         by_digest = f"{folder.removesuffix('Packages')}by-hash/SHA256/{digest.hex}"
         files.append(RemoteFile(f"index of {name} {suite}", size_bytes, digest, (by_digest, f"{folder}{ending}")))
     with progress.step("keep the signed index as evidence"):
         store.fetch(files)
     kept = []
-    for (name, suite, _, release), file in zip(found, files, strict=True):
+    for (name, suite, component, _, release), file in zip(found, files, strict=True):
         digest = Digest.of(Algorithm.SHA256, release)
         store.path(digest).parent.mkdir(parents=True, exist_ok=True)
         write_whole(store.path(digest), release)
         kept.append(
-            IndexEvidence(archive=name, suite=suite, inrelease_sha256=digest.hex, packages_sha256=file.digest.hex)
+            IndexEvidence(
+                archive=name,
+                suite=suite,
+                inrelease_sha256=digest.hex,
+                packages_sha256=file.digest.hex,
+                component=component,
+            )
         )
     return tuple(kept)
 
@@ -146,13 +155,13 @@ def _release_of(index: Index, suite: str) -> bytes:
     return archive.read_release(found[0])
 
 
-def _best_index(release: str, suite: str) -> tuple[str, Digest, int]:
+def _best_index(release: str, suite: str, component: Component) -> tuple[str, Digest, int]:
     """(ending, digest, bytes) of the smallest form of the index."""
-    listed = _listed_files(release)
+    listed, path = _listed_files(release), f"{component}/{_INDEX}"
     for ending in _ENDINGS:
-        if (found := listed.get(_INDEX + ending)) is not None:
+        if (found := listed.get(path + ending)) is not None:
             return ending, *found
-    raise archive.ArchiveError(f"the signed Release file of {suite} names no {_INDEX}")
+    raise archive.ArchiveError(f"the signed Release file of {suite} names no {path}")
 
 
 def _listed_files(release: str) -> dict[str, tuple[Digest, int]]:
@@ -170,7 +179,7 @@ def check(lock: PackageLock, store: DownloadStore) -> LockCheck:
     packages = [package for package in lock.packages if package.archive != "npm"]
     facts, listings = [], []
     for item in lock.evidence:
-        fact, index = _check_index(item, store)
+        fact, index = _check_index(item, Suite(lock.suite), store)
         facts.append(fact)
         if fact.doubt is None and index is not None:
             listings.append((item.archive, _listed(index, {package.name for package in packages})))
@@ -207,16 +216,15 @@ def _is_whole(store: DownloadStore, digest: Digest) -> bool:
     return path.is_file() and digest_file(path, digest.algorithm) == digest
 
 
-def _check_index(item: IndexEvidence, store: DownloadStore) -> tuple[IndexFact, Path | None]:
+def _check_index(item: IndexEvidence, suite: Suite, store: DownloadStore) -> tuple[IndexFact, Path | None]:
     signed = _signed(store.path(Digest.from_hex(Algorithm.SHA256, item.inrelease_sha256)))
     if signed is None:
         return IndexFact(item.archive, item.suite, None, (), has_expired_key=False, doubt=Doubt.NOT_SIGNED), None
     fields = dict(re.findall(r"^([A-Za-z-]+): (.*)$", signed.text, re.MULTILINE))
-    listed = {
-        digest.hex for path, (digest, _) in _listed_files(signed.text).items() if path.removeprefix(_INDEX) in _ENDINGS
-    }
+    wanted = {f"{item.component}/{_INDEX}{ending}" for ending in _ENDINGS}
+    listed = {digest.hex for path, (digest, _) in _listed_files(signed.text).items() if path in wanted}
     date, doubt = _date(fields.get("Date", "")), None
-    if fields.get("Codename") != item.suite or item.suite not in archive.SUITES[item.archive]:
+    if item.suite not in {fields.get("Codename"), fields.get("Suite")} or item.suite not in suite.of(item.archive):
         doubt = Doubt.OTHER_SUITE
     elif date is None:
         doubt = Doubt.NO_DATE

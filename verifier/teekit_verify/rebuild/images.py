@@ -12,14 +12,16 @@ from posixpath import normpath
 from typing import TYPE_CHECKING, Any
 
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.rebuild.suites import TRIXIE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from teekit_verify.rebuild.sandbox import Sandbox
+    from teekit_verify.rebuild.suites import Suite
 
 _SUMMARY_TIMEOUT_SECONDS = 120
-_LISTS = ("BaseTrees", "Packages", "BuildPackages", "VolatilePackages")
+_LISTS = ("BaseTrees", "Repositories", "Packages", "BuildPackages", "VolatilePackages")
 MOST_SUMMARY_BYTES = 16 << 20
 # What mkosi installs before anything else (mkosi 25, distributions/debian.py, install()).
 _BOOTSTRAP = ("?essential", "base-files")
@@ -79,6 +81,30 @@ class Target:
     @property
     def image(self) -> str:
         return self.definition.name
+
+    @property
+    def suite(self) -> Suite:
+        """What its packages come from."""
+        return TRIXIE
+
+    def request(self, package: str) -> str:
+        """How apt is asked for a package of this name."""
+        return package
+
+    @property
+    def disk_artifact(self) -> str | None:
+        """The one whose partition table is measured with the UKI, if it has one."""
+        return self.artifacts[1] if self.profile.disk else None
+
+    @property
+    def needs_npm(self) -> bool:
+        """Whether each package-lock.json of its source must be one that can be locked."""
+        return True
+
+    @property
+    def build_folder(self) -> bool:
+        """Whether its scripts are given a folder for what they make on their way, empty at the start."""
+        return False
 
     @property
     def profiles(self) -> tuple[str, ...]:
@@ -190,5 +216,5 @@ def stage_requests(target: Target, sandbox: Sandbox, directory: str) -> list[lis
         packages[stage["Image"]] = [*below, *stage["Packages"]]
         added = [*stage["Packages"], *stage["BuildPackages"], *stage["VolatilePackages"]]
         if added:
-            requests.append([*_BOOTSTRAP, *below, *added])
+            requests.append([*_BOOTSTRAP, *map(target.request, (*below, *added))])
     return requests

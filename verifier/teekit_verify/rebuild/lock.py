@@ -13,13 +13,13 @@ from teekit_verify.core.download import RemoteFile
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import write_whole
 from teekit_verify.documents import codec, fields
+from teekit_verify.rebuild.suites import MAIN, Archive, Component
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SCHEMA = "teekit-verify/package-lock/v1"
 
-Archive = Literal["debian", "debian-security"]
 Sha256Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _DEBIAN_NAME = r"[a-z0-9][a-z0-9.+-]+"
 NPM_NAME = r"(@[a-z0-9-]+/)?[a-z0-9][a-z0-9._-]*"
@@ -76,12 +76,15 @@ class EnvironmentIdentity(_Model):
 
 
 class IndexEvidence(_Model):
-    """The signed index of one suite that a lock was made from: its InRelease, and its Packages file in the form that was kept."""
+    """The signed index of one component of a suite that a lock was made from: the suite's InRelease, and the component's Packages
+    file in the form that was kept.
+    """
 
     archive: Archive
     suite: Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)*$", max_length=64)]
     inrelease_sha256: Sha256Hex
     packages_sha256: Sha256Hex
+    component: Component = MAIN
 
 
 class PackageLock(_Model):
@@ -91,7 +94,7 @@ class PackageLock(_Model):
     suite: Annotated[str, Field(pattern=r"^[a-z]+$")]
     snapshot: Annotated[str, Field(pattern=r"^[0-9]{8}T[0-9]{6}Z$")]
     environment: EnvironmentIdentity | None = None
-    evidence: Annotated[tuple[IndexEvidence, ...], Field(max_length=8)] = ()
+    evidence: Annotated[tuple[IndexEvidence, ...], Field(max_length=32)] = ()
     packages: Annotated[
         tuple[LockedPackage, ...],
         Field(min_length=1, max_length=fields.MAX_ITEMS),

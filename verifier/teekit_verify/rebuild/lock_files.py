@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.download import DownloadError, LocalError, RemoteFile
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.rebuild.suites import MAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
     from teekit_verify.core.download import DownloadStore
     from teekit_verify.core.progress import Progress
     from teekit_verify.rebuild.inputs_places import Place
-    from teekit_verify.rebuild.lock import Archive, LockedPackage, PackageLock
+    from teekit_verify.rebuild.lock import LockedPackage, PackageLock
+    from teekit_verify.rebuild.suites import Archive, Component
 
 _MAX_EVIDENCE_BYTES = 256 << 20
 _Kind = Literal["InRelease", "Packages"]
 _IN_RELEASE: Literal["InRelease"] = "InRelease"
 _PACKAGES: Literal["Packages"] = "Packages"
-_BY_HASH = "main/binary-amd64/by-hash/SHA256"
+_BY_HASH = "binary-amd64/by-hash/SHA256"
 
 
 def changed(old: PackageLock, new: PackageLock) -> list[LockedPackage]:
@@ -48,12 +50,13 @@ def bring_packages(
 
 @dataclass(frozen=True, slots=True)
 class EvidenceFile:
-    """One file of the signed index that a lock names: of which archive and suite, what it is, its digest."""
+    """One file of the signed index that a lock names: of which archive, suite and component, what it is, its digest."""
 
     archive: Archive
     suite: str
     kind: _Kind
     digest: Digest
+    component: Component = MAIN
 
     @property
     def title(self) -> str:
@@ -64,7 +67,7 @@ class EvidenceFile:
         for name, base in bases:
             if name == self.archive:
                 folder = f"{base.rstrip('/')}/dists/{self.suite}"
-                yield f"{folder}/{_IN_RELEASE if self.kind == _IN_RELEASE else f'{_BY_HASH}/{self.digest.hex}'}"
+                yield f"{folder}/{_IN_RELEASE if self.kind == _IN_RELEASE else f'{self.component}/{_BY_HASH}/{self.digest.hex}'}"
 
 
 def evidence_files(*locks: PackageLock) -> list[EvidenceFile]:
@@ -73,7 +76,7 @@ def evidence_files(*locks: PackageLock) -> list[EvidenceFile]:
     for item in (item for locked in locks for item in locked.evidence):
         for kind, hex_ in (_IN_RELEASE, item.inrelease_sha256), (_PACKAGES, item.packages_sha256):
             digest = Digest.from_hex(Algorithm.SHA256, hex_)
-            found.setdefault(digest, EvidenceFile(item.archive, item.suite, kind, digest))
+            found.setdefault(digest, EvidenceFile(item.archive, item.suite, kind, digest, item.component))
     return list(found.values())
 
 

@@ -58,6 +58,22 @@ def locked_names(package_lock: Path) -> Iterator[tuple[str, str, Digest]]:
     yield from names_in(codec.read_bounded(package_lock), str(package_lock))
 
 
+def problem_of(package_lock: Path) -> str | None:
+    """Why no lock can be made of the packages in a package-lock.json, in words; None where one can."""
+    try:
+        for _ in names_in(codec.read_bounded(package_lock), package_lock.name):
+            pass
+    except TeekitError as error:
+        return error.message
+    return None
+
+
+def names_or_none(package_lock: Path) -> Iterator[tuple[str, str, Digest]]:
+    """As `locked_names`; nothing where no lock can be made of them."""
+    if problem_of(package_lock) is None:
+        yield from locked_names(package_lock)
+
+
 def names_in(data: bytes, package_lock: str) -> Iterator[tuple[str, str, Digest]]:
     """The same of the bytes of one, which errors call `package_lock`."""
     content: Any = codec.plain_json(data, package_lock)

@@ -1,7 +1,7 @@
 """A time that a stranger's project pins its packages to: honoured by a lock of that time, or refused by its name.
 
 mkosi has two ways to say it (mkosi(1), [Distribution]): `Mirror=` with the time at its end, as snapshot archives have it, and
-from version 26 on `Snapshot=`. The mkosi of our environment does not know the second, so its line is taken out of our copy.
+from version 26 on `Snapshot=`. An older one does not know the second, so for it that line is taken out of our copy.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def take_snapshots(root: Path) -> tuple[Pin, ...]:
         data = read_bounded(path, _MAX_BYTES, "a configuration file")
         values = [match[2].decode(errors="replace").strip() for match in _SNAPSHOT.finditer(data)]
         if values:
-            found += [_pin(value, f"Snapshot={value}") for value in values if value]
+            found += [pin(value, f"Snapshot={value}") for value in values if value]
             path.write_bytes(_SNAPSHOT.sub(rb"# locked: \1\2", data))
     return tuple(found)
 
@@ -74,14 +74,20 @@ def of_mirror(mirror: object) -> tuple[Pin, ...]:
         if url.last_folder(address) == "debian":
             return ()
         if url.last_folder(head) == "debian" and re.match(r"[0-9]", last):
-            return (_pin(last, setting),)
+            return (pin(last, setting),)
     raise TeekitError(
         f"the project has '{printable(setting[:_SHOWN])}', which is not a mirror of Debian's archive",
         hint="Remove it, or name a mirror whose address ends in /debian, or in /debian/TIME.",
     )
 
 
-def _pin(value: str, setting: str) -> Pin:
+def of_snapshot(snapshot: object) -> tuple[Pin, ...]:
+    """What mkosi says of `Snapshot=`. Raises TeekitError for one that is no time."""
+    return () if snapshot is None else (pin(str(snapshot), f"Snapshot={snapshot}"),)
+
+
+def pin(value: str, setting: str) -> Pin:
+    """Raises TeekitError for what is no time."""
     if not _TIME.fullmatch(value):
         raise TeekitError(f"the project has '{printable(setting[:_SHOWN])}', which names no time", hint=_HINT)
     return Pin(value, setting)

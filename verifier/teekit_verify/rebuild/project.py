@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import resolved
-from teekit_verify.rebuild import lock
+from teekit_verify.rebuild import environments, lock
+from teekit_verify.rebuild.suites import Suite
+
+if TYPE_CHECKING:
+    from teekit_verify.rebuild.environments import Known
+    from teekit_verify.rebuild.lock import PackageLock
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A checkout; `root` is absolute."""
+    """A checkout; `root` is absolute. `tools` is the one of its environments that is meant."""
 
     root: Path
+    tools: Known = field(default=environments.DEFAULT, kw_only=True)
 
     @classmethod
     def find(cls, start: Path | None = None) -> Project:
@@ -32,7 +39,24 @@ class Project:
 
     @property
     def environment_lock(self) -> Path:
-        return self.root / "nix" / "build-env.lock.json"
+        return self.root / "nix" / f"{self.tools.file}.lock.json"
+
+    def with_environment(self, known: Known) -> Self:
+        return replace(self, tools=known)
+
+    def environments(self) -> dict[Known, PackageLock]:
+        """The locks that are there, from the oldest mkosi to the newest: a checkout of an older commit has fewer."""
+        projects = {known: self.with_environment(known) for known in environments.ENVIRONMENTS}
+        return {
+            known: lock.load(project.environment_lock)
+            for known, project in projects.items()
+            if project.environment_lock.is_file()
+        }
+
+    @property
+    def environment_suite(self) -> Suite:
+        """What a new lock of the environment is made from."""
+        return Suite(self.tools.suite)
 
     def has_environment(self) -> bool:
         """Is there a tree in the Nix store where the environment's lock has it? Whether it is the right one is not asked."""
@@ -41,7 +65,7 @@ class Project:
 
     @property
     def environment_packages(self) -> Path:
-        return self.root / "nix" / "build-env.packages"
+        return self.root / "nix" / f"{self.tools.file}.packages"
 
     @property
     def mkosi(self) -> Path:

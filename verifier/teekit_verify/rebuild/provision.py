@@ -14,8 +14,20 @@ from typing import TYPE_CHECKING
 from teekit_verify.core.download import DownloadStore, Network, RemoteFile
 from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.core.files import exclusive, resolved, walk
-from teekit_verify.rebuild import archive, backports, environment, evidence, images, lock, lock_files, npm, proxies
+from teekit_verify.rebuild import (
+    archive,
+    backports,
+    environment,
+    environments,
+    evidence,
+    images,
+    lock,
+    lock_files,
+    npm,
+    proxies,
+)
 from teekit_verify.rebuild.sandbox import Sandbox, own_first_id
+from teekit_verify.rebuild.suites import Suite
 from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
@@ -29,6 +41,7 @@ if TYPE_CHECKING:
     from teekit_verify.rebuild.lock import LockedPackage, PackageLock
     from teekit_verify.rebuild.lock_files import EvidenceFile
     from teekit_verify.rebuild.project import Project
+    from teekit_verify.rebuild.suites import Archive
 
 _SHOWN = 5
 
@@ -78,7 +91,7 @@ class Provision:
 
     def new_environment_lock(self) -> PackageLock:
         """Resolve the environment's packages against today's archive and build it, to learn its identity."""
-        resolved = self._index_lock(environment.tools(self.project))
+        resolved = self._index_lock(environment.tools(self.project), self.project.environment_suite)
         return resolved.with_environment(self._build_environment(resolved).identity)
 
     def new_image_lock(self, targets: Sequence[Target] = images.TARGETS) -> PackageLock:
@@ -88,7 +101,9 @@ class Provision:
         )
         resolve, lock_npm = cache(archive.Index.resolve), cache(self._lock_npm)
         needed: dict[str, tuple[LockedPackage, set[str]]] = {}
-        with self._index(pinned_to_backports=backports.pinned(self.project.mkosi)) as index:
+        suite = targets[0].suite
+        pinned = backports.pinned(self.project.mkosi, suite)
+        with self._index(suite, pinned_to_backports=pinned) as index:
             for target in targets:
                 with self.progress.step(f"resolve the packages of {target.key}"):
                     requests = images.stage_requests(target, sandbox, "/source")
@@ -113,7 +128,7 @@ class Provision:
         for path in sorted(found):
             if target.uses(path.relative_to(folder).as_posix()):
                 _require_inside(path, folder)
-                yield from npm.locked_names(path)
+                yield from npm.locked_names(path) if target.needs_npm else npm.names_or_none(path)
 
     def files(self, locked: PackageLock, packages: Sequence[LockedPackage]) -> list[RemoteFile]:
         """Where each of these packages of a lock can be asked for."""
@@ -151,7 +166,10 @@ class Provision:
 
     @contextmanager
     def _index(
-        self, bases: Sequence[tuple[lock.Archive, str]] | None = None, pinned_to_backports: tuple[str, ...] = ()
+        self,
+        suite: Suite,
+        bases: Sequence[tuple[Archive, str]] | None = None,
+        pinned_to_backports: tuple[str, ...] = (),
     ) -> Iterator[archive.Index]:
         """The signed package index of `bases`, else today's or that of the wanted time, for one run at a time."""
         if self.offline:
@@ -163,10 +181,11 @@ class Provision:
         with exclusive(self.cache / "apt.lock"):
             remove(root)
             with self.progress.step("fetch and check the package index"):
-                index = archive.Index.download(root, self._archives() if bases is None else bases, pinned_to_backports)
+                places = self._archives() if bases is None else bases
+                index = archive.Index.download(root, places, pinned_to_backports, suite)
             yield index
 
-    def _archives(self) -> list[tuple[lock.Archive, str]]:
+    def _archives(self) -> list[tuple[Archive, str]]:
         if self.snapshot is None:
             return archive.sources(self.mirror, self.snapshot_archive, None)
         if not re.fullmatch(r"[0-9]{8}T[0-9]{6}Z", self.snapshot):
@@ -183,15 +202,19 @@ class Provision:
         return lock_files.bring_evidence(locked, self.places, self.store, self.progress, bases)
 
     def is_debians(self, locked: PackageLock) -> bool:
-        """Whether Debian's signed index lists every package of a lock: the index that the lock names as its evidence, else that which the
-        snapshot archive has for the lock's time. False also where that cannot be found out.
+        """Whether Debian's signed index lists every package of an environment's lock: the index that the lock names as its evidence, else
+        that which the snapshot archive has for the lock's time. False also where that cannot be found out, and for a suite that no
+        environment of ours is made from: what an old one has may be known to be broken.
         """
+        if locked.suite not in {known.suite for known in environments.ENVIRONMENTS}:
+            return False
         try:
             if locked.evidence and not self.bring_evidence(locked):
                 return self._is_evident(locked)
             if self.offline:
                 return False
-            with self._index(archive.snapshot_sources(self.snapshot_archive, locked.snapshot)) as index:
+            bases = archive.snapshot_sources(self.snapshot_archive, locked.snapshot)
+            with self._index(Suite(locked.suite), bases) as index:
                 return all(package.archive != "npm" and index.has(package) for package in locked.packages)
         except TeekitError as error:
             self.progress.note(f"the environment's packages are not shown to be Debian's: {error.message}")
@@ -206,8 +229,8 @@ class Provision:
             )
         return found.holds and not found.npm
 
-    def _index_lock(self, requests: Sequence[str]) -> PackageLock:
-        with self._index() as index:
+    def _index_lock(self, requests: Sequence[str], suite: Suite) -> PackageLock:
+        with self._index(suite) as index:
             made = archive.make_lock(index, index.resolve(requests))
             return made.with_evidence(evidence.keep(index, self.store, self.progress))
 

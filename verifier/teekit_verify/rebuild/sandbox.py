@@ -24,6 +24,7 @@ _SCRATCH = ("/home", "/root", "/run")
 _TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - places in the sandbox
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")  # bwrap(1), --dev
 _HINT = "Run scripts/setup_deps.sh, which installs bubblewrap."
+_COMMAND_HINT = "Look at its last lines; with --debug, the command is printed that runs just this step again."
 # Root's builds get ids of the range that systemd leaves to containers (systemd.io, "Users, Groups, UIDs and GIDs"), at its end.
 FIRST_ID = 0x6FFE0000
 ID_COUNT = 0x10000
@@ -211,7 +212,7 @@ def named_by(program: str) -> Iterator[None]:
     try:
         yield
     except ToolFailedError as error:
-        raise ToolFailedError(f"{program} {error.message.partition(' ')[2]}", hint=error.hint) from error
+        raise ToolFailedError(f"{program} {error.message.partition(' ')[2]}", hint=_COMMAND_HINT) from error
 
 
 def _enter(sandbox: Sandbox, command: list[str]) -> list[str]:

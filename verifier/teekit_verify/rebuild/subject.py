@@ -11,6 +11,7 @@ from teekit_verify.documents.load import load_reference
 from teekit_verify.documents.release import load_release
 from teekit_verify.rebuild import checkout, images, inputs_places, lock, pins, stranger, vouching
 from teekit_verify.rebuild.git import GitError
+from teekit_verify.rebuild.named_only import Allowed
 from teekit_verify.rebuild.release import Wanted, commit_or_tag, fetch_project, repository_of, with_repository
 from teekit_verify.rebuild.smells import find_smells
 from teekit_verify.rebuild.vouching import EnvironmentFrom
@@ -43,6 +44,10 @@ class Choice:
     mkosi_args: str | None
     allow_dirty: bool
     allow_foreign_environment: bool = False
+    environment: str | None = None
+    without_network: bool = False
+    with_submodules: bool = False
+    with_lfs: bool = False
     releases: Path | None = None
 
 
@@ -91,6 +96,11 @@ def _find_subject(choice: Choice, bringing: Provision, workspace: Workspace) -> 
     fetches = choice.release is not None or choice.commit is not None
     if not fetches and (choice.repository is not None or choice.tag_key is not None):
         raise TeekitError("--repository and --tag-key say nothing without a commit", hint="Name one with --commit.")
+    if choice.environment is not None and choice.mkosi_args is None:
+        raise TeekitError(
+            "--environment is for a project of somebody else: a commit of ours says which one it is built with",
+            hint="Leave it out.",
+        )
     if choice.mkosi_args is not None:
         return _stranger(choice, choice.mkosi_args, bringing, workspace)
     if choice.release is not None:
@@ -179,14 +189,20 @@ def _stranger(choice: Choice, arguments: str, bringing: Provision, workspace: Wo
     if choice.source is None:
         raise TeekitError("--mkosi-args is for a project of somebody else", hint="Name it with --source DIR.")
     project = stranger.StrangersProject(workspace.root / "source", bringing.project)
-    origin = stranger.copy_project(resolved(choice.source), project.root, allow_dirty=choice.allow_dirty)
-    stranger.require_buildable(project, arguments)
+    allowed = Allowed(choice.with_submodules, choice.with_lfs)
+    origin = stranger.copy_project(
+        resolved(choice.source), project.root, allow_dirty=choice.allow_dirty, allowed=allowed
+    )
+    project = stranger.with_its_environment(project, arguments, choice.environment)
     smells = find_smells(project.root, project.mkosi, has_lock=False)
-    stranger.prepare(project.root)
-    snapshots = pins.take_snapshots(project.root)
+    if not choice.without_network:
+        stranger.require_no_network(project, arguments)
+    sources = stranger.prepare(project.root)
+    smells += (*stranger.fix_version(project, arguments, origin), *stranger.npm_warnings(project))
+    snapshots = () if project.knows_snapshots else pins.take_snapshots(project.root)
     bringing = replace(bringing, project=project)
-    target = stranger.find_target(bringing, arguments)
-    time = pins.agreed((*snapshots, *target.pins), bringing.snapshot)
+    target = stranger.with_backports(stranger.find_target(bringing, arguments), project.root)
+    time = pins.agreed((*snapshots, *sources, *target.pins), bringing.snapshot)
     return Subject(replace(bringing, snapshot=time), target, None, origin, smells)
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.documents import codec
-from teekit_verify.rebuild import lock
 from teekit_verify.rebuild.project import Project
 
 if TYPE_CHECKING:
@@ -54,8 +53,8 @@ def environment_from(
     locked: PackageLock, own: Project | None, is_debians: Callable[[PackageLock], bool]
 ) -> EnvironmentFrom:
     """`is_debians` is asked last: it fetches an index."""
-    if own is not None and own.environment_lock.is_file():
-        if lock.load(own.environment_lock) == locked:
+    if own is not None:
+        if locked in own.environments().values():
             return EnvironmentFrom.PROGRAM
         if locked.digest().hex in _published(own.references):
             return EnvironmentFrom.PUBLISHED

@@ -10,95 +10,76 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
+from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.core.files import walk
+from teekit_verify.rebuild import environments
 from teekit_verify.rebuild.debian_version import DebianVersion
-from teekit_verify.rebuild.smells import LEFT_OUT, lines_of
+from teekit_verify.rebuild.environments import Wanted
+from teekit_verify.rebuild.smells import LEFT_OUT
+from teekit_verify.rebuild.taken import DROP_INS, INCLUDE, MAIN, lines, taken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from teekit_verify.rebuild.environments import Known
     from teekit_verify.rebuild.lock import PackageLock
 
-_MAX_BYTES = 1 << 20
 _MAX_FOLDERS = 1000
 _MAX_DEPTH = 2
 _MAX_SHOWN = 3
-_MAIN = ("mkosi.conf", "mkosi.local.conf")
-_DROP_INS = "mkosi.conf.d"
-_INCLUDE = "--include="
 _WANTED = re.compile(r"[ \t]*MinimumVersion[ \t]*=[ \t]*([0-9][0-9A-Za-z.~+^-]{0,40})[ \t]*")
-_CONDITION = re.compile(r"[ \t]*\[(Trigger)?Match\]")
+_SNAPSHOT = re.compile(r"[ \t]*Snapshot[ \t]*=[ \t]*\S")
+_WITH_SNAPSHOT = "26"
+"""The first version that knows `Snapshot=`."""
 _SECTION = re.compile(r"\[(Distribution|Output|Content|Include)\]")
 _OWN_FOLDERS = re.compile(r"mkosi\.")
 
 
-def require(root: Path, arguments: Sequence[str], environment: PackageLock) -> None:
-    """Raises TeekitError for a version of mkosi that the environment lacks, and for a project without configuration where mkosi looks."""
-    _require_version(root, arguments, environment)
+def require(
+    root: Path, arguments: Sequence[str], locks: Mapping[Known, PackageLock], asked: Known | None = None
+) -> Known:
+    """The environment that the project is built with: the one `asked` for, else the oldest that has the mkosi which it wants.
+
+    Raises TeekitError for a version of mkosi that none has, and for a project without configuration where mkosi looks.
+    """
+    versions = {known: version for known, locked in locks.items() if (version := _mkosi_of(locked)) is not None}
+    found = environments.choose(versions, _highest(root, arguments), asked)
     _require_configuration(root, arguments)
+    return found
 
 
-def _require_version(root: Path, arguments: Sequence[str], environment: PackageLock) -> None:
-    ours = next((item.version for item in environment.packages if item.name == "mkosi"), None)
-    if ours is None:
-        return
-    ours = ours.rpartition("-")[0] or ours  # without Debian's revision
-    for path in _files(root, arguments):
-        wanted = _wanted(path)
-        if wanted is not None and DebianVersion(ours) < DebianVersion(wanted):
-            name = printable(path.relative_to(root).as_posix())
-            raise UnsupportedInputError(
-                f"no environment has mkosi {wanted}: {name} of the project says MinimumVersion={wanted}, the pinned mkosi is {ours}",
-                hint=f"Rebuild a commit of the project that mkosi {ours} can build.",
-            )
+def _mkosi_of(locked: PackageLock) -> str | None:
+    """The version without Debian's revision."""
+    version = next((item.version for item in locked.packages if item.name == "mkosi"), None)
+    return version and (version.rpartition("-")[0] or version)
 
 
-def _files(root: Path, arguments: Sequence[str]) -> Iterator[Path]:
-    """The main configuration, its drop-ins, and what is included by name."""
-    for folder in (root, *_included(root, arguments)):
-        if folder.is_file():
-            yield folder
-            continue
-        yield from (folder / name for name in _MAIN)
-        yield from sorted((folder / _DROP_INS).glob("*.conf"))
+def _highest(root: Path, arguments: Sequence[str]) -> Wanted | None:
+    found = [
+        wanted for path in taken(root, arguments).files for wanted in _wanted(path, path.relative_to(root).as_posix())
+    ]
+    return max(found, key=lambda wanted: DebianVersion(wanted.version), default=None)
 
 
-def _included(root: Path, arguments: Sequence[str]) -> Iterator[Path]:
-    """Those inside of the project: mkosi in the sandbox sees no others."""
-    for word in arguments:
-        name = word.removeprefix(_INCLUDE)
-        path = root / name
-        if name != word and name and ".." not in Path(name).parts and path.is_relative_to(root):
-            yield path
-
-
-def _wanted(path: Path) -> str | None:
-    """None also for a file with a condition: it may not apply."""
-    lines = _lines(path)
-    if any(map(_CONDITION.match, lines)):
-        return None
-    found = [match[1] for match in map(_WANTED.fullmatch, lines) if match]
-    return max(found, key=DebianVersion, default=None)
-
-
-def _lines(path: Path) -> list[str]:
-    if path.is_symlink() or not path.is_file() or path.stat().st_size > _MAX_BYTES:
-        return []
-    return lines_of(path.read_bytes())
+def _wanted(path: Path, name: str) -> Iterator[Wanted]:
+    for line in lines(path):
+        if (match := _WANTED.fullmatch(line)) is not None:
+            yield Wanted(match[1], printable(name), f"MinimumVersion={match[1]}")
+        elif _SNAPSHOT.match(line):
+            yield Wanted(_WITH_SNAPSHOT, printable(name), "Snapshot=")
 
 
 def _require_configuration(root: Path, arguments: Sequence[str]) -> None:
-    if any(word.startswith((_INCLUDE, "--format=")) for word in arguments):
+    if any(word.startswith((INCLUDE, "--format=")) for word in arguments):
         return
-    if any((root / name).exists() for name in (*_MAIN, _DROP_INS)):
+    if any((root / name).exists() for name in (*MAIN, DROP_INS)):
         return
     found = list(islice(_elsewhere(root), _MAX_SHOWN + 1))
     if found:
         shown = ", ".join(found[:_MAX_SHOWN]) + (" and more" if len(found) > _MAX_SHOWN else "")
         raise TeekitError(
             f"the project has no mkosi.conf where mkosi looks for it, but configuration in {printable(shown)}",
-            hint=f"Choose one with --mkosi-args '{_INCLUDE}{found[0]}'.",
+            hint=f"Choose one with --mkosi-args '{INCLUDE}{found[0]}'.",
         )
 
 
@@ -116,5 +97,5 @@ def _elsewhere(root: Path) -> Iterator[str]:
             yield here.as_posix()
             continue
         for name in sorted(names):
-            if name.endswith(".conf") and any(map(_SECTION.match, _lines(Path(place, name)))):
+            if name.endswith(".conf") and any(map(_SECTION.match, lines(Path(place, name)))):
                 yield (here / name).as_posix()

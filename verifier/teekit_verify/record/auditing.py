@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from teekit_verify.appraisal.rebuild.verdict import Verdict
     from teekit_verify.appraisal.statements.create import Rebuilt
+    from teekit_verify.appraisal.statements.statement import Independence
     from teekit_verify.core.progress import Progress
     from teekit_verify.rebuild.provision import Provision
     from teekit_verify.record.directory import Page
@@ -68,7 +69,7 @@ class Audited:
 class AuditRequest:
     """`releases` are names, none for all that are not withdrawn; `references` is the folder they are in. `output` gets a folder for each release.
 
-    `new_progress` makes one for each rebuild. `command` is recorded in the reports.
+    `new_progress` makes one for each rebuild. `command` is recorded in the reports, `independence` in the statements.
     """
 
     auditor: Auditor
@@ -80,6 +81,7 @@ class AuditRequest:
     parallel: bool = False
     vary: str = "default"
     command: tuple[str, ...] = ()
+    independence: Independence | None = None
 
     @property
     def folder(self) -> Path:
@@ -143,6 +145,11 @@ def _audit_one(item: KnownRelease, request: AuditRequest, page: Page | None) -> 
     if item.disagreements:
         what = ", ".join(one.value for one in item.disagreements)
         raise TeekitError(f"release.json and {item.release.reference} name another {what}", hint="Ask the publisher.")
+    if item.reference.release != item.name:
+        raise TeekitError(
+            f"{item.release.reference} is of the release '{item.reference.release}', not of '{item.name}'",
+            hint="Ask the publisher.",
+        )
     before = request.auditor.stated(item.name)
     if before is not None and _is_about(before[1].predicate.reference, item):
         file, said = before
@@ -214,7 +221,7 @@ def _file(rebuilt: Rebuilt, item: KnownRelease, request: AuditRequest, basis: Ba
     outcome = AuditOutcome.of(rebuilt.verdict)
     if before is None:
         file, filing = auditor.statement_file(item.name), Filing.WRITTEN
-        write_whole(file, signed_statement(rebuilt, auditor.name, commit, auditor.key))
+        write_whole(file, signed_statement(rebuilt, auditor.name, commit, auditor.key, request.independence))
     else:
         file, said = before
         same = (Claim.of(said), said.predicate.verdict) == (Claim.of_build(rebuilt.build, commit), rebuilt.verdict)

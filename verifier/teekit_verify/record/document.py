@@ -14,6 +14,7 @@ from teekit_verify.documents.inputs import inputs_digest
 from teekit_verify.documents.model import Environment, Inputs, Measurements, Reference
 from teekit_verify.explanation.tree import Explanation
 from teekit_verify.inspection.host_inputs import UnmeasuredInput
+from teekit_verify.inspection.space import MOST_SECTIONS, SectionSpace
 from teekit_verify.rebuild.origin import Origin
 from teekit_verify.rebuild.sandbox import Seen
 from teekit_verify.rebuild.smells import Smell
@@ -85,7 +86,7 @@ class RebuildReport:
     list all that the builds could see. `reasons` are for people: what they say is also there as values, in `checklist`,
     `inputs`, `artifacts`, `todays_packages` (other packages than the locked ones were built from), or in `failure`, which
     is what ended a run without a result. `environment_from` and `reference_from` say who vouches for the tools, and where
-    the reference was taken from.
+    the reference was taken from. `space` is what takes it in build A's UKI.
     """
 
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid", strict=True)
@@ -116,6 +117,7 @@ class RebuildReport:
     environment_from: EnvironmentFrom | None = None
     reference_from: ReferenceFrom | None = None
     todays_packages: TodaysPackages | None = None
+    space: Annotated[tuple[SectionSpace, ...], Field(max_length=MOST_SECTIONS)] = ()
 
 
 def inputs_used(build_a: Build, build_b: Build, reference: Reference | None, appraisal: RebuildAppraisal) -> InputsUsed:

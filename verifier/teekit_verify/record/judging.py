@@ -14,6 +14,7 @@ from teekit_verify.artifacts.uki import open_uki
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.documents import codec, load
 from teekit_verify.inspection.host_inputs import unmeasured_inputs
+from teekit_verify.inspection.space import space_of
 from teekit_verify.prediction.image import measure_rebuilt
 from teekit_verify.rebuild.vouching import EnvironmentFrom, ReferenceFrom, own_project, reference_from
 from teekit_verify.record import directory
@@ -106,11 +107,11 @@ def judge(known: RebuildReport, two: TwoBuilds, progress: Progress) -> RebuildRe
     reference = known.published
     target = two.plan.target
     with progress.step("predict the measurements"):
-        disk = two.artifact(target.artifacts[1]) if target.profile.disk else None
+        disk = None if target.disk_artifact is None else two.artifact(target.disk_artifact)
         platforms = () if reference is None else reference.platforms
         measurements = measure_rebuilt(two.artifact(target.artifacts[0]), disk, platforms)
         with open_uki(two.artifact(target.artifacts[0])) as uki:
-            unmeasured = unmeasured_inputs(uki)
+            unmeasured, space = unmeasured_inputs(uki), space_of(uki)
     appraisal = appraise_rebuild(
         *two.builds, measurements, reference, from_todays_packages=known.todays_packages is not None
     )
@@ -128,6 +129,7 @@ def judge(known: RebuildReport, two: TwoBuilds, progress: Progress) -> RebuildRe
         steps=steps(progress.timings),
         consumed=two.builds[0].inputs,
         unmeasured_inputs=unmeasured,
+        space=space,
         seen_by_a=seen_by_a,
         seen_by_b=seen_by_b,
     )

@@ -10,7 +10,7 @@ from teekit_verify.appraisal.statements.watched import AlarmKind, status_of
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.record.json_report import plain
 from teekit_verify.report import repository_report
-from teekit_verify.report.layout import STATUS_STYLES, show_line, styled
+from teekit_verify.report.layout import STATUS_STYLES, show_line, show_outcome, styled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +64,7 @@ def show_end(alarms: Sequence[Alarm], passed_over: int, out: Console) -> None:
         ExitStatus.NO_VERDICT: "UNDECIDED",
     }
     known = f", {passed_over} known before" if passed_over else ""
-    show_line(out, styled(words[status], STATUS_STYLES[status]), styled(known))
+    show_outcome(out, status, words[status], styled(known))
 
 
 def render(alarm: Alarm) -> str:

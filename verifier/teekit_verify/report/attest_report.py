@@ -10,7 +10,7 @@ from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.record.json_report import render as render_json
 from teekit_verify.reference.signing.dsse import Standing
 from teekit_verify.reference.signing.log import LogStanding
-from teekit_verify.report.layout import STATUS_STYLES, show_line, show_table, styled
+from teekit_verify.report.layout import show_line, show_outcome, show_table, styled
 from teekit_verify.wording import logs
 from teekit_verify.wording.statements import contradiction_words, row_words, shortfall_words
 
@@ -70,7 +70,7 @@ def show(tally: Tally, out: Console) -> None:
     if tally.inputs_sha256 is not None:
         show_line(out, "source commit ", styled(tally.commit or "not stated"))
         show_line(out, f"inputs sha256 {tally.inputs_sha256.hex}")
-    show_line(out, styled(answer(tally), STATUS_STYLES[tally.status]))
+    show_outcome(out, tally.status, answer(tally))
 
 
 def _style(row: Row) -> str:

@@ -10,7 +10,7 @@ from teekit_verify.evidence.event_text import TextStatus, count_statuses, text_s
 from teekit_verify.record.json_report import render
 from teekit_verify.registers.events import event_type_name
 from teekit_verify.registers.replay import replay
-from teekit_verify.report.layout import STATUS_STYLES, STYLES, shortened, show_line, show_lines, show_table, styled
+from teekit_verify.report.layout import STYLES, fitting, show_line, show_lines, show_outcome, show_table, styled
 from teekit_verify.wording.boot import bank_check_words
 from teekit_verify.wording.checks import check_line
 
@@ -42,7 +42,12 @@ _STATUS_WORDS = {
 def show_proof(proof: BootProof, out: Console) -> None:
     """Every event and every register with both banks, and the conclusion with the first differences."""
     rows = [
-        (styled(f"{row.register} {row.position}"), styled(row.description), styled(row.cause), *map(_cell, row.checks))
+        (
+            styled(f"{row.register} {row.position}"),
+            styled(row.description),
+            styled(row.cause),
+            *(_cell(check, out) for check in row.checks),
+        )
         for row in proof.events
     ]
     banks = [check.bank.value for check in proof.registers[0].checks]
@@ -56,7 +61,7 @@ def show_proof(proof: BootProof, out: Console) -> None:
     show_table(out, ("register", "bank", "value asked from the TPM", "as predicted"), values)
     out.print()
     show_line(out, f"booted with {proof.accelerator} in {proof.seconds:.0f} s")
-    show_line(out, styled(_STATUS_WORDS[proof.status], STATUS_STYLES[proof.status]))
+    show_outcome(out, proof.status, _STATUS_WORDS[proof.status])
     show_lines(proof.divergences, out)
 
 
@@ -91,7 +96,7 @@ def _show_events(log: EventLog, statuses: Sequence[TextStatus], out: Console) ->
             styled(event_type_name(event.event_type)),
             styled(event.description),
             styled(status.value, _TEXT_STYLES[status]),
-            *(styled(_shown_digest(event, bank)) for bank in log.algorithms),
+            *(styled(fitting(_shown_digest(event, bank), out)) for bank in log.algorithms),
         )
         for event, status in zip(log.events, statuses, strict=True)
     ]
@@ -103,7 +108,7 @@ def _show_events(log: EventLog, statuses: Sequence[TextStatus], out: Console) ->
 
 def _shown_digest(event: Event, bank: Algorithm) -> str:
     """Nothing where the event has none, as EV_NO_ACTION may."""
-    return next((shortened(digest.hex) for digest in event.digests if digest.algorithm is bank), "")
+    return next((digest.hex for digest in event.digests if digest.algorithm is bank), "")
 
 
 def _left_out_words(bank: LeftOutBank) -> str:
@@ -154,12 +159,12 @@ def _values(log: EventLog) -> list[tuple[Register, Digest]]:
     return sorted(values, key=lambda pair: (pair[0].kind.value, pair[0].index))
 
 
-def _cell(check: BankCheck) -> Text:
+def _cell(check: BankCheck, out: Console) -> Text:
     """One digest of an event: the found one when they are equal, both when they are not."""
     if check.outcome is Outcome.MATCH:
-        return styled(f"= {shortened(check.found)}", STYLES[Outcome.MATCH])
-    words = bank_check_words(check) or f"{shortened(check.expected)} predicted, found {shortened(check.found)}"
-    return styled(words, STYLES[check.outcome])
+        return styled(f"= {fitting(check.found, out)}", STYLES[Outcome.MATCH])
+    words = bank_check_words(check) or f"{check.expected} predicted, found {check.found}"
+    return styled(fitting(words, out), STYLES[check.outcome])
 
 
 def _outcome(check: BankCheck) -> Text:

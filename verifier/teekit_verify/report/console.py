@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ _GAP = 2
 _FEWEST_COLUMNS = 20
 _NARROWEST = 8
 _USUAL_COLUMNS = 80
+OUTCOME_ONLY: ContextVar[bool] = ContextVar("outcome_only", default=False)
+"""What `--quiet` asks for: of a result the line of its outcome, and nothing of progress."""
 _CODES = {"bold": "1", "red": "31", "green": "32", "yellow": "33"}
 
 
@@ -86,16 +89,29 @@ class Text:
 
 
 class Console:
-    """`width` is None where lines have any length, `colours` says whether styles are shown."""
+    """`width` is None where lines have any length, `colours` says whether styles are shown.
 
-    def __init__(self, stream: TextIO, *, width: int | None = None, colours: bool = False) -> None:
-        self._stream, self.width, self._colours = stream, width, colours
+    `outcome_only`: nothing is shown but the outcome.
+    """
+
+    def __init__(
+        self, stream: TextIO, *, width: int | None = None, colours: bool = False, outcome_only: bool = False
+    ) -> None:
+        self._stream, self.width, self._colours, self._outcome_only = stream, width, colours, outcome_only
 
     def print(self, text: str = "") -> None:
         self.line(Text(text))
 
     def line(self, text: Text, indent: int = 0) -> None:
         """On a terminal, broken between words; what goes on is indented more."""
+        if not self._outcome_only:
+            self._lines(text, indent)
+
+    def outcome(self, text: Text) -> None:
+        """What the whole result comes to: one line, which is shown in any case."""
+        self._lines(text, 0)
+
+    def _lines(self, text: Text, indent: int) -> None:
         if self.width is None or indent + text.cell_len <= self.width:
             self._write(Text(" " * indent).append(text))
             return
@@ -108,6 +124,8 @@ class Console:
 
         Without a word in its headings it has none.
         """
+        if self._outcome_only:
+            return
         widths = [max(cell.cell_len for cell in column) for column in zip(headings, *rows, strict=True)]
         widths = _fitting(widths, self.width)
         bold = [Text(heading.plain, "bold") for heading in headings]
@@ -128,10 +146,16 @@ class Console:
 
 def console(stream: TextIO) -> Console:
     """Of a stream: what it is decides."""
+    outcome_only = OUTCOME_ONLY.get()
     if not stream.isatty():
-        return Console(stream)
-    colours = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return Console(stream, width=max(_columns(stream), _FEWEST_COLUMNS), colours=colours)
+        return Console(stream, outcome_only=outcome_only)
+    width = max(_columns(stream), _FEWEST_COLUMNS)
+    return Console(stream, width=width, colours=takes_escapes(stream), outcome_only=outcome_only)
+
+
+def takes_escapes(stream: TextIO) -> bool:
+    """Whether escape sequences may be written there: to a terminal that is not dumb, and whose user did not say no."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def _columns(stream: TextIO) -> int:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.explanation.tree import Kind, Leaf
 from teekit_verify.record.json_report import render
-from teekit_verify.report.layout import show_line, styled
+from teekit_verify.report.layout import show_line, show_outcome, styled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from teekit_verify.core.outcome import ExitStatus
     from teekit_verify.explanation.tree import Difference, Explanation
     from teekit_verify.report.console import Console, Text
 
@@ -32,11 +32,11 @@ def render_explanation(explanation: Explanation, status: ExitStatus) -> bytes:
 def show_explanation(explanation: Explanation, out: Console, *, more: str = "--json") -> None:
     """The culprits in full as far as the screen goes, then their names; `more` is where all of them are."""
     if not explanation.differences:
-        show_line(out, styled("IDENTICAL: every byte of A and B is equal", "bold green"))
+        show_outcome(out, ExitStatus.HOLDS, "IDENTICAL: every byte of A and B is equal")
         return
     found = ordered(explanation)
     places = "1 place" if len(found) == 1 else f"{len(found)} places, the most telling first"
-    show_line(out, styled(f"DIFFERENT: A and B differ in {places}", "bold red"))
+    show_outcome(out, ExitStatus.DOES_NOT_HOLD, f"DIFFERENT: A and B differ in {places}")
     groups = grouped(found)
     left, told = _SCREEN_LINES, 0
     for group in groups:

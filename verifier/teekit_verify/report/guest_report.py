@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.core.outcome import Outcome
 from teekit_verify.record.json_report import open_registers, plain
 from teekit_verify.report.guest_steps import TITLES, answered
-from teekit_verify.report.layout import STATUS_STYLES, STYLES, shortened, show_line, show_table, styled
+from teekit_verify.report.layout import STYLES, shortened, show_line, show_outcome, show_table, styled
 from teekit_verify.report.quote_report import render_quote_appraisal
 from teekit_verify.wording.checks import detail_of, name_of, open_words, reason_lines
 from teekit_verify.wording.guests import runs_lines, verdict_words
@@ -54,7 +54,7 @@ def show_guest(live: LiveGuest, used: ReferenceUsed, guest: AppraisedGuest, out:
     status = appraisal.conclusion.status
     words = verdict_words(appraisal, is_bound=live.tls_key_sha256 is not None)
     for line in textwrap.wrap(words + open_words(appraisal.checklist, status), _COLUMNS):
-        show_line(out, styled(line, STATUS_STYLES[status]))
+        show_outcome(out, status, line)
     if appraisal.runs is not None:
         for line in runs_lines(appraisal.runs):
             _show_wrapped(line, out)

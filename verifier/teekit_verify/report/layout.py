@@ -19,9 +19,11 @@ __all__ = [
     "Console",
     "Text",
     "console",
+    "fitting",
     "shortened",
     "show_line",
     "show_lines",
+    "show_outcome",
     "show_table",
     "styled",
 ]
@@ -50,6 +52,11 @@ def show_line(out: Console, *parts: Text | str, indent: int = 0) -> None:
     out.line(Text.assemble(*parts), indent)
 
 
+def show_outcome(out: Console, status: ExitStatus, words: str, *rest: Text) -> None:
+    """What the result comes to, in one line: the only one with --quiet."""
+    out.outcome(Text.assemble(styled(words, STATUS_STYLES[status]), *rest))
+
+
 def show_table(out: Console, headings: Iterable[str], rows: Iterable[Iterable[Text]]) -> None:
     """Nothing is cut, as digests are there to be copied: a terminal that is too narrow has them in several lines."""
     out.table([styled(heading) for heading in headings], [list(row) for row in rows])
@@ -58,6 +65,11 @@ def show_table(out: Console, headings: Iterable[str], rows: Iterable[Iterable[Te
 def shortened(text: str) -> str:
     """With the beginning of each digest in it only."""
     return re.sub(rf"\b([0-9a-f]{{{_SHORT}}})[0-9a-f]+\b", r"\1...", text)
+
+
+def fitting(text: str, out: Console) -> str:
+    """With shortened digests on a terminal; whole where a program may read it, or a page can break it."""
+    return text if out.width is None else shortened(text)
 
 
 def show_lines(lines: Iterable[str], out: Console) -> None:

@@ -11,7 +11,7 @@ from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.rebuild.evidence import Doubt
 from teekit_verify.rebuild.lock_diff import Alarm, Evidence, History
 from teekit_verify.report import lock_effect
-from teekit_verify.report.layout import STATUS_STYLES, show_line, show_table, styled
+from teekit_verify.report.layout import show_line, show_outcome, show_table, styled
 from teekit_verify.report.lock_effect import code
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def show_diff(diff: LockDiff, out: Console) -> None:
         out.print()
     for flag in diff.flags:
         show_line(out, styled(f"red flag: {_flag(flag)}", "bold red"))
-    show_line(out, styled(_conclusion(diff), STATUS_STYLES[diff_status(diff)]))
+    show_outcome(out, diff_status(diff), _conclusion(diff))
 
 
 def _summary(diff: LockDiff) -> str:
@@ -259,7 +259,7 @@ def show_check(check: LockCheck, out: Console) -> None:
     words = f"{check.listed} packages are in Debian's signed index"
     if not check.holds:
         words = f"this lock is not shown to be Debian's: {words}, {len(check.doubts)} are not"
-    show_line(out, styled(words, STATUS_STYLES[check_status(check)]))
+    show_outcome(out, check_status(check), words)
 
 
 def _cells(fact: IndexFact) -> tuple[str, str, str, str]:

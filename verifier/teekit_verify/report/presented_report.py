@@ -8,7 +8,7 @@ from teekit_verify.appraisal.checklist import conclude
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.record.json_report import open_registers, plain
 from teekit_verify.report.guest_report import render_runs
-from teekit_verify.report.layout import STATUS_STYLES, show_line, show_lines, styled
+from teekit_verify.report.layout import show_line, show_lines, show_outcome, styled
 from teekit_verify.report.quote_report import show_answers
 from teekit_verify.report.terminal import show_causes, show_checklist, show_events_side_by_side
 from teekit_verify.wording.checks import open_words, reason_lines
@@ -50,7 +50,7 @@ def show_presented(
     words = _REFUSED if refused else _STATUS_WORDS[status] + open_words(appraisal.checklist, status)
     if status is ExitStatus.HOLDS and (appraisal.values.apps is not None or appraisal.runs is not None):
         words += ", and runs only what it should" if appraisal.runs is not None else "; what it runs was not compared"
-    show_line(out, styled(words, STATUS_STYLES[status]))
+    show_outcome(out, status, words)
     for line in runs_lines(appraisal.runs) if appraisal.runs is not None else ():
         show_line(out, styled(line), indent=2)
     show_causes(appraisal.checklist, out)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from teekit_verify.core.progress import Timing
+from teekit_verify.report.console import OUTCOME_ONLY, takes_escapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,11 +30,12 @@ class _Step:
 
 
 class StderrProgress:
-    """Implements `core.progress.Progress`."""
+    """Implements `core.progress.Progress`. With --quiet it only keeps the times."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
-        self._is_terminal = self._stream.isatty()
+        self._is_terminal = takes_escapes(self._stream)
+        self._is_silent = OUTCOME_ONLY.get()
         self._started = time.monotonic()
         self._lock = threading.Lock()
         self._open: list[_Step] = []
@@ -84,16 +86,19 @@ class StderrProgress:
                 continue
             text = f"{step.name}{step.count}{step.waiting} ... {time.monotonic() - step.begin:.0f} s"
             if self._is_terminal:
-                with self._lock:
-                    self._stream.write(f"\r\x1b[K{self._clock()} {text}")
-                    self._stream.flush()
+                self._write(f"\r\x1b[K{self._clock()} {text}")
             else:
                 self._line(text)
 
     def _line(self, text: str) -> None:
         erase = "\r\x1b[K" if self._is_terminal else ""
+        self._write(f"{erase}{self._clock()} {text}\n")
+
+    def _write(self, text: str) -> None:
+        if self._is_silent:
+            return
         with self._lock:
-            self._stream.write(f"{erase}{self._clock()} {text}\n")
+            self._stream.write(text)
             self._stream.flush()
 
     def _clock(self) -> str:

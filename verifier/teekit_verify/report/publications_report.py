@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.published_registers import DIFFERENT, State
 from teekit_verify.record import json_report
-from teekit_verify.report.layout import STATUS_STYLES, show_line, show_table, styled
+from teekit_verify.report.layout import show_line, show_outcome, show_table, styled
 from teekit_verify.wording import publications as words
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def render(diff: PublicationDiff) -> bytes:
 
 def show(diff: PublicationDiff, out: Console) -> None:
     """The conclusion first, then what went in, what came out, and the registers with the reason why they moved."""
-    show_line(out, styled(words.conclusion(diff), STATUS_STYLES[diff.status]))
+    show_outcome(out, diff.status, words.conclusion(diff))
     for letter, side in zip("AB", diff.sides, strict=True):
         image = f", image {side.image}" if side.image else ""
         foreign = f" ({side.format})" if diff.inputs is None else ""

@@ -102,6 +102,7 @@ WITH_HEADING: dict[str, tuple[type, str]] = {
     "release-list-v1": (release_report.Report, release_report.SCHEMA),
     "signature-check-v1": (_SignatureCheck, signature_report.SCHEMA),
     "statement-v1": (statement_report.Report, statement_report.SCHEMA),
+    "statements-v1": (statement_report.Reports, statement_report.ALL_SCHEMA),
     "statements-check-v1": (CheckedRepository, repository_report.SCHEMA),
     "threshold-v1": (_Threshold, attest_report.SCHEMA),
 }

@@ -10,15 +10,17 @@ from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.evidence.sgx_extension import read_platform
 from teekit_verify.record.json_report import plain
 from teekit_verify.registers.registers import MRTD, RTMR_COUNT, rtmr
-from teekit_verify.report.layout import STATUS_STYLES, STYLES, show_line, show_table, styled
+from teekit_verify.report.layout import STYLES, show_line, show_outcome, show_table, styled
 from teekit_verify.wording.checks import detail_of, name_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from teekit_verify.appraisal.facts import Check
     from teekit_verify.appraisal.guest.quote import QuoteAppraisal
     from teekit_verify.evidence.authenticity import QuoteSignature
     from teekit_verify.evidence.quote import Quote
-    from teekit_verify.report.console import Console
+    from teekit_verify.report.console import Console, Text
 
 _NO_VERDICT = "NO VERDICT: nothing speaks against this quote, and not everything was checked"
 _ASKED_WITH = {
@@ -37,9 +39,9 @@ def show_quote_appraisal(quote: Quote, signature: QuoteSignature, appraisal: Quo
     number = _show_checks("is it authentic?", appraisal.authentic, 1, out)
     _show_checks("is it acceptable?", appraisal.acceptable, number, out)
     out.print()
-    show_answers(appraisal, out)
+    show_answers(appraisal, out, is_outcome=appraisal.status is not ExitStatus.NO_VERDICT)
     if appraisal.status is ExitStatus.NO_VERDICT:
-        show_line(out, styled(_NO_VERDICT, STATUS_STYLES[appraisal.status]))
+        show_outcome(out, appraisal.status, _NO_VERDICT)
         for check in appraisal.unsettled:
             show_line(out, styled(f"{name_of(check)}: {_how_to_settle(check)}"), indent=2)
 
@@ -52,15 +54,16 @@ def _how_to_settle(check: Check) -> str:
     return f"ask for it with {_ASKED_WITH[name]}, or say --allow-unchecked {name.value}"
 
 
-def show_answers(appraisal: QuoteAppraisal, out: Console) -> None:
-    """What was not checked, whether the quote is authentic, and whether it is acceptable."""
+def show_answers(appraisal: QuoteAppraisal, out: Console, *, is_outcome: bool = False) -> None:
+    """What was not checked, whether the quote is authentic, and whether it is acceptable (`is_outcome`: of the whole)."""
     for check in appraisal.not_checked:
         show_line(out, styled(f"not checked: {name_of(check)}: {detail_of(check)}", STYLES[Outcome.NOT_CHECKED]))
-    _show_answer("authentic", appraisal, appraisal.authentic, out)
+    show_answer = out.outcome if is_outcome else out.line
+    _show_answer("authentic", appraisal, appraisal.authentic, out, out.line)
     if appraisal.is_authentic:
-        _show_answer("acceptable", appraisal, appraisal.acceptable, out)
+        _show_answer("acceptable", appraisal, appraisal.acceptable, out, show_answer)
     else:
-        show_line(out, styled("acceptable: NO: what is not authentic proves nothing", STYLES[Outcome.MISMATCH]))
+        show_answer(styled("acceptable: NO: what is not authentic proves nothing", STYLES[Outcome.MISMATCH]))
 
 
 def _show_checks(title: str, checks: tuple[Check, ...], first: int, out: Console) -> int:
@@ -79,19 +82,21 @@ def _show_checks(title: str, checks: tuple[Check, ...], first: int, out: Console
     return first + len(checks)
 
 
-def _show_answer(word: str, appraisal: QuoteAppraisal, checks: tuple[Check, ...], out: Console) -> None:
+def _show_answer(
+    word: str, appraisal: QuoteAppraisal, checks: tuple[Check, ...], out: Console, show: Callable[[Text], None]
+) -> None:
     """A no with its reasons; a yes, or that it is open, with how much was not checked."""
     answer, count = appraisal.answer(checks), sum(check.outcome is Outcome.NOT_CHECKED for check in checks)
     match answer:
         case Answer.YES:
             rest = f" in everything checked; {count} not checked, see above" if count else ""
-            show_line(out, styled(f"{word}: YES{rest}", STYLES[Outcome.MATCH]))
+            show(styled(f"{word}: YES{rest}", STYLES[Outcome.MATCH]))
             return
         case Answer.OPEN:
             rest = f"; {count} not checked, see above" if count else ""
-            show_line(out, styled(f"{word}: OPEN: nothing speaks against it{rest}", STYLES[Outcome.OPEN]))
+            show(styled(f"{word}: OPEN: nothing speaks against it{rest}", STYLES[Outcome.OPEN]))
         case Answer.NO:
-            show_line(out, styled(f"{word}: NO", STYLES[Outcome.MISMATCH]))
+            show(styled(f"{word}: NO", STYLES[Outcome.MISMATCH]))
     for check in checks:
         if check.outcome in {Outcome.MISMATCH, Outcome.ERROR}:
             show_line(out, styled(f"{name_of(check)}: {detail_of(check)}"), indent=2)

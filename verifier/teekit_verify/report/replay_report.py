@@ -12,7 +12,7 @@ from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.record.json_report import plain
 from teekit_verify.report import boot_report
 from teekit_verify.report.inspect.evidence import NOT_VERIFIED
-from teekit_verify.report.layout import STATUS_STYLES, STYLES, show_line, show_lines, show_table, styled
+from teekit_verify.report.layout import STYLES, show_lines, show_outcome, show_table, styled
 from teekit_verify.wording.checks import detail_of
 from teekit_verify.wording.meanings import differences_words
 
@@ -68,7 +68,7 @@ def _show_comparisons(compared: Comparisons, out: Console) -> None:
         if comparison is not None:
             _show_comparison(comparison, heading, words if not forged else _forged(words), out)
     if forged:
-        show_line(out, styled(_FORGED_WORDS, STATUS_STYLES[ExitStatus.DOES_NOT_HOLD]))
+        show_outcome(out, ExitStatus.DOES_NOT_HOLD, _FORGED_WORDS)
 
 
 def _forged(words: dict[ExitStatus, str]) -> dict[ExitStatus, str]:
@@ -90,7 +90,7 @@ def _show_comparison(comparison: LogComparison, heading: str, words: dict[ExitSt
         out, ("register", f"value in the {heading}" if heading == "quote" else "expected value", "replayed"), rows
     )
     out.print()
-    show_line(out, styled(words[comparison.status], STATUS_STYLES[comparison.status]))
+    show_outcome(out, comparison.status, words[comparison.status])
     show_lines(differences_words(comparison.differences), out)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.appraisal.statements.repository import Conflict, Fault
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.record.json_report import render as render_json
-from teekit_verify.report.layout import STATUS_STYLES, show_line, show_table, styled
+from teekit_verify.report.layout import show_line, show_outcome, show_table, styled
 from teekit_verify.wording import logs
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def show(checked: CheckedRepository, out: Console) -> None:
         show_line(out, styled(f"{checked.proofs_not_checked} proofs of a log: not checked without a policy", "yellow"))
     if not checked.against_earlier:
         show_line(out, styled("not checked without --earlier: whether something was changed or removed", "yellow"))
-    show_line(out, styled(_answer(checked), STATUS_STYLES[checked.status]), styled(f": {checked.folder}"))
+    show_outcome(out, checked.status, _answer(checked), styled(f": {checked.folder}"))
 
 
 def _detail(item: FaultyFile) -> str:

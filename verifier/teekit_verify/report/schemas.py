@@ -30,6 +30,7 @@ from teekit_verify.report import (
     lock_schemas,
     log_schemas,
     machine_schemas,
+    packages_report,
     presented_report,
     publications_report,
     publishing_schemas,
@@ -160,6 +161,7 @@ _PRINTED: dict[str, tuple[type, str]] = {
     **lock_schemas.PRINTED,
     **log_schemas.WITH_HEADING,
     **machine_schemas.WITH_HEADING,
+    **packages_report.WITH_HEADING,
     **publishing_schemas.WITH_HEADING,
 }
 _DOCUMENTS: dict[str, tuple[Any, str]] = {

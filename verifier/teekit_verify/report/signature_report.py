@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.record.json_report import render as render_json
 from teekit_verify.reference.signing.dsse import Judgement, Standing
-from teekit_verify.report.layout import STATUS_STYLES, show_line, styled
+from teekit_verify.report.layout import show_line, show_outcome, styled
 
 if TYPE_CHECKING:
     from teekit_verify.reference.signing.detached import Verification
@@ -36,7 +36,7 @@ def show(file: str, result: Verification, out: Console) -> None:
     if result.problem:
         show_line(out, styled(result.problem))
     answer = "SIGNED: by a trusted key" if result.status is ExitStatus.HOLDS else "NOT SIGNED by a trusted key"
-    show_line(out, styled(answer, STATUS_STYLES[result.status]), styled(f": {file}"))
+    show_outcome(out, result.status, answer, styled(f": {file}"))
 
 
 @dataclass(frozen=True, slots=True)

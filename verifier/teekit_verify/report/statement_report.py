@@ -13,10 +13,14 @@ from teekit_verify.reference.signing.dsse import Standing
 from teekit_verify.report.layout import STATUS_STYLES, show_line, show_table, styled
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from teekit_verify.appraisal.statements.shown import ShownStatement
     from teekit_verify.report.console import Console
 
 SCHEMA = "teekit-verify/statement/v1"
+ALL_SCHEMA = "teekit-verify/statements/v1"
 NOT_CHECKED: Literal["not checked"] = "not checked"
 
 
@@ -83,8 +87,33 @@ class Report:
 
 def render(shown: ShownStatement) -> bytes:
     """What `attest show --json` prints, and `inspect --json` of a statement."""
+    return render_json({"schema": SCHEMA, "exit_status": int(shown.status)}, _report(shown))
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    folder: str
+    statements: tuple[Report, ...]
+
+
+def show_all(found: Sequence[ShownStatement], out: Console) -> None:
+    """One after another, with a line between them."""
+    for position, shown in enumerate(found):
+        if position:
+            out.print()
+        show(shown, out)
+
+
+def render_all(folder: Path, found: Sequence[ShownStatement]) -> bytes:
+    """What `attest show --json` prints of a folder."""
+    status = max(int(shown.status) for shown in found)
+    reports = Reports(str(folder), tuple(_report(shown) for shown in found))
+    return render_json({"schema": ALL_SCHEMA, "exit_status": status}, reports)
+
+
+def _report(shown: ShownStatement) -> Report:
     said = shown.statement.predicate
-    report = Report(
+    return Report(
         name=shown.name,
         size_bytes=shown.size_bytes,
         sha256=shown.sha256,
@@ -101,4 +130,3 @@ def render(shown: ShownStatement) -> bytes:
         tool_version=said.tool_version,
         artifacts=tuple(Artifact(subject.name, subject.digest.sha256) for subject in shown.statement.subject),
     )
-    return render_json({"schema": SCHEMA, "exit_status": int(shown.status)}, report)

@@ -11,15 +11,7 @@ from teekit_verify.prediction.platforms import PLATFORMS
 from teekit_verify.record import json_report
 from teekit_verify.registers.events import event_type_name
 from teekit_verify.report.apps import show_apps
-from teekit_verify.report.layout import (
-    STATUS_STYLES,
-    STYLES,
-    shortened,
-    show_line,
-    show_lines,
-    show_table,
-    styled,
-)
+from teekit_verify.report.layout import STYLES, fitting, show_line, show_lines, show_outcome, show_table, styled
 from teekit_verify.report.unmeasured import show_unmeasured
 from teekit_verify.wording.checks import detail_of, name_of, open_words, reason_lines
 
@@ -45,7 +37,7 @@ _STATUS_WORDS = {
 
 
 def show_measurements(measurements: Measurements, out: Console, *, events: bool) -> None:
-    """The registers of every platform, to be copied whole; with `events`, the event log of each, with short digests."""
+    """The registers of every platform, to be copied whole; with `events`, the event log of each, with digests that fit."""
     artifact = measurements.artifact
     show_line(
         out,
@@ -124,7 +116,7 @@ def _show_events(title: str, value: RegisterValue, out: Console) -> None:
             styled(event_type_name(event.type)),
             styled(event.description),
             styled(event.cause),
-            *(styled(shortened(digest.hex)) for digest in event.digests),
+            *(styled(fitting(digest.hex, out)) for digest in event.digests),
         ]
         for number, event in enumerate(value.events, start=1)
     ]
@@ -180,22 +172,27 @@ def show_comparison(report: ComparisonReport, out: Console, *, reference: Refere
         words = _OPEN_MATCH
     if status is ExitStatus.HOLDS and report.claimed:
         words = _CLAIMS_MATCH
-    show_line(out, styled(words + open_words(report.checklist, status), STATUS_STYLES[status]))
+    show_outcome(out, status, words + open_words(report.checklist, status))
     show_causes(report.checklist, out)
     show_lines(reason_lines(report.conclusion.reasons), out)
 
 
 def show_checklist(checklist: Checklist, out: Console) -> None:
-    """Every compared fact with short digests, what is open, and what was not compared, with the reasons."""
+    """Every compared fact, what is open, and what was not compared, with the reasons."""
     rows = [
-        (styled(name_of(check)), styled(shortened(check.expected)), styled(shortened(check.found)), _outcome(check))
+        (
+            styled(name_of(check)),
+            styled(fitting(check.expected, out)),
+            styled(fitting(check.found, out)),
+            _outcome(check),
+        )
         for check in checklist.checks
     ]
     ignored = [
         (
             styled(name_of(check)),
             styled("-"),
-            styled(shortened(check.found) or "-"),
+            styled(fitting(check.found, out) or "-"),
             styled(_passed_over(check), "yellow"),
         )
         for check in checklist.ignored
@@ -251,5 +248,5 @@ def _show_side_by_side(
         event = next(event for event in reversed(pair) if event is not None)
         mark = styled("=" if same else "differs", STYLES[Outcome.MATCH if same else Outcome.MISMATCH])
         words = styled(event.description), styled(event.cause)
-        rows.append([styled(number), *words, *(styled(shortened(digest)) for digest in digests), mark])
+        rows.append([styled(number), *words, *(styled(fitting(digest, out)) for digest in digests), mark])
     show_table(out, (title, "what is measured", "comes from", f"expected ({bank.value})", "found", ""), rows)

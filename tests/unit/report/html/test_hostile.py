@@ -18,6 +18,7 @@ from teekit_verify.core.outcome import Outcome
 from teekit_verify.documents import model
 from teekit_verify.evidence.meaning import Meaning, MeaningKind
 from teekit_verify.inspection.host_inputs import HostInput, UnmeasuredInput
+from teekit_verify.inspection.space import FolderSpace, SectionSpace
 from teekit_verify.prediction.causes import Cause, CauseKind
 from teekit_verify.rebuild.origin import Origin
 from teekit_verify.rebuild.sandbox import Seen
@@ -83,6 +84,10 @@ def full_report() -> RebuildReport:
         seen_by_b=(Seen("/usr", "tools"),),
         todays_packages=TodaysPackages(("package bash 5.2",)),
         unmeasured_inputs=(UnmeasuredInput(HostInput.EFI_OPTIONS, "usr/lib/x", "efivarfs.ko"),),
+        space=(
+            SectionSpace(".initrd", 1000, (FolderSpace("usr/lib", 3000),)),
+            SectionSpace(".other", 500, (FolderSpace("srv", 100),)),  # of which nothing is known
+        ),
     )
 
 

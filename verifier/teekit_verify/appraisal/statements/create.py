@@ -82,11 +82,18 @@ def signed_statement(
 
     `commit` is the source commit, None if it is not known; `independence` what the auditor says of it. Raises TeekitError for what `read_verdict` would refuse.
     """
+    both = payloads(rebuilt, auditor, commit, independence)
+    return b"".join(dsse.sign(PAYLOAD_TYPE, payload, key, named=False).dump() for payload in both)
+
+
+def payloads(
+    rebuilt: Rebuilt, auditor: str, commit: str | None, independence: Independence | None = None
+) -> tuple[bytes, bytes]:
+    """What is signed: the provenance, then the verdict. Raises TeekitError as `signed_statement` does."""
     statement = _statement(rebuilt, auditor, commit, independence)
     verdict = _dump(TypeAdapter[Any](Statement).dump_python(statement, mode="json", by_alias=True))
     read_verdict(verdict, "the new statement")
-    provenance = _dump(_provenance(rebuilt, commit))
-    return b"".join(dsse.sign(PAYLOAD_TYPE, payload, key, named=False).dump() for payload in (provenance, verdict))
+    return _dump(_provenance(rebuilt, commit)), verdict
 
 
 def _dump(plain: object) -> bytes:

@@ -12,7 +12,7 @@ from teekit_verify.appraisal.statements.logged import SUFFIXES
 from teekit_verify.appraisal.statements.repository import ANY_DAY, AUDITOR, KEYS, RELEASE
 from teekit_verify.appraisal.statements.shown import read_shown
 from teekit_verify.core.errors import TeekitError, printable
-from teekit_verify.core.files import require_no_link, write_whole
+from teekit_verify.core.files import held, require_no_link, write_whole
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.documents import codec
 from teekit_verify.reference.signing.dsse import Standing
@@ -84,11 +84,11 @@ class Auditor:
         """Put the public key where the repository wants it, if it is not there. Raises TeekitError if another key has this name there."""
         folder = self.repository / KEYS
         require_no_link(folder)
-        owned = sorted(path for path in folder.glob("*.pem") if path.name.split(".")[0] == self.name)
-        if not owned:
-            folder.mkdir(exist_ok=True)
-            write_whole(folder / f"{self.name}.pem", public_pem(self.public.public))
-            return
+        with held(folder, wait=True):  # several audits may begin at once
+            owned = sorted(path for path in folder.glob("*.pem") if path.name.split(".")[0] == self.name)
+            if not owned:
+                write_whole(folder / f"{self.name}.pem", public_pem(self.public.public))
+                return
         for path in owned:
             require_no_link(path)
         if all(load_trusted_key(path).id != self.key.id for path in owned):

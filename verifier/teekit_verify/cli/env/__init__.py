@@ -1,4 +1,4 @@
-"""`teekit-verify env`: make, show and re-lock the pinned environment."""
+"""`teekit-verify env`: make, show and re-lock a pinned environment."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ env = typer.Typer(help="The pinned environment: build, show, lock or enter it.",
 @env.command("build")
 def build(
     source: shared.SourceOption = None,
+    environment: shared.EnvironmentOption = None,
     mirror: shared.MirrorOption = None,
     snapshot_archive: shared.SnapshotArchiveOption = shared.SNAPSHOT_ARCHIVE,
     json_output: shared.JsonOption = False,
@@ -30,25 +31,28 @@ def build(
 
     It is in the Nix store.
     """
-    environment = shared.provision(source, mirror, snapshot_archive).environment()
-    _print_identity(environment.identity, json_output=json_output)
+    found = shared.provision(source, mirror, snapshot_archive, environment=environment).environment()
+    _print_identity(found.identity, json_output=json_output)
     return ExitStatus.HOLDS
 
 
 @env.command("show")
 def show(
-    source: shared.SourceOption = None, json_output: shared.JsonOption = False, debug: shared.DebugOption = False
+    source: shared.SourceOption = None,
+    environment: shared.EnvironmentOption = None,
+    json_output: shared.JsonOption = False,
+    debug: shared.DebugOption = False,
 ) -> ExitStatus:
     """Show what the lock names: store path, NAR hash and packages."""
     from teekit_verify import api
 
-    locked = api.environment_lock(source)
+    locked = api.environment_lock(source, environment)
     if json_output:
         typer.echo(locked.dump().decode(), nl=False)
         return ExitStatus.HOLDS
     for package in locked.packages:
-        typer.echo(f"{package.name} {package.version}")
-    typer.echo(
+        shared.tell(f"{package.name} {package.version}")
+    shared.tell(
         f"snapshot {locked.snapshot}, {len(locked.packages)} packages, {sum(p.size_bytes for p in locked.packages)} bytes"
     )
     if locked.environment is not None:
@@ -59,8 +63,9 @@ def show(
 @env.command("lock")
 def lock_(
     source: shared.SourceOption = None,
+    environment: shared.EnvironmentOption = None,
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where to write it. [default: nix/build-env.lock.json]")
+        Path | None, typer.Option(metavar="FILE", help="Where to write it. [default: the environment's file in nix/]")
     ] = None,
     mirror: shared.MirrorOption = None,
     snapshot_archive: shared.SnapshotArchiveOption = shared.SNAPSHOT_ARCHIVE,
@@ -71,7 +76,7 @@ def lock_(
 
     Its packages are those of today's Debian archive.
     """
-    bringing = shared.provision(source, mirror, snapshot_archive)
+    bringing = shared.provision(source, mirror, snapshot_archive, environment=environment)
     locked = bringing.new_environment_lock()
     lock_path = output or bringing.project.environment_lock
     locked.write(lock_path)
@@ -85,7 +90,8 @@ def _print_identity(identity: EnvironmentIdentity, *, json_output: bool) -> None
     if json_output:
         typer.echo(json.dumps(identity.model_dump(), indent=2))
     else:
-        typer.echo(f"store path {identity.store_path}\nNAR hash   {identity.nar_hash}")
+        shared.tell(f"store path {identity.store_path}")
+        shared.tell(f"NAR hash   {identity.nar_hash}")
 
 
 env.command("shell", context_settings={"ignore_unknown_options": True})(shell)

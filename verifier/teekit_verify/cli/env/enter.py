@@ -15,6 +15,7 @@ def shell(
         list[str] | None, typer.Argument(metavar="COMMAND", help="A command and its arguments. [default: bash]")
     ] = None,
     source: shared.SourceOption = None,
+    environment: shared.EnvironmentOption = None,
     mirror: shared.MirrorOption = None,
     snapshot_archive: shared.SnapshotArchiveOption = shared.SNAPSHOT_ARCHIVE,
     debug: shared.DebugOption = False,
@@ -26,7 +27,8 @@ def shell(
     """
     from teekit_verify import api
 
-    api.become_shell(shared.provision(source, mirror, snapshot_archive), Path.cwd(), command or ["bash"])
+    bringing = shared.provision(source, mirror, snapshot_archive, environment=environment)
+    api.become_shell(bringing, Path.cwd(), command or ["bash"])
 
 
 def mkosi(

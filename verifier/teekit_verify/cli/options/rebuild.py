@@ -39,6 +39,25 @@ MkosiArgsOption = Annotated[
         help="--source is anybody's mkosi project that makes a UKI; these are its mkosi options, or ''.",
     ),
 ]
+WithoutNetworkOption = Annotated[
+    bool,
+    typer.Option(
+        "--without-network",
+        help="Build a project whose scripts look as if they fetched from the network: builds have none.",
+    ),
+]
+WithSubmodulesOption = Annotated[
+    bool,
+    typer.Option(
+        "--with-submodules", help="Copy the project's submodules too, at the commits it names; they must be there."
+    ),
+]
+WithLfsOption = Annotated[
+    bool,
+    typer.Option(
+        "--with-lfs", help="Copy files of Git LFS too, from the work tree, with the digests that the project names."
+    ),
+]
 AllowDirtyOption = Annotated[
     bool, typer.Option("--allow-dirty", help="Build files that are in no commit; the report says so.")
 ]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 import typer
 
 from teekit_verify.core.errors import printable, shown
 from teekit_verify.core.url import redacted
+from teekit_verify.report.console import OUTCOME_ONLY, Text, console
 
 if TYPE_CHECKING:
     from teekit_verify.api import Provision
@@ -81,6 +83,12 @@ ProfileOption = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="What the image is for: gcp, azure, devtools. [default: just the UKI]"),
 ]
+EnvironmentOption = Annotated[
+    str | None,
+    typer.Option(
+        "--environment", metavar="NAME", help="Which pinned environment: mkosi-25 or mkosi-27.", show_default=False
+    ),
+]
 KernelOption = Annotated[
     Kernel, typer.Option(help="Debian's prebuilt kernel (minutes), or one built from Debian's kernel source.")
 ]
@@ -106,6 +114,7 @@ def provision(
     snapshot_archive: str,
     npm_registry: str | None = None,
     inputs: list[str] | None = None,
+    environment: str | None = None,
 ) -> Provision:
     """What the commands that bring the environment or packages start from."""
     from teekit_verify import api
@@ -121,24 +130,44 @@ def provision(
         npm_settings=(Path.home() / ".npmrc", *_NPM_SETTINGS),
         npm=None if (npm := shutil.which("npm")) is None else Path(npm),
         inputs=inputs or (),
+        environment=environment,
     )
 
 
 def say(text: str) -> None:
-    """On standard error: what was done, with names that may be anybody's."""
-    typer.echo(printable(text), err=True)
+    """On standard error: what was done, with names that may be anybody's. Not with --quiet."""
+    if not OUTCOME_ONLY.get():
+        _show(sys.stderr, printable(text))
+
+
+def tell(text: str) -> None:
+    """On standard output: a line of a result. Not with --quiet: its outcome is told by `tell_outcome`."""
+    if not OUTCOME_ONLY.get():
+        _show(sys.stdout, printable(text))
+
+
+def tell_outcome(text: str) -> None:
+    """On standard output: what the result comes to."""
+    _show(sys.stdout, printable(text))
+
+
+def _show(stream: TextIO, text: str) -> None:
+    """On a terminal, broken to its width."""
+    out = console(stream)
+    for line in text.split("\n"):
+        out.outcome(Text(line))
 
 
 def say_error(message: str, hint: str | None) -> None:
     """On standard error, as every command says what went wrong; made fit for a terminal whoever wrote it."""
-    typer.echo(f"error: {shown(message)}", err=True)
+    _show(sys.stderr, f"error: {shown(message)}")
     if hint:
-        typer.echo(f"hint: {printable(hint)}", err=True)
+        _show(sys.stderr, f"hint: {printable(hint)}")
 
 
 def say_warning(message: str) -> None:
     """On standard error; it changes no exit status."""
-    typer.echo(f"warning: {printable(message)}", err=True)
+    _show(sys.stderr, f"warning: {printable(message)}")
 
 
 def profiles_of(kernel: Kernel, profile: str | None) -> tuple[str, ...]:
@@ -158,7 +187,7 @@ def require_no_options(context: typer.Context) -> None:
 
 def command_line(context: typer.Context) -> tuple[str, ...]:
     """The running command with the options that were given, in the order of its help, less those for showing the result."""
-    words = ["teekit-verify", context.info_name or ""]
+    words = context.command_path.split()
     for parameter in context.command.params:
         source = context.get_parameter_source(parameter.name or "")
         if source is None or source.name != "COMMANDLINE" or parameter.name in _SHOWING:

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 KeyOption = Annotated[
     Path, typer.Option("--key", metavar="FILE", help="Your private key: a PEM file, Ed25519, ECDSA P-256 or RSA.")
 ]
+OptionalKeyOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--key", metavar="FILE", help="Your private key: a PEM file, Ed25519, ECDSA P-256 or RSA.", show_default=False
+    ),
+]
 PassphraseOption = Annotated[
     Path | None,
     typer.Option(

@@ -94,9 +94,9 @@ def add(
     ] = None,
     debug: DebugOption = False,
 ) -> ExitStatus:
-    """Accept more values, of machines with another firmware, say; or more apps.
+    """Accept more values, or more apps.
 
-    They are of an artifact that the file lists, on the same machines with another firmware, or on more machines. What belongs
+    Values are of an artifact that the file lists, on the same machines with another firmware, or on more machines. What belongs
     together stays together: a machine must match all the old values or all the new ones. Which apps it runs is another question:
     each set that the file accepts will do.
     """

@@ -37,11 +37,17 @@ _FAR_SECONDS = 2 * 366 * 86400
 _TIME_BYTES = 4
 _UNITS_PER_SECOND = (10**9, 10**6)
 MAX_TEXT = 2000
+_MOMENT_DIGITS = 6
 
 
 def without_times(text: str) -> str:
     """The text, cut at a limit, without all that looks like a time or a duration."""
     return _TIMES.sub("", text[:MAX_TEXT])
+
+
+def holds_moment(line: str) -> bool:
+    """Whether a line that one side alone has names a moment: a date or a clock, whatever else; a year alone is none."""
+    return any(sum(map(str.isdigit, found[0])) >= _MOMENT_DIGITS for found in _TIMES.finditer(line[:MAX_TEXT]))
 
 
 def is_time(token: str) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from teekit_verify.explanation.causes.known import BYTES, FIELDS, TEXTS
+from teekit_verify.explanation.causes.known import ADDED, BYTES, FIELDS, TEXTS
 from teekit_verify.explanation.causes.known_files import FILES, RANDOM
 from teekit_verify.explanation.causes.tokens import changed_tokens
 from teekit_verify.explanation.tree import Cause
@@ -47,15 +47,25 @@ def causes_of(sightings: Iterable[Sighting], conditions: Sequence[Condition] = (
         field, file = (_first(table, sighting) for table in (FIELDS, FILES))
         varied = _varied(sighting, conditions)
         text = None if field or varied else _first(TEXTS, sighting)
+        if sighting.is_text and bool(sighting.a) != bool(sighting.b):
+            lone = _of_lone_line(sighting.a or sighting.b) if not (field or varied) else ()
+            text = None
+        else:
+            lone = ()
         if file and text is RANDOM:  # the file says what it is that was drawn at random
             text = None
-        for cause in (field, file, *varied, text):
+        for cause in (field, file, *varied, text, *lone):
             if cause is not None and all(cause.name != other.name for other in found):
                 found[cause] = None
         if not text and (look := _first(BYTES, sighting)):
             looks[look] += 1
     found |= {cause: None for cause, count in looks.items() if 2 * count >= len(seen)}
     return tuple(found)[:_MAX_CAUSES]
+
+
+def _of_lone_line(line: str) -> tuple[Cause, ...]:
+    """No other line stands beside it, which would show what of it changed."""
+    return next((causes for holds, causes in ADDED if holds(line)), ())
 
 
 def _first(table: tuple[Culprit, ...], sighting: Sighting) -> Cause | None:

@@ -269,6 +269,14 @@ TEXTS: tuple[Culprit, ...] = (
     Culprit(_HASH_ORDER, _texts(orders.words_moved)),
 )
 
+_USER = next(row.cause for row in TEXTS if row.cause.name == "user name")
+_HOST = next(row.cause for row in TEXTS if row.cause.name == "host name")
+ADDED: tuple[tuple[Callable[[str], bool], tuple[Cause, ...]], ...] = (
+    (marks.names_user_and_host, (_USER, _HOST)),
+    (clocks.holds_moment, (TIME,)),
+)
+"""What a line is known for that one side alone has."""
+
 BYTES: tuple[Culprit, ...] = (
     Culprit(
         TIME,

@@ -26,6 +26,7 @@ _HOST = re.compile(r"(?i)(?:\b|build_?)host(?:[ _-]?name)?\s*[=:]\s*[\"']?([a-z0
 _USER = re.compile(
     r"(?i)\b(?:built[ _-]by|build[ _-]?user|builder)\s*[=:]\s*[\"']?([a-z0-9_][a-z0-9_.-]*)(?![^\s\"',;])"
 )
+_LONE_ADDRESS = re.compile(r"[A-Za-z_][\w.-]*@[A-Za-z][\w-]*[\w.-]*")
 _EMAIL_HOST = re.compile(r"[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}[>)\].,;]*")
 _LISTED_MODE = re.compile(r"[-dlbcps](?:[r-][w-][xsStT-]){3}")
 _CPU_FEATURE = re.compile(
@@ -107,6 +108,14 @@ def _addresses(a: str, b: str) -> Iterator[tuple[list[str], list[str]]]:
     for one, other in changed_tokens(a, b):
         if one.count("@") == other.count("@") == 1:
             yield one.split("@"), other.split("@")
+
+
+def names_user_and_host(line: str) -> bool:
+    """user@host in a line that one side alone has; addresses of mail are none."""
+    return any(
+        token.count("@") == 1 and _LONE_ADDRESS.fullmatch(token) and not _EMAIL_HOST.fullmatch(token.split("@")[1])
+        for token in tokens_of(line)
+    )
 
 
 def running_kernels_differ(a: str, b: str) -> bool:

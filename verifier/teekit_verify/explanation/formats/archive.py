@@ -21,9 +21,15 @@ from teekit_verify.artifacts.initrd import Member, equal_members_end, holds_arch
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
 from teekit_verify.explanation.formats.entries import Key, Scanned
-from teekit_verify.explanation.formats.fields import compare_field
+from teekit_verify.explanation.formats.fields import COUNT, compare_field
 from teekit_verify.explanation.formats.packing import compare_packing
-from teekit_verify.explanation.formats.presence import compare_presence, kind_of
+from teekit_verify.explanation.formats.presence import (
+    SMALL_BYTES,
+    compare_presence,
+    kind_of,
+    small_files,
+    with_contents,
+)
 from teekit_verify.explanation.tree import Difference, Kind
 
 if TYPE_CHECKING:
@@ -50,9 +56,17 @@ def compare_archives(examination: Examination, pair: Pair) -> Difference | None:
     start = equal_members_end(pair.a, first_difference(pair.a, pair.b) or 0)
     with ThreadPoolExecutor(2) as pool:
         one, other = pool.map(_scan, (pair.a, pair.b), (start, start))
-    children = [*_shape(pair, start, one, other), *compare_presence(pair, one, other)]
+    children = list(_shape(pair, start, one, other))
     common = [(key, one[key], other[key]) for key in one if key in other]
-    children += _contents(examination, pair, start, common)
+    alone = small_files(one, other)
+    places = [{side[key].content_place: key for key in keys} for side, keys in ((one, alone[0]), (other, alone[1]))]
+    told, kept = _contents(examination, pair, start, common, (set(places[0]), set(places[1])))
+    shown = [
+        {key: row[place].read(0, SMALL_BYTES) for place, key in names.items() if place in row}
+        for names, row in zip(places, kept, strict=True)
+    ]
+    children += with_contents(compare_presence(pair, one, other), (shown[0], shown[1]))
+    children += told
     children += _metadata(pair, common)
     children += _order(pair, [key for key in one if key in other], [key for key in other if key in one])
     if not children:
@@ -108,15 +122,34 @@ def _members(side: dict[Key, Scanned]) -> list[Member]:
 
 
 def _contents(
-    examination: Examination, pair: Pair, start: int, common: Sequence[tuple[Key, Scanned, Scanned]]
-) -> Iterator[Difference]:
+    examination: Examination,
+    pair: Pair,
+    start: int,
+    common: Sequence[tuple[Key, Scanned, Scanned]],
+    others: tuple[set[int], set[int]],
+) -> tuple[list[Difference], tuple[dict[int, Blob], dict[int, Blob]]]:
+    """The contents that differ, and by their places what was kept of either side: `others`, too."""
     changed = [row for row in common if row[1].digest != row[2].digest and not _is_told_elsewhere(row)]
     chosen = _chosen(changed)
-    sides = ({row[1].content_place for row in chosen}, {row[2].content_place for row in chosen})
+    sides = (
+        others[0] | {row[1].content_place for row in chosen},
+        others[1] | {row[2].content_place for row in chosen},
+    )
     with ThreadPoolExecutor(2) as pool:
         spools = examination.spool(), examination.spool(1)
         kept_a, kept_b = pool.map(_kept, (pair.a, pair.b), (start, start), sides, spools)
     looked_into = {row[0] for row in chosen}
+    return list(_told(examination, pair, changed, looked_into, (kept_a, kept_b))), (kept_a, kept_b)
+
+
+def _told(
+    examination: Examination,
+    pair: Pair,
+    changed: Sequence[tuple[Key, Scanned, Scanned]],
+    looked_into: set[Key],
+    kept: tuple[dict[int, Blob], dict[int, Blob]],
+) -> Iterator[Difference]:
+    kept_a, kept_b = kept
     for key, one, other in changed[:_MAX_SHOWN]:
         if key in looked_into:
             yield _content(
@@ -177,7 +210,7 @@ _METADATA: tuple[_Field, ...] = (
     ("owner", "owner and group", lambda entry: f"{entry.uid}:{entry.gid}"),
     ("mtime", "modification time", lambda entry: f"{datetime.fromtimestamp(entry.mtime, UTC):%Y-%m-%d %H:%M:%S} UTC"),
     ("device", "device numbers", lambda entry: "{}:{}".format(*entry.device)),
-    ("links", "number of hard links", lambda entry: str(entry.links) if stat.S_ISREG(entry.mode) else ""),
+    ("links", COUNT, lambda entry: str(entry.links) if stat.S_ISREG(entry.mode) else ""),
 )
 _UNSEEN: tuple[_Field, ...] = (
     ("inode", "inode number", lambda entry: str(entry.inode)),

@@ -18,8 +18,8 @@ from teekit_verify.artifacts.initrd import Member
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
 from teekit_verify.explanation.formats.entries import Key, Scanned
-from teekit_verify.explanation.formats.fields import compare_field
-from teekit_verify.explanation.formats.presence import compare_presence, kind_of
+from teekit_verify.explanation.formats.fields import COUNT, compare_field
+from teekit_verify.explanation.formats.presence import compare_presence, kind_of, small_files, with_contents
 from teekit_verify.explanation.tree import Difference, Kind
 
 if TYPE_CHECKING:
@@ -73,7 +73,12 @@ def _presence(pair: Pair, one: Files, other: Files, budget: Budget) -> Iterator[
             digest = b"" if name in rest else _digest(node, budget)
             rows[name, 0] = Scanned(_entry(name, node), digest, Member(0, None), place, place)
         sides.append(rows)
-    yield from compare_presence(pair, *sides)
+    names = small_files(*sides)
+    contents = (
+        {key: b"".join(one[key[0]].content()) for key in names[0]},
+        {key: b"".join(other[key[0]].content()) for key in names[1]},
+    )
+    yield from with_contents(compare_presence(pair, *sides), contents)
 
 
 def _digest(node: Node, budget: Budget) -> bytes:
@@ -165,7 +170,7 @@ _FIELDS: tuple[tuple[str, str, Callable[[Node], str]], ...] = (
     ("owner", "owner and group", lambda node: f"{node.uid}:{node.gid}"),
     ("mtime", "modification time", _time),
     ("device", "device numbers", lambda node: "{}:{}".format(*node.device)),
-    ("links", "number of hard links", lambda node: str(node.links) if stat.S_ISREG(node.mode) else ""),
+    ("links", COUNT, lambda node: str(node.links) if stat.S_ISREG(node.mode) else ""),
 )
 
 

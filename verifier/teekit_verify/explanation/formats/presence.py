@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import stat
 from collections import Counter, defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from teekit_verify.explanation import raw
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
 from teekit_verify.explanation.tree import Cause, Difference, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from teekit_verify.explanation.formats.entries import Key, Scanned
     from teekit_verify.explanation.pair import Pair
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 _MAX_SHOWN = 500
 _MAX_BELOW = 100
 _MAX_EXCERPT = 6
+_MAX_CONTENTS = 20
+SMALL_BYTES = 4096
 
 
 def compare_presence(pair: Pair, one: Mapping[Key, Scanned], other: Mapping[Key, Scanned]) -> Iterator[Difference]:
@@ -47,6 +51,31 @@ def compare_presence(pair: Pair, one: Mapping[Key, Scanned], other: Mapping[Key,
         if len(tops[number]) > _MAX_SHOWN:
             more = len(tops[number]) - _MAX_SHOWN
             yield Difference(f"{more} more entries", Kind.PRESENCE, f"only in {side}", count=more)
+
+
+def small_files(one: Mapping[Key, Scanned], other: Mapping[Key, Scanned]) -> tuple[list[Key], list[Key]]:
+    """Files that A or B has alone, not below a folder that it has alone, and of which the content is shown."""
+    found: tuple[list[Key], list[Key]] = ([], [])
+    for side, rest, names in ((one, other, found[0]), (other, one, found[1])):
+        for key, row in side.items():
+            if key in rest or key[1] or (_parent(key), 0) in side.keys() - rest.keys():
+                continue
+            if stat.S_ISREG(row.entry.mode) and 0 < row.entry.size_bytes <= SMALL_BYTES and len(names) < _MAX_CONTENTS:
+                names.append(key)
+    return found
+
+
+def with_contents(
+    differences: Iterable[Difference], contents: tuple[Mapping[Key, bytes], Mapping[Key, bytes]]
+) -> Iterator[Difference]:
+    """The same with the first lines of files that one side alone has; what is no text is shown by its first bytes."""
+    for difference in differences:
+        side = 0 if difference.what.startswith("only in A") else 1
+        content = contents[side].get((difference.name, 0)) if difference.kind is Kind.PRESENCE else None
+        if content is None or difference.excerpt:
+            yield difference
+        else:
+            yield replace(difference, excerpt=tuple(f"{'-+'[side]}{line}" for line in raw.shown(content, _MAX_EXCERPT)))
 
 
 def kind_and_size(row: Scanned) -> str:

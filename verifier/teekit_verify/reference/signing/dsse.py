@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from teekit_verify.reference.signing.keys import SigningKey, TrustedKey
 
 MAX_SIGNATURES = 16
-_MAX_SIGNATURE_BYTES = 512
+MAX_SIGNATURE_BYTES = 512
 """Of an RSA key with 4096 bits."""
 MAX_SEPARATORS = 1000
 """An envelope has some 80 brackets and commas."""
@@ -135,8 +135,8 @@ def from_plain(value: object, where: str) -> Envelope:
 def _signature(item: object, where: str) -> Signature:
     fields = _fields(item, {"keyid", "sig"}, where)
     value = _decode(_text(fields, "sig", where), f"{where}.sig")
-    if not 0 < len(value) <= _MAX_SIGNATURE_BYTES:
-        raise TeekitError(f"{where}.sig: expected 1 to {_MAX_SIGNATURE_BYTES} bytes, found {len(value)}")
+    if not 0 < len(value) <= MAX_SIGNATURE_BYTES:
+        raise TeekitError(f"{where}.sig: expected 1 to {MAX_SIGNATURE_BYTES} bytes, found {len(value)}")
     return Signature(_text(fields, "keyid", where), value)
 
 

@@ -19,6 +19,8 @@ from teekit_verify.report.html.drawing import drawings
 from teekit_verify.report.html.next_steps import next_commands
 from teekit_verify.report.html.registers import blocks, register_views
 from teekit_verify.report.html.section_map import section_map
+from teekit_verify.report.html.treemap import HEIGHT, WIDTH, treemap
+from teekit_verify.report.html.treemap import WORDS as SPACE_WORDS
 from teekit_verify.report.html.verdict_words import LIMITS, WORDS, headline
 from teekit_verify.report.provenance import provenance
 from teekit_verify.wording.checks import detail_of, name_of
@@ -43,7 +45,7 @@ def render(report: RebuildReport) -> bytes:
     registers = register_views(report)
     links = list(why.chain(report, registers))
     grouped = blocks(registers)
-    found = why.findings(report)
+    found, sections = why.findings(report), section_map(registers)
     return page.render(
         report=report,
         words=WORDS[report.verdict],
@@ -58,7 +60,11 @@ def render(report: RebuildReport) -> bytes:
         some=why.some,
         counted=why.counted,
         blocks=grouped,
-        section_map=section_map(registers),
+        section_map=sections,
+        space=treemap(report, sections),
+        space_words=SPACE_WORDS,
+        space_width=WIDTH,
+        space_height=HEIGHT,
         overview=_overview(grouped),
         other_checks=_other_checks(report, registers),
         published={item.name: item for item in report.published.artifacts} if report.published is not None else {},
@@ -80,7 +86,7 @@ def templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters.update(digest=_digest, code=_with_code)
+    templates.filters.update(digest=_digest, code=_with_code, size=_size)
     return templates
 
 
@@ -99,6 +105,14 @@ def _digest(text: str) -> Markup:
     """A digest that may be broken between groups of digits; copied, it is in one piece."""
     pieces = [escape(printable(text[at : at + _CHUNK])) for at in range(0, len(text), _CHUNK)]
     return Markup("<code>{}</code>").format(Markup("<wbr>").join(pieces))
+
+
+def _size(size_bytes: int) -> str:
+    """In the unit that leaves one to four digits before the point: `10.4 MiB`."""
+    for unit, unit_bytes in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if size_bytes >= unit_bytes:
+            return f"{size_bytes / unit_bytes:.1f} {unit}"
+    return f"{size_bytes} bytes"
 
 
 def _with_code(text: str) -> Markup:

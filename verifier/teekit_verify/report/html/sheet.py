@@ -49,6 +49,9 @@ class Sheet(Console):
             self.blocks.append([(text, indent)])
         self._is_broken = False
 
+    def outcome(self, text: Text) -> None:
+        self.line(text)
+
     def table(self, headings: Sequence[Text], rows: Sequence[Sequence[Text]]) -> None:
         self.blocks.append(Table(tuple(headings), tuple(map(tuple, rows))))
 

@@ -9,7 +9,7 @@ from teekit_verify.core.outcome import Outcome
 from teekit_verify.record import json_report
 from teekit_verify.report.console import Text
 from teekit_verify.report.html.registers import WORST_FIRST, register_state, state_word
-from teekit_verify.report.layout import STATUS_STYLES, STYLES, shortened, show_line, styled
+from teekit_verify.report.layout import STYLES, shortened, show_line, show_outcome, styled
 from teekit_verify.report.provenance import provenance
 from teekit_verify.report.rebuild import findings
 from teekit_verify.report.rebuild.blocks import COLUMNS, ROWS, Block, allotted, brief, clipped, listed
@@ -58,7 +58,7 @@ def show(report: RebuildReport, out: Console) -> None:
     out.print()
     verdict = report.verdict
     meaning = VERDICTS[verdict] + open_words(report.checklist, verdict.exit_status)
-    show_line(out, styled(f"{verdict.value}: {meaning}", STATUS_STYLES[verdict.exit_status]))
+    show_outcome(out, verdict.exit_status, f"{verdict.value}: {meaning}")
     for title, block in reasons.items():
         for line in block.shown(rows[title]):
             show_line(out, clipped(line, COLUMNS - _INDENT), indent=_INDENT)

@@ -1,0 +1,188 @@
+"""What a stranger's project needs that a rebuild does not give, told by its text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from teekit_verify.core.errors import TeekitError, UnsupportedInputError
+from teekit_verify.rebuild import needs, requests, versions
+from teekit_verify.rebuild.suites import Suite
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TIME = "20260430T025253Z"
+
+
+def write(root: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def refusal(root: Path, *arguments: str) -> str | None:
+    try:
+        needs.require_no_network(root, arguments)
+    except UnsupportedInputError as error:
+        return error.message
+    return None
+
+
+WITH_NETWORK = "[Build]\nWithNetwork=yes\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("mkosi.sync", "git clone https://example.org/x"),
+        ("mkosi.prepare.chroot", "curl -sSf https://example.org/x"),
+        ("mkosi.sync.d/10-x.sh", 'wget "$URL"'),
+        ("mkosi.prepare", "npm ci"),
+    ],
+)
+def test_scripts_that_mkosi_gives_a_network_always(tmp_path: Path, name: str, line: str) -> None:
+    write(tmp_path, {"mkosi.conf": "[Output]\n", name: f"#!/bin/sh\n# {line}\n{line}\n"})
+    assert refusal(tmp_path) == (
+        f"the project fetches from the network while it is built ({name}:3: {line}), and builds here have none"
+    )
+
+
+@pytest.mark.parametrize("name", ["mkosi.build", "mkosi.postinst.chroot", "mkosi.finalize.d/x"])
+def test_others_only_where_the_configuration_says_so(tmp_path: Path, name: str) -> None:
+    write(tmp_path, {"mkosi.conf": "[Output]\n", name: "cargo install x\n"})
+    assert refusal(tmp_path) is None
+    write(tmp_path, {"mkosi.conf": WITH_NETWORK})
+    assert str(refusal(tmp_path)).startswith(f"the project fetches from the network while it is built ({name}:1: cargo")
+
+
+def test_scripts_by_the_name_of_a_setting_and_what_they_source(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "mkosi.conf": f"{WITH_NETWORK}[Include]\nInclude=modules/app/mkosi.conf\n",
+            "modules/app/mkosi.conf": "[Content]\nBuildScripts=one/*.sh\n    modules/app/two\n",
+            "one/x.sh": "make\n",
+            "modules/app/two": "source scripts/git.sh\n",
+            "scripts/git.sh": "git -c a=b clone --depth 1 $URL\n",
+        },
+    )
+    assert "(scripts/git.sh:1: git" in str(refusal(tmp_path))
+
+
+def test_what_this_image_does_not_use_says_nothing_of_it(tmp_path: Path) -> None:
+    """Several images lie in one project; what is conditional may not apply; what runs in the guest is not of the build."""
+    fetch = "curl https://example.org\n"
+    write(
+        tmp_path,
+        {
+            "mkosi.conf": WITH_NETWORK,
+            "images/one.conf": "[Include]\nInclude=modules/one/mkosi.conf\n",
+            "images/two.conf": "[Content]\nPackages=x\n",
+            "modules/one/mkosi.conf": "[Content]\nBuildScripts=modules/one/mkosi.build\n",
+            "modules/one/mkosi.build": fetch,
+            "mkosi.profiles/p/mkosi.conf": "[Output]\n",
+            "mkosi.profiles/p/mkosi.prepare": fetch,
+            "mkosi.conf.d/arch/mkosi.conf": "[Match]\nDistribution=arch\n",
+            "mkosi.conf.d/arch/mkosi.sync": fetch,
+            "mkosi.extra/usr/bin/mkosi.sync": fetch,
+            "mkosi.build": "cargo install --offline x\npip install --no-index x\n# curl -x\n",
+        },
+    )
+    assert refusal(tmp_path) is None
+    assert refusal(tmp_path, "--include=images/two.conf") is None
+    assert "(modules/one/mkosi.build:1" in str(refusal(tmp_path, "--include=images/one.conf"))
+    assert "(mkosi.profiles/p/mkosi.prepare:1" in str(refusal(tmp_path, "--profile=q,p"))
+
+
+SOURCE = "Types: deb\nURIs: {}\nSuites: trixie\nComponents: main\n"
+
+
+@pytest.mark.parametrize("name", ["sources.list.d/x.sources", "sources.list", "sources.list.d/x.list"])
+def test_sources_of_debian_are_taken_out_and_their_time_is_honoured(tmp_path: Path, name: str) -> None:
+    place = f"mkosi.images/app/mkosi.sandbox/etc/apt/{name}"
+    write(tmp_path, {place: f"deb http://snapshot.debian.org/archive/debian/{TIME}/ trixie main\n# http://x.org/y\n"})
+    assert [pin.time for pin in needs.take_sources(tmp_path)] == [TIME]
+    assert (tmp_path / place).read_text().startswith("# No source:")
+    write(tmp_path, {place: SOURCE.format("http://deb.debian.org/debian-security")})
+    assert needs.take_sources(tmp_path) == ()
+
+
+@pytest.mark.parametrize(
+    "address", ["https://pkgs.example.org/stable", "http://archive.ubuntu.com/ubuntu", "file:/srv/packages"]
+)
+def test_a_source_of_somebody_else_is_refused_by_its_name(tmp_path: Path, address: str) -> None:
+    name = "mkosi.sandbox/etc/apt/sources.list.d/x.sources"
+    write(tmp_path, {name: SOURCE.format(address)})
+    with pytest.raises(UnsupportedInputError) as caught:
+        needs.take_sources(tmp_path)
+    assert caught.value.message == (
+        f"the project takes packages from {address} ({name}), and only Debian's archive can be locked"
+    )
+    assert (tmp_path / name).read_text() == SOURCE.format(address)
+
+
+def test_sources_of_the_guest_are_its_own(tmp_path: Path) -> None:
+    write(tmp_path, {"mkosi.extra/etc/apt/sources.list": "deb https://pkgs.example.org x main\n"})
+    assert needs.take_sources(tmp_path) == ()
+
+
+def test_no_source_is_written_through_a_link(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("theirs")
+    place = tmp_path / "project/a/mkosi.sandbox/etc/apt/sources.list"
+    place.parent.mkdir(parents=True)
+    place.symlink_to(victim)
+    with pytest.raises(TeekitError, match="is behind a link"):
+        needs.take_sources(tmp_path / "project")
+    assert victim.read_text() == "theirs"
+
+
+def test_packages_by_their_suite(tmp_path: Path) -> None:
+    text = (
+        "[Content]\nPackages=linux-image-cloud-amd64/trixie-backports, bash\n         aa/trixie\n# bb/trixie-backports\n"
+        "   cc/forky\nExtraTrees=x/trixie-backports\n[Build]\nBuildPackages=dd/trixie-backports\n"
+    )
+    write(tmp_path, {"mkosi.conf": text, "mkosi.extra/etc/x.conf": text})
+    names = requests.take_suites(tmp_path, Suite("trixie"))
+    assert {"dd", "linux-image-cloud-amd64"} <= set(names) <= {"bb", "dd", "linux-image-cloud-amd64"}
+    assert (tmp_path / "mkosi.conf").read_text().replace("# bb/trixie-backports", "# bb") == (
+        "[Content]\nPackages=linux-image-cloud-amd64, bash\n         aa\n# bb\n"
+        "   cc/forky\nExtraTrees=x/trixie-backports\n[Build]\nBuildPackages=dd\n"
+    )
+    assert (tmp_path / "mkosi.extra/etc/x.conf").read_text() == text
+    assert requests.take_suites(tmp_path, Suite("sid")) == ()
+
+
+def program(root: Path, name: str) -> Path:
+    write(root, {name: "#!/bin/sh\ngit describe\n"})
+    (root / name).chmod(0o755)
+    return root / name
+
+
+def test_a_version_that_a_program_says_is_fixed_and_told(tmp_path: Path) -> None:
+    places = program(tmp_path, "images/mkosi.version"), program(tmp_path, "mkosi.version")
+    found = versions.fix(tmp_path, (), "0123456789abcdef" * 2)
+    assert [(smell.path, smell.text) for smell in found] == [
+        ("images/mkosi.version", "0123456789ab"),
+        ("mkosi.version", "0123456789ab"),
+    ]
+    for place in places:
+        assert (place.read_text(), place.stat().st_mode & 0o777) == ("0123456789ab\n", 0o644)
+    assert versions.fix(tmp_path, (), None) == ()
+
+
+def test_the_version_that_somebody_gives(tmp_path: Path) -> None:
+    place = program(tmp_path, "mkosi.version")
+    with pytest.raises(TeekitError, match="is no version of an image"):
+        versions.fix(tmp_path, ("--image-version=a b",), None)
+    versions.fix(tmp_path, ("--image-version=1", "--image-version=2026-06-29.322227"), "0" * 40)
+    assert place.read_text() == "2026-06-29.322227\n"
+
+
+def test_a_version_that_is_a_text_stays(tmp_path: Path) -> None:
+    write(tmp_path, {"mkosi.version": "7\n"})
+    assert versions.fix(tmp_path, (), None) == ()
+    assert (tmp_path / "mkosi.version").read_text() == "7\n"

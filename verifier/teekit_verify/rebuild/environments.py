@@ -1,0 +1,71 @@
+"""The pinned environments there are, by the mkosi that each has: a project is built with the one that it asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
+from teekit_verify.rebuild.debian_version import DebianVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An environment by its name. `file` begins the names of its two files in `nix/`; `suite` is Debian's that its lock is made from."""
+
+    name: str
+    file: str
+    suite: str
+
+
+DEFAULT = Known("mkosi-25", "build-env", "trixie")
+ENVIRONMENTS = (DEFAULT, Known("mkosi-27", "build-env-mkosi-27", "forky"))
+"""From the oldest mkosi to the newest. The first is that of our own images."""
+
+
+def named(name: str) -> Known:
+    """Raises TeekitError naming what there is."""
+    found = next((known for known in ENVIRONMENTS if known.name == name), None)
+    if found is None:
+        raise TeekitError(
+            f"there is no environment '{printable(name[:80])}'",
+            hint=f"Choose one of: {', '.join(known.name for known in ENVIRONMENTS)}.",
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A version of mkosi that a file of a project asks for, by its `setting`; `file` is a path in the project."""
+
+    version: str
+    file: str
+    setting: str
+
+
+def choose(versions: dict[Known, str], wanted: Wanted | None, asked: Known | None) -> Known:
+    """The environment that was `asked` for, else the oldest that has what is `wanted`; `versions` are those of their mkosi.
+
+    Raises UnsupportedInputError for a version that it, or that none, has.
+    """
+    if wanted is None or not versions:
+        return asked or DEFAULT
+    candidates = tuple(known for known in versions if asked in {None, known})
+    for known in candidates:
+        if DebianVersion(versions[known]) >= DebianVersion(wanted.version):
+            return known
+    there = ", ".join(f"{versions[known]} ({known.name})" for known in candidates)
+    who = "no environment has" if asked is None else f"the environment {asked.name} has not"
+    raise UnsupportedInputError(
+        f"{who} mkosi {wanted.version}: {wanted.file} of the project says {wanted.setting}, "
+        f"the pinned mkosi is {there}",
+        hint=_hint(versions, wanted),
+    )
+
+
+def _hint(versions: dict[Known, str], wanted: Wanted) -> str:
+    """The way out: an environment that has it, or an older commit."""
+    for known, version in versions.items():
+        if DebianVersion(version) >= DebianVersion(wanted.version):
+            return f"Leave out --environment, or name {known.name}."
+    newest = max(versions.values(), key=DebianVersion)
+    return f"Rebuild a commit of the project that mkosi {newest} can build."

@@ -1,0 +1,96 @@
+"""What a commit only names: submodules by their commit, files in Git LFS by their SHA-256.
+
+Nothing is fetched: both are taken from where the user has got them, the submodule's own objects and the work tree, and are what the
+commit names, or nothing. Sources: gitsubmodules(7); git-lfs, docs/spec.md, "The Pointer".
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.core.files import read_bounded, resolved
+from teekit_verify.rebuild import checkout
+from teekit_verify.rebuild.git import GitError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_MOST_DEEP = 4
+_MAX_FILE_BYTES = 256 << 20
+_MAX_POINTER_BYTES = 1024
+_POINTER = re.compile(
+    rb"version https://git-lfs\.github\.com/spec/v1\n(?:ext-[^\n]{1,200}\n)*oid sha256:([0-9a-f]{64})\nsize ([0-9]{1,12})\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Which of them a copy may have; without, a commit that names such is refused."""
+
+    submodules: bool = False
+    large_files: bool = False
+
+
+def write(folder: Path, commit: str, destination: Path, allowed: Allowed, *, depth: int = 0) -> None:
+    """As `checkout.write_files` does, with the files of a commit that `allowed` has too. Raises GitError for what is not there."""
+    entries = checkout.list_files(folder, commit, ".", without_submodules=allowed.submodules)
+    large = (lambda path, pointer: _large_file(folder, path, pointer)) if allowed.large_files else None
+    checkout.write_files(folder, entries, destination, large=large)
+    for path, named in checkout.submodules(folder, commit, ".") if allowed.submodules else ():
+        if depth >= _MOST_DEEP:
+            raise GitError(f"{printable(path)} is a submodule in more than {_MOST_DEEP} others")
+        place = folder / path
+        if place.is_symlink() or not (place / ".git").exists():
+            raise _missing(path, named)
+        try:
+            write(place, named, destination / path, allowed, depth=depth + 1)
+        except GitError as error:
+            raise GitError(f"submodule {printable(path)}: {error.message}", hint=error.hint) from error
+
+
+def _missing(path: str, commit: str) -> GitError:
+    return GitError(
+        f"{printable(path)} is a submodule at commit {commit}, which is not there",
+        hint="Bring it with `git submodule update --init --recursive`.",
+    )
+
+
+def unchanged(folder: Path, commit: str, changes: Sequence[str]) -> tuple[str, ...]:
+    """The changes without those of files whose pointer the commit has, and whose content the work tree."""
+    pointers = {
+        f"changed {entry.path}": entry
+        for entry in checkout.list_files(folder, commit, ".", without_submodules=True)
+        if entry.size_bytes <= _MAX_POINTER_BYTES
+    }
+    return tuple(change for change in changes if change not in pointers or not _is_there(folder, pointers[change]))
+
+
+def _is_there(folder: Path, entry: checkout.Entry) -> bool:
+    (pointer,) = checkout.objects(folder, [entry.object_id])
+    try:
+        _large_file(folder, entry.path, pointer)
+    except TeekitError:
+        return False
+    return True
+
+
+def _large_file(folder: Path, path: str, pointer: bytes) -> bytes:
+    """The content that a pointer names. Raises GitError where the work tree has another, or still the pointer."""
+    found = _POINTER.fullmatch(pointer)
+    if found is None:
+        raise GitError(f"{printable(path)} is no pointer of Git LFS", hint="Do not use this repository.")
+    place, size_bytes = folder / path, int(found[2])
+    if place.is_symlink() or not place.is_file() or not resolved(place).is_relative_to(folder.resolve()):
+        raise GitError(f"{printable(path)} is kept with Git LFS, and is no file here", hint="Run `git lfs pull`.")
+    content = read_bounded(place, _MAX_FILE_BYTES, "a file of Git LFS")
+    if len(content) != size_bytes or Digest.of(Algorithm.SHA256, content).hex != found[1].decode():
+        raise GitError(
+            f"{printable(path)} is kept with Git LFS, and is not here with the content that the commit names",
+            hint="Run `git lfs pull`.",
+        )
+    return content

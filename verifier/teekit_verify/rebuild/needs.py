@@ -1,0 +1,169 @@
+"""What a stranger's project needs that a rebuild does not give: a network for its scripts, and packages that are not Debian's.
+
+Told by the text of its files, before anything is fetched or run. Where a text was misread, `--without-network` builds all the same.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from teekit_verify.core import url
+from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
+from teekit_verify.core.files import read_bounded, resolved, walk
+from teekit_verify.rebuild import pins
+from teekit_verify.rebuild.smells import LEFT_OUT
+from teekit_verify.rebuild.taken import lines, scripts_of, taken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from teekit_verify.rebuild.pins import Pin
+    from teekit_verify.rebuild.taken import Taken
+
+_MAX_BYTES = 1 << 20
+_MAX_FILES = 20_000
+_SHOWN = 120
+# mkosi(1), Scripts: these have the network always, all others where WithNetwork= says so.
+_WITH_NETWORK = re.compile(r"mkosi\.(sync|prepare)(\.|$)")
+_SCRIPT = re.compile(r"mkosi\.(sync|prepare|build|postinst|finalize|postoutput)(\.|$)")
+_NETWORK = re.compile(r"^\s*WithNetwork\s*=\s*(yes|true|1|on)\b", re.IGNORECASE | re.MULTILINE)
+_NAMED = re.compile(
+    r"^\s*(?P<kind>Sync|Prepare|Build|PostInstallation|Finalize|PostOutput)Scripts\s*=(?P<value>.*(\n[ \t]+\S.*)*)",
+    re.MULTILINE,
+)
+_FETCHES = re.compile(
+    r"\b(curl|wget|aria2c)\s+[-\"'$\\h]|\b(urlretrieve|urlopen|requests\.get)\("
+    r"|\bgit\s++(-\S++\s++([^-\s]\S*+\s++)?){0,8}(clone|pull|fetch|submodule\s++update)\b"
+    r"|\b(p?npm (ci|install|i|add)|yarn (install|add)|(pip3?|pipx|cargo|gem|bundle) install|go (get|install|mod download))\b"
+    r"|\b(cargo fetch|uv (sync|add)|apt(-get)? source|(docker|podman) (pull|run|build)|skopeo copy)\b"
+)
+_WITHOUT = re.compile(r"--offline\b|--no-index\b|file://")
+_SOURCED = re.compile(r"^\s*(source|\.)\s+[\"']?(\$\{?SRCDIR\}?/)?(?P<path>[A-Za-z0-9_][A-Za-z0-9._/-]{0,200})")
+_GUEST = frozenset({"mkosi.extra", "mkosi.skeleton"})
+_SANDBOXES = frozenset({"mkosi.sandbox", "mkosi.pkgmngr"})
+_ADDRESS = re.compile(r"\b[a-z][a-z0-9+]{1,20}:/{1,3}[^\s\]#]+")
+_OF_DEBIAN = frozenset({"debian", "debian-security", "debian-debug"})
+_NO_SOURCES = "# No source: where this file exists, mkosi offers apt the locked packages only.\n"
+
+
+def require_no_network(root: Path, arguments: Sequence[str]) -> None:
+    """Raises UnsupportedInputError for a project whose scripts fetch: builds have no network, and what comes from there is no
+    recorded input.
+    """
+    found = taken(root, arguments)
+    allowed = any(_NETWORK.search("\n".join(lines(path))) for path in found.files)
+    scripts = sorted(_scripts(root, found, with_all=allowed))
+    for path in (*scripts, *(other for script in scripts for other in _sourced(root, script))):
+        for number in _fetching(lines(path)):
+            name = printable(path.relative_to(root).as_posix())
+            line = printable(lines(path)[number - 1].strip()[:_SHOWN])
+            raise UnsupportedInputError(
+                f"the project fetches from the network while it is built ({name}:{number}: {line}), and builds here have none",
+                hint="Put what it fetches into the project, or try it all the same with --without-network.",
+            )
+
+
+def _fetching(text: list[str]) -> Iterator[int]:
+    """The numbers of lines, from 1, that look like it."""
+    for number, line in enumerate(text, start=1):
+        if not line.lstrip().startswith("#") and _FETCHES.search(line) and not _WITHOUT.search(line):
+            yield number
+
+
+def _sourced(root: Path, script: Path) -> Iterator[Path]:
+    """Files of the project that a script reads as its own lines: seen from the project, where mkosi starts it."""
+    for match in filter(None, map(_SOURCED.match, lines(script))):
+        path = root / match["path"]
+        if ".." not in path.parts and path.is_file() and not path.is_symlink():
+            yield path
+
+
+def _scripts(root: Path, found: Taken, *, with_all: bool) -> set[Path]:
+    """Those that mkosi gives a network: some always, others where the configuration says so."""
+    names = _SCRIPT if with_all else _WITH_NETWORK
+    scripts = {path for folder in found.folders for path in scripts_of(folder, names)}
+    for path in found.files:
+        for match in _NAMED.finditer("\n".join(lines(path))):
+            if with_all or match["kind"] in {"Sync", "Prepare"}:
+                scripts.update(script for word in match["value"].split() for script in _named(root, path.parent, word))
+    return scripts
+
+
+def _named(root: Path, folder: Path, word: str) -> Iterator[Path]:
+    """What a setting names, seen from its file, or from the project: it is included from there."""
+    if ".." in Path(word).parts or word.startswith("/"):
+        return
+    for place in (folder, root):
+        try:
+            found = sorted(place.glob(word))
+        except (ValueError, NotImplementedError):
+            return
+        yield from (path for path in found[:_MAX_FILES] if path.is_file() and not path.is_symlink())
+
+
+def take_sources(root: Path) -> tuple[Pin, ...]:
+    """Let mkosi in the copy have the locked packages as its only source. The times that Debian's own sources name, as snapshot archives
+    have it: they are honoured by the lock.
+
+    Raises UnsupportedInputError for a source of somebody else, and TeekitError for one behind a link.
+    """
+    found: list[Pin] = []
+    for path in _source_files(root):
+        _require_plain(root, path)
+        text = read_bounded(path, _MAX_BYTES, "a file of apt's sources").decode(errors="replace")
+        plain = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+        for address in _ADDRESS.findall("\n".join(plain)):
+            found += _pins_of(address, printable(path.relative_to(root).as_posix()))
+        path.write_text(_NO_SOURCES)
+    return tuple(found)
+
+
+def _pins_of(address: str, name: str) -> tuple[Pin, ...]:
+    plain = address.rstrip("/")
+    head, _, last = plain.rpartition("/")
+    if url.last_folder(plain) in _OF_DEBIAN:
+        return ()
+    if url.last_folder(head) in _OF_DEBIAN and re.match(r"[0-9]", last):
+        return (pins.pin(last, address),)
+    raise UnsupportedInputError(
+        f"the project takes packages from {printable(url.redacted(plain)[:_SHOWN])} ({name}), and only Debian's archive can be locked",
+        hint="Rebuild it without that source and its packages: no other archive's key is trusted here.",
+    )
+
+
+def _source_files(root: Path) -> Iterator[Path]:
+    for place, folders, names in walk(root):
+        folders[:] = sorted(name for name in folders if name not in LEFT_OUT)
+        parts = Path(place).relative_to(root).parts
+        inside = next((parts[number + 1 :] for number, part in enumerate(parts) if part in _SANDBOXES), None)
+        if inside == ("etc", "apt", "sources.list.d"):
+            yield from (Path(place, name) for name in sorted(names) if name.endswith((".list", ".sources")))
+        elif inside == ("etc", "apt"):
+            yield from (Path(place, name) for name in names if name == "sources.list")
+
+
+def _require_plain(root: Path, path: Path) -> None:
+    if path.is_symlink() or resolved(path.parent) != root.resolve() / path.parent.relative_to(root):
+        name = printable(path.relative_to(root).as_posix())
+        raise TeekitError(f"{name} of the project is behind a link", hint="Make it a plain file.")
+
+
+def build_files(root: Path) -> Iterator[Path]:
+    """Plain files that are of the build: what goes into the image as it is runs in the guest."""
+    count = 0
+    for place, folders, names in walk(root):
+        folders[:] = sorted(name for name in folders if name not in LEFT_OUT | _GUEST | _SANDBOXES)
+        for name in sorted(names):
+            count += 1
+            if count > _MAX_FILES:
+                return
+            path = Path(place, name)
+            if path.is_file() and not path.is_symlink():
+                yield path
+
+
+def configuration(root: Path) -> Iterator[Path]:
+    """What mkosi may read as its configuration: also where it is included from a folder of any name."""
+    return (path for path in build_files(root) if path.suffix == ".conf")
