@@ -86,7 +86,7 @@ EVENTS = [
     (0, 0, _other("TD HOB", 0x8000000B), "event 1", "the TD HOB differs: another memory size"),
     (0, 2, _other("SecureBoot", 0x80000001), "event 3", "Secure Boot is off in the VM"),
     (0, 11, _other("BootOrder", 0x80000002), "event 12", "the boot order differs; the VM has one NVMe disk"),
-    (2, 4, _other("section .cmdline", 0xD), "event 5", "UKI section .cmdline differs"),
+    (2, 4, _other("section .cmdline", 0xD), "event 5", "expected section .cmdline (EV_IPL), found "),
 ]
 
 

@@ -271,7 +271,7 @@ def _short_time(raw: bytes) -> int | None:
 
 def _long_time(raw: bytes) -> str:
     digits = raw[:16].decode("latin-1")
-    if not digits.strip("0") or not digits.isdigit():
+    if not digits.strip("0") or not (digits.isascii() and digits.isdigit()):
         return "none"
     return f"{digits[:4]}-{digits[4:6]}-{digits[6:8]} {digits[8:10]}:{digits[10:12]}:{digits[12:14]} UTC"
 

@@ -26,6 +26,6 @@ def published_on(folder: Path, name: str) -> date:
         )
     argv = ("log", "--no-renames", "--diff-filter=A", "--format=%ct", "--", f"{name}/release.json")
     times = git.read(folder, *argv).split()
-    if not times or not times[-1].isdigit() or int(times[-1]) > _LAST:
+    if not times or not (times[-1].isascii() and times[-1].isdigit()) or int(times[-1]) > _LAST:
         raise TeekitError(f"{folder}: no commit says since when the release {name} is there", hint=_HINT)
     return datetime.fromtimestamp(int(times[-1]), UTC).date()

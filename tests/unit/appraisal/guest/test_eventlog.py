@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 from builders import eventlog as build
-from teekit_verify.appraisal.guest.eventlog import compare_logs, compare_with_quote
+from teekit_verify.appraisal.facts import Because, Why
+from teekit_verify.appraisal.guest.eventlog import compare_logs, compare_with_quote, compare_with_values
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
 from teekit_verify.core.outcome import ExitStatus, Outcome
@@ -13,7 +14,7 @@ from teekit_verify.evidence.eventlog import EventLog, LogKind, parse_event_log
 from teekit_verify.evidence.files import read_log
 from teekit_verify.evidence.quote import Quote, read_quote
 from teekit_verify.registers.events import Event, EventType
-from teekit_verify.registers.registers import rtmr
+from teekit_verify.registers.registers import pcr, rtmr
 from teekit_verify.wording.checks import detail_of, name_of
 from teekit_verify.wording.meanings import differences_words
 
@@ -32,6 +33,18 @@ def test_pairs_of_one_machine(log: EventLog, quote: Quote) -> None:
     assert [name_of(check) for check in comparison.checks] == [f"event log RTMR{index}" for index in range(4)]
     assert [check.found for check in comparison.checks] == [value.hex for value in quote.report.rtmrs]
     assert {detail_of(check) for check in comparison.checks} == {""}
+
+
+def test_pcr_15_is_no_boots_to_log() -> None:
+    """The guest extends it with what it is given to run, of which the log of the boot knows nothing; a PCR of the boot it has to know."""
+    held = {pcr(15): Digest(Algorithm.SHA256, b"\1" * 32), pcr(12): Digest(Algorithm.SHA256, b"\1" * 32)}
+    checks = compare_with_values(TPM, held).checks
+    assert [(check.outcome, check.reason) for check in checks] == [
+        (Outcome.NOT_CHECKED, Because(Why.LOG_LACKS_REGISTER)),
+        (Outcome.MISMATCH, Because(Why.NOT_IN_LOG)),
+    ]
+    whole = dataclasses.replace(TPM, has_runtime_events=True)
+    assert {check.outcome for check in compare_with_values(whole, held).checks} == {Outcome.MISMATCH}
 
 
 def test_another_machine() -> None:
