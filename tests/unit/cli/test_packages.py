@@ -277,3 +277,11 @@ def test_the_committed_locks_are_read_with_their_copies_once(
     assert main(["packages", str(lock), str(lock), "--from", str(tmp_path / "list.json"), "--json"]) in {0, 2}
     named = json.loads(lock.read_text())["packages"]
     assert len(json.loads(capsys.readouterr().out)["packages"]) == len(named)
+
+
+@pytest.mark.parametrize("name", ["v0", "v1"])
+def test_answers_of_a_real_rebuilder(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    lock_of(LOCKED[0], LOCKED[1], LOCKED[3]).write(tmp_path / "lock.json")
+    listed = Path(__file__).parents[2] / f"assets/rebuilderd/{name}.json"
+    assert main(["packages", str(tmp_path / "lock.json"), "--from", str(listed), "--json"]) == ExitStatus.DOES_NOT_HOLD
+    assert _standings(json.loads(capsys.readouterr().out)) == {"bash": "good", "dash": "bad", "zlib1g": "unknown"}
