@@ -232,13 +232,17 @@ def test_values_of_another_release(auditing: Auditing) -> None:
 
 
 def test_a_line_for_people(auditing: Auditing, capsys: pytest.CaptureFixture[str]) -> None:
-    audits.publish(auditing.miniature, "r1", "r2")
+    audits.publish(auditing.miniature, "r1", "r2", "r3")
     audits.declare(auditing.miniature.project.references / "releases" / "r2", image="none")
+    audits.falsify(auditing.miniature, "r3")
     capsys.readouterr()
-    assert main(auditing.argv()) == 2
-    first, second = capsys.readouterr().out.splitlines()
+    assert main(auditing.argv()) == 1
+    first, second, third = capsys.readouterr().out.splitlines()
     assert first == f"r1: REPRODUCED, signed, {auditing.file('r1')}"
     assert second == "r2: UNDECIDED, release.json and image.json name another image"
+    assert third.startswith("r3: MISMATCH, artifact tdx-debian-base.manifest")
+    report = auditing.miniature.folder / "audit-alice/r3/report"
+    assert third.endswith(f"; signed, {auditing.file('r3')}; report: {report}")
 
 
 def test_three_auditors_and_a_repository_that_lies(

@@ -50,11 +50,12 @@ def _rest(audited: Audited) -> str:
         said.append(audited.error.message.splitlines()[0])
     elif audited.outcome is AuditOutcome.UNDECIDED and audited.verdict is not None:
         said.append(audited.verdict.value)
+    said += audited.reasons[:1]
     if audited.filing is not None:
         said.append(f"{_FILED[audited.filing]}, {audited.statement}")
     if audited.basis is Basis.REPORT:
         said.append("from the report of an earlier run")
-    if audited.report is not None and audited.filing is not Filing.WRITTEN:
+    if audited.report is not None and audited.outcome is not AuditOutcome.REPRODUCED:
         said.append(f"report: {audited.report}")
     return "".join(f"; {text}" if position else f", {text}" for position, text in enumerate(said))
 
