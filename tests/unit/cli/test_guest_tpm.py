@@ -13,6 +13,7 @@ import pytest
 
 from builders import azure, given, live_guest, swtpm
 from builders import machine_tpm as build
+from builders.published_schemas import problems
 from teekit_guest import attestation_answer, events, tsm
 from teekit_guest.tpm_quote import Attester
 from teekit_verify.cli.app import main
@@ -42,7 +43,9 @@ def ask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Ask:
             made.mend = lambda fields: mend(made, fields)
             words = ["--reference", str(tmp_path / "ref.json"), *wanted, *made.trust(), "--json"]
             status = main(["guest", made.address(), *words, *(word.format(tmp_path) for word in options)])
-        return status, json.loads(capsys.readouterr().out)
+        document = json.loads(capsys.readouterr().out)
+        assert problems("error-v1" if "error" in document else "guest-v1", document) == []
+        return status, document
 
     return run
 
