@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,8 +15,15 @@ from urllib.parse import urlsplit
 from builders import audits
 from builders.rebuilds import Miniature
 from builders.repositories import Repository
+from builders.tools import require
 from teekit_verify.cli.app import main
 
+UKI, MANIFEST = "tdx-debian-base.efi", "tdx-debian-base.manifest"
+# What was published lies beside the job while the build runs: a build that finds it need make nothing.
+CHEATS = (
+    audits.MAKES
+    + 'find / -path "*/inputs/*.manifest" -exec cp {} "$output/tdx-debian-base.manifest" \\; 2>/dev/null || :\n'
+)
 Backend = Callable[[Path, Path], tuple[int, str]]
 """Is given the job and the output folder; its exit status, and what it printed."""
 
@@ -46,6 +54,20 @@ def publish(miniature: Miniature, served: Path, *names: str, build: str = audits
         audits.declare(folder, commit=commit)
         shutil.copytree(miniature.report / "artifacts", served / "artifacts" / name)
     git.commit("the releases")
+
+
+def publish_falsely(miniature: Miniature, served: Path, name: str) -> None:
+    """The published manifest is another than the source gives, and the reference file agrees with it."""
+    published = served / "artifacts" / name / MANIFEST
+    published.write_text("not what the source gives")
+    digest = subprocess.run(
+        [require("sha256sum"), str(published)], capture_output=True, text=True, check=True
+    ).stdout.split()[0]
+    path = miniature.project.references / "releases" / name / "image.json"
+    document = json.loads(path.read_text())
+    (manifest,) = (item for item in document["artifacts"] if item["name"] == MANIFEST)
+    manifest |= {"sha256": digest, "size_bytes": published.stat().st_size}
+    path.write_text(json.dumps(document))
 
 
 def work(backend: Backend, package: dict[str, Any], served: Path, folder: Path) -> Rebuilt:

@@ -10,17 +10,12 @@ from typing import Any
 import pytest
 
 from builders import audits, rebuilderd, rebuilds
+from builders.rebuilderd import MANIFEST, UKI
 from builders.rebuilds import Miniature
 from builders.tools import require
 from teekit_verify.cli.app import main
 
 JOBS, ARTIFACTS = "http://127.0.0.1:9/jobs", "http://127.0.0.1:9/artifacts"
-UKI, MANIFEST = "tdx-debian-base.efi", "tdx-debian-base.manifest"
-# What was published lies beside the job while the build runs: a build that finds it need make nothing.
-CHEATS = (
-    audits.MAKES
-    + 'find / -path "*/inputs/*.manifest" -exec cp {} "$output/tdx-debian-base.manifest" \\; 2>/dev/null || :\n'
-)
 
 
 @pytest.fixture
@@ -58,20 +53,6 @@ def works(
     return rebuilderd.work(backend, package, served, miniature.folder)
 
 
-def publish_falsely(miniature: Miniature, served: Path, name: str) -> None:
-    """The published manifest is another than the source gives, and the reference file agrees with it."""
-    published = served / "artifacts" / name / MANIFEST
-    published.write_text("not what the source gives")
-    digest = subprocess.run(
-        [require("sha256sum"), str(published)], capture_output=True, text=True, check=True
-    ).stdout.split()[0]
-    path = miniature.project.references / "releases" / name / "image.json"
-    document = json.loads(path.read_text())
-    (manifest,) = (item for item in document["artifacts"] if item["name"] == MANIFEST)
-    manifest |= {"sha256": digest, "size_bytes": published.stat().st_size}
-    path.write_text(json.dumps(document))
-
-
 def test_what_rebuilderd_is_told(miniature: Miniature, served: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The fields of common/src/api/v1/models/package.rs, rebuilderd 0.28. Withdrawn releases are not to be rebuilt."""
     rebuilderd.publish(miniature, served, "r1", "r2")
@@ -104,7 +85,7 @@ def test_what_rebuilderd_is_told(miniature: Miniature, served: Path, capsys: pyt
 
 def test_good_bad_and_undecided(miniature: Miniature, served: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rebuilderd.publish(miniature, served, "r1", "r2", "r3")
-    publish_falsely(miniature, served, "r2")
+    rebuilderd.publish_falsely(miniature, served, "r2")
     told = sync(miniature, served, capsys)
     good = works(miniature, served, told["r1"], capsys)
     assert (good.status, good.exit_status, good.put) == ("GOOD", 0, (UKI, MANIFEST))
@@ -129,8 +110,8 @@ def test_good_bad_and_undecided(miniature: Miniature, served: Path, capsys: pyte
 def test_a_build_that_looks_for_what_was_published_finds_nothing(
     miniature: Miniature, served: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rebuilderd.publish(miniature, served, "r1", build=CHEATS)
-    publish_falsely(miniature, served, "r1")
+    rebuilderd.publish(miniature, served, "r1", build=rebuilderd.CHEATS)
+    rebuilderd.publish_falsely(miniature, served, "r1")
     told = sync(miniature, served, capsys)
     seen_by_host: list[str] = []
 

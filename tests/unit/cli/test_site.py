@@ -158,6 +158,16 @@ def test_one_auditor_with_two_files_is_one(place: sites.Place) -> None:
     assert "One auditor with a trusted key rebuilt it" in shown
 
 
+def test_an_auditor_who_compared_later_says_the_same(place: sites.Place) -> None:
+    """UNREFERENCED before the release was published, REPRODUCED afterwards: one auditor, and no contradiction."""
+    place.release("base-1")
+    place.state("base-1", "alice", Verdict.UNREFERENCED, name="alice-before")
+    place.state("base-1", "alice")
+    public = build(place, status=0)
+    assert "One auditor with a trusted key rebuilt it" in page(public, "releases/base-1.html").words
+    assert [kind for kind, *_ in feed(public)] == ["release"]
+
+
 @pytest.mark.parametrize(
     ("stated", "said"),
     [

@@ -182,10 +182,11 @@ def survey_release(known: KnownRelease, files: Sequence[tuple[str, Path]], keys:
     """One release and the statements about it: (what to call a file, its path)."""
     published = _Published(known.reference, inputs_digest(known.reference.inputs)) if files else None
     entries = [_entry(name, path, published, keys) for name, path in files if published is not None]
-    said: dict[str, set[tuple[Claim, Verdict]]] = defaultdict(set)
+    said: dict[str, set[tuple[Claim, bool]]] = defaultdict(set)
     for entry in entries:
         if entry.statement is not None and entry.weight is not Weight.OTHER_RELEASE:
-            said[entry.owner].add((Claim.of(entry.statement), entry.statement.predicate.verdict))
+            mismatch = entry.statement.predicate.verdict is Verdict.MISMATCH
+            said[entry.owner].add((Claim.of(entry.statement), mismatch))
     double = {owner for owner, stated in said.items() if len(stated) > 1}
     judged = tuple(_without_vote(entry) if entry.owner in double else entry for entry in entries)
     agreeing = {entry.owner for entry in judged if entry.weight is Weight.AGREES}
