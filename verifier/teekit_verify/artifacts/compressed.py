@@ -28,6 +28,7 @@ else:
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Executor, Future
 
     from _typeshed import WriteableBuffer
 
@@ -197,6 +198,33 @@ class Decompressed(io.RawIOBase):
 
     def _bad(self, problem: str) -> MalformedInputError:
         return MalformedInputError(self._what, field="compressed data", offset=self._at, problem=problem)
+
+
+class Ahead(io.RawIOBase):
+    """The same bytes, of which the next piece is unpacked by another thread while the one before is looked at."""
+
+    def __init__(self, unpacked: Decompressed, executor: Executor) -> None:
+        super().__init__()
+        self._unpacked, self._executor = unpacked, executor
+        self._piece = memoryview(b"")
+        self._next: Future[bytes] | None = executor.submit(self._unpack)
+
+    def readable(self) -> bool:
+        return True
+
+    def _unpack(self) -> bytes:
+        return self._unpacked.read(_OUTPUT_BYTES) or b""
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Raises what unpacking raises."""
+        target = memoryview(buffer).cast("B")
+        if not self._piece and self._next is not None:
+            self._piece = memoryview(self._next.result())
+            self._next = self._executor.submit(self._unpack) if self._piece else None
+        size_bytes = min(len(target), len(self._piece))
+        target[:size_bytes] = self._piece[:size_bytes]
+        self._piece = self._piece[size_bytes:]
+        return size_bytes
 
 
 class Unpacked(io.RawIOBase):

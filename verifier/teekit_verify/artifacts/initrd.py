@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.artifacts import cpio
 from teekit_verify.artifacts.compressed import (
     MAGIC_BYTES,
+    Ahead,
     Budget,
     Compression,
     Decompressed,
@@ -22,6 +23,7 @@ from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from concurrent.futures import Executor
 
     from teekit_verify.artifacts.blob import Blob
 
@@ -75,9 +77,12 @@ def holds_archive(blob: Blob) -> bool:
 
 
 def read_initrd(
-    blob: Blob, *, start: int = 0, budget: Budget | None = None
+    blob: Blob, *, start: int = 0, budget: Budget | None = None, ahead: Executor | None = None
 ) -> Iterator[tuple[Member, cpio.CpioEntry, cpio.CpioReader]]:
-    """Every entry of every member from `start` on, with the reader that gives its content until the next is asked for."""
+    """Every entry of every member from `start` on, with the reader that gives its content until the next is asked for.
+
+    `ahead` runs the unpacking of the next piece while the one before is looked at.
+    """
     budget = budget or Budget(MAX_UNPACKED_BYTES)
     for _ in range(_MAX_MEMBERS):
         member = member_at(blob, start)
@@ -86,7 +91,7 @@ def read_initrd(
         unpacked = None
         if member.compression is not None:
             unpacked = Decompressed(blob, member.start, member.compression, budget, "initrd")
-        stream = blob.stream(member.start) if unpacked is None else io.BufferedReader(unpacked, _BUFFER_BYTES)
+        stream = blob.stream(member.start) if unpacked is None else _stream(unpacked, ahead)
         reader = cpio.CpioReader(stream, "initrd")
         for entry in reader:
             yield member, entry, reader
@@ -95,6 +100,10 @@ def read_initrd(
             raise MalformedInputError("initrd", field="archive", offset=reader.position, problem=problem)
         start = member.start + reader.position if unpacked is None else unpacked.end
     raise UnsupportedInputError(f"initrd: more than {_MAX_MEMBERS} archives in a row")
+
+
+def _stream(unpacked: Decompressed, ahead: Executor | None) -> io.BufferedReader:
+    return io.BufferedReader(unpacked if ahead is None else Ahead(unpacked, ahead), _BUFFER_BYTES)
 
 
 def plain_digest(blob: Blob, start: int) -> bytes:

@@ -1,14 +1,12 @@
 """Initrds and cpio archives: every entry by presence, content, mode, owner, device, time and order.
 
-Both sides are read twice at most, A and B at the same time: once to digest every content, and again, as far as needed,
-to look at the contents that differ. Archives at the beginning that are equal are not unpacked.
+Both sides are walked in step, once; only large contents that differ are unpacked again, to look at them. Archives at the beginning
+that are equal are not unpacked.
 """
 
 from __future__ import annotations
 
-import hashlib
 import stat
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,8 +18,8 @@ from teekit_verify.artifacts.cpio import MAGIC, CpioEntry
 from teekit_verify.artifacts.initrd import Member, equal_members_end, holds_archive, read_initrd
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
-from teekit_verify.explanation.formats.entries import Key, Scanned
 from teekit_verify.explanation.formats.fields import COUNT, compare_field
+from teekit_verify.explanation.formats.instep import walk_in_step
 from teekit_verify.explanation.formats.packing import compare_packing
 from teekit_verify.explanation.formats.presence import (
     SMALL_BYTES,
@@ -36,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from teekit_verify.explanation.examination import Examination, Spool
+    from teekit_verify.explanation.formats.entries import Key, Scanned
+    from teekit_verify.explanation.formats.instep import Side
     from teekit_verify.explanation.pair import Pair
 
 _MAX_LOOKED_INTO = 200
@@ -54,13 +54,13 @@ def compare_archives(examination: Examination, pair: Pair) -> Difference | None:
     if not (holds_archive(pair.a) and holds_archive(pair.b)):
         return None
     start = equal_members_end(pair.a, first_difference(pair.a, pair.b) or 0)
-    with ThreadPoolExecutor(2) as pool:
-        one, other = pool.map(_scan, (pair.a, pair.b), (start, start))
-    children = list(_shape(pair, start, one, other))
+    walked = walk_in_step((pair.a, pair.b), start, (examination.spool(), examination.spool(1)))
+    one, other = (_linked(side.entries) for side in walked)
+    children = list(_shape(pair, start, walked[0].members, walked[1].members))
     common = [(key, one[key], other[key]) for key in one if key in other]
     alone = small_files(one, other)
     places = [{side[key].content_place: key for key in keys} for side, keys in ((one, alone[0]), (other, alone[1]))]
-    told, kept = _contents(examination, pair, start, common, (set(places[0]), set(places[1])))
+    told, kept = _contents(examination, pair, start, common, (set(places[0]), set(places[1])), walked=walked)
     shown = [
         {key: row[place].read(0, SMALL_BYTES) for place, key in names.items() if place in row}
         for names, row in zip(places, kept, strict=True)
@@ -68,25 +68,23 @@ def compare_archives(examination: Examination, pair: Pair) -> Difference | None:
     children += with_contents(compare_presence(pair, one, other), (shown[0], shown[1]))
     children += told
     children += _metadata(pair, common)
-    children += _order(pair, [key for key in one if key in other], [key for key in other if key in one])
+    children += _order(pair, *_common_orders(walked))
     if not children:
         children = list(_unseen(pair, common))
     if not children:
-        return compare_packing(pair, start, _members(one), _members(other))
-    count = f"{len(one)} entries" if len(one) == len(other) else f"{len(one)} and {len(other)} entries"
+        return compare_packing(pair, start, walked[0].members, walked[1].members)
+    counts = [len(side.order) for side in walked]
+    count = f"{counts[0]} entries" if counts[0] == counts[1] else f"{counts[0]} and {counts[1]} entries"
     return Difference(pair.name, Kind.CONTENT, f"archive, {count}", children=tuple(children))
 
 
-def _scan(blob: Blob, start: int) -> dict[Key, Scanned]:
-    seen: Counter[str] = Counter()
-    found = {}
-    for place, (member, entry, reader) in enumerate(read_initrd(blob, start=start)):
-        state = hashlib.sha256()
-        for piece in reader.content():
-            state.update(piece)
-        found[entry.name, seen[entry.name]] = Scanned(entry, state.digest(), member, place, place)
-        seen[entry.name] += 1
-    return _linked(found)
+def _common_orders(walked: tuple[Side, Side]) -> tuple[list[Key | str], list[Key | str]]:
+    """The names that both have, as either has them."""
+    orders = walked[0].order, walked[1].order
+    if orders[0] == orders[1]:
+        return orders
+    both = set(orders[0]) & set(orders[1])
+    return [key for key in orders[0] if key in both], [key for key in orders[1] if key in both]
 
 
 def _linked(found: dict[Key, Scanned]) -> dict[Key, Scanned]:
@@ -106,19 +104,15 @@ def _file_number(row: Scanned) -> tuple[object, ...]:
     return row.member, row.entry.archive, row.entry.filesystem, row.entry.inode
 
 
-def _shape(pair: Pair, start: int, one: dict[Key, Scanned], other: dict[Key, Scanned]) -> Iterator[Difference]:
+def _shape(pair: Pair, start: int, one: list[Member], other: list[Member]) -> Iterator[Difference]:
     """How many archives there are, and how they are compressed."""
-    forms = [", ".join(member.form for member in _members(side)) for side in (one, other)]
+    forms = [", ".join(member.form for member in side) for side in (one, other)]
     if forms[0] != forms[1]:
-        packings = [sorted(member.form for member in _members(side)) for side in (one, other)]
+        packings = [sorted(member.form for member in side) for side in (one, other)]
         is_repacked = len(packings[0]) == len(packings[1]) and packings[0] != packings[1]
         causes = causes_of([Sighting(pair.path, where="compression" if is_repacked else "")])
         what = "number or compression of the archives" + (f" after {start} equal bytes" if start else "")
         yield Difference("archives in a row", Kind.CONTENT, what, forms[0], forms[1], causes)
-
-
-def _members(side: dict[Key, Scanned]) -> list[Member]:
-    return list(dict.fromkeys(scanned.member for scanned in side.values()))
 
 
 def _contents(
@@ -127,6 +121,8 @@ def _contents(
     start: int,
     common: Sequence[tuple[Key, Scanned, Scanned]],
     others: tuple[set[int], set[int]],
+    *,
+    walked: tuple[Side, Side],
 ) -> tuple[list[Difference], tuple[dict[int, Blob], dict[int, Blob]]]:
     """The contents that differ, and by their places what was kept of either side: `others`, too."""
     changed = [row for row in common if row[1].digest != row[2].digest and not _is_told_elsewhere(row)]
@@ -137,7 +133,9 @@ def _contents(
     )
     with ThreadPoolExecutor(2) as pool:
         spools = examination.spool(), examination.spool(1)
-        kept_a, kept_b = pool.map(_kept, (pair.a, pair.b), (start, start), sides, spools)
+        missing = [side - walk.kept.keys() for side, walk in zip(sides, walked, strict=True)]
+        found = pool.map(_kept, (pair.a, pair.b), (start, start), missing, spools)
+        kept_a, kept_b = (walk.kept | more for walk, more in zip(walked, found, strict=True))
     looked_into = {row[0] for row in chosen}
     return list(_told(examination, pair, changed, looked_into, (kept_a, kept_b))), (kept_a, kept_b)
 
@@ -238,12 +236,16 @@ def _by_field(pair: Pair, field: _Field, common: Sequence[tuple[Key, Scanned, Sc
     )
 
 
-def _order(pair: Pair, one: list[Key], other: list[Key]) -> Iterator[Difference]:
+def _order(pair: Pair, one: list[Key | str], other: list[Key | str]) -> Iterator[Difference]:
     if one == other:
         return
     at = next(at for at, (left, right) in enumerate(zip(one, other, strict=True)) if left != right)
     last = max(at for at, (left, right) in enumerate(zip(one, other, strict=True)) if left != right)
-    names = [tuple(key[0] for key in side[at : last + 1]) for side in (one, other)]
-    sighting = Sighting(pair.path, "order", one[at][0], other[at][0], ordered_a=names[0], ordered_b=names[1])
+    names = [tuple(map(_plain, side[at : last + 1])) for side in (one, other)]
+    sighting = Sighting(pair.path, "order", names[0][0], names[1][0], ordered_a=names[0], ordered_b=names[1])
     what = f"the same entries in another order, from number {at + 1} on"
-    yield Difference("order of the entries", Kind.ORDER, what, one[at][0], other[at][0], causes_of([sighting]))
+    yield Difference("order of the entries", Kind.ORDER, what, names[0][0], names[1][0], causes_of([sighting]))
+
+
+def _plain(key: Key | str) -> str:
+    return key if isinstance(key, str) else key[0]
