@@ -11,7 +11,7 @@ from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import resolved
 from teekit_verify.documents.model import Artifact, Build, Inputs, Package, SourceFile
 from teekit_verify.rebuild import limits, record, source
-from teekit_verify.rebuild.sandbox import PACKAGES, Sandbox, Seen
+from teekit_verify.rebuild.sandbox import PACKAGES, Sandbox, Seen, named_by
 from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
@@ -111,9 +111,10 @@ class Attempt:
 
     def _run(self, others: Callable[[], str | None] = lambda: None) -> None:
         room = limits.leaves_room(self.folder)
-        self._sandbox().run(
-            self._command(), timeout_seconds=_TIMEOUT_SECONDS, log=self.log, watch=lambda: room() or others()
-        )
+        with named_by("mkosi"):
+            self._sandbox().run(
+                self._command(), timeout_seconds=_TIMEOUT_SECONDS, log=self.log, watch=lambda: room() or others()
+            )
 
     def _begin(self) -> Inputs:
         """An empty folder with the source, and folders that belong to the build."""

@@ -194,6 +194,7 @@ def _stranger(choice: Choice, arguments: str, bringing: Provision, workspace: Wo
         resolved(choice.source), project.root, allow_dirty=choice.allow_dirty, allowed=allowed
     )
     project = stranger.with_its_environment(project, arguments, choice.environment)
+    bringing.progress.note(f"the environment is {project.tools.name}")
     smells = find_smells(project.root, project.mkosi, has_lock=False)
     if not choice.without_network:
         stranger.require_no_network(project, arguments)
