@@ -41,7 +41,7 @@ class StandInProvision(Provision):
 
 def target(folder: Path, tree: Path, arguments: str, **changes: Any) -> StrangersTarget:
     project = StrangersProject(folder / "project", Project(folder))
-    project.root.mkdir(parents=True)
+    project.root.mkdir(parents=True, exist_ok=True)
     (project.root / "summary.json").write_text(json.dumps({"Images": [{}, SUMMARY | changes]}))
     provision = StandInProvision(project, folder / "cache", Recorder(), None, "file:///none", tree=tree)
     return stranger.find_target(provision, arguments)
@@ -105,6 +105,38 @@ def test_a_disk_is_compared_with_its_uki_beside_it(
 def test_a_disk_without_a_uki(tmp_path: Path, tree: Path, changes: dict[str, str], problem: str) -> None:
     with pytest.raises(TeekitError, match=problem):
         target(tmp_path, tree, "", Format="disk", **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named", "off"),
+    [
+        ({"SecureBoot": True, "SecureBootKey": None}, "SecureBoot=yes", "--secure-boot=no"),
+        ({"SignExpectedPcr": "enabled"}, "SignExpectedPcr=enabled", "--sign-expected-pcr=no"),
+        ({"Verity": "signed"}, "Verity=signed", "--verity=hash"),
+        (
+            {"Format": "disk", "Verity": "auto", "RepartDirectories": ["/source/mkosi.repart"]},
+            "Verity=signature in mkosi.repart/20-sig.conf",
+            "--verity=hash",
+        ),
+    ],
+)
+def test_a_signature_whose_key_is_not_there(
+    tmp_path: Path, tree: Path, changes: dict[str, Any], named: str, off: str
+) -> None:
+    """The settings as mkosi 27.1 prints them of a project without mkosi.key."""
+    definitions = tmp_path / "project/mkosi.repart"
+    definitions.mkdir(parents=True)
+    (definitions / "20-sig.conf").write_text("[Partition]\nType=usr-verity-sig\nVerity=signature\n")
+    with pytest.raises(UnsupportedInputError) as caught:
+        target(tmp_path, tree, "", **changes)
+    assert caught.value.message == (
+        f"the project has {named}, and the key is not in it: only its owner can make these bytes"
+    )
+    assert str(caught.value.hint).endswith(f"{off}.")
+    unsigned = {"SecureBoot": False, "SignExpectedPcr": "auto", "Verity": "hash"}
+    assert target(tmp_path, tree, "", **changes | unsigned).key == "stranger"
+    present = {f"{name}Key": "/source/mkosi.key" for name in ("SecureBoot", "SignExpectedPcr", "Verity")}
+    assert target(tmp_path, tree, "", **changes | present).key == "stranger"
 
 
 def test_releases_and_components_are_those_of_its_configuration(tmp_path: Path, tree: Path) -> None:

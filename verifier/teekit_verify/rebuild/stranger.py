@@ -19,6 +19,7 @@ from teekit_verify.rebuild import (
     checkout,
     environments,
     images,
+    keys,
     named_only,
     needs,
     npm,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from teekit_verify.rebuild.provision import Provision
 
 _SUMMARY_SECONDS = 120
+_SOURCE = "/source"  # a place in the sandbox
 _SANDBOX = "mkosi.sandbox"
 _SOURCES = f"{_SANDBOX}/etc/apt/sources.list.d/mkosi.sources"
 _PREFERENCES = f"{_SANDBOX}/etc/apt/preferences.d/teekit-backports.pref"
@@ -218,9 +220,9 @@ def find_target(provision: Provision, arguments: str) -> StrangersTarget:
     words = _words(arguments)
     unknown = StrangersTarget(Image("stranger", "image", (), ()), images.PLAIN, "", words)
     sandbox = Sandbox(
-        root=provision.environment().root, read_only_binds={"/source": provision.project.mkosi}, first_id=own_first_id()
+        root=provision.environment().root, read_only_binds={_SOURCE: provision.project.mkosi}, first_id=own_first_id()
     )
-    argv = unknown.mkosi("/source", "--json", "summary")
+    argv = unknown.mkosi(_SOURCE, "--json", "summary")
     try:
         with named_by("mkosi"):
             summary = sandbox.run(argv, timeout_seconds=_SUMMARY_SECONDS, most_bytes=images.MOST_SUMMARY_BYTES).stdout
@@ -234,6 +236,7 @@ def find_target(provision: Provision, arguments: str) -> StrangersTarget:
     main = stages[-1]
     _require_supported(main)
     _require_uki(main)
+    keys.require(main, _SOURCE, provision.project.mkosi)
     name = str(main["Output"])
     if not _FILE_NAME.fullmatch(name):
         raise TeekitError(f"the image is called '{printable(name[:80])}'", hint="Give it a plain name: Output=NAME.")
