@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from builders.tdvf import build_tdvf
 from builders.uki import build_uki, kernel
 
 ASSETS = Path(__file__).parents[2] / "assets"
@@ -41,6 +42,14 @@ def test_a_command_imports_what_it_uses(argv: tuple[str, ...], most: int, allowe
     assert "typer" in packages
     assert packages & (HEAVY | {"cryptography"}) <= allowed
     assert len([name for name in modules if name.startswith("teekit_verify")]) <= most
+
+
+def test_firmware_that_is_not_googles_is_measured_without_what_is_on_record_of_that(tmp_path: Path) -> None:
+    firmware = tmp_path / "OVMF.fd"
+    firmware.write_bytes(build_tdvf())
+    modules = imported("measure", str(firmware))
+    assert not {name.split(".")[0] for name in modules} & (HEAVY - {"pefile"} | {"cryptography"})
+    assert len([name for name in modules if name.startswith("teekit_verify")]) <= 115
 
 
 def test_measuring_imports_no_other_verifiers_formats(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from teekit_verify.core.opened import open_input
 from teekit_verify.documents.app_manifest import MOST_MANIFESTS, read_manifest, require_hostname
 from teekit_verify.prediction import image
 from teekit_verify.prediction.firmware import BOTH_ORDERS, measure_opened
-from teekit_verify.prediction.gcp_facts import load_gcp
+from teekit_verify.prediction.gcp_facts import facts_about
 from teekit_verify.prediction.given_apps import GivenApps
 from teekit_verify.prediction.machines import gcp_machines
 from teekit_verify.prediction.stub_machine import NO_INPUTS, StubInputs, StubMachine, parse_console
@@ -87,10 +87,10 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredFirmware:
-    """MRTD of a TD started with the firmware, and what is on record of Google's."""
+    """MRTD of a TD started with the firmware, and what is on record of Google's; None where that says nothing of this one."""
 
     measurement: FirmwareMeasurement
-    facts: GcpFacts
+    facts: GcpFacts | None
 
 
 def _writer(name: str) -> Writer:
@@ -135,7 +135,8 @@ def _firmware(request: MeasureRequest, file: OpenedInput) -> MeasuredFirmware:
             "of firmware alone, only MRTD is measured", hint="Leave out what is asked of an image or of a machine."
         )
     orders = BOTH_ORDERS if request.page_order is None else (request.page_order,)
-    return MeasuredFirmware(measure_opened(file, orders), load_gcp())
+    measured = measure_opened(file, orders)
+    return MeasuredFirmware(measured, facts_about([measured.firmware.sha384, *measured.mrtd.values()]))
 
 
 def given_apps(

@@ -25,14 +25,12 @@ from teekit_verify.artifacts import packed, qcow2, vhdx
 from teekit_verify.artifacts.blob import Blob
 from teekit_verify.artifacts.boot_volume import boots_from, open_boot_volume
 from teekit_verify.artifacts.companions import MAX_FILE_BYTES, MAX_FILES, Companion, CompanionKind, kind_of
-from teekit_verify.artifacts.dynamic_vhd import open_dynamic_vhd
 from teekit_verify.artifacts.mapped import viewed
 from teekit_verify.artifacts.qcow2 import Qcow2Blocks, read_header
 from teekit_verify.artifacts.targz import TarGzDisk, is_google_archive
 from teekit_verify.artifacts.uki import UnifiedKernelImage, parse_uki, uki_in
 from teekit_verify.artifacts.vhd import COOKIE, FOOTER_BYTES, VhdFooter, parse_footer
 from teekit_verify.artifacts.vhdx import open_vhdx
-from teekit_verify.artifacts.virtual_disk import stream_of
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
 from teekit_verify.core.opened import open_input
 
@@ -243,6 +241,8 @@ def opened_disk(file: OpenedInput, kind: ArtifactKind, whole: OpenedInput) -> It
             yield DiskImage(*names, stream, file.size_bytes, boot, None, inner)
         case ArtifactKind.QCOW2 | ArtifactKind.VHDX | ArtifactKind.DYNAMIC_VHD:
             blocks, footer_of = _blocks(file, kind)
+            from teekit_verify.artifacts.virtual_disk import stream_of
+
             virtual = stream_of(blocks)
             boot = open_boot_volume(virtual, blocks.size_bytes, path)
             yield DiskImage(*names, virtual, blocks.size_bytes, boot, footer_of, inner, in_file=False)
@@ -256,6 +256,8 @@ def _blocks(file: OpenedInput, kind: ArtifactKind) -> tuple[Blocks, VhdFooter | 
         return Qcow2Blocks(blob, read_header(blob, most_bytes=_MAX_QCOW2_BYTES)), None
     if kind is ArtifactKind.VHDX:
         return open_vhdx(blob), None
+    from teekit_verify.artifacts.dynamic_vhd import open_dynamic_vhd
+
     disk = open_dynamic_vhd(blob)
     return disk, disk.footer
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from teekit_verify.artifacts.crc32c import crc32c
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
 
 if TYPE_CHECKING:
@@ -111,6 +110,8 @@ def _checked(blob: Blob, at: int, size_bytes: int, signature: bytes) -> bytes | 
     data = blob.read(at, size_bytes)
     if len(data) < size_bytes or not data.startswith(signature):
         return None
+    from teekit_verify.artifacts.crc32c import crc32c
+
     return data if crc32c(data[:4] + bytes(4) + data[8:]) == int.from_bytes(data[4:8], "little") else None
 
 

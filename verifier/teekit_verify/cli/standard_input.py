@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -112,6 +111,8 @@ def _require_room(size_bytes: int, most_bytes: int) -> None:
 
 def _moved(kept: BinaryIO) -> BinaryIO:
     """From memory to a disk."""
+    import tempfile
+
     with kept:
         file: Any = tempfile.TemporaryFile("w+b", prefix="teekit-stdin-")  # noqa: SIM115 - its reader closes it
         kept.seek(0)

@@ -19,7 +19,7 @@ from teekit_verify.prediction.rtmr0_events import RECORDED
 from teekit_verify.prediction.tdhob import GIB, MemoryRange
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from teekit_verify.core.digest import Digest
 
@@ -145,6 +145,16 @@ class GcpFacts:
         cause = f"{RECORDED}: {fact.label}" if fact else RECORDED
         cfv_digest = fact.cfv if fact else None
         return GcpFirmware(cause, ranges, ranges[self.sections.td_hob], ranges[self.sections.cfv], cfv_digest)
+
+
+def facts_about(digests: Iterable[Digest]) -> GcpFacts | None:
+    """The facts if they say something of one of these digests: most firmware is not Google's, and reading them takes as long as
+    measuring it. Raises TeekitError.
+    """
+    place = _FOLDER / "gcp.json"
+    if place.is_file() and not any(digest.hex.encode() in codec.read_bounded(place) for digest in digests):
+        return None
+    return load_gcp()
 
 
 def load_gcp(path: Path | None = None) -> GcpFacts:

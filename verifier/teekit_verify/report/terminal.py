@@ -10,9 +10,7 @@ from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.prediction.platforms import PLATFORMS
 from teekit_verify.record import json_report
 from teekit_verify.registers.events import event_type_name
-from teekit_verify.report.apps import show_apps
 from teekit_verify.report.layout import STYLES, fitting, show_line, show_lines, show_outcome, show_table, styled
-from teekit_verify.report.unmeasured import show_unmeasured
 from teekit_verify.wording.checks import detail_of, name_of, open_words, reason_lines
 
 if TYPE_CHECKING:
@@ -50,6 +48,8 @@ def show_measurements(measurements: Measurements, out: Console, *, events: bool)
         disk = measurements.disk
         show_line(out, "on the disk ", styled(disk.name, "bold"), f" ({disk.format.value}, {disk.size_bytes} bytes)")
     if measurements.apps is not None:
+        from teekit_verify.report.apps import show_apps
+
         show_apps(measurements.apps, out)
     for platforms, registers in _distinct(measurements).items():
         out.print()
@@ -140,6 +140,8 @@ def show_inspection(facts: UkiFacts, out: Console) -> None:
     out.print()
     rows = [(styled(row.name), styled(row.size_bytes), styled(row.sha256.hex)) for row in facts.sections]
     show_table(out, ("section", "bytes", "sha256"), rows)
+    from teekit_verify.report.unmeasured import show_unmeasured
+
     show_unmeasured(facts.unmeasured_inputs, out)
 
 

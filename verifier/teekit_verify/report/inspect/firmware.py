@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.prediction.firmware import FirmwareInspection, known_as
 from teekit_verify.prediction.mrtd import PageOrder
-from teekit_verify.record.json_report import render
 from teekit_verify.record.schema_names import INSPECTION_SCHEMA
 from teekit_verify.report.layout import show_line, show_table, styled
 
@@ -43,11 +42,11 @@ class FirmwareReport:
     mrtd: tuple[MrtdValue, ...]
 
 
-def firmware_report(measurement: FirmwareMeasurement, facts: GcpFacts) -> FirmwareReport:
-    release = known_as(facts, measurement.firmware)
+def firmware_report(measurement: FirmwareMeasurement, facts: GcpFacts | None) -> FirmwareReport:
+    release = None if facts is None else known_as(facts, measurement.firmware)
     values = []
     for order, value in measurement.mrtd.items():
-        fact = facts.by_mrtd(value)
+        fact = None if facts is None else facts.by_mrtd(value)
         used_by = _ORDERS[order] + (", Google Cloud" if order is measurement.google else "")
         values.append(MrtdValue(order, used_by, value, None if fact is None else fact.label))
     return FirmwareReport(measurement.firmware, None if release is None else release.label, tuple(values))
@@ -55,6 +54,8 @@ def firmware_report(measurement: FirmwareMeasurement, facts: GcpFacts) -> Firmwa
 
 def render_mrtd(report: FirmwareReport) -> bytes:
     """What `measure FIRMWARE --json` prints."""
+    from teekit_verify.record.json_report import render
+
     return render({"schema": FIRMWARE_SCHEMA}, report)
 
 
@@ -107,4 +108,6 @@ def _measured(*, extends: bool, later: bool) -> str:
 
 def render_firmware(firmware: FirmwareInspection) -> bytes:
     """What `inspect --json` prints for firmware. Section types are the numbers of the TDVF design guide."""
+    from teekit_verify.record.json_report import render
+
     return render({"schema": INSPECTION_SCHEMA}, firmware)
