@@ -187,6 +187,8 @@ def held(folder: Path, *, wait: bool) -> Iterator[bool]:
     try:
         yield _locked(descriptor, folder, wait=wait)
     finally:
+        # Not by closing it alone: a process that is being started has it too, until its program runs.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
 
 
