@@ -67,7 +67,7 @@ def test_an_error_is_told_all_the_same(capfd: pytest.CaptureFixture[str]) -> Non
 
 def test_a_document_is_no_line(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["quote", str(QUOTE), "--quiet", "--json"]) == 2
-    assert "--quiet and --json exclude each other" in capfd.readouterr().err
+    assert "--quiet and --json cannot be used together" in capfd.readouterr().err
 
 
 def test_the_next_command_is_not_quiet(capfd: pytest.CaptureFixture[str]) -> None:

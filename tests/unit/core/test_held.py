@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import subprocess
 import sys
 import threading
@@ -59,3 +61,12 @@ def test_a_link_and_a_file_are_refused(tmp_path: Path) -> None:
     for name in ("link", "file"):
         with pytest.raises(TeekitError, match=f"{name}: cannot be made or opened"), held(tmp_path / name, wait=True):
             pass
+
+
+def test_a_file_system_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(TeekitError, match="cannot be locked: No locks available"), held(tmp_path, wait=False):
+        pass

@@ -127,3 +127,15 @@ def test_json_has_the_whole_tree() -> None:
         "children": [],
         "count": 1,
     }
+
+
+def test_the_lines_of_diffoscope_reach_the_screen() -> None:
+    """Those that changed, and that the excerpt does not show already."""
+    lines = ("readelf --wide {}", "@@ -1,2 +1,2 @@", " the same", "-old symbol", "+\x1b[31mnew symbol", "-third")
+    difference = Difference("x.so", Kind.CONTENT, "differs from offset 0x10 on", excerpt=("-third",), diffoscope=lines)
+    text = shown(Explanation("A", "B", (difference,)))
+    told = [line.strip() for line in text if "diffoscope: " in line]
+    assert told[0] == "diffoscope: -old symbol"
+    assert len(told) == 2
+    assert "new symbol" in told[1]
+    assert "\x1b" not in told[1]

@@ -29,7 +29,7 @@ def _prepared(command: Command, callback: Any) -> Any:
     def run(**values: object) -> object:
         is_quiet = bool(values.pop("quiet", False))
         if is_quiet and (other := next((one for one in _WHOLE if values.get(one)), None)):
-            raise typer.BadParameter(f"--quiet and --{other.removesuffix('_output')} exclude each other")
+            raise typer.BadParameter(f"--quiet and --{other.removesuffix('_output')} cannot be used together")
         token = OUTCOME_ONLY.set(is_quiet)
         try:
             return callback(**with_standard_input(command, values))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError
@@ -187,6 +187,9 @@ def held(folder: Path, *, wait: bool) -> Iterator[bool]:
     try:
         yield _locked(descriptor, folder, wait=wait)
     finally:
+        # Not by closing it alone: a process that is being started has it too, until its program runs.
+        with suppress(OSError):  # of a file system without locks, which was said already
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
 
 

@@ -20,6 +20,7 @@ EXPLANATION_SCHEMA = "teekit-verify/explanation/v1"
 _SCREEN_LINES = 16
 _MAX_LINE = 116
 _MAX_EXCERPT = 2
+_MAX_DIFFOSCOPE = 2
 _MAX_NOTICES = 4
 _SIGNS = {"-": "red", "+": "green"}
 
@@ -135,6 +136,14 @@ def _lines(leaf: Leaf) -> Iterator[tuple[Text, int]]:
         yield styled(_cut(f"B {difference.b or 'nothing'}")), 6
     for line in difference.excerpt[:_MAX_EXCERPT]:
         yield styled(_cut(line), _SIGNS.get(line[:1], "")), 6
+    for line in _of_diffoscope(difference):
+        yield styled(_cut(f"diffoscope: {line}"), _SIGNS.get(line[:1], "")), 6
+
+
+def _of_diffoscope(difference: Difference) -> list[str]:
+    """The first lines of its that changed, which the excerpt does not show."""
+    changed = [line for line in difference.diffoscope if line[:1] in _SIGNS and line not in difference.excerpt]
+    return changed[:_MAX_DIFFOSCOPE]
 
 
 def _cut(line: str) -> str:
