@@ -64,6 +64,12 @@ def test_google_clouds_archive_is_as_google_wants_it(archive: Path) -> None:
         assert (boot.kind, bytes(boot.uki.data)) == (ArtifactKind.TAR_GZ, UKI)
 
 
+def test_the_verifier_lays_disks_out_as_the_image_does() -> None:
+    """The image's build sees its own files only, so the layout stands twice."""
+    ours = Path(__file__).parents[3] / "verifier/teekit_verify/boot/layout.py"
+    assert ours.read_bytes() == (DISK / "layout.py").read_bytes()
+
+
 def test_the_archive_is_the_same_wherever_the_file_has_holes(archive: Path, tmp_path: Path) -> None:
     """Made again, with the holes of the ESP filled with zeros before tar sees it, as another file system might."""
     fill = tmp_path / "bin" / "tar"
