@@ -97,3 +97,11 @@ def test_a_statement_elsewhere_that_is_not_in_order_says_nothing_and_is_told(
     assert main(["attest", "check-repository", str(here), "--other", str(forged)]) == 2
     out = " ".join(capsys.readouterr().out.split())
     assert f"{forged}: {RELEASE}/alice.intoto.jsonl: is not signed by a key in keys/" in out
+
+
+def test_what_was_compared_here_and_not_there_is_the_same_result(
+    here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """UNREFERENCED is what the same build is called where nobody published values yet."""
+    early = repository(tmp_path / "early", alice=sample.statement_of("alice", Verdict.UNREFERENCED))
+    assert conflicts(capsys, here, early, status=0) == []

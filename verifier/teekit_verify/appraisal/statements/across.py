@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-Said = set[tuple[Claim, Verdict]]
+Said = set[tuple[Claim, bool]]
+"""Claims, and whether each is said to be other than what was published: UNREFERENCED and REPRODUCED agree, as in `contradiction`."""
 
 
 def check_across(
@@ -72,13 +73,13 @@ def _of_release(
 
 
 def _differs(said: Said) -> bool:
-    return any(verdict is Verdict.MISMATCH for _, verdict in said)
+    return any(mismatch for _, mismatch in said)
 
 
 def _by_release(reading: Reading) -> dict[str, dict[str, Said]]:
     found: dict[str, dict[str, Said]] = defaultdict(lambda: defaultdict(set))
     for filed, shown in reading.statements:
-        found[filed.release][filed.auditor].add((Claim.of(shown.statement), filed.verdict))
+        found[filed.release][filed.auditor].add((Claim.of(shown.statement), filed.verdict is Verdict.MISMATCH))
     return found
 
 
