@@ -90,7 +90,7 @@ def test_how_it_is_called(pair: tuple[Path, Path], stand_ins: StandIns) -> None:
     ("report", "status", "notice"),
     [
         ("{", 1, "its report cannot be read: Expecting property name"),
-        ("[" * 100_000, 1, "its report cannot be read: maximum recursion depth"),
+        ("[" * 100_000, 1, "its report cannot be read: nested too deeply"),
         ("{}", 2, "failed with exit status 2"),
     ],
 )

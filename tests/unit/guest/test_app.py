@@ -87,7 +87,7 @@ def test_a_file_outside_the_image_is_not_even_looked_at(tmp_path: Path, path: st
 
 
 def test_a_name_that_is_too_long(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="cannot be read: File name too long"):
+    with pytest.raises(Refused, match=r"cannot be read: File name too long|is no regular file"):
         load(f"file://{tmp_path}/{'a' * 300}")
 
 

@@ -18,15 +18,24 @@ from teekit_guest import app, launcher, layout, log, measure, tpm, wait_for_port
 from teekit_guest.refusal import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 CONTENT = b"export default {}"
 
 
 @pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def unused_port() -> Iterator[int]:
+    """Taken, and nobody listens: whoever runs on this host, it refuses connections."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unused_port: int) -> Path:
     """Folders of a machine with one app in it."""
+    monkeypatch.setattr(layout, "FIRST_PORT", unused_port)
     app = tmp_path / "app.js"
     app.write_bytes(CONTENT)
     manifest = json.dumps({"app": app.as_uri(), "sha256": hashlib.sha256(CONTENT).hexdigest()})

@@ -6,7 +6,6 @@ else, and writes nothing but what it prints. What it says of itself (a helper th
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import tempfile
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core import process
 from teekit_verify.core.errors import TeekitError, ToolMissingError, printable
+from teekit_verify.core.plain_json import load_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -123,8 +123,8 @@ def _told(examination: Examination, report: bytes, name: str) -> tuple[str, ...]
         examination.note(f"diffoscope sees no difference in {name}")
         return ()
     try:
-        document = json.loads(report)
-    except (ValueError, RecursionError) as error:
+        document = load_plain(report)
+    except ValueError as error:
         raise TeekitError(f"its report cannot be read: {printable(str(error))}") from error
     lines: list[str] = []
     for line, is_comment in _lines(document, 0):
