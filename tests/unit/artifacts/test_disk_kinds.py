@@ -289,3 +289,43 @@ def test_damaged_dynamic_vhd(raw: Path, tmp_path: Path) -> None:
     block = 512 * int.from_bytes(data[table : table + 4], "big")
     with pytest.raises(UnsupportedInputError, match="a sector that is marked as unused is not zero"):
         _booted(_changed(path, block, bytes(512)))
+
+
+def test_an_archive_that_programs_read_in_different_ways(tmp_path: Path) -> None:
+    """A link with content, which GNU tar passes over only in part, a global header, and a header whose sum is wrong."""
+    (tmp_path / "uki.efi").write_bytes(UKI)
+    path = tmp_path / "x.tar"
+    for kind, records in ((tarfile.LNKTYPE, b""), (tarfile.XGLTYPE, b"16 size=1234567\n")):
+        with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as archive:
+            header = tarfile.TarInfo("first")
+            header.type, header.size = kind, len(records) or 512
+            archive.fileobj.write(header.tobuf(tarfile.USTAR_FORMAT) + records.ljust(512, b"\0"))  # type: ignore[union-attr]
+            archive.add(tmp_path / "uki.efi", "uki.efi")
+        with pytest.raises(UnsupportedInputError, match="has content, which programs read in different ways"):
+            _booted(path)
+    subprocess.run([require("tar"), "--format=gnu", "-C", str(tmp_path), "-cf", str(path), "uki.efi"], check=True)
+    assert _booted(path)[1] == UKI
+    with pytest.raises(MalformedInputError, match="tar: header checksum at offset 0x94"):
+        _booted(_changed(path, 1, b"x"))
+
+
+def test_the_padding_of_a_bitmap_says_nothing(raw: Path, tmp_path: Path) -> None:
+    """Blocks of 64 KiB have 16 bytes of bitmap, and 496 that pad it to a sector."""
+    path = _qemu_img(raw, tmp_path / "disk", "-O", "vpc", "-o", "subformat=dynamic,force_size=on")
+    whole = path.read_bytes()
+    footer, header = whole[:512], bytearray(whole[512:1536])
+    data, small = raw.read_bytes(), 1 << 16
+    count = len(data) // small
+    struct.pack_into(">II", header, 28, count, small)
+    struct.pack_into(">Q", header, 16, 1536)
+    struct.pack_into(">I", header, 36, ~(sum(header[:36]) + sum(header[40:])) & 0xFFFFFFFF)
+    table, blocks, at = bytearray(), bytearray(), 1536 + -(-4 * count // 512) * 512
+    for number in range(count):
+        block = data[number * small : (number + 1) * small]
+        table += struct.pack(">I", (at + len(blocks)) // 512 if any(block) else 0xFFFFFFFF)
+        blocks += (b"\xff" * 512 + block) if any(block) else b""
+    table += bytes(at - 1536 - len(table))
+    path.write_bytes(footer + header + table + blocks + footer)
+    assert _booted(path)[1] == UKI
+    with pytest.raises(UnsupportedInputError, match="a sector that is marked as unused is not zero"):
+        _booted(_changed(path, at, bytes(16)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, BinaryIO
 from uuid import UUID
 
@@ -60,11 +60,13 @@ def boots_from(beginning: bytes) -> bool:
     return sector_bytes(beginning) is not None or is_mbr(beginning) or is_fat(beginning)
 
 
-def open_boot_volume(stream: BinaryIO, size_bytes: int, path: Path) -> BootVolume:
-    """Raises MalformedInputError with offset and field, or UnsupportedInputError."""
+def open_boot_volume(stream: BinaryIO, size_bytes: int, path: Path, *, device_sector: int | None = None) -> BootVolume:
+    """`device_sector`: of the device, where the image says it. Raises MalformedInputError with offset and field, or UnsupportedInputError."""
     stream.seek(0)
     beginning = stream.read(2 * 4096)
     sector = sector_bytes(beginning)
+    if device_sector not in {None, sector or SECTOR_BYTES}:
+        raise UnsupportedInputError(f"{path}: a device in sectors of {device_sector} bytes, and a disk for others")
     if size_bytes % (sector or SECTOR_BYTES):
         raise UnsupportedInputError(
             f"{path}: a disk of {size_bytes} bytes, expected whole sectors of {sector or SECTOR_BYTES}"
@@ -76,6 +78,7 @@ def open_boot_volume(stream: BinaryIO, size_bytes: int, path: Path) -> BootVolum
         raise UnsupportedInputError(f"{path}: an ISO 9660 image, which firmware boots in another way: that is not read")
     if is_mbr(beginning):
         return _of_mbr(stream, size_bytes, beginning)
+    _require_no_table(beginning, size_bytes, path)
     return BootVolume(TableKind.NONE, SECTOR_BYTES, open_fat(stream, 0, size_bytes), 0, size_bytes)
 
 
@@ -87,10 +90,31 @@ def _of_gpt(stream: BinaryIO, size_bytes: int, beginning: bytes, sector: int) ->
     return BootVolume(TableKind.GPT, sector, open_fat(stream, start, esp_bytes), start, esp_bytes, gpt, esp)
 
 
+def has_protective_row(sector: bytes) -> bool:
+    """Whether firmware looks for a GPT, and if the first one is damaged for the one at the end."""
+    return any(row[4:5] == bytes([_PROTECTIVE]) and row[8:12] == b"\1\0\0\0" for row in _rows(sector))
+
+
+def _rows(sector: bytes) -> list[bytes]:
+    return [sector[at : at + 16] for at in range(446, 510, 16)]
+
+
+def _require_no_table(sector: bytes, size_bytes: int, path: Path) -> None:
+    """Mbr.c, PartitionValidMbr(): rows in the boot sector of a file system count, whatever else is there, if they fit on the disk."""
+    numbers = [
+        (row[4], int.from_bytes(row[8:12], "little"), int.from_bytes(row[12:], "little")) for row in _rows(sector)
+    ]
+    places = [(start, (start + count - 1) & 0xFFFFFFFF) for kind, start, count in numbers if kind and count]
+    fits = all(last < size_bytes // SECTOR_BYTES for _, last in places) and not any(
+        one[0] <= other[1] and other[0] <= one[1] for one, other in combinations(places, 2)
+    )
+    if has_protective_row(sector) or (places and fits):
+        raise UnsupportedInputError(f"{path}: a file system and a partition table in the same sector")
+
+
 def _require_protective_mbr(beginning: bytes) -> None:
     """Gpt.c: one of the four MBR partitions is of type 0xEE and starts at LBA 1; otherwise the firmware does not look at the GPT."""
-    rows = [beginning[446 + 16 * index : 462 + 16 * index] for index in range(4)]
-    if not any(row[4:5] == bytes([_PROTECTIVE]) and row[8:12] == b"\1\0\0\0" for row in rows):
+    if not has_protective_row(beginning):
         raise MalformedInputError(
             "disk", field="protective MBR", offset=446, problem="no partition of type 0xee that starts at sector 1"
         )

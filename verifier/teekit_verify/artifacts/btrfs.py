@@ -50,6 +50,9 @@ _READ_PROFILES = 0x7 | 0x20
 _INLINE, _PREALLOCATED = 0, 2
 _MAX_DEPTH = 8
 _MAX_ITEMS = 8 * MAX_ENTRIES
+_MAX_ITEMS_BYTES = 1 << 30
+"""Of all trees together: snapshots may share what they hold, and each is kept."""
+_MAX_CHUNKS = 1 << 13
 _MAX_EXTENT_BYTES = 1 << 20
 """Of an extent that is compressed: 128 KiB in what Linux writes."""
 _PAGE = 4096
@@ -89,6 +92,7 @@ class Btrfs:
         if not _PAGE <= self._node_bytes <= 1 << 16 or self._sector not in {4096, 8192, 16384, 32768, 65536}:
             raise _bad("superblock", SUPER_AT + 0x90, "has sizes of nodes or sectors that cannot be")
         self._chunks: list[tuple[int, int, int]] = []
+        self._items_left, self._bytes_left = _MAX_ITEMS, _MAX_ITEMS_BYTES
         self._read_system_chunks(raw)
         for key, item in self._items(chunk_root, "chunk tree"):
             if key[1] == _CHUNK:
@@ -129,7 +133,7 @@ class Btrfs:
         if (logical, length, place) not in self._chunks:
             self._chunks.append((logical, length, place))
             self._chunks.sort()
-        if len(self._chunks) > 1 << 16:
+        if len(self._chunks) > _MAX_CHUNKS:
             raise UnsupportedInputError("btrfs: more chunks than are looked at")
 
     def _part(self, logical: int, size_bytes: int, what: str) -> Blob:
@@ -142,11 +146,17 @@ class Btrfs:
         raise _bad(what, logical, "is at an address that lies in no chunk of the image")
 
     def _items(self, root: int, what: str) -> Iterator[tuple[tuple[int, int, int], bytes]]:
-        """Key and content of each item of a tree, in order."""
-        for count, item in enumerate(self._below(root, what, _MAX_DEPTH)):
-            if count == _MAX_ITEMS:
-                raise UnsupportedInputError(f"btrfs: more than {_MAX_ITEMS} items in the {what}")
-            yield item
+        """Key and content of each item of a tree. Keys ascend, so that no node comes twice."""
+        last = (-1, 0, 0)
+        for key, item in self._below(root, what, _MAX_DEPTH):
+            if key <= last:
+                raise _bad(what, root, "items out of order")
+            last = key
+            self._items_left -= 1
+            self._bytes_left -= len(item)
+            if self._items_left < 0 or self._bytes_left < 0:
+                raise UnsupportedInputError(f"btrfs: more than {_MAX_ITEMS} items, or too large ones, at the {what}")
+            yield key, item
 
     def _below(self, address: int, what: str, levels_left: int) -> Iterator[tuple[tuple[int, int, int], bytes]]:
         node = self._part(address, self._node_bytes, what).read(0, self._node_bytes)
@@ -154,6 +164,8 @@ class Btrfs:
         size = _POINTER_BYTES if level else _ITEM_BYTES
         if own != address or level >= levels_left or _HEADER_BYTES + count * size > len(node):
             raise _bad(what, address, "a node that is none, or deeper than a tree is")
+        if not count and (level or levels_left < _MAX_DEPTH):
+            raise _bad(what, address, "a node without items below another one")
         for at in range(_HEADER_BYTES, _HEADER_BYTES + count * size, size):
             if level:
                 yield from self._below(int.from_bytes(node[at + 17 : at + 25], "little"), what, level)
@@ -243,6 +255,8 @@ class Btrfs:
             for piece in self._extent(item):
                 yield piece[: size - at]
                 at = min(size, at + len(piece))
+                if at == size:
+                    return
         yield from zeros(size - at)
 
     def _extent(self, item: bytes) -> Iterator[bytes]:
@@ -260,6 +274,8 @@ class Btrfs:
         if not place or kind == _PREALLOCATED:
             yield from zeros(length)
         elif compression:
+            if start + length > plain_bytes:
+                raise _bad("extent", place, "ends after what it unpacks to")
             packed = self._part(place, stored, "extent").read(0, min(stored, _MAX_EXTENT_BYTES))
             yield self._unpacked(compression, packed, plain_bytes)[start : start + length].ljust(length, b"\0")
         else:

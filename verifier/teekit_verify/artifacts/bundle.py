@@ -131,6 +131,8 @@ def _tar(blob: Blob) -> Iterator[BundleMember]:
     while (header := blob.read(at, _TAR_BLOCK_BYTES)).strip(b"\0"):
         if len(header) < _TAR_BLOCK_BYTES or header[257:262] != b"ustar":
             raise _bad("tar", "member header", at, "is cut off, or is none")
+        if _number(header[148:156], 8, "tar", at + 148) not in _tar_sums(header):
+            raise _bad("tar", "header checksum", at + 148, "is another one: tar looks for a header further on")
         kind = header[156:157]
         size_bytes = _number(header[124:136], 8, "tar", at + 124)
         if kind not in _TAR_JOINED and "size" in pax:
@@ -153,6 +155,12 @@ def _tar(blob: Blob) -> Iterator[BundleMember]:
         long, pax = {}, {}
     if any(piece.count(0) != len(piece) for piece in blob.pieces(at)):
         raise _bad("tar", "end of the archive", at, "something other than zeros follows it")
+
+
+def _tar_sums(header: bytes) -> set[int]:
+    """With spaces in place of the sum; old programs added signed bytes, and GNU tar takes those too."""
+    found = header[:148] + b" " * 8 + header[156:]
+    return {sum(found), sum(byte - 256 if byte > 127 else byte for byte in found)}  # noqa: PLR2004
 
 
 def _sparse_map_bytes(blob: Blob, header: bytes, at: int) -> int:

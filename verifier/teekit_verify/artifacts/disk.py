@@ -26,6 +26,7 @@ from teekit_verify.artifacts.blob import Blob
 from teekit_verify.artifacts.boot_volume import boots_from, open_boot_volume
 from teekit_verify.artifacts.companions import MAX_FILE_BYTES, MAX_FILES, Companion, CompanionKind, kind_of
 from teekit_verify.artifacts.mapped import viewed
+from teekit_verify.artifacts.other_volumes import require_no_other
 from teekit_verify.artifacts.qcow2 import Qcow2Blocks, read_header
 from teekit_verify.artifacts.targz import TarGzDisk, is_google_archive
 from teekit_verify.artifacts.uki import UnifiedKernelImage, parse_uki, uki_in
@@ -244,7 +245,8 @@ def opened_disk(file: OpenedInput, kind: ArtifactKind, whole: OpenedInput) -> It
             from teekit_verify.artifacts.virtual_disk import stream_of
 
             virtual = stream_of(blocks)
-            boot = open_boot_volume(virtual, blocks.size_bytes, path)
+            sector = blocks.sector_bytes if isinstance(blocks, vhdx.Vhdx) else None
+            boot = open_boot_volume(virtual, blocks.size_bytes, path, device_sector=sector)
             yield DiskImage(*names, virtual, blocks.size_bytes, boot, footer_of, inner, in_file=False)
         case ArtifactKind.UKI | ArtifactKind.PACKED:
             raise UnsupportedInputError(f"{path} is a UKI, expected a disk image", hint=_HINT)
@@ -281,6 +283,7 @@ def open_boot_file(disk: DiskImage, *, alone: bool = True) -> Iterator[UnifiedKe
             hint="Measure the disk, or build it with the UKI alone.",
         )
     with _content(disk, disk.volume.extents(file), file.size_bytes, what) as view:
+        require_no_other(disk.stream, disk.boot, disk.size_bytes, BOOT_PATH, disk.name)
         yield parse_uki(view, what=what)
 
 

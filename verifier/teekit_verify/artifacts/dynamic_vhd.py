@@ -94,10 +94,11 @@ def open_dynamic_vhd(blob: Blob) -> DynamicVhd:
 
 
 def _require_zeros(bitmap: bytes, content: Blob) -> None:
-    """Of the sectors without a bit, the highest bit of a byte first."""
-    if bitmap.count(0xFF) >= content.size_bytes // _SECTOR_BYTES // 8 and content.size_bytes >= 8 * _SECTOR_BYTES:
+    """Of the sectors without a bit, the highest bit of a byte first. What pads the bitmap says nothing."""
+    bitmap = bitmap[: -(-content.size_bytes // _SECTOR_BYTES // 8)]
+    if bitmap.count(0xFF) == len(bitmap):
         return
-    for index, byte in enumerate(bitmap[: -(-content.size_bytes // _SECTOR_BYTES // 8)]):
+    for index, byte in enumerate(bitmap):
         data = content.read(index * 8 * _SECTOR_BYTES, 8 * _SECTOR_BYTES) if byte != 0xFF else b""  # noqa: PLR2004
         for bit in range(8):
             sector = data[bit * _SECTOR_BYTES : (bit + 1) * _SECTOR_BYTES]

@@ -49,6 +49,14 @@ def is_fat(beginning: bytes) -> bool:
     )
 
 
+def may_be_fat(sector: bytes) -> bool:
+    """Whether firmware may mount it: edk2 FatPkg/EnhancedFatDxe/Init.c looks at neither the jump nor the name of the file system."""
+    sector_bytes, cluster_sectors, reserved, fats = (
+        int.from_bytes(sector[start:stop], "little") for start, stop in ((11, 13), (13, 14), (14, 16), (16, 17))
+    )
+    return sector_bytes in _SECTOR_SIZES and cluster_sectors.bit_count() == 1 and reserved > 0 and fats > 0
+
+
 @dataclass(frozen=True, slots=True)
 class FatVolume:
     """A mounted volume. Offsets in bytes from the start of `stream`; clusters count from 2, `last_cluster` is inclusive."""

@@ -17,6 +17,8 @@ MAX_TARGET_BYTES = 4096
 """PATH_MAX of Linux: no symlink is longer."""
 MAX_XATTR_BYTES = 1 << 16
 """XATTR_SIZE_MAX of Linux."""
+_MAX_ATTRIBUTES_BYTES = 1 << 30
+"""Of all entries: whoever walks keeps them, and many inodes may name the same block of them."""
 _MAX_DEPTH = 128
 _MAX_NAME_BYTES = 255
 _ZERO_BYTES = 1 << 18
@@ -63,6 +65,7 @@ class Walk:
     children: Callable[[int], Iterable[tuple[bytes, int]]]
     _count: int = 0
     _names_bytes: int = 0
+    _attributes_bytes: int = 0
     _seen: set[int] = field(default_factory=set)
 
     def files(self, root: int) -> Iterator[TreeFile]:
@@ -71,6 +74,9 @@ class Walk:
 
     def _below(self, reference: int, path: str, depth: int) -> Iterator[TreeFile]:
         node = self.node(reference)
+        self._attributes_bytes += len(node.target) + sum(len(value) for _, value in node.xattrs)
+        if self._attributes_bytes > _MAX_ATTRIBUTES_BYTES:
+            raise UnsupportedInputError(f"{self.what}: extended attributes of more than {_MAX_ATTRIBUTES_BYTES} bytes")
         yield TreeFile(path or ".", node)
         if not stat.S_ISDIR(node.mode):
             return

@@ -112,7 +112,7 @@ class Iso9660:
         own = self._blob.read(start, 255)
         own = own[: own[0]] if own else b""
         use = own[_name_end(own) :] if len(own) > _FIRST_RECORD_BYTES else b""
-        if use[:2] == b"SP" and use[4:6] == b"\xbe\xef":
+        if len(use) >= 7 and use[:2] == b"SP" and use[4:6] == b"\xbe\xef":  # noqa: PLR2004
             self._skip, self._is_rock_ridge = use[6], True
         self._records[start] = own, ((start, self._size(own or record)),)
         return start
@@ -263,9 +263,9 @@ def _short_time(raw: bytes) -> int | None:
     """Years from 1900, month, day, hour, minute, second, quarters of an hour from Greenwich."""
     try:
         moment = datetime(1900 + raw[0], raw[1], raw[2], raw[3], raw[4], raw[5], tzinfo=UTC)
+        zone = raw[6] - 256 if raw[6] > 127 else raw[6]  # noqa: PLR2004
     except (ValueError, IndexError):
         return None
-    zone = raw[6] - 256 if raw[6] > 127 else raw[6]  # noqa: PLR2004
     return (int(moment.timestamp()) - zone * 900) * 10**9
 
 
@@ -290,7 +290,7 @@ def _target(raw: bytes) -> str:
         flags, size = raw[at], raw[at + 1]
         part = {2: b".", 4: b"..", 8: b""}.get(flags & 14, raw[at + 2 : at + 2 + size])
         is_root = is_root or bool(flags & 8)
-        if goes_on:
+        if goes_on and parts:
             parts[-1] += part
         elif not flags & 8:
             parts.append(part)

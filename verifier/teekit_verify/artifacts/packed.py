@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from teekit_verify.artifacts import pax
 from teekit_verify.artifacts.blob import Blob
 from teekit_verify.artifacts.bundle import members_of, reader_of
 from teekit_verify.artifacts.compressed import MAGIC_BYTES, Budget, Compression, Unpacked, compression_of
@@ -103,11 +104,12 @@ class _Budget:
 
 
 def _only(file: OpenedInput, blob: Blob, is_bootable: Callable[[bytes], bool]) -> BundleMember:
-    found = [
-        member
-        for member in members_of(blob)
-        if member.kind in _FILES and ((head := _head(file, member)) and (is_bootable(head) or is_packed(head)))
-    ]
+    found = []
+    for member in members_of(blob):
+        if member.kind not in _FILES:
+            _require_one_reading(file, member)
+        elif (head := _head(file, member)) and (is_bootable(head) or is_packed(head)):
+            found.append(member)
     if len(found) == 1:
         return found[0]
     names = ", ".join(printable(member.name) for member in found[:_MOST_NAMED])
@@ -117,6 +119,23 @@ def _only(file: OpenedInput, blob: Blob, is_bootable: Callable[[bytes], bool]) -
         + ", expected one",
         hint="Unpack the disk or the UKI, and give that.",
     )
+
+
+def _require_one_reading(file: OpenedInput, member: BundleMember) -> None:
+    """Programs differ in whether a link or a folder has content, and a global header changes the members after it."""
+    comment = member.kind == "global header" and _is_comment(member.stored)
+    if member.stored.size_bytes and not comment:
+        raise UnsupportedInputError(
+            f"{file.path}: {printable(member.name)} ({printable(member.kind)}) has content, which programs read in different ways",
+            hint="Unpack the disk or the UKI, and give that.",
+        )
+
+
+def _is_comment(records: Blob) -> bool:
+    """As git-archive(1) writes it: the commit, and nothing else."""
+    if records.size_bytes > pax.MAX_BYTES:
+        return False
+    return pax.pax_records(records.read(0, pax.MAX_BYTES), 0).keys() <= {"comment"}
 
 
 def _head(file: OpenedInput, member: BundleMember) -> bytes:

@@ -40,6 +40,7 @@ _NONE, _NO_TABLE = 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF
 _COMPRESSIONS = {1: "zlib", 2: "lzma", 3: "lzo", 4: "xz", 5: "lz4", 6: "zstd"}
 _MAX_BLOCK_BYTES = 1 << 20
 _MAX_CACHED = 64
+_MAX_DIRECTORY_BYTES = 256 << 20
 _MAX_XATTRS = 1000
 _PREFIXES = ("user.", "trusted.", "security.")
 _KINDS = (
@@ -218,7 +219,7 @@ class Squashfs:
         else:
             raw = self._metadata(self._inodes, reference, 40)
             _, size, start, _, _, offset = struct.unpack_from("<IIIIHH", raw, 16)
-        if size > self._blob.size_bytes * 1024:
+        if size > min(self._blob.size_bytes * 1024, _MAX_DIRECTORY_BYTES):
             raise _bad("directory size", self._inodes + (reference >> 16), f"{size} bytes")
         listing = self._metadata(self._directories, start << 16 | offset, max(0, size - 3))
         at = 0

@@ -20,6 +20,8 @@ _NODES, _LEAVES = {0xFEBE, 0x3EBE}, {0xFBEE, 0x3BEE}
 _REMOTE_HEADER = 56
 _MAX_BLOCKS = 4096
 _MAX_LEVELS = 8
+_MAX_BYTES = 4 << 20
+"""Of all attributes of a file: Linux lists 64 KiB of names."""
 
 Found = tuple[tuple[str, bytes], ...]
 
@@ -53,7 +55,7 @@ class Attributes:
         if not extents:
             return ()  # a fork that was made and never used
         found: list[tuple[str, bytes]] = []
-        block, seen = self._first_leaf(extents), set[int]()
+        block, seen, total = self._first_leaf(extents), set[int](), 0
         while block not in seen:
             seen.add(block)
             if len(seen) > _MAX_BLOCKS:
@@ -61,7 +63,11 @@ class Attributes:
             data = self._block(extents, block)
             if int.from_bytes(data[8:10], "big") not in _LEAVES:
                 raise _bad("a block of them that is none")
-            found += self._leaf(extents, data)
+            for row in self._leaf(extents, data):
+                found.append(row)
+                total += len(row[0]) + len(row[1])
+                if total > _MAX_BYTES:
+                    raise UnsupportedInputError("XFS: more attributes than are looked at")
             block = int.from_bytes(data[:4], "big")
             if not block:
                 return tuple(sorted(found))

@@ -60,6 +60,8 @@ class ExtentReader:
         found: list[Extent] = []
         for block in _pointers(fork, 4 + 8 * most, count):
             for extent in self._below(block, int.from_bytes(fork[:2], "big")):
+                if found and extent.offset < found[-1].offset + found[-1].count:
+                    raise _bad(extent.start, "out of order")
                 found.append(extent)
                 if len(found) > _MAX_EXTENTS:
                     raise UnsupportedInputError(f"XFS: a file in more than {_MAX_EXTENTS} pieces")
@@ -72,6 +74,8 @@ class ExtentReader:
         level, count = int.from_bytes(data[4:6], "big"), int.from_bytes(data[6:8], "big")
         if not data.startswith(magic) or level >= levels_left or header + count * _RECORD_BYTES > len(data):
             raise _bad(at, "a block of the tree that is none, or deeper than the tree is")
+        if not count:
+            raise _bad(at, "a block of the tree that is empty")
         if level:
             most = (len(data) - header) // _RECORD_BYTES
             for below in _pointers(data, header + 8 * most, count):
