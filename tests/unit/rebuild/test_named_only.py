@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from builders.repositories import Repository
-from teekit_verify.rebuild import stranger
+from teekit_verify.rebuild import named_only, stranger
 from teekit_verify.rebuild.git import GitError
 from teekit_verify.rebuild.named_only import Allowed
 from teekit_verify.rebuild.origin import Origin
@@ -128,3 +128,16 @@ def test_other_changes_count_as_ever(tmp_path: Path) -> None:
     source.write("mkosi.conf", b"[Build]\n")
     with pytest.raises(GitError, match=r"changes that are in no commit: changed mkosi\.conf"):
         stranger.copy_project(source.folder, tmp_path / "copy", allow_dirty=False, allowed=LARGE)
+
+
+def test_a_submodule_behind_a_link_of_the_same_name(tmp_path: Path) -> None:
+    """The tree has `a` twice: a link out of the copy, written last, and the folder of a submodule."""
+    outer, inner = with_submodule(tmp_path)
+    (tmp_path / "outside").mkdir()
+    commit, link = inner.git("rev-parse", "HEAD"), outer.blob(str(tmp_path / "outside").encode())
+    folder = outer.git("mktree", "--missing", stdin=f"160000 commit {commit}\tb\n".encode())
+    hostile = outer.commit_tree(f"120000 blob {link}\ta", f"040000 tree {folder}\ta")
+    outer.git("clone", "--quiet", str(inner.folder), str(outer.folder / "a/b"))
+    with pytest.raises(GitError, match="a/b is a submodule behind a link"):
+        named_only.write(outer.folder, hostile, tmp_path / "copy", SUBMODULES)
+    assert list((tmp_path / "outside").iterdir()) == []

@@ -131,10 +131,10 @@ def _tar(blob: Blob) -> Iterator[BundleMember]:
     while (header := blob.read(at, _TAR_BLOCK_BYTES)).strip(b"\0"):
         if len(header) < _TAR_BLOCK_BYTES or header[257:262] != b"ustar":
             raise _bad("tar", "member header", at, "is cut off, or is none")
-        if _number(header[148:156], 8, "tar", at + 148) not in _tar_sums(header):
-            raise _bad("tar", "header checksum", at + 148, "is another one: tar looks for a header further on")
         kind = header[156:157]
         size_bytes = _number(header[124:136], 8, "tar", at + 124)
+        if _number(header[148:156], 8, "tar", at + 148) not in _tar_sums(header):
+            raise _bad("tar", "header checksum", at + 148, "is another one: tar looks for a header further on")
         if kind not in _TAR_JOINED and "size" in pax:
             size_bytes = _decimal(pax["size"], at)
         start = at

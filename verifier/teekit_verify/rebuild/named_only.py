@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import Algorithm, Digest
@@ -45,12 +46,19 @@ def write(folder: Path, commit: str, destination: Path, allowed: Allowed, *, dep
         if depth >= _MOST_DEEP:
             raise GitError(f"{printable(path)} is a submodule in more than {_MOST_DEEP} others")
         place = folder / path
+        _require_no_link_above(path, folder, destination)
         if place.is_symlink() or not (place / ".git").exists():
             raise _missing(path, named)
         try:
             write(place, named, destination / path, allowed, depth=depth + 1)
         except GitError as error:
             raise GitError(f"submodule {printable(path)}: {error.message}", hint=error.hint) from error
+
+
+def _require_no_link_above(path: str, *folders: Path) -> None:
+    """A hostile tree can have a link and a folder of the same name, and the links are written by now."""
+    if any((folder / above).is_symlink() for folder in folders for above in PurePosixPath(path).parents[:-1]):
+        raise GitError(f"{printable(path)} is a submodule behind a link", hint="Do not use this repository.")
 
 
 def _missing(path: str, commit: str) -> GitError:
