@@ -299,7 +299,7 @@ def test_an_archive_that_programs_read_in_different_ways(tmp_path: Path) -> None
         with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as archive:
             header = tarfile.TarInfo("first")
             header.type, header.size = kind, len(records) or 512
-            archive.fileobj.write(header.tobuf(tarfile.USTAR_FORMAT) + records.ljust(512, b"\0"))  # type: ignore[union-attr]
+            archive.fileobj.write(header.tobuf(tarfile.USTAR_FORMAT) + records.ljust(512, b"\0"))
             archive.add(tmp_path / "uki.efi", "uki.efi")
         with pytest.raises(UnsupportedInputError, match="has content, which programs read in different ways"):
             _booted(path)

@@ -82,12 +82,12 @@ class BundleMember:
             raise MalformedInputError("zip", field=self.name, offset=0, problem=problem) from error
 
 
-def members_of(blob: Blob) -> Iterator[BundleMember]:
-    """In order. Raises MalformedInputError, or UnsupportedInputError for too many members and another format."""
+def members_of(blob: Blob, *, with_sums: bool = False) -> Iterator[BundleMember]:
+    """In order; `with_sums` checks those of tar's headers. Raises MalformedInputError, or UnsupportedInputError for too many members and another format."""
     read = reader_of(blob.read(0, _TAR_BLOCK_BYTES))
     if read is None:
         raise UnsupportedInputError("bundle: no tar, ar or zip file")
-    for count, member in enumerate(read(blob)):
+    for count, member in enumerate(_tar(blob, with_sums=with_sums) if read is _tar else read(blob)):
         if count == _MAX_MEMBERS:
             raise UnsupportedInputError(f"bundle: more than {_MAX_MEMBERS} members")
         yield member
@@ -120,7 +120,7 @@ def _ar(blob: Blob) -> Iterator[BundleMember]:
         at += _AR_HEADER_BYTES + size_bytes + size_bytes % 2
 
 
-def _tar(blob: Blob) -> Iterator[BundleMember]:
+def _tar(blob: Blob, *, with_sums: bool = False) -> Iterator[BundleMember]:
     """GNU's long names and the headers of pax are joined to their members; a global header of pax is one of its own.
 
     Only zeros may follow the end of the archive: tar does not look at the rest, and nobody would be told that it differs.
@@ -133,7 +133,7 @@ def _tar(blob: Blob) -> Iterator[BundleMember]:
             raise _bad("tar", "member header", at, "is cut off, or is none")
         kind = header[156:157]
         size_bytes = _number(header[124:136], 8, "tar", at + 124)
-        if _number(header[148:156], 8, "tar", at + 148) not in _tar_sums(header):
+        if with_sums and _number(header[148:156], 8, "tar", at + 148) not in _tar_sums(header):
             raise _bad("tar", "header checksum", at + 148, "is another one: tar looks for a header further on")
         if kind not in _TAR_JOINED and "size" in pax:
             size_bytes = _decimal(pax["size"], at)

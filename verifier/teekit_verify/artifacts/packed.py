@@ -105,7 +105,7 @@ class _Budget:
 
 def _only(file: OpenedInput, blob: Blob, is_bootable: Callable[[bytes], bool]) -> BundleMember:
     found = []
-    for member in members_of(blob):
+    for member in members_of(blob, with_sums=True):
         if member.kind not in _FILES:
             _require_one_reading(file, member)
         elif (head := _head(file, member)) and (is_bootable(head) or is_packed(head)):

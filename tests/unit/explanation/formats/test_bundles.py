@@ -30,15 +30,6 @@ def tarball(
     return stream.getvalue()
 
 
-def summed(archive: bytes) -> bytes:
-    """With the sum of each header set right; of members with up to 512 bytes (POSIX.1-2017, pax, "ustar Interchange Format")."""
-    blocks = [archive[at : at + 512] for at in range(0, len(archive), 512)]
-    for at in (at for at, block in enumerate(blocks) if block[257:262] == b"ustar"):
-        total = sum(blocks[at][:148]) + 8 * 0x20 + sum(blocks[at][156:])
-        blocks[at] = blocks[at][:148] + b"%06o\0 " % total + blocks[at][156:]
-    return b"".join(blocks)
-
-
 LONG = "deep/" * 30 + "name"
 
 
@@ -129,7 +120,7 @@ def test_many_members_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         (zipped()[:-30], zipped(day=2)[:-30], "zip: end of the directory at offset 0x0: is missing"),
         (b"!<arch>\n" + b"x" * 70, b"!<arch>\n" + b"y" * 70, "ar: member header at offset 0x8: is cut off"),
         (
-            summed(tarball().replace(b"0000644", b"\xff000644")),
+            tarball().replace(b"0000644", b"\xff000644"),
             tarball().replace(b"00000000004\0", b"0000000004x\0"),
             "tar: number at offset 0x7c: b'0000000004x' has other characters than digits",
         ),
