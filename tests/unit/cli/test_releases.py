@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ def _release(folder: Path, name: str, **changes: object) -> Path:
     """A release of the sample reference; `changes` are of its release.json."""
     place = folder / name
     place.mkdir(parents=True)
-    (place / "base.json").write_bytes(create.dump_reference(REFERENCE))
+    (place / "base.json").write_bytes(create.dump_reference(replace(REFERENCE, release=name)))
     fields = {
         "schema": "teekit-verify/release/v1",
         "repository": None,
@@ -112,6 +113,17 @@ def test_a_release_that_disagrees_with_its_reference(
     assert _list(capsys, folder, status=1)["2026.11"]["disagreements"] == [what]
     assert f"release.json and base.json name another {what}" in _run(capsys, "list", "--folder", folder, status=1)
     _run(capsys, "show", "2026.11", "--folder", folder, status=1)
+
+
+def test_the_signed_file_of_another_release_is_no_release(
+    tmp_path: Path, folder: Path, trusted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An old release under a new name: its signature is good, as it is about the same bytes."""
+    _sign(_release(folder, "2026.10"), tmp_path)
+    shutil.copytree(folder / "2026.10", folder / "2026.11")
+    listed = _list(capsys, folder, "--trusted-keys", trusted, status=2)
+    assert listed["2026.10"]["signed_by"] == ["alice"]
+    assert listed["2026.11"]["problem"] == "base.json is of the release '2026.10', not of '2026.11'"
 
 
 def test_a_damaged_release_does_not_hide_the_others(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

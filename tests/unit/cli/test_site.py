@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -224,6 +225,19 @@ def test_a_statement_about_another_release_is_shown_and_not_counted(place: sites
     assert (
         "No auditor with a trusted key has said that it can be rebuilt." in page(public, "releases/base-1.html").words
     )
+
+
+def test_an_old_release_under_a_new_name_is_not_reproduced(place: sites.Place) -> None:
+    """Its reference file and its statements are all good, of the old one."""
+    place.release("base-1")
+    place.state("base-1", "alice")
+    shutil.copytree(place.reference / "releases/base-1", place.reference / "releases/base-2")
+    shutil.copytree(place.statements / "base-1", place.statements / "base-2")
+    public = build(place, status=2)
+    shown = page(public, "index.html").words
+    assert shown.count("✓ reproduced") == 1
+    assert "values.json is of the release 'base-1', not of 'base-2'" in shown
+    assert not (public / "releases/base-2.html").exists()
 
 
 def test_nothing_is_repeated_that_no_trusted_key_vouches_for(place: sites.Place) -> None:
