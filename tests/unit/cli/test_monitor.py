@@ -182,6 +182,20 @@ def test_contradictions_here_and_elsewhere_and_those_known_before(
     assert f"ALARM: {len(told)} to look at" in capsys.readouterr().out
 
 
+def test_who_says_something_else_elsewhere_has_not_reproduced(
+    miniature: Miniature, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """In `attest verify` such an auditor has no vote either."""
+    shutil.copytree(miniature.project.root, tmp_path / "honest")
+    audits.falsify(miniature, "r1")
+    shutil.rmtree(miniature.folder / "audit-alice")
+    liar = audit(miniature, "alice", 1, "liar")
+    honest = ("--references", tmp_path / "honest/reference/releases", "--max-age-days", 5, "--on", "2030-01-01")
+    assert alarms(miniature, capsys, *honest, status=0) == []
+    told = alarms(miniature, capsys, *honest, "--other", liar, status=1)
+    assert [one["kind"] for one in told] == ["contradiction", "contradiction", "unreproduced"]
+
+
 def test_releases_that_are_damaged_or_withdrawn(miniature: Miniature, capsys: pytest.CaptureFixture[str]) -> None:
     folder = miniature.project.references / "releases" / "r1"
     audits.declare(folder, image="none")
