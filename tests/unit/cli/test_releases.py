@@ -111,7 +111,9 @@ def test_a_release_that_disagrees_with_its_reference(
 ) -> None:
     _release(folder, "2026.11", **changes)
     assert _list(capsys, folder, status=1)["2026.11"]["disagreements"] == [what]
-    assert f"release.json and base.json name another {what}" in _run(capsys, "list", "--folder", folder, status=1)
+    for options in ((), ("--quiet",)):
+        out = _run(capsys, "list", "--folder", folder, *options, status=1)
+        assert f"release.json and base.json name another {what}" in out
     _run(capsys, "show", "2026.11", "--folder", folder, status=1)
 
 
@@ -151,6 +153,21 @@ def test_one_release_is_shown(tmp_path: Path, folder: Path, trusted: Path, capsy
     fields = json.loads(_run(capsys, "show", "2026.11", "--folder", folder, "--json", status=0))
     assert problems("release-list-v1", fields) == []
     assert [item["name"] for item in fields["releases"]] == ["2026.11"]
+
+
+def test_what_is_wrong_is_told_with_quiet_as_well(
+    tmp_path: Path, folder: Path, trusted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed, shown = (("list", "--folder", folder), ("show", "2026.11", "--folder", folder))
+    _sign(_release(folder, "2026.11"), tmp_path, "mallory")
+    for command in (listed, shown):
+        assert _run(capsys, *command, "--quiet", status=0) == ""
+        told = _run(capsys, *command, "--trusted-keys", trusted, "--quiet", status=1)
+        assert told == "2026.11: is signed by no trusted key\n"
+    (folder / "2026.11/base.json").write_text("{}")
+    assert _run(capsys, *listed, "--quiet", status=2).startswith("2026.11: ")
+    assert main(["reference", "list", str(folder), "--quiet"]) == ExitStatus.NO_VERDICT
+    assert "base.json" in capsys.readouterr().out
 
 
 def test_a_name_is_no_path(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,9 +17,9 @@ from teekit_verify.appraisal.facts import (
     Check,
     Fact,
     FactCheck,
+    Refused,
     RegisterCheck,
     RegisterSource,
-    Refused,
     Requested,
     Why,
 )
