@@ -29,7 +29,16 @@ def monitor(
         ),
     ] = None,
     references: ReferencesOption = None,
-    inputs: shared.InputsOption = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--inputs",
+            metavar="PLACE",
+            help="An archive of inputs to check: a folder, an address, or oci://HOST/NAME. May be repeated.",
+            envvar="TEEKIT_INPUTS",
+            show_default=False,
+        ),
+    ] = None,
     locks: Annotated[
         bool, typer.Option("--locks", help="Ask for every locked package where a rebuild would; none is downloaded.")
     ] = False,
