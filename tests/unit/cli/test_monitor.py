@@ -131,6 +131,15 @@ def test_too_few_of_those_whom_one_trusts(
     assert "auditors" not in alarm
 
 
+@pytest.mark.parametrize("option", [("--threshold", "2"), ("--trusted-keys", "keys")])
+def test_what_nobody_would_count_is_not_asked_for(
+    option: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a day by which there must be two, "no alarm" would look as if there were two."""
+    assert main(["monitor", "--statements", str(tmp_path), *option]) == 2
+    assert "--threshold and --trusted-keys need --max-age-days N" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("how", ["to come", "shallow", "no repository"])
 def test_an_age_that_nobody_knows_is_no_pass(
     miniature: Miniature, capsys: pytest.CaptureFixture[str], how: str, tmp_path: Path

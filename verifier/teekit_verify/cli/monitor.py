@@ -89,6 +89,8 @@ def monitor(
     from teekit_verify import api
     from teekit_verify.report import alarm_report, layout
 
+    if max_age_days is None and (threshold > 1 or trusted_keys is not None):
+        raise typer.BadParameter("--threshold and --trusted-keys need --max-age-days N")
     told_before = _lines(known)
     found, passed_over = [], 0
     for alarm in api.monitor(

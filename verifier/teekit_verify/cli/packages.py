@@ -34,7 +34,7 @@ def packages(
         ),
     ] = None,
     require_good: Annotated[
-        bool, typer.Option("--require-good", help="A package that nobody reproduced is a failure, too.")
+        bool, typer.Option("--require-good", help="A package of Debian that nobody reproduced is a failure, too.")
     ] = False,
     json_output: JsonOption = False,
     debug: DebugOption = False,
