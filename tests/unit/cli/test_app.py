@@ -120,6 +120,13 @@ def test_wrong_usage(argv: list[str], message: str, capsys: pytest.CaptureFixtur
     assert "hint: Run it with --help to see how it is used." in error
 
 
+def test_a_wrong_choice_is_told_in_words_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["completion", "tcsh"]) == 2
+    error = capsys.readouterr().err
+    assert "tcsh" in error
+    assert "Value error" not in error
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--version"]) == 0
     assert capsys.readouterr().out == f"teekit-verify {__version__}\n"

@@ -243,6 +243,9 @@ def test_a_line_for_people(auditing: Auditing, capsys: pytest.CaptureFixture[str
     assert third.startswith("r3: MISMATCH, artifact tdx-debian-base.manifest")
     report = auditing.miniature.folder / "audit-alice/r3/report"
     assert third.endswith(f"; signed, {auditing.file('r3')}; report: {report}")
+    assert main([*auditing.argv(), "--quiet"]) == 1
+    quiet = capsys.readouterr().out.splitlines()
+    assert [line.partition(",")[0] for line in quiet] == ["r1: REPRODUCED", "r2: UNDECIDED", "r3: MISMATCH"]
 
 
 def test_three_auditors_and_a_repository_that_lies(

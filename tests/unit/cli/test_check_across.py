@@ -105,3 +105,18 @@ def test_what_was_compared_here_and_not_there_is_the_same_result(
     """UNREFERENCED is what the same build is called where nobody published values yet."""
     early = repository(tmp_path / "early", alice=sample.statement_of("alice", Verdict.UNREFERENCED))
     assert conflicts(capsys, here, early, status=0) == []
+
+
+def test_a_mismatch_about_what_nobody_here_speaks_of_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever keeps all statements about a release away keeps the mismatch away too. That others agree there is no news."""
+    there = repository(tmp_path / "there", bob=sample.statement_of("bob"))
+    monkeypatch.setattr(sample, "PUBLISHED", replace(sample.PUBLISHED, release="base-2"))
+    here = tmp_path / "here"
+    keys.pin(_made(here) / "keys", "alice")
+    (_made(here / "base-2") / "alice.intoto.jsonl").write_bytes(sample.statement_of("alice"))
+    assert conflicts(capsys, here, there, status=0) == []
+    monkeypatch.undo()
+    repository(there, bob=sample.statement_of("bob", Verdict.MISMATCH))
+    assert conflicts(capsys, here, there, status=1) == [("mismatch", ["bob"], "there")]

@@ -15,6 +15,7 @@ from builders import statements as sample
 from builders.published_schemas import problems
 from teekit_verify.appraisal.rebuild.verdict import Verdict
 from teekit_verify.cli.app import main
+from teekit_verify.reference.signing.keys import TrustedKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -227,6 +228,21 @@ def test_more_statements_and_more_auditors_are_let_in(place: Path, capsys: pytes
     keys.pin(place / "keys", "carol")
     (place / RELEASE / "carol.intoto.jsonl").write_bytes(sample.statement_of("carol"))
     assert len(_check(capsys, place, "--earlier", earlier, status=0)["statements"]) == 3
+
+
+def test_a_statement_is_held_against_its_auditors_key_first(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every auditor brings statements and a key: each against each would be slow before it is large."""
+    tried: list[str] = []
+    made = TrustedKey.made
+
+    def counted(key: TrustedKey, signature: bytes, data: bytes) -> bool:
+        tried.append(key.owner)
+        return made(key, signature, data)
+
+    monkeypatch.setattr(TrustedKey, "made", counted)
+    keys.pin(place / "keys", *(f"a{number}" for number in range(20)))
+    assert main(["attest", "check-repository", str(place)]) == 0
+    assert tried == ["alice", "alice", "bob"]
 
 
 def test_proofs_are_named_as_not_checked(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

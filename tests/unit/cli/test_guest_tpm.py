@@ -334,6 +334,17 @@ def test_a_key_that_was_named_is_asked_for_beside_a_td(ask: Ask, tmp_path: Path)
     assert (status, whys(document)) == (DIFFERS, {"vTPM's key is one that was named": "refused"})
 
 
+def test_a_key_that_was_named_and_is_not_shown(ask: Ask, tmp_path: Path) -> None:
+    """A TD without a TPM may be any machine that runs the image: which of them was meant, the key said."""
+    (tmp_path / "ref.json").write_bytes(live_guest.reference())
+    assert ask(lambda _made, _fields: None)[0] is HELD
+    status, document = ask(lambda _made, _fields: None, *VOUCHED)
+    assert (status, whys(document)) == (OPEN, {"vTPM's key is one that was named": "refused"})
+    assert document["reasons"] == [
+        "vTPM's key is one that was named: not checked: the machine shows no TPM, so it may be another one than that whose key was named"
+    ]
+
+
 def test_the_images_own_program_with_swtpm(ask: Ask, tmp_path: Path) -> None:
     """A real TPM, extended as the image does, quoted and answered for by the image's own program."""
     records = (

@@ -67,4 +67,5 @@ def test_a_commands_parameters_are_named_by_what_they_take(
     assert [kind for kind in kinds if not re.fullmatch(r"[A-Z]+|<\w+(\|\w+)+>|/", kind)] == []
     arguments = shown.partition("Arguments:\n")[2].partition("\n\n")[0]
     assert re.findall(r"^  ([a-z]\S*)", arguments, re.MULTILINE) == []
+    assert re.findall(r"^  \S+ (<\S*\[\S*>)", arguments, re.MULTILINE) == []
     assert max(map(len, shown.splitlines())) <= 80

@@ -260,6 +260,17 @@ def test_a_policy_is_not_changed_by_who_adds_a_statement(
     assert _faults(fields) == [("policy", "changed", None)]
 
 
+def test_a_policy_is_not_added_by_who_adds_a_statement(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may name a log of theirs and no witness, and then their statements are called logged."""
+    shutil.copytree(repository, tmp_path / "before")
+    (tmp_path / "before/policy").unlink()
+    assert _faults(_check(capsys, repository, "--earlier", tmp_path / "before", status=2)) == [
+        ("policy", "changed", None)
+    ]
+
+
 def test_links_are_no_policy_and_no_proof(repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     proof = repository / RELEASE / "dave.intoto.jsonl.sigsum-proof"
     for number, file in enumerate((repository / "policy", proof)):

@@ -131,6 +131,15 @@ def test_too_few_of_those_whom_one_trusts(
     assert "auditors" not in alarm
 
 
+@pytest.mark.parametrize("option", [("--threshold", "2"), ("--trusted-keys", "keys")])
+def test_what_nobody_would_count_is_not_asked_for(
+    option: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a day by which there must be two, "no alarm" would look as if there were two."""
+    assert main(["monitor", "--statements", str(tmp_path), *option]) == 2
+    assert "--threshold and --trusted-keys need --max-age-days N" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("how", ["to come", "shallow", "no repository"])
 def test_an_age_that_nobody_knows_is_no_pass(
     miniature: Miniature, capsys: pytest.CaptureFixture[str], how: str, tmp_path: Path
@@ -180,6 +189,20 @@ def test_contradictions_here_and_elsewhere_and_those_known_before(
     (tmp_path / "known").write_text("\n")
     assert main([*argv, "--known", str(tmp_path / "known")]) == 1
     assert f"ALARM: {len(told)} to look at" in capsys.readouterr().out
+
+
+def test_who_says_something_else_elsewhere_has_not_reproduced(
+    miniature: Miniature, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """In `attest verify` such an auditor has no vote either."""
+    shutil.copytree(miniature.project.root, tmp_path / "honest")
+    audits.falsify(miniature, "r1")
+    shutil.rmtree(miniature.folder / "audit-alice")
+    liar = audit(miniature, "alice", 1, "liar")
+    honest = ("--references", tmp_path / "honest/reference/releases", "--max-age-days", 5, "--on", "2030-01-01")
+    assert alarms(miniature, capsys, *honest, status=0) == []
+    told = alarms(miniature, capsys, *honest, "--other", liar, status=1)
+    assert [one["kind"] for one in told] == ["contradiction", "contradiction", "unreproduced"]
 
 
 def test_releases_that_are_damaged_or_withdrawn(miniature: Miniature, capsys: pytest.CaptureFixture[str]) -> None:

@@ -141,6 +141,8 @@ def test_bad_unknown_and_not_listed(tmp_path: Path, lock: Path, capsys: pytest.C
     assert lines[-1] == (
         "NOT ALL REPRODUCED: 25.0 % of the packages of Debian (1 of 4) were reproduced by others, 1 could not be"
     )
+    assert main(["packages", str(lock), "--from", str(tmp_path / "list0.json"), "--quiet"]) == ExitStatus.DOES_NOT_HOLD
+    assert capsys.readouterr().out.splitlines() == lines[-1:]
     fields = _asked(capsys, tmp_path, lock, listed[1:])
     assert fields["exit_status"] == 0
     assert _asked(capsys, tmp_path, lock, listed[1:], more=("--require-good",))["exit_status"] == 1

@@ -107,6 +107,20 @@ def test_good_bad_and_undecided(miniature: Miniature, served: Path, capsys: pyte
     assert "error: " in undecided.log
 
 
+def test_what_was_served_beside_a_false_reference_is_not_good(
+    miniature: Miniature, served: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """rebuilderd compares with what is served: the very bytes that the source gives, which the reference file denies."""
+    rebuilderd.publish(miniature, served, "r1")
+    manifest = served / "artifacts/r1" / MANIFEST
+    made = manifest.read_bytes()
+    rebuilderd.publish_falsely(miniature, served, "r1")
+    manifest.write_bytes(made)
+    bad = works(miniature, served, sync(miniature, served, capsys)["r1"], capsys)
+    assert rebuilderd.report_in(bad.log)["verdict"] == "MISMATCH"
+    assert (bad.artifacts, bad.put) == ({UKI: "BAD", MANIFEST: "BAD"}, ())
+
+
 def test_a_build_that_looks_for_what_was_published_finds_nothing(
     miniature: Miniature, served: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

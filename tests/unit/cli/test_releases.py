@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ def _release(folder: Path, name: str, **changes: object) -> Path:
     """A release of the sample reference; `changes` are of its release.json."""
     place = folder / name
     place.mkdir(parents=True)
-    (place / "base.json").write_bytes(create.dump_reference(REFERENCE))
+    (place / "base.json").write_bytes(create.dump_reference(replace(REFERENCE, release=name)))
     fields = {
         "schema": "teekit-verify/release/v1",
         "repository": None,
@@ -110,8 +111,21 @@ def test_a_release_that_disagrees_with_its_reference(
 ) -> None:
     _release(folder, "2026.11", **changes)
     assert _list(capsys, folder, status=1)["2026.11"]["disagreements"] == [what]
-    assert f"release.json and base.json name another {what}" in _run(capsys, "list", "--folder", folder, status=1)
+    for options in ((), ("--quiet",)):
+        out = _run(capsys, "list", "--folder", folder, *options, status=1)
+        assert f"release.json and base.json name another {what}" in out
     _run(capsys, "show", "2026.11", "--folder", folder, status=1)
+
+
+def test_the_signed_file_of_another_release_is_no_release(
+    tmp_path: Path, folder: Path, trusted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An old release under a new name: its signature is good, as it is about the same bytes."""
+    _sign(_release(folder, "2026.10"), tmp_path)
+    shutil.copytree(folder / "2026.10", folder / "2026.11")
+    listed = _list(capsys, folder, "--trusted-keys", trusted, status=2)
+    assert listed["2026.10"]["signed_by"] == ["alice"]
+    assert listed["2026.11"]["problem"] == "base.json is of the release '2026.10', not of '2026.11'"
 
 
 def test_a_damaged_release_does_not_hide_the_others(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -139,6 +153,21 @@ def test_one_release_is_shown(tmp_path: Path, folder: Path, trusted: Path, capsy
     fields = json.loads(_run(capsys, "show", "2026.11", "--folder", folder, "--json", status=0))
     assert problems("release-list-v1", fields) == []
     assert [item["name"] for item in fields["releases"]] == ["2026.11"]
+
+
+def test_what_is_wrong_is_told_with_quiet_as_well(
+    tmp_path: Path, folder: Path, trusted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed, shown = (("list", "--folder", folder), ("show", "2026.11", "--folder", folder))
+    _sign(_release(folder, "2026.11"), tmp_path, "mallory")
+    for command in (listed, shown):
+        assert _run(capsys, *command, "--quiet", status=0) == ""
+        told = _run(capsys, *command, "--trusted-keys", trusted, "--quiet", status=1)
+        assert told == "2026.11: is signed by no trusted key\n"
+    (folder / "2026.11/base.json").write_text("{}")
+    assert _run(capsys, *listed, "--quiet", status=2).startswith("2026.11: ")
+    assert main(["reference", "list", str(folder), "--quiet"]) == ExitStatus.NO_VERDICT
+    assert "base.json" in capsys.readouterr().out
 
 
 def test_a_name_is_no_path(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

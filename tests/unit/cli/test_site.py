@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -226,6 +228,19 @@ def test_a_statement_about_another_release_is_shown_and_not_counted(place: sites
     )
 
 
+def test_an_old_release_under_a_new_name_is_not_reproduced(place: sites.Place) -> None:
+    """Its reference file and its statements are all good, of the old one."""
+    place.release("base-1")
+    place.state("base-1", "alice")
+    shutil.copytree(place.reference / "releases/base-1", place.reference / "releases/base-2")
+    shutil.copytree(place.statements / "base-1", place.statements / "base-2")
+    public = build(place, status=2)
+    shown = page(public, "index.html").words
+    assert shown.count("✓ reproduced") == 1
+    assert "values.json is of the release 'base-1', not of 'base-2'" in shown
+    assert not (public / "releases/base-2.html").exists()
+
+
 def test_nothing_is_repeated_that_no_trusted_key_vouches_for(place: sites.Place) -> None:
     place.release("base-1")
     place.state("base-1", "mallory", independence=Independence("EVILCORP", None, None))
@@ -265,6 +280,10 @@ def test_what_cannot_be_read_is_said_and_ends_with_2(place: sites.Place, tmp_pat
     assert "is a link: not read" in page(public, "releases/base-1.html").words
     assert not (public / "statements").exists()
     (place.statements / "base-1/bob.intoto.jsonl").unlink()
+    (place.statements / "base-1").rename(tmp_path / "elsewhere")
+    (place.statements / "base-1").symlink_to(tmp_path / "elsewhere")
+    public = build(place, status=2)
+    assert "is a link: not read" in page(public, "releases/base-1.html").words, "all statements are behind it"
     (place.reference / "releases/base-1/values.json").write_text("{}")
     public = build(place, status=2)
     assert "is not a document of this tool" in page(public, "index.html").words
@@ -392,6 +411,15 @@ def test_only_a_site_is_replaced(place: sites.Place, tmp_path: Path, capsys: pyt
     assert not (public / "old.html").exists()
     assert (home / "thesis.txt").read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "home", "link", "public"]
+
+
+def test_a_command_to_be_copied_has_the_name_as_one_word(place: sites.Place) -> None:
+    name = "base'; echo $(id)"
+    place.release(name)
+    public = build(place, status=0)
+    (path,) = (public / "releases").iterdir()
+    commands = page(public, f"releases/{path.name}").text.split("teekit-verify rebuild", 1)[1].splitlines()[:2]
+    assert [shlex.split(line)[-1] for line in commands] == [name, name]
 
 
 def test_what_fails_leaves_the_earlier_site(place: sites.Place, tmp_path: Path) -> None:

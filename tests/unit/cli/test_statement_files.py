@@ -73,6 +73,9 @@ def test_with_keys_it_says_whose_signature_it_is(
     statement.write_bytes(sample.statement_of("alice", key="mallory"))
     fields = _json(capsys, *show, status=1)
     assert (fields["signature"], fields["owner"]) == ("no key", "")
+    assert main([*map(str, show), "--quiet"]) == ExitStatus.DOES_NOT_HOLD
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.endswith("signed by none of the trusted keys: anybody may have written this")
 
 
 def test_lines_of_two_auditors_are_not_one_signature(

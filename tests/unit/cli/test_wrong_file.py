@@ -103,7 +103,8 @@ MISTAKES = [
     ("report uki --html", "uki", ""),
     ("explain uki nosuch", "nosuch: cannot be read: No such file or directory", "Name a readable file."),
     # What nobody knows keeps the error of the command that was asked.
-    ("quote rubbish", "quote", ""),
+    ("quote rubbish", "quote", "Check that rubbish is a TDX quote."),
+    ("replay rubbish", "event log", "Check that rubbish is an event log."),
     ("measure rubbish", "rubbish is neither a UKI", "Name a UKI"),
     ("compare ref nosuch", "nosuch: cannot be read: No such file or directory", "Name a readable file."),
     ("compare nosuch uki", "nosuch: cannot be read: No such file or directory", "Name a readable file."),

@@ -158,6 +158,12 @@ def test_the_launcher_sets_up_on_first_use_only(checkout: Checkout) -> None:
     assert checkout.stand_ins.calls.count("python3 -I -m teekit_verify rebuild --image a b") == 2
 
 
+def test_an_audit_sets_up_what_its_rebuilds_need(checkout: Checkout) -> None:
+    """docs/examples/audit.yml and auditor.job.yml start it on a machine that has nothing but Python and git."""
+    assert checkout.stand_ins.run(checkout.root / "scripts/teekit-verify", "audit").returncode == 0
+    assert checkout.stand_ins.calls.count("setup_deps.sh ") == 1
+
+
 @pytest.mark.parametrize(
     "command", ["measure", "inspect", "quote", "compare", "replay", "explain", "report", "doctor", "rebuild --help", ""]
 )

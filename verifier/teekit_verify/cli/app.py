@@ -28,6 +28,8 @@ _WrongUsage: type[Exception] = next(
 )
 WRONG_USAGE, INTERRUPTED, INTERNAL_ERROR = "wrong_usage", "interrupted", "internal_error"
 """Codes of what ends a command without a TeekitError."""
+_PYDANTICS = "Value error, "
+"""What Pydantic puts before the words of newer Typers."""
 COMPLETING = "_TEEKIT_VERIFY_COMPLETE"
 """In the environment when a shell asks for completions; the name is Typer's for a program of this name."""
 
@@ -115,7 +117,7 @@ def main(argv: list[str]) -> ExitStatus:
         return _report(
             argv,
             WRONG_USAGE,
-            " ".join(words.split("\n\t")),
+            " ".join(words.split("\n\t")).replace(_PYDANTICS, ""),
             "Run it with --help to see how it is used.",
             error,
         )

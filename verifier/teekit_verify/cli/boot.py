@@ -17,7 +17,7 @@ def boot(
         Path,
         typer.Argument(
             metavar="ARTIFACT",
-            help="A UKI, or a disk with a UKI in its ESP: raw, a fixed .vhd, or a .tar.gz of disk.raw.",
+            help="A UKI, or a disk with a UKI in its ESP: raw, .vhd, .vhdx, .qcow2, or one of these packed (.tar.gz).",
             show_default=False,
         ),
     ],

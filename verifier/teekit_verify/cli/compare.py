@@ -35,7 +35,7 @@ def compare(
         Path | None,
         typer.Argument(
             metavar="FILE",
-            help="A UKI, or a disk with one (raw, .vhd, .tar.gz), or other reference values. Or give --quote, or --claims.",
+            help="A UKI, or a disk with one, as `measure` takes it, or other reference values. Or give --quote, or --claims.",
         ),
     ] = None,
     claims: Annotated[

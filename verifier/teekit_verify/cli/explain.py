@@ -17,7 +17,7 @@ from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import write_named
 from teekit_verify.core.outcome import ExitStatus
 
-_WHAT = "A UKI, a disk (raw, .vhd, .tar.gz), an initrd, a package manifest, any other file, or a folder."
+_WHAT = "A UKI, a disk (raw, .vhd, .vhdx, .qcow2, .tar.gz), an initrd, a package manifest, any other file, or a folder."
 
 
 def explain(

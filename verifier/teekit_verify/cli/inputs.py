@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from teekit_verify.cli.options import shared
-from teekit_verify.cli.options.rebuild import OfflineOption, ReleaseOption, RepositoryOption
+from teekit_verify.cli.options.rebuild import OfflineOption, RepositoryOption
 from teekit_verify.core.outcome import ExitStatus
 
 inputs = typer.Typer(help="Archives of a release's inputs: create, check, prune.", rich_markup_mode=None)
@@ -66,7 +66,14 @@ def create(
 @inputs.command("check")
 def check(
     place: Annotated[str, typer.Argument(metavar="PLACE", help="A folder, an address, or oci://HOST/NAME[:TAG].")],
-    release: ReleaseOption = None,
+    release: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Only this release of reference/releases. [default: all in the archive]",
+            show_default=False,
+        ),
+    ] = None,
     source: shared.SourceOption = None,
     json_output: shared.JsonOption = False,
     debug: shared.DebugOption = False,

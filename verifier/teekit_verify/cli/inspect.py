@@ -19,8 +19,8 @@ def inspect(
         Path,
         typer.Argument(
             metavar="FILE",
-            help="A UKI, a disk (raw, fixed .vhd, .tar.gz of disk.raw), TDX firmware (OVMF.fd), a TDX quote, an event log, "
-            "the ACPI table of a CCEL, reference values in any known format, an auditor's statement, or a JSON document of this tool. Found out by content.",
+            help="A UKI, a disk (raw, .vhd, .vhdx, .qcow2, or one of these packed: .tar.gz), TDX firmware (OVMF.fd), a TDX quote, an event log, "
+            "the ACPI table of a CCEL, reference values in any known format, an auditor's statement, or a JSON document of this tool. The kind is found out by content.",
             show_default=False,
         ),
     ],

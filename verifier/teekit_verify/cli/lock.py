@@ -10,7 +10,7 @@ import typer
 
 from teekit_verify.cli.lock_review import check, diff
 from teekit_verify.cli.options import shared
-from teekit_verify.cli.options.rebuild import ReleaseOption, RepositoryOption
+from teekit_verify.cli.options.rebuild import RepositoryOption
 from teekit_verify.core.outcome import ExitStatus
 
 lock = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
@@ -58,7 +58,10 @@ def fetch(
     profile: shared.ProfileOption = None,
     kernel: shared.KernelOption = "debian",
     lock_file: shared.LockOption = None,
-    release: ReleaseOption = None,
+    release: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Fetch what the rebuild of this release of reference/releases needs."),
+    ] = None,
     repository: RepositoryOption = None,
     source: shared.SourceOption = None,
     inputs: shared.InputsOption = None,

@@ -62,6 +62,8 @@ def check(
 
     The signed index that the lock was made from is read from the download cache, or from --inputs; gpgv checks it by the
     archive's keyring.
+
+    Exit status: 0 all of them lead to it, 1 one does not, 2 the lock names no index, or the index is not here.
     """
     from teekit_verify import api
     from teekit_verify.report import layout, lock_report

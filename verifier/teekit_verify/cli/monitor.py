@@ -29,7 +29,16 @@ def monitor(
         ),
     ] = None,
     references: ReferencesOption = None,
-    inputs: shared.InputsOption = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--inputs",
+            metavar="PLACE",
+            help="An archive of inputs to check: a folder, an address, or oci://HOST/NAME. May be repeated.",
+            envvar="TEEKIT_INPUTS",
+            show_default=False,
+        ),
+    ] = None,
     locks: Annotated[
         bool, typer.Option("--locks", help="Ask for every locked package where a rebuild would; none is downloaded.")
     ] = False,
@@ -80,6 +89,8 @@ def monitor(
     from teekit_verify import api
     from teekit_verify.report import alarm_report, layout
 
+    if max_age_days is None and (threshold > 1 or trusted_keys is not None):
+        raise typer.BadParameter("--threshold and --trusted-keys need --max-age-days N")
     told_before = _lines(known)
     found, passed_over = [], 0
     for alarm in api.monitor(

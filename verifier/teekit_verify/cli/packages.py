@@ -34,7 +34,7 @@ def packages(
         ),
     ] = None,
     require_good: Annotated[
-        bool, typer.Option("--require-good", help="A package that nobody reproduced is a failure, too.")
+        bool, typer.Option("--require-good", help="A package of Debian that nobody reproduced is a failure, too.")
     ] = False,
     json_output: JsonOption = False,
     debug: DebugOption = False,
@@ -43,7 +43,8 @@ def packages(
 
     They name packages by version, not by digest: GOOD says that somebody rebuilt what had this name and version, bit for bit.
 
-    Exit status: 0 none is BAD, 1 one is, 2 a rebuilder did not answer, or none of the packages is GOOD.
+    Exit status: 0 none is BAD, 1 one is (with --require-good also: one is not GOOD), 2 a rebuilder did not answer, or none of the packages
+    is GOOD.
     """
     from teekit_verify import api
     from teekit_verify.report import layout, packages_report

@@ -119,7 +119,7 @@ def sbom(
 ) -> ExitStatus:
     """Write what a release is made of, in CycloneDX 1.6.
 
-    Artifacts, packages, source files and environment with their SHA-256. It follows from the reference file alone: everybody gets the same bytes.
+    Artifacts, packages, source files and environment with their SHA-256. Of the same release and checkout, everybody gets the same bytes.
 
     Exit status: 0 it was written, 2 the release cannot be read, or disagrees with itself.
     """

@@ -45,11 +45,15 @@ ARTIFACTS = (Given.UKI, Given.DISK)
 
 @contextmanager
 def expecting(path: Path | None, *wanted: Given) -> Iterator[None]:
-    """Around what reads `path`. An error there is told anew if the file is known, and is none of `wanted`."""
+    """Around what reads `path`. An error there is told anew if the file is known, and is none of `wanted`; of one that is
+    not known, the hint says what was expected.
+    """
     try:
         yield
     except TeekitError as error:
         given = None if path is None else find_out(path)
+        if path is not None and given is None and error.hint is None:
+            error.hint = f"Check that {path} is {wanted[0].value[0]}."
         if path is None or given is None or given in wanted:
             raise
         raise UnsupportedInputError(f"{path} is {given.words(path, error)}", hint=given.hint(path)) from error

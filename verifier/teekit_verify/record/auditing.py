@@ -145,11 +145,6 @@ def _audit_one(item: KnownRelease, request: AuditRequest, page: Page | None) -> 
     if item.disagreements:
         what = ", ".join(one.value for one in item.disagreements)
         raise TeekitError(f"release.json and {item.release.reference} name another {what}", hint="Ask the publisher.")
-    if item.reference.release != item.name:
-        raise TeekitError(
-            f"{item.release.reference} is of the release '{item.reference.release}', not of '{item.name}'",
-            hint="Ask the publisher.",
-        )
     before = request.auditor.stated(item.name)
     if before is not None and _is_about(before[1].predicate.reference, item):
         file, said = before

@@ -3,9 +3,10 @@
 What rebuilderd does (0.28, worker/src/rebuild.rs): it passes over a backend's exit status, and calls an artifact GOOD if a file of its
 name is in the output folder and has its bytes. It puts the published artifacts beside the job before the backend starts. So:
 
-Rules: of the job's folder only the job is opened, and no build can see it. Nothing is put into the output folder before there is a verdict.
-REPRODUCED puts all artifacts there. MISMATCH puts those that differ from the published ones, to be looked at: none of a release that is not
-reproduced is GOOD. Any other verdict, or none, puts nothing there, which rebuilderd calls BAD.
+Rules: until there is a verdict only the job is opened in its folder, and no build can see it. Nothing is put into the output folder before.
+REPRODUCED puts all artifacts there. MISMATCH puts those that differ from the published ones, to be looked at; what is published beside a reference
+file that says something else is among neither: none of a release that is not reproduced is GOOD. Any other verdict, or none, puts nothing there,
+which rebuilderd calls BAD.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ def run_job(request: JobRequest, page: Page | None = None) -> RebuildReport:
         known = _written(job, place / "releases")
         _require_agreement(known)
         report = rebuild(_request(job, place, request), page).report
-        _put(report, known, place / "report" / "artifacts", request.output)
+        _put(report, known, place / "report" / "artifacts", request)
     return report
 
 
@@ -149,13 +150,22 @@ def _request(job: Job, place: Path, request: JobRequest) -> RebuildRequest:
     )
 
 
-def _put(report: RebuildReport, known: KnownRelease, made: Path, output: Path) -> None:
+def _put(report: RebuildReport, known: KnownRelease, made: Path, request: JobRequest) -> None:
     published = {artifact.name: artifact.sha256 for artifact in known.reference.artifacts}
     built = {pair.name: pair.a.sha256 for pair in report.artifacts if pair.a is not None}
     for name in sorted(published.keys() & built.keys()):
         same = built[name] == published[name]
-        if (report.verdict is Verdict.REPRODUCED and same) or (report.verdict is Verdict.MISMATCH and not same):
-            _put_one(made / name, output / name, built[name])
+        differs = report.verdict is Verdict.MISMATCH and not same and not _is(request.job.parent / name, built[name])
+        if (report.verdict is Verdict.REPRODUCED and same) or differs:
+            _put_one(made / name, request.output / name, built[name])
+
+
+def _is(published: Path, digest: Digest) -> bool:
+    """Whether what the worker fetched as published has these bytes, whatever the reference file says of it."""
+    try:
+        return published.is_file() and digest_file(published) == digest
+    except OSError as error:
+        raise TeekitError(f"{published}: cannot be read: {error.strerror}", hint="Run it again.") from error
 
 
 def _put_one(made: Path, target: Path, expected: Digest) -> None:

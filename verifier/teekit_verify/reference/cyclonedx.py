@@ -1,7 +1,8 @@
 """A release's bill of materials in CycloneDX 1.6 (ECMA-424): what was published, and every package and file that it was made of.
 
 It follows from the reference file, whose SHA-256 names it: no time, no tool version, a serial number made of that digest. So anybody makes the same
-bytes, and a signature of the reference file is one of the bill too. A package of the build environment has the scope `excluded`: it is in no image.
+bytes, and a signature of the reference file is one of what went in. Repository and withdrawal are of release.json, which nobody signs. A package of
+the build environment has the scope `excluded`: it is in no image.
 """
 
 from __future__ import annotations

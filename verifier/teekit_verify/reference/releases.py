@@ -7,7 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import Algorithm, Digest
-from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.documents import codec
 from teekit_verify.documents.load import parse_reference
@@ -102,10 +102,18 @@ def _known_or_damaged(
 def find_release(
     folder: Path, name: str, trusted: Sequence[TrustedKey] | None = None, on: date | None = None
 ) -> KnownRelease:
-    """The release of that name. Raises TeekitError for a name that is none, and for files that cannot be read."""
+    """The release of that name. Raises TeekitError for a name that is none, for files that cannot be read, and for a reference file of another release.
+
+    The publisher signed that one as well: under a new name an old release, with all its statements, would look like a new one.
+    """
     release, path = load_release(folder, name)
     data = codec.read_bounded(path)
     reference = parse_reference(data, str(path))
+    if reference.release != name:
+        raise TeekitError(
+            f"{path.name} is of the release '{printable(reference.release)}', not of '{printable(name)}'",
+            hint="Ask the publisher.",
+        )
     signature = path.with_name(path.name + SIGNATURE)
     signed = signature.is_file()
     verified = None

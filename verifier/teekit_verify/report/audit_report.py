@@ -10,7 +10,8 @@ from teekit_verify.appraisal.rebuild.verdict import Verdict  # noqa: TC001 - pyd
 from teekit_verify.appraisal.statements.own import AuditOutcome, status_of
 from teekit_verify.record.auditing import Basis, Filing
 from teekit_verify.record.json_report import plain
-from teekit_verify.report.layout import show_line, styled
+from teekit_verify.report.console import Text
+from teekit_verify.report.layout import styled
 
 if TYPE_CHECKING:
     from teekit_verify.record.auditing import Audited
@@ -32,9 +33,9 @@ _FILED = {
 
 
 def show(audited: Audited, out: Console) -> None:
-    show_line(
-        out, styled(f"{audited.release}: "), styled(_word(audited), _STYLES[audited.outcome]), styled(_rest(audited))
-    )
+    """An answer is an outcome, which is shown with --quiet as well."""
+    word = styled(_word(audited), _STYLES[audited.outcome])
+    out.outcome(Text.assemble(styled(f"{audited.release}: "), word, styled(_rest(audited))))
 
 
 def _word(audited: Audited) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.appraisal.packages import PackageStanding, RebuiltPackages
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.record.json_report import render as render_json
-from teekit_verify.report.layout import STATUS_STYLES, show_line, show_table, styled
+from teekit_verify.report.layout import show_line, show_outcome, show_table, styled
 
 if TYPE_CHECKING:
     from teekit_verify.report.console import Console
@@ -38,7 +38,7 @@ def show(found: RebuiltPackages, out: Console) -> None:
         show_line(out, styled(f"{found.npm:>6} of npm: nobody rebuilds them", "yellow"))
     for source in found.sources:
         show_line(out, styled(f"asked: {source}"))
-    show_line(out, styled(_answer(found), STATUS_STYLES[found.status]))
+    show_outcome(out, found.status, _answer(found))
 
 
 def _answer(found: RebuiltPackages) -> str:

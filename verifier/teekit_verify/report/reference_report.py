@@ -160,9 +160,9 @@ def show_list(listing: Listing, out: Console) -> None:
         show_table(out, ("file", "release", "image", "signature file", "format", "sha256"), rows)
     for item in listing.files:
         if item.problem:
-            show_line(out, styled(item.problem, "bold red"))
+            out.outcome(styled(item.problem, "bold red"))
     if not listing.files:
-        show_line(out, styled(f"{listing.directory}: has no reference files ({', '.join(_SUFFIXES)})"))
+        out.outcome(styled(f"{listing.directory}: has no reference files ({', '.join(_SUFFIXES)})"))
 
 
 def render_list(listing: Listing) -> bytes:

@@ -37,20 +37,23 @@ def show_list(listed: Releases, out: Console) -> None:
         ]
         show_table(out, ("release", "image", "commit", "signed", ""), rows)
     for item in listed.releases:
-        _show_problems(item, out)
+        _show_problems(item, out, asked=listed.asked)
     if not listed.releases:
-        show_line(out, styled(f"{listed.folder}: has no releases (NAME/release.json)"))
+        out.outcome(styled(f"{listed.folder}: has no releases (NAME/release.json)"))
 
 
-def _show_problems(item: KnownRelease | DamagedRelease, out: Console) -> None:
+def _show_problems(item: KnownRelease | DamagedRelease, out: Console, *, asked: bool) -> None:
+    """What there is to the exit status, one line each: shown with --quiet as well."""
     if isinstance(item, DamagedRelease):
-        show_line(out, styled(f"{item.name}: {item.problem}", "bold red"))
+        out.outcome(styled(f"{item.name}: {item.problem}", "bold red"))
         return
     if item.release.withdrawn:
         show_line(out, styled(f"{item.name} is withdrawn: {item.release.withdrawn}"))
     for what in item.disagreements:
         line = f"{item.name}: release.json and {item.release.reference} name another {what.value}"
-        show_line(out, styled(line, "bold red"))
+        out.outcome(styled(line, "bold red"))
+    if asked and not item.release.withdrawn and not _owners(item):
+        out.outcome(styled(f"{item.name}: is signed by no trusted key", "bold red"))
 
 
 def _image(item: KnownRelease) -> str:
@@ -78,7 +81,7 @@ def show_one(found: Releases, out: Console) -> None:
     """Of each release (there is one): where the source is, who signed it, then its reference file."""
     for item in found.releases:
         if isinstance(item, DamagedRelease):
-            _show_problems(item, out)
+            _show_problems(item, out, asked=found.asked)
         else:
             _show_known(item, out, asked=found.asked)
 
@@ -90,7 +93,7 @@ def _show_known(item: KnownRelease, out: Console, *, asked: bool) -> None:
     )
     if item.release.tag:
         show_line(out, "tag ", styled(item.release.tag))
-    _show_problems(item, out)
+    _show_problems(item, out, asked=asked)
     show_line(out, styled(item.release.reference), f" sha256 {item.sha256.hex}")
     if item.verified is None:
         show_line(out, "signed: ", styled(_signed(item, asked=asked)))

@@ -10,6 +10,7 @@ from teekit_verify.appraisal.statements.statement import ReferenceNamed  # noqa:
 from teekit_verify.documents.fields import Sha256  # noqa: TC001
 from teekit_verify.record.json_report import render as render_json
 from teekit_verify.reference.signing.dsse import Standing
+from teekit_verify.report.console import Text
 from teekit_verify.report.layout import STATUS_STYLES, show_line, show_table, styled
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def show(shown: ShownStatement, out: Console) -> None:
     """The signature, the verdict and its reasons, what it is about."""
     said = shown.statement.predicate
     style = "yellow" if shown.standing is None else STATUS_STYLES[shown.status]
-    show_line(out, styled(shown.name, "bold"), ", the statement of an auditor: ", styled(signature(shown), style))
+    signed = styled(signature(shown), style)
+    out.outcome(Text.assemble(styled(shown.name, "bold"), ", the statement of an auditor: ", signed))
     show_line(out, styled(said.verdict.value, "bold"), " states ", styled(said.auditor))
     for reason in said.reasons:
         show_line(out, styled(reason), indent=2)

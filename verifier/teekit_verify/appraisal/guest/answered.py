@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.checklist import Checklist
 from teekit_verify.appraisal.facts import Requested
-from teekit_verify.appraisal.guest.machine_tpm import appraise_alone, appraise_beside, is_named
+from teekit_verify.appraisal.guest.machine_tpm import appraise_alone, appraise_beside, is_named, unshown_key
 from teekit_verify.appraisal.guest.policy import REPORT_DATA_BYTES, ReportDataRequest
 from teekit_verify.appraisal.guest.quote import appraise_quote
 from teekit_verify.appraisal.guest.registers import of_azure, of_quote, of_tpm
@@ -78,7 +78,7 @@ def _of_td(answer: GuestAnswer, report_data: bytes, td: TdQuote, policy: QuotePo
     about = appraise_quote(td.quote, td.signature, replace(policy, report_data=_requested(report_data)))
     found = AnswerEvidence(about, of_quote(td.quote, log), logged_secure_boot(log))
     if tpm is None:
-        return found
+        return replace(found, beside=Checklist(unshown_key(policy)))
     evidence = tpm_of_parts(tpm.ak_public, tpm.message, tpm.signature, tpm.pcrs)
     runtime = parse_runtime_log(answer.runtime_log)
     return replace(found, beside=appraise_beside(evidence, qualifying_data_of(report_data), policy, runtime))

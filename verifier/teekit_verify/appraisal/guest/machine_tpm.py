@@ -17,6 +17,7 @@ from teekit_verify.appraisal.facts import (
     Check,
     Fact,
     FactCheck,
+    Refused,
     RegisterCheck,
     RegisterSource,
     Requested,
@@ -25,7 +26,7 @@ from teekit_verify.appraisal.facts import (
 from teekit_verify.appraisal.guest.given import forged, leads_to
 from teekit_verify.appraisal.guest.policy import REPORT_DATA_BYTES, ReportDataRequest
 from teekit_verify.appraisal.guest.quote import QuoteAppraisal, check_fact, check_requested, not_checked
-from teekit_verify.core.errors import NotAuthenticError
+from teekit_verify.core.errors import NotAuthenticError, UnsupportedInputError
 from teekit_verify.core.outcome import Outcome
 from teekit_verify.evidence import tpm
 from teekit_verify.registers.measured import TD_REGISTER, TPM_REGISTER
@@ -76,6 +77,14 @@ def named_key(key: rsa.RSAPublicKey, policy: QuotePolicy) -> tuple[Check, ...]:
 def _require_named(key: rsa.RSAPublicKey, policy: QuotePolicy) -> None:
     if all(key.public_numbers() != named.public_numbers() for named in policy.vtpm_keys):
         raise NotAuthenticError("the TPM's key is none of those that were named")
+
+
+def unshown_key(policy: QuotePolicy) -> tuple[Check, ...]:
+    """Of a machine without a TPM: whether it is the one whose key was named, nothing shows. None where nobody named any."""
+    if not policy.vtpm_keys:
+        return ()
+    error = UnsupportedInputError("the machine shows no TPM, so it may be another one than that whose key was named")
+    return (Check(FactCheck(Fact.TPM_KEY), Outcome.NOT_CHECKED, reason=Refused(error.code, error.message)),)
 
 
 def _signed(evidence: TpmEvidence) -> tuple[Check, ...]:

@@ -49,10 +49,13 @@ def check_across(
 
 
 def between(here: Reading, there: Reading, elsewhere: str) -> Iterator[Contradiction]:
-    """What the one says and the other does not, by release. What contradicts within one of them is that one's to tell."""
-    ours, theirs = _by_release(here), _by_release(there)
-    for release in sorted(ours.keys() & theirs.keys()):
-        yield from _of_release(release, ours[release], theirs[release], _shared_names(here, there), elsewhere)
+    """What the one says and the other does not, by release. What contradicts within one of them is that one's to tell.
+
+    Of a release that nobody here says anything of, a mismatch there is told all the same: silence must not look like agreement.
+    """
+    ours, theirs, same = _by_release(here), _by_release(there), _shared_names(here, there)
+    for release, said in sorted(theirs.items()):
+        yield from _of_release(release, ours.get(release, {}), said, same, elsewhere)
 
 
 def _of_release(
@@ -68,7 +71,7 @@ def _of_release(
     if hidden:
         yield Contradiction(release, Conflict.MISMATCH, tuple(hidden), elsewhere)
     claims = [{claim for said in side.values() for claim, _ in said} for side in (ours, theirs)]
-    if claims[0] != claims[1]:
+    if ours and claims[0] != claims[1]:
         yield Contradiction(release, Conflict.DIFFERENT_RESULTS, tuple(sorted({*ours, *theirs})), elsewhere)
 
 

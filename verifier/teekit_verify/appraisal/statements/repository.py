@@ -293,8 +293,11 @@ def _read(folder: Path, file: str, keys: Sequence[TrustedKey]) -> tuple[FiledSta
     release, auditor = _placed(file) or ("", "")
     if all(key.owner != auditor for key in keys):
         return FaultyFile(file, Fault.NO_KEY)
+    likely_first = sorted(
+        keys, key=lambda key: key.owner != auditor
+    )  # or many auditors cost the square of their number
     try:
-        shown = read_shown(file, file, codec.read_bounded(folder / file), keys, ANY_DAY)
+        shown = read_shown(file, file, codec.read_bounded(folder / file), likely_first, ANY_DAY)
     except TeekitError as error:
         return FaultyFile(file, Fault.UNREADABLE, error.message)
     if shown.standing is not Standing.GOOD:
@@ -333,13 +336,17 @@ def _within(release: str, said: Mapping[str, set[tuple[Claim, bool]]]) -> Iterat
 
 
 def _touched(folder: Path, files: Sequence[str], earlier: Path) -> Iterator[FaultyFile]:
-    """Statements, proofs and keys only grow in number, and the policy stays. Another key of an auditor who has one already is for people to look at."""
-    before = [file for file in _files(earlier) if _placed(file) or _is_key(file) or _is_proof(file) or file == POLICY]
-    for file in before:
-        if file not in files:
+    """Statements, proofs and keys only grow in number, and the policy stays, also if there is none. Another key of an auditor who has one already is for people to look at."""
+    found = _files(earlier)
+    before = {file for file in found if _placed(file) or _is_key(file) or _is_proof(file) or file == POLICY}
+    now = set(files)
+    for file in sorted(before):
+        if file not in now:
             yield FaultyFile(file, Fault.REMOVED)
         elif (folder / file).is_symlink() or _bytes(earlier / file) != _bytes(folder / file):
             yield FaultyFile(file, Fault.CHANGED)
+    if POLICY in now - before:  # whoever writes it decides what is called logged
+        yield FaultyFile(POLICY, Fault.CHANGED)
     owners = {_owner(file) for file in before if _is_key(file)}
     for file in files:
         if _is_key(file) and file not in before and _owner(file) in owners:

@@ -156,10 +156,10 @@ def without_place(message: str, folder: Path) -> str:
 
 
 def _files(statements: Path, release: str) -> list[tuple[str, Path]]:
-    """(path in the repository, path) of a release's statements, by name. A link to a folder is not followed."""
+    """(path in the repository, path) of a release's statements, by name. What has the folder's name and is a link, or no folder, is told, not followed."""
     folder = statements / release
     if folder.is_symlink() or not folder.is_dir():
-        return []
+        return [(release, folder)] if folder.is_symlink() or folder.exists() else []
     try:
         names = sorted(path.name for path in folder.iterdir())
     except OSError as error:

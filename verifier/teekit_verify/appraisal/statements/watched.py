@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.rebuild.verdict import Verdict
 from teekit_verify.appraisal.statements.contradiction import Claim
+from teekit_verify.appraisal.statements.repository import Conflict
 from teekit_verify.appraisal.statements.shown import read_shown
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.documents import codec
@@ -87,12 +88,15 @@ def reproduced_by(
 ) -> tuple[str, ...]:
     """Who states, in order, that the published artifacts came out of the published commit and inputs; each once.
 
+    Whoever states something else as well, here or in a repository that this one was held against, is not among them.
     With `trusted` keys, who of their owners does, and under their names; else the keys of the repository will do.
     """
     wanted = Claim.of_build(Build(reference.inputs, reference.artifacts), reference.commit)
+    own = (item for item in checked.contradictions if item.conflict is Conflict.OWN_STATEMENTS)
+    double = {name for item in own if item.release == release for name in item.auditors}
     found = set()
     for filed in checked.statements:
-        if filed.release != release or filed.verdict is not Verdict.REPRODUCED:
+        if filed.release != release or filed.verdict is not Verdict.REPRODUCED or filed.auditor in double:
             continue
         path = repository / filed.file
         shown = read_shown(filed.file, filed.file, codec.read_bounded(path), trusted, None if trusted is None else on)

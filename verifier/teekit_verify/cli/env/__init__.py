@@ -10,6 +10,7 @@ import typer
 
 from teekit_verify.cli.env.enter import mkosi, shell
 from teekit_verify.cli.options import shared
+from teekit_verify.cli.options.groups import GroupedCommand
 from teekit_verify.core.outcome import ExitStatus
 
 if TYPE_CHECKING:
@@ -94,5 +95,5 @@ def _print_identity(identity: EnvironmentIdentity, *, json_output: bool) -> None
         shared.tell(f"NAR hash   {identity.nar_hash}")
 
 
-env.command("shell", context_settings={"ignore_unknown_options": True})(shell)
+env.command("shell", cls=GroupedCommand, context_settings={"ignore_unknown_options": True})(shell)
 env.command("mkosi", context_settings={"ignore_unknown_options": True, "help_option_names": []})(mkosi)

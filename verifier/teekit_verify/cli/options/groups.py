@@ -9,6 +9,7 @@ import copy
 import dataclasses
 import functools
 import inspect
+import re
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
 
 from typer.core import TyperCommand
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from teekit_verify.core.outcome import ExitStatus
 
 _ARGUMENTS, _OPTIONS = "Arguments", "Options"
+_SEVERAL = re.compile(r"<list\[(\w+)\]>")
+"""How Typer names the kind of an argument that may be given several times: Python's name of its type."""
 
 
 def grouped(command: Callable[..., ExitStatus]) -> Callable[..., ExitStatus]:
@@ -112,4 +115,4 @@ def help_record(parameter: Any, context: Any) -> tuple[str, str] | None:
     older = [name for name in parameter.opts if name.startswith("--")][1:]
     shown.opts = [name for name in parameter.opts if name not in older]
     record: tuple[str, str] | None = shown.get_help_record(context)
-    return record
+    return record and (_SEVERAL.sub(lambda kind: f"<{kind[1].lower()}>", record[0]), record[1])

@@ -21,8 +21,8 @@ FileArgument = Annotated[
     Path | None,
     typer.Argument(
         metavar="FILE",
-        help="A unified kernel image (UKI), a disk with one (raw, fixed .vhd, .tar.gz of disk.raw), or TDX firmware "
-        "(OVMF.fd).",
+        help="A unified kernel image (UKI), a disk with one (raw, .vhd, .vhdx, .qcow2, or one of these packed: .tar.gz), or "
+        "TDX firmware (OVMF.fd).",
         show_default=False,
     ),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,7 @@ class SitePages:
     def __init__(self, surveyed: Iterable[Surveyed], options: SiteOptions) -> None:
         self._surveyed, self._options = surveyed, options
         self._templates = templates()
-        self._templates.filters["place"] = views.place
+        self._templates.filters.update(place=views.place, shell=shlex.quote)
         self._auditors = Auditors(options.keys, options.on)
         self._statuses: set[ExitStatus] = set()
         self.summaries: list[Summary] = []
