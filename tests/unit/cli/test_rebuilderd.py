@@ -185,4 +185,4 @@ def test_the_output_folder_is_the_workers(miniature: Miniature, capsys: pytest.C
     (miniature.folder / "out/there").write_text("")
     argv = miniature.argv(command="rebuilderd")[1:]
     assert main(["rebuilderd", "backend", *argv, "--outdir", str(miniature.folder / "out"), "x.job.json"]) == 2
-    assert "is no empty folder" in capsys.readouterr().err
+    assert "is not an empty folder" in capsys.readouterr().err

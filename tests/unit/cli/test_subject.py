@@ -236,8 +236,8 @@ def test_a_commit_that_is_no_checkout_of_this_repository(
     [
         (["--release", "r1", "--commit", "x"], "--release and --commit cannot be used together"),
         (["--commit", "x", "--mkosi-args", ""], "--commit and --mkosi-args cannot be used together"),
-        (["--repository", "/x"], "--repository and --tag-key say nothing without a commit"),
-        (["--tag-key", __file__, "--mkosi-args", ""], "--repository and --tag-key say nothing without a commit"),
+        (["--repository", "/x"], "--repository and --tag-key have no effect without a commit"),
+        (["--tag-key", __file__, "--mkosi-args", ""], "--repository and --tag-key have no effect without a commit"),
         (["--release", "r1", "--image", "base"], "--image has no effect here: the release, or --mkosi-args, decides"),
         (
             ["--mkosi-args", "", "--kernel", "source"],

@@ -58,7 +58,7 @@ COMMANDS: Sections = {
         Entry("reference", "reference:reference", "Published values: create, extend, check, show, sign, verify."),
         Entry("release", "release:release", "Releases: list and show them, what changed in between."),
         Entry("site", "site:site", "Make a website of releases and who reproduced them."),
-        Entry("collateral", "collateral:collateral", "Bring what Intel publishes about a quote's platform."),
+        Entry("collateral", "collateral:collateral", "Fetch what Intel publishes about a quote's platform."),
         Entry("lock", "lock:lock", "Pin the packages of all images; compare and check locks."),
         Entry("inputs", "inputs:inputs", "Archives of a release's inputs: create, check, prune."),
     ),

@@ -12,7 +12,7 @@ from teekit_verify.cli.options.quote import AtOption, TrustedRootOption
 from teekit_verify.cli.options.shared import DebugOption, say
 from teekit_verify.core.outcome import ExitStatus
 
-collateral = typer.Typer(help="Bring what Intel publishes about a quote's platform.", rich_markup_mode=None)
+collateral = typer.Typer(help="Fetch what Intel publishes about a quote's platform.", rich_markup_mode=None)
 
 
 @collateral.callback()

@@ -95,7 +95,7 @@ def _find_subject(choice: Choice, bringing: Provision, workspace: Workspace) -> 
         raise TeekitError(f"{' and '.join(named)} cannot be used together", hint="Give one of them.")
     fetches = choice.release is not None or choice.commit is not None
     if not fetches and (choice.repository is not None or choice.tag_key is not None):
-        raise TeekitError("--repository and --tag-key say nothing without a commit", hint="Name one with --commit.")
+        raise TeekitError("--repository and --tag-key have no effect without a commit", hint="Name one with --commit.")
     if choice.environment is not None and choice.mkosi_args is None:
         raise TeekitError(
             "--environment is for a project of somebody else: a commit of ours says which one it is built with",

@@ -104,7 +104,7 @@ class JobRequest:
 def run_job(request: JobRequest, page: Page | None = None) -> RebuildReport:
     """Rebuild what the job asks for; the report stays in `folder`/NAME/report. Raises TeekitError where there is no verdict."""
     if not request.output.is_dir() or any(request.output.iterdir()):
-        raise TeekitError(f"{request.output} is no empty folder", hint="Name one, as rebuilderd's worker does.")
+        raise TeekitError(f"{request.output} is not an empty folder", hint="Name one, as rebuilderd's worker does.")
     job = load_job(request.job)
     place = request.folder / job.name
     with held(place, wait=True):

@@ -157,6 +157,11 @@ def read_repository(folder: Path) -> Reading:
     if linked := [file for file in files if _is_key_or_their_folder(file) and (folder / file).is_symlink()]:
         # A change of a stranger's may name any file of this host as a key: none is opened.
         return Reading((), (), (), tuple(FaultyFile(file, Fault.LINK) for file in linked))
+    if not (folder / KEYS).is_dir():
+        raise TeekitError(
+            f"{folder}: has no folder '{KEYS}' with the auditors' public keys",
+            hint=f"Name a repository of statements: RELEASE/AUDITOR.intoto.jsonl, {KEYS}/AUDITOR.pem.",
+        )
     keys = load_trusted_keys(folder / KEYS)
     found = [_read(folder, file, keys) for file in files if _placed(file) and not (folder / file).is_symlink()]
     read = tuple(item for item in found if isinstance(item, tuple))

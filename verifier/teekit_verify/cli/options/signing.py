@@ -55,7 +55,7 @@ OnOption = Annotated[
 class IndependenceOptions:
     """What an auditor says of itself, in a statement."""
 
-    HEADING: ClassVar = "Said of yourself"
+    HEADING: ClassVar = "About yourself"
     operator: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Who runs the machine. Nothing checks it; readers weigh it.")
     ] = None
