@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 import shutil
@@ -18,6 +19,7 @@ from builders import statements as sample
 from teekit_verify.appraisal.rebuild.verdict import Verdict
 from teekit_verify.appraisal.statements.statement import Independence
 from teekit_verify.cli.app import main
+from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.documents import model
 from teekit_verify.record.json_report import render_rebuild
 
@@ -346,11 +348,14 @@ def test_reports_are_written_anew_and_only_where_the_statement_says_the_same(
     place: sites.Place, tmp_path: Path
 ) -> None:
     place.release("base-1")
-    place.state("base-1", "alice")
-    place.state("base-1", "bob")
-    report = reports._rebuild(documents.build(), documents.reference())
+    for name in ("alice", "bob", "carol"):
+        place.state("base-1", name)
+    values = (place.reference / "releases/base-1/values.json").read_bytes()
+    used = replace(reports.USED, sha256=Digest(Algorithm.SHA256, hashlib.sha256(values).digest()))
+    report = replace(reports._rebuild(documents.build(), documents.reference()), reference=used)
+    other = replace(report, reference=replace(used, sha256=documents.sha256("other values")))
     folder = tmp_path / "reports/base-1"
-    for name, one in (("alice", report), ("bob", sample.MISMATCH), ("mallory", report)):
+    for name, one in (("alice", report), ("bob", sample.MISMATCH), ("carol", other), ("mallory", report)):
         (folder / name).mkdir(parents=True)
         (folder / name / "report.json").write_bytes(render_rebuild(one))
         (folder / name / "report.html").write_text("<script>alert(1)</script>")
@@ -358,7 +363,8 @@ def test_reports_are_written_anew_and_only_where_the_statement_says_the_same(
     assert [path.name for path in (public / "reports/base-1").iterdir()] == ["alice.html"]
     shown = page(public, "releases/base-1.html")
     assert "../reports/base-1/alice.html" in shown.links
-    assert "The report of bob is not shown: it says something else than the signed statement." in shown.words
+    for name in ("bob", "carol"):
+        assert f"The report of {name} is not shown: it says something else than the signed statement." in shown.words
     (folder / "alice").rename(tmp_path / "moved")
     (folder / "alice").symlink_to(tmp_path / "moved")
     public = build(place, "--reports", tmp_path / "reports", status=0)

@@ -10,8 +10,11 @@ if TYPE_CHECKING:
 
 
 def says_the_same(report: RebuildReport, statement: Statement) -> bool:
-    """Verdict, image, inputs of both builds, and the bytes of every artifact. What else a report says is its writer's."""
+    """Verdict, image, inputs of both builds, the bytes of every artifact, and what they were compared with. What else a report says is its writer's."""
     said = statement.predicate
+    used, named = (
+        None if one is None else (one.release, one.commit, one.sha256) for one in (report.reference, said.reference)
+    )
     stated = {subject.name: subject.digest.sha256 for subject in statement.subject}
     built = {pair.name: pair.a.sha256 for pair in report.artifacts if pair.a is not None}
     return (
@@ -21,4 +24,5 @@ def says_the_same(report: RebuildReport, statement: Statement) -> bool:
         and {report.inputs.sha256_a, report.inputs.sha256_b} == {said.inputs_sha256}
         and all(pair.same for pair in report.artifacts)
         and built == stated
+        and used == named
     )
