@@ -51,7 +51,9 @@ def monitor(
             help="Alarm when a release is older and not reproduced by enough auditors.",
         ),
     ] = None,
-    threshold: Annotated[int, typer.Option(metavar="N", min=1, help="How many auditors are enough.")] = 1,
+    threshold: Annotated[
+        int, typer.Option(metavar="N", min=1, help="With --max-age-days: how many auditors are enough.")
+    ] = 1,
     trusted_keys: Annotated[
         Path | None,
         typer.Option(
