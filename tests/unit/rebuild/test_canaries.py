@@ -233,7 +233,6 @@ def test_a_package_lock_is_no_door(  # noqa: PLR0917 - fixtures
     canaries: Canaries,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
     stands_in_it: bool,  # noqa: FBT001
 ) -> None:
     """npm itself clones the repository, and runs the `git` that its .npmrc names."""
@@ -243,17 +242,24 @@ def test_a_package_lock_is_no_door(  # noqa: PLR0917 - fixtures
         "": {"name": "x"},
         "node_modules/x": {"version": f"git+file://{repository.folder}", "integrity": "sha512-" + "A" * 86 + "=="},
     }
-    for place in (repository.folder, source, source / "mkosi.extra"):
+    for place in (repository.folder, source, source / "app", source / "mkosi.extra"):
         place.mkdir(exist_ok=True)
         (place / ".npmrc").write_text(f"git={place}/evilgit\n")
         (place / "evilgit").write_text(evil)
         (place / "evilgit").chmod(0o755)
     repository.commit()
-    (source / "mkosi.extra/package-lock.json").write_text(json.dumps({"lockfileVersion": 3, "packages": lock}))
+    for folder_of_it in ("app", "mkosi.extra"):  # what is in mkosi.extra is data of the guest
+        (source / folder_of_it / "package-lock.json").write_text(json.dumps({"lockfileVersion": 3, "packages": lock}))
+    (source / "summary.json").write_text(json.dumps({"Images": [SUMMARY | {"Packages": ["base-files"]}]}))
+    (source / "image.efi").write_bytes((miniature.project.mkosi / "image.efi").read_bytes())
+    (source / "build.sh").write_text('cp image.efi "$output/theirs.efi"\n')
     if stands_in_it:
         monkeypatch.chdir(source)
-    assert stranger(miniature, mirror, source) == 2
-    assert "node_modules/x has no plain version, but 'git+file://" in capsys.readouterr().err
+    assert stranger(miniature, mirror, source) == 1
+    report = json.loads((miniature.report / "report.json").read_text())
+    (warning,) = [smell for smell in report["smells"] if smell["path"].endswith("package-lock.json")]
+    assert warning["path"] == "app/package-lock.json"
+    assert "node_modules/x has no plain version, but 'git+file://" in warning["why"]
 
 
 def test_names_of_packages_are_no_files(

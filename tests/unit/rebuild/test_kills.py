@@ -59,6 +59,11 @@ def seconds_of(argv: list[str]) -> float:
     return time.monotonic() - begin
 
 
+def wait_for_a_build(miniature: Miniature, started: subprocess.Popen[bytes]) -> None:
+    while len(list(miniature.workspace.iterdir())) < 2 and started.poll() is None:
+        time.sleep(0.005)
+
+
 @pytest.mark.parametrize("arguments", [(), ("--parallel",)])
 def test_killed_at_any_moment(miniature: Miniature, tree: Path, arguments: tuple[str, ...]) -> None:
     chance = random.Random(SEED)  # noqa: S311 - the moments are to be repeatable
@@ -67,11 +72,13 @@ def test_killed_at_any_moment(miniature: Miniature, tree: Path, arguments: tuple
     whole_seconds = seconds_of(argv)
     shutil.rmtree(miniature.report)
     seen = []
-    # The first one in the middle of a run, so that one at least is killed, however fast the machine is.
-    for part in [0.5, *(chance.uniform(0.05, 1.2) for _ in range(KILLS - 1))]:
+    # The first one as soon as a build is under way, so that one at least is killed, however busy the machine is.
+    for part in [None, *(chance.uniform(0.05, 1.2) for _ in range(KILLS - 1))]:
         with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as started:
             try:
-                status = started.wait(part * whole_seconds)
+                if part is None:
+                    wait_for_a_build(miniature, started)
+                status = started.wait(0 if part is None else part * whole_seconds)
                 assert status == 1
             except subprocess.TimeoutExpired:
                 started.send_signal(signal.SIGKILL)

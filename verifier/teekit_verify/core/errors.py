@@ -61,7 +61,14 @@ class ToolMissingError(TeekitError):
 
 
 class ToolFailedError(TeekitError):
-    """An external program failed; the message holds the last lines of its log and how to run it again."""
+    """An external program failed; the message holds the last lines of its log and how to run it again.
+
+    `stopped`: it did not end by itself, but printed too much or took too long.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, stopped: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.stopped = stopped
 
 
 def printable(text: str) -> str:

@@ -108,7 +108,8 @@ def run(
                 problem = (
                     str(error) if isinstance(error, TooMuchError) else f"did not finish within {timeout_seconds:g} s"
                 )
-                raise _failure(argv, problem, log, bytes(stdout.data[-TAIL_BYTES:] + stderr.data)) from None
+                output = bytes(stdout.data[-TAIL_BYTES:] + stderr.data)
+                raise _failure(argv, problem, log, output, stopped=True) from None
             except BaseException:
                 end_group(process)
                 raise
@@ -301,7 +302,9 @@ def _status_in_words(status: int) -> str:
         return f"was ended by signal {-status}"
 
 
-def _failure(argv: Sequence[str], problem: str, log: Path | None, output: bytes) -> ToolFailedError:
+def _failure(
+    argv: Sequence[str], problem: str, log: Path | None, output: bytes, *, stopped: bool = False
+) -> ToolFailedError:
     """`output` is what it printed: some programs give their reasons on standard output."""
     lines = last_lines(log) if log is not None else _tail(output)
     parts = [f"{argv[0]} {problem}"]
@@ -309,7 +312,7 @@ def _failure(argv: Sequence[str], problem: str, log: Path | None, output: bytes)
         parts.append("its last lines were:\n" + "\n".join(f"  | {line}" for line in lines))
     if log is not None:
         parts.append(f"the whole log is {log}")
-    return ToolFailedError("; ".join(parts), hint=f"To run just this step again: {_as_typed(argv)}")
+    return ToolFailedError("; ".join(parts), hint=f"To run just this step again: {_as_typed(argv)}", stopped=stopped)
 
 
 def _as_typed(argv: Sequence[str]) -> str:

@@ -212,7 +212,8 @@ def named_by(program: str) -> Iterator[None]:
     try:
         yield
     except ToolFailedError as error:
-        raise ToolFailedError(f"{program} {error.message.partition(' ')[2]}", hint=_COMMAND_HINT) from error
+        message = f"{program} {error.message.partition(' ')[2]}"
+        raise ToolFailedError(message, hint=_COMMAND_HINT, stopped=error.stopped) from error
 
 
 def _enter(sandbox: Sandbox, command: list[str]) -> list[str]:

@@ -227,6 +227,8 @@ def find_target(provision: Provision, arguments: str) -> StrangersTarget:
         with named_by("mkosi"):
             summary = sandbox.run(argv, timeout_seconds=_SUMMARY_SECONDS, most_bytes=images.MOST_SUMMARY_BYTES).stdout
     except ToolFailedError as error:
+        if error.stopped:  # it had not come to an opinion
+            raise
         raise UnsupportedInputError(
             f"mkosi of the environment {provision.project.tools.name} does not take the project's configuration: "
             f"{error.message.splitlines()[-1].lstrip(' |‣')}",
