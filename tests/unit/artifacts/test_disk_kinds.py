@@ -329,3 +329,16 @@ def test_the_padding_of_a_bitmap_says_nothing(raw: Path, tmp_path: Path) -> None
     assert _booted(path)[1] == UKI
     with pytest.raises(UnsupportedInputError, match="a sector that is marked as unused is not zero"):
         _booted(_changed(path, at, bytes(16)))
+
+
+def test_a_zip_whose_member_goes_on_after_its_end(tmp_path: Path) -> None:
+    """RFC 1951: the last block says so. The directory counts more bytes (APPNOTE.TXT 4.3.12: the packed size is at 20)."""
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.efi", b"MZ" + bytes((1 << 19) - 2))
+    data = bytearray(path.read_bytes())
+    entry = data.rindex(b"PK\1\2")
+    struct.pack_into("<I", data, entry + 20, struct.unpack_from("<I", data, entry + 20)[0] + 16)
+    path.write_bytes(data)
+    with pytest.raises(MalformedInputError, match="something follows what is deflated"):
+        _booted(path)

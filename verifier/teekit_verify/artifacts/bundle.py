@@ -73,9 +73,9 @@ class BundleMember:
         try:
             for piece in self.stored.pieces():
                 yield state.decompress(piece, _OUTPUT_BYTES)
-                while state.unconsumed_tail:
+                while state.unconsumed_tail and not state.eof:  # what follows the end stays there for good
                     yield state.decompress(state.unconsumed_tail, _OUTPUT_BYTES)
-                if state.unused_data:
+                if state.unused_data or (state.eof and state.unconsumed_tail):
                     raise _bad("zip", self.name, 0, "something follows what is deflated")
         except zlib.error as error:
             problem = f"cannot be unpacked: {error}"
