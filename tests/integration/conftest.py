@@ -7,6 +7,7 @@ package cannot be had any more, the copy gets a fresh lock, which is said; the c
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from teekit_verify.cli.app import main
+from teekit_verify.cli.options import shared
 from teekit_verify.cli.options.shared import SNAPSHOT_ARCHIVE, cache_directory
 from teekit_verify.core.download import DownloadError
 from teekit_verify.core.outcome import ExitStatus
@@ -54,8 +56,9 @@ def usable_project(tmp_path_factory: pytest.TempPathFactory) -> UsableProject:
     root = tmp_path_factory.mktemp("checkout")
     for folder in ("mkosi", "nix", "reference"):
         shutil.copytree(CHECKOUT / folder, root / folder, symlinks=True)
-    project = Project(root)
-    provision = Provision(project, cache_directory(), StderrProgress(), None, SNAPSHOT_ARCHIVE)
+    # As the commands have it: with the npm registry of this host.
+    provision = shared.provision(root, None, SNAPSHOT_ARCHIVE, os.environ.get("TEEKIT_NPM_REGISTRY") or None)
+    project = provision.project
     relocked = False
     try:
         provision.environment()
