@@ -15,7 +15,7 @@ from builders import fat as made
 from builders.tools import require
 from builders.uki import build_uki
 from teekit_verify.artifacts.disk import open_boot_artifact
-from teekit_verify.core.errors import UnsupportedInputError
+from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
 
 MIB = 1 << 20
 UKI, OTHER = build_uki(), build_uki(trailing=b"evil")
@@ -133,4 +133,11 @@ def test_a_vhdx_whose_device_has_other_sectors_than_its_disk(tmp_path: Path) -> 
     struct.pack_into("<I", data, table + offset, 4096)
     path.write_bytes(data)
     with pytest.raises(UnsupportedInputError, match="a device in sectors of 4096 bytes, and a disk for others"):
+        _booted(path)
+
+
+def test_a_disk_without_a_sector(tmp_path: Path) -> None:
+    path = tmp_path / "disk.qcow2"
+    subprocess.run([require("qemu-img"), "create", "-q", "-f", "qcow2", str(path), "0"], check=True)
+    with pytest.raises(MalformedInputError, match="FAT: boot sector at offset 0x0: needs 512 bytes, 0 are left"):
         _booted(path)

@@ -78,8 +78,9 @@ def open_boot_volume(stream: BinaryIO, size_bytes: int, path: Path, *, device_se
         raise UnsupportedInputError(f"{path}: an ISO 9660 image, which firmware boots in another way: that is not read")
     if is_mbr(beginning):
         return _of_mbr(stream, size_bytes, beginning)
+    volume = open_fat(stream, 0, size_bytes)
     _require_no_table(beginning, size_bytes, path)
-    return BootVolume(TableKind.NONE, SECTOR_BYTES, open_fat(stream, 0, size_bytes), 0, size_bytes)
+    return BootVolume(TableKind.NONE, SECTOR_BYTES, volume, 0, size_bytes)
 
 
 def _of_gpt(stream: BinaryIO, size_bytes: int, beginning: bytes, sector: int) -> BootVolume:
