@@ -49,5 +49,5 @@ case ${1-} in
     --fast) shift && set -- -m 'not slow' "$@" ;;
 esac
 # The threshold holds for the whole suite; a part of it covers a part.
-[ $# -gt 0 ] || set -- --cov-fail-under=90
+[ $# -gt 0 ] || set -- --cov-fail-under=95
 exec .venv/bin/python3 -m pytest --cov --durations=10 "$@"
