@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 CONTENT = bytes(range(256)) * 8
 PAUSES = Patience(first_pause=0.01, silence=1.0, brief=0.4, shortest=0.2)
+MORE_PATIENT = Patience(first_pause=0.01, silence=20.0, brief=10.0, shortest=2.0)
+"""Where a good server must not pass for a silent one because the machine is busy."""
 DIRECT = Proxies("", "")
 
 
@@ -44,8 +46,8 @@ def server() -> Iterator[Server]:
         yield made
 
 
-def a_store(folder: Path, proxies: Proxies = DIRECT) -> DownloadStore:
-    return DownloadStore(folder / "store", Network(proxies), PAUSES)
+def a_store(folder: Path, proxies: Proxies = DIRECT, patience: Patience = PAUSES) -> DownloadStore:
+    return DownloadStore(folder / "store", Network(proxies), patience)
 
 
 def remote(*urls: str, content: bytes = CONTENT) -> RemoteFile:
@@ -175,7 +177,8 @@ def test_a_source_that_hangs_goes_last(server: Server, tmp_path: Path, hangs: Ca
             for number, content in enumerate(contents)
         ]
         said: list[str] = []
-        served = a_store(tmp_path).fetch(files, waiting=lambda found: said.append(found.in_words()))
+        store = a_store(tmp_path, patience=MORE_PATIENT)
+        served = store.fetch(files, waiting=lambda found: said.append(found.in_words()))
         assert len(served) == 60
         assert len(hanging.requests) <= 20  # what eight threads have under way, and not all 60
     assert all(url.startswith(server.address()) for url in served.values())
