@@ -5,6 +5,8 @@ In Python, so slow (some 20 MB/s), and without a package that had to be pinned f
 
 from __future__ import annotations
 
+from teekit_verify.artifacts.block_stream import BlockStream
+
 _MIN_MATCH = 4
 _MORE = 15
 _WORD = 4
@@ -71,30 +73,15 @@ def _copy(out: bytearray, distance: int, length: int, limit: int) -> None:
         out += (out[start:] * (length // distance + 1))[:length]
 
 
-class Lz4Stream:
-    """A frame, or a legacy frame, as a decompressor like those of the standard library. Checksums are not looked at."""
+class Lz4Stream(BlockStream):
+    """A frame, or a legacy frame. Checksums are not looked at."""
 
     def __init__(self) -> None:
-        self._input, self._output, self._before = bytearray(), bytearray(), b""
+        super().__init__()
+        self._before = b""
         self._block_bytes = 0
         self._is_legacy = self._is_linked = False
         self._block_tail = self._tail = 0
-        self.eof = self._ended = False
-        self.unused_data = b""
-        self.needs_input = True
-
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
-        """At most `max_length` bytes. Raises ValueError."""
-        self._input += data
-        while not self._output and not self._ended and self._step():
-            pass
-        size = len(self._output) if max_length < 0 else max_length
-        found = bytes(self._output[:size])
-        del self._output[:size]
-        self.eof = self._ended and not self._output
-        self.unused_data = bytes(self._input) if self.eof else b""
-        self.needs_input = not found and not self.eof  # there may be whole blocks left
-        return found
 
     def may_end(self) -> bool:
         """At the end of the input: a legacy frame has no mark of its end."""

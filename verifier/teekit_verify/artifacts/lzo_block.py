@@ -5,6 +5,8 @@ In Python, so slow (some MB/s), and without a package that had to be pinned for 
 
 from __future__ import annotations
 
+from teekit_verify.artifacts.block_stream import BlockStream
+
 LZOP_MAGIC = b"\x89LZO\x00\x0d\x0a\x1a\x0a"
 _SHORT, _MIDDLE, _LONG = 16, 32, 64
 _END = 16384
@@ -88,28 +90,12 @@ def _copy(out: bytearray, distance: int, length: int, limit: int) -> None:
         out += (out[start:] * (length // distance + 1))[:length]
 
 
-class LzopStream:
-    """A file of lzop, as a decompressor like those of the standard library. Checksums are not looked at."""
+class LzopStream(BlockStream):
+    """A file of lzop. Checksums are not looked at."""
 
     def __init__(self) -> None:
-        self._input, self._output = bytearray(), bytearray()
+        super().__init__()
         self._flags: int | None = None
-        self.eof = self._ended = False
-        self.unused_data = b""
-        self.needs_input = True
-
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
-        """At most `max_length` bytes. Raises ValueError."""
-        self._input += data
-        while not self._output and not self._ended and self._step():
-            pass
-        size = len(self._output) if max_length < 0 else max_length
-        found = bytes(self._output[:size])
-        del self._output[:size]
-        self.eof = self._ended and not self._output
-        self.unused_data = bytes(self._input) if self.eof else b""
-        self.needs_input = not found and not self.eof
-        return found
 
     def _step(self) -> bool:
         """Take the header or a block from the input; False if there is not enough of it."""
