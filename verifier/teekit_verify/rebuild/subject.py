@@ -34,15 +34,15 @@ class Choice:
     `releases` is the folder that `release` is in; None is the checkout's.
     """
 
-    image: str
-    profiles: tuple[str, ...]
-    source: Path | None
-    release: str | None
-    commit: str | None
-    repository: str | None
-    tag_key: Path | None
-    mkosi_args: str | None
-    allow_dirty: bool
+    image: str = ""
+    profiles: tuple[str, ...] = ()
+    source: Path | None = None
+    release: str | None = None
+    commit: str | None = None
+    repository: str | None = None
+    tag_key: Path | None = None
+    mkosi_args: str | None = None
+    allow_dirty: bool = False
     allow_foreign_environment: bool = False
     environment: str | None = None
     without_network: bool = False

@@ -183,18 +183,7 @@ def _finished(report: Path, item: KnownRelease) -> Rebuilt | None:
 
 
 def _request(item: KnownRelease, request: AuditRequest) -> RebuildRequest:
-    choice = Choice(
-        image="",
-        profiles=(),
-        source=None,
-        release=item.name,
-        commit=None,
-        repository=None,
-        tag_key=None,
-        mkosi_args=None,
-        allow_dirty=False,
-        releases=request.references,
-    )
+    choice = Choice(release=item.name, releases=request.references)
     place = request.output / item.name
     return RebuildRequest(
         choice,

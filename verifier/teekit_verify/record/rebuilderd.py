@@ -126,18 +126,7 @@ def _written(job: Job, releases: Path) -> KnownRelease:
 
 
 def _request(job: Job, place: Path, request: JobRequest) -> RebuildRequest:
-    choice = Choice(
-        image="",
-        profiles=(),
-        source=None,
-        release=job.name,
-        commit=None,
-        repository=None,
-        tag_key=None,
-        mkosi_args=None,
-        allow_dirty=False,
-        releases=place / "releases",
-    )
+    choice = Choice(release=job.name, releases=place / "releases")
     return RebuildRequest(
         choice,
         request.bringing,
