@@ -15,10 +15,8 @@ import sys
 import zlib
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from teekit_verify.artifacts.lz4_block import Lz4Stream
-from teekit_verify.artifacts.lzo_block import LZOP_MAGIC, LzopStream
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
 
 if sys.version_info >= (3, 14):
@@ -68,7 +66,7 @@ _MAGIC = {
     b"\x04\x22\x4d\x18": Compression.LZ4,
     b"\x02\x21\x4c\x18": Compression.LZ4_LEGACY,
     b"\x5d\0\0": Compression.LZMA,
-    LZOP_MAGIC[:6]: Compression.LZO,
+    b"\x89LZO\0\r": Compression.LZO,
 }
 
 
@@ -134,14 +132,34 @@ class _Gzip:
         return self._state.decompress(self._state.unconsumed_tail + data, max_length)
 
 
+@runtime_checkable
+class _MayEnd(Protocol):
+    """A format without a mark of its end, which only the end of the input tells."""
+
+    def may_end(self) -> bool: ...
+
+
+# In Python and seldom needed: not imported by who measures an image of today.
+def _lz4() -> _Decompressor:
+    from teekit_verify.artifacts.lz4_block import Lz4Stream
+
+    return Lz4Stream()
+
+
+def _lzop() -> _Decompressor:
+    from teekit_verify.artifacts.lzo_block import LzopStream
+
+    return LzopStream()
+
+
 _DECOMPRESSORS: dict[Compression, Callable[[], _Decompressor]] = {
     Compression.ZSTD: lambda: zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _WINDOW_LOG}),
     Compression.GZIP: _Gzip,
     Compression.XZ: lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY_BYTES),
     Compression.BZIP2: bz2.BZ2Decompressor,
-    Compression.LZ4: Lz4Stream,
-    Compression.LZ4_LEGACY: Lz4Stream,
-    Compression.LZO: LzopStream,
+    Compression.LZ4: _lz4,
+    Compression.LZ4_LEGACY: _lz4,
+    Compression.LZO: _lzop,
     Compression.LZMA: lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=_XZ_MEMORY_BYTES),
 }
 _ERRORS = (zlib.error, lzma.LZMAError, zstd.ZstdError, OSError, EOFError, ValueError)
@@ -190,7 +208,7 @@ class Decompressed(io.RawIOBase):
     def _feed(self) -> bytes:
         piece = self._blob.read(self._at, _FEED_BYTES)
         if not piece:
-            if isinstance(self._state, Lz4Stream) and self._state.may_end():
+            if isinstance(self._state, _MayEnd) and self._state.may_end():
                 return b""
             raise self._bad("ends before its end mark")
         self._at += len(piece)
