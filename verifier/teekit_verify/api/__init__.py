@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from teekit_verify.api.asking import ask_guest
     from teekit_verify.api.auditing import (
         Audited,
+        AuditLog,
         Auditor,
         AuditOutcome,
         AuditRequest,
@@ -143,7 +144,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "teekit_verify.api.appraising": "NOT_REQUIRED ArtifactAppraisal GuestAppraisal NotRequired QuoteVerification appraise_artifact appraise_claims appraise_guest describe google_root parse_policy policy trusted_firmware verify_quote",
     "teekit_verify.api.asking": "ask_guest",
-    "teekit_verify.api.auditing": "AuditOutcome AuditRequest Audited Auditor Basis Filing audit audit_status",
+    "teekit_verify.api.auditing": "AuditLog AuditOutcome AuditRequest Audited Auditor Basis Filing audit audit_status",
     "teekit_verify.api.booting": "boot",
     "teekit_verify.api.diffing": "diff_publications",
     "teekit_verify.api.explaining": "explain",
@@ -207,6 +208,7 @@ __all__ = [
     "Algorithm",
     "AppraisedGuest",
     "ArtifactAppraisal",
+    "AuditLog",
     "AuditOutcome",
     "AuditRequest",
     "Audited",

@@ -16,8 +16,9 @@ from teekit_verify.documents.inputs import inputs_digest
 from teekit_verify.reference.releases import SIGNATURE
 from teekit_verify.report.html.page import templates
 from teekit_verify.report.site import feed, views, words
-from teekit_verify.report.site.auditors import Auditors, independence
+from teekit_verify.report.site.auditors import Auditors
 from teekit_verify.report.site.reports import reports_of
+from teekit_verify.wording.statements import independence_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -135,7 +136,7 @@ class SitePages:
             told=told,
             statements=views.statement_views(release, frozenset(reports.auditors)),
             unfit=reports.unfit,
-            independence=independence,
+            independence=independence_words,
             published=published,
             platforms=list(views.platforms(published)),
             ignored=views.ignored(published),
