@@ -101,6 +101,8 @@ class SitePages:
         for entry in release.entries:
             if entry.statement is not None:
                 yield views.statement_file(release.known.name, entry), entry.data
+            if entry.proof is not None:
+                yield views.proof_file(release.known.name, entry), entry.proof[1]
         yield summary.page, self._release_page(release, summary, told, reports, dict(reference))
 
     def _reference(self, release: SurveyedRelease) -> list[tuple[str, bytes]]:
