@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.serialization.ssh import SSHPrivateKeyTypes, SSHPublicKeyTypes
 
-    from teekit_verify.reference.signing.keys import PublicKey
+_PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 PRIVATE_LABEL = b"OPENSSH PRIVATE KEY"
 _MAGIC = b"openssh-key-v1\x00"
@@ -90,12 +90,12 @@ def load_public(data: bytes, where: str) -> tuple[SSHPublicKeyTypes, bytes]:
 class AgentKey:
     """A private key that the agent behind `socket` has (None: there is none); `blob` is the public half as SSH writes it. `where` names the file."""
 
-    public: PublicKey
+    public: _PublicKey
     blob: bytes
     socket: Path | None
     where: str
 
-    def public_key(self) -> PublicKey:
+    def public_key(self) -> _PublicKey:
         return self.public
 
     def sign(self, data: bytes) -> bytes:
