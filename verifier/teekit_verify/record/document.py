@@ -12,6 +12,7 @@ from teekit_verify.core.marks import ConfigDict, Field
 from teekit_verify.documents import fields
 from teekit_verify.documents.inputs import inputs_digest
 from teekit_verify.documents.model import Environment, Inputs, Measurements, Reference
+from teekit_verify.documents.rebuilt_packages import RebuiltInputs
 from teekit_verify.explanation.tree import Explanation
 from teekit_verify.inspection.host_inputs import UnmeasuredInput
 from teekit_verify.inspection.space import MOST_SECTIONS, SectionSpace
@@ -86,7 +87,8 @@ class RebuildReport:
     list all that the builds could see. `reasons` are for people: what they say is also there as values, in `checklist`,
     `inputs`, `artifacts`, `todays_packages` (other packages than the locked ones were built from), or in `failure`, which
     is what ended a run without a result. `environment_from` and `reference_from` say who vouches for the tools, and where
-    the reference was taken from. `space` is what takes it in build A's UKI.
+    the reference was taken from. `space` is what takes it in build A's UKI. `rebuilt_packages` is what rebuilders of
+    the distribution say of `consumed`'s packages: it is told, and decides nothing.
     """
 
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid", strict=True)
@@ -118,6 +120,7 @@ class RebuildReport:
     reference_from: ReferenceFrom | None = None
     todays_packages: TodaysPackages | None = None
     space: Annotated[tuple[SectionSpace, ...], Field(max_length=MOST_SECTIONS)] = ()
+    rebuilt_packages: RebuiltInputs | None = None
 
 
 def inputs_used(build_a: Build, build_b: Build, reference: Reference | None, appraisal: RebuildAppraisal) -> InputsUsed:
