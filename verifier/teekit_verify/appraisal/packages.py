@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.documents.rebuilt_packages import PackageStanding
+from teekit_verify.rebuild.suites import Archive
 from teekit_verify.reference.rebuilderd import RebuildStatus, file_name_in
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from teekit_verify.reference.rebuilderd import Entry, Listing
 
 _NPM = "npm"
+_DEBIANS = get_args(Archive)
+"""Of what another repository has, whoever rebuilds Debian says nothing, whatever its name and version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,10 @@ def appraise_packages(
 ) -> RebuiltPackages:
     """`locked` may have npm's packages too. Raises TeekitError as `debian_packages` does."""
     known = _by_identity(listings)
-    packages = tuple(_rebuilt(item, item.sha256, file_name_in(item.path), known) for item in debian_packages(locked))
+    packages = tuple(
+        _rebuilt(item, item.sha256, file_name_in(item.path), known if item.archive in _DEBIANS else {})
+        for item in debian_packages(locked)
+    )
     npm = len({item.file_name for item in locked if item.archive == _NPM})
     return RebuiltPackages(tuple(listing.source for listing in listings), packages, npm, good_required)
 

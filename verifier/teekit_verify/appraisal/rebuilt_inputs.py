@@ -15,7 +15,7 @@ from teekit_verify.reference import rebuilderd
 from teekit_verify.reference.rebuilderd import Listing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from teekit_verify.documents.built import Package
@@ -38,11 +38,16 @@ class SavedAnswers:
         read = [_read(path) for path in paths]
         return cls(tuple(answer for answer, _ in read), tuple(listing for _, listing in read))
 
-    def of(self, packages: Sequence[Package]) -> RebuiltInputs | None:
-        """What they say of these packages; None without an answer, or without a package."""
+    def of(self, packages: Sequence[Package], foreign: Collection[Digest] = ()) -> RebuiltInputs | None:
+        """What they say of these packages; None without an answer, or without a package.
+
+        Of `foreign` ones, by digest, nobody who rebuilds Debian says anything: another's may have the same name and version.
+        """
         if not self.answers or not packages:
             return None
-        found = appraise_built(packages, self.listings)
+        ours = [package for package in packages if package.sha256 not in foreign]
+        theirs = [package for package in packages if package.sha256 in foreign]
+        found = (*appraise_built(ours, self.listings), *appraise_built(theirs, ()))
         others = (item for item in found if item.standing is not PackageStanding.GOOD)
         count = Counter(item.standing for item in found)
         counts = RebuiltCounts(

@@ -91,6 +91,7 @@ def rebuild(request: RebuildRequest, page: Page | None = None) -> Rebuilt:
         subject = find_subject(request.choice, request.bringing, place)
         published = None if request.no_reference else judging.find_reference(request.reference, subject.reference)
         locked = named_lock or _lock(request, subject)
+        lock.require_trusted(locked, [one.trusted for one in subject.target.repositories])
         may = subject.is_checkout and named_lock is None and not (request.locked_only or request.bringing.offline)
         plan, taken = todays.prepare(
             subject.target, subject.bringing, place, locked, outright=request.todays_packages, may=may
@@ -102,8 +103,7 @@ def rebuild(request: RebuildRequest, page: Page | None = None) -> Rebuilt:
         try:
             two = run.build_twice(plan, varied, place, progress, parallel=request.parallel)
             report = judging.judge(known, two, progress)
-            said = None if report.consumed is None else request.rebuilders_said.of(report.consumed.packages)
-            report = replace(report, rebuilt_packages=said)
+            report = _with_rebuilders(report, request.rebuilders_said)
         except TeekitError as error:
             with suppress(Exception):  # the first error is the one to show
                 judging.write_failure(known, error, place, progress, page)
@@ -112,6 +112,13 @@ def rebuild(request: RebuildRequest, page: Page | None = None) -> Rebuilt:
         if not request.keep:
             place.clear()
     return Rebuilt(report, subject.withdrawn)
+
+
+def _with_rebuilders(report: RebuildReport, answers: SavedAnswers) -> RebuildReport:
+    if report.consumed is None:
+        return report
+    foreign = {package.sha256 for repository in report.repositories for package in repository.packages}
+    return replace(report, rebuilt_packages=answers.of(report.consumed.packages, foreign))
 
 
 def _lock(request: RebuildRequest, subject: Subject) -> lock.PackageLock:
