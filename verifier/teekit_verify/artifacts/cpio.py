@@ -5,10 +5,10 @@ buffer-format.rst, and init/initramfs.c for what follows an archive: zeros, and 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
+from teekit_verify.core.frozen import dataclass
 
 if TYPE_CHECKING:
     import io

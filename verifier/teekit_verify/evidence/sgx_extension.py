@@ -6,13 +6,13 @@ sequences {object identifier, value}, identifiers below 1.2.840.113741.1.13.1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography import x509
 
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import MalformedInputError
+from teekit_verify.core.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from teekit_verify import __version__
@@ -11,6 +11,7 @@ from teekit_verify.artifacts.disk import ArtifactKind, boot_artifact_in, recogni
 from teekit_verify.core.digest import Algorithm, Digest, digest_file
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
 from teekit_verify.core.files import read_beginning
+from teekit_verify.core.frozen import dataclass
 from teekit_verify.core.opened import open_input
 from teekit_verify.documents import model
 from teekit_verify.documents.create import register_value

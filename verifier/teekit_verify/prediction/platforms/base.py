@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from teekit_verify.core.frozen import dataclass
 from teekit_verify.prediction.stub_machine import ANY_MACHINE, StubMachine
 from teekit_verify.prediction.uki import Prediction, predict_uki
 from teekit_verify.prediction.uki_events import is_of_linux
