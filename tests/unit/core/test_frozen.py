@@ -266,6 +266,16 @@ def test_values_are_matched_by_position() -> None:
             pytest.fail("the positions are not the fields'")
 
 
+def test_a_class_without_a_docstring_has_its_fields_for_one() -> None:
+    @frozen.dataclass(frozen=True, slots=True)
+    class Value:
+        a: int
+        b: int = 2
+
+    names = [part.split(":")[0].strip() for part in str(Value.__doc__).removeprefix("Value(").rstrip(")").split(",")]
+    assert names == ["a", "b"]
+
+
 @pytest.mark.skipif(sys.version_info >= (3, 13), reason="the standard library's is taken there")
 def test_one_function_is_compiled_for_a_class(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled: list[str] = []

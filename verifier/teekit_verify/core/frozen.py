@@ -7,6 +7,7 @@ others are shared closures. Python 3.13 compiles all six at once and is used as 
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import sys
 from operator import attrgetter
 from reprlib import recursive_repr
@@ -40,17 +41,13 @@ _MADE_HERE = {
 
 
 def _is_plain(cls: type) -> bool:
-    """Nothing is inherited but methods, none of the functions is the class's own, and every field is an argument.
-
-    (The standard library makes the text of a missing docstring, from a signature.)
-    """
+    """Nothing is inherited but methods, none of the functions is the class's own, and every field is an argument."""
     inherits = any(hasattr(base, dataclasses._FIELDS) for base in cls.__bases__)  # type: ignore[attr-defined]  # noqa: SLF001
     own = cls.__dict__
     fields = (value for value in own.values() if isinstance(value, dataclasses.Field))
-    texts = (str(kind) for kind in own.get("__annotations__", {}).values())
+    texts = (str(kind) for kind in inspect.get_annotations(cls).values())
     return (
         not inherits
-        and bool(cls.__doc__)
         and own.keys().isdisjoint(_MADE_HERE)
         and all(field.init for field in fields)
         and not any("InitVar" in text or "KW_ONLY" in text for text in texts)
@@ -59,6 +56,8 @@ def _is_plain(cls: type) -> bool:
 
 def _define(cls: type) -> type:
     """The class with its slots, and every function that a frozen dataclass has."""
+    # The standard library's text for a missing docstring has the types as well, and costs as much as all the rest.
+    cls.__doc__ = cls.__doc__ or f"{cls.__name__}({', '.join(inspect.get_annotations(cls))})"
     made: Any = dataclasses.dataclass(cls, slots=True, init=False, repr=False, eq=False)
     for what in ("init", "repr", "eq", "frozen"):
         setattr(made.__dataclass_params__, what, True)
