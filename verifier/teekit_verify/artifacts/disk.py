@@ -20,7 +20,7 @@ from contextlib import ExitStack, contextmanager
 from enum import Enum
 from typing import TYPE_CHECKING, BinaryIO
 
-from teekit_verify.artifacts import packed, qcow2, vhdx
+from teekit_verify.artifacts import qcow2, vhdx
 from teekit_verify.artifacts.blob import Blob
 from teekit_verify.artifacts.boot_volume import boots_from, open_boot_volume
 from teekit_verify.artifacts.companions import MAX_FILE_BYTES, MAX_FILES, Companion, CompanionKind, kind_of
@@ -154,6 +154,8 @@ def unpacked_input(file: OpenedInput) -> Iterator[tuple[OpenedInput, ArtifactKin
             if kind is not ArtifactKind.PACKED:
                 yield inner, kind
                 return
+            from teekit_verify.artifacts import packed
+
             inner = stack.enter_context(packed.unpacked(inner, _is_bootable))
             kind = artifact_kind(inner)
         raise UnsupportedInputError(f"{file.path}: more than {_MOST_LAYERS} files packed in each other", hint=_HINT)
@@ -193,6 +195,8 @@ def _kind_by_beginning(head: bytes) -> ArtifactKind | None:
             return kind
     if is_google_archive(head):
         return ArtifactKind.TAR_GZ
+    from teekit_verify.artifacts import packed
+
     if packed.is_packed(head):
         return ArtifactKind.PACKED
     return ArtifactKind.RAW if boots_from(head) else None

@@ -6,10 +6,17 @@ import mmap
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from teekit_verify.core.beside import Beside
+from teekit_verify.core.digest import Algorithm, Digest
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from teekit_verify.core.opened import OpenedInput
+
+_EXECUTABLE = b"MZ"
+MAX_UKI_BYTES = 4 << 30
+"""PE file offsets have 32 bits."""
 
 
 @contextmanager
@@ -31,3 +38,13 @@ def whole(file: OpenedInput) -> Iterator[memoryview]:
     """All of an opened file, read-only, within the `with` block. An empty file has no map (ValueError): ask for its size before."""
     with viewed(mmap.mmap(file.stream.fileno(), 0, access=mmap.ACCESS_READ)) as view:
         yield view
+
+
+@contextmanager
+def whole_digest(file: OpenedInput) -> Iterator[Beside[Digest] | None]:
+    """The SHA-256 of a file that begins as a UKI does, on a thread of its own from now on; None for any other."""
+    if not file.head.startswith(_EXECUTABLE) or file.size_bytes > MAX_UKI_BYTES:
+        yield None
+        return
+    with whole(file) as view, Beside(lambda: Digest.of(Algorithm.SHA256, view)) as digest:
+        yield digest
