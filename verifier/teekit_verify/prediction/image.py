@@ -179,7 +179,8 @@ def _measurements(
 ) -> model.Measurements:
     uki, disk = boot.uki, None
     with whole or Beside(lambda: Digest.of(Algorithm.SHA256, uki.data)) as digest:  # leaves no processor idle
-        subject = _subject(file.name, boot, platforms, profile, stub)
+        of = (*platforms, *(() if machines is None else (machines.platform,)))
+        subject = _subject(file.name, boot, of, profile, stub)
         if boot.kind is not ArtifactKind.UKI:
             disk = model.Disk(file.name, _FORMATS[boot.kind], file.size_bytes, disk_digest)
         registers = _without_smbios(_platforms(platforms, subject, machines), uki)
