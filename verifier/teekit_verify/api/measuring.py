@@ -134,11 +134,15 @@ def _firmware(request: MeasureRequest, file: OpenedInput) -> MeasuredFirmware:
             "of firmware alone, only MRTD is measured", hint="Leave out what is asked of an image or of a machine."
         )
     from teekit_verify.prediction.firmware import BOTH_ORDERS, measure_opened
-    from teekit_verify.prediction.gcp_known import facts_about
+    from teekit_verify.prediction.gcp_known import may_be_known
 
     orders = BOTH_ORDERS if request.page_order is None else (request.page_order,)
     measured = measure_opened(file, orders)
-    return MeasuredFirmware(measured, facts_about([measured.firmware.sha384, *measured.mrtd.values()]))
+    if not may_be_known([measured.firmware.sha384, *measured.mrtd.values()]):
+        return MeasuredFirmware(measured, None)
+    from teekit_verify.prediction.gcp_facts import load_gcp
+
+    return MeasuredFirmware(measured, load_gcp())
 
 
 def given_apps(

@@ -41,7 +41,8 @@ class Difference:
     `name` is that of this level ("UKI section .initrd", "etc/machine-id"); `what` says it in words. `a` and `b` describe
     what either has there, empty where `what` or the children say it all. `excerpt` shows the first differences line by
     line, each line beginning with "-" (A), "+" (B) or " " (both). `diffoscope` holds lines of diffoscope's, if it ran.
-    `count` is of how many it tells, where the children are only the first of them: one field of 939 entries.
+    `count` is of how many it tells, where the children are only the first of them: one field of 939 entries. `is_code`: it is
+    of what a processor or a shell runs.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Difference:
     diffoscope: tuple[str, ...] = ()
     children: tuple[Difference, ...] = ()
     count: int = 1
+    is_code: bool = False
 
 
 @dataclass(frozen=True, slots=True)

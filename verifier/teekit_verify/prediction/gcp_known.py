@@ -11,21 +11,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from teekit_verify.core.digest import Digest
-    from teekit_verify.prediction.gcp_facts import GcpFacts
 
 GCP_FACTS = Path(__file__).parents[1] / "data" / "platforms" / "gcp.json"
 """In a checkout through a link to reference/platforms; in a wheel its files."""
 _MOST_BYTES = 16 << 20
 
 
-def facts_about(digests: Iterable[Digest]) -> GcpFacts | None:
-    """The facts if they say something of one of these digests: most firmware is not Google's, and reading them takes as long as
-    measuring it. Raises TeekitError.
+def may_be_known(digests: Iterable[Digest]) -> bool:
+    """Whether the facts say something of one of these digests: most firmware is not Google's, and reading them takes as long as
+    measuring it. True where there are no facts: reading them says so. Raises TeekitError.
     """
-    if GCP_FACTS.is_file():
-        text = read_bounded(GCP_FACTS, _MOST_BYTES, "recorded facts")
-        if not any(digest.hex.encode() in text for digest in digests):
-            return None
-    from teekit_verify.prediction.gcp_facts import load_gcp
-
-    return load_gcp()
+    if not GCP_FACTS.is_file():
+        return True
+    text = read_bounded(GCP_FACTS, _MOST_BYTES, "recorded facts")
+    return any(digest.hex.encode() in text for digest in digests)

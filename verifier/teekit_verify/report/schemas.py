@@ -56,7 +56,7 @@ class _Quote:
     authentic: _Answered
     acceptable: _Answered
     not_checked: tuple[str, ...]
-    allowed_unchecked: tuple[Literal["report-data", "tcb", "revocation", "app", "channel"], ...]
+    allowed_unchecked: tuple[Literal["report-data", "tcb", "revocation", "app", "channel", "tdx"], ...]
     unsettled: tuple[str, ...]
 
 

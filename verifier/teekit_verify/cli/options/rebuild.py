@@ -58,6 +58,15 @@ WithLfsOption = Annotated[
         "--with-lfs", help="Copy files of Git LFS too, from the work tree, with the digests that the project names."
     ),
 ]
+AllowRepositoryOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-repository",
+        metavar="URL",
+        help="Take packages from this apt repository of the project too, also given as URL=FILE with its key. Repeatable.",
+        show_default=False,
+    ),
+]
 AllowDirtyOption = Annotated[
     bool, typer.Option("--allow-dirty", help="Build files that are in no commit; the report says so.")
 ]
