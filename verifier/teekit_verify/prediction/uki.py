@@ -150,7 +150,7 @@ def _stub_events(view: StubView) -> list[StubEvent]:
     addons = view.beside.addons
     return [
         *([ev_event_tag_profile(view.profile)] if view.profile else []),
-        *(StubEvent(_KERNEL_PCR, draft) for section in view.measured for draft in ev_ipl_section(section)),
+        *(StubEvent(_KERNEL_PCR, draft) for section in view.measured for draft in ev_ipl_section(view, section)),
         *map(ev_ipl_addon_cmdline, view.beside.cmdlines),
         *map(ev_ipl_archive, view.beside.archives),
         *(ev_event_tag_addon(addon, ucode=True) for addon in reversed(addons) if addon.ucode),
