@@ -51,6 +51,7 @@ def rebuild(
     inputs: shared.InputsOption = None,
     locked_only: given.LockedOption = False,
     todays_packages: given.TodaysPackagesOption = False,
+    rebuilders_said: given.RebuildersSaidOption = None,
     mirror: shared.MirrorOption = None,
     snapshot: shared.SnapshotOption = None,
     snapshot_archive: shared.SnapshotArchiveOption = shared.SNAPSHOT_ARCHIVE,
@@ -105,6 +106,7 @@ def rebuild(
         locked_only=locked_only,
         todays_packages=todays_packages,
         command=command,
+        rebuilders_said=api.SavedAnswers.load(rebuilders_said or ()),
     )
     done = api.rebuild(request, page.render)
     _show(done.report, done.withdrawn, json_output=json_output)

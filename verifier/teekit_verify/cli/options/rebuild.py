@@ -104,6 +104,17 @@ KeepOption = Annotated[bool, typer.Option("--keep", help="Keep the workspace whe
 CleanOption = Annotated[
     bool, typer.Option("--clean", help="Take no build of an earlier run that was interrupted or kept.")
 ]
+RebuildersSaidOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--rebuilders-said",
+        metavar="FILE",
+        help="Also tell what rebuilders of Debian say of the packages: a saved answer, as `packages --from` takes it. May be repeated.",
+        exists=True,
+        dir_okay=False,
+        show_default=False,
+    ),
+]
 ParallelOption = Annotated[bool, typer.Option("--parallel", help="Make both builds at the same time.")]
 VaryOption = Annotated[
     str,
