@@ -24,6 +24,7 @@ trap stop INT TERM HUP
 inside=
 # shellcheck disable=SC2317 # the trap calls it
 stop() {
+    trap '' INT TERM HUP
     # The first process of the namespace, and so all of them, end with it; unshare itself would wait for them on a milder signal.
     [ -z "$inside" ] || { kill -KILL "$inside" && wait "$inside"; } 2>/dev/null || :
     exit 130

@@ -1,20 +1,22 @@
-# shellcheck shell=sh
-# For other scripts to read: folders in /var/tmp that go away, and what a killed run left.
+#!/bin/sh
+# For other scripts to source: temporary folders, and room for them. TEEKIT_SCRATCH is where they are, /var/tmp unless it is set.
+set -eu
+scratches=${TEEKIT_SCRATCH:-/var/tmp}
 
-# Makes /var/tmp/$1.XXXXXX and puts its name into $scratch. It is held, by descriptor 9, for as long as this shell or anything
-# that it starts lives, also against systemd-tmpfiles. What earlier runs left and nobody holds is removed first.
+# Makes a folder named after $1 and puts its path into $scratch. It is held, by descriptor 9, for as long as this shell or
+# anything that it starts lives, also against systemd-tmpfiles. What earlier runs left and nobody holds is removed first.
 take_scratch() {
     # Nobody may take a folder for abandoned between its making and its holding.
-    exec 8</var/tmp
+    exec 8<"$scratches"
     if flock --timeout 60 8; then remove_abandoned; fi
-    scratch=$(mktemp -d "/var/tmp/$1.XXXXXX")
+    scratch=$(mktemp -d "$scratches/$1.XXXXXX")
     exec 9<"$scratch"
     flock --shared 9
     exec 8<&-
 }
 
 remove_abandoned() {
-    for left in /var/tmp/teekit-root.* /var/tmp/teekit-ci.*; do
+    for left in "$scratches"/teekit-root.* "$scratches"/teekit-ci.*; do
         # shellcheck disable=SC3067 # dash and bash have -O: ours, not somebody else's of that name
         if [ -h "$left" ] || [ ! -O "$left" ]; then
             continue

@@ -56,6 +56,7 @@ said=$(mktemp)
 images=
 # shellcheck disable=SC2317 # the trap calls it
 stop() {
+    trap '' INT TERM HUP
     [ -z "$images" ] || { kill -INT "$images" 2>/dev/null && wait "$images"; } || :
     rm -f -- "$said"
 }
