@@ -39,15 +39,15 @@ $1 $(printf '%s\n' "$found" | sed -n '$p')"
         shift 2
     done
     # df: file system, its size, what is used, what is free, how full, where it is mounted
-    printf '%s\n' "$wanted" | awk -v purpose="$purpose" '
+    short=$(printf '%s\n' "$wanted" | awk -v purpose="$purpose" '
         NF { need[$NF] += $1; free[$NF] = $5 / 1048576 }
         END {
+            said = "error: %s needs %d GiB free on the disk of %s, which has %.1f\n"
             for (place in need)
                 if (free[place] < need[place]) {
-                    printf "error: %s needs %d GiB free on the disk of %s, which has %.1f\n", purpose, need[place], place, free[place]
+                    printf said, purpose, need[place], place, free[place]
                     printf "hint: free some space there, and run this again\n"
-                    short = 1
                 }
-            exit short
-        }' >&2
+        }') || return
+    [ -z "$short" ] || { printf '%s\n' "$short" >&2 && return 1; }
 }
