@@ -186,3 +186,25 @@ def test_a_version_that_is_a_text_stays(tmp_path: Path) -> None:
     write(tmp_path, {"mkosi.version": "7\n"})
     assert versions.fix(tmp_path, (), None) == ()
     assert (tmp_path / "mkosi.version").read_text() == "7\n"
+
+
+def test_what_a_project_looks_for_in_its_own_output_directory(tmp_path: Path) -> None:
+    """As edgelesssys/reproducible-mkosi has it at f7885a4."""
+    write(
+        tmp_path,
+        {
+            "mkosi.conf": "[Output]\nOutputDirectory=build\n",
+            "mkosi.images/system/mkosi.conf": "[Content]\nInitrds=../../build/initrd\n",
+        },
+    )
+    with pytest.raises(UnsupportedInputError) as caught:
+        needs.require_own_places(tmp_path, ())
+    assert caught.value.message == (
+        "the project takes ../../build/initrd (mkosi.images/system/mkosi.conf) from its own OutputDirectory=, "
+        "and builds here write to another"
+    )
+    write(tmp_path, {"build/initrd": "there"})
+    needs.require_own_places(tmp_path, ())
+    (tmp_path / "build/initrd").unlink()
+    write(tmp_path, {"mkosi.images/system/mkosi.conf": "[Content]\nInitrds=../../other/initrd,%O/initrd\n"})
+    needs.require_own_places(tmp_path, ())

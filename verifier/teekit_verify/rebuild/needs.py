@@ -5,6 +5,7 @@ Told by the text of its files, before anything is fetched or run. Where a text w
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,8 @@ _FETCHES = re.compile(
     r"|\b(cargo fetch|uv (sync|add)|apt(-get)? source|(docker|podman) (pull|run|build)|skopeo copy)\b"
 )
 _WITHOUT = re.compile(r"--offline\b|--no-index\b|file://")
+_OUTPUT = re.compile(r"[ \t]*OutputDirectory[ \t]*=[ \t]*([^\s%]+)[ \t]*$")
+_TAKES = re.compile(r"[ \t]*(?:Initrds|BaseTrees|ExtraTrees|SkeletonTrees)[ \t]*=([^%]*)$")
 _SOURCED = re.compile(r"^\s*(source|\.)\s+[\"']?(\$\{?SRCDIR\}?/)?(?P<path>[A-Za-z0-9_][A-Za-z0-9._/-]{0,200})")
 _GUEST = frozenset({"mkosi.extra", "mkosi.skeleton"})
 _SANDBOXES = frozenset({"mkosi.sandbox", "mkosi.pkgmngr"})
@@ -65,6 +68,28 @@ def require_no_network(root: Path, arguments: Sequence[str]) -> None:
                 f"the project fetches from the network while it is built ({name}:{number}: {line}), and builds here have none",
                 hint="Put what it fetches into the project, or try it all the same with --without-network.",
             )
+
+
+def require_own_places(root: Path, arguments: Sequence[str]) -> None:
+    """Raises UnsupportedInputError for a project that looks for what it makes in its own `OutputDirectory=`: builds here write to another."""
+    files = taken(root, arguments).files
+    outputs = {_place(root, root, match[1]) for path in files for match in map(_OUTPUT.match, lines(path)) if match}
+    for path in files:
+        for match in filter(None, map(_TAKES.match, lines(path))):
+            for word in re.split(r"[\s,]+", match[1].strip()):
+                place = _place(root, path.parent, word.partition(":")[0])
+                if place is not None and not outputs.isdisjoint(place.parents) and not place.exists():
+                    raise UnsupportedInputError(
+                        f"the project takes {printable(word[:_SHOWN])} ({printable(path.relative_to(root).as_posix())}) from its own "
+                        "OutputDirectory=, and builds here write to another",
+                        hint="Give the project that file, or rebuild an image of it that needs none of another's.",
+                    )
+
+
+def _place(root: Path, folder: Path, word: str) -> Path | None:
+    """Below the root, or None."""
+    place = Path(os.path.normpath(folder / word))
+    return place if word and place != root and place.is_relative_to(root) else None
 
 
 def _fetching(text: list[str]) -> Iterator[int]:

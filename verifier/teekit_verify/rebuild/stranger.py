@@ -212,6 +212,11 @@ def require_no_network(project: StrangersProject, arguments: str) -> None:
     needs.require_no_network(project.root, _words(arguments))
 
 
+def require_own_places(project: StrangersProject, arguments: str) -> None:
+    """Raises UnsupportedInputError for a project that reads what it makes where builds here do not write."""
+    needs.require_own_places(project.root, _words(arguments))
+
+
 def fix_version(project: StrangersProject, arguments: str, origin: Origin) -> tuple[Smell, ...]:
     """A text in the place of each program that says the image's version, and what an auditor is told of it."""
     return versions.fix(project.root, _words(arguments), origin.commit)

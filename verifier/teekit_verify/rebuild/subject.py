@@ -217,6 +217,7 @@ def _stranger(choice: Choice, arguments: str, bringing: Provision, workspace: Wo
     smells = find_smells(project.root, project.mkosi, has_lock=False) + build_shells_above(resolved(choice.source))
     if not choice.without_network:
         stranger.require_no_network(project, arguments)
+    stranger.require_own_places(project, arguments)
     permissions = tuple(map(repositories.permission, choice.allow_repositories))
     sources = stranger.prepare(project.root, {one.address for one in permissions})
     others = repositories.allowed(permissions, sources.entries)
