@@ -167,8 +167,9 @@ def profile_number(uki: UnifiedKernelImage, text: str) -> int:
         listed = ", ".join(
             f"{number} ({printable(name)})" if name else str(number) for number, name in enumerate(names)
         )
+        there = "there are" if len(names) > 1 else "its only one is"
         raise TeekitError(
-            f"the UKI has {'no' if not found else 'more than one'} profile {printable(text[:40])}: there are {listed}",
+            f"the UKI has {'no' if not found else 'more than one'} profile {printable(text[:40])}: {there} {listed}",
             hint="Name one of them, by its number or ID.",
         )
     return found[0]

@@ -40,7 +40,7 @@ def copy_source(
             hint="Make it readable, and see that there is space.",
         ) from error
     if not files:
-        raise TeekitError(f"{folder} has no files")
+        raise TeekitError(f"{folder} has no files", hint="Name the folder that holds the project.")
     return files
 
 

@@ -308,4 +308,4 @@ def _require(holds: bool, problem: str) -> None:
 
 
 def _wrong(problem: str) -> TeekitError:
-    return TeekitError(problem, hint="Run it with --help to see how it is used.")
+    return TeekitError(problem, hint="Run `teekit-verify measure --help` to see how it is used.")
