@@ -54,7 +54,7 @@ def without(name: str) -> Callable[[dict[str, Any]], Any]:
         ),
         (lambda fields: fields.update(version=2), "version"),
         (lambda fields: fields.update(version=True), "version"),
-        (lambda fields: fields.update(more=1), "answer.more at offset 0x0: is no field"),
+        (lambda fields: fields.update(more=1), "answer.more at offset 0x0: is not a field"),
         (lambda fields: fields.update(nonce="AB" * 32), "answer.nonce"),
         (lambda fields: fields.update(nonce="ab" * 31), "answer.nonce"),
         (lambda fields: fields.update(nonce=None), "answer.nonce"),

@@ -67,7 +67,7 @@ DIGEST = GIVEN.records()[0]["digests"][0]
         (changed(content={"type": "a b", "bytes": ""}), "record 0: content.type"),
         (changed(content={"type": "app", "bytes": "", "string": ""}), "record 0: content"),
         (changed(digests=[]), "record 0: digests at offset 0x0: there is none"),
-        (changed(digests=[DIGEST, DIGEST]), "a bank stands there twice"),
+        (changed(digests=[DIGEST, DIGEST]), "a bank occurs twice"),
         (changed(digests=[{**DIGEST, "digest": "00"}]), "record 0: digests"),
         (changed(digests=["sha384"]), "record 0: digests"),
         (b"\x1e{}" * 1001, "expected at most 1000"),

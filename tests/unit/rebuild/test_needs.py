@@ -176,7 +176,7 @@ def test_a_version_that_a_program_says_is_fixed_and_told(tmp_path: Path) -> None
 
 def test_the_version_that_somebody_gives(tmp_path: Path) -> None:
     place = program(tmp_path, "mkosi.version")
-    with pytest.raises(TeekitError, match="is no version of an image"):
+    with pytest.raises(TeekitError, match="is not a version of an image"):
         versions.fix(tmp_path, ("--image-version=a b",), None)
     versions.fix(tmp_path, ("--image-version=1", "--image-version=2026-06-29.322227"), "0" * 40)
     assert place.read_text() == "2026-06-29.322227\n"

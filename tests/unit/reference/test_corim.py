@@ -54,7 +54,7 @@ def test_examples_of_rfc_8949_appendix_a(text: str, value: object) -> None:
         ("9fff", "an indefinite length"),
         ("9bffffffffffffffff", "count at offset 0x9: 18446744073709551615 items in 0 bytes"),
         ("5bffffffffffffffff", "byte string"),
-        ("a201020103", "key at offset 0x4: stands twice"),
+        ("a201020103", "key at offset 0x4: occurs twice"),
         ("a1f402", "or is neither integer nor string"),
         ("61ff", "text at offset 0x2: is not UTF-8"),
         ("f7", "simple value at offset 0x1: 23 is not supported"),
@@ -115,7 +115,7 @@ def test_wrappers_of_older_drafts_and_sets(tmp_path: Path) -> None:
     ("claims", "message"),
     [
         ([{1: {-83: Tag(60020, [7, [_digest(MRTD)]])}}], "only 'member' of a set of digests is supported"),
-        ([{1: {-83: [_digest(MRTD), [SHA384, bytes(48)]]}}], "has several digests in SHA-384, which is no set"),
+        ([{1: {-83: [_digest(MRTD), [SHA384, bytes(48)]]}}], "has several SHA-384 digests, expected one"),
         ([{1: {-83: [1, bytes(32)]}}], "expected 1 to 1000 digests in SHA-384, found 0"),
         ([{1: {-83: [SHA384, bytes(47)]}}], "a SHA-384 digest has 48 bytes, found 47"),
         ([{1: {14: {4: [_digest(MRTD)]}}}], "integrity-registers: has no register '4'"),

@@ -98,7 +98,9 @@ def plain_json(data: bytes, where: str) -> object:
     try:
         return load_plain(data)
     except ValueError as error:
-        raise TeekitError(f"{where}: is not JSON: {printable(str(error))}") from error
+        raise TeekitError(
+            f"{where}: is not JSON: {printable(str(error))}", hint="Fetch or write the file again, or name another."
+        ) from error
 
 
 def _in_words(error: ValidationError, where: str) -> TeekitError:

@@ -43,7 +43,9 @@ def require_certified(
         raise NotAuthenticError(f"expected one certificate of the vTPM's attestation key, found {len(own)}")
     name = common_name(own[0])
     if not name.lower().endswith(_CONFIDENTIAL):
-        raise NotAuthenticError(f"the key is that of {printable(name)[:80]!r}, which is no confidential VM's name")
+        raise NotAuthenticError(
+            f"the key is that of {printable(name)[:80]!r}, which is not a name of a confidential VM"
+        )
     _require_purpose(own[0])
     _require_chain(own[0], certificates, roots, at)
     return name

@@ -101,7 +101,7 @@ class Examination:
                 try:
                     found = known.compare(self, pair)
                 except TeekitError as error:
-                    self.note(f"{error.message}: {' > '.join(pair.path)} is not looked into further")
+                    self.note(f"{error.message}: {' > '.join(pair.path)} is not examined further")
                     continue
                 if found is not None:
                     return found
@@ -110,7 +110,7 @@ class Examination:
     def compare_bytes(self, pair: Pair) -> Difference:
         """The same without looking for a format: byte by byte, or line by line."""
         found = raw.compare_bytes(pair, self.conditions)
-        if not raw.is_told_whole(found):
+        if not raw.is_told_whole(pair, found):
             self.leaves.append(pair)
         return found
 
@@ -129,7 +129,7 @@ class Spool:
             for piece in pieces:
                 self.left_bytes -= len(piece)
                 if self.left_bytes < 0:
-                    raise UnsupportedInputError("it unpacks to more than is looked into")
+                    raise UnsupportedInputError("it unpacks to more than this program reads")
                 self.file.write(piece)
             self.file.flush()
         except OSError as error:
@@ -143,7 +143,7 @@ class Spool:
             for offset, piece in pieces:
                 self.left_bytes -= len(piece)
                 if self.left_bytes < 0 or offset + len(piece) > size_bytes:
-                    raise UnsupportedInputError("it unpacks to more than is looked into")
+                    raise UnsupportedInputError("it unpacks to more than this program reads")
                 self.file.seek(start + offset)
                 self.file.write(piece)
             self.file.flush()

@@ -21,11 +21,9 @@ def published_on(folder: Path, name: str) -> date:
     Raises TeekitError outside of a repository, in a shallow one (it knows no older commits), and where no commit added the release.
     """
     if git.read(folder, "rev-parse", "--is-shallow-repository").strip() == b"true":
-        raise TeekitError(
-            f"{folder}: is in a shallow clone, which does not say since when a release is there", hint=_HINT
-        )
+        raise TeekitError(f"{folder}: is in a shallow clone, which does not show when a release was added", hint=_HINT)
     argv = ("log", "--no-renames", "--diff-filter=A", "--format=%ct", "--", f"{name}/release.json")
     times = git.read(folder, *argv).split()
     if not times or not (times[-1].isascii() and times[-1].isdigit()) or int(times[-1]) > _LAST:
-        raise TeekitError(f"{folder}: no commit says since when the release {name} is there", hint=_HINT)
+        raise TeekitError(f"{folder}: no commit shows when the release {name} was added", hint=_HINT)
     return datetime.fromtimestamp(int(times[-1]), UTC).date()

@@ -7,7 +7,7 @@ from teekit_verify.appraisal.rebuild.verdict import Verdict
 
 VERDICTS = {
     Verdict.FAILED: "there is no result to judge",
-    Verdict.INPUT_DRIFT: "the builds did not consume the inputs that they should have",
+    Verdict.INPUT_DRIFT: "the builds did not use the inputs that they should have",
     Verdict.NONDETERMINISTIC: "builds A and B differ",
     Verdict.MISMATCH: "A and B are identical, but do not match what was published",
     Verdict.UNREFERENCED: "A and B are identical, and there is nothing published to compare them with",
@@ -96,7 +96,7 @@ WHY = {
     Why.NO_EVENT_LOG: "one side has no event log to explain it",
     Why.SAME_EVENTS: "the event logs are equal",
     Why.NEVER_EXTENDED: "ignored: published as never extended, which an artifact does not decide",
-    Why.NO_REGISTER: "ignored: {0} is no value of a register",
+    Why.NO_REGISTER: "ignored: {0} is not a value of a register",
     Why.NOT_QUOTED: "published, but a TD quote has no PCRs: not compared",
     Why.PARAVISORS: "the paravisor's, not mentioned",
     Why.NO_PCRS_PUBLISHED: "the reference has no values for those that were quoted",
