@@ -152,7 +152,7 @@ def test_the_key_of_azure_with_report_and_certificate(device: Tpm, tmp_path: Pat
 @pytest.mark.parametrize("without", [1 << 1, 1 << 16, 1 << 18], ids=["can leave", "signs anything", "signs nothing"])
 def test_a_key_that_signs_what_it_is_given_is_no_attestation_key(without: int) -> None:
     public = struct.pack(">HHI", 0x0001, 0x000B, tpm_quote._ATTRIBUTES & ~without)
-    with pytest.raises(Refused, match="the TPM's key is not an RSA key for attestation"):
+    with pytest.raises(Refused, match="the TPM's key is no RSA key for attestation"):
         tpm_quote._attesting(public)
 
 
