@@ -34,6 +34,7 @@ PROGRAMS = (
         "taskset",
         "setarch",
         "cat",
+        "chmod",
         "cp",
         "cut",
         "date",

@@ -12,7 +12,10 @@ from teekit_verify.appraisal.rebuild.verdict import Verdict
 from teekit_verify.documents import model
 from teekit_verify.documents.load import load_reference
 from teekit_verify.explanation.tree import Cause, Difference, Explanation, Kind
+from teekit_verify.rebuild.environments import Because, EnvironmentChosen, Wanted
 from teekit_verify.rebuild.origin import Origin
+from teekit_verify.rebuild.repositories import KeyFrom
+from teekit_verify.rebuild.repositories_used import RepositoryUsed
 from teekit_verify.rebuild.smells import Smell
 from teekit_verify.record.comparison import ComparisonReport, ReferenceUsed
 from teekit_verify.record.document import RebuildReport, Step, inputs_used, variations
@@ -128,6 +131,21 @@ SMELL = Smell(
     "curl -L https://example.org/tool.deb -o tool.deb",
     "whoever serves the address decides what goes into the image",
 )
+
+KEY = "0123456789ABCDEF0123456789ABCDEF01234567"
+REPOSITORY = RepositoryUsed(
+    "https://packages.example.org/apt",
+    "stable",
+    ("main",),
+    KeyFrom.PROJECT,
+    sample.sha256("key"),
+    (KEY,),
+    (KEY,),
+    sample.sha256("InRelease"),
+    (sample.package("agent", "3.1-1"), sample.package("base-files", "99")),
+    ("base-files",),
+)
+CHOSEN = EnvironmentChosen("mkosi-27", Because.WANTED, Wanted("26", "mkosi.conf", "MinimumVersion=26"))
 
 REBUILDS = {
     "reproduced": _rebuild(sample.build(), sample.reference()),

@@ -39,8 +39,10 @@ class _Watch:
         if event == "open":
             flags = arguments[2]
             writes = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC)
-            # What is opened in a folder's place is a nameless file in it (O_TMPFILE), which goes with its descriptor.
-            if writes and not (isinstance(arguments[0], str) and Path(arguments[0]).is_dir()):
+            # What is opened in a folder's place is a nameless file in it (O_TMPFILE), which goes with its descriptor; a number is that of a
+            # file that was opened before, under its name.
+            place = arguments[0]
+            if writes and not isinstance(place, int) and not (isinstance(place, str) and Path(place).is_dir()):
                 self.seen.append(f"{event} {arguments[0]!r}")
         elif event.startswith(_ACTIONS):
             self.seen.append(f"{event} {arguments!r}"[:200])

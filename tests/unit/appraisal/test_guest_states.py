@@ -12,17 +12,20 @@ from teekit_verify.appraisal.facts import LaterState, StateKind
 from teekit_verify.appraisal.guest_states import (
     GuestState,
     SecureBoot,
+    continued_by_ima,
     known_states,
     logged_secure_boot,
     reported_secure_boot,
 )
+from teekit_verify.appraisal.replayed import replayed
 from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.core.errors import UnsupportedInputError
 from teekit_verify.documents.model import AcceptableValue, Policy, PredictedEvent, ReferenceRegister, RegisterValue
 from teekit_verify.evidence.eventlog import EventLog, LogKind, parse_event_log
 from teekit_verify.evidence.files import read_log
 from teekit_verify.reference.formats.base import match
 from teekit_verify.registers.events import Event, EventType
-from teekit_verify.registers.registers import pcr, rtmr
+from teekit_verify.registers.registers import Register, pcr, rtmr
 
 SHA256 = Algorithm.SHA256
 BASE = Digest(SHA256, b"\7" * 32)
@@ -93,7 +96,8 @@ def test_with_secure_boot_on_the_log_has_no_kernel_either() -> None:
     quoted = {pcr(4): Digest(SHA256, _extended(bytes(32), "action", "uki"))}
     events = tuple(Event(pcr(4), event.type, event.digests, event.description) for event in (ACTION, UKI))
     log = EventLog(LogKind.TPM, (SHA256,), events, 0)
-    (found,) = known_states(quoted, {pcr(4): _published(ACTION, UKI, KERNEL)}, log, None, SecureBoot.ON)
+    heard = replayed(log, [SHA256])
+    (found,) = known_states(quoted, {pcr(4): _published(ACTION, UKI, KERNEL)}, heard, None, SecureBoot.ON)
     assert (found.later.state, found.is_extended) == (StateKind.SECURE_BOOT, False)
 
 
@@ -110,11 +114,27 @@ def test_an_ima_list_explains_rtmr2_only_if_it_leads_there() -> None:
     listed = bytes.fromhex(IMA.read_text().split()[1])
     quoted = {rtmr(2): Digest(Algorithm.SHA384, hashlib.sha384(base.value + listed).digest())}
     published = {rtmr(2): match("x", base)}
-    (found,) = known_states(quoted, published, None, ima, None)
+    (found,) = _by_list(quoted, published, ima)
     assert (found.later.state, found.later.entries) == (StateKind.IMA, 1)
     assert known_states(quoted, published, None, None, None) == ()
     other = {rtmr(2): Digest(Algorithm.SHA384, b"\1" * 48)}
-    assert known_states(other, published, None, ima, None) == ()
+    assert _by_list(other, published, ima) == ()
+
+
+def _by_list(
+    quoted: dict[Register, Digest], published: dict[Register, ReferenceRegister], ima: EventLog
+) -> tuple[GuestState, ...]:
+    return known_states(quoted, published, None, continued_by_ima(quoted, [published], None, ima), None)
+
+
+def test_a_list_is_followed_from_no_more_values_than_a_reference_has() -> None:
+    """Whoever sends the list chooses its length."""
+    ima, quoted = read_log(IMA), {rtmr(2): Digest(Algorithm.SHA384, b"\1" * 48)}
+    platforms = [{rtmr(2): match("x", Digest(Algorithm.SHA384, bytes([number] * 48)))} for number in range(2, 70)]
+    with pytest.raises(UnsupportedInputError, match="69 values of RTMR2, and an IMA list is followed from 64 at most"):
+        continued_by_ima(quoted, platforms, None, ima)
+    same = [{rtmr(2): match("x", Digest(Algorithm.SHA384, bytes([2] * 48)))}] * 1000
+    assert continued_by_ima(quoted, same, None, ima) is not None
 
 
 def _ng(name: str, algorithm: bytes = b"sha384", digest: bytes = bytes(48)) -> bytes:
@@ -173,7 +193,7 @@ def test_what_something_else_measured_is_no_entry_of_ima(
     for digest in [event.digest(Algorithm.SHA384).value for event in ima.events][:measured]:
         value = hashlib.sha384(value + digest).digest()
     published = {rtmr(2): match("x", Digest(Algorithm.SHA384, base))}
-    found = known_states({rtmr(2): Digest(Algorithm.SHA384, value)}, published, None, ima, None)
+    found = _by_list({rtmr(2): Digest(Algorithm.SHA384, value)}, published, ima)
     assert bool(found) is explains
 
 

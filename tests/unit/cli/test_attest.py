@@ -187,6 +187,10 @@ EDITS: dict[str, tuple[dict[str, object], str]] = {
     "no reference": ({"reference": None}, "the verdict MISMATCH does not follow from its checks"),
     "no inputs": ({"inputs": None}, "inputs.json is not what the report is about"),
     "no measurements": ({"measurements": None}, "measurements.json is not what the report is about"),
+    "another repository": (
+        {"repositories": [{"address": "https://packages.example.org"}]},
+        "packages are from https://packages.example.org, and a statement cannot say whom that trusts",
+    ),
     "not a report": ({"schema": "x"}, "schema: expected 'teekit-verify/report/v2', found 'x'"),
     "odd verdict": ({"verdict": "GREAT"}, "verdict: "),
     "no artifacts": ({"artifacts": []}, "is not the report of a rebuild with artifacts"),

@@ -277,3 +277,33 @@ def test_three_auditors_and_a_repository_that_lies(
     assert main(["attest", "check-repository", str(statements), "--other", str(liar), "--json"]) == 1
     (own, *_) = json.loads(capsys.readouterr().out)["contradictions"]
     assert (own["conflict"], own["auditors"], own["elsewhere"]) == ("own_statements", ["carol"], str(liar))
+
+
+def test_what_was_stated_before_there_were_values_is_kept_if_it_is_the_same(auditing: Auditing, tmp_path: Path) -> None:
+    """UNREFERENCED counts like REPRODUCED; of other bytes it is another statement."""
+    miniature = auditing.miniature
+    audits.publish(miniature, "r1", "r2")
+    commits = {name: _early(auditing, name) for name in ("r1", "r2")}
+    before = {name: auditing.file(name).read_bytes() for name in commits}
+    lines = auditing.run("--release", "r1", status=0)
+    assert told(lines) == {"r1": ("reproduced", "build", "kept")}
+    shutil.copy(auditing.file("r1"), auditing.file("r2"))  # r2 gives other bytes
+    assert told(auditing.run("--release", "r2", status=2)) == {"r2": ("undecided", "build", "other")}
+    assert before["r1"] == auditing.file("r1").read_bytes() == auditing.file("r2").read_bytes()
+    assert told(auditing.run("--release", "r1", status=0)) == {"r1": ("reproduced", "report", "kept")}
+
+
+def _early(auditing: Auditing, release: str) -> str:
+    """An UNREFERENCED statement of a release, made from its commit before its values were there."""
+    miniature = auditing.miniature
+    declared = json.loads((miniature.project.references / "releases" / release / "release.json").read_text())
+    commit: str = declared["commit"]
+    git = Repository(miniature.project.root)
+    now = git.git("rev-parse", "HEAD")
+    git.git("checkout", "--quiet", commit)
+    assert main(miniature.argv("--no-reference", "--vary", "none")) == 1
+    git.git("checkout", "--quiet", now)
+    key = ["--key", str(auditing.key), "--name", "alice", "--commit", commit]
+    folder = auditing.statements / release
+    assert main(["attest", "create", str(miniature.report), *key, "--output", str(folder)]) == 0
+    return commit

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from builders import azure, given, live_guest, swtpm
+from builders import azure, given, google_tpm, live_guest, swtpm
 from builders import machine_tpm as build
 from builders.published_schemas import problems
 from teekit_guest import attestation_answer, events, tsm
@@ -24,6 +25,7 @@ GIVEN = given.Given()
 OTHER = given.Given((given.manifest(b"another app"),))
 Ask = Callable[..., tuple[ExitStatus, dict[str, Any]]]
 Mend = Callable[[live_guest.Machine, dict[str, Any]], object]
+NO_COLLATERAL = ("--allow-unchecked", "tcb,revocation")
 NO_TDX = {"hardware signed a TDX quote": "no_tdx_quote"}
 NOBODYS = {"vTPM": "tpm_not_vouched_for"}
 
@@ -41,7 +43,7 @@ def ask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Ask:
         wanted = ["--manifest", str(tmp_path / "manifest.json")] if manifest else []
         with live_guest.machine(tmp_path, tls=live_guest.tls_key(tmp_path)) as made:
             made.mend = lambda fields: mend(made, fields)
-            words = ["--reference", str(tmp_path / "ref.json"), *wanted, *made.trust(), "--json"]
+            words = ["--reference", str(tmp_path / "ref.json"), *wanted, *made.trust()[:4], *NO_COLLATERAL, "--json"]
             status = main(["guest", made.address(), *words, *(word.format(tmp_path) for word in options)])
         document = json.loads(capsys.readouterr().out)
         assert problems("error-v1" if "error" in document else "guest-v1", document) == []
@@ -127,6 +129,14 @@ def test_who_vouches_for_it(options: tuple[str, ...], expected: ExitStatus, left
     status, document = ask(alone(), *options)
     assert (status, whys(document)) == (expected, left)
     assert outcomes(document)["authentic"] != "match", "no hardware said anything"
+
+
+def test_collateral_says_nothing_of_it(ask: Ask, tmp_path: Path) -> None:
+    """It was asked for, and only a TD's quote has a TCB status: there is no yes, whatever may stay unchecked."""
+    live_guest.Machine(None, tmp_path).trust()
+    status, document = ask(alone(), *VOUCHED, *WITHOUT_TDX, "--collateral", "{}/collateral")
+    assert (status, whys(document)) == (OPEN, {"TCB status": "refused"})
+    assert outcomes(document)["current"] == "error"
 
 
 def test_what_a_match_without_hardware_says(ask: Ask, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -378,3 +388,98 @@ def test_the_images_own_program_with_swtpm(ask: Ask, tmp_path: Path) -> None:
         device.extend(15, {bank: hashlib.new(bank, b"more").digest() for bank in ("sha256", "sha384")})
         status, document = ask(mend, "--vtpm-key", "{}/swtpm.tpm", *WITHOUT_TDX)
     assert (status, whys(document)) == (DIFFERS, {"event log PCR15": "log_replays_otherwise"})
+
+
+CERTIFIED = "vTPM's key is certified by Google"
+ISSUERS = ("--vtpm-issuer", "{}/issuers.pem")
+TRUSTED = (*ISSUERS, "--vtpm-root", "{}/google.pem")
+
+
+def google_certificate(**options: Any) -> str:
+    certificate = google_tpm.certificate(build.key(options.pop("key", "the machine's")).public_key(), **options)
+    return live_guest.b64(certificate.public_bytes(Encoding.DER))
+
+
+@pytest.fixture
+def google(tmp_path: Path) -> None:
+    """Files with the authorities."""
+    root, below = google_tpm.authorities()
+    (tmp_path / "issuers.pem").write_bytes(google_tpm.pem(below, root))
+    (tmp_path / "google.pem").write_bytes(google_tpm.pem(root))
+
+
+@pytest.mark.usefixtures("google")
+def test_google_vouches_for_the_key_and_for_nothing_else(ask: Ask) -> None:
+    machine = alone(ak_certificate=google_certificate())
+    status, document = ask(machine, *TRUSTED)
+    assert (status, whys(document)) == (OPEN, NO_TDX), "whose hardware it is, the certificate does not say"
+    status, document = ask(machine, *TRUSTED, *WITHOUT_TDX)
+    assert (status, whys(document)) == (HELD, {})
+    checks = [check for step in document["steps"] for check in step["checks"]]
+    assert [check["found"] for check in checks if check["name"] == CERTIFIED] == [google_tpm.PATH]
+
+
+@pytest.mark.usefixtures("google")
+@pytest.mark.parametrize("options", [(), ("--vtpm-root", "{}/google.pem")])
+def test_a_certificate_says_nothing_without_those_above_it(options: tuple[str, ...], ask: Ask) -> None:
+    status, document = ask(alone(ak_certificate=google_certificate()), *options, *WITHOUT_TDX)
+    assert (status, whys(document)) == (OPEN, NOBODYS)
+
+
+@pytest.mark.usefixtures("google")
+def test_a_root_that_comes_with_the_issuers_is_not_trusted(ask: Ask) -> None:
+    """Only Google's own are, by their digests, and one that is named."""
+    status, document = ask(alone(ak_certificate=google_certificate()), *ISSUERS, *WITHOUT_TDX)
+    assert (status, whys(document)) == (DIFFERS, {CERTIFIED: "refused"} | NOBODYS)
+    assert ask(alone(ak_certificate=google_certificate()), *ISSUERS, *VOUCHED, *WITHOUT_TDX)[0] is DIFFERS
+
+
+NOT_GOOGLES = {
+    "of a key that decrypts": {"uses": ["key_encipherment"]},
+    "of another key": {"key": "another's"},
+    "of another authority": {"signer": "somebody"},
+    "of no machine": {"extension": b""},
+    "of a machine that is not production": {"extension": google_tpm.instance(None)},
+}
+
+
+@pytest.mark.usefixtures("google")
+@pytest.mark.parametrize("options", NOT_GOOGLES.values(), ids=NOT_GOOGLES)
+@pytest.mark.parametrize("place", [alone, beside])
+def test_a_certificate_that_does_not_hold(
+    options: dict[str, Any], place: Callable[..., Any], ask: Ask, tmp_path: Path
+) -> None:
+    left = NOBODYS if place is alone else {}
+    if place is beside:
+        (tmp_path / "ref.json").write_bytes(live_guest.reference())
+    status, document = ask(place(ak_certificate=google_certificate(**options)), *TRUSTED, *WITHOUT_TDX)
+    assert (status, whys(document)) == (DIFFERS, {CERTIFIED: "refused"} | left)
+
+
+@pytest.mark.usefixtures("google")
+def test_beside_a_td_with_googles_certificate(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "ref.json").write_bytes(live_guest.reference())
+    status, document = ask(beside(ak_certificate=google_certificate()), *TRUSTED)
+    assert (status, whys(document)) == (HELD, {})
+
+
+@pytest.mark.usefixtures("google")
+@pytest.mark.parametrize("mend", [beside(), lambda _made, _fields: None])
+def test_a_certificate_that_was_asked_for_and_is_not_shown(mend: Mend, ask: Ask, tmp_path: Path) -> None:
+    """Beside a TD's quote, of a TPM that has none, and of a machine without a TPM."""
+    (tmp_path / "ref.json").write_bytes(live_guest.reference())
+    status, document = ask(mend, *TRUSTED)
+    assert (status, whys(document)) == (OPEN, {CERTIFIED: "no_certificate"})
+
+
+@pytest.mark.usefixtures("google")
+def test_a_certificate_that_a_tpm_alone_does_not_have(ask: Ask) -> None:
+    status, document = ask(alone(), *TRUSTED, *VOUCHED, *WITHOUT_TDX)
+    assert (status, whys(document)) == (OPEN, {CERTIFIED: "no_certificate"})
+
+
+@pytest.mark.usefixtures("google")
+def test_what_is_no_certificate(ask: Ask) -> None:
+    status, document = ask(alone(ak_certificate=live_guest.b64(b"\x30\x82\x01\x00" + bytes(256))), *TRUSTED)
+    assert status is OPEN
+    assert "certificate" in document["error"]["message"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from builders import audits, keys, rebuilds
+from builders import audits, keys, rebuilds, sigsum
 from builders.published_schemas import problems
 from builders.rebuilds import Miniature
 from builders.repositories import Repository
@@ -235,3 +235,49 @@ def test_the_source_of_a_release_is_where_its_file_is(
     argv = miniature.argv(*options, "--references", str(clone / "reference/releases"), command="audit")
     assert main(argv) == 0
     assert alarms(miniature, capsys, "--locks", "--references", clone / "reference/releases", status=0) == []
+
+
+def test_a_proof_that_is_missing_after_some_days(
+    miniature: Miniature, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Of a statement that is not yet that old nobody says anything; a bad proof is told at once."""
+    policy = tmp_path / "policy"
+    policy.write_bytes(sigsum.policy(("w1",), "all"))
+    given = ("--log-policy", policy, "--max-unlogged-days", 3, "--on")
+    (unknown,) = alarms(miniature, capsys, *given, "2023-11-20", status=2)
+    assert (unknown["kind"], unknown["file"]) == ("age_unknown", "r1/alice.intoto.jsonl")
+    Repository.make(miniature.folder / "statements").commit("alice's")
+    assert alarms(miniature, capsys, *given, "2023-11-17", status=0) == []
+    (late,) = alarms(miniature, capsys, *given, "2023-11-18", status=1)
+    assert late == {
+        "kind": "not_logged",
+        "release": "r1",
+        "file": "r1/alice.intoto.jsonl",
+        "auditors": ["alice"],
+        "published_on": PUBLISHED,
+    }
+    statement = miniature.folder / "statements/r1/alice.intoto.jsonl"
+    proof = statement.with_name(f"{statement.name}.sigsum-proof")
+    shutil.copy(
+        keys.pin(tmp_path / "pinned", "mallory") / "mallory.pem", miniature.folder / "statements/keys/alice.log.pem"
+    )
+    proof.write_bytes(sigsum.proof_of(statement.read_bytes(), "mallory", ("w1",)))
+    assert alarms(miniature, capsys, *given, "2023-11-18", status=0) == []
+    proof.write_bytes(sigsum.proof_of(b"something else", "mallory", ("w1",)))
+    told = alarms(miniature, capsys, *given, "2023-11-18", status=1)
+    assert [(alarm["kind"], alarm.get("what")) for alarm in told] == [
+        ("not_in_order", "bad_proof"),
+        ("not_logged", None),
+    ]
+    argv = miniature.argv("--statements", str(miniature.folder / "statements"), command="monitor")
+    assert main([*argv, *map(str, given), "2023-11-18"]) == 1
+    out = capsys.readouterr().out
+    assert f"r1/alice.intoto.jsonl: filed on {PUBLISHED}, and no proof says that it is in a log" in out
+
+
+def test_without_a_policy_nobody_can_say_what_is_logged(
+    miniature: Miniature, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = miniature.argv("--statements", str(miniature.folder / "statements"), command="monitor")
+    assert main([*argv, "--max-unlogged-days", "3"]) == 2
+    assert "has no policy that says what is logged" in capsys.readouterr().err

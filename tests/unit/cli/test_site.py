@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from builders import documents, keys, reports, sites
+from builders import documents, keys, reports, sigsum, sites
 from builders import statements as sample
 from teekit_verify.appraisal.rebuild.verdict import Verdict
 from teekit_verify.appraisal.statements.statement import Independence
@@ -445,3 +445,55 @@ def test_a_folder_without_releases(place: sites.Place, capsys: pytest.CaptureFix
     place.reference.mkdir()
     build(place, status=2)
     assert "has no releases" in capsys.readouterr().err
+
+
+def _log(place: sites.Place, quorum: str = "all", witnesses: tuple[str, ...] = ("w1", "w2")) -> Path:
+    policy = place.top / "policy"
+    policy.write_bytes(sigsum.policy(witnesses, quorum))
+    return policy
+
+
+def _prove(statement: Path, submitter: str, *, of: bytes | None = None) -> Path:
+    proof = statement.with_name(f"{statement.name}.sigsum-proof")
+    proof.write_bytes(sigsum.proof_of(of or statement.read_bytes(), submitter, ("w1", "w2")))
+    return proof
+
+
+def test_what_is_in_a_log_and_what_is_not(place: sites.Place) -> None:
+    """A bad proof is red, one that is missing is not; without a policy nobody looks."""
+    place.release("v1")
+    proof = _prove(place.state("v1", "alice"), "alice")
+    place.state("v1", "bob")
+    _prove(place.state("v1", "carol"), "carol", of=b"another statement")
+    assert "logged" not in page(build(place, status=0), "releases/v1.html").words
+    public = build(place, "--log-policy", _log(place), status=0)
+    words = page(public, "releases/v1.html").words
+    assert "✓ logged: leaf 0 of 1 in the log e747be1c" in words
+    assert "○ not logged: has no proof beside it" in words
+    assert "✗ not logged: its proof is about other bytes than the statement's" in words
+    assert (public / "statements/v1/alice.intoto.jsonl.sigsum-proof").read_bytes() == proof.read_bytes()
+    assert not (public / "statements/v1/carol.intoto.jsonl.sigsum-proof").exists()
+    assert check_site(public) == 3
+    assert "alice, bob, carol" in page(public, "index.html").words
+
+
+def test_what_is_in_no_log_has_no_vote_where_one_is_required(
+    place: sites.Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place.release("v1")
+    _prove(place.state("v1", "alice"), "alice")
+    place.state("v1", "bob")
+    given = ("--log-policy", _log(place), "--require-logged")
+    public = build(place, *given, status=0)
+    words = page(public, "releases/v1.html").words
+    assert "One auditor with a trusted key rebuilt it" in words
+    assert "in no log: not counted" in words
+    _log(place, witnesses=("w1", "w2", "w3"))  # the third one saw nothing
+    public = build(place, *given, status=0)
+    assert "NOT REPRODUCED YET" in page(public, "releases/v1.html").words
+    place.state("v1", "bob", artifacts=sites.EVIL)
+    build(place, *given, status=1)
+    assert "CONTRADICTION about v1: bob" in capsys.readouterr().err, "what speaks against a release needs no log"
+    capsys.readouterr()
+    build(place, "--require-logged", status=2)
+    assert "--require-logged needs --log-policy FILE" in capsys.readouterr().err

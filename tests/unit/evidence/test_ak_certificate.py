@@ -111,7 +111,10 @@ CHAINS: list[tuple[dict[str, Any], str]] = [
     ({"ca": {"issuer_key": key(4)}}, "no certificate of 'root' is there, or it did not sign"),
     ({"ca": {"ca": False}}, "'authority' may not issue this certificate"),
     ({"ca": {"not_after": NOW - timedelta(days=1)}}, "'authority' is valid from .* UTC only"),
-    ({"ca": {"issuer_name": "authority", "issuer_key": key(2)}}, "the chain has more than 8 certificates"),
+    (
+        {"ca": {"issuer_name": "authority", "issuer_key": key(2)}},
+        "the chain ends in 'authority', which is none of the trusted roots",
+    ),
 ]
 
 
@@ -119,6 +122,13 @@ CHAINS: list[tuple[dict[str, Any], str]] = [
 def test_chains_that_do_not_hold(options: dict[str, Any], message: str) -> None:
     with pytest.raises(NotAuthenticError, match=message):
         require(made(**options))
+
+
+def test_two_authorities_that_certify_each_other() -> None:
+    root, authority, leaf = made(ca={"issuer_name": "other", "issuer_key": key(4)})
+    other = certificate("other", key(4), issuer_name="authority", issuer_key=key(2), ca=True)
+    with pytest.raises(NotAuthenticError, match="the chain has more than 8 certificates"):
+        require([root, authority, other, leaf])
 
 
 def test_an_authority_that_may_issue_no_authorities() -> None:

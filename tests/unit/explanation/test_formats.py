@@ -154,7 +154,17 @@ def test_a_section_with_its_cause(tmp_path: Path, section: str, a: bytes, b: byt
         (tmp_path / "made").write_bytes(content)
         removed = ("--remove-section", section)
         sides.append(variant(tmp_path, f"s{number}", *removed, "--add-section", f"{section}={tmp_path / 'made'}"))
-    assert named(explained(tmp_path, *sides, name="true")) == [(f"ELF section {section}", cause)]
+    found = explained(tmp_path, *sides, name="true")
+    assert named(found) == [(f"ELF section {section}", cause)]
+    assert top(found).children[0].is_code is section.startswith(".text")
+
+
+def test_scripts_are_code_and_texts_are_not(tmp_path: Path) -> None:
+    files = [
+        [Entry("bin/run", f"#!/bin/sh\n{word}\n".encode()), Entry("etc/a", word.encode())] for word in ("ls", "rm")
+    ]
+    found = explained(tmp_path, *(uki_with(*entries) for entries in files))
+    assert [(one.name, one.is_code) for one in top(found).children[0].children] == [("bin/run", True), ("etc/a", False)]
 
 
 def test_the_signature_of_a_kernel_module(tmp_path: Path) -> None:

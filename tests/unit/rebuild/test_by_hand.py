@@ -55,6 +55,16 @@ def test_the_image_is_in_the_build_folder(miniature: Miniature, capfd: pytest.Ca
     assert "tdx-kettle.conf" not in shown
 
 
+def test_what_it_makes_does_not_run_with_the_rights_of_its_owner(miniature: Miniature) -> None:
+    """Nor does it meanwhile: other users cannot come to where it is made."""
+    miniature.build_with("echo x >$output/base.tool; chmod 6777 $output/base.tool")
+    assert build(miniature, *ARGUMENTS) == 0
+    folder = miniature.project.root / "build"
+    assert (folder / "base.tool").stat().st_mode & 0o7777 == 0o755
+    (work,) = folder.parents[1].rglob("mkosi/work")
+    assert work.parent.stat().st_mode & 0o777 == 0o700
+
+
 def test_its_root_is_nobody_on_the_host(
     miniature: Miniature, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

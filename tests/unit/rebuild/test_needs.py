@@ -104,10 +104,10 @@ SOURCE = "Types: deb\nURIs: {}\nSuites: trixie\nComponents: main\n"
 def test_sources_of_debian_are_taken_out_and_their_time_is_honoured(tmp_path: Path, name: str) -> None:
     place = f"mkosi.images/app/mkosi.sandbox/etc/apt/{name}"
     write(tmp_path, {place: f"deb http://snapshot.debian.org/archive/debian/{TIME}/ trixie main\n# http://x.org/y\n"})
-    assert [pin.time for pin in needs.take_sources(tmp_path)] == [TIME]
+    assert [pin.time for pin in needs.take_sources(tmp_path).pins] == [TIME]
     assert (tmp_path / place).read_text().startswith("# No source:")
     write(tmp_path, {place: SOURCE.format("https://security.debian.org/debian-security")})
-    assert needs.take_sources(tmp_path) == ()
+    assert needs.take_sources(tmp_path) == needs.Sources()
 
 
 @pytest.mark.parametrize(
@@ -119,14 +119,14 @@ def test_a_source_of_somebody_else_is_refused_by_its_name(tmp_path: Path, addres
     with pytest.raises(UnsupportedInputError) as caught:
         needs.take_sources(tmp_path)
     assert caught.value.message == (
-        f"the project takes packages from {address} ({name}), and only Debian's archive can be locked"
+        f"the project takes packages from {address} ({name}), and only Debian's archive is locked unless you allow another"
     )
     assert (tmp_path / name).read_text() == SOURCE.format(address)
 
 
 def test_sources_of_the_guest_are_its_own(tmp_path: Path) -> None:
     write(tmp_path, {"mkosi.extra/etc/apt/sources.list": "deb https://pkgs.example.org x main\n"})
-    assert needs.take_sources(tmp_path) == ()
+    assert needs.take_sources(tmp_path) == needs.Sources()
 
 
 def test_no_source_is_written_through_a_link(tmp_path: Path) -> None:

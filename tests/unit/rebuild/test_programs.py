@@ -75,11 +75,10 @@ touch /apt/lists/own && ln -s {canaries.folder}/shadow /apt/lists/x_dists_trixie
 def test_gpgv(tmp_path: Path, canaries: Canaries, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evidence, "_CHECK", f"exec 2>&1; {NOTHING_OF_THE_HOST}{NO_NETWORK}{prisoner(canaries)}\nexit 9")
     monkeypatch.setattr(archive, "KEYRING", tmp_path / "keyring.gpg")
-    release = tmp_path / "InRelease"
-    release.write_bytes(b"-----BEGIN PGP SIGNED MESSAGE-----\n-----BEGIN PGP SIGNATURE-----\n")
+    release = b"-----BEGIN PGP SIGNED MESSAGE-----\n-----BEGIN PGP SIGNATURE-----\n"
     archive.KEYRING.write_bytes(b"")
     with pytest.raises(TeekitError, match=r"sh failed with exit status 9; its last lines were:\n  \| it ran$"):
-        evidence._signed(release)
+        evidence._signed(release, archive.KEYRING)
 
 
 @pytest.mark.parametrize("kind", ["gpg", "ssh-keygen"])

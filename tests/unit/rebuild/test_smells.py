@@ -205,3 +205,20 @@ def test_hostile_files_cost_little(project: Path, monkeypatch: pytest.MonkeyPatc
     assert all(len(smell.text) <= 200 for smell in find_smells(project, project, has_lock=True))
     monkeypatch.setattr(smells, "_MAX_FILES", 1)
     assert {path for path, *_ in found(project, has_lock=True)} == {"mkosi.build", "mkosi.conf"}  # which it never saw
+
+
+def test_a_build_shell_above_the_project_is_named(tmp_path: Path) -> None:
+    project = tmp_path / "repository/packages/images"
+    project.mkdir(parents=True)
+    for name in (
+        "flake.nix",
+        "repository/flake.nix",
+        "repository/packages/shell.nix",
+        "repository/packages/images/flake.nix",
+    ):
+        (tmp_path / name).touch()
+    assert smells.build_shells_above(project) == ()  # in no repository: nothing above is the project's
+    (tmp_path / "repository/.git").mkdir()
+    found = smells.build_shells_above(project)
+    assert [smell.path for smell in found] == ["../shell.nix", "../../flake.nix"]
+    assert {smell.name for smell in found} == {"build shell of the project, not used"}

@@ -125,3 +125,16 @@ def test_configuration_in_a_folder_is_suggested(tmp_path: Path) -> None:
 def test_a_project_without_any_configuration_is_mkosis_to_judge(tmp_path: Path) -> None:
     write(tmp_path, README="text", app_conf="[Service]\n")
     wanted_mkosi.require(tmp_path, (), ENVIRONMENT)
+
+
+def test_why_it_was_taken(tmp_path: Path) -> None:
+    (tmp_path / "mkosi.conf").write_text("[Config]\nMinimumVersion=26\n")
+    found = wanted_mkosi.chosen(tmp_path, (), NEWER, None)
+    assert (found.name, found.because.value, found.wanted) == (
+        "mkosi-27",
+        "wanted",
+        environments.Wanted("26", "mkosi.conf", "MinimumVersion=26"),
+    )
+    assert wanted_mkosi.chosen(tmp_path, (), NEWER, NEWER).because.value == "asked"
+    (tmp_path / "mkosi.conf").write_text("")
+    assert wanted_mkosi.chosen(tmp_path, (), environments.DEFAULT, None).because.value == "default"

@@ -37,6 +37,14 @@ def refusal(root: Path) -> TeekitError:
     return caught.value
 
 
+def test_nobody_else_reaches_what_a_build_makes(tmp_path: Path) -> None:
+    """Which may be set-user-ID, of the user who builds."""
+    (tmp_path / "there").mkdir(mode=0o755)
+    for root in (tmp_path / "there", tmp_path / "new"):
+        with Workspace(root).locked():
+            assert root.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_second_process_is_refused_and_the_lock_dies_with_its_holder(tmp_path: Path) -> None:
     argv = [sys.executable, "-c", HOLD, str(tmp_path / "w")]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:

@@ -126,6 +126,7 @@ def test_json_has_the_whole_tree() -> None:
         "diffoscope": [],
         "children": [],
         "count": 1,
+        "is_code": False,
     }
 
 
@@ -139,3 +140,13 @@ def test_the_lines_of_diffoscope_reach_the_screen() -> None:
     assert len(told) == 2
     assert "new symbol" in told[1]
     assert "\x1b" not in told[1]
+
+
+def test_code_that_nothing_explains_is_on_the_screen_whatever_else_changed() -> None:
+    """Behind a first group that fills the screen, and thousands of other unexplained contents."""
+    told = replace(EVIL, causes=(CLOCK,) * 40)
+    texts = tuple(Difference(f"a{number}", Kind.CONTENT, "text, 1 different line") for number in range(3000))
+    code = Difference("usr/bin/tool: .text", Kind.CONTENT, "1 different byte", is_code=True)
+    text = shown(Explanation("a", "b", (Difference("x", Kind.CONTENT, "UKI", children=(told, *texts, code)),)))
+    assert "  usr/bin/tool: .text" in text
+    assert len(text) <= 24

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from teekit_verify.api.asking import ask_guest
     from teekit_verify.api.auditing import (
         Audited,
+        AuditLog,
         Auditor,
         AuditOutcome,
         AuditRequest,
@@ -85,6 +86,7 @@ if TYPE_CHECKING:
         key_is_encrypted,
         load_reference_values,
         load_signing_key,
+        public_half,
         sign_reference,
         verify_reference_signature,
     )
@@ -143,7 +145,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "teekit_verify.api.appraising": "NOT_REQUIRED ArtifactAppraisal GuestAppraisal NotRequired QuoteVerification appraise_artifact appraise_claims appraise_guest describe google_root parse_policy policy trusted_firmware verify_quote",
     "teekit_verify.api.asking": "ask_guest",
-    "teekit_verify.api.auditing": "AuditOutcome AuditRequest Audited Auditor Basis Filing audit audit_status",
+    "teekit_verify.api.auditing": "AuditLog AuditOutcome AuditRequest Audited Auditor Basis Filing audit audit_status",
     "teekit_verify.api.booting": "boot",
     "teekit_verify.api.diffing": "diff_publications",
     "teekit_verify.api.explaining": "explain",
@@ -153,7 +155,7 @@ _PLACES = {
     "teekit_verify.api.measuring": "KernelRequest MeasureRequest Measured MeasuredFirmware given_apps measure predict stub_inputs",
     "teekit_verify.api.monitoring": "Alarm AlarmKind alarm_status monitor",
     "teekit_verify.api.providing": "environment_lock examine_host provision release_commit release_subject",
-    "teekit_verify.api.publishing": "PublishedReference create_reference extend_reference key_is_encrypted load_reference_values load_signing_key sign_reference verify_reference_signature",
+    "teekit_verify.api.publishing": "PublishedReference create_reference extend_reference key_is_encrypted load_reference_values load_signing_key public_half sign_reference verify_reference_signature",
     "teekit_verify.api.rebuilderd": "JobRequest rebuild_job write_jobs",
     "teekit_verify.api.rebuilding": "load_report rebuild rebuild_request",
     "teekit_verify.api.releasing": "BillOfMaterials known_releases release_materials releases_folder",
@@ -207,6 +209,7 @@ __all__ = [
     "Algorithm",
     "AppraisedGuest",
     "ArtifactAppraisal",
+    "AuditLog",
     "AuditOutcome",
     "AuditRequest",
     "Audited",
@@ -317,6 +320,7 @@ __all__ = [
     "predict",
     "provision",
     "prune_archive",
+    "public_half",
     "rebuild",
     "rebuild_job",
     "rebuild_request",

@@ -116,7 +116,7 @@ def parse_policy(
     """The same from text that somebody typed, where what is left out stays open: no verdict, unless `allow_unchecked` names it.
 
     `at` as 2026-02-03T04:05:06Z; `report_data` and `service_tds` in hexadecimal; `nonce` and `public_key` are files.
-    `azure_root` is a PEM file of roots that are trusted for a vTPM's key besides Microsoft's of 2023; `vtpm_keys` are keys that are,
+    `azure_root` is a PEM file of roots that are trusted for a vTPM's key besides Microsoft's of 2023 and Google's; `vtpm_keys` are keys that are,
     in PEM or as a TPM's public area.
 
     Raises TeekitError for text that does not parse, and files that cannot be read.
@@ -318,8 +318,8 @@ def appraise_guest(
 
     `given` is what the guest should have been given to run; None is what the reference says of that. `platform` names one of the
     reference's (None: the one that fits). `firmware`: MRTDs that the caller vouches for, where the reference
-    does not have one. `secure_boot` is what the caller knows where the evidence does not say. `vtpm_issuers`: of a live machine of Azure,
-    the certificates above that of its vTPM's key, with which Microsoft vouches for it.
+    does not have one. `secure_boot` is what the caller knows where the evidence does not say. `vtpm_issuers`: of a live machine of Azure or
+    Google Cloud, the certificates above that of its vTPM's key, with which Microsoft or Google vouches for it.
     """
     from teekit_verify.appraisal.guest import appraise as guests
     from teekit_verify.appraisal.guest.live import LiveGuest, appraise_live

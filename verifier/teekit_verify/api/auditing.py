@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.statements.own import Auditor, AuditOutcome, status_of
+from teekit_verify.record.audit_log import AuditLog
 from teekit_verify.record.auditing import Audited, AuditRequest, Basis, Filing
 from teekit_verify.record.auditing import audit as run_audit
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from teekit_verify.core.outcome import ExitStatus
     from teekit_verify.record.directory import Page
 
-__all__ = ["AuditOutcome", "AuditRequest", "Audited", "Auditor", "Basis", "Filing", "audit", "audit_status"]
+__all__ = ["AuditLog", "AuditOutcome", "AuditRequest", "Audited", "Auditor", "Basis", "Filing", "audit", "audit_status"]
 
 
 def audit(request: AuditRequest, page: Page | None = None) -> Iterator[Audited]:

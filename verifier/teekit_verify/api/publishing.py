@@ -105,12 +105,18 @@ def key_is_encrypted(file: Path) -> bool:
     return keys.is_encrypted(file)
 
 
-def load_signing_key(file: Path, passphrase: bytes | None = None) -> tuple[SigningKey, bool]:
-    """A private key (PEM: Ed25519, ECDSA P-256 or RSA), and whether other users can read its file. Raises TeekitError.
+def load_signing_key(file: Path, passphrase: bytes | None = None, agent: Path | None = None) -> tuple[SigningKey, bool]:
+    """A private key (PEM or OpenSSH's: Ed25519, ECDSA P-256 or RSA), and whether other users can read its file. Raises TeekitError.
 
-    `passphrase` is for a key that is encrypted, which `key_is_encrypted` says.
+    `passphrase` is for a key that is encrypted, which `key_is_encrypted` says. `agent` is the socket of an SSH agent, for the private key of
+    a public one of OpenSSH's.
     """
-    return keys.load_signing_key(file, passphrase), keys.readable_by_others(file)
+    return keys.load_signing_key(file, passphrase, agent), keys.readable_by_others(file)
+
+
+def public_half(key: SigningKey) -> bytes:
+    """The public key, as a PEM file that others pin."""
+    return keys.public_pem(key.private.public_key())
 
 
 def sign_reference(file: Path, key: SigningKey) -> Path:

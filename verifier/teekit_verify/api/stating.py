@@ -9,22 +9,20 @@ from teekit_verify.appraisal.statements import export, outer, statement
 from teekit_verify.appraisal.statements.across import check_across
 from teekit_verify.appraisal.statements.create import payloads, signed_statement, source_commit
 from teekit_verify.appraisal.statements.export import LINK, PROVENANCE_BUNDLE, SUMMARY
-from teekit_verify.appraisal.statements.logged import SUFFIXES, ProofFile, find_logged, proof_names, submitters
+from teekit_verify.appraisal.statements.logged import SUFFIXES, find_logged, proofs_beside, submitters
 from teekit_verify.appraisal.statements.repository import CheckedRepository, LogRule
 from teekit_verify.appraisal.statements.shown import read_shown
 from teekit_verify.appraisal.statements.threshold import cast, tally
-from teekit_verify.core import files as core_files
 from teekit_verify.core.digest import digest_file
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import write_whole
 from teekit_verify.documents.codec import read_bounded
 from teekit_verify.record.attestable import load_rebuilt
 from teekit_verify.reference.signing.keys import load_trusted_key, load_trusted_keys
-from teekit_verify.reference.signing.log_policy import MAX_POLICY_BYTES, parse_policy
-from teekit_verify.reference.signing.log_proof import MAX_PROOF_BYTES
+from teekit_verify.reference.signing.log_policy import load_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from datetime import date
     from pathlib import Path
 
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
     from teekit_verify.appraisal.statements.statement import Independence
     from teekit_verify.appraisal.statements.threshold import Tally
     from teekit_verify.reference.signing.keys import SigningKey
-    from teekit_verify.reference.signing.log_policy import LogPolicy
 
 
 _MAX_STATEMENTS = 10_000
@@ -188,7 +185,7 @@ def check_statements(
     its own file `policy` is. `require_logged`: each statement must have a good one. Raises TeekitError for folders, keys or a policy that cannot be
     read. What is wrong with a statement is in the result.
     """
-    policy = None if log_policy is None else _log_policy(log_policy)
+    policy = None if log_policy is None else load_policy(log_policy)
     return check_across(folder, earlier, others, LogRule(policy, require_logged))
 
 
@@ -209,23 +206,13 @@ def count_statements(
     """
     trusted = load_trusted_keys(trusted_keys)
     wanted = (artifact.name, digest_file(artifact)) if artifact else None
-    policy = None if log is None else _log_policy(log.policy)
+    policy = None if log is None else load_policy(log.policy)
     votes = []
     for file in statements_in(files):
         data = read_bounded(file)
         vote = cast(str(file), statement.read_file(data, str(file)), trusted, on)
         if log is not None and policy is not None and vote.statement is not None:
             keys = submitters((key for key in trusted if not key.expired(on)), vote.owner)
-            vote = replace(vote, log=find_logged(data, _proofs(file, log.proofs or file.parent), keys, policy))
+            vote = replace(vote, log=find_logged(data, proofs_beside(file, log.proofs), keys, policy))
         votes.append(vote)
     return tally(votes, threshold, wanted, log_required=log is not None and log.required)
-
-
-def _log_policy(file: Path) -> LogPolicy:
-    return parse_policy(core_files.read_bounded(file, MAX_POLICY_BYTES, "a log policy"), str(file))
-
-
-def _proofs(file: Path, folder: Path) -> Iterator[ProofFile]:
-    for name in proof_names(file.name):
-        if (place := folder / name).is_file() and not place.is_symlink():  # a message has some of what is in it
-            yield ProofFile(str(place), core_files.read_beginning(place, MAX_PROOF_BYTES + 1))

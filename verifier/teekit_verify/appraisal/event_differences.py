@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.appraisal.facts import EventDifference, EventName
 from teekit_verify.evidence.meaning import Meaning, explain
 from teekit_verify.prediction.causes import CauseKind, cause_of
-from teekit_verify.registers.align import Divergence, DivergenceKind, first_divergence
+from teekit_verify.registers.align import Divergence, DivergenceKind
 from teekit_verify.registers.events import EventType
 
 if TYPE_CHECKING:
@@ -28,23 +28,27 @@ Pair = tuple["Event | None", "Event | None"]
 Place = tuple[str, "Register"]
 """A platform, and a register of it."""
 
+MOST_DIFFERENCES = 200
+"""Nobody reads on, and what each of them means is asked of the whole log."""
+
 
 def aligned(expected: Sequence[Event], found: Sequence[Event], bank: Algorithm) -> Iterator[Pair]:
     """Both logs of one register side by side, in order: after an event that only one side has, they meet again.
 
-    Events that extend nothing are left out.
+    Events that extend nothing are left out. The work grows with the number of events, not with its square: a guest chooses how many.
     """
     expected, found = _extending(expected), _extending(found)
-    while expected or found:
-        divergence = first_divergence(expected, found, (expected or found)[0].register, bank)
-        if divergence is None:
-            yield from zip(expected, found, strict=True)
-            return
-        agreeing = divergence.position - 1
-        yield from zip(expected[:agreeing], found[:agreeing], strict=True)
-        yield divergence.predicted, divergence.observed
-        expected = expected[agreeing + (divergence.predicted is not None) :]
-        found = found[agreeing + (divergence.observed is not None) :]
+    wanted, seen = ([event.digest(bank).value for event in side] for side in (expected, found))
+    last_wanted, last_seen = ({digest: at for at, digest in enumerate(side)} for side in (wanted, seen))
+    i = j = 0
+    while i < len(expected) or j < len(found):
+        one, other = expected[i : i + 1], found[j : j + 1]
+        if one and other and wanted[i] != seen[j]:
+            returns = last_seen.get(wanted[i], -1) >= j, last_wanted.get(seen[j], -1) >= i
+            one = [] if returns == (True, False) else one
+            other = [] if returns == (False, True) else other
+        yield one[0] if one else None, other[0] if other else None
+        i, j = i + len(one), j + len(other)
 
 
 def _extending(events: Sequence[Event]) -> Sequence[Event]:
@@ -54,14 +58,17 @@ def _extending(events: Sequence[Event]) -> Sequence[Event]:
 def event_differences(
     platform: str, bank: Algorithm, expected: Sequence[Event], found: Sequence[Event]
 ) -> tuple[EventDifference, ...]:
-    """Every place where two logs of one register part, the first one first; empty if they agree, event by event.
+    """The places where two logs of one register part, the first one first and at most MOST_DIFFERENCES; empty if they agree, event by event.
 
     Types and descriptions alone are no difference: they extend nothing.
     """
-    differences, position = [], 1
+    differences: list[EventDifference] = []
+    position, has_data = 1, any(event.data for event in found)
     for wanted, seen in aligned(expected, found, bank):
         if wanted is None or seen is None or wanted.digest(bank) != seen.digest(bank):
-            means = _meaning(bank, position, (wanted, seen), found)
+            if len(differences) == MOST_DIFFERENCES:
+                break
+            means = _meaning(bank, position, (wanted, seen), found) if has_data else None
             differences.append(_difference(platform, bank, position, (wanted, seen), means))
         position += seen is not None
     return tuple(differences)
@@ -71,7 +78,7 @@ def _meaning(bank: Algorithm, position: int, pair: Pair, found: Sequence[Event])
     """What a guest's own log says about the difference; predicted events have no data to say it."""
     wanted, seen = pair
     event = seen or wanted
-    if event is None or not any(item.data for item in found):
+    if event is None:
         return None
     kind = DivergenceKind.EXTRA if wanted is None else DivergenceKind.MISSING
     kind = kind if wanted is None or seen is None else DivergenceKind.DIFFERENT

@@ -15,16 +15,16 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.facts import LaterState, StateKind
+from teekit_verify.appraisal.replayed import Continued, ReplayedLog, continued
 from teekit_verify.core.digest import Digest
 from teekit_verify.evidence.event_text import TextStatus, text_statuses
-from teekit_verify.evidence.ima import in_register, is_whole_list
 from teekit_verify.evidence.loadoption import variable_of
 from teekit_verify.registers.events import EventType
 from teekit_verify.registers.registers import Register, pcr, rtmr
 from teekit_verify.registers.replay import extend, replay
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from teekit_verify.documents.model import PredictedEvent, ReferenceRegister, RegisterValue
     from teekit_verify.evidence.eventlog import EventLog
@@ -62,12 +62,12 @@ class GuestState:
 def known_states(
     quoted: Mapping[Register, Digest],
     published: Mapping[Register, ReferenceRegister],
-    log: EventLog | None,
-    ima: EventLog | None,
+    log: ReplayedLog | None,
+    ima: Continued | None,
     secure_boot: SecureBoot | None,
 ) -> tuple[GuestState, ...]:
     """Of the registers that do not hold a published value as it is, those whose difference is explained. What `log` leads to is a
-    value of the boot as well: whether it is the right one is asked later.
+    value of the boot as well: whether it is the right one is asked later. `ima`: see `continued_by_ima`.
     """
     found = []
     for register, value in quoted.items():
@@ -88,11 +88,28 @@ def _published(register: Register, value: Digest, published: Mapping[Register, R
     return [digest for digest in found if digest is not None]
 
 
-def _logged(register: Register, value: Digest, log: EventLog | None) -> list[Digest]:
+def _logged(register: Register, value: Digest, log: ReplayedLog | None) -> list[Digest]:
     """What the log of the boot leads to, in the same bank; nothing if it cannot say."""
-    bank = value.algorithm
-    digest = replay(log.events, bank).get(register) if log is not None and bank in log.algorithms else None
+    digest = log.value(register, value.algorithm) if log is not None else None
     return [] if digest is None else [digest]
+
+
+def continued_by_ima(
+    quoted: Mapping[Register, Digest],
+    published: Iterable[Mapping[Register, ReferenceRegister]],
+    log: ReplayedLog | None,
+    ima: EventLog | None,
+) -> Continued | None:
+    """Where the list leads to the quoted value from: asked once for all platforms, as each has its values, and the list may be long.
+
+    None without a list. Raises UnsupportedInputError.
+    """
+    value = quoted.get(_IMA_REGISTER)
+    if value is None or ima is None:
+        return None
+    starts = [base for platform in published for base in _published(_IMA_REGISTER, value, platform)]
+    starts += [*_logged(_IMA_REGISTER, value, log), Digest.zero(value.algorithm)]
+    return continued(ima, _IMA_REGISTER, value, starts)
 
 
 def _by_phases(register: Register, value: Digest, bases: Sequence[Digest]) -> GuestState | None:
@@ -108,17 +125,13 @@ def _by_phases(register: Register, value: Digest, bases: Sequence[Digest]) -> Gu
     return None
 
 
-def _by_ima(register: Register, value: Digest, bases: Sequence[Digest], ima: EventLog | None) -> GuestState | None:
-    """The whole list, as it is at the time of the quote."""
-    if register != _IMA_REGISTER or ima is None or not is_whole_list(ima):
+def _by_ima(register: Register, value: Digest, bases: Sequence[Digest], ima: Continued | None) -> GuestState | None:
+    if register != _IMA_REGISTER or ima is None:
         return None
-    digests = [event.digest(value.algorithm) for event in in_register(ima, register)]
-    for base in (*bases, Digest.zero(value.algorithm)):
-        steps = list(accumulate(digests, extend, initial=base))
-        if value in steps[1:]:
-            later = LaterState(StateKind.IMA, entries=steps.index(value), listed=len(digests))
-            return GuestState(register, base, later)
-    return None
+    base = next((it for it in (*bases, Digest.zero(value.algorithm)) if it in ima.reached), None)
+    if base is None:
+        return None
+    return GuestState(register, base, LaterState(StateKind.IMA, entries=ima.reached[base], listed=ima.listed))
 
 
 def _by_secure_boot(

@@ -13,18 +13,25 @@ from teekit_verify.core.outcome import Outcome
 from teekit_verify.evidence.event_text import TextStatus, text_statuses
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from teekit_verify.evidence.eventlog import EventLog
+    from teekit_verify.registers.events import Event
 
 
 def forged_texts(log: EventLog) -> tuple[Check, ...]:
     """A mismatch for each forged text, in the order of the log; nothing for a log that nothing contradicts."""
-    statuses = text_statuses(log.events)
+    return contradictions(log.events, text_statuses(log.events))
+
+
+def contradictions(events: Sequence[Event], statuses: Sequence[TextStatus]) -> tuple[Check, ...]:
+    """The same where it is known what each text is worth."""
     return tuple(
         Check(
             EventTextCheck(event.register, number),
             Outcome.MISMATCH,
             reason=ForgedText(EventName(event.description, event.event_type)),
         )
-        for number, (event, status) in enumerate(zip(log.events, statuses, strict=True), start=1)
+        for number, (event, status) in enumerate(zip(events, statuses, strict=True), start=1)
         if status is TextStatus.FORGED
     )

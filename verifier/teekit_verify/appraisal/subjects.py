@@ -104,6 +104,7 @@ class Fact(Enum):
     VTPM_SIGNATURE = "vtpm_signature"
     VTPM_VALUES = "vtpm_values"
     VTPM_CERTIFICATE = "vtpm_certificate"
+    VTPM_GOOGLE_CERTIFICATE = "vtpm_google_certificate"
     TDX_QUOTE = "tdx_quote"
     TPM_KEY = "tpm_key"
     NO_DEBUG = "no_debug"

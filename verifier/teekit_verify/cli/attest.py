@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from teekit_verify.cli.attest_keys import public_key
 from teekit_verify.cli.attest_repository import check_repository
 from teekit_verify.cli.options.groups import GroupedCommand, grouped
 from teekit_verify.cli.options.shared import DebugOption, JsonOption, say
@@ -243,4 +244,5 @@ def export(
     return ExitStatus.HOLDS
 
 
+attest.command("public-key", cls=GroupedCommand)(public_key)
 attest.command("check-repository", cls=GroupedCommand)(check_repository)

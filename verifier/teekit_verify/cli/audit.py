@@ -11,7 +11,7 @@ import typer
 
 from teekit_verify.cli.options import rebuild as given
 from teekit_verify.cli.options import shared
-from teekit_verify.cli.options.auditing import AuditorOption, ReferencesOption, StatementsOption
+from teekit_verify.cli.options.auditing import AuditLogOptions, AuditorOption, ReferencesOption, StatementsOption
 from teekit_verify.cli.options.groups import grouped
 from teekit_verify.cli.options.signing import IndependenceOptions, KeyOption, PassphraseOption, signing_key
 from teekit_verify.core.files import require_no_link
@@ -22,6 +22,7 @@ from teekit_verify.core.outcome import ExitStatus
 def audit(
     context: typer.Context,
     independence: IndependenceOptions,
+    log: AuditLogOptions,
     statements: StatementsOption,
     name: AuditorOption,
     key: KeyOption,
@@ -75,6 +76,7 @@ def audit(
         vary=vary,
         command=shared.command_line(context),
         independence=independence.said(),
+        log=log.given(),
     )
     answers = []
     for answer in api.audit(request, page.render):

@@ -44,7 +44,16 @@ def guest(
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="Azure: certificates of who issued that of the vTPM's key. With them, Microsoft vouches for it.",
+            help="Azure, Google Cloud: certificates above that of the vTPM's key, the root included on Google Cloud. With them, Microsoft or Google "
+            "vouches for it. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    vtpm_root: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PEM",
+            help="Roots of a vTPM's key that you trust besides Microsoft's of 2023 and Google's of 2018 and 2022.",
             show_default=False,
         ),
     ] = None,
@@ -74,7 +83,7 @@ def guest(
     from teekit_verify import api
 
     root = google_root_at(google_root, trust.at)
-    policy, given = quote_policy(ReportDataOptions(), trust, exceptions, vtpm_keys=vtpm_key or ()), runs.given
+    policy, given = quote_policy(ReportDataOptions(), trust, exceptions, vtpm_root, vtpm_key or ()), runs.given
     firmware = api.trusted_firmware(machine.mrtd or (), machine.endorsement, root)
     api.load_reference_values(reference, root=root)  # before anybody is asked
     live = api.ask_guest(url, nonce=secrets.token_bytes(_NONCE_BYTES))

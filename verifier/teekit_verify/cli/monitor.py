@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from teekit_verify.cli.options import shared
-from teekit_verify.cli.options.auditing import ReferencesOption, StatementsOption
+from teekit_verify.cli.options.auditing import LogPolicyOption, ReferencesOption, StatementsOption
 from teekit_verify.cli.options.signing import OnOption, day
 from teekit_verify.core.outcome import ExitStatus
 
@@ -63,6 +63,16 @@ def monitor(
             show_default=False,
         ),
     ] = None,
+    log_policy: LogPolicyOption = None,
+    max_unlogged_days: Annotated[
+        int | None,
+        typer.Option(
+            "--max-unlogged-days",
+            metavar="N",
+            min=0,
+            help="Alarm when a statement is older and no proof says that it is in a log. [policy: the repository's, or --log-policy]",
+        ),
+    ] = None,
     known: Annotated[
         Path | None,
         typer.Option(
@@ -106,6 +116,8 @@ def monitor(
         threshold=threshold,
         max_age_days=max_age_days,
         locks=locks,
+        log_policy=log_policy,
+        max_unlogged_days=max_unlogged_days,
     ):
         line = alarm_report.render(alarm)
         if line in told_before:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from teekit_verify.cli.options.auditing import LogPolicyOption, RequireLoggedOption
 from teekit_verify.cli.options.shared import DebugOption, say
 from teekit_verify.cli.options.signing import TrustedKeysOption, day
 from teekit_verify.core.outcome import ExitStatus
@@ -56,6 +57,8 @@ def site(
     url: Annotated[
         str | None, typer.Option(metavar="URL", help="Where the site will stand, for its feed: https://example.org/x.")
     ] = None,
+    log_policy: LogPolicyOption = None,
+    require_logged: RequireLoggedOption = False,
     on: SiteDayOption = None,
     debug: DebugOption = False,
 ) -> ExitStatus:
@@ -72,7 +75,17 @@ def site(
     from teekit_verify.report.site.pages import MARK, SiteOptions, SitePages
 
     address = "" if url is None else require_address(url, "--url")
-    surveyed = api.survey_releases(references, statements, trusted_keys, day(on), publisher_keys=publisher_keys)
+    if require_logged and log_policy is None:
+        raise typer.BadParameter("--require-logged needs --log-policy FILE")
+    surveyed = api.survey_releases(
+        references,
+        statements,
+        trusted_keys,
+        day(on),
+        publisher_keys=publisher_keys,
+        log_policy=log_policy,
+        require_logged=require_logged,
+    )
     pages = SitePages(
         surveyed.releases, SiteOptions(day(on), surveyed.auditors, surveyed.folder, reports=reports, address=address)
     )

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from teekit_verify.core.errors import MalformedInputError, TeekitError
 from teekit_verify.core.files import read_bounded
 from teekit_verify.evidence import tpm
-from teekit_verify.evidence.certificates import load_certificates, reading
+from teekit_verify.evidence.certificates import load_certificates, long_names, reading
 from teekit_verify.evidence.encoded import decode_bytes
 from teekit_verify.evidence.hcl import SIGNATURE, HclReport, parse_hcl_report
 from teekit_verify.evidence.machine_tpm import quoted_values
@@ -131,7 +131,7 @@ def vtpm_of_parts(
         attest,
         tpm.parse_signature(signature),
         quoted_values(attest, banks),
-        tuple(certificate for data in certificates for certificate in _certificates(data)),
+        tuple(certificate for data in certificates for certificate in certificates_of(data)),
     )
 
 
@@ -168,7 +168,7 @@ def _parse(data: bytes, name: str) -> _Parts:
     if tpm.MAGIC in (data[:4], data[2:6]):
         return _Parts(attest=tpm.parse_attest(data))
     if _is_certificates(data):
-        return _Parts(certificates=_certificates(data))
+        return _Parts(certificates=certificates_of(data))
     if _is_document(data):
         return _parse_document(parse_document(data, _WHAT))
     if tpm.is_signature(data):
@@ -178,9 +178,9 @@ def _parse(data: bytes, name: str) -> _Parts:
     return _Parts(pcrs=data)
 
 
-def _certificates(data: bytes) -> tuple[x509.Certificate, ...]:
+def certificates_of(data: bytes) -> tuple[x509.Certificate, ...]:
     """PEM, or one certificate in DER; behind each there may be zeros, as the vTPM's NV index 0x01C101D0 has them."""
-    with reading("certificate", _WHAT):
+    with reading("certificate", _WHAT), long_names():
         ders = (
             [_without_zeros(data)]
             if data.startswith(_DER)
@@ -227,7 +227,7 @@ def _parse_document(document: object) -> _Parts:
         attest=tpm.parse_attest(decode_bytes(quote.get("message"), _WHAT, "tpm_quote.message")),
         signature=tpm.TpmSignature(decode_bytes(quote.get("signature"), _WHAT, "tpm_quote.signature")),
         pcrs=b"".join(decode_bytes(value, _WHAT, "tpm_quote.pcrs") for value in pcrs),
-        certificates=_certificates(pem.encode("utf-8", "replace")) if pem else None,
+        certificates=certificates_of(pem.encode("utf-8", "replace")) if pem else None,
     )
 
 

@@ -85,6 +85,14 @@ def reading(field: str, what: str = _WHAT) -> Iterator[None]:
             raise MalformedInputError(what, field=field, offset=0, problem=problem) from error
 
 
+@contextmanager
+def long_names() -> Iterator[None]:
+    """Google's authorities have names longer than the 64 characters of RFC 5280, A.1 (ub-common-name), of which the library warns."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Attribute's length must be", UserWarning)
+        yield
+
+
 def parse_chain(data: bytes) -> PckChain:
     """The PEM text of a quote: PCK certificate, PCK CA, root. Raises MalformedInputError.
 

@@ -7,23 +7,17 @@ sequences {object identifier, value}, identifiers below 1.2.840.113741.1.13.1.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from cryptography import x509
 
-from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import MalformedInputError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from teekit_verify.evidence.der import INTEGER, OBJECT_IDENTIFIER, OCTETS, SEQUENCE, elements
 
 SGX_EXTENSION = x509.ObjectIdentifier("1.2.840.113741.1.13.1")
 _WHAT = "SGX extension of the PCK certificate"
 _PREFIX = bytes.fromhex("2a864886f84d010d01")
 """SGX_EXTENSION in DER; what is below it has one or two numbers more, all less than 128."""
-_SEQUENCE, _OBJECT_IDENTIFIER, _OCTETS, _INTEGER = 0x30, 0x06, 0x04, 0x02
 _COMPONENTS = 16
-_LONG_FORM = 0x80
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +38,7 @@ def read_platform(certificate: x509.Certificate) -> Platform:
         raise MalformedInputError(_WHAT, field="extension", offset=0, problem="there is none") from error
     assert isinstance(value, x509.UnrecognizedExtension)  # noqa: S101 - for the type checker
     fields = _fields(_only_sequence(value.value))
-    tcb = _fields(_expect(fields, (2,), _SEQUENCE))
+    tcb = _fields(_expect(fields, (2,), SEQUENCE))
     return Platform(
         fmspc=_octets(fields, 4, 6),
         pce_id=_octets(fields, 3, 2),
@@ -54,8 +48,8 @@ def read_platform(certificate: x509.Certificate) -> Platform:
 
 
 def _only_sequence(data: bytes) -> bytes:
-    items = list(_items(data))
-    if len(items) != 1 or items[0][0] != _SEQUENCE:
+    items = list(elements(data, _WHAT))
+    if len(items) != 1 or items[0][0] != SEQUENCE:
         raise MalformedInputError(_WHAT, field="extension", offset=0, problem="expected one sequence")
     return items[0][1]
 
@@ -63,9 +57,9 @@ def _only_sequence(data: bytes) -> bytes:
 def _fields(data: bytes) -> dict[tuple[int, ...], tuple[int, bytes]]:
     """The values with their tags, by the numbers of their identifiers below SGX_EXTENSION."""
     fields: dict[tuple[int, ...], tuple[int, bytes]] = {}
-    for tag, content in _items(data):
-        pair = list(_items(content)) if tag == _SEQUENCE else []
-        if len(pair) != 2 or pair[0][0] != _OBJECT_IDENTIFIER or not pair[0][1].startswith(_PREFIX):  # noqa: PLR2004
+    for tag, content in elements(data, _WHAT):
+        pair = list(elements(content, _WHAT)) if tag == SEQUENCE else []
+        if len(pair) != 2 or pair[0][0] != OBJECT_IDENTIFIER or not pair[0][1].startswith(_PREFIX):  # noqa: PLR2004
             raise MalformedInputError(
                 _WHAT, field="entry", offset=0, problem="expected an identifier of Intel's and a value"
             )
@@ -85,7 +79,7 @@ def _expect(fields: dict[tuple[int, ...], tuple[int, bytes]], numbers: tuple[int
 
 
 def _octets(fields: dict[tuple[int, ...], tuple[int, bytes]], number: int, size_bytes: int) -> bytes:
-    octets = _expect(fields, (number,), _OCTETS)
+    octets = _expect(fields, (number,), OCTETS)
     if len(octets) != size_bytes:
         problem = f"expected {size_bytes} bytes, found {len(octets)}"
         raise MalformedInputError(_WHAT, field=str(number), offset=0, problem=problem)
@@ -93,16 +87,4 @@ def _octets(fields: dict[tuple[int, ...], tuple[int, bytes]], number: int, size_
 
 
 def _number(fields: dict[tuple[int, ...], tuple[int, bytes]], index: int) -> int:
-    return int.from_bytes(_expect(fields, (2, index), _INTEGER), "big", signed=True)
-
-
-def _items(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The elements of a DER value: tag and content. Lengths of up to two bytes."""
-    reader = Reader(memoryview(data), _WHAT)
-    while reader.remaining:
-        tag, size = reader.u8("tag"), reader.u8("length")
-        if size > _LONG_FORM + 2 or size == _LONG_FORM:
-            raise reader.fail("length", "is longer than an extension can be")
-        if size > _LONG_FORM:
-            size = int.from_bytes(reader.take(size - _LONG_FORM, "length"), "big")
-        yield tag, bytes(reader.take(size, "content"))
+    return int.from_bytes(_expect(fields, (2, index), INTEGER), "big", signed=True)

@@ -6,7 +6,7 @@ import os
 import stat
 import tempfile
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO, TYPE_CHECKING, Self
 
 from teekit_verify.artifacts.blob import Blob
@@ -25,6 +25,8 @@ BEGINNING_BYTES = (1 << 16) + 512
 """As far in as the last magic number is, that of btrfs."""
 SPOOL_BYTES = 2 << 30
 """In one spool file; a kernel is 100 MB, a UKI on a disk may be 1 GB."""
+# What begins so is run: ELF files, PE images, scripts (execve(2)).
+_CODE = (b"\x7fELF", b"MZ", b"#!")
 _MAX_DEPTH = 8
 _MAX_NOTICES = 50
 
@@ -110,6 +112,8 @@ class Examination:
     def compare_bytes(self, pair: Pair) -> Difference:
         """The same without looking for a format: byte by byte, or line by line."""
         found = raw.compare_bytes(pair, self.conditions)
+        if any(blob.read(0, len(magic)) == magic for blob in (pair.a, pair.b) for magic in _CODE):
+            found = replace(found, is_code=True)
         if not raw.is_told_whole(pair, found):
             self.leaves.append(pair)
         return found

@@ -41,8 +41,8 @@ class Difference:
     `name` is that of this level ("UKI section .initrd", "etc/machine-id"); `what` says it in words. `a` and `b` describe
     what either has there, empty where `what` or the children say it all. `excerpt` shows the first differences line by
     line, each line beginning with "-" (A), "+" (B) or " " (both). `diffoscope` holds lines of diffoscope's, if it ran.
-    `count` is of how many it tells, where the children are only the first of them: one field of 939 entries.
-    `section` is the PE section that this level is, as ".initrd"; empty where it is something else.
+    `count` is of how many it tells, where the children are only the first of them: one field of 939 entries. `is_code`: it is
+    of what a processor or a shell runs. `section` is the PE section that this level is, as ".initrd"; empty where it is something else.
     """
 
     name: str
@@ -55,6 +55,7 @@ class Difference:
     diffoscope: tuple[str, ...] = ()
     children: tuple[Difference, ...] = ()
     count: int = 1
+    is_code: bool = False
     section: str = ""
 
 

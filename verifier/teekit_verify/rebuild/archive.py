@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, get_args
 from teekit_verify.core import process, url
 from teekit_verify.core.errors import TeekitError, ToolFailedError, printable
 from teekit_verify.core.files import read_bounded, require_no_link
-from teekit_verify.rebuild import backports, limits, programs, proxies
-from teekit_verify.rebuild.lock import LockedPackage, PackageLock
+from teekit_verify.rebuild import backports, limits, other_sources, programs, proxies
+from teekit_verify.rebuild.lock import LockedPackage, LockedRepository, PackageLock
 from teekit_verify.rebuild.suites import TRIXIE, Archive
 from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
+    from teekit_verify.rebuild.repositories import Repository
     from teekit_verify.rebuild.suites import Component, Suite
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -106,7 +107,7 @@ def snapshot_sources(snapshot_archive: str, snapshot: str) -> list[tuple[Archive
 @dataclass(frozen=True, slots=True)
 class Index:
     """A private apt root with the checked package index of `suite`; the host's packages and lists play no part. `suites` are those of
-    which there is an index, by archive.
+    which there is an index, by archive. `repositories` are not Debian's; each has an index too, signed by its own key.
     """
 
     root: Path
@@ -114,6 +115,7 @@ class Index:
     snapshot: str
     suites: tuple[tuple[Archive, str], ...] = ()
     suite: Suite = TRIXIE
+    repositories: tuple[Repository, ...] = ()
 
     @classmethod
     def download(
@@ -122,10 +124,12 @@ class Index:
         bases: Sequence[tuple[Archive, str]],
         pinned_to_backports: tuple[str, ...] = (),
         suite: Suite = TRIXIE,
+        repositories: tuple[Repository, ...] = (),
     ) -> Index:
         """Fetch and check the suite's index. Raises ArchiveError if no source has it, signed by the archive's key.
 
-        Backports are only there for a project that takes packages from them.
+        Backports are only there for a project that takes packages from them. So are `repositories`, whose index must also not have
+        expired: there is no archive of their past.
         """
         if not any(archive == "debian" for archive, _ in bases):
             raise ArchiveError("no Debian mirror is known", hint="Name one with --mirror URL.")
@@ -136,15 +140,17 @@ class Index:
             remove(root)
             suites = _suites(chosen, suite, with_backports=bool(pinned_to_backports))
             _write_apt_root(root, chosen, suites, suite.components, backports.preferences(pinned_to_backports, suite))
+            other_sources.write(root / "etc", f"{_ROOT}/etc", repositories)
             try:
                 _apt(root, "apt-get", "update", "-o", "APT::Update::Error-Mode=any")
             except ToolFailedError as error:
                 problems.append(url.redacted(error.message) + proxies.through(chosen[0][1]))
             else:
-                return cls(root, chosen, _snapshot_time(root), suites, suite)
+                time = _snapshot_time(root, {other_sources.kept_name(one) for one in repositories})
+                return cls(root, chosen, time, suites, suite, repositories)
         raise ArchiveError(
             f"the package index could not be fetched and checked: {f'{chr(10)}  and '.join(problems)}",
-            hint="Check the mirror, or name another with --mirror URL.",
+            hint=_other_hint(repositories) or "Check the mirror, or name another with --mirror URL.",
         )
 
     def resolve(self, requests: Sequence[str]) -> list[LockedPackage]:
@@ -162,7 +168,23 @@ class Index:
         if not lines:
             raise ArchiveError(f"apt installs nothing for {' '.join(requests) or 'no request'}")
         records = self._records(["=".join(_name_and_version(file_name)) for _, file_name, *_ in lines])
-        return [self._package(uri, records) for uri, *_ in lines]
+        return [self._package(uri, size, records) for uri, _, size, *_ in lines]
+
+    def replaced(self, packages: Sequence[LockedPackage]) -> dict[str, tuple[str, ...]]:
+        """Of each repository that is not Debian's, the names of packages that were taken from it although Debian has some of that name."""
+        others = [package for package in packages if package.archive in {one.name for one in self.repositories}]
+        if not others:
+            return {}
+        output = _apt(self.root, "apt-cache", "madison", "--", *sorted({package.name for package in others}))
+        rows = [[part.strip() for part in line.split("|")] for line in output.splitlines()]
+        bases = tuple(_as_apt_writes(base).rstrip("/") for _, base in self.bases)
+        of_debian = {name for name, _, source in rows if _as_apt_writes(source.partition(" ")[0]).rstrip("/") in bases}
+        return {
+            one.name: tuple(
+                sorted({item.name for item in others if item.archive == one.name and item.name in of_debian})
+            )
+            for one in self.repositories
+        }
 
     def has(self, package: LockedPackage) -> bool:
         """Whether the signed index lists the package with these bytes. Raises ArchiveError where it has no such name."""
@@ -179,13 +201,28 @@ class Index:
         """Index records by pool path."""
         output = _apt(self.root, "apt-cache", "show", "--no-all-versions", "--", *requests)
         records = (dict(re.findall(r"^([A-Za-z0-9-]+): (.*)$", text, re.MULTILINE)) for text in output.split("\n\n"))
-        return {record["Filename"]: record for record in records if "Filename" in record}
+        return {_plain_path(record["Filename"]): record for record in records if "Filename" in record}
 
-    def _package(self, uri: str, records: Mapping[str, Mapping[str, str]]) -> LockedPackage:
+    def _package(self, uri: str, size: str, records: Mapping[str, Mapping[str, str]]) -> LockedPackage:
         archive, path = self._locate(uri)
         record = records.get(path)
         if record is None or "SHA256" not in record:
-            raise ArchiveError(f"the signed index has no SHA-256 for {path}")
+            raise ArchiveError(f"the signed index has no SHA-256 for {printable(path)}")
+        if record["Size"] != size:  # two archives may have different files of one path
+            raise ArchiveError(
+                f"apt would take {printable(path)} of {size} bytes, and the record of that path in an index says {printable(record['Size'])}",
+                hint="Do not use this repository: its index names the files of another.",
+            )
+        try:
+            return self._locked(archive, path, record)
+        except (ValueError, KeyError) as error:  # pydantic's is a ValueError
+            raise ArchiveError(
+                f"the index of {archive} describes {printable(path)} in a way that cannot be locked",
+                hint="Do not use this repository.",
+            ) from error
+
+    @staticmethod
+    def _locked(archive: str, path: str, record: Mapping[str, str]) -> LockedPackage:
         return LockedPackage(
             name=record["Package"],
             version=record["Version"],
@@ -196,12 +233,18 @@ class Index:
             sha256=record["SHA256"],
         )
 
-    def _locate(self, uri: str) -> tuple[Archive, str]:
+    def _locate(self, uri: str) -> tuple[str, str]:
+        """The longest base that fits: a repository may lie below another."""
         address = _as_apt_writes(uri)
-        for archive, base in self.bases:
-            folder = _as_apt_writes(base).rstrip("/") + "/"
-            if address.startswith(folder):
-                return archive, address.removeprefix(folder)
+        places = [*self.bases, *((one.name, one.base) for one in self.repositories)]
+        found = [
+            (folder, name)
+            for name, base in places
+            if address.startswith(folder := _as_apt_writes(base).rstrip("/") + "/")
+        ]
+        if found:
+            folder, name = max(found, key=lambda place: len(place[0]))
+            return name, _plain_path(address.removeprefix(folder))
         raise ArchiveError(f"apt names a file outside the configured archives: {uri}")
 
 
@@ -214,6 +257,18 @@ def require_plain(request: str) -> None:
             f"'{printable(request[:120])}' is not a plain name of a package",
             hint="Name it as NAME, NAME=VERSION or NAME/SUITE in Packages=.",
         )
+
+
+def _plain_path(path: str) -> str:
+    """A flat repository's paths often begin at the folder itself: `./name.deb`."""
+    return path.removeprefix("./")
+
+
+def _other_hint(repositories: Sequence[Repository]) -> str | None:
+    if not repositories:
+        return None
+    names = ", ".join(one.address for one in repositories)
+    return f"Look whether the mirror, or what you allowed ({names}), is reachable, current, and signed by the key that was given."
 
 
 def _as_apt_writes(address: str) -> str:
@@ -318,9 +373,10 @@ def _local_mirrors(root: Path) -> dict[str, Path]:
     return {folder: Path(folder) for folder in sorted(folders) if Path(folder).is_dir()}
 
 
-def _snapshot_time(root: Path) -> str:
+def _snapshot_time(root: Path, others: Collection[str] = ()) -> str:
+    """Of Debian's own: the dates of other repositories say nothing of its snapshots."""
     dates = []
-    for release in (root / "lists").glob("*_InRelease"):
+    for release in (place for place in (root / "lists").glob("*_InRelease") if place.name not in others):
         date = re.search(r"^Date: (.*)$", read_release(release).decode(errors="replace"), re.MULTILINE)
         if date is not None:
             dates.append(parsedate_to_datetime(date[1]).astimezone(UTC))
@@ -335,7 +391,9 @@ def read_release(path: Path) -> bytes:
     return read_bounded(path, _MAX_RELEASE_BYTES, "an InRelease file")
 
 
-def make_lock(index: Index, packages: Sequence[LockedPackage]) -> PackageLock:
+def make_lock(
+    index: Index, packages: Sequence[LockedPackage], repositories: tuple[LockedRepository, ...] = ()
+) -> PackageLock:
     """Raises ArchiveError where there is nothing to lock."""
     if not packages:
         raise ArchiveError("the project asks for no packages", hint="Name at least one in Packages=.")
@@ -343,5 +401,6 @@ def make_lock(index: Index, packages: Sequence[LockedPackage]) -> PackageLock:
         schema_name="teekit-verify/package-lock/v1",
         suite=index.suite.name,
         snapshot=index.snapshot,
+        repositories=repositories,
         packages=tuple(packages),
     )

@@ -45,6 +45,7 @@ shift
 for file in "$made"/*; do
     [ -f "$file" ] && [ ! -h "$file" ] || continue
     [ "$(id -u)" != 0 ] || chown --no-dereference 0:0 "$file" || exit
+    chmod u-s,g-s,go-w "$file" || exit
     mv --force "$file" "$build" || exit
 done
 ls -l "$build"
@@ -123,6 +124,7 @@ def _make_writable(folder: Path) -> None:
 def _claim(folder: Path) -> None:
     """Hold the folder as long as this process lives, also as another program."""
     folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)  # what a build makes may be set-user-ID
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     os.set_inheritable(descriptor, True)
     try:

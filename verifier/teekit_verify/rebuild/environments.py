@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
 from teekit_verify.rebuild.debian_version import DebianVersion
@@ -40,6 +41,35 @@ class Wanted:
     version: str
     file: str
     setting: str
+
+
+class Because(Enum):
+    """Why an environment was taken: the user named it; a file of the project asks for that mkosi; nothing asks for another; it is that
+    of our own images.
+    """
+
+    ASKED = "asked"
+    WANTED = "wanted"
+    DEFAULT = "default"
+    OWN = "own"
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentChosen:
+    """The environment by its name, and why; `wanted` is what the project's files ask for, if they do."""
+
+    name: str
+    because: Because
+    wanted: Wanted | None = None
+
+
+OWN = EnvironmentChosen(DEFAULT.name, Because.OWN)
+
+
+def chosen(known: Known, wanted: Wanted | None, asked: Known | None) -> EnvironmentChosen:
+    """`known` is what `choose` made of the others."""
+    because = Because.ASKED if asked is not None else Because.DEFAULT if wanted is None else Because.WANTED
+    return EnvironmentChosen(known.name, because, wanted)
 
 
 def choose(versions: dict[Known, str], wanted: Wanted | None, asked: Known | None) -> Known:

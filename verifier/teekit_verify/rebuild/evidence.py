@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import tempfile
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,8 +23,8 @@ from teekit_verify.core.digest import Algorithm, Digest, digest_file
 from teekit_verify.core.download import RemoteFile
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import opened, read_bounded, write_whole
-from teekit_verify.rebuild import archive, programs
-from teekit_verify.rebuild.lock import IndexEvidence
+from teekit_verify.rebuild import archive, other_sources, programs
+from teekit_verify.rebuild.lock import ComponentIndex, IndexEvidence, LockedRepository
 from teekit_verify.rebuild.suites import Suite
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
     from teekit_verify.core.progress import Progress
     from teekit_verify.rebuild.archive import Index
     from teekit_verify.rebuild.lock import LockedPackage, PackageLock
-    from teekit_verify.rebuild.suites import Archive, Component
+    from teekit_verify.rebuild.repositories import Repository
+    from teekit_verify.rebuild.suites import Archive
 
 _INDEX = "binary-amd64/Packages"
 _ENDINGS = (".xz", ".gz", "")
@@ -122,7 +124,7 @@ def keep(index: Index, store: DownloadStore, progress: Progress) -> tuple[IndexE
     )
     files = []
     for name, suite, component, base, release in found:
-        ending, digest, size_bytes = _best_index(release.decode("utf-8", "replace"), suite, component)
+        ending, digest, size_bytes = _best_index(release.decode("utf-8", "replace"), suite, f"{component}/{_INDEX}")
         folder = f"{base.rstrip('/')}/dists/{suite}/{component}/{_INDEX}"
         by_digest = f"{folder.removesuffix('Packages')}by-hash/SHA256/{digest.hex}"
         files.append(RemoteFile(f"index of {name} {suite}", size_bytes, digest, (by_digest, f"{folder}{ending}")))
@@ -130,14 +132,11 @@ def keep(index: Index, store: DownloadStore, progress: Progress) -> tuple[IndexE
         store.fetch(files)
     kept = []
     for (name, suite, component, _, release), file in zip(found, files, strict=True):
-        digest = Digest.of(Algorithm.SHA256, release)
-        store.path(digest).parent.mkdir(parents=True, exist_ok=True)
-        write_whole(store.path(digest), release)
         kept.append(
             IndexEvidence(
                 archive=name,
                 suite=suite,
-                inrelease_sha256=digest.hex,
+                inrelease_sha256=_put(release, store),
                 packages_sha256=file.digest.hex,
                 component=component,
             )
@@ -145,8 +144,79 @@ def keep(index: Index, store: DownloadStore, progress: Progress) -> tuple[IndexE
     return tuple(kept)
 
 
+def keep_others(
+    index: Index, packages: Iterable[LockedPackage], store: DownloadStore, progress: Progress
+) -> tuple[LockedRepository, ...]:
+    """The same of the repositories that are not Debian's, with their keys. Raises ArchiveError for one that its key did not sign."""
+    replaced = index.replaced(tuple(packages))
+    kept = []
+    for one in index.repositories:
+        place = index.root / "lists" / other_sources.kept_name(one)
+        if not place.is_file():
+            raise archive.ArchiveError(
+                f"{one.address} {one.suite} has no InRelease file",
+                hint="Ask its owner for one; Release.gpg is not read.",
+            )
+        kept.append(_keep_other(one, archive.read_release(place), replaced[one.name], store, progress))
+    return tuple(kept)
+
+
+def _keep_other(
+    one: Repository, release: bytes, replaced: tuple[str, ...], store: DownloadStore, progress: Progress
+) -> LockedRepository:
+    signed = _signed_by(release, one.key)
+    if signed is None:  # apt has said so already
+        raise archive.ArchiveError(
+            f"{one.address} {one.suite} is not signed by the key that was given for it",
+            hint="Do not use this repository.",
+        )
+    files = [_index_file(one, signed.text, component) for component in one.components or ("",)]
+    with progress.step(f"keep the signed index of {one.address}"):
+        store.fetch(files)
+    return LockedRepository(
+        name=one.name,
+        address=one.address,
+        suite=one.suite,
+        components=one.components,
+        key_from=one.key_from.value,
+        key_sha256=_put(one.key, store),
+        fingerprints=one.fingerprints,
+        signers=tuple(dict.fromkeys(signed.signers)),
+        inrelease_sha256=_put(release, store),
+        indexes=tuple(
+            ComponentIndex(component=component, packages_sha256=file.digest.hex)
+            for component, file in zip(one.components or ("",), files, strict=True)
+        ),
+        replaced=replaced,
+    )
+
+
+def _index_file(one: Repository, release: str, component: str) -> RemoteFile:
+    path = f"{component}/{_INDEX}" if component else "Packages"
+    ending, digest, size_bytes = _best_index(release, one.suite, path)
+    if size_bytes > _MAX_INDEX_BYTES:
+        raise archive.ArchiveError(
+            f"the index of {one.address} {one.suite} has {size_bytes} bytes", hint="Do not use this repository."
+        )
+    folder = f"{one.index}/{path}".removesuffix("Packages")
+    by_digest = f"{folder}by-hash/SHA256/{digest.hex}"
+    return RemoteFile(
+        f"index of {one.address} {one.suite}", size_bytes, digest, (f"{folder}Packages{ending}", by_digest)
+    )
+
+
+def _put(content: bytes, store: DownloadStore) -> str:
+    digest = Digest.of(Algorithm.SHA256, content)
+    store.path(digest).parent.mkdir(parents=True, exist_ok=True)
+    write_whole(store.path(digest), content)
+    return digest.hex
+
+
 def _release_of(index: Index, suite: str) -> bytes:
-    found = sorted((index.root / "lists").glob(f"*_dists_{suite}_InRelease"))
+    others = {other_sources.kept_name(one) for one in index.repositories}
+    found = [
+        place for place in sorted((index.root / "lists").glob(f"*_dists_{suite}_InRelease")) if place.name not in others
+    ]
     if len(found) != 1:
         raise archive.ArchiveError(
             f"apt kept {len(found)} InRelease files of {suite}, expected 1",
@@ -155,9 +225,9 @@ def _release_of(index: Index, suite: str) -> bytes:
     return archive.read_release(found[0])
 
 
-def _best_index(release: str, suite: str, component: Component) -> tuple[str, Digest, int]:
+def _best_index(release: str, suite: str, path: str) -> tuple[str, Digest, int]:
     """(ending, digest, bytes) of the smallest form of the index."""
-    listed, path = _listed_files(release), f"{component}/{_INDEX}"
+    listed = _listed_files(release)
     for ending in _ENDINGS:
         if (found := listed.get(path + ending)) is not None:
             return ending, *found
@@ -217,7 +287,8 @@ def _is_whole(store: DownloadStore, digest: Digest) -> bool:
 
 
 def _check_index(item: IndexEvidence, suite: Suite, store: DownloadStore) -> tuple[IndexFact, Path | None]:
-    signed = _signed(store.path(Digest.from_hex(Algorithm.SHA256, item.inrelease_sha256)))
+    release = store.path(Digest.from_hex(Algorithm.SHA256, item.inrelease_sha256))
+    signed = _signed(read_bounded(release, _MAX_RELEASE_BYTES, "an InRelease file"), archive.KEYRING)
     if signed is None:
         return IndexFact(item.archive, item.suite, None, (), has_expired_key=False, doubt=Doubt.NOT_SIGNED), None
     fields = dict(re.findall(r"^([A-Za-z-]+): (.*)$", signed.text, re.MULTILINE))
@@ -241,20 +312,28 @@ def _date(text: str) -> datetime | None:
         return None
 
 
-def _signed(release: Path) -> _Signed | None:
-    """What is signed by a key of the archive's keyring; None if nothing is.
+def _signed_by(message: bytes, key: bytes) -> _Signed | None:
+    """As `_signed`, for a key that is in no file yet."""
+    with tempfile.TemporaryDirectory(prefix="teekit-key-") as folder:
+        place = Path(folder) / "key.gpg"
+        place.write_bytes(key)
+        programs.opened_up(place.parent)
+        return _signed(message, place)
+
+
+def _signed(message: bytes, keyring: Path) -> _Signed | None:
+    """What is signed by a key of the keyring; None if nothing is.
 
     A key may have expired since (the signature is of the day of the Release file), but none may be revoked, and a signature that
     is bad spoils all. Those of keys that the keyring does not have are passed over: newer archives sign with newer keys too.
     """
-    message = read_bounded(release, _MAX_RELEASE_BYTES, "an InRelease file")
     if not _is_one_message(message):
         return None
     said = programs.run(
         ["sh", "-c", _CHECK, "sh", _KEYRING],
         bounds=_BOUNDS,
         timeout_seconds=_SECONDS,
-        reads={_KEYRING: archive.KEYRING},
+        reads={_KEYRING: keyring},
         stdin=message,
         most_bytes=2 * _MAX_RELEASE_BYTES,
     ).stdout

@@ -17,6 +17,7 @@ from teekit_verify.rebuild.suites import TRIXIE
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
+    from teekit_verify.rebuild.repositories import Repository
     from teekit_verify.rebuild.sandbox import Sandbox
     from teekit_verify.rebuild.suites import Suite
 
@@ -86,6 +87,11 @@ class Target:
     def suite(self) -> Suite:
         """What its packages come from."""
         return TRIXIE
+
+    @property
+    def repositories(self) -> tuple[Repository, ...]:
+        """What they come from besides, which is not Debian's."""
+        return ()
 
     def request(self, package: str) -> str:
         """How apt is asked for a package of this name."""

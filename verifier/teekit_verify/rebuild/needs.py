@@ -6,19 +6,21 @@ Told by the text of its files, before anything is fetched or run. Where a text w
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teekit_verify.core import url
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
 from teekit_verify.core.files import read_bounded, resolved, walk
-from teekit_verify.rebuild import pins
+from teekit_verify.rebuild import apt_sources, pins
 from teekit_verify.rebuild.smells import LEFT_OUT
 from teekit_verify.rebuild.taken import lines, scripts_of, taken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
+    from teekit_verify.rebuild.apt_sources import Entry
     from teekit_verify.rebuild.pins import Pin
     from teekit_verify.rebuild.taken import Taken
 
@@ -103,21 +105,37 @@ def _named(root: Path, folder: Path, word: str) -> Iterator[Path]:
         yield from (path for path in found[:_MAX_FILES] if path.is_file() and not path.is_symlink())
 
 
-def take_sources(root: Path) -> tuple[Pin, ...]:
-    """Let mkosi in the copy have the locked packages as its only source. The times that Debian's own sources name, as snapshot archives
-    have it: they are honoured by the lock.
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a project's own sources asked for: the times of Debian's snapshot archives, and suites of allowed repositories."""
 
-    Raises UnsupportedInputError for a source of somebody else, and TeekitError for one behind a link.
+    pins: tuple[Pin, ...] = ()
+    entries: tuple[Entry, ...] = ()
+
+
+def take_sources(root: Path, allowed: Collection[str] = ()) -> Sources:
+    """Let mkosi in the copy have the locked packages as its only source. What the sources asked for is honoured by the lock.
+
+    `allowed` are the addresses of repositories that the user allows. Raises UnsupportedInputError for a source of somebody else, and
+    TeekitError for one behind a link.
     """
     found: list[Pin] = []
+    entries: list[Entry] = []
     for path in _source_files(root):
         _require_plain(root, path)
+        name = printable(path.relative_to(root).as_posix())
         text = read_bounded(path, _MAX_BYTES, "a file of apt's sources").decode(errors="replace")
-        plain = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
-        for address in _ADDRESS.findall("\n".join(plain)):
-            found += _pins_of(address, printable(path.relative_to(root).as_posix()))
+        for address in _ADDRESS.findall(apt_sources.without_keys(text)):
+            found += () if address.rstrip("/") in allowed else _pins_of(address, name)
+        here = apt_sources.entries(path, text, _tree_of(path), name)
+        entries += [entry for entry in here if entry.address in allowed]
         path.write_text(_NO_SOURCES)
-    return tuple(found)
+    return Sources(tuple(found), tuple(entries))
+
+
+def _tree_of(path: Path) -> Path:
+    """The folder that is apt's `/`: the innermost one of the sandbox's trees."""
+    return next(folder for folder in path.parents if folder.name in _SANDBOXES)
 
 
 def _pins_of(address: str, name: str) -> tuple[Pin, ...]:
@@ -127,9 +145,10 @@ def _pins_of(address: str, name: str) -> tuple[Pin, ...]:
         return ()
     if url.last_folder(head) in _OF_DEBIAN and re.match(r"[0-9]", last):
         return (pins.pin(last, address),)
+    shown = printable(url.redacted(plain)[:_SHOWN])
     raise UnsupportedInputError(
-        f"the project takes packages from {printable(url.redacted(plain)[:_SHOWN])} ({name}), and only Debian's archive can be locked",
-        hint="Rebuild it without that source and its packages: no other archive's key is trusted here.",
+        f"the project takes packages from {shown} ({name}), and only Debian's archive is locked unless you allow another",
+        hint=f"If you trust its owner, allow it with --allow-repository {shown}, or rebuild without that source and its packages.",
     )
 
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from teekit_verify.rebuild.lock import LockedPackage, PackageLock
     from teekit_verify.rebuild.lock_files import EvidenceFile
     from teekit_verify.rebuild.project import Project
+    from teekit_verify.rebuild.repositories import Repository
     from teekit_verify.rebuild.suites import Archive
 
 _SHOWN = 5
@@ -103,19 +104,20 @@ class Provision:
         needed: dict[str, tuple[LockedPackage, set[str]]] = {}
         suite = targets[0].suite
         pinned = backports.pinned(self.project.mkosi, suite)
-        with self._index(suite, pinned_to_backports=pinned) as index:
+        with self._index(suite, pinned_to_backports=pinned, repositories=targets[0].repositories) as index:
             for target in targets:
                 with self.progress.step(f"resolve the packages of {target.key}"):
                     requests = images.stage_requests(target, sandbox, "/source")
                     packages = [package for request in requests for package in resolve(index, tuple(request))]
                     packages += [lock_npm(*named) for named in self._npm_packages(target)]
                 for package in packages:
-                    needed.setdefault(package.path, (package, set()))[1].add(target.key)
+                    needed.setdefault(f"{package.archive} {package.path}", (package, set()))[1].add(target.key)
             kept = evidence.keep(index, self.store, self.progress)
+            others = evidence.keep_others(index, [package for package, _ in needed.values()], self.store, self.progress)
         packages = [
             package.model_copy(update={"targets": tuple(sorted(keys))}) for _, (package, keys) in sorted(needed.items())
         ]
-        made = archive.make_lock(index, packages).with_evidence(kept)
+        made = archive.make_lock(index, packages, others).with_evidence(kept)
         return made if self.snapshot is None else made.model_copy(update={"snapshot": self.snapshot})
 
     def _lock_npm(self, name: str, version: str, expected: Digest) -> LockedPackage:
@@ -170,6 +172,7 @@ class Provision:
         suite: Suite,
         bases: Sequence[tuple[Archive, str]] | None = None,
         pinned_to_backports: tuple[str, ...] = (),
+        repositories: tuple[Repository, ...] = (),
     ) -> Iterator[archive.Index]:
         """The signed package index of `bases`, else today's or that of the wanted time, for one run at a time."""
         if self.offline:
@@ -182,7 +185,7 @@ class Provision:
             remove(root)
             with self.progress.step("fetch and check the package index"):
                 places = self._archives() if bases is None else bases
-                index = archive.Index.download(root, places, pinned_to_backports, suite)
+                index = archive.Index.download(root, places, pinned_to_backports, suite, repositories)
             yield index
 
     def _archives(self) -> list[tuple[Archive, str]]:
@@ -206,7 +209,7 @@ class Provision:
         that which the snapshot archive has for the lock's time. False also where that cannot be found out, and for a suite that no
         environment of ours is made from: what an old one has may be known to be broken.
         """
-        if locked.suite not in {known.suite for known in environments.ENVIRONMENTS}:
+        if locked.repositories or locked.suite not in {known.suite for known in environments.ENVIRONMENTS}:
             return False
         try:
             if locked.evidence and not self.bring_evidence(locked):
@@ -243,7 +246,7 @@ class Provision:
         if self.offline:
             return self._stored(packages)
         named = archive.named(self.mirror)
-        others: list[tuple[str, str]] = [*archive.others(self.snapshot_archive, locked.snapshot)]
+        others: list[tuple[str, str]] = [*archive.others(self.snapshot_archive, locked.snapshot), *locked.other_places]
         others += self._npm_registry(packages)
         return [self._remote_file(package, named, others) for package in packages]
 

@@ -36,7 +36,10 @@ _STAGE = "/mnt"
 # (seccomp(2); tests/unit/rebuild/test_seccomp.py has it in words) refuses them, and what would make them in another way. It refuses
 # TIOCSTI and TIOCLINUX too: they type into the terminal, and what they type would be the caller's shell's to run.
 _FILTER = Path(__file__).with_name("seccomp.bpf")
-_WITH_FILTER = ("sh", "-c", 'exec "$@" 9<"$0"', str(_FILTER))
+# The same, and nothing that leaves a file which runs with its owner's rights: with a terminal, the sandbox has a folder that stays, of a user
+# of the host. A build has none, and packages that it unpacks have such files.
+_SHELL_FILTER = Path(__file__).with_name("seccomp-shell.bpf")
+_WITH_FILTER = ("sh", "-c", 'exec "$@" 9<"$0"')
 
 _BOUNDED_BY = {
     groups.Kind.SYSTEMD: "memory and processes of the whole, by a scope of systemd",
@@ -114,7 +117,7 @@ class Sandbox:
         return self.terminal or not self.network
 
     def _filter(self) -> tuple[str, ...]:
-        return _WITH_FILTER if self.is_filtered else ()
+        return (*_WITH_FILTER, str(_SHELL_FILTER if self.terminal else _FILTER)) if self.is_filtered else ()
 
     def seen(self, workspace: Path) -> tuple[Seen, ...]:
         """All that a command sees. Folders of the host are named as they lie in `workspace`, where they do."""

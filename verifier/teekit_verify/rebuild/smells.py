@@ -171,11 +171,15 @@ _CONF_RULES = (
     ),
 )
 _OWN_TOOLS = ("flake.nix", "shell.nix")
+_SHELL = "build shell of the project, not used"
+_SHELL_WHY = "the tools here are those of the pinned environment, not the ones that the project chose"
+_MOST_DEEP = 32
 _STRANGERS_RULES = (
     _Rule(
         "modes that follow the umask",
         re.compile(r"^\s*Image(Id|Version)\s*=\s*\S", re.IGNORECASE),
-        "mkosi's own defect, not the project's: with this setting it writes os-release anew, with the mode of the caller's umask",
+        "mkosi's own defect, not the project's: with this setting it writes os-release anew, with the mode of the caller's umask; "
+        "--vary default,-umask builds it without that difference",
     ),
 )
 """Of projects that are not ours: what is no fault of theirs, but may make two builds differ."""
@@ -211,13 +215,24 @@ def _of_strangers(root: Path, folder: Path) -> Iterator[Smell]:
     """The project's own build shell, which is not used, and settings of its main configuration."""
     for name in _OWN_TOOLS:
         if (folder / name).is_file():
-            why = "the tools here are those of the pinned environment, not the ones that the project chose"
-            yield Smell(
-                "build shell of the project, not used", (folder / name).relative_to(root).as_posix(), 0, "", why
-            )
+            yield Smell(_SHELL, (folder / name).relative_to(root).as_posix(), 0, "", _SHELL_WHY)
     for path in (folder / "mkosi.conf", *sorted((folder / "mkosi.conf.d").glob("*.conf"))):
         if path.is_file() and path.stat().st_size <= _MAX_FILE_BYTES:
             yield from _of_lines(path.relative_to(root).as_posix(), _lines(path), _STRANGERS_RULES)
+
+
+def build_shells_above(folder: Path) -> tuple[Smell, ...]:
+    """Those of the repository that a project's `folder` lies in: in the folders between, its root among them."""
+    found: list[Smell] = []
+    for depth, above in enumerate(islice((folder, *folder.parents), _MOST_DEEP)):
+        found += [
+            Smell(_SHELL, f"{'../' * depth}{name}", 0, "", _SHELL_WHY)
+            for name in _OWN_TOOLS
+            if depth and (above / name).is_file()
+        ]
+        if (above / ".git").exists():
+            return tuple(found)
+    return ()
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -39,11 +39,14 @@ from teekit_verify.rebuild.suites import COMPONENTS, MAIN, RELEASES, TRIXIE, Com
 from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
+    from teekit_verify.rebuild.environments import EnvironmentChosen
+    from teekit_verify.rebuild.needs import Sources
     from teekit_verify.rebuild.pins import Pin
     from teekit_verify.rebuild.provision import Provision
+    from teekit_verify.rebuild.repositories import Repository
 
 _SUMMARY_SECONDS = 120
 _SOURCE = "/source"  # a place in the sandbox
@@ -112,7 +115,8 @@ class StrangersProject(Project):
 @dataclass(frozen=True, slots=True)
 class StrangersTarget(Target):
     """What mkosi makes of the project with `arguments`; `has_manifest` where it writes one, `pins` what its mirrors pin, `from_suite`
-    where its packages come from, but for those `from_backports`, and `disk` the ending of the disk's file, if it makes one.
+    where its packages come from, but for those `from_backports` and of `allowed` repositories, and `disk` the ending of the disk's
+    file, if it makes one.
     """
 
     arguments: tuple[str, ...] = ()
@@ -121,6 +125,11 @@ class StrangersTarget(Target):
     from_suite: Suite = TRIXIE
     disk: str = ""
     from_backports: tuple[str, ...] = ()
+    allowed: tuple[Repository, ...] = ()
+
+    @property
+    def repositories(self) -> tuple[Repository, ...]:
+        return self.allowed
 
     def request(self, package: str) -> str:
         """By its suite, apt takes what it depends on from there too, where that must be."""
@@ -188,10 +197,14 @@ def with_its_environment(project: StrangersProject, arguments: str, asked: str |
 
     Raises TeekitError, also for what the texts tell already that cannot be built.
     """
+    named, words = None if asked is None else environments.named(asked), _words(arguments)
+    return project.with_environment(wanted_mkosi.require(project.root, words, project.program.environments(), named))
+
+
+def why_its_environment(project: StrangersProject, arguments: str, asked: str | None) -> EnvironmentChosen:
+    """For the report: of the copy, before any of it is changed."""
     named = None if asked is None else environments.named(asked)
-    return project.with_environment(
-        wanted_mkosi.require(project.root, _words(arguments), project.program.environments(), named)
-    )
+    return wanted_mkosi.chosen(project.root, _words(arguments), project.tools, named)
 
 
 def require_no_network(project: StrangersProject, arguments: str) -> None:
@@ -331,14 +344,14 @@ def _in_words(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def prepare(root: Path) -> tuple[Pin, ...]:
-    """Let mkosi in the copy have the locked packages as its only source, as our own project does: visible files of the inputs. The times
-    that its own sources named.
+def prepare(root: Path, allowed: Collection[str] = ()) -> Sources:
+    """Let mkosi in the copy have the locked packages as its only source, as our own project does: visible files of the inputs. What
+    its own sources asked for.
 
-    Raises TeekitError for a source that is not Debian's, and for one behind a link.
+    Raises TeekitError for a source that is neither Debian's nor at one of the `allowed` addresses, and for one behind a link.
     """
     _own_sandbox(root)
-    found = needs.take_sources(root)
+    found = needs.take_sources(root, allowed)
     _write_new(root, _SOURCES, _NO_SOURCES)
     return found
 

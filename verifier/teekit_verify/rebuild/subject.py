@@ -9,16 +9,27 @@ from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import resolved
 from teekit_verify.documents.load import load_reference
 from teekit_verify.documents.release import load_release
-from teekit_verify.rebuild import checkout, images, inputs_places, lock, pins, stranger, vouching
+from teekit_verify.rebuild import (
+    checkout,
+    environments,
+    images,
+    inputs_places,
+    lock,
+    pins,
+    repositories,
+    stranger,
+    vouching,
+)
 from teekit_verify.rebuild.git import GitError
 from teekit_verify.rebuild.named_only import Allowed
 from teekit_verify.rebuild.release import Wanted, commit_or_tag, fetch_project, repository_of, with_repository
-from teekit_verify.rebuild.smells import find_smells
+from teekit_verify.rebuild.smells import build_shells_above, find_smells
 from teekit_verify.rebuild.vouching import EnvironmentFrom
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from teekit_verify.rebuild.environments import EnvironmentChosen
     from teekit_verify.rebuild.images import Target
     from teekit_verify.rebuild.origin import Origin
     from teekit_verify.rebuild.project import Project
@@ -48,6 +59,7 @@ class Choice:
     without_network: bool = False
     with_submodules: bool = False
     with_lfs: bool = False
+    allow_repositories: tuple[str, ...] = ()
     releases: Path | None = None
 
 
@@ -55,7 +67,7 @@ class Choice:
 class Subject:
     """`bringing` has the subject's project. `reference` is the file with what was published about it, which need not exist.
 
-    `environment_from` says who vouches for the tools. `is_checkout` where people work on the very files that will be built.
+    `environment_from` says who vouches for the tools, `environment_chosen` which they are, and why. `is_checkout` where people work on the very files that will be built.
     `withdrawn` is why a release must not be accepted any more, or None.
     """
 
@@ -67,6 +79,7 @@ class Subject:
     is_checkout: bool = False
     withdrawn: str | None = None
     environment_from: EnvironmentFrom = EnvironmentFrom.UNKNOWN
+    environment_chosen: EnvironmentChosen = environments.OWN
 
     def require_unchanged(self) -> None:
         """Raises GitError if the files are no longer those that `origin` tells of: fetching takes a while."""
@@ -99,6 +112,11 @@ def _find_subject(choice: Choice, bringing: Provision, workspace: Workspace) -> 
     if choice.environment is not None and choice.mkosi_args is None:
         raise TeekitError(
             "--environment is for a project of somebody else: a commit of ours says which one it is built with",
+            hint="Leave it out.",
+        )
+    if choice.allow_repositories and choice.mkosi_args is None:
+        raise TeekitError(
+            "--allow-repository is for a project of somebody else: ours take no packages but Debian's",
             hint="Leave it out.",
         )
     if choice.mkosi_args is not None:
@@ -195,16 +213,20 @@ def _stranger(choice: Choice, arguments: str, bringing: Provision, workspace: Wo
     )
     project = stranger.with_its_environment(project, arguments, choice.environment)
     bringing.progress.note(f"the environment is {project.tools.name}")
-    smells = find_smells(project.root, project.mkosi, has_lock=False)
+    why = stranger.why_its_environment(project, arguments, choice.environment)
+    smells = find_smells(project.root, project.mkosi, has_lock=False) + build_shells_above(resolved(choice.source))
     if not choice.without_network:
         stranger.require_no_network(project, arguments)
-    sources = stranger.prepare(project.root)
+    permissions = tuple(map(repositories.permission, choice.allow_repositories))
+    sources = stranger.prepare(project.root, {one.address for one in permissions})
+    others = repositories.allowed(permissions, sources.entries)
     smells += (*stranger.fix_version(project, arguments, origin), *stranger.npm_warnings(project))
     snapshots = () if project.knows_snapshots else pins.take_snapshots(project.root)
     bringing = replace(bringing, project=project)
-    target = stranger.with_backports(stranger.find_target(bringing, arguments), project.root)
-    time = pins.agreed((*snapshots, *sources, *target.pins), bringing.snapshot)
-    return Subject(replace(bringing, snapshot=time), target, None, origin, smells)
+    target = replace(stranger.find_target(bringing, arguments), allowed=others)
+    target = stranger.with_backports(target, project.root)
+    time = pins.agreed((*snapshots, *sources.pins, *target.pins), bringing.snapshot)
+    return Subject(replace(bringing, snapshot=time), target, None, origin, smells, environment_chosen=why)
 
 
 def _subject(bringing: Provision, target: Target, reference: Path, origin: Origin) -> Subject:

@@ -21,7 +21,7 @@ from teekit_verify.rebuild.taken import DROP_INS, INCLUDE, MAIN, lines, taken
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from teekit_verify.rebuild.environments import Known
+    from teekit_verify.rebuild.environments import EnvironmentChosen, Known
     from teekit_verify.rebuild.lock import PackageLock
 
 _MAX_FOLDERS = 1000
@@ -46,6 +46,11 @@ def require(
     found = environments.choose(versions, _highest(root, arguments), asked)
     _require_configuration(root, arguments)
     return found
+
+
+def chosen(root: Path, arguments: Sequence[str], taken_one: Known, asked: Known | None) -> EnvironmentChosen:
+    """Why `require` took that one."""
+    return environments.chosen(taken_one, _highest(root, arguments), asked)
 
 
 def _mkosi_of(locked: PackageLock) -> str | None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _MARK = ".teekit-workspace"
 _REMOVAL_SECONDS = 600
+_PRIVATE = 0o700
+"""What a build makes may be set-user-ID, of the user who builds: other users cannot reach it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Workspace:
             self.root.mkdir(parents=True, exist_ok=True)
             if not mark.exists() and any(self.root.iterdir()):
                 raise TeekitError(f"{self.root} has other files in it", hint="Name an empty or new folder to build in.")
+            self.root.chmod(_PRIVATE)
             return open(mark, "a", opener=without_following, encoding="ascii")
         except OSError as error:
             raise TeekitError(

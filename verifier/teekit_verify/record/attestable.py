@@ -10,9 +10,10 @@ from pydantic import ConfigDict, Field
 from teekit_verify.appraisal.rebuild.verdict import Verdict
 from teekit_verify.appraisal.statements.create import Rebuilt, require_attestable
 from teekit_verify.appraisal.statements.statement import ReferenceNamed
-from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.documents import codec, fields, model
 from teekit_verify.documents.inputs import inputs_digest
+from teekit_verify.rebuild.repositories import MOST as MOST_REPOSITORIES
 from teekit_verify.record.directory import load_reproduced
 from teekit_verify.record.publishable import RecordedOrigin  # noqa: TC001 - pydantic reads the annotations
 from teekit_verify.record.read import is_v1
@@ -54,6 +55,12 @@ class _Checklist:
 
 
 @dataclass(frozen=True, slots=True)
+class _Repository:
+    __pydantic_config__: ClassVar = _SOME
+    address: fields.Text
+
+
+@dataclass(frozen=True, slots=True)
 class _Report:
     """The fields of report.json that a statement repeats or that must agree with it."""
 
@@ -67,6 +74,7 @@ class _Report:
     measurements: model.Measurements | None = None
     checklist: _Checklist | None = None
     origin: RecordedOrigin | None = None
+    repositories: Annotated[tuple[_Repository, ...], Field(max_length=MOST_REPOSITORIES)] = ()
 
 
 def load_rebuilt(directory: Path) -> Rebuilt:
@@ -78,6 +86,11 @@ def load_rebuilt(directory: Path) -> Rebuilt:
     require_attestable(report.verdict, str(directory))
     if report.origin is not None:
         report.origin.require_unchanged(str(directory))
+    if report.repositories:  # a statement has no word for whom else it trusts
+        raise TeekitError(
+            f"{path}: packages are from {printable(report.repositories[0].address)}, and a statement cannot say whom that trusts",
+            hint="Publish the report itself.",
+        )
     build, measurements = load_reproduced(directory)
     digest = inputs_digest(build.inputs)
     if report.inputs is None or {report.inputs.sha256_a, report.inputs.sha256_b} != {digest}:

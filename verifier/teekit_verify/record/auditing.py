@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from teekit_verify.appraisal.rebuild.verdict import Verdict
 from teekit_verify.appraisal.statements.contradiction import Claim
 from teekit_verify.appraisal.statements.create import signed_statement, source_commit
 from teekit_verify.appraisal.statements.own import Auditor, AuditOutcome
@@ -18,19 +19,22 @@ from teekit_verify.core.files import held, write_whole
 from teekit_verify.rebuild.subject import Choice
 from teekit_verify.rebuild.workspace import require_apart
 from teekit_verify.record.attestable import load_rebuilt
+from teekit_verify.record.audit_log import look_up
 from teekit_verify.record.rebuild import RebuildRequest, rebuild
 from teekit_verify.reference.releases import DamagedRelease, KnownRelease, list_releases
+from teekit_verify.reference.signing.log import LogStanding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from teekit_verify.appraisal.rebuild.verdict import Verdict
     from teekit_verify.appraisal.statements.create import Rebuilt
     from teekit_verify.appraisal.statements.statement import Independence
     from teekit_verify.core.progress import Progress
     from teekit_verify.rebuild.provision import Provision
+    from teekit_verify.record.audit_log import AuditLog
     from teekit_verify.record.directory import Page
+    from teekit_verify.reference.signing.log import LogFinding
 
 
 class Basis(Enum):
@@ -51,7 +55,11 @@ class Filing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """The answer for one release. `basis` is None where there is no verdict; `error` says why. `report` is a folder, `statement` a file."""
+    """The answer for one release. `basis` is None where there is no verdict; `error` says why. `report` is a folder, `statement` a file.
+
+    `log` is what was found about the statement in a transparency log, None where nobody asked; `error` may say why it could not be submitted.
+    `independence` is what the statement says of its auditor.
+    """
 
     release: str
     outcome: AuditOutcome
@@ -63,13 +71,15 @@ class Audited:
     reasons: tuple[str, ...] = ()
     withdrawn: str | None = None
     error: TeekitError | None = None
+    log: LogFinding | None = None
+    independence: Independence | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AuditRequest:
     """`releases` are names, none for all that are not withdrawn; `references` is the folder they are in. `output` gets a folder for each release.
 
-    `new_progress` makes one for each rebuild. `command` is recorded in the reports, `independence` in the statements.
+    `new_progress` makes one for each rebuild. `command` is recorded in the reports, `independence` in the statements. `log` is where they should be.
     """
 
     auditor: Auditor
@@ -82,6 +92,7 @@ class AuditRequest:
     vary: str = "default"
     command: tuple[str, ...] = ()
     independence: Independence | None = None
+    log: AuditLog | None = None
 
     @property
     def folder(self) -> Path:
@@ -134,7 +145,7 @@ def _guarded(
             held(request.auditor.folder(item.name), wait=wait) as statements,
             held(report.parent, wait=wait and statements) as reports,
         ):
-            done = _audit_one(item, request, page) if statements and reports else None
+            done = _logged(_audit_one(item, request, page), request) if statements and reports else None
     except TeekitError as error:
         failed = report if (report / "report.json").is_file() else None
         return Audited(item.name, AuditOutcome.UNDECIDED, report=failed, withdrawn=withdrawn, error=error)
@@ -149,8 +160,16 @@ def _audit_one(item: KnownRelease, request: AuditRequest, page: Page | None) -> 
     if before is not None and _is_about(before[1].predicate.reference, item):
         file, said = before
         verdict, reasons = said.predicate.verdict, said.predicate.reasons
-        outcome = AuditOutcome.of(verdict)
-        return Audited(item.name, outcome, verdict, Basis.STATEMENT, Filing.KEPT, file, reasons=reasons)
+        return Audited(
+            item.name,
+            AuditOutcome.of(verdict),
+            verdict,
+            Basis.STATEMENT,
+            Filing.KEPT,
+            file,
+            reasons=reasons,
+            independence=said.predicate.independence,
+        )
     report = request.output / item.name / "report"
     found = _finished(report, item)
     if found is not None:
@@ -198,18 +217,42 @@ def _request(item: KnownRelease, request: AuditRequest) -> RebuildRequest:
 
 
 def _file(rebuilt: Rebuilt, item: KnownRelease, request: AuditRequest, basis: Basis) -> Audited:
-    """Sign the verdict, unless the auditor has stated something about this release: the same is kept, and so is anything else."""
+    """Sign the verdict, unless the auditor has stated something about this release: the same is kept, and so is anything else.
+
+    Whoever stated the same result before there were published values to compare it with has stated the same.
+    """
     auditor, report = request.auditor, request.output / item.name / "report"
     commit = source_commit(rebuilt, None)
     before = auditor.stated(item.name)
     outcome = AuditOutcome.of(rebuilt.verdict)
     if before is None:
-        file, filing = auditor.statement_file(item.name), Filing.WRITTEN
+        file, filing, independence = auditor.statement_file(item.name), Filing.WRITTEN, request.independence
         write_whole(file, signed_statement(rebuilt, auditor.name, commit, auditor.key, request.independence))
     else:
         file, said = before
-        same = (Claim.of(said), said.predicate.verdict) == (Claim.of_build(rebuilt.build, commit), rebuilt.verdict)
-        filing = Filing.KEPT if same else Filing.OTHER
+        same = _result(Claim.of(said), said.predicate.verdict) == _result(
+            Claim.of_build(rebuilt.build, commit), rebuilt.verdict
+        )
+        filing, independence = Filing.KEPT if same else Filing.OTHER, said.predicate.independence
         if not same and outcome is AuditOutcome.REPRODUCED:
             outcome = AuditOutcome.UNDECIDED
-    return Audited(item.name, outcome, rebuilt.verdict, basis, filing, file, report, rebuilt.reasons)
+    return Audited(
+        item.name, outcome, rebuilt.verdict, basis, filing, file, report, rebuilt.reasons, independence=independence
+    )
+
+
+def _result(claim: Claim, verdict: Verdict) -> tuple[Claim, bool]:
+    """What makes two statements contradict each other, as `contradiction` has it: UNREFERENCED and REPRODUCED agree."""
+    return claim, verdict is Verdict.MISMATCH
+
+
+def _logged(done: Audited, request: AuditRequest) -> Audited:
+    """With what the log has of its statement. A release is not reproduced before the statement is there, if it must be."""
+    if request.log is None or done.statement is None:
+        return done
+    place = request.output / done.release
+    place.mkdir(parents=True, exist_ok=True)
+    found, error = look_up(request.log, request.auditor, done.statement, place)
+    missing = request.log.must_have and found.standing is not LogStanding.LOGGED
+    outcome = AuditOutcome.UNDECIDED if missing and done.outcome is AuditOutcome.REPRODUCED else done.outcome
+    return replace(done, outcome=outcome, log=found, error=done.error or error)

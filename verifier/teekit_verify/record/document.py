@@ -15,7 +15,10 @@ from teekit_verify.documents.model import Environment, Inputs, Measurements, Ref
 from teekit_verify.explanation.tree import Explanation
 from teekit_verify.inspection.host_inputs import UnmeasuredInput
 from teekit_verify.inspection.space import MOST_SECTIONS, SectionSpace
+from teekit_verify.rebuild.environments import EnvironmentChosen
 from teekit_verify.rebuild.origin import Origin
+from teekit_verify.rebuild.repositories import MOST as MOST_REPOSITORIES
+from teekit_verify.rebuild.repositories_used import RepositoryUsed
 from teekit_verify.rebuild.sandbox import Seen
 from teekit_verify.rebuild.smells import Smell
 from teekit_verify.rebuild.todays import TodaysPackages
@@ -86,7 +89,8 @@ class RebuildReport:
     list all that the builds could see. `reasons` are for people: what they say is also there as values, in `checklist`,
     `inputs`, `artifacts`, `todays_packages` (other packages than the locked ones were built from), or in `failure`, which
     is what ended a run without a result. `environment_from` and `reference_from` say who vouches for the tools, and where
-    the reference was taken from. `space` is what takes it in build A's UKI.
+    the reference was taken from. `environment_chosen` names the pinned environment, and says why it was taken. `space` is what takes it in build A's UKI. `repositories` are not Debian's: the user allowed them, and their keys' owners
+    decided what is in the packages from there.
     """
 
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid", strict=True)
@@ -117,6 +121,8 @@ class RebuildReport:
     environment_from: EnvironmentFrom | None = None
     reference_from: ReferenceFrom | None = None
     todays_packages: TodaysPackages | None = None
+    environment_chosen: EnvironmentChosen | None = None
+    repositories: Annotated[tuple[RepositoryUsed, ...], Field(max_length=MOST_REPOSITORIES)] = ()
     space: Annotated[tuple[SectionSpace, ...], Field(max_length=MOST_SECTIONS)] = ()
 
 

@@ -16,6 +16,7 @@ from teekit_verify.documents import codec, load
 from teekit_verify.inspection.host_inputs import unmeasured_inputs
 from teekit_verify.inspection.space import space_of
 from teekit_verify.prediction.image import measure_rebuilt
+from teekit_verify.rebuild import repositories_used
 from teekit_verify.rebuild.vouching import EnvironmentFrom, ReferenceFrom, own_project, reference_from
 from teekit_verify.record import directory
 from teekit_verify.record.comparison import ReferenceUsed
@@ -83,6 +84,8 @@ def unfinished(
         environment_from=EnvironmentFrom.DEBIAN if todays is not None else subject.environment_from,
         reference_from=None if published is None else _reference_from(published, subject),
         todays_packages=todays,
+        environment_chosen=subject.environment_chosen,
+        repositories=repositories_used.used(plan.lock, plan.target.key),
     )
 
 

@@ -9,7 +9,7 @@ from teekit_verify.appraisal.statements.across import check_across
 from teekit_verify.appraisal.statements.watched import Alarm, AlarmKind, of_repository, reproduced_by
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.rebuild import inputs_archive, inputs_places
-from teekit_verify.rebuild.release_dates import published_on
+from teekit_verify.rebuild.release_dates import filed_on, published_on
 from teekit_verify.reference.releases import DamagedRelease, KnownRelease, list_releases
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    from teekit_verify.appraisal.statements.repository import CheckedRepository
+    from teekit_verify.appraisal.statements.repository import CheckedRepository, FiledStatement, LogRule
     from teekit_verify.rebuild.inputs_places import Place
     from teekit_verify.reference.signing.keys import TrustedKey
 
@@ -30,6 +30,7 @@ class MonitorRequest:
 
     A release must be stated reproduced by `threshold` auditors within `max_age_days` (None: whenever) of its publication, as of the day `on`;
     `trusted` says whose keys count, None that those in the repository do. `others` are repositories to hold it against.
+    A statement must be in a log within `max_unlogged_days` (None: nobody asks) of its publication; `log` says in which, None that the repository does.
     """
 
     statements: Path
@@ -41,6 +42,8 @@ class MonitorRequest:
     trusted: Sequence[TrustedKey] | None = None
     threshold: int = 1
     max_age_days: int | None = None
+    log: LogRule | None = None
+    max_unlogged_days: int | None = None
 
 
 def monitor(request: MonitorRequest, lost_files: LostFiles | None = None) -> Iterator[Alarm]:
@@ -51,8 +54,13 @@ def monitor(request: MonitorRequest, lost_files: LostFiles | None = None) -> Ite
     known = list_releases(request.releases).releases
     if not known:
         raise TeekitError(f"{request.releases}: has no releases (NAME/release.json)", hint="Name another folder.")
-    checked = check_across(request.statements, None, request.others)
+    checked = check_across(request.statements, None, request.others, request.log)
+    if request.max_unlogged_days is not None and any(filed.logged is None for filed in checked.statements):
+        raise TeekitError(
+            f"{request.statements}: has no policy that says what is logged", hint="Name one with --log-policy."
+        )
     yield from of_repository(checked)
+    yield from _unlogged(request, checked)
     places = [inputs_places.parse(text) for text in request.inputs]
     request.cache.mkdir(parents=True, exist_ok=True)
     for item in known:
@@ -97,6 +105,29 @@ def _unreproduced(item: KnownRelease, request: MonitorRequest, checked: CheckedR
         yield Alarm(AlarmKind.AGE_UNKNOWN, item.name, auditors=who, published_on=day.isoformat())
     elif age_days > request.max_age_days:
         yield Alarm(AlarmKind.UNREPRODUCED, item.name, auditors=who, published_on=day.isoformat())
+
+
+def _unlogged(request: MonitorRequest, checked: CheckedRepository) -> Iterator[Alarm]:
+    """Statements without a good proof. A proof that is bad is told at once, as a file that is not in order."""
+    if request.max_unlogged_days is None:
+        return
+    for filed in checked.statements:
+        if not filed.logged:
+            yield from _since(filed, request, request.max_unlogged_days)
+
+
+def _since(filed: FiledStatement, request: MonitorRequest, most_days: int) -> Iterator[Alarm]:
+    told = Alarm(AlarmKind.AGE_UNKNOWN, filed.release, file=filed.file, auditors=(filed.auditor,))
+    try:
+        day = filed_on(request.statements, filed.file)
+    except TeekitError as error:
+        yield replace(told, message=error.message)
+        return
+    age_days = (request.on - day).days
+    if age_days < 0:
+        yield replace(told, published_on=day.isoformat())
+    elif age_days > most_days:
+        yield replace(told, kind=AlarmKind.NOT_LOGGED, published_on=day.isoformat())
 
 
 def _of_archive(item: KnownRelease, place: Place, cache: Path) -> Iterator[Alarm]:

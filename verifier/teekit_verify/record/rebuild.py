@@ -88,6 +88,7 @@ def rebuild(request: RebuildRequest, page: Page | None = None) -> Rebuilt:
         subject = find_subject(request.choice, request.bringing, place)
         published = None if request.no_reference else judging.find_reference(request.reference, subject.reference)
         locked = named_lock or _lock(request, subject)
+        lock.require_trusted(locked, [one.trusted for one in subject.target.repositories])
         may = subject.is_checkout and named_lock is None and not (request.locked_only or request.bringing.offline)
         plan, taken = todays.prepare(
             subject.target, subject.bringing, place, locked, outright=request.todays_packages, may=may

@@ -42,13 +42,15 @@ def in_words(alarm: Alarm) -> str:
         case AlarmKind.UNREPRODUCED:
             by = f" by {', '.join(alarm.auditors)} only" if alarm.auditors else " by nobody"
             return f"{alarm.release}: published on {alarm.published_on}, and reproduced{by}"
+        case AlarmKind.NOT_LOGGED:
+            return f"{alarm.file}: filed on {alarm.published_on}, and no proof says that it is in a log"
         case AlarmKind.RELEASE_DAMAGED:
             return (
                 f"{alarm.release}: {_first(alarm) or f'release.json and its reference file name another {alarm.what}'}"
             )
         case AlarmKind.AGE_UNKNOWN:
             why = f"it says {alarm.published_on}, which is in the future" if alarm.published_on else _first(alarm)
-            return f"{alarm.release}: its date of publication is not known: {why}"
+            return f"{alarm.file or alarm.release}: its date of publication is not known: {why}"
 
 
 def _first(alarm: Alarm) -> str:

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.rebuild.verdict import Verdict  # noqa: TC001 - pydantic reads the annotations
 from teekit_verify.appraisal.statements.own import AuditOutcome, status_of
+from teekit_verify.appraisal.statements.statement import Independence  # noqa: TC001
 from teekit_verify.record.auditing import Basis, Filing
 from teekit_verify.record.json_report import plain
+from teekit_verify.reference.signing.log import LogFinding  # noqa: TC001
 from teekit_verify.report.console import Text
 from teekit_verify.report.layout import styled
+from teekit_verify.wording import logs
+from teekit_verify.wording.statements import independence_words
 
 if TYPE_CHECKING:
     from teekit_verify.record.auditing import Audited
@@ -54,6 +58,10 @@ def _rest(audited: Audited) -> str:
     said += audited.reasons[:1]
     if audited.filing is not None:
         said.append(f"{_FILED[audited.filing]}, {audited.statement}")
+    if words := independence_words(audited.independence):
+        said.append(f"it says of you: {words}")
+    if audited.log is not None:
+        said.append(logs.found_in_log(audited.log))
     if audited.basis is Basis.REPORT:
         said.append("from the report of an earlier run")
     if audited.report is not None and audited.outcome is not AuditOutcome.REPRODUCED:
@@ -72,7 +80,10 @@ class Error:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`basis`: what the answer rests on, null where there is none. `filing`: what became of the statement, null where none was made."""
+    """`basis`: what the answer rests on, null where there is none. `filing`: what became of the statement, null where none was made.
+
+    `log`: what was found about the statement in a log, null where nobody asked. `independence`: what the statement says of its auditor.
+    """
 
     release: str
     outcome: AuditOutcome
@@ -84,6 +95,8 @@ class Report:
     reasons: tuple[str, ...]
     withdrawn: str | None
     error: Error | None
+    log: LogFinding | None
+    independence: Independence | None
 
 
 def render(audited: Audited) -> str:
@@ -100,6 +113,8 @@ def render(audited: Audited) -> str:
         audited.reasons,
         audited.withdrawn,
         None if error is None else Error(error.code, error.message, error.hint),
+        audited.log,
+        audited.independence,
     )
     fields = plain(report)
     assert isinstance(fields, dict)  # noqa: S101 - it is a dataclass

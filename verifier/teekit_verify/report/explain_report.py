@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 EXPLANATION_SCHEMA = "teekit-verify/explanation/v1"
 _SCREEN_LINES = 16
+_LEAST = 4
 _MAX_LINE = 116
 _MAX_EXCERPT = 2
 _MAX_DIFFOSCOPE = 2
@@ -44,7 +45,7 @@ def show_explanation(explanation: Explanation, out: Console, *, more: str = "--j
         lines = list(_lines(group.first))
         if len(group.leaves) > 1:
             lines.append((styled(f"and {len(group.leaves) - 1} more with this cause{group.words}, in {more}"), 6))
-        lines = lines[: left if told else None]
+        lines = lines[: left if told else _SCREEN_LINES - _LEAST]  # the second is what nothing explains
         if left <= 0:
             break
         for line, indent in lines:
@@ -109,14 +110,16 @@ def ordered(explanation: Explanation) -> list[Leaf]:
 def grouped(found: Sequence[Leaf]) -> list[Group]:
     """The leaves by their causes; then those of no known cause, each by itself.
 
-    The first changed content of no known cause is the second of all: what cannot be explained must not be overlooked.
+    The first changed content of no known cause is the second of all, code before all else: what cannot be explained must not be
+    overlooked.
     """
     groups: dict[object, list[Leaf]] = {}
     for place, leaf in enumerate(found):
         causes = leaf.difference.causes
         groups.setdefault(causes[0].name if causes else place, []).append(leaf)
     rows = [Group(key if isinstance(key, str) else "", tuple(leaves)) for key, leaves in groups.items()]
-    unexplained = next((row for row in rows if not row.cause and row.first.difference.kind is Kind.CONTENT), None)
+    contents = [row for row in rows if not row.cause and row.first.difference.kind is Kind.CONTENT]
+    unexplained = next((row for row in contents if row.first.difference.is_code), contents[0] if contents else None)
     if unexplained is not None and rows.index(unexplained) > 1:
         rows.remove(unexplained)
         rows.insert(1, unexplained)

@@ -44,7 +44,7 @@ TITLES = {
     Step.APPS: "it runs what it should, nothing else",
 }
 _CURRENT = {Fact.TCB_STATUS, Fact.PCK_REVOCATION, Fact.CA_REVOCATION}
-_LOGS = {Fact.VTPM_SIGNATURE, Fact.VTPM_VALUES, Fact.TPM_KEY}
+_LOGS = {Fact.VTPM_SIGNATURE, Fact.VTPM_VALUES, Fact.VTPM_GOOGLE_CERTIFICATE, Fact.TPM_KEY}
 """Of a TPM beside a TD's quote: what its PCRs are worth."""
 _BOUND = {Fact.REPORT_DATA, Fact.VTPM_NONCE, Fact.ANSWER_NONCE, Fact.CHANNEL}
 _APPS = {Fact.MANIFEST_LIST, Fact.HOSTNAME_LIST}

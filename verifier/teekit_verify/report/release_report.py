@@ -29,13 +29,14 @@ def show_list(listed: Releases, out: Console) -> None:
             (
                 styled(item.name, "red" if item.release.withdrawn else ""),
                 styled(_image(item)),
+                styled(item.release.released or ""),
                 styled((item.release.commit or item.release.tag or "")[:12]),
                 styled(_signed(item, asked=listed.asked)),
                 styled("withdrawn" if item.release.withdrawn else ""),
             )
             for item in known
         ]
-        show_table(out, ("release", "image", "commit", "signed", ""), rows)
+        show_table(out, ("release", "image", "released", "commit", "signed", ""), rows)
     for item in listed.releases:
         _show_problems(item, out, asked=listed.asked)
     if not listed.releases:
@@ -93,6 +94,8 @@ def _show_known(item: KnownRelease, out: Console, *, asked: bool) -> None:
     )
     if item.release.tag:
         show_line(out, "tag ", styled(item.release.tag))
+    if item.release.released:
+        show_line(out, "released ", styled(item.release.released))
     _show_problems(item, out, asked=asked)
     show_line(out, styled(item.release.reference), f" sha256 {item.sha256.hex}")
     if item.verified is None:
@@ -111,7 +114,10 @@ def _show_known(item: KnownRelease, out: Console, *, asked: bool) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """`problem`: why it cannot be read; then the other fields are empty. `signed_by`: the owners of trusted keys that signed it."""
+    """`problem`: why it cannot be read; then the other fields are empty. `signed_by`: the owners of trusted keys that signed it.
+
+    `released` is the day on which it was published, as its publisher says.
+    """
 
     name: str
     problem: str
@@ -126,6 +132,7 @@ class Listed:
     disagreements: tuple[Disagreement, ...] = ()
     has_signature_file: bool = False
     signed_by: tuple[str, ...] = ()
+    released: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,4 +168,5 @@ def _listed(item: KnownRelease | DamagedRelease) -> Listed:
         item.disagreements,
         item.has_signature_file,
         _owners(item),
+        said.released,
     )

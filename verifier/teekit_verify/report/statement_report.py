@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from teekit_verify.appraisal.rebuild.verdict import Verdict  # noqa: TC001 - pydantic reads the annotations
-from teekit_verify.appraisal.statements.statement import ReferenceNamed  # noqa: TC001
+from teekit_verify.appraisal.statements.statement import Independence, ReferenceNamed  # noqa: TC001
 from teekit_verify.documents.fields import Sha256  # noqa: TC001
 from teekit_verify.record.json_report import render as render_json
 from teekit_verify.reference.signing.dsse import Standing
 from teekit_verify.report.console import Text
 from teekit_verify.report.layout import STATUS_STYLES, show_line, show_table, styled
+from teekit_verify.wording.statements import independence_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,6 +56,8 @@ def show(shown: ShownStatement, out: Console) -> None:
     if said.reference is not None:
         show_line(out, "compared with ", styled(said.reference.release), f", sha256 {said.reference.sha256.hex}")
     show_line(out, "teekit-verify ", styled(said.tool_version))
+    if words := independence_words(said.independence):
+        show_line(out, "says of itself: ", styled(words))
     out.print()
     rows = [(styled(subject.name), styled(subject.digest.sha256.hex)) for subject in shown.statement.subject]
     show_table(out, ("artifact", "sha256"), rows)
@@ -85,6 +88,7 @@ class Report:
     reference: ReferenceNamed | None
     tool_version: str
     artifacts: tuple[Artifact, ...]
+    independence: Independence | None = None
 
 
 def render(shown: ShownStatement) -> bytes:
@@ -131,4 +135,5 @@ def _report(shown: ShownStatement) -> Report:
         reference=said.reference,
         tool_version=said.tool_version,
         artifacts=tuple(Artifact(subject.name, subject.digest.sha256) for subject in shown.statement.subject),
+        independence=said.independence,
     )

@@ -9,6 +9,7 @@ from teekit_verify.reference.signing.dsse import Standing
 
 if TYPE_CHECKING:
     from teekit_verify.appraisal.statements.contradiction import OwnContradiction
+    from teekit_verify.appraisal.statements.statement import Independence
     from teekit_verify.appraisal.statements.threshold import NotCounted
 
 _MAX_REASONS = 3
@@ -18,6 +19,14 @@ _STANDINGS = {
     Standing.EXPIRED: "the key has expired",
     Standing.BAD_SIGNATURE: "names a trusted key that did not make this signature",
 }
+
+
+def independence_words(said: Independence | None) -> str:
+    """What an auditor says of itself, in one line; empty if nothing."""
+    if said is None:
+        return ""
+    parts = {"operator": said.operator, "country": said.country, "provider": said.provider}
+    return ", ".join(f"{name} {value}" for name, value in parts.items() if value is not None)
 
 
 def row_words(row: Row) -> str:

@@ -44,6 +44,7 @@ FACTS = {
     Fact.VTPM_SIGNATURE: "PCRs are signed by the vTPM's key",
     Fact.VTPM_VALUES: "PCR values are the signed ones",
     Fact.VTPM_CERTIFICATE: "vTPM's key is certified by Microsoft",
+    Fact.VTPM_GOOGLE_CERTIFICATE: "vTPM's key is certified by Google",
     Fact.TDX_QUOTE: "hardware signed a TDX quote",
     Fact.TPM_KEY: "vTPM's key is one that was named",
     Fact.NO_DEBUG: "TD is not a debug TD",
@@ -106,7 +107,8 @@ WHY = {
         "the MRTD of the paravisor, or its MRTD as you know it (--mrtd)"
     ),
     Why.TPM_NOT_VOUCHED_FOR: (
-        "nobody vouches for its key, and any program can sign with one of its own: give the key as you know it (--vtpm-key)"
+        "nobody vouches for its key, and any program can sign with one of its own: give the key as you know it (--vtpm-key), "
+        "or, on Google Cloud, the certificates above that of the key (--vtpm-issuer)"
     ),
     Why.NO_TDX_QUOTE: "the machine has no TDX quote: whoever runs it can read and change its memory",
     Why.TPM_RUNS_OTHERWISE: "the TPM was told of other apps than the TD, or of more: the log leads to {1}, and it has {0}",

@@ -82,6 +82,8 @@ def full_report() -> RebuildReport:
         origin=Origin("https://git.example.org/x", "b" * 40, "v1", "alice", ("changed x",)),
         seen_by_a=(Seen("/usr", "tools"),),
         seen_by_b=(Seen("/usr", "tools"),),
+        environment_chosen=reports.CHOSEN,
+        repositories=(reports.REPOSITORY,),
         todays_packages=TodaysPackages(("package bash 5.2",)),
         unmeasured_inputs=(UnmeasuredInput(HostInput.EFI_OPTIONS, "usr/lib/x", "efivarfs.ko"),),
         space=(

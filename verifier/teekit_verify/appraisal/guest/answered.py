@@ -14,13 +14,20 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.checklist import Checklist
 from teekit_verify.appraisal.facts import Requested
-from teekit_verify.appraisal.guest.machine_tpm import appraise_alone, appraise_beside, is_named, unshown_key
+from teekit_verify.appraisal.guest.machine_tpm import (
+    appraise_alone,
+    appraise_beside,
+    google_certified,
+    is_vouched_for,
+    unshown_certificate,
+    unshown_key,
+)
 from teekit_verify.appraisal.guest.policy import REPORT_DATA_BYTES, ReportDataRequest
 from teekit_verify.appraisal.guest.presented import of_azure, of_quote, of_tpm
 from teekit_verify.appraisal.guest.quote import appraise_quote
 from teekit_verify.appraisal.guest.vtpm import appraise_azure, certified, is_certified
 from teekit_verify.appraisal.guest_states import logged_secure_boot, reported_secure_boot
-from teekit_verify.evidence.azure import vtpm_of_parts
+from teekit_verify.evidence.azure import certificates_of, vtpm_of_parts
 from teekit_verify.evidence.eventlog import LogKind, parse_event_log
 from teekit_verify.evidence.guest_answer import qualifying_data_of
 from teekit_verify.evidence.machine_tpm import TpmEvidence, tpm_of_parts
@@ -29,6 +36,7 @@ from teekit_verify.evidence.runtime_log import parse_runtime_log
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from teekit_verify.appraisal.facts import Check
     from teekit_verify.appraisal.guest.presented import Presented
     from teekit_verify.appraisal.guest.quote import QuoteAppraisal, QuotePolicy
     from teekit_verify.appraisal.guest_states import SecureBoot
@@ -64,35 +72,50 @@ def read_evidence(
         vtpm = _vtpm(tpm, tpm.hcl_report, issuers)
         found = _above_paravisor(vtpm, _log(tpm), report_data, td, policy)
     elif td is not None:
-        found = _of_td(answer, report_data, td, policy)
+        found = _of_td(answer, report_data, td, policy, issuers)
     elif tpm is not None:
-        found = _of_tpm(tpm, report_data, policy)
+        found = _of_tpm(tpm, report_data, policy, issuers)
     else:
         return None
     return replace(found, presented=replace(found.presented, runtime=runtime))
 
 
-def _of_td(answer: GuestAnswer, report_data: bytes, td: TdQuote, policy: QuotePolicy) -> AnswerEvidence:
+def _of_td(
+    answer: GuestAnswer, report_data: bytes, td: TdQuote, policy: QuotePolicy, issuers: Sequence[bytes]
+) -> AnswerEvidence:
     ccel, tpm = None if answer.tdx is None else answer.tdx.ccel, answer.tpm
     log = None if ccel is None else parse_event_log(ccel, LogKind.CCEL)
     about = appraise_quote(td.quote, td.signature, replace(policy, report_data=_requested(report_data)))
     found = AnswerEvidence(about, of_quote(td.quote, log), logged_secure_boot(log))
     if tpm is None:
-        return replace(found, beside=Checklist(unshown_key(policy)))
+        return replace(found, beside=Checklist((*unshown_certificate(issuers), *unshown_key(policy))))
     evidence = tpm_of_parts(tpm.ak_public, tpm.message, tpm.signature, tpm.pcrs)
     runtime = parse_runtime_log(answer.runtime_log)
-    return replace(found, beside=appraise_beside(evidence, qualifying_data_of(report_data), policy, runtime))
+    certified = _certified(tpm, evidence, policy, issuers)
+    beside = appraise_beside(evidence, qualifying_data_of(report_data), policy, runtime, certified)
+    return replace(found, beside=beside)
 
 
 def _requested(data: bytes) -> ReportDataRequest:
     return ReportDataRequest((data.ljust(REPORT_DATA_BYTES, b"\0"),), Requested.QUESTION)
 
 
-def _of_tpm(tpm: TpmPart, report_data: bytes, policy: QuotePolicy) -> AnswerEvidence:
+def _of_tpm(tpm: TpmPart, report_data: bytes, policy: QuotePolicy, issuers: Sequence[bytes]) -> AnswerEvidence:
     evidence, log = tpm_of_parts(tpm.ak_public, tpm.message, tpm.signature, tpm.pcrs), _log(tpm)
-    about = appraise_alone(evidence, qualifying_data_of(report_data), policy)
-    presented = of_tpm(evidence.pcrs, log, vouched_for=is_named(about), paravisor=False)
+    certified = _certified(tpm, evidence, policy, issuers)
+    about = appraise_alone(evidence, qualifying_data_of(report_data), policy, certified)
+    presented = of_tpm(evidence.pcrs, log, vouched_for=is_vouched_for(about), paravisor=False)
     return AnswerEvidence(about, presented, logged_secure_boot(log))
+
+
+def _certified(tpm: TpmPart, evidence: TpmEvidence, policy: QuotePolicy, issuers: Sequence[bytes]) -> tuple[Check, ...]:
+    """None where nobody asks for it, by giving the certificates above that of the key."""
+    if not issuers:
+        return ()
+    if tpm.ak_certificate is None:
+        return unshown_certificate(issuers)
+    given = dict.fromkeys(item for data in (tpm.ak_certificate, *issuers) for item in certificates_of(data))
+    return (google_certified(evidence.key, tuple(given), policy),)
 
 
 def _log(tpm: TpmPart) -> EventLog | None:
@@ -114,8 +137,8 @@ def _above_paravisor(
     if td is None:
         evidence = TpmEvidence(vtpm.report.attestation_key, vtpm.attest, vtpm.signature, vtpm.pcrs)
         about = appraise_alone(evidence, asked, policy, (certified(vtpm, policy),))
-        vouched_for = is_certified(about) or is_named(about)
+        vouched_for = is_certified(about) or is_vouched_for(about)
         return AnswerEvidence(about, of_tpm(vtpm.pcrs, log, vouched_for=vouched_for, paravisor=True), said)
     about = appraise_azure(td.quote, td.signature, vtpm, replace(policy, report_data=_requested(asked)))
-    vouched_for = is_certified(about) or is_named(about)
+    vouched_for = is_certified(about) or is_vouched_for(about)
     return AnswerEvidence(about, of_azure(td.quote, vtpm.pcrs, log, vouched_for=vouched_for), said)

@@ -20,6 +20,7 @@ from teekit_verify.appraisal.facts import (
     RegisterSource,
     Why,
 )
+from teekit_verify.appraisal.replayed import ReplayedLog, replayed
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
 from teekit_verify.core.outcome import ExitStatus, Outcome
@@ -29,7 +30,6 @@ from teekit_verify.registers.align import Divergence, first_divergence
 from teekit_verify.registers.events import EventType
 from teekit_verify.registers.measured import TD_REGISTER, TPM_REGISTER
 from teekit_verify.registers.registers import RTMR_COUNT, rtmr
-from teekit_verify.registers.replay import replay
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,12 +98,12 @@ def require_pcrs(log: EventLog) -> None:
         )
 
 
-def compare_with_values(log: EventLog, quoted: Mapping[Register, Digest]) -> LogComparison:
-    """Each of these registers: the quoted value against the log's, in the bank of the value."""
-    replayed = {bank: replay(log.events, bank) for bank in {value.algorithm for value in quoted.values()}}
+def compare_with_values(log: EventLog | ReplayedLog, quoted: Mapping[Register, Digest]) -> LogComparison:
+    """Each of these registers: the quoted value against the log's, in the bank of the value. One replay, or none of a log that was."""
+    heard = log if isinstance(log, ReplayedLog) else replayed(log, [value.algorithm for value in quoted.values()])
     return LogComparison(
         tuple(
-            _check(register, value, replayed[value.algorithm].get(register), may_lack=_may_lack(log, register))
+            _check(register, value, heard.value(register, value.algorithm), may_lack=_may_lack(heard.log, register))
             for register, value in quoted.items()
         )
     )
@@ -138,9 +138,10 @@ def compare_logs(predicted: EventLog, observed: EventLog) -> LogComparison:
         raise TeekitError("neither event log extends a register: there is nothing to compare")
     checks: list[Check] = []
     differences: list[LogDifference] = []
+    sides = replayed(predicted, banks), replayed(observed, banks)
     for register in registers:
         for bank in banks:
-            check, difference = _compare(predicted.events, observed.events, register, bank)
+            check, difference = _compare(*sides, register, bank)
             checks.append(check)
             differences += [] if difference is None else [difference]
     return LogComparison(tuple(checks), tuple(differences))
@@ -151,15 +152,16 @@ def _extended(events: Sequence[Event]) -> set[Register]:
 
 
 def _compare(
-    predicted: Sequence[Event], observed: Sequence[Event], register: Register, bank: Algorithm
+    predicted: ReplayedLog, observed: ReplayedLog, register: Register, bank: Algorithm
 ) -> tuple[Check, LogDifference | None]:
-    expected, found = (replay(events, bank).get(register, Digest.zero(bank)).hex for events in (predicted, observed))
+    zero = Digest.zero(bank)
+    expected, found = ((side.value(register, bank) or zero).hex for side in (predicted, observed))
     subject = _subject(register, bank)
-    divergence = first_divergence(predicted, observed, register, bank)
+    divergence = first_divergence(predicted.events_of(register), observed.events_of(register), register, bank)
     if divergence is None:
         if expected == found:
             return Check(subject, Outcome.MATCH, expected, found), None
         return Check(subject, Outcome.MISMATCH, expected, found, Because(Why.OTHER_START)), None
     part = LogsPart(DivergenceKindName[divergence.kind.name], divergence.position)
     check = Check(subject, Outcome.MISMATCH, expected, found, part)
-    return check, LogDifference(divergence, explain(divergence, observed))
+    return check, LogDifference(divergence, explain(divergence, observed.log.events))

@@ -29,11 +29,14 @@ from teekit_verify.appraisal.guest.quote import QuoteAppraisal, check_fact, chec
 from teekit_verify.core.errors import NotAuthenticError, UnsupportedInputError
 from teekit_verify.core.outcome import Outcome
 from teekit_verify.evidence import tpm
+from teekit_verify.evidence.ak_certificate import require_google
+from teekit_verify.evidence.google_tpm_root import roots_in
 from teekit_verify.registers.measured import TD_REGISTER, TPM_REGISTER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     from teekit_verify.appraisal.guest.quote import QuotePolicy
@@ -52,16 +55,23 @@ def appraise_alone(
             *certified,
             *named_key(evidence.key, policy),
         ),
-        (_nonce(evidence, qualifying_data),),
+        (_nonce(evidence, qualifying_data), *_no_tcb(policy)),
         policy.allow_unchecked,
     )
 
 
-def is_named(appraisal: QuoteAppraisal) -> bool:
-    """Whether the caller vouches for the key that signed the PCRs."""
-    return any(
-        check.subject == FactCheck(Fact.TPM_KEY) and check.outcome is Outcome.MATCH for check in appraisal.authentic
-    )
+def _no_tcb(policy: QuotePolicy) -> tuple[Check, ...]:
+    """Collateral asks for a TCB status, which only a TD's quote has: no verdict, whatever may stay unchecked (ADR 9)."""
+    if policy.collateral is None:
+        return ()
+    error = UnsupportedInputError("the machine has no TDX quote, so collateral says nothing about it")
+    return (Check(FactCheck(Fact.TCB_STATUS), Outcome.ERROR, reason=Refused(error.code, error.message)),)
+
+
+def is_vouched_for(appraisal: QuoteAppraisal) -> bool:
+    """Whether the caller, or Google, vouches for the key that signed the PCRs."""
+    voices = {FactCheck(Fact.TPM_KEY), FactCheck(Fact.VTPM_GOOGLE_CERTIFICATE)}
+    return any(check.subject in voices and check.outcome is Outcome.MATCH for check in appraisal.authentic)
 
 
 def lacks_hardware(appraisal: QuoteAppraisal) -> bool:
@@ -77,6 +87,20 @@ def named_key(key: rsa.RSAPublicKey, policy: QuotePolicy) -> tuple[Check, ...]:
 def _require_named(key: rsa.RSAPublicKey, policy: QuotePolicy) -> None:
     if all(key.public_numbers() != named.public_numbers() for named in policy.vtpm_keys):
         raise NotAuthenticError("the TPM's key is none of those that were named")
+
+
+def google_certified(key: rsa.RSAPublicKey, certificates: Sequence[x509.Certificate], policy: QuotePolicy) -> Check:
+    """Whether Google says that this key is in the vTPM of one of its machines, and of which. Certificates: of the key, and of those above it.
+
+    Google vouches for machines that are not confidential in the same way: whose key it is is all that this shows.
+    """
+    roots = (*roots_in(certificates), *policy.azure_roots)
+    return check_fact(Fact.VTPM_GOOGLE_CERTIFICATE, lambda: require_google(key, certificates, roots, policy.at).path)
+
+
+def unshown_certificate(issuers: Sequence[bytes]) -> tuple[Check, ...]:
+    """Of a machine that has no certificate of its TPM's key. None where nobody gave the certificates above it."""
+    return (not_checked(Fact.VTPM_GOOGLE_CERTIFICATE, Why.NO_CERTIFICATE),) if issuers else ()
 
 
 def unshown_key(policy: QuotePolicy) -> tuple[Check, ...]:
@@ -101,10 +125,14 @@ def _nonce(evidence: TpmEvidence, qualifying_data: bytes) -> Check:
 
 
 def appraise_beside(
-    evidence: TpmEvidence, qualifying_data: bytes, policy: QuotePolicy, runtime: RuntimeLog
+    evidence: TpmEvidence,
+    qualifying_data: bytes,
+    policy: QuotePolicy,
+    runtime: RuntimeLog,
+    certified: Sequence[Check] = (),
 ) -> Checklist:
     """Of a TPM beside a TD's quote: its own quote, and that PCR 15 follows from what the TD's log says, and from its own."""
-    checks = (*_signed(evidence), *named_key(evidence.key, policy), _nonce(evidence, qualifying_data))
+    checks = (*_signed(evidence), *certified, *named_key(evidence.key, policy), _nonce(evidence, qualifying_data))
     return Checklist(checks) + _agrees(evidence, runtime)
 
 

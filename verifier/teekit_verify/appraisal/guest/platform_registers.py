@@ -23,12 +23,12 @@ from teekit_verify.appraisal.facts import (
     Why,
 )
 from teekit_verify.appraisal.guest.eventlog import compare_with_values
-from teekit_verify.appraisal.guest_states import GuestState, known_states
-from teekit_verify.appraisal.log_texts import forged_texts
+from teekit_verify.appraisal.guest_states import GuestState, continued_by_ima, known_states
 from teekit_verify.appraisal.registers import appraise_platform
+from teekit_verify.appraisal.replayed import Continued, ReplayedLog, replayed
 from teekit_verify.core.outcome import Outcome
 from teekit_verify.documents.model import Policy, PredictedEvent, ReferenceRegister, RegisterValue
-from teekit_verify.evidence.event_text import TextStatus, text_statuses
+from teekit_verify.evidence.event_text import TextStatus
 from teekit_verify.registers.events import Event, EventType
 from teekit_verify.registers.registers import MRTD, Register, RegisterKind, pcr, rtmr
 
@@ -54,21 +54,31 @@ class LoggedRegister(RegisterValue):
         return tuple(event for event in self.log if event.register == register)
 
 
-def quoted_value(register: Register, presented: Presented) -> RegisterValue:
-    """With the log's events, if they lead to the value."""
-    digest, log = presented.registers[register], presented.log
-    if log is None or register.kind is not presented.measured_into:
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was presented, with its logs replayed once for all platforms."""
+
+    presented: Presented
+    log: ReplayedLog | None
+    ima: Continued | None
+
+
+def heard_of(presented: Presented, published: Sequence[Mapping[Register, ReferenceRegister]]) -> Heard:
+    banks, log = [value.algorithm for value in presented.logged.values()], presented.log
+    heard = None if log is None else replayed(log, banks)
+    return Heard(presented, heard, continued_by_ima(presented.logged, published, heard, presented.ima))
+
+
+def quoted_value(register: Register, digest: Digest, heard: Heard) -> RegisterValue:
+    """With the log's events, if they lead to the value. Of registers that the log is not about, it has none."""
+    log = heard.log
+    if log is None or log.value(register, digest.algorithm) != digest:
         return RegisterValue((digest,), "", ())
-    (check,) = compare_with_values(log, {register: digest}).checks
-    if check.outcome is not Outcome.MATCH:
-        return RegisterValue((digest,), "", ())
-    events = [
-        _marked(event, status)
-        for event, status in zip(log.events, text_statuses(log.events), strict=True)
-        if event.register == register and event.event_type != EventType.EV_NO_ACTION
-    ]
+    events = tuple(
+        _marked(event, status) for event, status in log.events[register] if event.event_type != EventType.EV_NO_ACTION
+    )
     predicted = (PredictedEvent(event.event_type, event.digests, event.description, "") for event in events)
-    return LoggedRegister((digest,), "", tuple(predicted), (), tuple(events))
+    return LoggedRegister((digest,), "", tuple(predicted), (), events)
 
 
 def _marked(event: Event, status: TextStatus) -> Event:
@@ -81,15 +91,15 @@ def _marked(event: Event, status: TextStatus) -> Event:
 def compare_registers(
     values: ReferenceValues,
     platform: str,
-    presented: Presented,
+    heard: Heard,
     registers: Mapping[Register, RegisterValue],
     firmware: Sequence[Digest],
 ) -> Checklist:
-    published, given = values.platforms[platform], presented
-    states = known_states(presented.logged, published, presented.log, presented.ima, presented.secure_boot)
+    published, presented = values.platforms[platform], heard.presented
+    states = known_states(presented.logged, published, heard.log, heard.ima, presented.secure_boot)
     unasked = tuple(_stated(platform, state, presented.registers[state.register]) for state in states)
     presented = replace(presented, registers={**presented.registers, **{it.register: it.boot for it in states}})
-    registers = {**registers, **{it.register: quoted_value(it.register, presented) for it in states}}
+    registers = {**registers, **{it.register: quoted_value(it.register, it.boot, heard) for it in states}}
     if presented.measured_into is RegisterKind.PCR:
         registers = {register: value for register, value in registers.items() if register in published}
         if MRTD in presented.registers and MRTD not in published:
@@ -113,7 +123,8 @@ def compare_registers(
     checklist += Checklist(_firmware(platform, presented, firmware))
     checklist += Checklist(_open_questions(platform, checklist, presented), unasked + elsewhere + not_compared(values))
     extended = {it.register: it.boot for it in states if it.is_extended}
-    return _check_log(replace(given, registers={**given.registers, **extended}), asked) + checklist
+    given = replace(heard.presented, registers={**heard.presented.registers, **extended})
+    return _check_log(given, heard.log, asked) + checklist
 
 
 def _not_quoted(presented: Presented) -> Why:
@@ -178,19 +189,19 @@ def _without_other_banks(checklist: Checklist, platform: str, registers: Mapping
     return replace(checklist, checks=tuple(check for check in checklist.checks if check.subject not in spare))
 
 
-def _check_log(presented: Presented, asked: Mapping[Register, ReferenceRegister]) -> Checklist:
+def _check_log(presented: Presented, log: ReplayedLog | None, asked: Mapping[Register, ReferenceRegister]) -> Checklist:
     """Of a TD every register, of a vTPM those that the reference asks for: no log has all that is measured into PCRs."""
-    if presented.log is None:
+    if log is None:
         return Checklist(())
     of_td = presented.measured_into is RegisterKind.RTMR
     quoted = {register: value for register, value in presented.logged.items() if of_td or register in asked}
     given = presented.tells_apps
-    if presented.runtime is not None and not any(event.register == given for event in presented.log.events):
+    if presented.runtime is not None and given not in log.events:
         quoted.pop(given, None)  # it has a log of its own
-    checks = compare_with_values(presented.log, quoted).checks
+    checks = compare_with_values(log, quoted).checks
     decisive = tuple(check for check in checks if check.outcome is not Outcome.NOT_CHECKED)
     elsewhere = tuple(check for check in checks if check.outcome is Outcome.NOT_CHECKED)
-    return Checklist(forged_texts(presented.log) + decisive, elsewhere)
+    return Checklist(log.forged + decisive, elsewhere)
 
 
 def open_question(

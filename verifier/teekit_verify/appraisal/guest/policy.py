@@ -15,7 +15,7 @@ from teekit_verify.appraisal.facts import Requested
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import read_bounded
 from teekit_verify.evidence import intel_root
-from teekit_verify.evidence.certificates import load_certificates, reading
+from teekit_verify.evidence.certificates import load_certificates, long_names, reading
 from teekit_verify.evidence.machine_tpm import parse_public
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def read_roots(path: Path | None) -> tuple[x509.Certificate, ...]:
     """Every certificate of a PEM file; none without one. Raises TeekitError."""
     if path is None:
         return ()
-    with reading("root certificates", str(path)):
+    with reading("root certificates", str(path)), long_names():
         return tuple(load_certificates(_read(path, "certificates")))
 
 

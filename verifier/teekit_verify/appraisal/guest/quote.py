@@ -81,7 +81,7 @@ class QuotePolicy:
     service_tds: tuple[bytes, ...] = ()
     """Values of MRSERVICETD that are accepted, 48 bytes each."""
     azure_roots: tuple[x509.Certificate, ...] = ()
-    """Roots of a vTPM's key that are trusted besides Microsoft's of 2023."""
+    """Roots of a vTPM's key that are trusted besides Microsoft's of 2023, and Google's."""
     vtpm_keys: tuple[rsa.RSAPublicKey, ...] = ()
     """Keys of TPMs that somebody vouches for: with any, the machine's has to be one of them."""
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.appraisal.checklist import Checklist, Conclusion, NotAcceptable, Note, conclude
 from teekit_verify.appraisal.facts import Because, Question, RegisterCheck, SeveralFit, Why
 from teekit_verify.appraisal.guest.given import appraise_given, matched
-from teekit_verify.appraisal.guest.platform_registers import compare_registers, open_question, quoted_value
+from teekit_verify.appraisal.guest.platform_registers import compare_registers, heard_of, open_question, quoted_value
 from teekit_verify.appraisal.guest.quote import Unchecked
 from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.core.outcome import ExitStatus, Outcome
@@ -77,8 +77,9 @@ def appraise_presented(
     if not quote.is_authentic and not even_so:
         conclusion = Conclusion(ExitStatus.DOES_NOT_HOLD, (Note.NOT_AUTHENTIC,))
         return PresentedAppraisal(quote, published[0], None, {}, Checklist(()), conclusion)
-    registers = {register: quoted_value(register, presented) for register in presented.registers}
-    compared = [(*place, compare_registers(*place, presented, registers, firmware)) for place in places]
+    heard = heard_of(presented, [values.platforms[name] for values, name in places])
+    registers = {register: quoted_value(register, digest, heard) for register, digest in presented.registers.items()}
+    compared = [(*place, compare_registers(*place, heard, registers, firmware)) for place in places]
     compared = [
         (values, name, _without_told(found, presented, values) + _given(presented, values, given, quote))
         for values, name, found in compared

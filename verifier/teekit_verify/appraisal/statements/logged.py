@@ -15,11 +15,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from teekit_verify.appraisal.statements.export import BUNDLE
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.files import read_beginning
 from teekit_verify.reference.signing.log import LogFinding, LogStanding, verify_proof
-from teekit_verify.reference.signing.log_proof import parse_proof
+from teekit_verify.reference.signing.log_proof import MAX_PROOF_BYTES, parse_proof
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
+    from pathlib import Path
 
     from teekit_verify.reference.signing.keys import TrustedKey
     from teekit_verify.reference.signing.log_policy import LogPolicy
@@ -41,6 +43,14 @@ def proof_names(statement: str) -> tuple[str, ...]:
     """What a proof for a statement of this file name is called: by the whole name, or by its auditor's."""
     auditor = next((statement.removesuffix(suffix) for suffix in SUFFIXES if statement.endswith(suffix)), statement)
     return tuple(dict.fromkeys((f"{statement}{PROOF}", f"{auditor}{PROOF}")))
+
+
+def proofs_beside(statement: Path, folder: Path | None = None) -> Iterator[ProofFile]:
+    """The proofs that may be a statement's, in its own folder or another. Links are not followed: a message has some of what is in a proof."""
+    for name in proof_names(statement.name):
+        place = (folder or statement.parent) / name
+        if place.is_file() and not place.is_symlink():
+            yield ProofFile(str(place), read_beginning(place, MAX_PROOF_BYTES + 1))
 
 
 def submitters(keys: Iterable[TrustedKey], owner: str) -> tuple[bytes, ...]:

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 
 class AuditOutcome(Enum):
-    """What an audit says of a release. UNDECIDED: there is no verdict that could be signed, or not the one that was signed before."""
+    """What an audit says of a release.
+
+    UNDECIDED: there is no verdict that could be signed, or not the one that was signed before, or it is in no log where it must be.
+    """
 
     REPRODUCED = "reproduced"
     MISMATCH = "mismatch"
@@ -69,6 +72,18 @@ class Auditor:
     def public(self) -> TrustedKey:
         return TrustedKey(self.name, self.key.private.public_key(), self.key.id)
 
+    def published_keys(self) -> tuple[TrustedKey, ...]:
+        """What the repository has under this name, of which one may be for a log alone. Raises TeekitError, also for a link."""
+        return tuple(map(load_trusted_key, self._key_files()))
+
+    def _key_files(self) -> list[Path]:
+        folder = self.repository / KEYS
+        require_no_link(folder)
+        owned = sorted(path for path in folder.glob("*.pem") if path.name.split(".")[0] == self.name)
+        for path in owned:
+            require_no_link(path)
+        return owned
+
     def folder(self, release: str) -> Path:
         """Where statements about a release go. Raises TeekitError for a name that no such folder can have, and for a link."""
         if release == KEYS or not RELEASE.fullmatch(release):
@@ -85,12 +100,10 @@ class Auditor:
         folder = self.repository / KEYS
         require_no_link(folder)
         with held(folder, wait=True):  # several audits may begin at once
-            owned = sorted(path for path in folder.glob("*.pem") if path.name.split(".")[0] == self.name)
+            owned = self._key_files()
             if not owned:
                 write_whole(folder / f"{self.name}.pem", public_pem(self.public.public))
                 return
-        for path in owned:
-            require_no_link(path)
         if all(load_trusted_key(path).id != self.key.id for path in owned):
             raise TeekitError(
                 f"{owned[0]}: is not the public half of the key to sign with",

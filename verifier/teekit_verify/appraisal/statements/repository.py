@@ -31,7 +31,7 @@ from teekit_verify.documents import codec
 from teekit_verify.reference.signing.dsse import Standing
 from teekit_verify.reference.signing.keys import load_trusted_keys
 from teekit_verify.reference.signing.log import LogStanding
-from teekit_verify.reference.signing.log_policy import MAX_POLICY_BYTES, parse_policy
+from teekit_verify.reference.signing.log_policy import load_policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -212,7 +212,7 @@ def _own_policy(folder: Path, files: Sequence[str]) -> LogPolicy | None:
     place = folder / POLICY
     if POLICY not in files or place.is_symlink():
         return None
-    return parse_policy(read_bounded(place, MAX_POLICY_BYTES, "a log policy"), str(place))
+    return load_policy(place)
 
 
 def _proofs(folder: Path, reading: Reading, policy: LogPolicy) -> CheckedProofs:

@@ -7,13 +7,15 @@ either: it counts where it states the published artifacts, commit and inputs.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.rebuild.verdict import Verdict
 from teekit_verify.appraisal.statements.contradiction import Claim
-from teekit_verify.appraisal.statements.repository import Conflict, Contradiction, statement_name
+from teekit_verify.appraisal.statements.logged import find_logged, proofs_beside, submitters
+from teekit_verify.appraisal.statements.repository import Conflict, Contradiction, LogRule, statement_name
 from teekit_verify.appraisal.statements.statement import read_file
 from teekit_verify.appraisal.statements.threshold import ClaimPart, cast
 from teekit_verify.core.digest import Algorithm, Digest
@@ -22,11 +24,11 @@ from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.documents import codec
 from teekit_verify.documents.inputs import inputs_digest
 from teekit_verify.reference.releases import DamagedRelease, find_release
+from teekit_verify.reference.signing.log import LogFinding, LogStanding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
-    from pathlib import Path
 
     from teekit_verify.appraisal.statements.statement import Statement
     from teekit_verify.documents.model import Reference
@@ -46,6 +48,7 @@ class Weight(Enum):
     DIFFERS = "differs"
     CONTRADICTS_ITSELF = "contradicts_itself"
     OTHER_RELEASE = "other_release"
+    NOT_LOGGED = "not_logged"
     NOT_TRUSTED = "not_trusted"
     UNREADABLE = "unreadable"
     LINK = "link"
@@ -63,7 +66,8 @@ class Cell(Enum):
 class Entry:
     """One file. `owner` is whose trusted key signed it, empty if none did; only where `weight` is none of the last three is `statement` there.
 
-    `cells` are in the order of the reference's artifacts. `problem` says why a file is UNREADABLE.
+    `cells` are in the order of the reference's artifacts. `problem` says why a file is UNREADABLE. `log` is what was found about it in a
+    transparency log, None where nobody asked; `proof` is the good proof, by its file name.
     """
 
     file: str
@@ -76,6 +80,8 @@ class Entry:
     cells: tuple[Cell, ...] = ()
     differences: tuple[ClaimPart, ...] = ()
     problem: str = ""
+    log: LogFinding | None = None
+    proof: tuple[str, bytes] | None = None
 
 
 class State(Enum):
@@ -128,11 +134,15 @@ Surveyed = SurveyedRelease | DamagedRelease
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Of whom to believe what, on which day. `publishers` None: nobody asks who signed the reference files."""
+    """Of whom to believe what, on which day. `publishers` None: nobody asks who signed the reference files.
+
+    `log`: look for proofs of a transparency log beside the statements, if it has a policy. `log.required`: what is in none has no vote.
+    """
 
     auditors: Sequence[TrustedKey]
     publishers: Sequence[TrustedKey] | None
     on: date
+    log: LogRule = field(default_factory=LogRule)
 
 
 def survey(releases: Path, statements: Path | None, keys: Keys) -> Iterator[Surveyed]:
@@ -225,7 +235,23 @@ def _entry(name: str, path: Path, published: _Published, keys: Keys) -> Entry:
     different = tuple(_differences(vote.statement, published, cells))
     weight = _weight(vote.statement, published.reference, different)
     digest = Digest.of(Algorithm.SHA256, data)
-    return Entry(name, weight, vote.standing, vote.owner, vote.statement, data, digest, cells, different)
+    found = Entry(name, weight, vote.standing, vote.owner, vote.statement, data, digest, cells, different)
+    return _looked_up(found, path, keys)
+
+
+def _looked_up(entry: Entry, path: Path, keys: Keys) -> Entry:
+    """With what a log has of it. What speaks against the release does so in no log as well."""
+    policy = keys.log.policy
+    if policy is None:
+        return entry
+    by = submitters((key for key in keys.auditors if not key.expired(keys.on)), entry.owner)
+    proofs = [(file, find_logged(entry.data, [file], by, policy)) for file in proofs_beside(path)]
+    good = next(((file, found) for file, found in proofs if found.standing is LogStanding.LOGGED), None)
+    if good is not None:
+        return replace(entry, log=good[1], proof=(Path(good[0].where).name, good[0].data))
+    without_vote = keys.log.required and entry.weight is Weight.AGREES
+    found = proofs[0][1] if proofs else LogFinding(LogStanding.NO_PROOF)
+    return replace(entry, log=found, weight=Weight.NOT_LOGGED if without_vote else entry.weight)
 
 
 def _weight(statement: Statement, published: Reference, different: tuple[ClaimPart, ...]) -> Weight:

@@ -33,6 +33,7 @@ class AlarmKind(Enum):
     CONTRADICTION = "contradiction"
     NOT_IN_ORDER = "not_in_order"
     UNREPRODUCED = "unreproduced"
+    NOT_LOGGED = "not_logged"
     RELEASE_DAMAGED = "release_damaged"
     AGE_UNKNOWN = "age_unknown"
 
@@ -42,7 +43,7 @@ class Alarm:
     """What is not said is empty. `place`: an archive, or the repository of the other statement; `file`: of inputs or of a repository, with its `digest`.
 
     `what` is the word of the kind's own table: what is wrong with an input, the conflict of a contradiction, the fault of a file. `auditors` are
-    those who contradict, or those who did reproduce. `published_on` is a day. `message` is for people.
+    those who contradict, or those who did reproduce. `published_on` is a day: that of the release, of NOT_LOGGED that of the statement. `message` is for people.
     """
 
     kind: AlarmKind

@@ -67,6 +67,15 @@ WithLfsOption = Annotated[
         "--with-lfs", help="Copy files of Git LFS too, from the work tree, with the digests that the project names."
     ),
 ]
+AllowRepositoryOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-repository",
+        metavar="URL",
+        help="Take packages from this apt repository of the project too, also given as URL=FILE with its key. Repeatable.",
+        show_default=False,
+    ),
+]
 AllowDirtyOption = Annotated[bool, typer.Option("--allow-dirty", help="Build uncommitted files; the report says so.")]
 AllowForeignEnvironmentOption = Annotated[
     bool,
@@ -130,6 +139,7 @@ class SubjectOptions:
     without_network: WithoutNetworkOption = False
     with_submodules: WithSubmodulesOption = False
     with_lfs: WithLfsOption = False
+    allow_repository: AllowRepositoryOption = None
     allow_dirty: AllowDirtyOption = False
     allow_foreign_environment: AllowForeignEnvironmentOption = False
 
@@ -218,6 +228,7 @@ def _choice(subject: SubjectOptions) -> Choice:
         without_network=subject.without_network,
         with_submodules=subject.with_submodules,
         with_lfs=subject.with_lfs,
+        allow_repositories=tuple(subject.allow_repository or ()),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -16,12 +17,20 @@ if TYPE_CHECKING:
     from teekit_verify.api import Independence, SigningKey
 
 KeyOption = Annotated[
-    Path, typer.Option("--key", metavar="FILE", help="Your private key: a PEM file, Ed25519, ECDSA P-256 or RSA.")
+    Path,
+    typer.Option(
+        "--key",
+        metavar="FILE",
+        help="Your private key: Ed25519, ECDSA P-256 or RSA, a PEM file or OpenSSH's; its .pub for one in an SSH agent.",
+    ),
 ]
 OptionalKeyOption = Annotated[
     Path | None,
     typer.Option(
-        "--key", metavar="FILE", help="Your private key: a PEM file, Ed25519, ECDSA P-256 or RSA.", show_default=False
+        "--key",
+        metavar="FILE",
+        help="Your private key: Ed25519, ECDSA P-256 or RSA, a PEM file or OpenSSH's; its .pub for one in an SSH agent.",
+        show_default=False,
     ),
 ]
 PassphraseOption = Annotated[
@@ -92,11 +101,16 @@ def _passphrase(path: Path, file: Path | None) -> bytes | None:
     return str(typer.prompt(f"Passphrase of {path}", hide_input=True, err=True)).encode()
 
 
+def _agent() -> Path | None:
+    socket = os.environ.get("SSH_AUTH_SOCK")
+    return Path(socket) if socket else None
+
+
 def signing_key(path: Path, passphrase_file: Path | None = None) -> SigningKey:
     """The key, and a warning if others can read it."""
     from teekit_verify import api
 
-    key, readable_by_others = api.load_signing_key(path, _passphrase(path, passphrase_file))
+    key, readable_by_others = api.load_signing_key(path, _passphrase(path, passphrase_file), _agent())
     if readable_by_others:
         say(f"warning: other users can read {path}: chmod 600 {path}")
     return key

@@ -72,7 +72,10 @@ def _the_telling_ones(named: list[tuple[str, Difference]]) -> list[Difference]:
     shown = [difference for difference in found if difference.causes][:_MAX_SHOWN]
     others = [name for name, difference in named if difference not in shown]
     row = Difference(
-        f"{len(others)} {'more ' if shown else ''}ELF sections", Kind.CONTENT, f"differ: {', '.join(others)}"
+        f"{len(others)} {'more ' if shown else ''}ELF sections",
+        Kind.CONTENT,
+        f"differ: {', '.join(others)}",
+        is_code=any(difference.is_code for difference in found if difference not in shown),
     )
     return [*shown, row]
 
@@ -104,8 +107,9 @@ def _build_id(pair: Pair, one: ElfFile, other: ElfFile, *, is_alone: bool) -> It
 
 
 def _section(examination: Examination, inner: Pair, name: str) -> Difference:
-    found = raw.compare_bytes(inner, examination.conditions, is_code=_CODE.match(name) is not None)
-    return replace(found, causes=causes_of([Sighting(inner.path, where=name)]) or found.causes)
+    is_code = _CODE.match(name) is not None
+    found = raw.compare_bytes(inner, examination.conditions, is_code=is_code)
+    return replace(found, causes=causes_of([Sighting(inner.path, where=name)]) or found.causes, is_code=is_code)
 
 
 def _numbered(file: ElfFile) -> dict[tuple[str, int], ElfSection]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from teekit_verify.explanation.examination import Examination
     from teekit_verify.explanation.pair import Pair
 
+_CODE = frozenset({".text", ".linux"})
 _TIME_OFFSET = 8
 """TimeDateStamp, from the PE signature on (Microsoft "PE Format", COFF File Header)."""
 
@@ -54,7 +55,8 @@ def _sections(examination: Examination, pair: Pair, one: PeImage, other: PeImage
             continue
         inner = pair.inner(name, _part(pair.a, first[key].content), _part(pair.b, second[key].content))
         if first_difference(inner.a, inner.b) is not None:
-            yield replace(examination.compare(inner), section=key[0])
+            found = replace(examination.compare(inner), section=key[0])
+            yield replace(found, is_code=True) if key[0] in _CODE and not found.children else found
         tails = [_part(blob, _tail(rows[key])) for blob, rows in ((pair.a, first), (pair.b, second))]
         if first_difference(*tails) is not None and tails[0].size_bytes == tails[1].size_bytes:
             yield raw.compare_bytes(pair.inner(f"padding of {name}", *tails), examination.conditions)

@@ -1,4 +1,4 @@
-"""Keys in PEM files: private ones that sign, and public ones that a reader has pinned. Nothing is trusted by default.
+"""Keys in files: private ones that sign (also by an SSH agent, `ssh`), and public ones that a reader has pinned. Nothing is trusted by default.
 
 Three kinds: Ed25519 (RFC 8032), ECDSA over P-256 with SHA-256 and deterministic nonces (FIPS 186-5, RFC 6979), and RSA of 2048 to
 4096 bits with SHA-256, padded by PKCS #1 v1.5 (RFC 8017, section 8.2), so that the same key and bytes always give the same signature.
@@ -27,6 +27,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.core.files import read_bounded
+from teekit_verify.reference.signing import ssh
+from teekit_verify.reference.signing.ssh import AgentKey
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,16 +51,27 @@ _OWNER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 class SigningKey:
     """A private key. `id` is that of its public half."""
 
-    private: PrivateKey
+    private: PrivateKey | AgentKey
     id: str
 
     def sign(self, data: bytes) -> bytes:
-        """Deterministic: 64 bytes for Ed25519, DER for ECDSA, as long as its modulus for RSA."""
+        """64 bytes for Ed25519, DER for ECDSA, as long as its modulus for RSA; deterministic, but for ECDSA by an agent.
+
+        Raises TeekitError where an agent does not sign, or another key did.
+        """
+        if isinstance(self.private, AgentKey):
+            return self._by_agent(self.private, data)
         if isinstance(self.private, ed25519.Ed25519PrivateKey):
             return self.private.sign(data)
         if isinstance(self.private, rsa.RSAPrivateKey):
             return self.private.sign(data, padding.PKCS1v15(), hashes.SHA256())
         return self.private.sign(data, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
+
+    def _by_agent(self, private: AgentKey, data: bytes) -> bytes:
+        signature = private.sign(data)
+        if not TrustedKey("", private.public, self.id).made(signature, data):
+            raise TeekitError(f"the SSH agent's signature is not by {private.where}", hint="Name the right key.")
+        return signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +128,14 @@ def is_encrypted(path: Path) -> bool:
     return b"ENCRYPTED PRIVATE KEY" in _LABEL.findall(data) or b"Proc-Type: 4,ENCRYPTED" in data
 
 
-def load_signing_key(path: Path, passphrase: bytes | None = None) -> SigningKey:
-    """Raises TeekitError for anything but a private key of the three kinds. `passphrase` is for one that is encrypted."""
+def load_signing_key(path: Path, passphrase: bytes | None = None, agent: Path | None = None) -> SigningKey:
+    """Raises TeekitError for anything but a private key of the three kinds. `passphrase` is for one that is encrypted.
+
+    A public key of OpenSSH's stands for the private one that the agent at the socket `agent` has.
+    """
     data = _read(path)
+    if ssh.is_public(data):
+        return _of_agent(path, data, agent)
     if b"PUBLIC KEY-----" in data:
         raise TeekitError(f"{path}: is a public key", hint="Name the private key to sign with.")
     encrypted = is_encrypted(path)
@@ -126,7 +144,10 @@ def load_signing_key(path: Path, passphrase: bytes | None = None) -> SigningKey:
             f"{path}: the private key is encrypted", hint="Name the file of its passphrase: --passphrase-file."
         )
     try:
-        key = load_pem_private_key(data, password=passphrase if encrypted else None)
+        if ssh.PRIVATE_LABEL in _LABEL.findall(data):
+            key: object = ssh.load_private(data, str(path))
+        else:
+            key = load_pem_private_key(data, password=passphrase if encrypted else None)
     except (TypeError, ValueError, UnsupportedAlgorithm) as error:
         if encrypted:
             raise TeekitError(
@@ -139,9 +160,17 @@ def load_signing_key(path: Path, passphrase: bytes | None = None) -> SigningKey:
     return SigningKey(key, key_id(key.public_key()))
 
 
+def _of_agent(path: Path, data: bytes, agent: Path | None) -> SigningKey:
+    public, blob = ssh.load_public(data, str(path))
+    if not isinstance(public, PublicKey):
+        raise _other_kind(path, public)
+    _require_strong(path, public)
+    return SigningKey(AgentKey(public, blob, agent, str(path)), key_id(public))
+
+
 def readable_by_others(path: Path) -> bool:
-    """Whether the group or everybody may read or write the file."""
-    return bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
+    """Whether the group or everybody may read or write the file. A public key is for everybody."""
+    return not ssh.is_public(_read(path)) and bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
 
 
 def load_trusted_keys(directory: Path) -> tuple[TrustedKey, ...]:

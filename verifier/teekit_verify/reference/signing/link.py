@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 def sign_link(name: str, materials: Mapping[str, Digest], products: Mapping[str, Digest], key: SigningKey) -> bytes:
     """A signed link. Its fields are those that rebuilderd writes. Raises TeekitError for another kind of key."""
-    if not isinstance(key.private, ed25519.Ed25519PrivateKey):
+    public = key.private.public_key()
+    if not isinstance(public, ed25519.Ed25519PublicKey):
         raise TeekitError(
             "a link is signed with an Ed25519 key: its readers take no other", hint="Name an Ed25519 key."
         )
@@ -40,7 +41,7 @@ def sign_link(name: str, materials: Mapping[str, Digest], products: Mapping[str,
         "byproducts": {},
         "command": [],
     }
-    signature = {"keyid": key_id(key.private.public_key()), "sig": key.sign(_canonical(signed)).hex()}
+    signature = {"keyid": key_id(public), "sig": key.sign(_canonical(signed)).hex()}
     return json.dumps({"signatures": [signature], "signed": signed}, ensure_ascii=False).encode() + b"\n"
 
 

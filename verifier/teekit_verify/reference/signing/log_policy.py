@@ -12,9 +12,11 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import MalformedInputError, TeekitError, printable
+from teekit_verify.core.files import read_bounded
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from pathlib import Path
 
 MAX_POLICY_BYTES = 1 << 16
 _MAX_LINES = 1000
@@ -53,6 +55,11 @@ class LogPolicy:
         for group in self.groups:
             seen[group.name] = sum(seen[member] for member in group.members) >= group.threshold
         return seen[self.quorum]
+
+
+def load_policy(path: Path) -> LogPolicy:
+    """Raises TeekitError, as `parse_policy` does and for a file that cannot be read."""
+    return parse_policy(read_bounded(path, MAX_POLICY_BYTES, "a log policy"), str(path))
 
 
 def parse_policy(data: bytes, what: str) -> LogPolicy:

@@ -24,6 +24,7 @@ from teekit_verify.report.html.treemap import WORDS as SPACE_WORDS
 from teekit_verify.report.html.verdict_words import LIMITS, WORDS, headline
 from teekit_verify.report.provenance import provenance
 from teekit_verify.wording.checks import detail_of, name_of
+from teekit_verify.wording.environments import environment_words
 from teekit_verify.wording.host_inputs import HOST_INPUTS
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def render(report: RebuildReport) -> bytes:
         running_head=_running_head(report),
         headline=headline(report),
         provenance=provenance(report),
+        environment_words=environment_words,
         links=links,
         drawings=drawings(report, links),
         next_commands=next_commands(report),

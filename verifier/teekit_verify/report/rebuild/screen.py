@@ -10,10 +10,11 @@ from teekit_verify.record import json_report
 from teekit_verify.report.console import Text
 from teekit_verify.report.html.registers import WORST_FIRST, register_state, state_word
 from teekit_verify.report.layout import STYLES, shortened, show_line, show_outcome, styled
-from teekit_verify.report.provenance import provenance
+from teekit_verify.report.provenance import provenance, trusting
 from teekit_verify.report.rebuild import findings
 from teekit_verify.report.rebuild.blocks import COLUMNS, ROWS, Block, allotted, brief, clipped, listed
 from teekit_verify.wording.checks import open_words
+from teekit_verify.wording.environments import environment_words
 from teekit_verify.wording.host_inputs import HOST_INPUTS
 from teekit_verify.wording.tables import VERDICTS
 
@@ -57,7 +58,7 @@ def show(report: RebuildReport, out: Console) -> None:
     _show("report", [_folder(report, [title for title in facts if facts[title].lines and not rows[title]])], out)
     out.print()
     verdict = report.verdict
-    meaning = VERDICTS[verdict] + open_words(report.checklist, verdict.exit_status)
+    meaning = VERDICTS[verdict] + open_words(report.checklist, verdict.exit_status) + trusting(report)
     show_outcome(out, verdict.exit_status, f"{verdict.value}: {meaning}")
     for title, block in reasons.items():
         for line in block.shown(rows[title]):
@@ -127,6 +128,8 @@ def _reference(report: RebuildReport) -> Iterator[Text]:
 
 
 def _environment(report: RebuildReport) -> Iterator[Text]:
+    if report.environment_chosen is not None:
+        yield styled(environment_words(report.environment_chosen))
     if report.environment is not None:
         yield styled(report.environment.store_path)
 

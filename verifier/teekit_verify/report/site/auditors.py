@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from teekit_verify.report.site import words
+from teekit_verify.wording.statements import independence_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import date
 
-    from teekit_verify.appraisal.statements.statement import Independence
     from teekit_verify.appraisal.statements.survey import SurveyedRelease
     from teekit_verify.reference.signing.keys import TrustedKey
 
@@ -26,14 +26,6 @@ class Auditor:
     said: list[str] = field(default_factory=list)
     stated: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How many statements count for what: (accent, words) -> number."""
-
-
-def independence(said: Independence | None) -> str:
-    """One line, empty if nothing is said."""
-    if said is None:
-        return ""
-    parts = {"operator": said.operator, "country": said.country, "provider": said.provider}
-    return ", ".join(f"{name} {value}" for name, value in parts.items() if value is not None)
 
 
 class Auditors:
@@ -51,7 +43,7 @@ class Auditors:
                 continue
             auditor, weight = self._by_owner[entry.owner], words.WEIGHTS[entry.weight]
             auditor.stated[weight.accent, weight.text] += 1
-            line = independence(entry.statement.predicate.independence)
+            line = independence_words(entry.statement.predicate.independence)
             if line and line not in auditor.said:
                 auditor.said.append(line)
 

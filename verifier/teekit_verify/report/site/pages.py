@@ -16,8 +16,9 @@ from teekit_verify.documents.inputs import inputs_digest
 from teekit_verify.reference.releases import SIGNATURE
 from teekit_verify.report.html.page import templates
 from teekit_verify.report.site import feed, views, words
-from teekit_verify.report.site.auditors import Auditors, independence
+from teekit_verify.report.site.auditors import Auditors
 from teekit_verify.report.site.reports import reports_of
+from teekit_verify.wording.statements import independence_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -100,6 +101,8 @@ class SitePages:
         for entry in release.entries:
             if entry.statement is not None:
                 yield views.statement_file(release.known.name, entry), entry.data
+            if entry.proof is not None:
+                yield views.proof_file(release.known.name, entry), entry.proof[1]
         yield summary.page, self._release_page(release, summary, told, reports, dict(reference))
 
     def _reference(self, release: SurveyedRelease) -> list[tuple[str, bytes]]:
@@ -135,7 +138,7 @@ class SitePages:
             told=told,
             statements=views.statement_views(release, frozenset(reports.auditors)),
             unfit=reports.unfit,
-            independence=independence,
+            independence=independence_words,
             published=published,
             platforms=list(views.platforms(published)),
             ignored=views.ignored(published),

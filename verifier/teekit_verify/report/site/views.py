@@ -115,7 +115,7 @@ def told(release: SurveyedRelease) -> Iterator[Told]:
 
 @dataclass(frozen=True, slots=True)
 class StatementView:
-    """`file` and `report` are where the site has them, empty where it has none: nothing is repeated that no trusted key vouches for."""
+    """`file`, `report` and `proof` (of a log) are where the site has them, empty where it has none: nothing is repeated that no trusted key vouches for."""
 
     entry: Entry
     auditor: str
@@ -127,6 +127,8 @@ class StatementView:
     other_version: bool
     file: str
     report: str
+    logged: words.Words | None
+    proof: str
 
 
 def statement_views(release: SurveyedRelease, reports: frozenset[str]) -> list[StatementView]:
@@ -148,12 +150,19 @@ def _statement_view(release: SurveyedRelease, entry: Entry, reports: frozenset[s
         named is not None and entry.weight is not Weight.OTHER_RELEASE and named.sha256 != release.known.sha256,
         "" if entry.statement is None else statement_file(release.known.name, entry),
         report_page(release.known.name, entry.owner) if entry.owner in reports else "",
+        words.logged(entry),
+        proof_file(release.known.name, entry),
     )
 
 
 def statement_file(release: str, entry: Entry) -> str:
     name = entry.file.rpartition("/")[2]
     return f"statements/{place(release)}/{place(name)}"
+
+
+def proof_file(release: str, entry: Entry) -> str:
+    """Empty without a good one."""
+    return "" if entry.proof is None else f"statements/{place(release)}/{place(entry.proof[0])}"
 
 
 def report_page(release: str, auditor: str) -> str:

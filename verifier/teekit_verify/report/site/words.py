@@ -9,6 +9,8 @@ from teekit_verify.appraisal.statements.repository import Conflict
 from teekit_verify.appraisal.statements.survey import Cell, State, Weight
 from teekit_verify.appraisal.statements.threshold import ClaimPart
 from teekit_verify.reference.signing.dsse import Standing
+from teekit_verify.reference.signing.log import LogStanding
+from teekit_verify.wording import logs
 
 if TYPE_CHECKING:
     from teekit_verify.appraisal.statements.survey import Entry, SurveyedRelease
@@ -35,6 +37,7 @@ WEIGHTS = {
     Weight.DIFFERS: Words("bad", "states something else than was published"),
     Weight.CONTRADICTS_ITSELF: Words("bad", "contradicts itself: not counted"),
     Weight.OTHER_RELEASE: Words("open", "about another release: not counted"),
+    Weight.NOT_LOGGED: Words("open", "in no log: not counted"),
     Weight.NOT_TRUSTED: Words("open", "not counted"),
     Weight.UNREADABLE: Words("open", "cannot be read"),
     Weight.LINK: Words("open", "is a link: not read"),
@@ -60,6 +63,17 @@ _CONFLICTS = {
     Conflict.DIFFERENT_RESULTS: "stated other artifacts, inputs or another commit than were published",
     Conflict.OWN_STATEMENTS: "signed statements that contradict each other",
 }
+
+
+def logged(entry: Entry) -> Words | None:
+    """Whether a statement is in a log; None where nobody asked. Only what was not proven yet is no fault of somebody's."""
+    if entry.log is None:
+        return None
+    standing, text = entry.log.standing, logs.found_in_log(entry.log)
+    if standing is LogStanding.LOGGED:
+        return Words("good", f"logged: {text}")
+    waiting = standing in {LogStanding.NO_PROOF, LogStanding.NO_QUORUM}
+    return Words("open" if waiting else "bad", f"not logged: {text}")
 
 
 def conflict(what: Conflict, auditors: tuple[str, ...]) -> str:
