@@ -338,7 +338,9 @@ def test_a_zip_whose_member_goes_on_after_its_end(tmp_path: Path) -> None:
         archive.writestr("x.efi", b"MZ" + bytes((1 << 19) - 2))
     data = bytearray(path.read_bytes())
     entry = data.rindex(b"PK\1\2")
-    struct.pack_into("<I", data, entry + 20, struct.unpack_from("<I", data, entry + 20)[0] + 16)
+    longer = struct.unpack_from("<I", data, entry + 20)[0] + 16
+    for place in (18, entry + 20):  # in the header before it, and in the directory
+        struct.pack_into("<I", data, place, longer)
     path.write_bytes(data)
     with pytest.raises(MalformedInputError, match="something follows what is deflated"):
         _booted(path)

@@ -125,6 +125,7 @@ def installed(path: Path = sandbox._FILTER) -> list[tuple[int, int, int, int]]:
 
 def run(
     path: Path = sandbox._FILTER,
+    /,
     *,
     architecture: int = X86_64,
     number: int,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import lzma
 import sys
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from teekit_verify.artifacts.lz4_block import lz4_block
 from teekit_verify.core.errors import UnsupportedInputError
@@ -34,30 +34,39 @@ def block_codec(name: str, what: str) -> Callable[[bytes, int], bytes]:
 
 
 def _zlib(data: bytes, limit_bytes: int) -> bytes:
-    return _whole(zlib.decompressobj().decompress(data, limit_bytes + 1), limit_bytes)
+    state = zlib.decompressobj()
+    return _whole(state, state.decompress(data, limit_bytes + 1), limit_bytes)
 
 
 def _xz(data: bytes, limit_bytes: int) -> bytes:
     state = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY_BYTES)
-    return _whole(state.decompress(data, limit_bytes + 1), limit_bytes)
+    return _whole(state, state.decompress(data, limit_bytes + 1), limit_bytes)
 
 
 def _lzma(data: bytes, limit_bytes: int) -> bytes:
     state = lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=_XZ_MEMORY_BYTES)
-    return _whole(state.decompress(data, limit_bytes + 1), limit_bytes)
+    return _whole(state, state.decompress(data, limit_bytes + 1), limit_bytes)
 
 
 def _zstd(data: bytes, limit_bytes: int) -> bytes:
     state = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _WINDOW_LOG})
     try:
-        return _whole(state.decompress(data, limit_bytes + 1), limit_bytes)
+        return _whole(state, state.decompress(data, limit_bytes + 1), limit_bytes)
     except zstd.ZstdError as error:
         raise ValueError(str(error)) from error
 
 
-def _whole(data: bytes, limit_bytes: int) -> bytes:
+class _Ends(Protocol):
+    @property
+    def eof(self) -> bool: ...
+
+
+def _whole(state: _Ends, data: bytes, limit_bytes: int) -> bytes:
+    """With the end that has the checksum, which was checked then."""
     if len(data) > limit_bytes:
         raise ValueError(f"it unpacks to more than {limit_bytes} bytes")
+    if not state.eof:
+        raise ValueError("it ends before its end mark")
     return data
 
 

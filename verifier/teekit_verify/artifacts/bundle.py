@@ -45,6 +45,8 @@ _ZIP_END, _ZIP_END_BYTES = b"PK\x05\x06", 22
 _ZIP_ENTRY, _ZIP_ENTRY_BYTES, _ZIP_LOCAL_BYTES = b"PK\x01\x02", 46, 30
 _MAX_DIRECTORY_BYTES = 16 << 20
 _STORED, _DEFLATED = 0, 8
+_ENCRYPTED, _SIZES_FOLLOW = 1, 8
+_ZIP64 = 0xFFFFFFFF
 _OUTPUT_BYTES = 1 << 18
 
 
@@ -63,12 +65,22 @@ class BundleMember:
     records: tuple[tuple[str, str], ...] = ()
     """Of pax, what it has besides: times of access and change, comments."""
     xattrs: tuple[tuple[str, bytes], ...] = ()
+    sum: tuple[int, int] | None = None
+    """Of zip: CRC-32 and size of what it unpacks to. Where the method is not read, of nothing that is known here."""
 
     def content(self) -> Iterator[bytes]:
-        """In pieces. Raises MalformedInputError for damaged data."""
-        if not self.is_deflated:
-            yield from self.stored.pieces()
-            return
+        """In pieces. Raises MalformedInputError for damaged data, at the end also for what has another checksum or size."""
+        crc = size_bytes = 0
+        for piece in self._inflated() if self.is_deflated else self.stored.pieces():
+            if self.sum is not None:
+                crc, size_bytes = zlib.crc32(piece, crc), size_bytes + len(piece)
+            yield piece
+        if self.sum not in {None, (crc, size_bytes)}:
+            raise _bad(
+                "zip", self.name, 0, f"unpacks to {size_bytes} bytes with the CRC {crc:08x}, which is not what it says"
+            )
+
+    def _inflated(self) -> Iterator[bytes]:
         state = zlib.decompressobj(-zlib.MAX_WBITS)
         try:
             for piece in self.stored.pieces():
@@ -77,6 +89,8 @@ class BundleMember:
                     yield state.decompress(state.unconsumed_tail, _OUTPUT_BYTES)
                 if state.unused_data or (state.eof and state.unconsumed_tail):
                     raise _bad("zip", self.name, 0, "something follows what is deflated")
+            if not state.eof:
+                raise _bad("zip", self.name, 0, "ends in the middle of what is deflated")
         except zlib.error as error:
             problem = f"cannot be unpacked: {error}"
             raise MalformedInputError("zip", field=self.name, offset=0, problem=problem) from error
@@ -217,33 +231,61 @@ def _decimal(value: bytes, offset: int) -> int:
 
 
 def _zip(blob: Blob) -> Iterator[BundleMember]:
-    """By the central directory."""
-    tail_start = max(0, blob.size_bytes - _ZIP_END_BYTES - (1 << 16))
-    tail = blob.read(tail_start, blob.size_bytes - tail_start)
-    end = tail.rfind(_ZIP_END)
-    if end < 0 or len(tail) < end + _ZIP_END_BYTES:
-        raise _bad("zip", "end of the directory", tail_start, "is missing")
-    size_bytes, at = (int.from_bytes(tail[end + start : end + start + 4], "little") for start in (12, 16))
-    directory = blob.read(at, min(size_bytes, _MAX_DIRECTORY_BYTES))
+    """By the central directory. What a reader that goes from the front would see in another way is refused."""
+    at, directory = _zip_directory(blob)
     place = 0
     while place < len(directory):
         entry = directory[place : place + _ZIP_ENTRY_BYTES]
         if len(entry) < _ZIP_ENTRY_BYTES or not entry.startswith(_ZIP_ENTRY):
             raise _bad("zip", "directory entry", at + place, "is truncated or malformed")
-        method, clock, day = (int.from_bytes(entry[start : start + 2], "little") for start in (10, 12, 14))
-        packed, offset = (int.from_bytes(entry[start : start + 4], "little") for start in (20, 42))
+        flags, method, clock, day = (int.from_bytes(entry[start : start + 2], "little") for start in (8, 10, 12, 14))
+        crc, packed, size_bytes, offset = (
+            int.from_bytes(entry[start : start + 4], "little") for start in (16, 20, 24, 42)
+        )
+        if _ZIP64 in {packed, size_bytes, offset} or flags & _ENCRYPTED:
+            raise UnsupportedInputError("zip: a member that is encrypted, or has its sizes in the form of zip64")
         name_bytes, *others = (int.from_bytes(entry[start : start + 2], "little") for start in (28, 30, 32))
-        local = blob.read(offset, _ZIP_LOCAL_BYTES)
-        skip = sum(int.from_bytes(local[start : start + 2], "little") for start in (26, 28))
+        raw_name = directory[place + _ZIP_ENTRY_BYTES : place + _ZIP_ENTRY_BYTES + name_bytes]
+        is_known = method in {_STORED, _DEFLATED}
         yield BundleMember(
-            _text(directory[place + _ZIP_ENTRY_BYTES : place + _ZIP_ENTRY_BYTES + name_bytes]),
-            blob.part(offset + _ZIP_LOCAL_BYTES + skip, packed),
+            _text(raw_name),
+            _zip_stored(blob, entry, raw_name),
             is_deflated=method == _DEFLATED,
             mode=f"{int.from_bytes(entry[40:42], 'little') & 0o7777:04o}",
             mtime=_dos_time(day, clock),
-            target="" if method in {_STORED, _DEFLATED} else f"packed by method {method}",
+            target="" if is_known else f"packed by method {method}",
+            sum=(crc, size_bytes) if is_known else None,
         )
         place += _ZIP_ENTRY_BYTES + name_bytes + sum(others)
+
+
+def _zip_directory(blob: Blob) -> tuple[int, bytes]:
+    """Where it is, and its bytes. The end record is the last thing in the file, but for its comment."""
+    tail_start = max(0, blob.size_bytes - _ZIP_END_BYTES - (1 << 16))
+    tail = blob.read(tail_start, blob.size_bytes - tail_start)
+    end = tail.rfind(_ZIP_END)
+    if end < 0 or len(tail) != end + _ZIP_END_BYTES + int.from_bytes(tail[end + 20 : end + 22], "little"):
+        raise _bad("zip", "end of the directory", tail_start, "is missing, or something follows it")
+    size_bytes, at = (int.from_bytes(tail[end + start : end + start + 4], "little") for start in (12, 16))
+    if size_bytes > _MAX_DIRECTORY_BYTES:
+        raise UnsupportedInputError(f"zip: a directory of {size_bytes} bytes, more than is looked into")
+    if at + size_bytes != tail_start + end:
+        raise _bad("zip", "directory", at, "does not lie right before its end record")
+    return at, blob.read(at, size_bytes)
+
+
+def _zip_stored(blob: Blob, entry: bytes, name: bytes) -> Blob:
+    """What the directory's entry and the header before the content agree about (4.3.7; bit 3: sizes follow the content)."""
+    packed, offset = (int.from_bytes(entry[start : start + 4], "little") for start in (20, 42))
+    local = blob.read(offset, _ZIP_LOCAL_BYTES)
+    name_bytes, more = (int.from_bytes(local[start : start + 2], "little") for start in (26, 28))
+    stored = blob.part(offset + _ZIP_LOCAL_BYTES + name_bytes + more, packed)
+    agrees = local[8:10] == entry[10:12] and blob.read(offset + _ZIP_LOCAL_BYTES, name_bytes) == name
+    if not int.from_bytes(local[6:8], "little") & _SIZES_FOLLOW:
+        agrees = agrees and local[14:26] == entry[16:28]
+    if not local.startswith(ZIP_MAGIC) or not agrees or stored.size_bytes < packed:
+        raise _bad("zip", _text(name), offset, "has another header than its entry in the directory, or is cut off")
+    return stored
 
 
 def _number(field: bytes, base: int, what: str, offset: int) -> int:

@@ -43,6 +43,8 @@ _MAX_MEMBERS = 1 << 20
 """A file of BGZF has one for each 64 KiB."""
 _SKIPPABLE_HEADER_BYTES = 8
 _XZ_PADDING = 4
+_XZ_CHECK, _XZ_CHECKS = 7, {b"", b"\0", b"\1", b"\4", b"\n"}
+"""Where a stream says which checksum it has, 2.1.1.2: none, CRC-32, CRC-64, SHA-256. liblzma passes over others."""
 
 
 class Compression(Enum):
@@ -170,6 +172,10 @@ class Decompressed(io.RawIOBase):
 
     def __init__(self, blob: Blob, start: int, compression: Compression, budget: Budget, what: str) -> None:
         super().__init__()
+        if compression is Compression.XZ and blob.read(start + _XZ_CHECK, 1) not in _XZ_CHECKS:
+            raise UnsupportedInputError(
+                f"{what} (xz): has checksums of a kind that is not known, so they cannot be checked"
+            )
         self._blob = blob
         self._at = start
         self._state = _DECOMPRESSORS[compression]()

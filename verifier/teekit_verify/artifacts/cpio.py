@@ -5,6 +5,7 @@ buffer-format.rst, and init/initramfs.c for what follows an archive: zeros, and 
 from __future__ import annotations
 
 import re
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAGIC = (b"070701", b"070702")
+_WITH_SUMS = b"070702"
+"""The sum of a file's bytes, which Linux checks too (do_copy)."""
 TRAILER = "TRAILER!!!"
 _HEADER_BYTES = 110
 _HEX = re.compile(rb"[0-9A-Fa-f]{104}")
@@ -56,6 +59,9 @@ class CpioReader:
         self._what = what
         self._left = 0
         self._padding = 0
+        self._sum: int | None = None
+        self._wanted_sum = 0
+        self._has_sums = False
         self.position = 0
 
     def __iter__(self) -> Iterator[CpioEntry]:
@@ -70,6 +76,8 @@ class CpioReader:
                 if count > _MAX_ENTRIES or names > _MAX_NAMES_BYTES:
                     raise UnsupportedInputError(f"{self._what}: has {count} entries or more, too many for an initrd")
                 self._left, self._padding = entry.size_bytes, -entry.size_bytes % 4
+                self._sum = 0 if self._has_sums and stat.S_ISREG(entry.mode) and entry.size_bytes else None
+                self._wanted_sum = entry.check
                 yield entry
                 self._finish_content()
                 if not self._stream.peek(1):  # an archive that was cut off between entries, as Linux takes it
@@ -79,11 +87,17 @@ class CpioReader:
             archive += 1
 
     def content(self) -> Iterator[bytes]:
-        """What is left of the content of the entry that came last."""
+        """What is left of the content of the entry that came last. Raises MalformedInputError, at the end also for another checksum."""
         while self._left:
             piece = self._take(min(self._left, _CHUNK_BYTES), "content")
             self._left -= len(piece)
+            if self._sum is not None:
+                self._sum = (self._sum + sum(piece)) % (1 << 32)
             yield piece
+        if self._sum not in {None, self._wanted_sum}:
+            raise self._bad(
+                "checksum", self.position, f"the bytes add up to {self._sum:#x}, expected {self._wanted_sum:#x}"
+            )
 
     def _finish_content(self) -> None:
         for _ in self.content():
@@ -95,6 +109,7 @@ class CpioReader:
         header = self._take(_HEADER_BYTES, "header")
         if not header.startswith(MAGIC):
             raise self._bad("magic", offset, f"expected 070701 or 070702, found {header[:6]!r}")
+        self._has_sums = header.startswith(_WITH_SUMS)
         if not _HEX.fullmatch(header, 6):
             raise self._bad("header", offset + 6, "has characters that are not hexadecimal digits")
         numbers = [int(header[at : at + 8], 16) for at in range(6, _HEADER_BYTES, 8)]

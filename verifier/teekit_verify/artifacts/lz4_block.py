@@ -6,6 +6,7 @@ In Python, so slow (some 20 MB/s), and without a package that had to be pinned f
 from __future__ import annotations
 
 from teekit_verify.artifacts.block_stream import BlockStream
+from teekit_verify.artifacts.xxh32 import Xxh32, xxh32
 
 _MIN_MATCH = 4
 _MORE = 15
@@ -74,7 +75,7 @@ def _copy(out: bytearray, distance: int, length: int, limit: int) -> None:
 
 
 class Lz4Stream(BlockStream):
-    """A frame, or a legacy frame. Checksums are not looked at."""
+    """A frame, or a legacy frame. Of a frame every checksum that it has is checked, and the size that it may say."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,6 +83,9 @@ class Lz4Stream(BlockStream):
         self._block_bytes = 0
         self._is_legacy = self._is_linked = False
         self._block_tail = self._tail = 0
+        self._size_bytes = 0
+        self._said_bytes: int | None = None
+        self._sum = Xxh32()
 
     def may_end(self) -> bool:
         """At the end of the input: a legacy frame has no mark of its end."""
@@ -105,6 +109,7 @@ class Lz4Stream(BlockStream):
         if not size:
             if len(self._input) < _WORD + self._tail:
                 return False
+            self._require_whole(self._input[_WORD : _WORD + self._tail])
             del self._input[: _WORD + self._tail]
             self._ended = True
             return False
@@ -113,15 +118,28 @@ class Lz4Stream(BlockStream):
             raise ValueError(f"a block of {size} bytes is too large")
         if len(self._input) < _WORD + size + self._block_tail:
             return False
-        self._block(bytes(self._input[_WORD : _WORD + size]), is_plain=is_plain)
+        data, tail = bytes(self._input[_WORD : _WORD + size]), self._input[_WORD + size :][: self._block_tail]
+        if tail and xxh32(data) != int.from_bytes(tail, "little"):
+            raise ValueError("a block has another checksum than it says")
+        self._block(data, is_plain=is_plain)
         del self._input[: _WORD + size + self._block_tail]
         return True
 
     def _block(self, data: bytes, *, is_plain: bool) -> None:
         found = data if is_plain else lz4_block(data, self._block_bytes, self._before)
         self._output += found
+        self._size_bytes += len(found)
+        if self._tail:
+            self._sum.update(found)
         if self._is_linked:
             self._before = (self._before + found)[-_WINDOW:]
+
+    def _require_whole(self, tail: bytes | bytearray) -> None:
+        """At the end mark."""
+        if self._said_bytes not in {None, self._size_bytes}:
+            raise ValueError(f"it unpacks to {self._size_bytes} bytes, and says {self._said_bytes}")
+        if tail and self._sum.value != int.from_bytes(tail, "little"):
+            raise ValueError("what it unpacks to has another checksum than it says")
 
     def _header(self) -> bool:
         if len(self._input) < _WORD + 3:
@@ -136,6 +154,9 @@ class Lz4Stream(BlockStream):
         header = _WORD + 3 + (8 if flags & 8 else 0)
         if len(self._input) < header:
             return False
+        if xxh32(bytes(self._input[_WORD : header - 1])) >> 8 & 0xFF != self._input[header - 1]:
+            raise ValueError("the header has another checksum than it says")
+        self._said_bytes = int.from_bytes(self._input[6:14], "little") if flags & 8 else None
         self._is_linked = not flags & 0x20
         self._block_tail, self._tail = (_WORD if flags & 0x10 else 0), (_WORD if flags & 4 else 0)
         self._block_bytes = 1 << (8 + 2 * sizes)

@@ -5,13 +5,23 @@ In Python, so slow (some MB/s), and without a package that had to be pinned for 
 
 from __future__ import annotations
 
+import zlib
+
 from teekit_verify.artifacts.block_stream import BlockStream
 
 LZOP_MAGIC = b"\x89LZO\x00\x0d\x0a\x1a\x0a"
 _SHORT, _MIDDLE, _LONG = 16, 32, 64
 _END = 16384
 _MOST_BLOCK = 64 << 20
-_ADLER_PLAIN, _ADLER_PACKED, _CRC_PLAIN, _CRC_PACKED, _FILTER = 1, 2, 0x100, 0x200, 0x800
+_FILTER, _CRC_HEADER = 0x800, 0x1000
+_PLAIN, _PACKED = "plain", "packed"
+_SUMS = (
+    (0x001, (_PLAIN, zlib.adler32)),
+    (0x100, (_PLAIN, zlib.crc32)),
+    (0x002, (_PACKED, zlib.adler32)),
+    (0x200, (_PACKED, zlib.crc32)),
+)
+"""By the flag that says that it is there, in the order in which they stand before a block; those of packed bytes only where it is packed."""
 _WITH_LEVEL = 0x0940
 
 
@@ -91,7 +101,7 @@ def _copy(out: bytearray, distance: int, length: int, limit: int) -> None:
 
 
 class LzopStream(BlockStream):
-    """A file of lzop. Checksums are not looked at."""
+    """A file of lzop. Every checksum that it has is checked."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -111,16 +121,17 @@ class LzopStream(BlockStream):
         packed_bytes = int.from_bytes(self._input[4:8], "big")
         if plain_bytes > _MOST_BLOCK or packed_bytes > plain_bytes:
             raise ValueError(f"a block of {plain_bytes} bytes, packed in {packed_bytes}")
-        sums = bool(self._flags & _ADLER_PLAIN) + bool(self._flags & _CRC_PLAIN)
-        if packed_bytes < plain_bytes:
-            sums += bool(self._flags & _ADLER_PACKED) + bool(self._flags & _CRC_PACKED)
-        start = 8 + 4 * sums
+        sums = [of for flag, of in _SUMS if self._flags & flag and (of[0] is _PLAIN or packed_bytes < plain_bytes)]
+        start = 8 + 4 * len(sums)
         if len(self._input) < start + packed_bytes:
             return False
+        stated = [int.from_bytes(self._input[at : at + 4], "big") for at in range(8, start, 4)]
         packed = bytes(self._input[start : start + packed_bytes])
         found = packed if packed_bytes == plain_bytes else lzo1x(packed, plain_bytes)
         if len(found) != plain_bytes:
             raise ValueError(f"a block unpacks to {len(found)} bytes, expected {plain_bytes}")
+        if [of(found if side is _PLAIN else packed) for side, of in sums] != stated:
+            raise ValueError("a block has another checksum than it says")
         self._output += found
         del self._input[: start + packed_bytes]
         return True
@@ -136,6 +147,10 @@ class LzopStream(BlockStream):
             return False
         if self._input[:magic] != LZOP_MAGIC or self._input[at - (2 if has_level else 1)] not in {1, 2, 3}:
             raise ValueError("another method")
-        del self._input[: name_at + 1 + self._input[name_at] + 4]
+        end = name_at + 1 + self._input[name_at]
+        of = zlib.crc32 if flags & _CRC_HEADER else zlib.adler32
+        if of(self._input[magic:end]) != int.from_bytes(self._input[end : end + 4], "big"):
+            raise ValueError("the header has another checksum than it says")
+        del self._input[: end + 4]
         self._flags = flags
         return True
