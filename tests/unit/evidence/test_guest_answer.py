@@ -88,7 +88,7 @@ def test_what_is_otherwise_is_refused(
         (b"", "Expecting value"),
         (b"[]", "expected an object"),
         (b"[" * 100_000, "nested too deeply"),
-        (b'{"version": 1, "version": 1}', "stands twice"),
+        (b'{"version": 1, "version": 1}', "occurs twice"),
         (b'{"version": NaN}', "NaN"),
         (b"\xff\xfe", "JSON"),
         (b"{" * 200_000, "more than"),

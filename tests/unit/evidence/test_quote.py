@@ -142,7 +142,7 @@ def test_files(tmp_path: Path) -> None:
         stream.truncate((16 << 20) + 1)
     with pytest.raises(TeekitError, match="large: has more than 16 MiB, too large for a quote"):
         read_quote(large)
-    with pytest.raises(TeekitError, match="are no quote"):
+    with pytest.raises(TeekitError, match="are too few for a quote"):
         parse_quote(bytes((16 << 20) + 1))
 
 

@@ -71,7 +71,7 @@ DIGEST = GIVEN.records()[0]["digests"][0]
         (changed(digests=[{**DIGEST, "digest": "00"}]), "record 0: digests"),
         (changed(digests=["sha384"]), "record 0: digests"),
         (b"\x1e{}" * 1001, "expected at most 1000"),
-        (b'\x1e{"recnum": 0, "recnum": 0}', "stands twice"),
+        (b'\x1e{"recnum": 0, "recnum": 0}', "occurs twice"),
     ],
 )
 def test_what_is_otherwise_is_refused(data: bytes, words: str) -> None:

@@ -55,7 +55,7 @@ def test_examples_of_rfc_8949_appendix_a(text: str, value: object) -> None:
         ("9bffffffffffffffff", "count at offset 0x9: 18446744073709551615 items in 0 bytes"),
         ("5bffffffffffffffff", "byte string"),
         ("a201020103", "key at offset 0x4: occurs twice"),
-        ("a1f402", "or is neither integer nor string"),
+        ("a1f402", "or is neither an integer nor a string"),
         ("61ff", "text at offset 0x2: is not UTF-8"),
         ("f7", "simple value at offset 0x1: 23 is not supported"),
         ("81" * 40 + "00", "more than 32 levels"),

@@ -268,7 +268,7 @@ def _zip_directory(blob: Blob) -> tuple[int, bytes]:
         raise _bad("zip", "end of the directory", tail_start, "is missing, or something follows it")
     size_bytes, at = (int.from_bytes(tail[end + start : end + start + 4], "little") for start in (12, 16))
     if size_bytes > _MAX_DIRECTORY_BYTES:
-        raise UnsupportedInputError(f"zip: a directory of {size_bytes} bytes, more than is looked into")
+        raise UnsupportedInputError(f"zip: a directory of {size_bytes} bytes, more than this program reads")
     if at + size_bytes != tail_start + end:
         raise _bad("zip", "directory", at, "does not lie right before its end record")
     return at, blob.read(at, size_bytes)
@@ -284,7 +284,7 @@ def _zip_stored(blob: Blob, entry: bytes, name: bytes) -> Blob:
     if not int.from_bytes(local[6:8], "little") & _SIZES_FOLLOW:
         agrees = agrees and local[14:26] == entry[16:28]
     if not local.startswith(ZIP_MAGIC) or not agrees or stored.size_bytes < packed:
-        raise _bad("zip", _text(name), offset, "has another header than its entry in the directory, or is cut off")
+        raise _bad("zip", _text(name), offset, "has another header than its entry in the directory, or is truncated")
     return stored
 
 
