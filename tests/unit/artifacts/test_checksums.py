@@ -103,11 +103,11 @@ def _zip(method: int) -> bytearray:
     return bytearray(made.getvalue())
 
 
-def _content(data: bytes) -> bytes:
+def _content(data: bytes | bytearray) -> bytes:
     return b"".join(b"".join(member.content()) for member in members_of(blob_of(bytes(data))))
 
 
-def _entry(data: bytes) -> int:
+def _entry(data: bytes | bytearray) -> int:
     return data.rindex(b"PK\1\2")
 
 

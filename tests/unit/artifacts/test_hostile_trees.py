@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from builders.blobs import blob_of
-from builders.trees import btrfs, iso, tree
+from builders.trees import btrfs, erofs, extfs, iso, tree, xfs
+from builders.work import bounded_calls
 from teekit_verify.artifacts import filetree, xfs_attributes
 from teekit_verify.artifacts.blob import Blob
 from teekit_verify.artifacts.btrfs import Btrfs
+from teekit_verify.artifacts.erofs import Erofs
+from teekit_verify.artifacts.extfs import ExtFs
 from teekit_verify.artifacts.filetree import Node, Walk, nothing
 from teekit_verify.artifacts.iso9660 import Iso9660
+from teekit_verify.artifacts.xfs import Xfs
 from teekit_verify.artifacts.xfs_attributes import Attributes
 from teekit_verify.artifacts.xfs_extents import Extent, ExtentReader
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
@@ -151,3 +156,65 @@ def test_a_sharing_protocol_that_is_cut_short(tmp_path: Path) -> None:
     assert image[root + 34 : root + 36] == b"SP"
     image[root] = 34 + 6
     assert "." in _read_iso(blob_of(bytes(image)))
+
+
+FORMATS = {"ext4": (extfs, ExtFs), "XFS": (xfs, Xfs), "ISO 9660": (iso, Iso9660), "erofs": (erofs, Erofs)}
+
+
+@pytest.fixture(scope="module", params=FORMATS)
+def real(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, bytes]:
+    """A tree of a thousand small files, in each kind of image."""
+    folder, (make, _) = tmp_path_factory.mktemp("real"), FORMATS[request.param]
+    source = tree(folder / "tree")
+    for number in range(1000):
+        (source / f"{number}").write_bytes(b"x")
+    return request.param, make(source, folder / "image")
+
+
+def _spent(name: str, image: bytes, *, read_all: bool = False) -> int:
+    """What reading a tree takes of the meter."""
+    reader: Any = FORMATS[name][1](blob_of(image))
+    before = reader._meter.left
+    for file in reader.files():
+        for _ in file.node.content() if read_all else ():
+            pass
+    return int(before - reader._meter.left)
+
+
+def test_what_is_read_of_a_real_tree_is_far_from_the_bound(real: tuple[str, bytes]) -> None:
+    name, image = real
+    assert 1000 * 512 < _spent(name, image, read_all=True) < 20 * (len(image) + (1 << 20))
+
+
+def test_tables_and_folders_are_bounded_all_together(real: tuple[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many of them may name the same place, which no bound on one of them sees."""
+    name, image = real
+    monkeypatch.setattr(filetree, "_MOST_METERED", _spent(name, image) - 1)
+    with pytest.raises(UnsupportedInputError, match=f"{name}: more folders and tables, or larger ones"):
+        _spent(name, image)
+
+
+def test_a_file_of_ext_whose_table_names_a_block_again_and_again() -> None:
+    """Of a file of one byte, three levels of 256 pointers each: 16 million blocks behind its end (ifork.rst, "Direct/Indirect Block Addressing")."""
+    block = 1024
+    image = bytearray(64 * block)
+    struct.pack_into("<7I", image, 1024, 16, 64, 0, 0, 0, 1, 0)
+    struct.pack_into("<I", image, 1024 + 40, 16)
+    image[1024 + 56 : 1024 + 58] = b"\x53\xef"
+    struct.pack_into("<III", image, 2 * block, 0, 0, 4)  # the table of inodes is block 4
+    inode = 4 * block + 128 * 11  # number 12
+    struct.pack_into("<HHI", image, inode, 0o100644, 0, 1)
+    struct.pack_into("<15I", image, inode + 40, *[20] * 12, 21, 22, 23)
+    for table, inner in ((21, 20), (22, 21), (23, 22)):
+        struct.pack_into("<256I", image, table * block, *[inner] * 256)
+    names = b"".join(
+        struct.pack("<IHB", 12, 12 if name != b"c" else 1000, 1) + b"\0" + name + bytes(3) for name in (b"a", b"c")
+    )
+    folder = 4 * block + 128
+    struct.pack_into("<HHI", image, folder, 0o040755, 0, block)
+    struct.pack_into("<I", image, folder + 40, 30)
+    image[30 * block : 30 * block + len(names)] = names
+    found = {file.name: file.node for file in ExtFs(blob_of(bytes(image))).files()}
+    assert sorted(found) == [".", "a", "c"]
+    with bounded_calls(2000):
+        assert len(b"".join(found["a"].content())) == 1

@@ -16,7 +16,8 @@ from builders.cpio import SYMLINK, Entry, build_cpio
 from builders.uki import build_uki
 from teekit_verify.artifacts.uki import parse_uki
 from teekit_verify.cli.app import main
-from teekit_verify.inspection.host_inputs import HostInput, has_no_efi_variables, unmeasured_inputs
+from teekit_verify.inspection.command_line import has_no_efi_variables
+from teekit_verify.inspection.host_inputs import HostInput, unmeasured_inputs
 
 SHARED = "usr/lib/x86_64-linux-gnu/systemd/libsystemd-shared-257.so"
 READS = Entry(SHARED, bytes(3 << 20) + b"SystemdOptions-8cf2644b-4b0b-428f-9387-6d876050dc67\0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -9,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from builders.gpt import sfdisk_disk
-from builders.uki import build_uki
+from builders.uki import build_uki, kernel
 from teekit_verify.artifacts.disk import ArtifactKind, BootArtifact
-from teekit_verify.artifacts.gpt import read_gpt
+from teekit_verify.artifacts.gpt import NoTable, read_gpt
 from teekit_verify.artifacts.uki import parse_uki
 from teekit_verify.core.digest import Algorithm
 from teekit_verify.prediction.platforms import PLATFORMS, Platform, Subject, subject_of
@@ -52,6 +53,43 @@ def test_every_register_has_a_value_or_a_reason(platform: Platform, subject: Sub
             if not prediction.missing:
                 assert prediction.value(algorithm).algorithm is algorithm
         assert all(len(reason) > 20 for reason in prediction.missing)
+
+
+@pytest.mark.parametrize("platform", PLATFORMS, ids=lambda platform: platform.name)
+@pytest.mark.parametrize("profile", [0, 1])
+def test_what_a_platform_needs_of_the_image_gives_what_the_whole_image_gives(platform: Platform, profile: int) -> None:
+    """Also of the registers that are measured into only with a profile (PCR 12)."""
+    several = [
+        (".cmdline", b"quiet"),
+        (".linux", kernel()),
+        (".initrd", b"x"),
+        (".profile", b"ID=a\n"),
+        (".profile", b"ID=b\n"),
+    ]
+    artifact = BootArtifact(ArtifactKind.UKI, "image.efi", parse_uki(build_uki(sections=several)), NoTable.NO_GPT)
+    needed = subject_of(artifact, profile=profile, only=platform.of_image)
+    assert platform.predict(needed) == platform.predict(subject_of(artifact, profile=profile))
+
+
+@pytest.mark.parametrize(
+    ("name", "algorithms"),
+    [("tdx", {"sha384"}), ("gcp-no-vtpm", {"sha384"}), ("uefi-vtpm", {"sha256", "sha384"})],
+)
+def test_no_more_is_hashed_than_a_platform_needs(
+    monkeypatch: pytest.MonkeyPatch, name: str, algorithms: set[str]
+) -> None:
+    """A TD without a vTPM has RTMRs alone, which are SHA-384 (Intel TDX Module 1.5 Base Architecture Specification, 12.2)."""
+    used: list[str] = []
+    new = hashlib.new
+
+    def noted(algorithm: str, **_more: bool) -> hashlib._Hash:
+        used.append(algorithm)
+        return new(algorithm, usedforsecurity=False)
+
+    monkeypatch.setattr(hashlib, "new", noted)
+    artifact = BootArtifact(ArtifactKind.UKI, "image.efi", parse_uki(build_uki()), None)
+    subject_of(artifact, only=BY_NAME[name].of_image)
+    assert set(used) == algorithms
 
 
 @pytest.mark.parametrize("platform", PLATFORMS, ids=lambda platform: platform.name)

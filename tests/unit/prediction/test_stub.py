@@ -11,13 +11,14 @@ import struct
 import pytest
 
 from builders.pe import CERTIFICATE_ENTRY_OFFSET, Row, build_pe, section_table_offset
-from builders.uki import build_uki, default_sections, kernel, stub_rows
+from builders.uki import build_uki, default_sections, kernel, magic, stub_rows
 from teekit_verify.artifacts.pe import Span
 from teekit_verify.artifacts.uki import parse_uki
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
 from teekit_verify.prediction.stub import StubView, profile_number, profiles, stub_view
 from teekit_verify.prediction.stub_cpio import extra_file
 from teekit_verify.prediction.stub_releases import BEHAVIOURS
+from teekit_verify.prediction.stub_sections import in_memory
 
 LINUX = (".linux", kernel())
 
@@ -300,6 +301,33 @@ def test_overlap_outside_of_what_is_measured_is_harmless() -> None:
     row = section_table_offset() + 2 * 40
     struct.pack_into("<I", data, row + 12, struct.unpack_from("<I", data, row - 40 + 12)[0])
     assert [section.name for section in stub_view(parse_uki(bytes(data))).measured] == [".linux"]
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        (0x10060, b"s" * 96 + b"####"),
+        (0x10010, (b"s" * 16 + magic("252-76.el9") + b"s" * 84)[:100]),
+        (0x10064, b"s" * 100),
+    ],
+)
+def test_the_version_over_the_end_of_sbat(at: int, expected: bytes) -> None:
+    """As ukify of Red Hat's 252 leaves them: the loader copies .sdmagic later, and the stub measures what lies in memory."""
+    rows = [Row(".text", b"stub"), Row(".sbat", b"s" * 100, at=0x10000), Row(".sdmagic", magic("252-76.el9"), at=at)]
+    uki = parse_uki(build_pe([*rows, Row(".linux", LINUX[1], at=0x20000)]))
+    measured = next(row for row in stub_view(uki).measured if row.name == ".sbat")
+    assert b"".join(bytes(uki.data[span.start : span.stop]) for span in in_memory(measured, uki)) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "before"), [(".other", False), (".sdmagic", True)], ids=["another section", "loaded before"]
+)
+def test_nothing_else_may_lie_over_sbat(name: str, before: bool) -> None:  # noqa: FBT001
+    sbat, other = Row(".sbat", b"s" * 100, at=0x10000), Row(name, magic("252-76.el9"), at=0x10060)
+    rows = [other, sbat] if before else [sbat, other]
+    rows += [] if name == ".sdmagic" else [Row(".sdmagic", magic("252-76.el9"))]
+    with pytest.raises(UnsupportedInputError, match=rf"UKI section \.sbat overlaps section \{name} in memory"):
+        stub_view(parse_uki(build_pe([*rows, Row(".linux", LINUX[1], at=0x20000)])))
 
 
 def test_a_single_initrd_is_handed_over_as_it_is() -> None:

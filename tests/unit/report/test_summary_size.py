@@ -27,7 +27,7 @@ from teekit_verify.record.document import RebuildReport, Step, Variation
 from teekit_verify.registers.registers import pcr
 from teekit_verify.report import layout
 from teekit_verify.report.rebuild import screen as rebuild_report
-from teekit_verify.wording.tables import VERDICTS
+from teekit_verify.wording.verdicts import VERDICTS
 
 WORDS = {Outcome.MATCH: "as published", Outcome.MISMATCH: "not as published", Outcome.ERROR: "error"}
 FACTS = ("environment", "inputs", "varied", "time")

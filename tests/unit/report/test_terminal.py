@@ -13,7 +13,7 @@ from teekit_verify.documents import model
 from teekit_verify.inspection.uki import SectionFacts, UkiFacts
 from teekit_verify.reference.published import values_of
 from teekit_verify.registers.registers import pcr
-from teekit_verify.report import layout, terminal
+from teekit_verify.report import layout, registers_screen, terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ def _shown(show: Callable[[Console], None], stream: io.StringIO | None = None) -
 
 
 def test_measurements_show_whole_digests_and_what_is_missing() -> None:
-    text = _shown(lambda out: terminal.show_measurements(sample.measurements(), out, events=False))
+    text = _shown(lambda out: registers_screen.show_measurements(sample.measurements(), out, events=False))
     assert sample.PCR4_SHA256 in text
     assert sample.PCR4_SHA384 in text
     assert "not known: the GPT of the disk is not known" in text
@@ -49,7 +49,9 @@ def test_a_register_that_is_the_same_on_several_platforms_is_shown_once() -> Non
         "tdx-vtpm": {pcr(11): sample.PCR11},
         "azure": {pcr(4): sample.PCR4, pcr(11): sample.PCR11},
     }
-    text = _shown(lambda out: terminal.show_measurements(sample.measurements(platforms=platforms), out, events=False))
+    text = _shown(
+        lambda out: registers_screen.show_measurements(sample.measurements(platforms=platforms), out, events=False)
+    )
     assert text.count(sample.PCR4_SHA256) == 1
     assert f"\n\nuefi-vtpm, azure\nPCR4  sha256  {sample.PCR4_SHA256}\n" in text
     assert "\n\nuefi-vtpm, tdx-vtpm, azure\nPCR11  sha256  " in text
@@ -57,7 +59,7 @@ def test_a_register_that_is_the_same_on_several_platforms_is_shown_once() -> Non
 
 
 def test_events_are_shown_when_asked_for() -> None:
-    text = _shown(lambda out: terminal.show_measurements(sample.measurements(), out, events=True))
+    text = _shown(lambda out: registers_screen.show_measurements(sample.measurements(), out, events=True))
     assert "EV_SEPARATOR" in text
     assert "UKI section .cmdline" in text
     assert sample.SEPARATOR_SHA256 in text
@@ -65,7 +67,7 @@ def test_events_are_shown_when_asked_for() -> None:
 
 def test_on_a_terminal_digests_of_events_are_short() -> None:
     stream = io.StringIO()
-    terminal.show_measurements(sample.measurements(), layout.Console(stream, width=200), events=True)
+    registers_screen.show_measurements(sample.measurements(), layout.Console(stream, width=200), events=True)
     assert sample.SEPARATOR_SHA256[:16] + "..." in stream.getvalue()
     assert sample.SEPARATOR_SHA256 not in stream.getvalue()
 
@@ -156,7 +158,7 @@ def test_foreign_text_is_escaped_and_is_no_markup() -> None:
     )
     comparison = reports.comparison(measured)
     for text in (
-        _shown(lambda out: terminal.show_measurements(measured, out, events=True)),
+        _shown(lambda out: registers_screen.show_measurements(measured, out, events=True)),
         _shown(lambda out: terminal.show_inspection(facts, out)),
         _shown(lambda out: terminal.show_comparison(comparison, out)),
     ):

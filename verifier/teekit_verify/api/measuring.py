@@ -5,18 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from teekit_verify.artifacts.companions import read_companions
+from teekit_verify.artifacts.mapped import whole_digest
 from teekit_verify.artifacts.tdvf import is_firmware
 from teekit_verify.boot.machine_request import MachineRequest
 from teekit_verify.core.digest import digest_file
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.opened import open_input
-from teekit_verify.documents.app_manifest import MOST_MANIFESTS, read_manifest, require_hostname
-from teekit_verify.prediction import image
-from teekit_verify.prediction.firmware import BOTH_ORDERS, measure_opened
-from teekit_verify.prediction.gcp_facts import facts_about
-from teekit_verify.prediction.given_apps import GivenApps
-from teekit_verify.prediction.machines import gcp_machines
 from teekit_verify.prediction.stub_machine import NO_INPUTS, StubInputs, StubMachine, parse_console
 
 if TYPE_CHECKING:
@@ -27,6 +21,7 @@ if TYPE_CHECKING:
     from teekit_verify.documents.model import Measurements
     from teekit_verify.prediction.firmware import FirmwareMeasurement
     from teekit_verify.prediction.gcp_facts import GcpFacts
+    from teekit_verify.prediction.given_apps import GivenApps
     from teekit_verify.prediction.image import BootedProfile
     from teekit_verify.prediction.mrtd import PageOrder
     from teekit_verify.reference.writers import Writer
@@ -112,15 +107,19 @@ def measure(request: MeasureRequest | KernelRequest) -> Measured | MeasuredFirmw
         if is_firmware(file):
             return _firmware(request, file)
         names = request.platforms or (chosen.platforms if chosen else ["gcp"] if request.machine.machine else [])
-        found = image.measure_artifact(
-            file,
-            names,
-            vtpm=request.vtpm,
-            machines=request.machine.machines,
-            profile=request.profile or "0",
-            given=request.given,
-            stub=request.stub,
-        )
+        with whole_digest(file) as whole:  # hashing begins before the rest is imported
+            from teekit_verify.prediction import image
+
+            found = image.measure_artifact(
+                file,
+                names,
+                vtpm=request.vtpm,
+                machines=request.machine.machines,
+                profile=request.profile or "0",
+                given=request.given,
+                stub=request.stub,
+                whole=whole,
+            )
     formatted = _formatted(chosen, found.measurements)
     return Measured(found.measurements, formatted, found.profile, found.host_may_change_cmdline)
 
@@ -134,9 +133,16 @@ def _firmware(request: MeasureRequest, file: OpenedInput) -> MeasuredFirmware:
         raise TeekitError(
             "of firmware alone, only MRTD is measured", hint="Leave out what is asked of an image or of a machine."
         )
+    from teekit_verify.prediction.firmware import BOTH_ORDERS, measure_opened
+    from teekit_verify.prediction.gcp_known import may_be_known
+
     orders = BOTH_ORDERS if request.page_order is None else (request.page_order,)
     measured = measure_opened(file, orders)
-    return MeasuredFirmware(measured, facts_about([measured.firmware.sha384, *measured.mrtd.values()]))
+    if not may_be_known([measured.firmware.sha384, *measured.mrtd.values()]):
+        return MeasuredFirmware(measured, None)
+    from teekit_verify.prediction.gcp_facts import load_gcp
+
+    return MeasuredFirmware(measured, load_gcp())
 
 
 def given_apps(
@@ -147,6 +153,9 @@ def given_apps(
 
     Raises TeekitError for what the guest would refuse, and for an app that is not its manifest's.
     """
+    from teekit_verify.documents.app_manifest import MOST_MANIFESTS, read_manifest, require_hostname
+    from teekit_verify.prediction.given_apps import GivenApps
+
     if len(manifests) > MOST_MANIFESTS or len(apps) > len(manifests):
         raise TeekitError(
             f"expected at most {MOST_MANIFESTS} manifests, and no more apps than manifests",
@@ -175,6 +184,8 @@ def stub_inputs(
 
     Raises TeekitError for files that it would pass over, and for a console that it never adds.
     """
+    from teekit_verify.artifacts.companions import read_companions
+
     machine = StubMachine(None if console is None else parse_console(console), no_boot_secret)
     return StubInputs((*read_companions(beside), *read_companions(shared, shared=True)), machine)
 
@@ -192,6 +203,9 @@ def predict(
     `platforms`: `gcp`, `azure`, `qemu`, `tdx`, `uefi-vtpm`; all that the file is for if there are none. `machines`: types of Google
     Cloud, for MRTD and RTMR0 as well; `firmware` is theirs where it is on no record. `profile` is the number or ID of a UKI's profile.
     """
+    from teekit_verify.prediction import image
+    from teekit_verify.prediction.machines import gcp_machines
+
     chosen = image.platforms_for(artifact, platforms or (["gcp"] if machines else []))
     wanted = gcp_machines(chosen, machines, firmware=firmware) if machines else None
     return image.measure_file(artifact, chosen, machines=wanted, profile=profile)

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from teekit_verify.appraisal.guest.eventlog import compare_logs, compare_with_quote
 from teekit_verify.appraisal.log_texts import forged_texts
 from teekit_verify.core.files import read_bounded
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.evidence.eventlog import MAX_LOG_BYTES, LogKind
 from teekit_verify.evidence.files import more_logs, read_log
-from teekit_verify.evidence.quote import read_quote
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,6 +64,11 @@ def replay(
     log = read_log(eventlog, table=table, kind=kind, ima=ima)
     beside = more_logs(read_bounded(eventlog, MAX_LOG_BYTES, "an event log"), log) if kind is None else ()
     expected = None if against is None else read_log(against, kind=kind)
+    if quote is None and expected is None:
+        return Replayed(log, beside)
+    from teekit_verify.appraisal.guest.eventlog import compare_logs, compare_with_quote
+    from teekit_verify.evidence.quote import read_quote
+
     return Replayed(
         log,
         beside,

@@ -17,11 +17,10 @@ from __future__ import annotations
 import io
 import mmap
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, BinaryIO
 
-from teekit_verify.artifacts import packed, qcow2, vhdx
+from teekit_verify.artifacts import qcow2, vhdx
 from teekit_verify.artifacts.blob import Blob
 from teekit_verify.artifacts.boot_volume import boots_from, open_boot_volume
 from teekit_verify.artifacts.companions import MAX_FILE_BYTES, MAX_FILES, Companion, CompanionKind, kind_of
@@ -33,6 +32,7 @@ from teekit_verify.artifacts.uki import UnifiedKernelImage, parse_uki, uki_in
 from teekit_verify.artifacts.vhd import COOKIE, FOOTER_BYTES, VhdFooter, parse_footer
 from teekit_verify.artifacts.vhdx import open_vhdx
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
+from teekit_verify.core.frozen import dataclass
 from teekit_verify.core.opened import open_input
 
 if TYPE_CHECKING:
@@ -154,6 +154,8 @@ def unpacked_input(file: OpenedInput) -> Iterator[tuple[OpenedInput, ArtifactKin
             if kind is not ArtifactKind.PACKED:
                 yield inner, kind
                 return
+            from teekit_verify.artifacts import packed
+
             inner = stack.enter_context(packed.unpacked(inner, _is_bootable))
             kind = artifact_kind(inner)
         raise UnsupportedInputError(f"{file.path}: more than {_MOST_LAYERS} files packed in each other", hint=_HINT)
@@ -193,6 +195,8 @@ def _kind_by_beginning(head: bytes) -> ArtifactKind | None:
             return kind
     if is_google_archive(head):
         return ArtifactKind.TAR_GZ
+    from teekit_verify.artifacts import packed
+
     if packed.is_packed(head):
         return ArtifactKind.PACKED
     return ArtifactKind.RAW if boots_from(head) else None

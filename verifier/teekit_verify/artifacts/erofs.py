@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.artifacts.erofs_compressed import Clusters
 from teekit_verify.artifacts.filetree import (
     MAX_TARGET_BYTES,
+    Meter,
     Node,
     TreeFile,
     Walk,
@@ -72,6 +73,7 @@ class Erofs:
         if len(raw) < 128 or not raw.startswith(MAGIC):  # noqa: PLR2004
             raise _bad("superblock", 1024, "is truncated, or has the wrong magic number")
         self._blob = blob
+        self._meter = Meter.of(_WHAT, blob.size_bytes)
         self._block_bits = raw[12]
         self._root = int.from_bytes(raw[14:16], "little")
         seconds, nanoseconds, _, meta, xattrs = struct.unpack_from("<QIIII", raw, 24)
@@ -92,6 +94,7 @@ class Erofs:
         return Walk(_WHAT, self._node, self._children).files(self._root)
 
     def _exactly(self, offset: int, size_bytes: int, field: str) -> bytes:
+        self._meter.spend(size_bytes)
         data = self._blob.read(offset, size_bytes)
         if len(data) < size_bytes:
             raise _bad(field, offset, "lies outside the image")
@@ -164,6 +167,7 @@ class Erofs:
         """Of the packed inode, in which the tails of many files are together."""
         found, at = bytearray(), 0
         for piece in self._content(self._inode(self._packed)):
+            self._meter.spend(len(piece))
             if at + len(piece) > offset:
                 found += piece[max(0, offset - at) : offset + size_bytes - at]
             at += len(piece)
@@ -177,6 +181,7 @@ class Erofs:
         inode = self._inode(number)
         if inode.size > _MAX_DIRECTORY_BYTES:
             raise _bad("directory size", inode.xattrs, f"{inode.size} bytes are too many")
+        self._meter.spend(inode.size)
         listing = b"".join(self._content(inode))
         for start in range(0, len(listing), self._block_bytes):
             yield from self._names(listing[start : start + self._block_bytes])
@@ -200,7 +205,9 @@ class Erofs:
         shared = area[4]
         at = 12 + 4 * shared
         for (number,) in struct.iter_unpack("<I", area[12:at][: (len(area) - 12) // 4 * 4]):
-            yield self._xattr(self._blob.read(self._shared + 4 * number, 4 + 255 + (1 << 16)), 0)[:2]
+            place = self._shared + 4 * number
+            name_bytes, _, size = struct.unpack("<BBH", self._exactly(place, 4, "shared attribute"))
+            yield self._xattr(self._exactly(place, 4 + name_bytes + size, "shared attribute"), 0)[:2]
         while at + 4 <= len(area):
             if not area[at : at + 4].strip(b"\0"):
                 break

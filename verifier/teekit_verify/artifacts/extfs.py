@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.artifacts.filetree import (
     MAX_TARGET_BYTES,
     MAX_XATTR_BYTES,
+    Meter,
     Node,
     TreeFile,
     Walk,
@@ -63,6 +64,7 @@ class ExtFs:
             raise _bad("superblock", 1024, "is truncated, or has the wrong magic number")
         u32 = partial(_u32, raw)
         self._blob = blob
+        self._meter = Meter.of(_WHAT, blob.size_bytes)
         self._inodes, self._first_block, log_block = u32(0), u32(20), u32(24)
         self._inodes_per_group = u32(40)
         incompatible = u32(96) if u32(76) else 0
@@ -95,6 +97,7 @@ class ExtFs:
         return self._exactly(table * self.block_bytes + index * self._inode_bytes, self._inode_bytes, "inode")
 
     def _exactly(self, offset: int, size_bytes: int, field: str) -> bytes:
+        self._meter.spend(size_bytes)
         data = self._blob.read(offset, size_bytes)
         if len(data) < size_bytes:
             raise _bad(field, offset, "lies outside the image")
@@ -153,6 +156,8 @@ class ExtFs:
         at = 0
         for block, count, place in self._runs(raw):
             start, stop = block * self.block_bytes, min(size, (block + count) * self.block_bytes)
+            if start >= size:
+                break  # what is kept for later growth, or by a writer of nobody's, without end
             if start < at:
                 raise _bad("extents", 40, f"block {block} comes twice, or out of order")
             yield from zeros(min(start, size) - at)
@@ -200,6 +205,8 @@ class ExtFs:
                 yield from self._extents(inner, level + 1, below - 1)
             else:
                 block, count, high, low = struct.unpack_from("<IHHI", node, at)
+                if not count:
+                    raise _bad("extent tree", 0, "an extent of no blocks")
                 is_written = count <= _UNWRITTEN
                 yield block, count if is_written else count - _UNWRITTEN, (high << 32 | low) if is_written else 0
 
@@ -212,6 +219,7 @@ class ExtFs:
             yield from self._names(raw[44:100])
             yield from self._names(dict(self._xattrs(raw)).get(_INLINE_DATA, b""))
             return
+        self._meter.spend(size)
         listing = b"".join(self._content(raw, size, b""))
         for at in range(0, len(listing), self.block_bytes):
             yield from self._names(listing[at : at + self.block_bytes])

@@ -22,6 +22,8 @@ _MAX_ATTRIBUTES_BYTES = 1 << 30
 _MAX_DEPTH = 128
 _MAX_NAME_BYTES = 255
 _ZERO_BYTES = 1 << 18
+LEAST_READ_BYTES = 512
+_MOST_METERED, _FREE_METERED, _TIMES_METERED = 8 << 30, 16 << 20, 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,28 @@ class TreeFile:
 
     name: str
     node: Node
+
+
+@dataclass(slots=True)
+class Meter:
+    """How much of its tables, folders and inodes may still be read of a file system: all in all, as many of them may name the same place.
+
+    A read counts as LEAST_READ_BYTES at least, so that the number of reads is bounded as well.
+    """
+
+    what: str
+    left: int
+
+    @classmethod
+    def of(cls, what: str, image_bytes: int) -> Meter:
+        """In proportion to the image: what is read of a real one is no more than some times its size."""
+        return cls(what, min(_MOST_METERED, _FREE_METERED + _TIMES_METERED * image_bytes))
+
+    def spend(self, size_bytes: int, pieces: int = 1) -> None:
+        """Of each of the pieces, or of what is read as one. Raises UnsupportedInputError."""
+        self.left -= pieces * max(size_bytes, LEAST_READ_BYTES)
+        if self.left < 0:
+            raise UnsupportedInputError(f"{self.what}: more folders and tables, or larger ones, than are looked into")
 
 
 @dataclass(slots=True)

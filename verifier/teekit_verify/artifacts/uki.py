@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts import mapped
 from teekit_verify.artifacts.pe import MACHINE_X86_64, PeImage, PeSection, Span, parse_pe
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
+from teekit_verify.core.frozen import dataclass
 from teekit_verify.core.opened import open_input
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from teekit_verify.core.opened import OpenedInput
 
-_MAX_UKI_BYTES = 4 << 30
-"""PE file offsets have 32 bits."""
 _MAX_TEXT_BYTES = 1 << 20
 _MAX_MAGIC_BYTES = 512
 _MAGIC = re.compile(rb"#### LoaderInfo: systemd-stub (?P<text>(?P<major>\d{1,4})[ -~]*) ####\0*")
@@ -110,7 +108,7 @@ def open_uki(path: Path) -> Iterator[UnifiedKernelImage]:
 @contextmanager
 def uki_in(file: OpenedInput) -> Iterator[UnifiedKernelImage]:
     """The same of an opened file."""
-    if not 0 < file.size_bytes <= _MAX_UKI_BYTES:
+    if not 0 < file.size_bytes <= mapped.MAX_UKI_BYTES:
         problem = f"{file.size_bytes} bytes is not 1 byte to 4 GiB"
         raise MalformedInputError(str(file.path), field="file size", offset=0, problem=problem)
     with mapped.whole(file) as view:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from teekit_verify.artifacts.filetree import MAX_TARGET_BYTES, Node, TreeFile, Walk, nothing, zeros
+from teekit_verify.artifacts.filetree import MAX_TARGET_BYTES, Meter, Node, TreeFile, Walk, nothing, zeros
 from teekit_verify.artifacts.xfs_attributes import Attributes
 from teekit_verify.artifacts.xfs_extents import Extent, ExtentReader
 from teekit_verify.artifacts.xfs_log import is_clean
@@ -64,6 +64,7 @@ class Xfs:
         if len(raw) < 512 or not raw.startswith(MAGIC):  # noqa: PLR2004
             raise _bad("superblock", 0, "is truncated, or has the wrong magic number")
         self._blob = blob
+        self._meter = Meter.of("XFS", blob.size_bytes)
         self._block = int.from_bytes(raw[4:8], "big")
         log_start, self._root = struct.unpack_from(">QQ", raw, 48)
         self._group_blocks, self._groups = int.from_bytes(raw[84:88], "big"), int.from_bytes(raw[88:92], "big")
@@ -80,7 +81,7 @@ class Xfs:
         self._require_sizes()
         if not log_start:
             raise UnsupportedInputError("XFS: its log is on another device")
-        extents = ExtentReader(blob, self._block, self.address, is_v5=self._is_v5)
+        extents = ExtentReader(blob, self._block, self.address, is_v5=self._is_v5, meter=self._meter)
         self._extents, self._attributes = extents, Attributes(extents, is_v5=self._is_v5)
         if not is_clean(blob.part(self.address(log_start), log_blocks * self._block)):
             raise UnsupportedInputError("XFS: its log has to be replayed first (mount and unmount a copy)")
@@ -110,6 +111,7 @@ class Xfs:
     def _inode(self, number: int) -> _Inode:
         index = number & ((1 << self._inodes_bits) - 1)
         at = self.address(number >> self._inodes_bits) + index * self._inode_bytes
+        self._meter.spend(self._inode_bytes)
         raw = self._blob.read(at, self._inode_bytes)
         if len(raw) < self._inode_bytes or raw[:2] != b"IN":
             raise _bad("inode", at, "is truncated or malformed")
@@ -198,7 +200,10 @@ class Xfs:
             return inode.data[: inode.size].decode("utf-8", "surrogateescape")
         found = b""
         for extent in self._data_extents(inode):
+            if len(found) >= inode.size:
+                break
             data = self._extents.bytes_of(extent).read(0, MAX_TARGET_BYTES + (1 << 16))
+            self._meter.spend(len(data))
             if not self._is_v5:
                 found += data
                 continue
@@ -219,6 +224,7 @@ class Xfs:
             if extent.offset * self._block >= _LEAF_OFFSET:
                 break
             total += extent.count * self._block
+            self._meter.spend(extent.count * self._block)
             if total > _MAX_DIRECTORY_BYTES:
                 raise UnsupportedInputError("XFS: a directory larger than this program reads")
             for piece in self._extents.bytes_of(extent).pieces():

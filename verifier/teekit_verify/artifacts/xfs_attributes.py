@@ -20,6 +20,8 @@ _NODES, _LEAVES = {0xFEBE, 0x3EBE}, {0xFBEE, 0x3BEE}
 _REMOTE_HEADER = 56
 _MAX_BLOCKS = 4096
 _MAX_LEVELS = 8
+_LOOKED_AT_BYTES = 64
+"""What it counts as that an extent is looked at, beside what is read."""
 _MAX_BYTES = 4 << 20
 """Of all attributes of a file: Linux lists 64 KiB of names."""
 
@@ -85,6 +87,7 @@ class Attributes:
 
     def _block(self, extents: Sequence[Extent], number: int) -> bytes:
         size = self.extents.block_bytes
+        self.extents.meter.spend(size + _LOOKED_AT_BYTES * len(extents))
         for extent in extents:
             if extent.offset <= number < extent.offset + extent.count:
                 return self.extents.bytes_of(extent).read((number - extent.offset) * size, size)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from teekit_verify.artifacts.filetree import Meter
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class ExtentReader:
     block_bytes: int
     address: Callable[[int], int]
     is_v5: bool
+    meter: Meter = field(default_factory=lambda: Meter.of("XFS", 0))
 
     def bytes_of(self, extent: Extent) -> Blob:
         """Raises MalformedInputError for one that does not lie in the image."""
@@ -50,6 +52,7 @@ class ExtentReader:
         """As an inode has them itself."""
         if count * _RECORD_BYTES > len(fork):
             raise _bad(0, f"{count} of them do not fit into the inode")
+        self.meter.spend(_RECORD_BYTES, count)
         return [_extent(fork, at) for at in range(0, count * _RECORD_BYTES, _RECORD_BYTES)]
 
     def tree(self, fork: bytes) -> list[Extent]:
@@ -69,6 +72,7 @@ class ExtentReader:
 
     def _below(self, block: int, levels_left: int) -> Iterator[Extent]:
         at = self.address(block)
+        self.meter.spend(self.block_bytes)
         data = self.blob.read(at, self.block_bytes)
         magic, header = _HEADERS[self.is_v5]
         level, count = int.from_bytes(data[4:6], "big"), int.from_bytes(data[6:8], "big")
@@ -81,6 +85,7 @@ class ExtentReader:
             for below in _pointers(data, header + 8 * most, count):
                 yield from self._below(below, level)
         else:
+            self.meter.spend(_RECORD_BYTES, count)
             yield from (_extent(data, header + _RECORD_BYTES * index) for index in range(count))
 
 

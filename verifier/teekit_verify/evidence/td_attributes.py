@@ -1,7 +1,10 @@
 """TD attributes and XFAM: one table of what the bits mean, for those who show them and those who refuse some.
 
-Intel TDX module ABI specification (348551-007, TDX module 1.5.x and 2.0), ATTRIBUTES and XFAM; the same bits are in Linux 6.18,
-arch/x86/include/asm/shared/tdx.h (TDX_TD_ATTR_...).
+Intel TDX module ABI specification (348551-007, TDX module 1.5.x and 2.0), ATTRIBUTES and XFAM; the same bits are in Linux, arch/x86/include/asm/shared/tdx.h
+(TDX_ATTR_..., TDX_TD_ATTR_... since the bits of the SEAM attributes have names too), and in Intel's own module (intel/tdx-module, db57c638, of 2.0:
+include/tdx_api_defs.h, td_param_attributes_t; src/common/data_structures/td_control_structures.h). That module lets a TD have of them
+DEBUG, PMT_PROF, ICSSD, LASS, SEPT_VE_DISABLE, MIGRATABLE, PKS, TPA and PERFMON, and every XFAM bit here but APX (0x6DBE7); TD_CTLS are not attested.
+Its TDREPORT has the versions 0 and 1 (with service TDs), as bodies of quotes of version 5 have them.
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ VM, so these are not among them; Linux Documentation/admin-guide/kernel-paramete
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar
 
@@ -20,7 +19,9 @@ from teekit_verify.artifacts.compressed import MAGIC_BYTES, Budget, Decompressed
 from teekit_verify.artifacts.initrd import MAX_UNPACKED_BYTES, read_initrd
 from teekit_verify.artifacts.kernel import parse_bzimage
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
+from teekit_verify.core.frozen import dataclass
 from teekit_verify.core.marks import ConfigDict
+from teekit_verify.inspection.command_line import has_no_efi_variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -71,18 +72,6 @@ class _Seen:
     generator: str = ""
     is_masked: bool = False
     agents: tuple[str, ...] = ()
-
-
-def has_no_efi_variables(cmdline: str | None) -> bool:
-    """Whether the kernel is told to have no EFI runtime services, without which there is no efivarfs; the last word counts."""
-    off = False
-    for word in (cmdline or "").rstrip("\0\n").split():
-        if word == "noefi":
-            off = True
-        if word.startswith("efi="):
-            values = word.removeprefix("efi=").split(",")
-            off = "noruntime" in values or (off and "runtime" not in values)
-    return off
 
 
 def unmeasured_inputs(uki: UnifiedKernelImage) -> tuple[UnmeasuredInput, ...]:

@@ -7,25 +7,24 @@ files: they are data of this project, not something that others publish.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
+from teekit_verify.core.frozen import dataclass
 from teekit_verify.core.marks import AfterValidator, ConfigDict, Field
 from teekit_verify.documents import codec, fields
+from teekit_verify.prediction.gcp_known import GCP_FACTS
 from teekit_verify.prediction.gcp_rtmr0 import AcpiDigests, GcpFirmware, GcpMachine
 from teekit_verify.prediction.rtmr0_events import RECORDED
 from teekit_verify.prediction.tdhob import GIB, MemoryRange
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection
 
     from teekit_verify.core.digest import Digest
 
 GCP_SCHEMA: Literal["teekit-verify/gcp-facts/v1"] = "teekit-verify/gcp-facts/v1"
-_FOLDER = Path(__file__).parents[1] / "data" / "platforms"
-"""In a checkout a link to reference/platforms; in a wheel its files."""
 _STRICT = ConfigDict(extra="forbid", strict=True)
 _MANY = Field(max_length=1000)
 
@@ -147,19 +146,9 @@ class GcpFacts:
         return GcpFirmware(cause, ranges, ranges[self.sections.td_hob], ranges[self.sections.cfv], cfv_digest)
 
 
-def facts_about(digests: Iterable[Digest]) -> GcpFacts | None:
-    """The facts if they say something of one of these digests: most firmware is not Google's, and reading them takes as long as
-    measuring it. Raises TeekitError.
-    """
-    place = _FOLDER / "gcp.json"
-    if place.is_file() and not any(digest.hex.encode() in codec.read_bounded(place) for digest in digests):
-        return None
-    return load_gcp()
-
-
 def load_gcp(path: Path | None = None) -> GcpFacts:
     """The facts of a checkout; by default the one this program runs from. Raises TeekitError."""
-    place = path or _FOLDER / "gcp.json"
+    place = path or GCP_FACTS
     if not place.is_file():
         raise TeekitError(
             f"there are no recorded facts of Google Cloud: no file {place}",

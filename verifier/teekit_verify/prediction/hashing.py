@@ -7,11 +7,11 @@ and what the stub appends). hashlib releases the interpreter lock, so algorithms
 from __future__ import annotations
 
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.pe import Span
+from teekit_verify.core.beside import on_threads
 from teekit_verify.core.digest import Algorithm, Digest
 
 if TYPE_CHECKING:
@@ -31,9 +31,8 @@ def digest_messages(data: memoryview, wanted: Mapping[Message, Iterable[Algorith
         jobs += [(algorithm, alike) for alike in _grouped(messages, 0)]
     jobs.sort(key=lambda job: max(map(_size_bytes, job[1])), reverse=True)
     table: DigestTable = {}
-    with ThreadPoolExecutor() as pool:
-        for part in pool.map(lambda job: _digest_alike(data, *job), jobs):
-            table.update(part)
+    for part in on_threads(lambda job: _digest_alike(data, *job), jobs):
+        table.update(part)
     return table
 
 

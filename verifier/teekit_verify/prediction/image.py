@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from teekit_verify import __version__
 from teekit_verify.artifacts.disk import ArtifactKind, boot_artifact_in, recognise
+from teekit_verify.core.beside import Beside
 from teekit_verify.core.digest import Algorithm, Digest, digest_file
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
 from teekit_verify.core.files import read_beginning
+from teekit_verify.core.frozen import dataclass
 from teekit_verify.core.opened import open_input
 from teekit_verify.documents import model
 from teekit_verify.documents.create import register_value
-from teekit_verify.inspection.host_inputs import has_no_efi_variables
+from teekit_verify.inspection.command_line import has_no_efi_variables
 from teekit_verify.prediction.given_apps import apps_of, measures_apps, with_given_apps
-from teekit_verify.prediction.machines import on_record
 from teekit_verify.prediction.platforms import IMAGE_PLATFORMS, PLATFORMS, Platform, subject_of
 from teekit_verify.prediction.stub import profile_number, profiles
 from teekit_verify.prediction.stub_machine import NO_INPUTS, StubInputs
@@ -81,9 +81,11 @@ def measure_artifact(
     profile: str,
     given: GivenApps | None = None,
     stub: StubInputs = NO_INPUTS,
+    whole: Beside[Digest] | None = None,
 ) -> MeasuredImage:
     """All about an opened file. `names` and `vtpm` as for `platforms_for`; `machines` says which are predicted
     for the platforms that were found. `given` is what the machine is given to run, `stub` what systemd-stub takes up that is not in it.
+    `whole` is the SHA-256 of a UKI that is being made already.
 
     Raises TeekitError as `measure_file` does.
     """
@@ -91,7 +93,15 @@ def measure_artifact(
     with boot_artifact_in(file) as boot:
         platforms = _chosen(boot.kind, names, vtpm=vtpm)
         measurements = _measurements(
-            file, boot, platforms, machines(platforms), disk_digest=None, profile=profile, given=given, stub=stub
+            file,
+            boot,
+            platforms,
+            machines(platforms),
+            disk_digest=None,
+            profile=profile,
+            given=given,
+            stub=stub,
+            whole=whole if boot.kind is ArtifactKind.UKI else None,
         )
         may_change = not has_no_efi_variables(boot.uki.text(".cmdline"))
         return MeasuredImage(measurements, _profile(boot.uki, profile), may_change)
@@ -165,11 +175,12 @@ def _measurements(
     profile: str,
     given: GivenApps | None,
     stub: StubInputs,
+    whole: Beside[Digest] | None = None,
 ) -> model.Measurements:
     uki, disk = boot.uki, None
-    with ThreadPoolExecutor(1) as beside:
-        whole = beside.submit(Digest.of, Algorithm.SHA256, uki.data)  # leaves no processor idle
-        subject = _subject(file.name, boot, profile, stub)
+    with whole or Beside(lambda: Digest.of(Algorithm.SHA256, uki.data)) as digest:  # leaves no processor idle
+        of = (*platforms, *(() if machines is None else (machines.platform,)))
+        subject = _subject(file.name, boot, of, profile, stub)
         if boot.kind is not ArtifactKind.UKI:
             disk = model.Disk(file.name, _FORMATS[boot.kind], file.size_bytes, disk_digest)
         registers = _without_smbios(_platforms(platforms, subject, machines), uki)
@@ -177,7 +188,7 @@ def _measurements(
         return model.Measurements(
             schema=model.MEASUREMENTS_SCHEMA,
             tool_version=__version__,
-            artifact=model.Artifact(boot.name, len(uki.data), whole.result()),
+            artifact=model.Artifact(boot.name, len(uki.data), digest.result()),
             stub_version=uki.stub_version.text,
             platforms=registers if apps is None else with_given_apps(registers, given),
             disk=disk,
@@ -185,7 +196,7 @@ def _measurements(
         )
 
 
-def _subject(name: str, boot: BootArtifact, profile: str, stub: StubInputs) -> Subject:
+def _subject(name: str, boot: BootArtifact, platforms: Sequence[Platform], profile: str, stub: StubInputs) -> Subject:
     if stub.companions and boot.kind is not ArtifactKind.UKI:
         raise TeekitError(
             f"{name}: what lies beside the UKI is read from the disk", hint="Leave out --beside, or give the UKI."
@@ -195,6 +206,7 @@ def _subject(name: str, boot: BootArtifact, profile: str, stub: StubInputs) -> S
         profile=profile_number(boot.uki, profile),
         companions=stub.companions or boot.companions,
         machine=stub.machine,
+        only=frozenset().union(*(platform.of_image for platform in platforms)),
     )
 
 
@@ -298,6 +310,8 @@ def _measure_for(path: Path, names: Collection[str], *, whole_disk: bool = False
     wanted = tuple(platform for platform in PLATFORMS if platform.name in names)
     measured = measure_file(path, wanted, whole_disk=whole_disk)
     platforms = dict(measured.platforms)
+    from teekit_verify.prediction.machines import on_record
+
     for machines in on_record(sorted(names)):
         platforms |= measure_file(path, (), machines=machines).platforms
     return replace(measured, platforms=platforms)

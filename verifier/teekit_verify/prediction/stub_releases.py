@@ -7,8 +7,10 @@ with a software TPM (tests/assets/boots, tests/assets/companions). A version tha
 release may measure something else.
 
 Red Hat Enterprise Linux: redhat-plumbers/systemd-rhel9 (tags v252-1 to v252-76, one for each package) and systemd-rhel10, which leaves
-257's stub as it is. Its 252 never strips white space; from 252-20 on it measures .uname and .sbat; from 252-28 on it takes addons,
-as 254 does.
+257's stub as it is (v257.3 and v257-28 do not differ in src/boot and src/fundamental). Its 252 never strips white space; from 252-20 on it
+measures .uname and .sbat; from 252-28 on it takes addons, as 254 does; it takes SMBIOS strings for the command line too, but
+not in a confidential VM. The titles of its other changes there, and stub.c of 252-76, tell of none that measures. Red Hat's own binaries were not to be had;
+252-76.el9 and 257-28.el10 were built from these sources, and booted (tests/assets/stub_boots).
 
 261 and 262 add what the machine decides (console.c, boot-secret.c, smbios-measure.c): a console= argument where the command
 line has none, a secret from a firmware variable in the initrd, and SMBIOS structures in PCR 1. What of it is in which of the
@@ -19,11 +21,12 @@ two was not told apart, so either is taken to be able to do all of it. Tagged ev
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import UnsupportedInputError
+from teekit_verify.core.frozen import dataclass
 
 if TYPE_CHECKING:
     from teekit_verify.artifacts.uki import StubVersion

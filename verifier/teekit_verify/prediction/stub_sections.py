@@ -7,6 +7,8 @@ systemd src/boot/pe.c (src/boot/efi/pe.c up to 256), read in 252.39, 254.26, 255
   (pe_section_table_find_profile_start()); what a profile has replaces what the base has, also where it is empty.
 - Before, locate_sections() lets each row overwrite the one before, and compares with memcmp() over the length of the known
   name: `.cmdline2` is `.cmdline`.
+- ukify of Red Hat's 252 (and systemd's own of that time) writes a longer .sbat over the one that the stub has, without moving what follows: there .sdmagic
+  lies over the end of it in memory, 32 bytes being all that the linker left between them. What is measured is what lies there.
 - Only then an empty section counts as none (PE_SECTION_VECTOR_IS_SET(), `szs[section] == 0`), so that an empty row hides a
   full one.
 """
@@ -67,6 +69,7 @@ def refuse_changed_memory(chosen: Mapping[str, PeSection], uki: UnifiedKernelIma
 
     It reads the section table and its sections from the loaded image. The loader copies `memory_bytes` of every row, in the
     order of the table, and rewrites what the relocations name: either can change what an earlier row put there.
+    .sdmagic may lie over .sbat: `in_memory` has what is there then.
     """
     headers = Span(0, uki.image.header_bytes)
     loaded = [row for row in uki.sections if row.memory_bytes]
@@ -79,7 +82,7 @@ def refuse_changed_memory(chosen: Mapping[str, PeSection], uki: UnifiedKernelIma
             _refuse(f"UKI section {printable(row.name)} is loaded beyond the end of the image")
     for used in chosen.values():
         for other in loaded:
-            if _place(other) != _place(used) and _overlap(used, other):
+            if _place(other) != _place(used) and _overlap(used, other) and not _is_magic_over_sbat(used, other, uki):
                 _refuse(f"UKI section {used.name} overlaps section {printable(other.name)} in memory")
     kept = [headers, *(Span(row.virtual_address, row.virtual_address + row.memory_bytes) for row in chosen.values())]
     for written in relocated(uki.data, uki.image):
@@ -87,6 +90,30 @@ def refuse_changed_memory(chosen: Mapping[str, PeSection], uki: UnifiedKernelIma
             _refuse(
                 f"the UKI's relocations rewrite {written.start:#x}, in its headers or in what systemd-stub measures"
             )
+
+
+def in_memory(section: PeSection, uki: UnifiedKernelImage) -> tuple[Span, ...]:
+    """The bytes that the stub measures of a section, as pieces of the file. Raises UnsupportedInputError."""
+    whole = section.content
+    over = next(
+        (row for row in uki.sections if _overlap(section, row) and _is_magic_over_sbat(section, row, uki)), None
+    )
+    if over is None:
+        return (whole,)
+    start = max(0, over.virtual_address - section.virtual_address)
+    stop = min(section.virtual_size, over.virtual_address + over.virtual_size - section.virtual_address)
+    skipped = section.virtual_address + start - over.virtual_address
+    piece = Span(over.content.start + skipped, over.content.start + skipped + stop - start)
+    pieces = (Span(whole.start, whole.start + start), piece, Span(whole.start + stop, whole.stop))
+    return tuple(span for span in pieces if span.size_bytes)
+
+
+def _is_magic_over_sbat(used: PeSection, other: PeSection, uki: UnifiedKernelImage) -> bool:
+    """Of no other pair: .sbat is measured and not used, and nothing that is measured comes from .sdmagic."""
+    if used.name != ".sbat" or other.name != ".sdmagic" or not other.virtual_size:
+        return False
+    places = [_place(row) for row in uki.sections]
+    return places.index(_place(used)) < places.index(_place(other))
 
 
 def _refuse(problem: str) -> NoReturn:

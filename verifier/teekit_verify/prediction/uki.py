@@ -7,12 +7,12 @@ the number of a profile. A boot where that does not hold gives other values.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.gpt import GuidPartitionTable, NoTable
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.frozen import dataclass
 from teekit_verify.prediction.companions import CONFIG_PCR, EXTENSIONS_PCR
 from teekit_verify.prediction.hashing import DigestTable, Message, digest_messages
 from teekit_verify.prediction.linux import KernelBehaviour, kernel_behaviour
@@ -38,7 +38,7 @@ from teekit_verify.registers.registers import pcr, rtmr
 from teekit_verify.registers.replay import replay
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from teekit_verify.artifacts.companions import Companion
     from teekit_verify.artifacts.uki import UnifiedKernelImage
@@ -105,12 +105,13 @@ def predict_uki(
     profile: int = 0,
     companions: Sequence[Companion] = (),
     machine: StubMachine = ANY_MACHINE,
+    only: Collection[Register] | None = None,
 ) -> tuple[Prediction, ...]:
     """PCR 4, 5, 9, 11, 12, 13 of a guest with a vTPM, and RTMR1, RTMR2 of a TDX guest (with a vTPM beside it, or not).
 
     Raises UnsupportedInputError if the stub's or the kernel's measuring is not known. Without `gpt`, PCR 5 and RTMR1
     are incomplete; of a disk that has none, nothing is measured there. PCR 4 and 5 are those of firmware that measures to the vTPM: edk2 measures images and GPT to the
-    CC registers only, where it has both.
+    CC registers only, where it has both. With `only`, these registers alone are predicted, and no more is hashed than they need.
 
     With Secure Boot on, stubs up to 257 replace the firmware's check of the kernel they carry (src/boot/secure-boot.c,
     install_security_override(): "If not running in secure boot [...] nothing happens"), and with it the measurement.
@@ -134,7 +135,7 @@ def predict_uki(
         _Plan(rtmr(1), [*start, *table, *images, *exits], no_gpt),
         _rtmr2(of_stub, kernel, view, machine, vtpm=vtpm),
     ]
-    return _predictions(uki, plans)
+    return _predictions(uki, [plan for plan in plans if only is None or plan.register in only])
 
 
 def _images(view: StubView, *, secure_boot: bool) -> list[Draft]:
@@ -149,7 +150,7 @@ def _stub_events(view: StubView) -> list[StubEvent]:
     addons = view.beside.addons
     return [
         *([ev_event_tag_profile(view.profile)] if view.profile else []),
-        *(StubEvent(_KERNEL_PCR, draft) for section in view.measured for draft in ev_ipl_section(section)),
+        *(StubEvent(_KERNEL_PCR, draft) for section in view.measured for draft in ev_ipl_section(view, section)),
         *map(ev_ipl_addon_cmdline, view.beside.cmdlines),
         *map(ev_ipl_archive, view.beside.archives),
         *(ev_event_tag_addon(addon, ucode=True) for addon in reversed(addons) if addon.ucode),

@@ -6,13 +6,14 @@ Documents: PFP is the TCG PC Client Platform Firmware Profile 1.06; edk2 is tian
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.pe import parse_pe
 from teekit_verify.core.errors import printable
+from teekit_verify.core.frozen import dataclass
 from teekit_verify.prediction.companions import CONFIG_PCR
 from teekit_verify.prediction.stub_cmdline import utf16
+from teekit_verify.prediction.stub_sections import in_memory
 from teekit_verify.registers.events import Event, EventType
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def ev_efi_boot_services_application(view: StubView, section: PeSection | None) 
     )
 
 
-def ev_ipl_section(section: PeSection) -> tuple[Draft, Draft]:
+def ev_ipl_section(view: StubView, section: PeSection) -> tuple[Draft, Draft]:
     """Systemd src/boot/stub.c, measure_sections(): "First measure the name of the section", with its NUL byte,
     "Then measure the data of the section", VirtualSize bytes; both as EV_IPL to PCR 11.
     """
@@ -100,7 +101,7 @@ def ev_ipl_section(section: PeSection) -> tuple[Draft, Draft]:
     name = section.name.encode("ascii") + b"\0"
     return (
         Draft(EventType.EV_IPL, (name,), f"name of section {section.name}", cause, data),
-        Draft(EventType.EV_IPL, (section.content,), f"content of section {section.name}", cause, data),
+        Draft(EventType.EV_IPL, in_memory(section, view.uki), f"content of section {section.name}", cause, data),
     )
 
 

@@ -61,8 +61,10 @@ class Listing:
     entries: tuple[Entry, ...]
 
 
-def parse_list(data: bytes, where: str, names: Collection[str], distribution: str = "debian") -> tuple[Entry, ...]:
-    """The entries of these package names. `where` names the file in errors. Raises TeekitError, also for one page of several."""
+def parse_list(
+    data: bytes, where: str, names: Collection[str] | None, distribution: str = "debian"
+) -> tuple[Entry, ...]:
+    """The entries of these package names (None: of all). `where` names the file in errors. Raises TeekitError, also for one page of several."""
     start = _end_of(_SPACE, data, 0)
     if data[start : start + 1] == b"[":
         return tuple(_kept(_array(data, start + 1, where), names, distribution))
@@ -158,11 +160,11 @@ def _numbered(records: Iterable[object], where: str) -> Iterator[tuple[str, Mapp
 
 
 def _kept(
-    records: Iterable[tuple[str, Mapping[str, object]]], names: Collection[str], distribution: str
+    records: Iterable[tuple[str, Mapping[str, object]]], names: Collection[str] | None, distribution: str
 ) -> Iterator[Entry]:
     for where, record in records:
         name = _text(record, ("name",), where)
-        if _text(record, _DISTRIBUTIONS, where) == distribution and name in names:
+        if _text(record, _DISTRIBUTIONS, where) == distribution and (names is None or name in names):
             yield _entry(name, record, where)
 
 

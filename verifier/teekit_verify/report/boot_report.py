@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 from teekit_verify.appraisal.log_texts import forged_texts
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.evidence.event_text import TextStatus, count_statuses, text_statuses
-from teekit_verify.record.json_report import render
 from teekit_verify.registers.events import event_type_name
 from teekit_verify.registers.replay import replay
 from teekit_verify.report.layout import STYLES, fitting, show_line, show_lines, show_outcome, show_table, styled
 from teekit_verify.wording.boot import bank_check_words
-from teekit_verify.wording.checks import check_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,6 +65,8 @@ def show_proof(proof: BootProof, out: Console) -> None:
 
 def render_proof(proof: BootProof) -> bytes:
     """What `boot --json` prints."""
+    from teekit_verify.record.json_report import render
+
     return render({"schema": BOOT_SCHEMA, "exit_status": int(proof.status)}, proof)
 
 
@@ -85,7 +85,11 @@ def show_event_log(log: EventLog, out: Console, *, events: bool) -> None:
     out.print()
     values = [(styled(register), styled(value.algorithm.value), styled(value.hex)) for register, value in _values(log)]
     show_table(out, ("register", "bank", "value"), values)
-    for check in forged_texts(log):
+    if not (forged := forged_texts(log)):
+        return
+    from teekit_verify.wording.checks import check_line
+
+    for check in forged:
         show_line(out, styled(check_line(check), STYLES[Outcome.MISMATCH]))
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import printable
 from teekit_verify.documents.create import dump_measurements
-from teekit_verify.report import terminal
+from teekit_verify.report import registers_screen
 from teekit_verify.report.layout import show_line
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def render(measurements: Measurements) -> bytes:
 
 def show(measurements: Measurements, profile: BootedProfile | None, out: Console, *, events: bool) -> None:
     """The registers; of a UKI with several profiles also which one they are of."""
-    terminal.show_measurements(measurements, out, events=events)
+    registers_screen.show_measurements(measurements, out, events=events)
     if profile is not None:
         show_line(out, _booted(profile))
 

@@ -8,7 +8,6 @@ from teekit_verify.appraisal.guest.quote import Answer, Unchecked, unchecked
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.evidence.sgx_extension import read_platform
-from teekit_verify.record.json_report import plain
 from teekit_verify.registers.registers import MRTD, RTMR_COUNT, rtmr
 from teekit_verify.report.layout import STYLES, show_line, show_outcome, show_table, styled
 from teekit_verify.wording.checks import detail_of, name_of
@@ -150,5 +149,7 @@ def render_quote_appraisal(quote: Quote, signature: QuoteSignature, appraisal: Q
 
 
 def _answered(appraisal: QuoteAppraisal, checks: tuple[Check, ...]) -> dict[str, object]:
+    from teekit_verify.record.json_report import plain
+
     answer = appraisal.answer(checks)
     return {"holds": answer is Answer.YES, "answer": answer.value, "checks": plain(checks)}

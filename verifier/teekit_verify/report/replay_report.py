@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from teekit_verify.appraisal.facts import RegisterCheck
 from teekit_verify.appraisal.log_texts import forged_texts
+from teekit_verify.core.frozen import dataclass
 from teekit_verify.core.outcome import ExitStatus
-from teekit_verify.record.json_report import plain
 from teekit_verify.report import boot_report
 from teekit_verify.report.inspect.evidence import NOT_VERIFIED
 from teekit_verify.report.layout import STYLES, show_lines, show_outcome, show_table, styled
-from teekit_verify.wording.checks import detail_of
-from teekit_verify.wording.meanings import differences_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,6 +73,9 @@ def _forged(words: dict[ExitStatus, str]) -> dict[ExitStatus, str]:
 
 
 def _show_comparison(comparison: LogComparison, heading: str, words: dict[ExitStatus, str], out: Console) -> None:
+    from teekit_verify.wording.checks import detail_of
+    from teekit_verify.wording.meanings import differences_words
+
     rows = [
         (
             styled(_register(check)),
@@ -95,6 +94,8 @@ def _show_comparison(comparison: LogComparison, heading: str, words: dict[ExitSt
 
 
 def _register(check: Check) -> str:
+    from teekit_verify.appraisal.facts import RegisterCheck
+
     subject = check.subject
     assert isinstance(subject, RegisterCheck)  # noqa: S101 - logs have registers
     return str(subject.register) if subject.bank is None else f"{subject.register} {subject.bank.value}"
@@ -111,4 +112,7 @@ def _rendered(compared: Comparisons) -> dict[str, object]:
 
 
 def _fields(comparison: LogComparison) -> dict[str, object]:
+    from teekit_verify.record.json_report import plain
+    from teekit_verify.wording.meanings import differences_words
+
     return {"checks": plain(comparison.checks), "differences": list(differences_words(comparison.differences))}

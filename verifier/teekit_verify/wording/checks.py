@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teekit_verify.appraisal.artifacts import ArtifactPair
-from teekit_verify.appraisal.checklist import NoneMatches, NotAcceptable, Note
 from teekit_verify.appraisal.facts import (
     ArtifactCheck,
     AsRequested,
@@ -37,7 +35,6 @@ from teekit_verify.appraisal.facts import (
     StrayEvent,
     ValueNotKnown,
 )
-from teekit_verify.appraisal.rebuild.verdict import Drift, DriftFrom, FromTodaysPackages, Lack
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.registers.events import event_type_name
 from teekit_verify.wording.meanings import meaning_words
@@ -46,6 +43,7 @@ from teekit_verify.wording.tables import ARTIFACTS, FACTS, GIVEN, PARTINGS, REQU
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from teekit_verify.appraisal.artifacts import ArtifactPair
     from teekit_verify.appraisal.checklist import Checklist, ConclusionReason
     from teekit_verify.appraisal.facts import EventDifference, EventName, Nearest, Reason
     from teekit_verify.appraisal.rebuild.verdict import DecisionReason
@@ -210,6 +208,11 @@ def check_line(check: Check) -> str:
 
 def reason_line(reason: ConclusionReason | DecisionReason) -> str:
     """Why a conclusion, or a verdict, is no better."""
+    # Imported here: what has checks alone, as a quote, needs none of it, and it is what a rebuild is made of.
+    from teekit_verify.appraisal.artifacts import ArtifactPair
+    from teekit_verify.appraisal.checklist import NoneMatches, NotAcceptable, Note
+    from teekit_verify.appraisal.rebuild.verdict import Drift, DriftFrom, FromTodaysPackages, Lack
+
     match reason:
         case Check():
             return check_line(reason)

@@ -18,7 +18,7 @@ from teekit_verify.rebuild.origin import Origin
 from teekit_verify.record.document import Step, Variation
 from teekit_verify.report import layout
 from teekit_verify.report.rebuild import screen as rebuild_report
-from teekit_verify.wording.tables import VERDICTS
+from teekit_verify.wording.verdicts import VERDICTS
 
 if TYPE_CHECKING:
     from teekit_verify.record.document import RebuildReport

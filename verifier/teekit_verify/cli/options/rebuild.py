@@ -111,6 +111,17 @@ KeepOption = Annotated[bool, typer.Option("--keep", help="Keep the workspace whe
 CleanOption = Annotated[
     bool, typer.Option("--clean", help="Do not reuse builds of an earlier run that was interrupted or kept.")
 ]
+RebuildersSaidOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--rebuilders-said",
+        metavar="FILE",
+        help="Also tell what rebuilders of Debian say of the packages: a saved answer, as `packages --from` takes it. May be repeated.",
+        exists=True,
+        dir_okay=False,
+        show_default=False,
+    ),
+]
 ParallelOption = Annotated[bool, typer.Option("--parallel", help="Make both builds at the same time.")]
 VaryOption = Annotated[
     str,
@@ -161,6 +172,7 @@ class PackageOptions:
     lock_file: shared.LockOption = None
     locked_only: LockedOption = False
     todays_packages: TodaysPackagesOption = False
+    rebuilders_said: RebuildersSaidOption = None
     offline: OfflineOption = False
     inputs: shared.InputsOption = None
     mirror: shared.MirrorOption = None
@@ -207,6 +219,7 @@ def rebuild_request(
         locked_only=packages.locked_only,
         todays_packages=packages.todays_packages,
         command=command,
+        rebuilders_said=api.SavedAnswers.load(packages.rebuilders_said or ()),
     )
 
 

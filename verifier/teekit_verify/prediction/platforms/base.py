@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from teekit_verify.core.frozen import dataclass
 from teekit_verify.prediction.stub_machine import ANY_MACHINE, StubMachine
 from teekit_verify.prediction.uki import Prediction, predict_uki
 from teekit_verify.prediction.uki_events import is_of_linux
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _OF_COMPANIONS = (12, 13)
 """The PCRs of profiles and of files beside the UKI."""
+_PCRS = frozenset(pcr(index) for index in (4, 5, 9, 11, *_OF_COMPANIONS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,11 @@ class Platform:
     rules: Mapping[Register, Rule]
     note: str = ""
 
+    @property
+    def of_image(self) -> frozenset[Register]:
+        """The registers of a Subject that `predict` looks at. One with a vTPM has rules that look at several PCRs."""
+        return frozenset(self.rules) | (_PCRS if self.vtpm else frozenset())
+
     def predict(self, subject: Subject) -> tuple[Prediction, ...]:
         """One prediction for each register that machines of this kind have; of PCR 12 and 13 only if something is measured."""
         predicted = tuple(rule(register, subject) for register, rule in self.rules.items())
@@ -61,8 +68,9 @@ def subject_of(
     profile: int = 0,
     companions: Sequence[Companion] = (),
     machine: StubMachine = ANY_MACHINE,
+    only: Collection[Register] | None = None,
 ) -> Subject:
-    """Predict what the artifact decides, once for all platforms. Raises UnsupportedInputError (`measurement.boot`)."""
+    """Predict what the artifact decides, once for all platforms; with `only`, for no other register is anything hashed. Raises UnsupportedInputError (`measurement.boot`)."""
     predictions = predict_uki(
         artifact.uki,
         artifact.gpt,
@@ -71,6 +79,7 @@ def subject_of(
         profile=profile,
         companions=companions,
         machine=machine,
+        only=only,
     )
     return Subject({prediction.register: prediction for prediction in predictions})
 

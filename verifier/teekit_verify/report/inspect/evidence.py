@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.evidence.td_attributes import xfam_names
-from teekit_verify.record.json_report import plain
 from teekit_verify.registers.registers import MRTD, RTMR_COUNT, rtmr
 from teekit_verify.report import boot_report
 from teekit_verify.report.layout import show_line, show_table, styled
@@ -103,6 +102,8 @@ def render_evidence(evidence: Evidence, *, events: bool = False) -> bytes:
         "sha256": evidence.sha256.hex,
     }
     if evidence.table is not None:
+        from teekit_verify.record.json_report import plain
+
         document["ccel_table"] = plain(evidence.table)
     if evidence.quote is not None:
         quote = evidence.quote

@@ -16,7 +16,7 @@ from teekit_verify.report.rebuild.blocks import COLUMNS, ROWS, Block, allotted, 
 from teekit_verify.wording.checks import open_words
 from teekit_verify.wording.environments import environment_words
 from teekit_verify.wording.host_inputs import HOST_INPUTS
-from teekit_verify.wording.tables import VERDICTS
+from teekit_verify.wording.verdicts import VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
