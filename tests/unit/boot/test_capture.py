@@ -97,7 +97,10 @@ def test_an_accelerator_that_cannot_run_the_guest_is_given_up(folder: Path, temp
 
 def test_the_last_accelerator_may_not_fail(folder: Path, temporary: Path, tmp_path: Path) -> None:
     fake_machine.install(folder, fails_on="tcg", console="panic: \x1b[31mred\n")
-    with pytest.raises(MachineEndedError, match=r"'internal-error', expected 'running'; the last lines were:\n  \| panic: \\x1b\[31mred"):
+    with pytest.raises(
+        MachineEndedError,
+        match=r"'internal-error', expected 'running'; the last lines were:\n  \| panic: \\x1b\[31mred",
+    ):
         boot_and_capture(tmp_path / "disk", _options(tmp_path), Recorder())
     _assert_nothing_is_left(temporary, folder)
 
