@@ -14,6 +14,7 @@ from builders.rebuilds import lock_of
 from teekit_verify.cli.app import main
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.rebuild.lock import LockedPackage
+from teekit_verify.reference import rebuilderd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -287,3 +288,14 @@ def test_answers_of_a_real_rebuilder(tmp_path: Path, name: str, capsys: pytest.C
     listed = Path(__file__).parents[2] / f"assets/rebuilderd/{name}.json"
     assert main(["packages", str(tmp_path / "lock.json"), "--from", str(listed), "--json"]) == ExitStatus.DOES_NOT_HOLD
     assert _standings(json.loads(capsys.readouterr().out)) == {"bash": "good", "dash": "bad", "zlib1g": "unknown"}
+
+
+def test_a_list_with_more_about_a_package_than_there_can_be(
+    tmp_path: Path, lock: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is read entry by entry, and what is kept of it is bounded too."""
+    monkeypatch.setattr(rebuilderd, "MOST_ENTRIES", 3)
+    saved = tmp_path / "list.json"
+    saved.write_text(json.dumps([_v0(LOCKED[0], "GOOD")] * 4))
+    assert main(["packages", str(lock), "--from", str(saved)]) is ExitStatus.NO_VERDICT
+    assert "is one of more than 3 entries about the packages in question" in capsys.readouterr().err

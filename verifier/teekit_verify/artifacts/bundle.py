@@ -45,7 +45,11 @@ _ZIP_END, _ZIP_END_BYTES = b"PK\x05\x06", 22
 _ZIP_ENTRY, _ZIP_ENTRY_BYTES, _ZIP_LOCAL_BYTES = b"PK\x01\x02", 46, 30
 _MAX_DIRECTORY_BYTES = 16 << 20
 _STORED, _DEFLATED = 0, 8
-_ENCRYPTED, _SIZES_FOLLOW = 1, 8
+_SIZES_FOLLOW = 8
+_KNOWN_FLAGS = 0b1110 | 1 << 11
+"""4.4.4: how hard it was tried, sizes that follow, UTF-8; all others are of encryption, patches and what is reserved."""
+_NEWEST = 63
+"""4.4.3: what is needed to read it, ten times the version of the specification."""
 _ZIP64 = 0xFFFFFFFF
 _OUTPUT_BYTES = 1 << 18
 
@@ -242,8 +246,10 @@ def _zip(blob: Blob) -> Iterator[BundleMember]:
         crc, packed, size_bytes, offset = (
             int.from_bytes(entry[start : start + 4], "little") for start in (16, 20, 24, 42)
         )
-        if _ZIP64 in {packed, size_bytes, offset} or flags & _ENCRYPTED:
-            raise UnsupportedInputError("zip: a member that is encrypted, or has its sizes in the form of zip64")
+        if _ZIP64 in {packed, size_bytes, offset} or flags & ~_KNOWN_FLAGS or entry[6] > _NEWEST:
+            raise UnsupportedInputError(
+                "zip: a member that is encrypted, has its sizes in the form of zip64, or is of a newer version"
+            )
         name_bytes, *others = (int.from_bytes(entry[start : start + 2], "little") for start in (28, 30, 32))
         raw_name = directory[place + _ZIP_ENTRY_BYTES : place + _ZIP_ENTRY_BYTES + name_bytes]
         is_known = method in {_STORED, _DEFLATED}

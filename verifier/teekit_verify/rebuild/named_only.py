@@ -70,16 +70,23 @@ def _missing(path: str, commit: str) -> GitError:
 
 def unchanged(folder: Path, commit: str, changes: Sequence[str]) -> tuple[str, ...]:
     """The changes without those of files whose pointer the commit has, and whose content the work tree."""
+    changed = set(changes)
     pointers = {
-        f"changed {entry.path}": entry
+        told: entry
         for entry in checkout.list_files(folder, commit, ".", without_submodules=True)
-        if entry.size_bytes <= _MAX_POINTER_BYTES
+        if entry.size_bytes <= _MAX_POINTER_BYTES and (told := f"changed {entry.path}") in changed
     }
-    return tuple(change for change in changes if change not in pointers or not _is_there(folder, pointers[change]))
+    # All in one question: a project has thousands of small files, and its attributes can have them all changed.
+    contents = checkout.objects(folder, [entry.object_id for entry in pointers.values()]) if pointers else []
+    there = {
+        told
+        for (told, entry), content in zip(pointers.items(), contents, strict=True)
+        if _is_there(folder, entry, content)
+    }
+    return tuple(change for change in changes if change not in there)
 
 
-def _is_there(folder: Path, entry: checkout.Entry) -> bool:
-    (pointer,) = checkout.objects(folder, [entry.object_id])
+def _is_there(folder: Path, entry: checkout.Entry, pointer: bytes) -> bool:
     try:
         _large_file(folder, entry.path, pointer)
     except TeekitError:

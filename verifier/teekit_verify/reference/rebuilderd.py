@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MAX_LIST_BYTES = 256 << 20
 """Debian's lists have some 25 MB for one architecture."""
+MOST_ENTRIES = 500_000
+"""That are kept, of one list or page. Debian has some 70,000 packages for an architecture."""
 WHAT = "a list of rebuilderd"
 _V0, _V1 = "/api/v0/pkgs/list", "/api/v1/packages/binary"
 _PAGE, _MAX_PAGES = 5000, 200
@@ -162,9 +164,13 @@ def _numbered(records: Iterable[object], where: str) -> Iterator[tuple[str, Mapp
 def _kept(
     records: Iterable[tuple[str, Mapping[str, object]]], names: Collection[str] | None, distribution: str
 ) -> Iterator[Entry]:
+    kept = 0
     for where, record in records:
         name = _text(record, ("name",), where)
         if _text(record, _DISTRIBUTIONS, where) == distribution and (names is None or name in names):
+            kept += 1
+            if kept > MOST_ENTRIES:
+                raise TeekitError(f"{where}: is one of more than {MOST_ENTRIES} entries about the packages in question")
             yield _entry(name, record, where)
 
 
