@@ -103,8 +103,9 @@ for variable in CI TERM http_proxy https_proxy all_proxy no_proxy HTTP_PROXY HTT
     [ -z "$value" ] || set -- "$variable=$value" "$@"
 done
 status=0
-# In the background, so that a signal to this script is heard at once; with the standard input that a shell takes from those.
-unshare --mount --propagation private --pid --fork --kill-child sh -euc "$enter" "$folder" env -i "$@" <&0 &
+# In the background, so that a signal to this script is heard at once; with the standard input, which a shell takes from those.
+exec 3<&0
+unshare --mount --propagation private --pid --fork --kill-child sh -euc "$enter" "$folder" env -i "$@" <&3 3<&- &
 inside=$!
 wait "$inside" || status=$?
 exit "$status"
