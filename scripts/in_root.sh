@@ -16,7 +16,7 @@ die() {
 [ "$(id -u)" = 0 ] || die "only root can make a Debian of its own" "run this as root"
 suite=$1 && shift
 . "$checkout/scripts/scratch.sh"
-[ -n "${TEEKIT_ROOT-}" ] || take_scratch teekit-root
+[ -n "${TEEKIT_ROOT-}" ] || take_scratch
 folder=${TEEKIT_ROOT:-$scratch}
 # Nothing is mounted there: the mounts below are in a namespace that ends with the command.
 [ -n "${TEEKIT_ROOT-}" ] || trap 'rm -rf --one-file-system -- "$folder"' EXIT
