@@ -497,8 +497,11 @@ def test_the_current_folder_cannot_be_replaced(
 
 
 def test_without_nix(miniature: Miniature, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The real way to the environment, with nothing on the PATH."""
-    code = "import sys; from teekit_verify.cli.app import main; sys.exit(main(sys.argv[1:]))"
+    """The real way to the environment, with nothing on the PATH, and room for builds whatever this host has."""
+    code = (
+        "import sys; from teekit_verify.cli.app import main; from teekit_verify.rebuild import host, run; "
+        "run.NEEDED_BYTES = host.BUILD_MEMORY_BYTES = 1; sys.exit(main(sys.argv[1:]))"
+    )
     (tmp_path / "empty").mkdir()
     completed = subprocess.run(
         [sys.executable, "-c", code, *miniature.argv()],
