@@ -15,10 +15,20 @@ die() {
 [ $# -ge 2 ] || die "no suite and command" "run it like this: $0 trixie scripts/test.sh --fast"
 [ "$(id -u)" = 0 ] || die "only root can make a Debian of its own" "run this as root"
 suite=$1 && shift
-folder=${TEEKIT_ROOT:-$(mktemp -d /var/tmp/teekit-root.XXXXXX)}
+. "$checkout/scripts/scratch.sh"
+[ -n "${TEEKIT_ROOT-}" ] || take_scratch
+folder=${TEEKIT_ROOT:-$scratch}
 # Nothing is mounted there: the mounts below are in a namespace that ends with the command.
 [ -n "${TEEKIT_ROOT-}" ] || trap 'rm -rf --one-file-system -- "$folder"' EXIT
-trap 'exit 130' INT TERM HUP
+trap stop INT TERM HUP
+inside=
+# shellcheck disable=SC2317 # the trap calls it
+stop() {
+    trap '' INT TERM HUP
+    # The first process of the namespace, and so all of them, end with it; unshare itself would wait for them on a milder signal.
+    [ -z "$inside" ] || { kill -KILL "$inside" && wait "$inside"; } 2>/dev/null || :
+    exit 130
+}
 
 # The Debian mirror of the host's own apt, or nothing.
 host_mirror() {
@@ -93,5 +103,9 @@ for variable in CI TERM http_proxy https_proxy all_proxy no_proxy HTTP_PROXY HTT
     [ -z "$value" ] || set -- "$variable=$value" "$@"
 done
 status=0
-unshare --mount --propagation private --pid --fork --kill-child sh -euc "$enter" "$folder" env -i "$@" || status=$?
+# In the background, so that a signal to this script is heard at once; with the standard input, which a shell takes from those.
+exec 3<&0
+unshare --mount --propagation private --pid --fork --kill-child sh -euc "$enter" "$folder" env -i "$@" <&3 3<&- &
+inside=$!
+wait "$inside" || status=$?
 exit "$status"

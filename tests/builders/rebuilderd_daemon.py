@@ -16,9 +16,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from builders.debian import fetch_known_or_current
-from builders.tools import require
-from teekit_verify.rebuild.lock import LockedPackage
+from builders.unpacked import unpack, with_own_library
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 
 _PORT = 8484
 _SECONDS = 60
-_LIBRARIES = "usr/lib/x86_64-linux-gnu"
 _KNOWN = """
 rebuilderd 0.28.0+ds-2+b2 r/rust-rebuilderd 2915424 116b1e6edb2469572b2c6567d478ee566f2e9e881448515ab055b7e7041037bf
 rebuildctl 0.28.0-2 r/rust-rebuildctl 2405960 fcde782514d5f5f398cfb5e807b20bd873243985045321ae3bfee924199e9383
@@ -40,21 +37,7 @@ libsqlite3-0 3.53.4-2 s/sqlite3 974044 bbf13c9326764d05e37e6590debdaa6f33af6bd82
 
 
 def fetch_programs(folder: Path) -> Programs:
-    (folder / "tree").mkdir(parents=True)
-    for line in _KNOWN.split("\n")[1:-1]:
-        name, version, source, size, sha256 = line.split()
-        package = LockedPackage(
-            name=name,
-            version=version,
-            architecture="amd64",
-            archive="debian",
-            path=f"pool/main/{source}/{name}_{version}_amd64.deb",
-            size_bytes=int(size),
-            sha256=sha256,
-        )
-        deb, _ = fetch_known_or_current(package, "sid", folder / name)
-        subprocess.run([require("dpkg-deb"), "-x", deb, folder / "tree"], check=True)
-    return Programs(folder / "tree")
+    return Programs(unpack(_KNOWN, folder))
 
 
 @dataclass(frozen=True)
@@ -62,9 +45,7 @@ class Programs:
     tree: Path
 
     def argv(self, name: str) -> list[str]:
-        libraries = self.tree / _LIBRARIES
-        loader = str(libraries / "ld-linux-x86-64.so.2")
-        return [loader, "--library-path", str(libraries), str(self.tree / "usr/bin" / name)]
+        return with_own_library(self.tree, name)
 
 
 @contextmanager

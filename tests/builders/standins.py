@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BASICS = [
+    "awk",
     "cat",
     "chmod",
     "cut",
     "date",
+    "df",
     "dirname",
     "env",
     "find",
@@ -31,6 +33,7 @@ BASICS = [
     "readlink",
     "rm",
     "sed",
+    "setsid",
     "sh",
     "sha256sum",
     "sort",

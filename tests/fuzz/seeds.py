@@ -10,7 +10,21 @@ from functools import cache
 from pathlib import Path
 from uuid import UUID
 
-from builders import azure, documents, eventlog, firmware, given, live_guest, machine_tpm, reports, tdvf, vhd
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from builders import (
+    azure,
+    documents,
+    eventlog,
+    firmware,
+    given,
+    google_tpm,
+    live_guest,
+    machine_tpm,
+    reports,
+    tdvf,
+    vhd,
+)
 from builders.fat import put, run
 from builders.gpt import sfdisk_disk
 from builders.pe import Row, build_pe
@@ -240,6 +254,16 @@ def hcl_reports() -> list[bytes]:
 
 def tpm_quotes() -> list[bytes]:
     return [(azure.TPM / name).read_bytes() for name in ("rsassa.msg", "rsapss.msg")]
+
+
+def google_certificates() -> list[bytes]:
+    """Of a vTPM's key, in DER and in PEM."""
+    made = google_tpm.certificate(google_tpm.key("ak").public_key())
+    return [made.public_bytes(Encoding.DER), google_tpm.pem(made)]
+
+
+def google_instances() -> list[bytes]:
+    return [google_tpm.instance(), google_tpm.instance(None)]
 
 
 def tpm_publics() -> list[bytes]:

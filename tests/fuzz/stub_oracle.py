@@ -22,11 +22,13 @@ if __name__ == "__main__":
 from builders.pe import MEMORY_ALIGNMENT, Row, build_pe, section_table_offset
 from builders.systemd_pe import StubFailsError, measured_by
 from builders.uki import kernel, magic
+from teekit_verify.artifacts.pe import PeSection
 from teekit_verify.artifacts.pe_relocations import relocated
 from teekit_verify.artifacts.uki import parse_uki
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.prediction.stub import stub_view
+from teekit_verify.prediction.stub import StubView, stub_view
 from teekit_verify.prediction.stub_releases import BEHAVIOURS
+from teekit_verify.prediction.stub_sections import in_memory
 
 _NAMES = (
     *(".linux", ".osrel", ".cmdline", ".initrd", ".ucode", ".splash", ".dtb", ".uname", ".sbat", ".pcrsig", ".pcrpkey"),
@@ -78,7 +80,7 @@ def judge(data: bytes, major: int, profile: int, counts: Counts, where: str) -> 
         expected = {}
     try:
         view = stub_view(parse_uki(data), profile)
-        found = {section.name: bytes(view.uki.content(section)) for section in view.chosen} if view.linux else {}
+        found = {section.name: _measured(view, section) for section in view.chosen} if view.linux else {}
     except TeekitError:
         counts.refused += bool(expected)
         counts.both_fail += not expected
@@ -101,11 +103,26 @@ def make_uki(chance: random.Random, major: int) -> bytes:
     if chance.random() < 0.1:
         place = chance.randrange(len(rows))
         rows[place] = replace(rows[place], at=chance.choice((0, 0x200, 0x1000, 0x2000, 0x2010, 0x3000)))
+    if chance.random() < 0.1:
+        rows = _with_magic_over_sbat(chance, rows)
     data = bytearray(build_pe(rows))
     for number, row in enumerate(rows):
         if row.name.startswith(".") and chance.random() < 0.05 and number > 1:
             _spoil(chance, data, section_table_offset() + 40 * number)
     return bytes(data)
+
+
+def _measured(view: StubView, section: PeSection) -> bytes:
+    return b"".join(bytes(view.uki.data[span.start : span.stop]) for span in in_memory(section, view.uki))
+
+
+def _with_magic_over_sbat(chance: random.Random, rows: list[Row]) -> list[Row]:
+    """As ukify of Red Hat's 252 leaves them; now and then the other way round."""
+    kept = [row for row in rows if row.name not in {".sbat", ".sdmagic"}]
+    version = next(row for row in rows if row.name == ".sdmagic")
+    sbat = Row(".sbat", chance.randbytes(100), at=0x400000)
+    pair = [sbat, replace(version, at=0x400000 + chance.choice((0, 1, 50, 96, 99, 100, 200)))]
+    return [*kept[:1], *(pair if chance.random() < 0.8 else pair[::-1]), *kept[1:], Row(".end", b"e", at=0x500000)]
 
 
 def _row(chance: random.Random) -> Row:

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from builders import quotes
+from builders import google_tpm, quotes
 from fuzz import explaining, projects, seeds, signed
 from teekit_verify.appraisal.guest.given import appraise_given
 from teekit_verify.appraisal.log_texts import forged_texts
@@ -35,6 +35,7 @@ from teekit_verify.evidence.ccel import TABLE_BYTES, parse_ccel
 from teekit_verify.evidence.dstack import parse_dstack_log
 from teekit_verify.evidence.eventlog import EventLog, parse_event_log
 from teekit_verify.evidence.files import is_evidence, parse_evidence, parse_log, read_evidence
+from teekit_verify.evidence.google_instance import parse_instance
 from teekit_verify.evidence.guest_answer import parse_guest_answer
 from teekit_verify.evidence.hcl import parse_hcl_report
 from teekit_verify.evidence.ima import parse_ima_list
@@ -227,6 +228,17 @@ def tpm_quote(data: bytes) -> None:
     tpm.parse_attest(data)
 
 
+def google_certificate(data: bytes) -> None:
+    """Of a vTPM's key, as a machine answers with it."""
+    (own, *_), authorities = azure.certificates_of(data), google_tpm.authorities()
+    with suppress(TeekitError):
+        ak_certificate.require_google(own.public_key(), [own, *authorities], authorities[:1], quotes.NOW)  # type: ignore[arg-type]
+
+
+def google_instance(data: bytes) -> None:
+    _ = parse_instance(data).path
+
+
 def tpm_public(data: bytes) -> None:
     key = parse_public(data)
     assert 2048 <= key.key_size <= 8192
@@ -388,6 +400,8 @@ TARGETS = {
     "azure": Target(azure_evidence, seeds.azure_evidence),
     "hcl": Target(hcl_report, seeds.hcl_reports),
     "tpm-quote": Target(tpm_quote, seeds.tpm_quotes),
+    "google-certificate": Target(google_certificate, seeds.google_certificates),
+    "google-instance": Target(google_instance, seeds.google_instances),
     "tpm-public": Target(tpm_public, seeds.tpm_publics),
     "evidence": Target(evidence, seeds.evidence),
     "measurements": Target(measurements, seeds.measurements),

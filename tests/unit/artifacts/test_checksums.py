@@ -130,6 +130,8 @@ def test_a_zip_with_another_content_than_it_says(method: int) -> None:
     ("field", "value", "problem"),
     [
         (8, 1, "is encrypted"),
+        (8, 32, "is encrypted, has its sizes in the form of zip64, or is of a newer version"),
+        (6, 64, "of a newer version"),
         (10, 9, "another header than its entry"),
         (46, ord("b"), "another header than its entry"),
         (42, 1, "another header than its entry"),

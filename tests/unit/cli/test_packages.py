@@ -14,6 +14,7 @@ from builders.rebuilds import lock_of
 from teekit_verify.cli.app import main
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.rebuild.lock import LockedPackage
+from teekit_verify.reference import rebuilderd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -228,13 +229,13 @@ def test_a_rebuilder_that_does_not_answer(server: Server, lock: Path, capsys: py
     ("content", "problem"),
     [
         (b"", "is not JSON"),
-        (b"{}", "is no list of rebuilderd: expected an array, or an object with total and records"),
+        (b"{}", "expected a package list of rebuilderd: an array, or an object with total and records"),
         (b'{"total": 2, "records": [{"name": "x", "distribution": "debian"}]}', "has 1 of 2 packages: it is one page of several"),
         (b'{"total": 1, "records": [7]}', "[0]: expected a package"),
         (b"[7]", "expected a package at offset 0x1"),
         (b"[{}]", "[0]: name: expected text of up to 1024 characters"),
         (b'[{"name": "bash"}]', "[0]: distro: expected text"),
-        (b'[{"name": "bash", "name": "dash"}]', "the key 'name' stands twice in one object"),
+        (b'[{"name": "bash", "name": "dash"}]', "the key 'name' occurs twice in one object"),
         (b'[{"name": ["bash"]}]', "expected a package at offset 0x1"),
         (b'[{"name": "bash", "distro": "debian", "version": "1", "architecture": "amd64", "status": "FINE"}]',
          "[0]: status: expected GOOD, BAD or UNKWN, found 'FINE'"),
@@ -287,3 +288,14 @@ def test_answers_of_a_real_rebuilder(tmp_path: Path, name: str, capsys: pytest.C
     listed = Path(__file__).parents[2] / f"assets/rebuilderd/{name}.json"
     assert main(["packages", str(tmp_path / "lock.json"), "--from", str(listed), "--json"]) == ExitStatus.DOES_NOT_HOLD
     assert _standings(json.loads(capsys.readouterr().out)) == {"bash": "good", "dash": "bad", "zlib1g": "unknown"}
+
+
+def test_a_list_with_more_about_a_package_than_there_can_be(
+    tmp_path: Path, lock: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is read entry by entry, and what is kept of it is bounded too."""
+    monkeypatch.setattr(rebuilderd, "MOST_ENTRIES", 3)
+    saved = tmp_path / "list.json"
+    saved.write_text(json.dumps([_v0(LOCKED[0], "GOOD")] * 4))
+    assert main(["packages", str(lock), "--from", str(saved)]) is ExitStatus.NO_VERDICT
+    assert "is one of more than 3 entries about the packages in question" in capsys.readouterr().err

@@ -69,7 +69,8 @@ def test_every_command_works_as_written(place: Path) -> None:
     assert "2026.11" in docs.run(place, looking)[0]
     docs.run(place, exporting)
     names = sorted(path.name for path in (place / "exported").iterdir())
-    assert names == ["alice.in-toto.link", "alice.provenance.sigstore.json", "alice.sigstore.json", "alice.vsa.json"]
+    links = ["alice.in-toto.link", "alice.in-toto.pub"]
+    assert names == [*links, "alice.provenance.sigstore.json", "alice.sigstore.json", "alice.vsa.json"]
     assert "Signature Verified Successfully" in docs.run(place, by_openssl)[0]
 
 

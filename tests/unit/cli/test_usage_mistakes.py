@@ -66,7 +66,11 @@ MISTAKES = [
     ("packages nosuch --rebuilderd http://127.0.0.1:9", "there is no lock file nosuch", "Make one with"),
     ("measure uki --output nosuch/x.json", "nosuch/x.json: cannot be written", "Name a writable place."),
     # files that are whole, and something else
-    ("packages text --rebuilderd http://127.0.0.1:9", "text: is not JSON", "Check that it is the right file"),
+    (
+        "packages text --rebuilderd http://127.0.0.1:9",
+        "text: is not JSON",
+        "Fetch or write the file again, or name another.",
+    ),
     ("packages json --rebuilderd http://127.0.0.1:9", "json: is not a document of this tool", '"teekit-verify/'),
     ("report json", "json: is not a document of this tool", '"teekit-verify/report/'),
     ("audit --statements folder --name alice --key text", "text: is not a private key", "Ed25519"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import lzma
 import struct
@@ -63,7 +64,7 @@ def test_the_kernel_inside_the_compressed_payload(tmp_path: Path) -> None:
     assert named(explained(tmp_path, *images)) == [("kernel payload", ["compression"])]
     images = [uki_of(INITRD, linux=kernel("6.1", b"\x1f\x8b" + tail)) for tail in (b"one", b"two")]
     found = explained(tmp_path, *images)
-    assert found.notices[0].endswith(": image.efi > section .linux is not looked into further")
+    assert found.notices[0].endswith(": image.efi > section .linux is not examined further")
     assert "kernel payload (gzip): compressed data" in found.notices[0]
     assert [section.name for section in top(found).children] == ["section .linux"]
 
@@ -403,3 +404,20 @@ def test_a_kernel_payload_with_its_size_behind_it(tmp_path: Path, compression: s
     images = [uki_of(INITRD, linux=kernel("6.1", payload)) for payload in payloads]
     (linux,) = top(explained(tmp_path, *images)).children
     assert [child.name for child in linux.children] == ["kernel payload (vmlinux)"]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_byte_in_packed_data_is_no_time_and_no_host(tmp_path: Path, seed: int) -> None:
+    """One word in six of random bytes is a possible time, and "@" may stand in them anywhere."""
+    content = bytearray(hashlib.shake_128(bytes([seed])).digest(4096))
+    content[2000:2008] = struct.pack("<I", 1_763_874_000) + b"@ab#"
+    other = bytearray(content)
+    other[2001 if seed % 2 else 2005] ^= 1
+    found = explained(tmp_path, bytes(content), bytes(other), name="data")
+    assert top(found).causes == ()
+
+
+def test_a_time_in_packed_data_that_a_later_build_has(tmp_path: Path) -> None:
+    drawn = hashlib.shake_128(b"x").digest(4096)
+    sides = [drawn[:2000] + struct.pack("<I", time) + drawn[2004:] for time in (1_763_874_000, 1_763_874_917)]
+    assert [cause.name for cause in top(explained(tmp_path, *sides, name="data")).causes] == ["time stamp"]

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from builders.repositories import Repository
-from teekit_verify.rebuild import named_only, stranger
+from teekit_verify.rebuild import checkout, named_only, stranger
 from teekit_verify.rebuild.git import GitError
 from teekit_verify.rebuild.named_only import Allowed
 from teekit_verify.rebuild.origin import Origin
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 SUBMODULES, LARGE = Allowed(submodules=True), Allowed(large_files=True)
@@ -110,7 +111,7 @@ def test_a_file_of_lfs_is_copied_with_the_digest_that_is_named(tmp_path: Path) -
 def test_other_content_is_a_change_or_is_not_there(tmp_path: Path, content: bytes) -> None:
     source = with_large_file(tmp_path / "source")
     source.write("big.img", content)
-    with pytest.raises(GitError, match=r"changed big\.img|is not here with the content"):
+    with pytest.raises(GitError, match=r"changed big\.img|does not have the content"):
         stranger.copy_project(source.folder, tmp_path / "copy", allow_dirty=False, allowed=LARGE)
 
 
@@ -141,3 +142,22 @@ def test_a_submodule_behind_a_link_of_the_same_name(tmp_path: Path) -> None:
     with pytest.raises(GitError, match="a/b is a submodule behind a link"):
         named_only.write(outer.folder, hostile, tmp_path / "copy", SUBMODULES)
     assert list((tmp_path / "outside").iterdir()) == []
+
+
+def test_git_is_asked_once_whatever_the_number_of_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A project chooses how many small files it has, and its attributes whether git writes them otherwise."""
+    source = Repository.make(tmp_path / "source")
+    for number in range(20):
+        source.write(f"{number}", b"as it was")
+    source.commit()
+    commit, asked, objects = source.git("rev-parse", "HEAD"), [], checkout.objects
+
+    def counted(folder: Path, object_ids: Sequence[str]) -> list[bytes]:
+        asked.append(len(object_ids))
+        return objects(folder, object_ids)
+
+    monkeypatch.setattr(checkout, "objects", counted)
+    changes = tuple(f"changed {number}" for number in range(20))
+    assert named_only.unchanged(source.folder, commit, changes) == changes
+    assert asked[-1] == 20
+    assert len(asked) == 2, "the folders, and the pointers"

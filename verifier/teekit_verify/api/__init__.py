@@ -116,6 +116,7 @@ if TYPE_CHECKING:
     from teekit_verify.appraisal.guest.live import LiveGuest
     from teekit_verify.appraisal.guest.quote import QuotePolicy
     from teekit_verify.appraisal.guest_states import SecureBoot
+    from teekit_verify.appraisal.rebuilt_inputs import SavedAnswers
     from teekit_verify.appraisal.statements.statement import Independence
     from teekit_verify.boot.machine_request import MachineRequest
     from teekit_verify.core.digest import Algorithm, Digest
@@ -169,6 +170,7 @@ _PLACES = {
     "teekit_verify.appraisal.guest.live": "LiveGuest",
     "teekit_verify.appraisal.guest.quote": "QuotePolicy",
     "teekit_verify.appraisal.guest_states": "SecureBoot",
+    "teekit_verify.appraisal.rebuilt_inputs": "SavedAnswers",
     "teekit_verify.appraisal.statements.statement": "Independence",
     "teekit_verify.boot.machine_request": "MachineRequest",
     "teekit_verify.core.digest": "Algorithm Digest",
@@ -262,6 +264,7 @@ __all__ = [
     "Register",
     "ReleaseSurvey",
     "Replayed",
+    "SavedAnswers",
     "SecureBoot",
     "SigningKey",
     "StubInputs",

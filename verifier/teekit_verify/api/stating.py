@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.appraisal.statements import export, outer, statement
 from teekit_verify.appraisal.statements.across import check_across
 from teekit_verify.appraisal.statements.create import payloads, signed_statement, source_commit
-from teekit_verify.appraisal.statements.export import LINK, PROVENANCE_BUNDLE, SUMMARY
+from teekit_verify.appraisal.statements.export import LINK, LINK_KEY, PROVENANCE_BUNDLE, SUMMARY
 from teekit_verify.appraisal.statements.logged import SUFFIXES, find_logged, proofs_beside, submitters
 from teekit_verify.appraisal.statements.repository import CheckedRepository, LogRule
 from teekit_verify.appraisal.statements.shown import read_shown
@@ -152,10 +152,14 @@ def export_bundles(file: Path, folder: Path) -> list[Path]:
     return [_exported(file, folder, suffix, data) for suffix, data in made.items()]
 
 
-def export_link(file: Path, key: SigningKey, folder: Path) -> Path:
-    """Write NAME.in-toto.link, an in-toto link of what the statement says. Raises TeekitError for one that `key` did not sign."""
+def export_link(file: Path, key: SigningKey, folder: Path) -> list[Path]:
+    """Write NAME.in-toto.link, an in-toto link of what the statement says, and NAME.in-toto.pub, the key as those who read links want it.
+
+    Raises TeekitError for a statement that `key` did not sign.
+    """
     envelopes = statement.read_file(read_bounded(file), str(file))
-    return _exported(file, folder, LINK, export.link(envelopes, key, str(file)))
+    made = export.link(envelopes, key, str(file))
+    return [_exported(file, folder, LINK, made), _exported(file, folder, LINK_KEY, export.link_key(key))]
 
 
 def export_summary(file: Path, key: SigningKey, folder: Path) -> Path:

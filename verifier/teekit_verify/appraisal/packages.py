@@ -10,29 +10,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
+from teekit_verify.documents.rebuilt_packages import PackageStanding
+from teekit_verify.rebuild.suites import Archive
 from teekit_verify.reference.rebuilderd import RebuildStatus, file_name_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from teekit_verify.documents.built import Package
     from teekit_verify.rebuild.lock import LockedPackage
     from teekit_verify.reference.rebuilderd import Entry, Listing
 
 _NPM = "npm"
-
-
-class PackageStanding(Enum):
-    """What all rebuilders together say of a package. UNKNOWN: none has rebuilt it yet; NOT_LISTED: none knows this version."""
-
-    GOOD = "good"
-    BAD = "bad"
-    UNKNOWN = "unknown"
-    NOT_LISTED = "not_listed"
+_DEBIANS = get_args(Archive)
+"""Of what another repository has, whoever rebuilds Debian says nothing, whatever its name and version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,25 +90,47 @@ def appraise_packages(
     locked: Sequence[LockedPackage], listings: Sequence[Listing], *, good_required: bool = False
 ) -> RebuiltPackages:
     """`locked` may have npm's packages too. Raises TeekitError as `debian_packages` does."""
-    by_identity: dict[tuple[str, str, str], list[tuple[str, Entry]]] = defaultdict(list)
-    for listing in listings:
-        for entry in listing.entries:
-            by_identity[entry.name, entry.version, entry.architecture].append((listing.source, entry))
-    packages = tuple(_rebuilt(item, by_identity) for item in debian_packages(locked))
+    known = _by_identity(listings)
+    packages = tuple(
+        _rebuilt(item, item.sha256, file_name_in(item.path), known if item.archive in _DEBIANS else {})
+        for item in debian_packages(locked)
+    )
     npm = len({item.file_name for item in locked if item.archive == _NPM})
     return RebuiltPackages(tuple(listing.source for listing in listings), packages, npm, good_required)
 
 
+def appraise_built(packages: Iterable[Package], listings: Sequence[Listing]) -> tuple[RebuiltPackage, ...]:
+    """The same of what inputs.json and references name, each once. They name no file, so it is the one that Debian's policy gives a package."""
+    known = _by_identity(listings)
+    once = {(item.name, item.version, item.architecture, item.sha256.hex): item for item in packages}
+    return tuple(_rebuilt(item, item.sha256.hex, _deb_of(item), known) for _, item in sorted(once.items()))
+
+
+def _deb_of(item: Package) -> str:
+    """deb-version(7): an epoch is in no file name."""
+    return f"{item.name}_{item.version.partition(':')[2] or item.version}_{item.architecture}.deb"
+
+
+def _by_identity(listings: Sequence[Listing]) -> Mapping[tuple[str, str, str], Sequence[tuple[str, Entry]]]:
+    found: dict[tuple[str, str, str], list[tuple[str, Entry]]] = defaultdict(list)
+    for listing in listings:
+        for entry in listing.entries:
+            found[entry.name, entry.version, entry.architecture].append((listing.source, entry))
+    return found
+
+
 def _rebuilt(
-    item: LockedPackage, by_identity: Mapping[tuple[str, str, str], Sequence[tuple[str, Entry]]]
+    item: LockedPackage | Package,
+    sha256: str,
+    file_name: str,
+    by_identity: Mapping[tuple[str, str, str], Sequence[tuple[str, Entry]]],
 ) -> RebuiltPackage:
-    file_name = file_name_in(item.path)
     said = tuple(
         Said(source, entry.status)
         for source, entry in by_identity.get((item.name, item.version, item.architecture), ())
         if entry.file_name in {"", file_name}
     )
-    return RebuiltPackage(item.name, item.version, item.architecture, item.sha256, _standing(said), said)
+    return RebuiltPackage(item.name, item.version, item.architecture, sha256, _standing(said), said)
 
 
 def _standing(said: Sequence[Said]) -> PackageStanding:

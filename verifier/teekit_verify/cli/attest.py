@@ -236,7 +236,7 @@ def export(
     private = None if key is None else signing_key(key, passphrase_file)
     written = [] if sigstore_bundle is None else api.export_bundles(file, sigstore_bundle)
     if rebuilderd_link is not None and private is not None:
-        written.append(api.export_link(file, private, rebuilderd_link))
+        written += api.export_link(file, private, rebuilderd_link)
     if verification_summary is not None and private is not None:
         written.append(api.export_summary(file, private, verification_summary))
     for path in written:

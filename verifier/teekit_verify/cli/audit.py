@@ -40,6 +40,7 @@ def audit(
     parallel: given.ParallelOption = False,
     vary: given.VaryOption = "default",
     offline: given.OfflineOption = False,
+    rebuilders_said: given.RebuildersSaidOption = None,
     source: shared.SourceOption = None,
     inputs: shared.InputsOption = None,
     mirror: shared.MirrorOption = None,
@@ -77,6 +78,7 @@ def audit(
         command=shared.command_line(context),
         independence=independence.said(),
         log=log.given(),
+        rebuilders_said=api.SavedAnswers.load(rebuilders_said or ()),
     )
     answers = []
     for answer in api.audit(request, page.render):

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from teekit_verify.cli.options.auditing import LogPolicyOption, RequireLoggedOption
+from teekit_verify.cli.options.rebuild import RebuildersSaidOption
 from teekit_verify.cli.options.shared import DebugOption, say
 from teekit_verify.cli.options.signing import TrustedKeysOption, day
 from teekit_verify.core.outcome import ExitStatus
@@ -57,6 +58,7 @@ def site(
     url: Annotated[
         str | None, typer.Option(metavar="URL", help="Where the site will stand, for its feed: https://example.org/x.")
     ] = None,
+    rebuilders_said: RebuildersSaidOption = None,
     log_policy: LogPolicyOption = None,
     require_logged: RequireLoggedOption = False,
     on: SiteDayOption = None,
@@ -87,7 +89,15 @@ def site(
         require_logged=require_logged,
     )
     pages = SitePages(
-        surveyed.releases, SiteOptions(day(on), surveyed.auditors, surveyed.folder, reports=reports, address=address)
+        surveyed.releases,
+        SiteOptions(
+            day(on),
+            surveyed.auditors,
+            surveyed.folder,
+            reports=reports,
+            address=address,
+            rebuilders_said=api.SavedAnswers.load(rebuilders_said or ()),
+        ),
     )
     count = replace_folder(output, pages.files(), MARK)
     for item in pages.contradictions:

@@ -102,7 +102,7 @@ def plain_json(data: bytes, where: str) -> object:
         return load_plain(data)
     except ValueError as error:
         raise TeekitError(
-            f"{where}: is not JSON: {printable(str(error))}", hint="Check that it is the right file, and whole."
+            f"{where}: is not JSON: {printable(str(error))}", hint="Fetch or write the file again, or name another."
         ) from error
 
 

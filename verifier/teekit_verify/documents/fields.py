@@ -182,13 +182,14 @@ def natural(name: str) -> tuple[str, int]:
     return stem, int(name.removeprefix(stem) or "0")
 
 
-def left_out_if_empty(name: str) -> WrapSerializer:
-    """A field that is written only where it says something: documents without it have the bytes from before it was there."""
+def left_out_if_empty(*names: str) -> WrapSerializer:
+    """Fields that are written only where they say something: documents without them have the bytes from before they were there."""
 
     def dump_without(value: Any, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         found: dict[str, Any] = dump(value)
-        if not found[name]:
-            del found[name]
+        for name in names:
+            if not found[name]:
+                del found[name]
         return found
 
     return WrapSerializer(dump_without)

@@ -27,6 +27,8 @@ _GAP_BYTES = 8
 _MAX_REGION_BYTES = 4096
 _AROUND_BYTES = 96
 _ROW_BYTES = 16
+# Of 512 bytes drawn at random some 221 kinds are expected, hardly ever fewer than 205; code and tables have half of that.
+_NEAR_BYTES, _MOST_KINDS = 256, 190
 _CONTROL = set(range(32)) - set(b"\t\n\r\f\x1b")
 
 
@@ -37,9 +39,9 @@ def compare_bytes(pair: Pair, conditions: Sequence[Condition], *, is_code: bool 
     return _compare_binaries(pair, conditions, is_code=is_code)
 
 
-def is_told_whole(difference: Difference) -> bool:
+def is_told_whole(pair: Pair, difference: Difference) -> bool:
     """Whether the excerpt shows all there is: a text with few different lines."""
-    return difference.what.startswith("text") and len(difference.excerpt) <= _MAX_EXCERPT
+    return is_text(pair.a) and is_text(pair.b) and len(difference.excerpt) <= _MAX_EXCERPT
 
 
 def is_text(blob: Blob) -> bool:
@@ -185,12 +187,20 @@ def _region_end(left: bytes, right: bytes, start: int) -> int:
     return min(last + 1, max(limit, start + 1))
 
 
+def _is_lone_in_packed(pair: Pair, start: int, stop: int) -> bool:
+    """One byte that changed where the bytes around it look drawn at random: of what is packed, or damaged, one word in six is
+    a possible time.
+    """
+    around = pair.a.read(max(0, start - _NEAR_BYTES), 2 * _NEAR_BYTES)
+    return stop - start == 1 and len(set(around)) > _MOST_KINDS
+
+
 def _sighting(pair: Pair, start: int, stop: int, *, with_bytes: bool) -> Sighting:
     """With the printable text around the place, and the bytes from the 8-byte boundary before it."""
     low = max(0, start - _AROUND_BYTES)
     around = [blob.read(low, stop - low + _AROUND_BYTES) for blob in (pair.a, pair.b)]
     texts = [_text_at(data, start - low) for data in around]
-    if not with_bytes:
+    if not with_bytes or _is_lone_in_packed(pair, start, stop):
         return Sighting(pair.path, a=texts[0], b=texts[1])
     aligned = start - start % 8
     words = [blob.read(aligned, min(stop - aligned + 8, _MAX_REGION_BYTES)) for blob in (pair.a, pair.b)]

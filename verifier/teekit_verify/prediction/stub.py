@@ -140,7 +140,8 @@ def stub_view(uki: UnifiedKernelImage, profile: int = 0, files: Sequence[Compani
         chosen = by_first_name(uki.sections, behaviour.sections, profile)
     elif profile:
         raise TeekitError(
-            f"systemd-stub {uki.stub_version.text} knows no profiles", hint="Leave out the profile: they came with 257."
+            f"systemd-stub {uki.stub_version.text} does not support profiles",
+            hint="Leave out the profile: systemd-stub has them from 257 on.",
         )
     else:
         chosen = by_last_prefix(uki.sections, behaviour.sections)

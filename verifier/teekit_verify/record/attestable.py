@@ -13,6 +13,7 @@ from teekit_verify.appraisal.statements.statement import ReferenceNamed
 from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.documents import codec, fields, model
 from teekit_verify.documents.inputs import inputs_digest
+from teekit_verify.documents.rebuilt_packages import RebuiltInputs  # noqa: TC001 - pydantic reads the annotations
 from teekit_verify.rebuild.repositories import MOST as MOST_REPOSITORIES
 from teekit_verify.record.directory import load_reproduced
 from teekit_verify.record.publishable import RecordedOrigin  # noqa: TC001 - pydantic reads the annotations
@@ -74,6 +75,7 @@ class _Report:
     measurements: model.Measurements | None = None
     checklist: _Checklist | None = None
     origin: RecordedOrigin | None = None
+    rebuilt_packages: RebuiltInputs | None = None
     repositories: Annotated[tuple[_Repository, ...], Field(max_length=MOST_REPOSITORIES)] = ()
 
 
@@ -101,7 +103,12 @@ def load_rebuilt(directory: Path) -> Rebuilt:
         raise TeekitError(f"{path}: the verdict {report.verdict.value} does not follow from its checks", hint=_HINT)
     used = report.reference
     reference = None if used is None else ReferenceNamed(used.release, used.commit, used.sha256)
-    return Rebuilt(report.verdict, report.reasons, report.tool_version, build, measurements, reference)
+    packages = None if report.rebuilt_packages is None else report.rebuilt_packages.counts
+    if packages is not None and packages.total != len(
+        {(item.name, item.version, item.architecture, item.sha256) for item in build.inputs.packages}
+    ):
+        raise TeekitError(f"{path}: counts other packages than inputs.json has", hint=_HINT)
+    return Rebuilt(report.verdict, report.reasons, report.tool_version, build, measurements, reference, packages)
 
 
 def _verdict_fits(report: _Report, inputs: _Inputs) -> bool:

@@ -6,11 +6,12 @@ and a statement is there whole or not at all. Several audits may share both fold
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.rebuild.verdict import Verdict
+from teekit_verify.appraisal.rebuilt_inputs import SavedAnswers
 from teekit_verify.appraisal.statements.contradiction import Claim
 from teekit_verify.appraisal.statements.create import signed_statement, source_commit
 from teekit_verify.appraisal.statements.own import Auditor, AuditOutcome
@@ -80,6 +81,7 @@ class AuditRequest:
     """`releases` are names, none for all that are not withdrawn; `references` is the folder they are in. `output` gets a folder for each release.
 
     `new_progress` makes one for each rebuild. `command` is recorded in the reports, `independence` in the statements. `log` is where they should be.
+    `rebuilders_said` is told in both.
     """
 
     auditor: Auditor
@@ -93,6 +95,7 @@ class AuditRequest:
     command: tuple[str, ...] = ()
     independence: Independence | None = None
     log: AuditLog | None = None
+    rebuilders_said: SavedAnswers = field(default_factory=SavedAnswers)
 
     @property
     def folder(self) -> Path:
@@ -213,6 +216,7 @@ def _request(item: KnownRelease, request: AuditRequest) -> RebuildRequest:
         vary=request.vary,
         locked_only=True,
         command=request.command,
+        rebuilders_said=request.rebuilders_said,
     )
 
 

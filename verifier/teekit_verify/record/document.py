@@ -12,6 +12,7 @@ from teekit_verify.core.marks import ConfigDict, Field
 from teekit_verify.documents import fields
 from teekit_verify.documents.inputs import inputs_digest
 from teekit_verify.documents.model import Environment, Inputs, Measurements, Reference
+from teekit_verify.documents.rebuilt_packages import RebuiltInputs
 from teekit_verify.explanation.tree import Explanation
 from teekit_verify.inspection.host_inputs import UnmeasuredInput
 from teekit_verify.inspection.space import MOST_SECTIONS, SectionSpace
@@ -91,6 +92,7 @@ class RebuildReport:
     is what ended a run without a result. `environment_from` and `reference_from` say who vouches for the tools, and where
     the reference was taken from. `environment_chosen` names the pinned environment, and says why it was taken. `space` is what takes it in build A's UKI. `repositories` are not Debian's: the user allowed them, and their keys' owners
     decided what is in the packages from there.
+    `rebuilt_packages` is what rebuilders of the distribution say of `consumed`'s packages: it is told, and decides nothing.
     """
 
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid", strict=True)
@@ -124,6 +126,7 @@ class RebuildReport:
     environment_chosen: EnvironmentChosen | None = None
     repositories: Annotated[tuple[RepositoryUsed, ...], Field(max_length=MOST_REPOSITORIES)] = ()
     space: Annotated[tuple[SectionSpace, ...], Field(max_length=MOST_SECTIONS)] = ()
+    rebuilt_packages: RebuiltInputs | None = None
 
 
 def inputs_used(build_a: Build, build_b: Build, reference: Reference | None, appraisal: RebuildAppraisal) -> InputsUsed:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from teekit_verify.appraisal.rebuilt_inputs import SavedAnswers
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.rebuild import lock, run, todays, variation
 from teekit_verify.rebuild.subject import find_subject
@@ -27,7 +28,8 @@ class RebuildRequest:
 
     `reference` is a file to compare with; None is the one that belongs to the choice, and `no_reference` none at all. `lock_file` names
     the packages of a stranger's project. `vary` is a list of variations, as `--vary` takes it. `locked_only`: never go on with
-    today's packages where locked ones are gone; `todays_packages`: with them outright. `command` is recorded.
+    today's packages where locked ones are gone; `todays_packages`: with them outright. `command` is recorded. `rebuilders_said` is told in the
+    report, and decides nothing.
     """
 
     choice: Choice
@@ -44,6 +46,7 @@ class RebuildRequest:
     locked_only: bool = False
     todays_packages: bool = False
     command: tuple[str, ...] = ()
+    rebuilders_said: SavedAnswers = field(default_factory=SavedAnswers)
 
     @property
     def makes_lock(self) -> bool:
@@ -100,6 +103,7 @@ def rebuild(request: RebuildRequest, page: Page | None = None) -> Rebuilt:
         try:
             two = run.build_twice(plan, varied, place, progress, parallel=request.parallel)
             report = judging.judge(known, two, progress)
+            report = _with_rebuilders(report, request.rebuilders_said)
         except TeekitError as error:
             with suppress(Exception):  # the first error is the one to show
                 judging.write_failure(known, error, place, progress, page)
@@ -108,6 +112,13 @@ def rebuild(request: RebuildRequest, page: Page | None = None) -> Rebuilt:
         if not request.keep:
             place.clear()
     return Rebuilt(report, subject.withdrawn)
+
+
+def _with_rebuilders(report: RebuildReport, answers: SavedAnswers) -> RebuildReport:
+    if report.consumed is None:
+        return report
+    foreign = {package.sha256 for repository in report.repositories for package in repository.packages}
+    return replace(report, rebuilt_packages=answers.of(report.consumed.packages, foreign))
 
 
 def _lock(request: RebuildRequest, subject: Subject) -> lock.PackageLock:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MAX_LIST_BYTES = 256 << 20
 """Debian's lists have some 25 MB for one architecture."""
+MOST_ENTRIES = 500_000
+"""That are kept, of one list or page. Debian has some 70,000 packages for an architecture."""
 WHAT = "a list of rebuilderd"
 _V0, _V1 = "/api/v0/pkgs/list", "/api/v1/packages/binary"
 _PAGE, _MAX_PAGES = 5000, 200
@@ -61,8 +63,10 @@ class Listing:
     entries: tuple[Entry, ...]
 
 
-def parse_list(data: bytes, where: str, names: Collection[str], distribution: str = "debian") -> tuple[Entry, ...]:
-    """The entries of these package names. `where` names the file in errors. Raises TeekitError, also for one page of several."""
+def parse_list(
+    data: bytes, where: str, names: Collection[str] | None, distribution: str = "debian"
+) -> tuple[Entry, ...]:
+    """The entries of these package names (None: of all). `where` names the file in errors. Raises TeekitError, also for one page of several."""
     start = _end_of(_SPACE, data, 0)
     if data[start : start + 1] == b"[":
         return tuple(_kept(_array(data, start + 1, where), names, distribution))
@@ -144,7 +148,9 @@ def _page(data: bytes, where: str) -> tuple[list[object], int]:
     value = codec.bounded_json(data, where)
     records, total = (value.get("records"), value.get("total")) if isinstance(value, dict) else (None, None)
     if not isinstance(records, list) or not isinstance(total, int):
-        raise TeekitError(f"{where}: is no list of rebuilderd: expected an array, or an object with total and records")
+        raise TeekitError(
+            f"{where}: expected a package list of rebuilderd: an array, or an object with total and records"
+        )
     return records, total
 
 
@@ -156,11 +162,15 @@ def _numbered(records: Iterable[object], where: str) -> Iterator[tuple[str, Mapp
 
 
 def _kept(
-    records: Iterable[tuple[str, Mapping[str, object]]], names: Collection[str], distribution: str
+    records: Iterable[tuple[str, Mapping[str, object]]], names: Collection[str] | None, distribution: str
 ) -> Iterator[Entry]:
+    kept = 0
     for where, record in records:
         name = _text(record, ("name",), where)
-        if _text(record, _DISTRIBUTIONS, where) == distribution and name in names:
+        if _text(record, _DISTRIBUTIONS, where) == distribution and (names is None or name in names):
+            kept += 1
+            if kept > MOST_ENTRIES:
+                raise TeekitError(f"{where}: is one of more than {MOST_ENTRIES} entries about the packages in question")
             yield _entry(name, record, where)
 
 

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teekit_verify.appraisal.packages import PackageStanding, RebuiltPackages
+from teekit_verify.appraisal.packages import RebuiltPackages
 from teekit_verify.core.outcome import ExitStatus
+from teekit_verify.documents.rebuilt_packages import PackageStanding
 from teekit_verify.record.json_report import render as render_json
 from teekit_verify.report.layout import show_line, show_outcome, show_table, styled
+from teekit_verify.wording.packages import STANDINGS
 
 if TYPE_CHECKING:
     from teekit_verify.report.console import Console
 
 SCHEMA = "teekit-verify/packages/v1"
 WITH_HEADING: dict[str, tuple[type, str]] = {"packages-v1": (RebuiltPackages, SCHEMA)}
-_WORDS = {
-    PackageStanding.GOOD: ("GOOD", "green"),
-    PackageStanding.BAD: ("BAD", "bold red"),
-    PackageStanding.UNKNOWN: ("not rebuilt yet", "yellow"),
-    PackageStanding.NOT_LISTED: ("not listed", "yellow"),
-}
+_STYLES = {PackageStanding.GOOD: "green", PackageStanding.BAD: "bold red"}
+_WORDS = {standing: (words, _STYLES.get(standing, "yellow")) for standing, words in STANDINGS.items()}
 
 
 def show(found: RebuiltPackages, out: Console) -> None:

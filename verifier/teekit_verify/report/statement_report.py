@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Literal
 from teekit_verify.appraisal.rebuild.verdict import Verdict  # noqa: TC001 - pydantic reads the annotations
 from teekit_verify.appraisal.statements.statement import Independence, ReferenceNamed  # noqa: TC001
 from teekit_verify.documents.fields import Sha256  # noqa: TC001
+from teekit_verify.documents.rebuilt_packages import RebuiltCounts  # noqa: TC001
 from teekit_verify.record.json_report import render as render_json
 from teekit_verify.reference.signing.dsse import Standing
 from teekit_verify.report.console import Text
 from teekit_verify.report.layout import STATUS_STYLES, show_line, show_table, styled
-from teekit_verify.wording.statements import independence_words
+from teekit_verify.wording.statements import independence_words, packages_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +59,8 @@ def show(shown: ShownStatement, out: Console) -> None:
     show_line(out, "teekit-verify ", styled(said.tool_version))
     if words := independence_words(said.independence):
         show_line(out, "says of itself: ", styled(words))
+    if said.packages is not None:
+        show_line(out, "packages: ", styled(packages_words(said.packages)))
     out.print()
     rows = [(styled(subject.name), styled(subject.digest.sha256.hex)) for subject in shown.statement.subject]
     show_table(out, ("artifact", "sha256"), rows)
@@ -89,6 +92,7 @@ class Report:
     tool_version: str
     artifacts: tuple[Artifact, ...]
     independence: Independence | None = None
+    packages: RebuiltCounts | None = None
 
 
 def render(shown: ShownStatement) -> bytes:
@@ -136,4 +140,5 @@ def _report(shown: ShownStatement) -> Report:
         tool_version=said.tool_version,
         artifacts=tuple(Artifact(subject.name, subject.digest.sha256) for subject in shown.statement.subject),
         independence=said.independence,
+        packages=said.packages,
     )

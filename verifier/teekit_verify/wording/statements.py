@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from teekit_verify.appraisal.statements.contradiction import OwnContradiction
     from teekit_verify.appraisal.statements.statement import Independence
     from teekit_verify.appraisal.statements.threshold import NotCounted
+    from teekit_verify.documents.rebuilt_packages import RebuiltCounts
 
 _MAX_REASONS = 3
 _STANDINGS = {
@@ -27,6 +28,14 @@ def independence_words(said: Independence | None) -> str:
         return ""
     parts = {"operator": said.operator, "country": said.country, "provider": said.provider}
     return ", ".join(f"{name} {value}" for name, value in parts.items() if value is not None)
+
+
+def packages_words(said: RebuiltCounts) -> str:
+    """What rebuilders say of the packages that went in, in one line."""
+    share = f"{said.good_permille // 10}.{said.good_permille % 10} %"
+    others = ((said.bad, "could not be"), (said.unknown, "not rebuilt yet"), (said.not_listed, "not listed"))
+    rest = "".join(f", {count} {words}" for count, words in others if count)
+    return f"{share} of {said.total} packages were reproduced by others ({said.good}{rest})"
 
 
 def row_words(row: Row) -> str:

@@ -86,6 +86,18 @@ def test_the_same_disk_written_in_another_way(tmp_path: Path) -> None:
     assert [name for name, _ in named(explained(tmp_path, one, third, name="d"))] == ["size of a cluster"]
 
 
+def test_bytes_between_the_disks_parts_are_shown_and_nothing_explains_them(tmp_path: Path) -> None:
+    """What hides there is no matter of packing."""
+    one = written(tmp_path, disk(b"one\n"))
+    other = one[:0x300] + b"hidden here" + one[0x30B:]  # behind the header, in its cluster
+    [difference] = explained(tmp_path, one, other, name="disk.qcow2").differences
+    assert difference.what == (
+        "the disk inside is equal; where its parts lie in the file, or what lies between them, differs"
+    )
+    assert difference.causes == ()
+    assert any("hidden here" in line for line in difference.excerpt)
+
+
 def test_a_snapshot_is_not_passed_over(tmp_path: Path) -> None:
     """The disks are equal, and one file has more in it: nothing says that they are the same."""
     one = written(tmp_path, disk(b"one\n"))
@@ -124,8 +136,8 @@ def test_an_empty_disk(tmp_path: Path) -> None:
         ({"features": 1 << 40}, "features 0x10000000000"),
         ({"compression": 2}, "compression type 2"),
         ({"version": 4}, "version 4"),
-        ({"size": 1 << 50, "l1_size": 1 << 20}, "more than is looked into"),
-        ({"size": 1 << 32, "cluster_bits": 9, "l1_size": 1 << 30}, "more than is looked into"),
+        ({"size": 1 << 50, "l1_size": 1 << 20}, "more than this program reads"),
+        ({"size": 1 << 32, "cluster_bits": 9, "l1_size": 1 << 30}, "more than this program reads"),
     ],
 )
 def test_what_is_not_read_is_said(tmp_path: Path, changes: dict[str, int], message: str) -> None:

@@ -32,6 +32,13 @@ def test_the_key_id_is_that_of_in_toto() -> None:
     assert link.key_id(public) == ARCH_KEY_ID
 
 
+def test_the_key_is_written_as_rebuilderd_publishes_it() -> None:
+    """kpcyrd/repro-threshold, test_data/reproducible-archlinux.pub: the reader of links takes no other form."""
+    body = b"MCwwBwYDK2VwBQADIQBLNcEcgErQ1rZz9oIkUnzc3fPuqJEALr22rNbrBK7iqQ=="
+    published = b"-----BEGIN PUBLIC KEY-----\r\n" + body + b"\r\n-----END PUBLIC KEY-----\r\n"
+    assert link.public_pem(ed25519.Ed25519PublicKey.from_public_bytes(ARCH_KEY)) == published
+
+
 def _verify(name: str, signed: dict[str, Any]) -> None:
     (signature,) = LINK["signatures"]
     key = SSlibKey.from_crypto(load_pem_public_key(keys.public_pem(name)), keyid=signature["keyid"])

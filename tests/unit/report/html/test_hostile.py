@@ -16,6 +16,7 @@ from teekit_verify.appraisal.checklist import Checklist
 from teekit_verify.core.digest import Algorithm
 from teekit_verify.core.outcome import Outcome
 from teekit_verify.documents import model
+from teekit_verify.documents.rebuilt_packages import Answer, NotGood, PackageStanding, RebuiltCounts, RebuiltInputs
 from teekit_verify.evidence.meaning import Meaning, MeaningKind
 from teekit_verify.inspection.host_inputs import HostInput, UnmeasuredInput
 from teekit_verify.inspection.space import FolderSpace, SectionSpace
@@ -75,7 +76,10 @@ def full_report() -> RebuildReport:
         failure="a log",
         checklist=report.checklist + Checklist(every_kind_of_check()),
         explanations=(
-            replace(reports.EXPLANATION, differences=(replace(leaf, diffoscope=("-a", "+b"), children=(leaf,)),)),
+            replace(
+                reports.EXPLANATION,
+                differences=(replace(leaf, diffoscope=("-a", "+b"), children=(leaf,), section=".initrd"),),
+            ),
         ),
         inputs=InputsUsed(sample.sha256("a"), sample.sha256("b"), sample.sha256("c"), ("drift",), ("drift",)),
         variations=(Variation("umask", "0022", "0002"), Variation("time", "now", "now", "a reason")),
@@ -89,6 +93,10 @@ def full_report() -> RebuildReport:
         space=(
             SectionSpace(".initrd", 1000, (FolderSpace("usr/lib", 3000),)),
             SectionSpace(".other", 500, (FolderSpace("srv", 100),)),  # of which nothing is known
+        ),
+        rebuilt_packages=RebuiltInputs(
+            RebuiltCounts(1, 1, 0, 0, (Answer("amd64.json", sample.sha256("answer")),)),
+            (NotGood("bash", "5.2", "amd64", PackageStanding.BAD),),
         ),
     )
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from teekit_verify.appraisal.rebuild.verdict import Verdict
     from teekit_verify.core.digest import Digest
     from teekit_verify.documents import model
+    from teekit_verify.documents.rebuilt_packages import RebuiltCounts
     from teekit_verify.reference.signing.keys import SigningKey
 
 BUILD_TYPE = "tag:teekit-verify,2026:mkosi-build/v1"
@@ -53,6 +54,7 @@ class Rebuilt:
     build: model.Build
     measurements: model.Measurements
     reference: ReferenceNamed | None
+    packages: RebuiltCounts | None = None
 
 
 def require_attestable(verdict: Verdict, where: str) -> None:
@@ -123,6 +125,7 @@ def _statement(rebuilt: Rebuilt, auditor: str, commit: str | None, independence:
                 for platform, registers in rebuilt.measurements.platforms.items()
             },
             independence=independence,
+            packages=rebuilt.packages,
         ),
     )
 

@@ -20,13 +20,13 @@ from teekit_verify.core.errors import TeekitError
 from teekit_verify.documents import codec
 from teekit_verify.reference.signing import bundle, dsse
 from teekit_verify.reference.signing.keys import TrustedKey
-from teekit_verify.reference.signing.link import sign_link
+from teekit_verify.reference.signing.link import public_of, public_pem, sign_link
 
 if TYPE_CHECKING:
     from teekit_verify.reference.signing.keys import SigningKey
 
 BUNDLE, PROVENANCE_BUNDLE = ".sigstore.json", ".provenance.sigstore.json"
-LINK, SUMMARY = ".in-toto.link", ".vsa.json"
+LINK, LINK_KEY, SUMMARY = ".in-toto.link", ".in-toto.pub", ".vsa.json"
 SUMMARY_TYPE = "https://slsa.dev/verification_summary/v1"
 REPRODUCED_LEVEL = "TEEKIT_VERIFY_REPRODUCED"
 """The specification keeps names that begin with SLSA_ for itself."""
@@ -61,6 +61,11 @@ def link(envelopes: tuple[dsse.Envelope, ...], key: SigningKey, where: str) -> b
     products = {subject.name: subject.digest.sha256 for subject in stated.subject}
     name = " + ".join((stated.predicate.image, *stated.predicate.profiles))
     return sign_link(f"rebuild {name}", {"inputs": stated.predicate.inputs_sha256}, products, key)
+
+
+def link_key(key: SigningKey) -> bytes:
+    """The public half, as readers of links take it. Raises TeekitError for one that signs no links."""
+    return public_pem(public_of(key))
 
 
 def _own_verdict(envelopes: tuple[dsse.Envelope, ...], key: SigningKey, where: str) -> Statement:

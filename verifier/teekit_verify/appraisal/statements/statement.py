@@ -14,6 +14,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 from teekit_verify.appraisal.rebuild.verdict import Verdict
 from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.documents import codec, fields, model
+from teekit_verify.documents.rebuilt_packages import RebuiltCounts  # noqa: TC001 - pydantic reads the annotations
 from teekit_verify.reference.signing import bundle, dsse
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -79,7 +80,10 @@ class Independence:
 
 @dataclass(frozen=True, slots=True)
 class Predicate:
-    """The verdict of one auditor's rebuild. `registers` are the predicted values; null where the artifacts do not decide one."""
+    """The verdict of one auditor's rebuild. `registers` are the predicted values; null where the artifacts do not decide one.
+
+    `packages` is what rebuilders of the distribution said of those that went in, and plays no part in the verdict.
+    """
 
     __pydantic_config__: ClassVar = _STRICT
     auditor: AuditorName
@@ -102,6 +106,7 @@ class Predicate:
         fields.SORTED,
     ]
     independence: Independence | None = None
+    packages: RebuiltCounts | None = None
 
 
 def _consistent(predicate: Predicate) -> Predicate:
@@ -112,7 +117,9 @@ def _consistent(predicate: Predicate) -> Predicate:
     if predicate.verdict is Verdict.MISMATCH and not predicate.reasons:
         raise ValueError("the verdict MISMATCH takes reasons")
     if predicate.scope != SCOPE:
-        raise ValueError("'scope' must say, in the words of docs/statements.md, that this is no independent rebuild")
+        raise ValueError(
+            "'scope' must say, in the words of docs/statements.md, that this is not an independent rebuild"
+        )
     return predicate
 
 
@@ -124,7 +131,7 @@ class Statement:
     type: Annotated[Literal["https://in-toto.io/Statement/v1"], Field(alias="_type")]
     subject: Subjects
     predicate_type: Annotated[Literal["tag:teekit-verify,2026:rebuild-verdict/v1"], Field(alias="predicateType")]
-    predicate: Annotated[Predicate, AfterValidator(_consistent), fields.left_out_if_empty("independence")]
+    predicate: Annotated[Predicate, AfterValidator(_consistent), fields.left_out_if_empty("independence", "packages")]
 
 
 def read_file(data: bytes, where: str) -> tuple[dsse.Envelope, ...]:

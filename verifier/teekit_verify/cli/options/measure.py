@@ -41,7 +41,7 @@ class ImageOptions:
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Only this platform: gcp, azure, qemu, tdx, uefi-vtpm. May be repeated. [default: all that FILE is for]",
+            help="Only this platform: gcp, azure, qemu, tdx, uefi-vtpm. May be repeated. [default: all that apply to FILE]",
             show_default=False,
         ),
     ] = None

@@ -27,6 +27,7 @@ _USER = re.compile(
     r"(?i)\b(?:built[ _-]by|build[ _-]?user|builder)\s*[=:]\s*[\"']?([a-z0-9_][a-z0-9_.-]*)(?![^\s\"',;])"
 )
 _LONE_ADDRESS = re.compile(r"[A-Za-z_][\w.-]*@[A-Za-z][\w-]*[\w.-]*")
+_USER_AT_HOST = re.compile(r"[^\w@]*([\w.+-]+)@([\w.-]+)[^\w@]*")
 _EMAIL_HOST = re.compile(r"[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}[>)\].,;]*")
 _LISTED_MODE = re.compile(r"[-dlbcps](?:[r-][w-][xsStT-]){3}")
 _CPU_FEATURE = re.compile(
@@ -105,9 +106,11 @@ def _differ_after_word(word: re.Pattern[str], a: str, b: str) -> bool:
 
 
 def _addresses(a: str, b: str) -> Iterator[tuple[list[str], list[str]]]:
+    """Names on both sides of the sign: among bytes of data it stands between anything."""
     for one, other in changed_tokens(a, b):
-        if one.count("@") == other.count("@") == 1:
-            yield one.split("@"), other.split("@")
+        found = _USER_AT_HOST.fullmatch(one), _USER_AT_HOST.fullmatch(other)
+        if found[0] and found[1]:
+            yield list(found[0].groups()), list(found[1].groups())
 
 
 def names_user_and_host(line: str) -> bool:

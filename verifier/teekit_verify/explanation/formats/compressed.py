@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from teekit_verify.artifacts.compressed import (
     Unpacked,
     is_packed,
 )
+from teekit_verify.explanation import raw
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
 from teekit_verify.explanation.tree import Difference, Kind
@@ -79,6 +80,13 @@ def _digests(frames: tuple[Blob, ...]) -> list[bytes]:
             state.update(piece)
         digests.append(state.digest())
     return digests
+
+
+def laid_out(pair: Pair) -> Difference:
+    """The disk that a file holds is equal, and what differs belongs to none of it: shown by its first bytes, as nothing explains it."""
+    what = "the disk inside is equal; where its parts lie in the file, or what lies between them, differs"
+    found = raw.compare_bytes(pair, (), is_code=True)
+    return replace(found, what=what, causes=())
 
 
 def recompressed(pair: Pair, name: str) -> Difference:

@@ -13,7 +13,7 @@ from teekit_verify.artifacts.virtual_disk import pieces_of
 from teekit_verify.core.errors import UnsupportedInputError
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
-from teekit_verify.explanation.formats.compressed import recompressed
+from teekit_verify.explanation.formats.compressed import laid_out
 from teekit_verify.explanation.tree import Difference, Kind
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def compare_virtual_disks(examination: Examination, pair: Pair) -> Difference | 
     kind = "VHDX disk" if isinstance(one, Vhdx) else "dynamic VHD"
     if children:
         return Difference(pair.name, Kind.CONTENT, kind, *pair.sizes, children=tuple(children))
-    return recompressed(pair, pair.name)
+    return laid_out(pair)
 
 
 def _opened(blob: Blob) -> Vhdx | DynamicVhd:
@@ -50,7 +50,7 @@ def _opened(blob: Blob) -> Vhdx | DynamicVhd:
 
 def _disk(examination: Examination, side: Vhdx | DynamicVhd) -> Blob:
     if side.size_bytes > _MAX_DISK_BYTES:
-        raise UnsupportedInputError(f"a disk of {side.size_bytes} bytes, more than is looked into")
+        raise UnsupportedInputError(f"a disk of {side.size_bytes} bytes, more than this program reads")
     return examination.spool().keep_sparse(side.size_bytes, pieces_of(side))
 
 

@@ -6,6 +6,7 @@ the canonical JSON of its description, as in-toto-rs computes it. Their readers 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from typing import TYPE_CHECKING
@@ -22,13 +23,23 @@ if TYPE_CHECKING:
     from teekit_verify.reference.signing.keys import SigningKey
 
 
-def sign_link(name: str, materials: Mapping[str, Digest], products: Mapping[str, Digest], key: SigningKey) -> bytes:
-    """A signed link. Its fields are those that rebuilderd writes. Raises TeekitError for another kind of key."""
+_WITH_NULL = bytes.fromhex("302c300706032b65700500032100")
+"""What stands before the 32 bytes: SEQUENCE, SEQUENCE, OID 1.3.101.112, NULL, BIT STRING."""
+
+
+def public_of(key: SigningKey) -> ed25519.Ed25519PublicKey:
+    """Raises TeekitError for a key of another kind."""
     public = key.private.public_key()
     if not isinstance(public, ed25519.Ed25519PublicKey):
         raise TeekitError(
             "a link is signed with an Ed25519 key: its readers take no other", hint="Name an Ed25519 key."
         )
+    return public
+
+
+def sign_link(name: str, materials: Mapping[str, Digest], products: Mapping[str, Digest], key: SigningKey) -> bytes:
+    """A signed link. Its fields are those that rebuilderd writes. Raises TeekitError for another kind of key."""
+    public = public_of(key)
     for text in (name, *materials, *products):
         if not text.isprintable() or '"' in text or "\\" in text:
             raise TeekitError(f"{printable(text[:80])!r} cannot stand in a link: its readers disagree about such names")
@@ -54,6 +65,12 @@ def key_id(public: ed25519.Ed25519PublicKey) -> str:
         "keyval": {"public": public.public_bytes(Encoding.Raw, PublicFormat.Raw).hex()},
     }
     return hashlib.sha256(_canonical(described)).hexdigest()
+
+
+def public_pem(public: ed25519.Ed25519PublicKey) -> bytes:
+    """The key as rebuilderd publishes it, and as repro-threshold asks for it: its AlgorithmIdentifier has a NULL as parameters, which RFC 8410, section 3, forbids."""
+    body = base64.b64encode(_WITH_NULL + public.public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
+    return f"-----BEGIN PUBLIC KEY-----\r\n{body}\r\n-----END PUBLIC KEY-----\r\n".encode()
 
 
 def _hashes(files: Mapping[str, Digest]) -> dict[str, dict[str, str]]:

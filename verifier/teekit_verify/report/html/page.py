@@ -26,6 +26,8 @@ from teekit_verify.report.provenance import provenance
 from teekit_verify.wording.checks import detail_of, name_of
 from teekit_verify.wording.environments import environment_words
 from teekit_verify.wording.host_inputs import HOST_INPUTS
+from teekit_verify.wording.packages import rebuilders_say
+from teekit_verify.wording.statements import packages_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -76,6 +78,8 @@ def render(report: RebuildReport) -> bytes:
         commands=list(_commands(report)),
         glossary=glossary,
         limits=LIMITS,
+        rebuilders_say=rebuilders_say,
+        packages_words=packages_words,
     ).encode()
 
 

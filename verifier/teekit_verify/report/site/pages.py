@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from teekit_verify.appraisal.rebuilt_inputs import SavedAnswers
 from teekit_verify.appraisal.statements.survey import SurveyedRelease
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
@@ -18,7 +19,8 @@ from teekit_verify.report.html.page import templates
 from teekit_verify.report.site import feed, views, words
 from teekit_verify.report.site.auditors import Auditors
 from teekit_verify.report.site.reports import reports_of
-from teekit_verify.wording.statements import independence_words
+from teekit_verify.wording.packages import rebuilders_say
+from teekit_verify.wording.statements import independence_words, packages_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -38,7 +40,8 @@ MARK = ".teekit-verify-site"
 class SiteOptions:
     """`on` is the day that the site is made for. `address` is where it will stand, without a slash at its end, or empty.
 
-    `releases` is the folder of releases, `reports` one of report folders (RELEASE/AUDITOR) or None.
+    `releases` is the folder of releases, `reports` one of report folders (RELEASE/AUDITOR) or None. `rebuilders_said` is of the
+    packages that went in.
     """
 
     on: date
@@ -46,6 +49,7 @@ class SiteOptions:
     releases: Path
     reports: Path | None = None
     address: str = ""
+    rebuilders_said: SavedAnswers = field(default_factory=SavedAnswers)
 
 
 class SitePages:
@@ -127,6 +131,7 @@ class SitePages:
         reference: dict[str, bytes],
     ) -> bytes:
         published = release.known.reference
+        said = self._options.rebuilders_said.of(published.inputs.packages)
         return self._page(
             "site_release.html.j2",
             "../",
@@ -145,6 +150,9 @@ class SitePages:
             inputs_sha256=inputs_digest(published.inputs).hex,
             is_address=views.is_address,
             copies=list(reference),
+            rebuilt=said,
+            standing=rebuilders_say(said),
+            packages_words=packages_words,
         )
 
 
