@@ -16,7 +16,7 @@ die() {
 [ "$(id -u)" = 0 ] || die "only root can make a Debian of its own" "run this as root"
 suite=$1 && shift
 . "$checkout/scripts/scratch.sh"
-[ -n "${TEEKIT_ROOT-}" ] || take_scratch teekit-root
+[ -n "${TEEKIT_ROOT-}" ] || take_scratch
 folder=${TEEKIT_ROOT:-$scratch}
 # Nothing is mounted there: the mounts below are in a namespace that ends with the command.
 [ -n "${TEEKIT_ROOT-}" ] || trap 'rm -rf --one-file-system -- "$folder"' EXIT
@@ -103,8 +103,9 @@ for variable in CI TERM http_proxy https_proxy all_proxy no_proxy HTTP_PROXY HTT
     [ -z "$value" ] || set -- "$variable=$value" "$@"
 done
 status=0
-# In the background, so that a signal to this script is heard at once; with the standard input that a shell takes from those.
-unshare --mount --propagation private --pid --fork --kill-child sh -euc "$enter" "$folder" env -i "$@" <&0 &
+# In the background, so that a signal to this script is heard at once; with the standard input, which a shell takes from those.
+exec 3<&0
+unshare --mount --propagation private --pid --fork --kill-child sh -euc "$enter" "$folder" env -i "$@" <&3 3<&- &
 inside=$!
 wait "$inside" || status=$?
 exit "$status"

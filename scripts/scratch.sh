@@ -3,20 +3,21 @@
 set -eu
 scratches=${TEEKIT_SCRATCH:-/var/tmp}
 
-# Makes a folder named after $1 and puts its path into $scratch. It is held, by descriptor 9, for as long as this shell or
-# anything that it starts lives, also against systemd-tmpfiles. What earlier runs left and nobody holds is removed first.
+# Makes a folder and puts its path into $scratch: a short one, as sockets are made below, whose paths have 107 bytes. It is
+# held, by descriptor 9, for as long as this shell or anything that it starts lives, also against systemd-tmpfiles. What
+# earlier runs left and nobody holds is removed first.
 take_scratch() {
     # Nobody may take a folder for abandoned between its making and its holding.
     exec 8<"$scratches"
     if flock --timeout 60 8; then remove_abandoned; fi
-    scratch=$(mktemp -d "$scratches/$1.XXXXXX")
+    scratch=$(mktemp -d "$scratches/teekit.XXXX")
     exec 9<"$scratch"
     flock --shared 9
     exec 8<&-
 }
 
 remove_abandoned() {
-    for left in "$scratches"/teekit-root.* "$scratches"/teekit-ci.*; do
+    for left in "$scratches"/teekit.* "$scratches"/teekit-root.*; do
         # shellcheck disable=SC3067 # dash and bash have -O: ours, not somebody else's of that name
         if [ -h "$left" ] || [ ! -O "$left" ]; then
             continue

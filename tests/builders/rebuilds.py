@@ -206,7 +206,7 @@ class Miniature:
             f"vouching.own_project = judging.own_project = lambda: Project(pathlib.Path({str(self.project.root)!r}))\n"
             "from teekit_verify.rebuild.provision import Provision\n"
             "archive.host_mirrors = lambda: []\n"
-            "run.NEEDED_BYTES = host.BUILD_MEMORY_BYTES = 1\n"
+            "run.NEEDED_BYTES = host.BUILD_MEMORY_BYTES = host.MEMORY_BYTES = 1\n"
             "limits.LEAST_FREE_BYTES = 0\n"  # disks of tests have less
             "run.hold = lambda environment, link: None\n"
             f"Provision.environment = lambda self: rebuilds.environment(pathlib.Path({str(tree)!r}))\n"

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
 from contextlib import ExitStack
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from builders import keys, sigsum
+from builders import audits, keys, rebuilds, sigsum
 from builders import statements as sample
 from builders.network import own_network
 from fuzz.mutations import mutate
 from teekit_verify import api
 from teekit_verify.appraisal.statements.logged import ProofFile, find_logged
+from teekit_verify.cli.app import main
 from teekit_verify.core.outcome import ExitStatus
+from teekit_verify.record import audit_log
 from teekit_verify.reference.signing.log import LogStanding
 from teekit_verify.reference.signing.log_policy import parse_policy
 
@@ -93,3 +97,39 @@ def test_changed_proofs_are_judged_as_sigsum_verify_does(programs: Path, logged:
         assert (found is LogStanding.LOGGED) is theirs, data
         verdicts.add(theirs)
     assert verdicts == {True, False}, "one cosignature of three may be missing"
+
+
+def _line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    (line,) = map(json.loads, capsys.readouterr().out.splitlines())
+    return dict(line)
+
+
+def test_an_audit_submits_what_it_signs(
+    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """First to a log one of whose witnesses is missing, which is no proof; then to one whose witnesses all are there."""
+    miniature = rebuilds.isolated(tmp_path / "miniature", rebuilds.make_tree(tmp_path / "tree"), monkeypatch)
+    audits.publish(miniature, "r1")
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    statements, policy = tmp_path / "statements", tmp_path / "policy"
+    statements.mkdir()
+    policy.write_bytes(sigsum.policy((*WITNESSES, "w4"), "all"))
+    key, submitter = keys.write_private(tmp_path, "alice"), sigsum.write_key(tmp_path, "alice")
+    options = [*audits.options(miniature, "alice", statements, key), "--log-policy", str(policy), "--json"]
+    submit = miniature.argv(*options, "--submit-key", str(submitter), command="audit")
+    monkeypatch.setattr(audit_log, "_WAIT_SECONDS", 10)  # for the witness that never comes
+    (tmp_path / "log").mkdir()
+    with own_network(), sigsum.running_log(programs, tmp_path / "log", WITNESSES):
+        capsys.readouterr()
+        assert main(submit) == 2
+        line = _line(capsys)
+        assert (line["outcome"], line["filing"], line["log"]["standing"]) == ("undecided", "written", "no_proof")
+        assert line["error"]["code"] == "tool_failed"
+        policy.write_bytes(sigsum.policy(WITNESSES, "all"))
+        assert main(submit) == 0
+        line = _line(capsys)
+        assert (line["outcome"], line["filing"], line["log"]["standing"]) == ("reproduced", "kept", "logged")
+    statement = statements / "r1/alice.intoto.jsonl"
+    proof = statement.with_name(f"{statement.name}.sigsum-proof")
+    assert sigsum.accepted(programs, statement, proof, submitter.with_suffix(".ssh.pub"), policy)
+    assert main(miniature.argv(*options, "--require-logged", command="audit")) == 0, "the log is gone"

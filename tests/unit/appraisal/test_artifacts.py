@@ -50,7 +50,7 @@ def test_differences_of_pairs_in_words(a: tuple[Artifact, ...], b: tuple[Artifac
         ((UKI, MANIFEST), [Outcome.MATCH, Outcome.MATCH], ""),
         ((UKI,), [Outcome.MATCH, Outcome.MISMATCH], "the build did not make this file"),
         ((OTHER_BYTES, MANIFEST), [Outcome.MISMATCH, Outcome.MATCH], "same size, other bytes"),
-        ((LONGER, MANIFEST), [Outcome.MISMATCH, Outcome.MATCH], "has 1001 bytes, published were 1000"),
+        ((LONGER, MANIFEST), [Outcome.MISMATCH, Outcome.MATCH], "has 1001 bytes, published: 1000"),
         (
             (UKI, MANIFEST, Artifact("x", 1, sample.sha256("x"))),
             [Outcome.MATCH, Outcome.MATCH, Outcome.MISMATCH],
@@ -79,7 +79,7 @@ def test_one_file_is_found_by_its_bytes_first() -> None:
 
 def test_one_file_with_other_bytes_is_compared_by_name() -> None:
     check = check_one_artifact((MANIFEST, UKI), LONGER)
-    assert (check.outcome, detail_of(check)) == (Outcome.MISMATCH, "has 1001 bytes, published were 1000")
+    assert (check.outcome, detail_of(check)) == (Outcome.MISMATCH, "has 1001 bytes, published: 1000")
     assert (check.expected, check.found) == (UKI.sha256.hex, LONGER.sha256.hex)
 
 

@@ -12,8 +12,9 @@ from teekit_verify.appraisal import replayed
 from teekit_verify.appraisal.event_differences import MOST_DIFFERENCES, event_differences
 from teekit_verify.appraisal.facts import Check, Fact, FactCheck
 from teekit_verify.appraisal.guest.eventlog import compare_logs
+from teekit_verify.appraisal.guest.presented import Presented
 from teekit_verify.appraisal.guest.quote import QuoteAppraisal
-from teekit_verify.appraisal.guest.registers import Presented, appraise_presented
+from teekit_verify.appraisal.guest.registers import appraise_presented
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.evidence.eventlog import EventLog, LogKind

@@ -71,7 +71,7 @@ def test_a_bomb_is_stopped_by_its_output() -> None:
     """A gigabyte of zeros in 32 KiB: nothing of it is kept, and there is an end to it."""
     data = pack("zstd", bytes(1 << 24)) * 2
     assert len(data) < 5000
-    with pytest.raises(UnsupportedInputError, match=r"initrd \(zstd\): unpacks to more bytes than are looked at"):
+    with pytest.raises(UnsupportedInputError, match=r"initrd \(zstd\): unpacks to more bytes than this program reads"):
         unpacked(data, budget=1 << 20)
 
 
@@ -177,9 +177,9 @@ def test_zeros_that_the_format_does_not_allow(program: str, zeros: int) -> None:
     [
         (skippable(b"x" * 9)[:-1], r"file \(zstd\): skippable frame at offset 0x0: 9 bytes are more than there are"),
         (skippable(b"")[:6], r"file \(zstd\): skippable frame at offset 0x0: "),
-        (skippable(b"") + b"\x1f\x8b" + bytes(20), "file: compressed in no way that is read"),
-        (skippable(b"") + b"\x89LZO\0\r", "file: compressed in no way that is read"),
-        (skippable(b""), "file: compressed in no way that is read"),
+        (skippable(b"") + b"\x1f\x8b" + bytes(20), "file: compressed in a way that is not supported"),
+        (skippable(b"") + b"\x89LZO\0\r", "file: compressed in a way that is not supported"),
+        (skippable(b""), "file: compressed in a way that is not supported"),
     ],
 )
 def test_skippable_frames_without_a_frame(data: bytes, message: str) -> None:
@@ -195,5 +195,5 @@ def test_a_second_member_of_another_kind_is_refused() -> None:
 
 
 def test_the_budget_is_for_all_members() -> None:
-    with pytest.raises(UnsupportedInputError, match=r"file \(gzip\): unpacks to more bytes than are looked at"):
+    with pytest.raises(UnsupportedInputError, match=r"file \(gzip\): unpacks to more bytes than this program reads"):
         whole(pack("gzip", b"x" * 60) * 2, budget=100)

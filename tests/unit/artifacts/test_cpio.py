@@ -103,8 +103,8 @@ def patched(offset: int, data: bytes) -> bytes:
         (GOOD[:119], "initrd (cpio): content at offset 0x74: needs 7 bytes, 3 are left"),
         (GOOD[:150], "initrd (cpio): header at offset 0x7c: needs 110 bytes, 26 are left"),
         (patched(0, b"070707"), "initrd (cpio): magic at offset 0x0: expected 070701 or 070702, found b'070707'"),
-        (patched(14, b"0x"), "initrd (cpio): header at offset 0x6: has other characters than hexadecimal digits"),
-        (patched(14, b"+1"), "initrd (cpio): header at offset 0x6: has other characters than hexadecimal digits"),
+        (patched(14, b"0x"), "initrd (cpio): header at offset 0x6: has characters that are not hexadecimal digits"),
+        (patched(14, b"+1"), "initrd (cpio): header at offset 0x6: has characters that are not hexadecimal digits"),
         (patched(94, b"%08x" % 1), "initrd (cpio): name size at offset 0x5e: 1 is not 2 to 4096 bytes"),
         (patched(94, b"%08x" % 5000), "initrd (cpio): name size at offset 0x5e: 5000 is not 2 to 4096 bytes"),
         (patched(94, b"%08x" % 4), "initrd (cpio): name at offset 0x6e: is not one string that ends with NUL"),
@@ -122,7 +122,7 @@ def test_too_many_entries(monkeypatch: pytest.MonkeyPatch) -> None:
     for limit in ("_MAX_ENTRIES", "_MAX_NAMES_BYTES"):
         with monkeypatch.context() as patch:
             patch.setattr(cpio, limit, 2)
-            with pytest.raises(UnsupportedInputError, match="initrd: has 3 entries or more, which is not an initrd"):
+            with pytest.raises(UnsupportedInputError, match="initrd: has 3 entries or more, too many for an initrd"):
                 read(archive)
 
 

@@ -75,7 +75,7 @@ def test_a_package_that_is_cut_off(tmp_path: Path) -> None:
             found = deb.changelog(tmp_path / "cut", "hello")
         except TeekitError:
             continue
-        assert found == TEXT  # what is cut off follows it
+        assert found == TEXT  # what is truncated follows it
         assert size_bytes > len(whole) - 400
 
 

@@ -290,7 +290,7 @@ def test_the_volume_must_fit_its_partition(raw: Path, tmp_path: Path) -> None:
     [
         (b"", "is empty"),
         (b"x" * 2000, "is neither a UKI .* nor a disk image"),
-        (b"QFI\xfb", "qcow2: header at offset 0x0: is cut off"),
+        (b"QFI\xfb", "qcow2: header at offset 0x0: is truncated"),
         (b"KDMV", "is a VMDK disk"),
         (b"vhdxfile", "VHDX: header at offset 0x10000: neither of the two has its checksum"),
         (b"\xfd7zXZ\0" + bytes(99), "xz.: compressed data at offset 0x69"),

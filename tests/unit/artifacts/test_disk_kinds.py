@@ -167,7 +167,7 @@ def test_packed_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         _booted(tmp_path / "x.gz")
     monkeypatch.setattr(packed, "FREE_BYTES", 0)
     (tmp_path / "zeros.zst").write_bytes(zstd.compress(bytes(8 * MIB)))
-    with pytest.raises(UnsupportedInputError, match="unpacks to more bytes than are looked at"):
+    with pytest.raises(UnsupportedInputError, match="unpacks to more bytes than this program reads"):
         _booted(tmp_path / "zeros.zst")
 
 

@@ -113,7 +113,7 @@ def test_attributes_of_xfs_that_share_a_value(monkeypatch: pytest.MonkeyPatch) -
     extents = [Extent(0, 0, 17, is_unwritten=False)]
     assert len(attributes.long(extents)) == 60
     monkeypatch.setattr(xfs_attributes, "_MAX_BYTES", 60 * 60_000)
-    with pytest.raises(UnsupportedInputError, match="more attributes than are looked at"):
+    with pytest.raises(UnsupportedInputError, match="more attributes than this program reads"):
         attributes.long(extents)
 
 

@@ -70,7 +70,7 @@ def test_what_is_no_initrd(data: bytes, message: str) -> None:
 
 
 def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UnsupportedInputError, match="unpacks to more bytes than are looked at"):
+    with pytest.raises(UnsupportedInputError, match="unpacks to more bytes than this program reads"):
         list(read_initrd(blob_of(MAIN), budget=Budget(200)))
     monkeypatch.setattr(initrd, "_MAX_MEMBERS", 2)
     with pytest.raises(UnsupportedInputError, match="more than 2 archives in a row"):

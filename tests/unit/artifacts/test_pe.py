@@ -237,7 +237,7 @@ def _odd(second_raw_offset: int) -> bytearray:
 def test_a_table_that_pefile_gives_up_on_is_refused() -> None:
     """Never is a section left out: what it holds would go unmeasured."""
     assert len(parse_pe(memoryview(_odd(1536))).sections) == 3
-    with pytest.raises(UnsupportedInputError, match="pefile reads 1 of 3 sections and finds the next one too odd"):
+    with pytest.raises(UnsupportedInputError, match="pefile reads 1 of 3 sections and rejects the next one"):
         parse_pe(memoryview(_odd(1537)))
 
 

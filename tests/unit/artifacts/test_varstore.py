@@ -54,7 +54,7 @@ def test_debians_store_as_virt_firmware_reads_it(tmp_path: Path) -> None:
             build.variable_store(build.variable(VENDOR, "A" * 2000, b"")),
             "name size at offset .*: 4002 bytes, at most 2048",
         ),
-        (build.variable_store(*[build.variable(VENDOR, "A", b"")] * 2), "the variable 'A' is there twice"),
+        (build.variable_store(*[build.variable(VENDOR, "A", b"")] * 2), "the variable 'A' occurs twice"),
         (build.variable_store(build.variable(VENDOR, "A", b"x" * 8000)), "data at offset .*: needs 8000 bytes"),
     ],
 )

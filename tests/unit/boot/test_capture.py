@@ -90,12 +90,17 @@ def test_an_accelerator_that_cannot_run_the_guest_is_given_up(folder: Path, temp
     progress = Recorder()
     capture = boot_and_capture(tmp_path / "disk", _options(tmp_path, accelerators=("kvm", "tcg")), progress)
     assert capture.accelerator == "tcg"
-    assert progress.said[1].startswith("kvm cannot run this guest (QEMU is not running but 'internal-error'")
+    assert progress.said[1].startswith(
+        "kvm cannot run this guest (QEMU's status is 'internal-error', expected 'running')"
+    )
 
 
 def test_the_last_accelerator_may_not_fail(folder: Path, temporary: Path, tmp_path: Path) -> None:
     fake_machine.install(folder, fails_on="tcg", console="panic: \x1b[31mred\n")
-    with pytest.raises(MachineEndedError, match=r"'internal-error'; the last lines were:\n  \| panic: \\x1b\[31mred"):
+    with pytest.raises(
+        MachineEndedError,
+        match=r"'internal-error', expected 'running'; the last lines were:\n  \| panic: \\x1b\[31mred",
+    ):
         boot_and_capture(tmp_path / "disk", _options(tmp_path), Recorder())
     _assert_nothing_is_left(temporary, folder)
 
@@ -111,7 +116,9 @@ def test_a_machine_that_does_not_start_says_why(folder: Path, temporary: Path, t
 
 def test_a_guest_that_ends_itself(folder: Path, temporary: Path, tmp_path: Path) -> None:
     fake_machine.install(folder, logs=[], ends_after=2, console="")
-    with pytest.raises(TeekitError, match=r"connection to QEMU ended|not running but 'ended'; it printed nothing"):
+    with pytest.raises(
+        TeekitError, match=r"connection to QEMU ended|status is 'ended', expected 'running'; it printed nothing"
+    ):
         boot_and_capture(tmp_path / "disk", _options(tmp_path), Recorder())
     _assert_nothing_is_left(temporary, folder)
 
@@ -120,7 +127,7 @@ def test_a_guest_that_never_gets_there(folder: Path, temporary: Path, tmp_path: 
     early = tmp_path / "early"
     early.write_bytes(LOG[: len(LOG) - 40 - 8 - 2 - 48 - 2 - 32 - 4 - 8])  # without its last event
     fake_machine.install(folder, logs=[str(early)], console="one\ntwo\n")
-    message = r"did not come to a complete event log within 2 s; the last lines were:\n  \| one\n  \| two"
+    message = r"did not reach a complete event log within 2 s; the last lines were:\n  \| one\n  \| two"
     with pytest.raises(TeekitError, match=message):
         boot_and_capture(tmp_path / "disk", _options(tmp_path, timeout_seconds=2.0), Recorder())
     _assert_nothing_is_left(temporary, folder)
@@ -130,7 +137,7 @@ def test_waiting_for_a_line_on_the_console(folder: Path, temporary: Path, tmp_pa
     fake_machine.install(folder, console="teekit: minimal.target reached\n")
     options = _options(tmp_path, serial_line="minimal.target reached")
     assert boot_and_capture(tmp_path / "disk", options, Recorder()).raw == LOG
-    with pytest.raises(TeekitError, match="did not come to 'another line' within 3 s"):
+    with pytest.raises(TeekitError, match="did not reach 'another line' within 3 s"):
         boot_and_capture(
             tmp_path / "disk", _options(tmp_path, serial_line="another line", timeout_seconds=3.0), Recorder()
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -117,7 +118,7 @@ def test_wrong_usage(argv: list[str], message: str, capsys: pytest.CaptureFixtur
     assert cli.main(argv) == 2
     error = capsys.readouterr().err
     assert message in error
-    assert "hint: Run it with --help to see how it is used." in error
+    assert re.search(r"^hint: Run `teekit-verify( doctor)? --help` to see how it is used\.$", error, re.MULTILINE)
 
 
 def test_a_wrong_choice_is_told_in_words_of_ours(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_public_key
 
-from builders import reports, statements
+from builders import audits, rebuilds, reports, statements
 from builders.tools import require
 from teekit_verify.cli.app import main
 from teekit_verify.core.errors import TeekitError
@@ -209,3 +209,21 @@ def test_a_link_by_a_key_in_an_agent(report: Path, tmp_path: Path, agent: Path) 
     assert main(["attest", "export", str(tmp_path / "alice.intoto.jsonl"), *given]) == 0
     (signature,) = json.loads((place / "alice.in-toto.link").read_text())["signatures"]
     assert len(signature["sig"]) == 2 * 64
+
+
+def test_an_audit_by_a_key_in_an_agent(
+    tmp_path: Path, tree: Path, agent: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it signs is in order by the key that it published, and counts with the one that ssh-keygen wrote."""
+    miniature = rebuilds.isolated(tmp_path / "miniature", tree, monkeypatch)
+    audits.publish(miniature, "r1")
+    key, place = make_key(tmp_path, "p256"), tmp_path / "statements"
+    subprocess.run([require("ssh-add"), "-q", key], check=True)
+    key.unlink()
+    place.mkdir()
+    options = audits.options(miniature, "alice", place, Path(f"{key}.pub"))
+    assert main(miniature.argv(*options, command="audit")) == 0
+    assert (place / "keys/alice.pem").read_bytes() == (tmp_path / "trusted/alice.pem").read_bytes()
+    assert main(["attest", "check-repository", str(place)]) == 0
+    count = ["attest", "verify", str(place / "r1"), "--threshold", "1"]
+    assert main([*count, "--trusted-keys", str(tmp_path / "trusted")]) == 0

@@ -55,7 +55,7 @@ def test_equal_measurements_hold(tmp_path: Path, capsys: pytest.CaptureFixture[s
     captured = capsys.readouterr()
     assert (
         captured.out.splitlines()[-1]
-        == "MATCH of claims: these measurements are as published; no artifact was looked at"
+        == "MATCH of claims: these measurements are as published; no artifact was examined"
     )
     assert captured.err == ""
     assert "\x1b" not in captured.out

@@ -75,7 +75,9 @@ def test_an_endorsement_without_a_root_gives_no_verdict(capsys: pytest.CaptureFi
 def test_the_time_counts_for_the_endorsement_of_a_file_too(uki: str, capsys: pytest.CaptureFixture[str]) -> None:
     argv = ["compare", ENDORSEMENT, uki, "--google-root", GOOGLE_ROOT]
     assert main([*argv, "--at", "2026-01-01"]) == ExitStatus.NO_VERDICT
-    assert "the signing certificate is good from 2026-05-05 to 2031-05-05, not at 2026-01-01" in capsys.readouterr().err
+    assert (
+        "the signing certificate is valid from 2026-05-05 to 2031-05-05, not at 2026-01-01" in capsys.readouterr().err
+    )
     assert main([*argv, "--at", AT]) == ExitStatus.NO_VERDICT
     assert "gcp MRTD sha384: open: not known" in capsys.readouterr().out
 

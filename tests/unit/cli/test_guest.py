@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from builders import eventlog, given, live_guest, quotes
+from builders.sarif import results
 from teekit_verify.cli.app import main
 from teekit_verify.core.outcome import ExitStatus
 
@@ -67,6 +68,21 @@ def test_a_machine_that_is_as_it_should_be(tls: live_guest.TlsKey, tmp_path: Pat
     assert [nonce.hex() for nonce in made.asked] == [document["nonce"]]
     assert document["runs"]["apps"] == [{"app": given.URL, "sha256": json.loads(given.manifest())["sha256"]}]
     assert "self-signed" in document["certificate_problem"] or "self signed" in document["certificate_problem"]
+
+
+def test_findings_for_other_programs(tls: live_guest.TlsKey, tmp_path: Path, ask: Ask) -> None:
+    """One for each check that is no match, with its reason, about the reference; an error means that it does not hold."""
+    log = tmp_path / "guest.sarif"
+    with live_guest.machine(tmp_path, tls=tls) as made:
+        assert ask(made, "--sarif", str(log))[0] is HELD
+        assert results(log.read_bytes()) == []
+        status, document = ask(made, "--sarif", str(log), manifests=("other.json",))
+    assert status is DIFFERS
+    found = results(log.read_bytes())
+    assert sorted(result["message"]["text"].split(": ")[0] for result in found) == sorted(whys(document))
+    assert {result["level"] for result in found} == {"error"}
+    uris = {result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for result in found}
+    assert {uri.rpartition("/")[2] for uri in uris} == {"ref.json"}
 
 
 def test_for_people_in_80_columns(

@@ -92,7 +92,7 @@ def test_damaged_files_of_a_known_kind_are_errors(tmp_path: Path, capsys: pytest
     path = tmp_path / "file"
     for content, message in (
         (b'{"schema": "teekit-verify/reference/v1", ', "is not JSON"),
-        (b'{"schema": "teekit-verify/a", "schema": 5}', "stands twice"),
+        (b'{"schema": "teekit-verify/a", "schema": 5}', "occurs twice"),
         (tdvf.build_tdvf(signature=b"TDVX"), "TDX metadata signature at offset"),
         ((ASSETS / "quotes/phala-v4.bin").read_bytes()[:300], "quote"),
     ):

@@ -11,6 +11,7 @@ import pytest
 
 from builders import debian_archive, rebuilds
 from builders.debian_archive import DebianArchive
+from builders.published_schemas import problems
 from builders.rebuilds import Miniature
 from teekit_verify.cli.app import main
 from teekit_verify.rebuild import archive, lock
@@ -79,7 +80,10 @@ def test_a_lock_for_somewhere_else_as_json(
     before = miniature.project.image_lock.read_bytes()
     output = miniature.folder / "new" / "lock.json"
     assert run(miniature, mirror, "lock", "--output", str(output), "--json") == 0
-    assert json.loads(capsys.readouterr().out) == {
+    printed = json.loads(capsys.readouterr().out)
+    assert problems("locked-v1", printed) == []
+    assert problems("package-lock-v1", json.loads(output.read_bytes())) == []
+    assert printed == {
         "schema": "teekit-verify/locked/v1",
         "exit_status": 0,
         "lock": str(output),

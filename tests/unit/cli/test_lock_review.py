@@ -100,7 +100,7 @@ def test_the_way_back_is_a_downgrade(old: PackageLock, capsys: pytest.CaptureFix
     capsys.readouterr()
     assert main(["lock", "diff", "new.json", "old.json", "--markdown"]) == 1
     shown = capsys.readouterr().out
-    assert shown.startswith("**2 red flags: this is no plain refresh**\n")
+    assert shown.startswith("**2 red flags: this is more than a refresh**\n")
     assert "- :red_circle: `libc6: older than before (2.41-12+deb13u1 -> 2.41-12)`\n" in shown
     assert "| `libc6` | `libc6` | `2.41-12+deb13u1` | `2.41-12` | `debian-security -> debian` |  |\n" in shown
 

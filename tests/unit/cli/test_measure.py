@@ -182,10 +182,10 @@ def test_a_changed_checksum_changes_the_file_but_not_its_authenticode_digest(
     [
         (b"", "is empty"),
         (b"PK\x03\x04 rubbish", "zip: end of the directory at offset 0x0: is missing"),
-        (b"KDMV rubbish", "is a VMDK disk, which is not read"),
+        (b"KDMV rubbish", "is a VMDK disk, which is not supported"),
         (b"rubbish", "is neither a UKI (it does not begin with 'MZ') nor a disk"),
         (b'{"name": "teekit"}', "is neither a UKI"),
-        (b"QFI\xfb rubbish", "qcow2: header at offset 0x0: is cut off"),
+        (b"QFI\xfb rubbish", "qcow2: header at offset 0x0: is truncated"),
         (b"vhdxfile", "VHDX: header at offset 0x10000: neither of the two has its checksum"),
         (b"conectix", "dynamic VHD: footer"),
         (b"MZ", "e_lfanew"),

@@ -266,16 +266,14 @@ def test_the_published_disk_is_compared_whole(raw: Path, tmp_path: Path, capsys:
     assert "do not have the digest of the whole disk: compare the disk itself" in capsys.readouterr().out
     smaller = _reference(tmp_path, measured, replace(listed, size_bytes=7))
     assert main(["compare", smaller, "--claims", str(stored)]) == ExitStatus.DOES_NOT_HOLD
-    assert f"has {raw.stat().st_size} bytes, published were 7" in capsys.readouterr().out
+    assert f"has {raw.stat().st_size} bytes, published: 7" in capsys.readouterr().out
 
 
 def test_an_unlisted_disk_is_a_mismatch(raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = model.Artifact("another.raw", 7, sample.sha256("another"))
     ref = _reference(tmp_path, measure_file(raw, PLATFORMS), other)
     assert main(["compare", ref, str(raw)]) == ExitStatus.DOES_NOT_HOLD
-    assert (
-        f"artifact another.raw: mismatch: has {raw.stat().st_size} bytes, published were 7" in capsys.readouterr().out
-    )
+    assert f"artifact another.raw: mismatch: has {raw.stat().st_size} bytes, published: 7" in capsys.readouterr().out
 
 
 def test_pcrlock_lists_what_the_image_decides(raw: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -377,7 +377,7 @@ def test_no_disk_space(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10, 10, 0))
     assert refused(miniature, capsys) == (
         f"error: {miniature.workspace} has 0.0 GB free, the builds need 0.0 GB\n"
-        "hint: Free some space, or name a folder elsewhere with --workspace DIR."
+        "hint: Free some space, or build in a folder elsewhere."
     )
 
 
@@ -392,8 +392,7 @@ def test_no_memory(miniature: Miniature, capsys: pytest.CaptureFixture[str], mon
 def test_a_workspace_in_use(miniature: Miniature, capsys: pytest.CaptureFixture[str]) -> None:
     with Workspace(miniature.workspace).locked():
         assert refused(miniature, capsys) == (
-            f"error: another run is using {miniature.workspace}\n"
-            "hint: Wait for it, or name another with --workspace DIR."
+            f"error: another run is using {miniature.workspace}\nhint: Wait for it, or build in another folder."
         )
 
 
@@ -401,7 +400,7 @@ def test_a_foreign_report_folder(miniature: Miniature, capsys: pytest.CaptureFix
     miniature.report.mkdir()
     (miniature.report / "thesis.tex").touch()
     assert refused(miniature, capsys) == (
-        f"error: {miniature.report} has other things in it\nhint: Name a new folder with --output DIR."
+        f"error: {miniature.report} has other files in it\nhint: Name a new folder with --output DIR."
     )
     shutil.rmtree(miniature.report)
     miniature.report.touch()
@@ -498,8 +497,11 @@ def test_the_current_folder_cannot_be_replaced(
 
 
 def test_without_nix(miniature: Miniature, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The real way to the environment, with nothing on the PATH."""
-    code = "import sys; from teekit_verify.cli.app import main; sys.exit(main(sys.argv[1:]))"
+    """The real way to the environment, with nothing on the PATH, and room for builds whatever this host has."""
+    code = (
+        "import sys; from teekit_verify.cli.app import main; from teekit_verify.rebuild import host, run; "
+        "run.NEEDED_BYTES = host.BUILD_MEMORY_BYTES = 1; sys.exit(main(sys.argv[1:]))"
+    )
     (tmp_path / "empty").mkdir()
     completed = subprocess.run(
         [sys.executable, "-c", code, *miniature.argv()],

@@ -12,6 +12,7 @@ import pytest
 
 from builders import documents as sample
 from builders.published_schemas import problems
+from builders.sarif import results
 from teekit_verify import api
 from teekit_verify.cli.app import main
 from teekit_verify.documents.create import dump_measurements, dump_reference
@@ -271,3 +272,21 @@ def test_a_folder_that_is_no_release(tmp_path: Path, capsys: pytest.CaptureFixtu
     (tmp_path / "empty").mkdir()
     assert main(["release", "diff", "empty", "empty"]) == 2
     assert "empty is a folder without release.json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["release diff", "compare"])
+def test_findings_for_other_programs(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """One for each register that moved, about the newer file; what went in is only noted. None for what is equal."""
+    old = sample.reference()
+    new = with_register(old, acceptable(OTHER_CMDLINE))
+    shown = diffed(capsys, old, new, status=1)
+    assert main([*command.split(), "old.json", "new.json", "--sarif", "found.sarif"]) == 1
+    found = results(Path("found.sarif").read_bytes())
+    errors = [result["message"]["text"] for result in found if result["level"] == "error"]
+    moved = {place for place, state in states(shown).items() if state == "moved"}
+    assert moved == {"uefi-vtpm PCR11"}
+    assert [text.split(": ")[0] for text in errors if "PCR" in text] == ["uefi-vtpm PCR11"]
+    uris = {result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for result in found}
+    assert {uri.rpartition("/")[2] for uri in uris} == {"new.json"}
+    assert main([*command.split(), "old.json", "old.json", "--sarif", "found.sarif"]) in {0, 2}
+    assert not [one for one in results(Path("found.sarif").read_bytes()) if one["level"] == "error"]

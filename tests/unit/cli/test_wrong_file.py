@@ -79,9 +79,9 @@ MISTAKES = [
     ("inspect .", ". is a folder", "Name a file in it."),
     ("measure program", "program: no .linux section: this is not a UKI", "Give the UKI that holds the kernel"),
     # Options and names.
-    ("compar ref uki", "No such command 'compar'", "Run it with --help"),
-    ("quote", "Missing argument 'FILE'", "Run it with --help"),
-    ("quote quote --nonc x", "No such option: --nonc", "Run it with --help"),
+    ("compar ref uki", "No such command 'compar'", "--help` to see how it is used."),
+    ("quote", "Missing argument 'FILE'", "--help` to see how it is used."),
+    ("quote quote --nonc x", "No such option: --nonc", "--help` to see how it is used."),
     ("rebuild --image bse", "there is no image 'bse'", "Did you mean base?"),
     ("rebuild --commit HEAD", "--commit: HEAD is another commit in every checkout", "`git rev-parse HEAD`"),
     ("rebuild --commit HEAD~2", "--commit: HEAD~2 is another commit in every checkout", "`git rev-parse HEAD~2`"),
@@ -99,7 +99,7 @@ MISTAKES = [
     ("quote quote --allow-unchecked everything", "--allow-unchecked: no such name: 'everything'", "Choose from"),
     ("reference sign ref --key encrypted", "encrypted: the private key is encrypted", "--passphrase-file"),
     ("reference sign ref --key empty", "empty", ""),
-    ("inspect uki --josn", "No such option: --josn", "Run it with --help"),
+    ("inspect uki --josn", "No such option: --josn", "--help` to see how it is used."),
     ("report uki --html", "uki", ""),
     ("explain uki nosuch", "nosuch: cannot be read: No such file or directory", "Name a readable file."),
     # What nobody knows keeps the error of the command that was asked.

@@ -79,7 +79,7 @@ def test_a_server_that_is_busy_is_asked_up_to_five_times(server: Server, tmp_pat
     error = refused(store, remote(server.address("/busier"), content=b"other"))
     assert len(server.requests) == 5
     assert error.missing[0].reason is Reason.UNREACHABLE
-    assert error.hint == "Run it again, later or on another network: what came is kept."
+    assert error.hint == "Run it again, later or on another network: what was downloaded is kept."
 
 
 @pytest.mark.parametrize("fault", [reset, lambda exchange: exchange.connection.shutdown(socket.SHUT_RDWR)])

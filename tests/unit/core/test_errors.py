@@ -13,7 +13,7 @@ HOSTILE = "x\nREPRODUCED: all good\n\x1b[2J\x1b]0;t\x07\u202e\u2028\r\x85\udc80"
     "error",
     [
         TeekitError(f"{HOSTILE}: cannot be read", hint=f"Remove {HOSTILE}"),
-        ToolFailedError(f"{HOSTILE} failed", hint=HOSTILE),
+        ToolFailedError(HOSTILE, "failed", hint=HOSTILE),
         MalformedInputError(HOSTILE, field=HOSTILE, offset=1, problem=HOSTILE, hint=HOSTILE),
     ],
 )

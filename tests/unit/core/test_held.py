@@ -59,7 +59,7 @@ def test_a_link_and_a_file_are_refused(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("folder")
     (tmp_path / "file").write_text("")
     for name in ("link", "file"):
-        with pytest.raises(TeekitError, match=f"{name}: cannot be made or opened"), held(tmp_path / name, wait=True):
+        with pytest.raises(TeekitError, match=f"{name}: cannot be created or opened"), held(tmp_path / name, wait=True):
             pass
 
 

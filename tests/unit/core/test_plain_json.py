@@ -18,9 +18,9 @@ def test_what_json_has() -> None:
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
-        (b'{"a": 1, "b": 2, "a": 1}', "^the key 'a' stands twice in one object$"),
-        (b'[{"a": {"b": 1, "b": 2}}]', "^the key 'b' stands twice in one object$"),
-        (b'{"' + b"k" * 200 + b'": 1, "' + b"k" * 200 + b'": 1}', f"^the key '{'k' * 80}' stands"),
+        (b'{"a": 1, "b": 2, "a": 1}', "^the key 'a' occurs twice in one object$"),
+        (b'[{"a": {"b": 1, "b": 2}}]', "^the key 'b' occurs twice in one object$"),
+        (b'{"' + b"k" * 200 + b'": 1, "' + b"k" * 200 + b'": 1}', f"^the key '{'k' * 80}' occurs"),
         (b"[NaN]", "^NaN is not a JSON number$"),
         (b"-Infinity", "^-Infinity is not a JSON number$"),
         (b"[" * 100_000, "^nested too deeply, over 200 levels at offset 0xc8$"),

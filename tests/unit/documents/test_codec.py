@@ -217,7 +217,7 @@ def test_an_event_type_without_a_name_is_kept(tmp_path: Path) -> None:
         (b'{"schema": "teekit-verify/measurements/v1"}', "found 'teekit-verify/measurements/v1'"),
         (b'{"schema": "a\\u001b[31m"}', r"found 'a\x1b[31m'"),
         (b'{"schema": "teekit-verify/reference/v1"}', "release: missing field"),
-        (b'{"schema": 1, "schema": "teekit-verify/reference/v1"}', "the key 'schema' stands twice in one object"),
+        (b'{"schema": 1, "schema": "teekit-verify/reference/v1"}', "the key 'schema' occurs twice in one object"),
         (b'{"schema": NaN}', "NaN is not a JSON number"),
         (b'{"a":' * 100_000, "nested too deeply"),
         (b'{"schema": 1, "a": ' + b"[" * 190 + b"]" * 190 + b"}", "found '1'"),

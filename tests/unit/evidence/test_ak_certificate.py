@@ -95,8 +95,11 @@ def test_a_chain_of_the_trusted_root() -> None:
 
 
 CHAINS: list[tuple[dict[str, Any], str]] = [
-    ({"name": "0123456789ab.TrustedVM.Azure.windows.net"}, "the key is that of .* which is no confidential VM's name"),
-    ({"name": "ConfidentialVM.Azure.windows.net.example"}, "which is no confidential VM's name"),
+    (
+        {"name": "0123456789ab.TrustedVM.Azure.windows.net"},
+        "the key is that of .* which is not a name of a confidential VM",
+    ),
+    ({"name": "ConfidentialVM.Azure.windows.net.example"}, "which is not a name of a confidential VM"),
     ({"leaf": {"extensions": []}}, "the certificate does not say that its key is an attestation key"),
     (
         {"leaf": {"extensions": [("2.5.29.37", False, bytes.fromhex("300a06082b06010505070301"))]}},

@@ -234,7 +234,7 @@ def test_forms_of_certificates_that_tools_write(form: object) -> None:
         (b"\x30", "needs 1 bytes, 0 are left"),
         (b"\x04\x00", "expected one sequence"),
         (build.der(0x30, b"\x04\x00"), "expected an identifier of Intel's and a value"),
-        (build.der(0x30, build.entry((4,), b"\x04\x00"), build.entry((4,), b"\x04\x00")), "(4,) stands twice"),
+        (build.der(0x30, build.entry((4,), b"\x04\x00"), build.entry((4,), b"\x04\x00")), "(4,) occurs twice"),
         (build.der(0x30), "2 at offset 0x0: is not there, or has another type"),
         (build.sgx_extension(fmspc=bytes(5)), "4 at offset 0x0: expected 6 bytes, found 5"),
         (b"\x30\x80\x00\x00", "is longer than an extension can be"),

@@ -253,7 +253,7 @@ def test_messagepack_is_bounded() -> None:
         parse_msgpack(b"\xdd\xff\xff\xff\xff", "x")
     with pytest.raises(MalformedInputError, match="nested too deeply"):
         parse_msgpack(b"\x91" * 100 + b"\1", "x")
-    with pytest.raises(MalformedInputError, match="stands twice"):
+    with pytest.raises(MalformedInputError, match="occurs twice"):
         parse_msgpack(b"\x82\xa1a\1\xa1a\2", "x")
     with pytest.raises(MalformedInputError, match="2 bytes follow"):
         parse_msgpack(b"\1\2\3", "x")

@@ -66,7 +66,7 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "no base64": (_keys(n="?"), "n at offset 0x0: is neither hexadecimal nor base64"),
     "a small key": (_report(keys=[build.jwk(SMALL)]), "expected a key of 2048 to 8192 bits, found 1024"),
     "a large exponent": (_keys(e="A" * 12 + "EB"), "keys at offset 0x0"),
-    "no exponent": (_keys(e="AA"), "keys at offset 0x0: is no RSA key"),
+    "no exponent": (_keys(e="AA"), "keys at offset 0x0: is not an RSA key"),
 }
 
 

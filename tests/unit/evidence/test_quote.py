@@ -117,7 +117,7 @@ BROKEN = {
     "JSON number": (b'{"quote": 1}', "there is no quote in the field"),
     "JSON numbers": (b'{"td_quote": [4, 256]}', "td_quote at offset 0x0: is neither text nor a list of numbers"),
     "deep JSON": (b'{"a":' + b"[" * 90_000, "nested too deeply|Expecting"),
-    "key twice": (b'{"quote":"","quote":""}', "the key 'quote' stands twice in one object"),
+    "key twice": (b'{"quote":"","quote":""}', "the key 'quote' occurs twice in one object"),
     "many values": (b'{"a":[' + b"[]," * 100_001 + b"1]}", "more than 100000 values"),
 }
 
@@ -142,7 +142,7 @@ def test_files(tmp_path: Path) -> None:
         stream.truncate((16 << 20) + 1)
     with pytest.raises(TeekitError, match="large: has more than 16 MiB, too large for a quote"):
         read_quote(large)
-    with pytest.raises(TeekitError, match="are no quote"):
+    with pytest.raises(TeekitError, match="are too few for a quote"):
         parse_quote(bytes((16 << 20) + 1))
 
 

@@ -67,11 +67,11 @@ DIGEST = GIVEN.records()[0]["digests"][0]
         (changed(content={"type": "a b", "bytes": ""}), "record 0: content.type"),
         (changed(content={"type": "app", "bytes": "", "string": ""}), "record 0: content"),
         (changed(digests=[]), "record 0: digests at offset 0x0: there is none"),
-        (changed(digests=[DIGEST, DIGEST]), "a bank stands there twice"),
+        (changed(digests=[DIGEST, DIGEST]), "a bank occurs twice"),
         (changed(digests=[{**DIGEST, "digest": "00"}]), "record 0: digests"),
         (changed(digests=["sha384"]), "record 0: digests"),
         (b"\x1e{}" * 1001, "expected at most 1000"),
-        (b'\x1e{"recnum": 0, "recnum": 0}', "stands twice"),
+        (b'\x1e{"recnum": 0, "recnum": 0}', "occurs twice"),
     ],
 )
 def test_what_is_otherwise_is_refused(data: bytes, words: str) -> None:

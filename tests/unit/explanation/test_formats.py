@@ -64,7 +64,7 @@ def test_the_kernel_inside_the_compressed_payload(tmp_path: Path) -> None:
     assert named(explained(tmp_path, *images)) == [("kernel payload", ["compression"])]
     images = [uki_of(INITRD, linux=kernel("6.1", b"\x1f\x8b" + tail)) for tail in (b"one", b"two")]
     found = explained(tmp_path, *images)
-    assert found.notices[0].endswith(": image.efi > section .linux is not looked into further")
+    assert found.notices[0].endswith(": image.efi > section .linux is not examined further")
     assert "kernel payload (gzip): compressed data" in found.notices[0]
     assert [section.name for section in top(found).children] == ["section .linux"]
 

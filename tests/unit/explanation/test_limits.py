@@ -32,14 +32,14 @@ def test_only_so_many_files_are_looked_into(tmp_path: Path, monkeypatch: pytest.
         "text, 2 different lines",
         "text, 3 different lines",
     ]
-    assert [one.what for one in found[3:10]] == ["differs (one of too many to be looked into)"] * 7
+    assert [one.what for one in found[3:10]] == ["differs (one of too many to be examined)"] * 7
     assert (found[10].name, found[10].what) == ("2 more files", "differ")
 
 
 def test_large_files_are_not_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "_MAX_LOOKED_INTO_BYTES", 8)
     found = explained(tmp_path, files(b"a\n", 3), files(b"b\n", 3)).differences[0].children[0].children
-    assert found[2].what == "differs (one of too many to be looked into)"
+    assert found[2].what == "differs (one of too many to be examined)"
     assert (found[2].a, found[2].b) == ("6 bytes", "6 bytes")
 
 
@@ -70,7 +70,7 @@ def test_archives_in_archives_end_somewhere(tmp_path: Path) -> None:
 
 def test_a_spool_has_an_end() -> None:
     spool = Spool(io.BytesIO(), 5)
-    with pytest.raises(UnsupportedInputError, match="it unpacks to more than is looked into"):
+    with pytest.raises(UnsupportedInputError, match="it unpacks to more than this program reads"):
         spool.keep([b"123", b"456"])
 
 

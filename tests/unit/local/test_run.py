@@ -175,7 +175,8 @@ def test_metadata_and_dummy_quotes_are_served_meanwhile(place: Path, booted: Boo
 
 
 @pytest.mark.parametrize(
-    ("trouble", "reason"), [("refuses", "QEMU does not start"), ("fails", "QEMU is not running but 'internal-error'")]
+    ("trouble", "reason"),
+    [("refuses", "QEMU does not start"), ("fails", "QEMU's status is 'internal-error', expected 'running'")],
 )
 def test_kvm_falls_back_to_tcg(place: Path, monkeypatch: pytest.MonkeyPatch, trouble: str, reason: str) -> None:
     monkeypatch.setattr(qemu, "accelerators", lambda: ("kvm", "tcg"))
@@ -216,7 +217,7 @@ def test_a_guest_that_ends_early(place: Path) -> None:
     assert (
         caught.value.message
         == (
-            "QEMU is not running but 'ended'; the last lines were:\n  | Kernel panic\n  | reboot: \\x1b[31mnow"  # nothing for the terminal
+            "QEMU's status is 'ended', expected 'running'; the last lines were:\n  | Kernel panic\n  | reboot: \\x1b[31mnow"  # nothing for the terminal
         )
     )
 

@@ -113,7 +113,7 @@ def test_of_an_image_that_does_not_measure_nothing_is_predicted(
     ("content", "options", "words"),
     [
         (b'{"app": "https://a/", "sha256": "00"}', (), "sha256: expected 64 hexadecimal digits"),
-        (b'{"app": "https://a/", "app": "https://b/", "sha256": ""}', (), "stands twice"),
+        (b'{"app": "https://a/", "app": "https://b/", "sha256": ""}', (), "occurs twice"),
         (b'{"app": "ftp://a/", "sha256": "%s"}' % (b"0" * 64), (), "expected a file, http or https address"),
         (b'{"app": "https://a/", "sha256": "%s", "env": {}}' % (b"0" * 64), (), "the fields app and sha256 alone"),
         (b"[" * 5000, (), "has more than 4 KiB"),

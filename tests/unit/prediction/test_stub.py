@@ -216,7 +216,7 @@ def test_other_profiles() -> None:
     assert [content(stub_view(uki, number), ".profile") for number in range(3)] == [b"ID=main\n", b"ID=debug\n", None]
     with pytest.raises(TeekitError, match="the UKI has no profile 3: there are 3, counted from 0"):
         stub_view(uki, 3)
-    with pytest.raises(TeekitError, match="systemd-stub 255 knows no profiles"):
+    with pytest.raises(TeekitError, match="systemd-stub 255 does not support profiles"):
         stub_view(parse_uki(build_uki("255")), 1)
 
 

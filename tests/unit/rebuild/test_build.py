@@ -303,6 +303,4 @@ def test_a_full_disk_is_told_in_words(
         run.build_twice(attempt.plan, conditions(), Workspace(tmp_path / "workspace"), Recorder())
     if isinstance(caught.value, TeekitError):
         assert caught.value.message == f"{tmp_path / 'workspace' / 'A'}: No space left on device"
-        assert caught.value.hint == (
-            "Free some space, or name a folder elsewhere with --workspace DIR, and run it again."
-        )
+        assert caught.value.hint == ("Free some space, or build in a folder elsewhere, and run it again.")

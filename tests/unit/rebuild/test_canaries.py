@@ -355,7 +355,7 @@ def test_folders_without_end(  # noqa: PLR0917 - fixtures
         Path("mkosi.conf").write_text("x")
         os.chdir("/")
         assert stranger(miniature, mirror, source) == expected
-        assert "has folders in more than 100 others" in capsys.readouterr().err
+        assert "has folders nested more than 100 deep" in capsys.readouterr().err
 
 
 HOST_BUILDS = {

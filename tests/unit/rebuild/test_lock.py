@@ -229,7 +229,7 @@ def test_two_packages_with_one_file_name_are_refused(tmp_path: Path) -> None:
         (b"[]", "is not a document of this tool: it has no field 'schema'"),
         (b"[" * 100_000, "is not JSON: nested too deeply"),
         (b'{"schema": NaN}', "is not JSON: NaN is not a JSON number"),
-        (b'{"schema": "a", "schema": "b"}', "is not JSON: the key 'schema' stands twice"),
+        (b'{"schema": "a", "schema": "b"}', "is not JSON: the key 'schema' occurs twice"),
         (b'{"schema": ' + b"1" * 5000 + b"}", "is not JSON: Exceeds the limit"),
         (b" " * (17 << 20), "has more than 8 MiB, too large for a JSON document"),
     ],

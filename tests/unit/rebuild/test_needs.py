@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
-from teekit_verify.rebuild import needs, requests, versions
+from teekit_verify.rebuild import apt_sources, needs, openpgp, requests, versions
 from teekit_verify.rebuild.suites import Suite
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TIME = "20260430T025253Z"
 
@@ -176,7 +173,7 @@ def test_a_version_that_a_program_says_is_fixed_and_told(tmp_path: Path) -> None
 
 def test_the_version_that_somebody_gives(tmp_path: Path) -> None:
     place = program(tmp_path, "mkosi.version")
-    with pytest.raises(TeekitError, match="is no version of an image"):
+    with pytest.raises(TeekitError, match="is not a version of an image"):
         versions.fix(tmp_path, ("--image-version=a b",), None)
     versions.fix(tmp_path, ("--image-version=1", "--image-version=2026-06-29.322227"), "0" * 40)
     assert place.read_text() == "2026-06-29.322227\n"
@@ -208,3 +205,40 @@ def test_what_a_project_looks_for_in_its_own_output_directory(tmp_path: Path) ->
     (tmp_path / "build/initrd").unlink()
     write(tmp_path, {"mkosi.images/system/mkosi.conf": "[Content]\nInitrds=../../other/initrd,%O/initrd\n"})
     needs.require_own_places(tmp_path, ())
+
+
+SOURCES = "mkosi.sandbox/etc/apt/sources.list.d/x.sources"
+
+
+def test_a_stanza_that_asks_for_every_suite_everywhere(tmp_path: Path) -> None:
+    """Its length does not bound how many that are: 3000 words of it are 2.25 million."""
+    stanza = f"Types: deb\nURIs: {'https://a.example/x ' * 1500}\nSuites: {'s ' * 1500}\n"
+    write(tmp_path, {SOURCES: stanza})
+    with pytest.raises(UnsupportedInputError, match="ask for more than 500 suites"):
+        needs.take_sources(tmp_path, {"https://a.example/x"})
+
+
+def test_armor_without_an_end_is_looked_through_once() -> None:
+    """Whoever looked from each beginning for an end that is not there would take minutes."""
+    begin = "-----BEGIN PGP PUBLIC KEY BLOCK-----"
+    text = f"{begin}\nkey\n-----END PGP PUBLIC KEY BLOCK-----\ndeb https://a.example/x s\n" + f"{begin}\n" * 20_000
+    assert apt_sources.without_keys(text) == "\ndeb https://a.example/x s\n" + "\n".join([begin] * 20_000)
+    with pytest.raises(TeekitError, match="is not an OpenPGP public key"):
+        openpgp.binary_key(f"{begin}\n".encode() * 20_000, "key")
+
+
+def test_no_pattern_goes_through_the_tree_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = " ".join(["**/x"] * 3 + [f"s{number}" for number in range(2000)])
+    write(
+        tmp_path, {"mkosi.conf": f"[Build]\nWithNetwork=yes\n[Content]\nPrepareScripts={words}\n", "s1999": "curl -x\n"}
+    )
+    globbed: list[str] = []
+
+    def globs(_: Path, word: str) -> list[Path]:
+        globbed.append(word)
+        return []
+
+    monkeypatch.setattr(Path, "glob", globs)
+    assert refusal(tmp_path) is None
+    assert len(globbed) <= 2000, "two places for each of a thousand words"
+    assert "**/x" not in globbed

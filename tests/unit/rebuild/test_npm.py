@@ -74,7 +74,7 @@ def test_another_package_lock_is_refused(tmp_path: Path, content: object, messag
     assert caught.value.message.startswith(f"{tmp_path}/package-lock.json")
     assert message in caught.value.message
     assert caught.value.hint is not None
-    assert caught.value.hint.startswith("Make it anew: npm install --package-lock-only --ignore-scripts")
+    assert caught.value.hint.startswith("Create it again: npm install --package-lock-only --ignore-scripts")
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_a_second_process_is_refused_and_the_lock_dies_with_its_holder(tmp_path:
         assert holder.stdout.readline() == b"held\n"
         error = refusal(tmp_path / "w")
         assert error.message == f"another run is using {tmp_path / 'w'}"
-        assert error.hint == "Wait for it, or name another with --workspace DIR."
+        assert error.hint == "Wait for it, or build in another folder."
         holder.kill()
     with Workspace(tmp_path / "w").locked():
         pass
@@ -74,8 +74,8 @@ def test_a_folder_with_other_things_is_refused_and_left_alone(tmp_path: Path) ->
     (tmp_path / "w").mkdir()
     (tmp_path / "w" / "thesis.tex").write_text("all of it")
     error = refusal(tmp_path / "w")
-    assert error.message == f"{tmp_path / 'w'} has other things in it"
-    assert error.hint == "Name an empty or new folder with --workspace DIR."
+    assert error.message == f"{tmp_path / 'w'} has other files in it"
+    assert error.hint == "Name an empty or new folder to build in."
     assert [path.name for path in (tmp_path / "w").iterdir()] == ["thesis.tex"]
 
 
@@ -83,7 +83,7 @@ def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "w").touch()
     error = refusal(tmp_path / "w")
     assert error.message == f"{tmp_path / 'w'} cannot be built in: File exists"
-    assert error.hint == "Name another folder with --workspace DIR."
+    assert error.hint == "Name another folder to build in."
     assert refusal(tmp_path / "w" / "x").message.endswith("cannot be built in: Not a directory")
 
 
@@ -105,7 +105,7 @@ def test_space_is_asked_for_before_it_is_used(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(TeekitError) as caught:
         Workspace(tmp_path).require_space(6_442_450_944)
     assert caught.value.message == f"{tmp_path} has 2.0 GB free, the builds need 6.4 GB"
-    assert caught.value.hint == "Free some space, or name a folder elsewhere with --workspace DIR."
+    assert caught.value.hint == "Free some space, or build in a folder elsewhere."
 
 
 def test_everything_can_be_removed(tmp_path: Path) -> None:

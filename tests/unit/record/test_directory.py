@@ -97,7 +97,7 @@ def test_what_is_not_a_report_is_not_replaced(tmp_path: Path, kind: str) -> None
         (place / "chapter-1").touch()
     else:
         place.touch()
-    expected = f"{place} has other things in it" if kind == "folder" else f"{place} is not a folder"
+    expected = f"{place} has other files in it" if kind == "folder" else f"{place} is not a folder"
     for refuse in (replacing.require_replaceable, write):
         with pytest.raises(TeekitError) as caught:
             refuse(place)

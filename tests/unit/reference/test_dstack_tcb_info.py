@@ -37,10 +37,10 @@ def test_all_five_registers_are_read() -> None:
     ("changes", "message"),
     [
         ({"rtmr3": "00" * 48}, "event_log: does not lead to RTMR3"),
-        ({"rtmr3": "00"}, "rtmr3: is no SHA-384 digest"),
+        ({"rtmr3": "00"}, "rtmr3: is not a SHA-384 digest"),
         ({"app_compose": "{}"}, "compose_hash: SHA-256 of app_compose is"),
         ({"event_log": 1}, "event_log: is not a list"),
-        ({"event_log": [{"imr": 4, "digest": "00" * 48}]}, r"event_log\[0\]: is of no RTMR"),
+        ({"event_log": [{"imr": 4, "digest": "00" * 48}]}, r"event_log\[0\]: does not belong to an RTMR"),
     ],
 )
 def test_what_contradicts_itself_is_refused(changes: dict[str, object], message: str, tmp_path: Path) -> None:

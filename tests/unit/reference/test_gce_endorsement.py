@@ -168,11 +168,11 @@ def test_another_root_is_not_googles(tmp_path: Path, root_key: ec.EllipticCurveP
     [
         (
             datetime(2026, 5, 5, tzinfo=UTC),
-            "the signing certificate is good from 2026-05-05 to 2031-05-05, not at 2026-05-05",
+            "the signing certificate is valid from 2026-05-05 to 2031-05-05, not at 2026-05-05",
         ),
         (
             datetime(2031, 5, 6, tzinfo=UTC),
-            "the signing certificate is good from 2026-05-05 to 2031-05-05, not at 2031-05-06",
+            "the signing certificate is valid from 2026-05-05 to 2031-05-05, not at 2031-05-06",
         ),
     ],
 )
@@ -211,7 +211,7 @@ def test_every_way_to_start_the_firmware_is_acceptable(
 
 def test_the_salt_has_32_bytes(tmp_path: Path, key: rsa.RSAPrivateKey, root_key: ec.EllipticCurvePrivateKey) -> None:
     golden = _golden(_certificate(key, root_key, [_usage()]))
-    with pytest.raises(NotAuthenticError, match="the signature does not hold"):
+    with pytest.raises(NotAuthenticError, match="the signature is not valid"):
         _load(tmp_path, _signed(golden, key, salt_bytes=20), _root(root_key))
 
 
@@ -255,7 +255,7 @@ def test_a_key_that_is_not_rsa_is_refused(
         ((chunk(2, chunk(9, b"")), b""), r"VMTdx\.Measurement: field 9 at offset 0x1: is not known"),
         ((None, chunk(9, b"")), "VMGoldenMeasurement: field 9 at offset 0x[0-9a-f]+: is not known"),
         ((None, integer(5, 1)), r"VMGoldenMeasurement: field 5 at offset 0x[0-9a-f]+: is not known \(wire type 0\)"),
-        ((None, chunk(1, integer(1, 1 << 60))), "Timestamp: is no time"),
+        ((None, chunk(1, integer(1, 1 << 60))), "Timestamp: is not a time"),
         ((None, chunk(5, b"")), "VMGoldenMeasurement: digest: a SHA-384 digest has 48 bytes, found 0"),
     ],
 )

@@ -158,7 +158,7 @@ def _sgx(service: pcs.Pcs) -> None:
         ),
         (
             lambda it: _changed(it, it.tcb, None, {"TCB-Info-Issuer-Chain": "%FF"}),
-            "tcb-info-issuer-chain is no URL-encoded PEM",
+            "tcb-info-issuer-chain is not URL-encoded PEM",
         ),
         (
             lambda it: _changed(it, it.tcb, None, {"TCB-Info-Issuer-Chain": "x"}),

@@ -116,7 +116,7 @@ def test_rvps_as_it_is_stored_and_pcrs_of_azure(tmp_path: Path) -> None:
     }
     assert _digests(values.platforms["azure"][MRTD]) == ["ab" * 48]
     assert _digests(values.platforms["azure"][pcr(11)]) == ["11" * 32]
-    assert [name for name, _ in values.not_compared] == ["mr_td is good until", "snp_pcr11"]
+    assert [name for name, _ in values.not_compared] == ["mr_td is valid until", "snp_pcr11"]
 
 
 def _message(payload: object, kind: str = "sample") -> dict[str, object]:
@@ -221,7 +221,7 @@ def test_a_policy_of_go_tdx_guest_as_text_and_as_bytes(tmp_path: Path) -> None:
         (b"td_quote_body_policy { mr_td: 1 }", "mr_td: expected a string"),
         (b"td_quote_body_policy { surprise: 1 }", r"td_quote_body_policy\.surprise: unknown field"),
         (b"policy { td_quote_body_policy { } surprise: 1 }", r"policy\.surprise: unknown field"),
-        (b"td_quote_body_policy { xfam: 'a' xfam: 'b' }", "xfam: stands more than once"),
+        (b"td_quote_body_policy { xfam: 'a' xfam: 'b' }", "xfam: occurs more than once"),
         (b"td_quote_body_policy { } td_quote_body_policy { }", "td_quote_body_policy: expected one message"),
         (b"td_quote_body_policy { mr_td: '\\400' }", "has an escape that stands for no byte"),
         (b"td_quote_body_policy { mr_td 'x' }", "expected a colon or a message"),

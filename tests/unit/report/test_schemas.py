@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,6 +93,21 @@ def test_what_is_printed_fits(
 ) -> None:
     main([files.get(word, word) for word in words] + ["--json"])
     assert problems(name, json.loads(capsys.readouterr().out)) == []
+
+
+def test_every_committed_schema_has_a_document_held_against_it() -> None:
+    """Here, or in the tests of the command that prints it."""
+    tests = "".join(path.read_text() for path in Path(__file__).parents[1].rglob("*.py"))
+    names = {path.name.removesuffix(".schema.json") for path in FOLDER.iterdir()}
+    assert {name for name in names if not re.search(rf'"{name}"|{name}\.schema', tests)} == set()
+
+
+def test_what_is_allowed_to_stay_unchecked_fits(files: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    names = "report-data,tcb,revocation,app,channel,tdx"
+    main(["quote", files["cos"], *AT, "--allow-unchecked", names, "--json"])
+    document = json.loads(capsys.readouterr().out)
+    assert document["allowed_unchecked"] == sorted(names.split(","))
+    assert problems("quote-v1", document) == []
 
 
 def test_a_record_of_inputs_fits() -> None:

@@ -149,12 +149,12 @@ def test_ci_says_at_once_where_the_disk_is_too_small(clone: tuple[Path, StandIns
 def test_ci_leaves_nothing_and_removes_what_killed_runs_left(clone: tuple[Path, StandIns]) -> None:
     root, stand_ins = clone
     scratch = root.parent / "scratch"
-    for name in ("teekit-ci.left", "teekit-root.left", "teekit-ci.held", "others"):
+    for name in ("teekit.left", "teekit-root.left", "teekit.held", "others"):
         (scratch / name / "deep").mkdir(parents=True)
-    (scratch / "teekit-ci.link").symlink_to(scratch / "others")
+    (scratch / "teekit.link").symlink_to(scratch / "others")
     stand_ins.add_at(root / ".venv/bin/python3", 'case "$*" in *pytest*) echo "in $TMPDIR" ;; esac')
     with subprocess.Popen(
-        ["flock", scratch / "teekit-ci.held", "cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ["flock", scratch / "teekit.held", "cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as holder:
         assert holder.stdin is not None
         assert holder.stdout is not None
@@ -164,11 +164,11 @@ def test_ci_leaves_nothing_and_removes_what_killed_runs_left(clone: tuple[Path, 
         result = run_ci(clone)
         holder.stdin.close()
     assert result.returncode == 0, result.stderr
-    assert sorted(path.name for path in scratch.iterdir()) == ["others", "teekit-ci.held", "teekit-ci.link"]
+    assert sorted(path.name for path in scratch.iterdir()) == ["others", "teekit.held", "teekit.link"]
     used = set(re.findall(r"^in (/\S+)$", result.stdout, re.MULTILINE))
     assert len(used) == 1
     assert Path(used.pop()).is_relative_to(scratch)
-    assert (scratch / "teekit-ci.held/deep").is_dir()
+    assert (scratch / "teekit.held/deep").is_dir()
     assert (scratch / "others/deep").is_dir()
 
 

@@ -139,6 +139,10 @@ def verify_reference_signature(
     """
     trusted = keys.load_trusted_keys(trusted_keys)
     data, place = codec.read_bounded(file), signature or signature_of(file)
+    if signature is None and not place.exists():
+        raise TeekitError(
+            f"{file}: has no signature beside it: no file {place}", hint="Name its signature with --signature FILE."
+        )
     envelope = dsse.parse(codec.read_bounded(place), str(place))
     result = verify_reference(data, envelope, trusted, on)
     parse_reference(data, str(file))

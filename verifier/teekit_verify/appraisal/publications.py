@@ -119,7 +119,7 @@ class PublicationDiff:
 
     @property
     def status(self) -> ExitStatus:
-        """HOLDS only where everything that either of them asks for was compared, and is equal."""
+        """HOLDS only where everything that either of them asks for was compared, and matches."""
         if self.differs:
             return ExitStatus.DOES_NOT_HOLD
         compared = any(item.state is State.SAME for item in self.registers) or self.same_artifacts

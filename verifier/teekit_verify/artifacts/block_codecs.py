@@ -29,7 +29,7 @@ def block_codec(name: str, what: str) -> Callable[[bytes, int], bytes]:
     """
     codec = _CODECS.get(name)
     if codec is None:
-        raise UnsupportedInputError(f"{what}: compressed with {name}, which is not read")
+        raise UnsupportedInputError(f"{what}: compressed with {name}, which is not supported")
     return codec
 
 

@@ -76,7 +76,7 @@ class Btrfs:
     def __init__(self, blob: Blob) -> None:
         raw = blob.read(SUPER_AT, _SUPER_BYTES)
         if len(raw) < _SUPER_BYTES or raw[0x40:0x48] != MAGIC:
-            raise _bad("superblock", SUPER_AT, "is cut off, or has another magic")
+            raise _bad("superblock", SUPER_AT, "is truncated, or has the wrong magic number")
         self._blob = blob
         root, chunk_root, log_root = struct.unpack_from("<QQQ", raw, 0x50)
         devices, self._sector, self._node_bytes = struct.unpack_from("<QII", raw, 0x88)
@@ -88,9 +88,9 @@ class Btrfs:
         if devices != 1:
             raise UnsupportedInputError(f"btrfs: it is on {devices} devices")
         if incompatible & ~_READ_INCOMPAT:
-            raise UnsupportedInputError(f"btrfs: features {incompatible:#x} (incompatible) are not read")
+            raise UnsupportedInputError(f"btrfs: features {incompatible:#x} (incompatible) are not supported")
         if not _PAGE <= self._node_bytes <= 1 << 16 or self._sector not in {4096, 8192, 16384, 32768, 65536}:
-            raise _bad("superblock", SUPER_AT + 0x90, "has sizes of nodes or sectors that cannot be")
+            raise _bad("superblock", SUPER_AT + 0x90, "has impossible sizes of nodes or sectors")
         self._chunks: list[tuple[int, int, int]] = []
         self._items_left, self._bytes_left = _MAX_ITEMS, _MAX_ITEMS_BYTES
         self._read_system_chunks(raw)
@@ -125,16 +125,16 @@ class Btrfs:
 
     def _add_chunk(self, logical: int, item: bytes, what: str) -> None:
         if len(item) < 48 + 32:
-            raise _bad(what, SUPER_AT, "is cut off")
+            raise _bad(what, SUPER_AT, "is truncated")
         length, _, _, kind = struct.unpack_from("<QQQQ", item)
         if kind & ~_READ_PROFILES:
-            raise UnsupportedInputError(f"btrfs: chunks of type {kind:#x} are not read")
+            raise UnsupportedInputError(f"btrfs: chunks of type {kind:#x} are not supported")
         (place,) = struct.unpack_from("<Q", item, 48 + 8)
         if (logical, length, place) not in self._chunks:
             self._chunks.append((logical, length, place))
             self._chunks.sort()
         if len(self._chunks) > _MAX_CHUNKS:
-            raise UnsupportedInputError("btrfs: more chunks than are looked at")
+            raise UnsupportedInputError("btrfs: more chunks than this program reads")
 
     def _part(self, logical: int, size_bytes: int, what: str) -> Blob:
         for start, length, place in self._chunks:
@@ -163,7 +163,7 @@ class Btrfs:
         own, count, level = int.from_bytes(node[48:56], "little"), int.from_bytes(node[96:100], "little"), node[100]
         size = _POINTER_BYTES if level else _ITEM_BYTES
         if own != address or level >= levels_left or _HEADER_BYTES + count * size > len(node):
-            raise _bad(what, address, "a node that is none, or deeper than a tree is")
+            raise _bad(what, address, "a node is malformed, or deeper than a tree can be")
         if not count and (level or levels_left < _MAX_DEPTH):
             raise _bad(what, address, "a node without items below another one")
         for at in range(_HEADER_BYTES, _HEADER_BYTES + count * size, size):
@@ -196,7 +196,7 @@ class Btrfs:
     def _named(self, tree: int, index: int, item: bytes) -> Iterator[tuple[int, bytes, int]]:
         """The child's inode; where it is another tree's, that tree's top."""
         if len(item) < 30:  # noqa: PLR2004
-            raise _bad("directory entry", index, "is cut off")
+            raise _bad("directory entry", index, "is truncated")
         inode, kind, _ = struct.unpack_from(_KEY, item)
         name = item[30 : 30 + int.from_bytes(item[27:29], "little")]
         if kind == _ROOT:
@@ -213,7 +213,7 @@ class Btrfs:
         tree, number = reference >> 64, reference & ((1 << 64) - 1)
         row = self._tree(tree).get(number)
         if row is None or len(row.inode) < 160:  # noqa: PLR2004
-            raise _bad("inode", number, "is missing, or cut off")
+            raise _bad("inode", number, "is missing or truncated")
         (size,) = struct.unpack_from("<Q", row.inode, 16)
         links, uid, gid, mode = struct.unpack_from("<IIII", row.inode, 40)
         device, flags = struct.unpack_from("<QQ", row.inode, 56)
@@ -249,7 +249,7 @@ class Btrfs:
             if offset >= size:
                 break
             if offset < at or len(item) < 21:  # noqa: PLR2004
-                raise _bad("extent", offset, "overlaps the one before, or is cut off")
+                raise _bad("extent", offset, "overlaps the one before, or is truncated")
             yield from zeros(offset - at)
             at = offset
             for piece in self._extent(item):
@@ -263,13 +263,13 @@ class Btrfs:
         (plain_bytes,) = struct.unpack_from("<Q", item, 8)
         compression, encryption, other, kind = struct.unpack_from("<BBHB", item, 16)
         if encryption or other:
-            raise UnsupportedInputError("btrfs: an extent that is encrypted or encoded, which is not read")
+            raise UnsupportedInputError("btrfs: an extent that is encrypted or encoded, which is not supported")
         if kind == _INLINE:
             data = item[21:]
             yield data if not compression else self._unpacked(compression, data, plain_bytes)[:plain_bytes]
             return
         if len(item) < 53:  # noqa: PLR2004
-            raise _bad("extent", 0, "is cut off")
+            raise _bad("extent", 0, "is truncated")
         place, stored, start, length = struct.unpack_from("<QQQQ", item, 21)
         if not place or kind == _PREALLOCATED:
             yield from zeros(length)
@@ -296,7 +296,7 @@ class Btrfs:
                 return state.decompress(data, plain_bytes)
         except (zlib.error, zstd.ZstdError, ValueError, EOFError) as error:
             raise _bad("compressed extent", 0, printable(str(error))) from error
-        raise UnsupportedInputError(f"btrfs: compression {compression} is not read")
+        raise UnsupportedInputError(f"btrfs: compression {compression} is not supported")
 
     def _lzo(self, data: bytes, plain_bytes: int) -> bytes:
         """fs/btrfs/lzo.c: the length of all, then segments with theirs; a length never crosses a sector's end."""
@@ -318,7 +318,7 @@ def _xattrs(item: bytes) -> Iterator[tuple[str, bytes]]:
         name = item[at + 30 : at + 30 + name_bytes]
         value = item[at + 30 + name_bytes : at + 30 + name_bytes + value_bytes]
         if len(value) < value_bytes or value_bytes > MAX_XATTR_BYTES:
-            raise _bad("attribute", at, "is cut off")
+            raise _bad("attribute", at, "is truncated")
         yield name.decode("utf-8", "surrogateescape"), value
         at += 30 + name_bytes + value_bytes
 

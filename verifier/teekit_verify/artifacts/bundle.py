@@ -123,7 +123,7 @@ def _ar(blob: Blob) -> Iterator[BundleMember]:
     at, names = len(AR_MAGIC), b""
     while header := blob.read(at, _AR_HEADER_BYTES):
         if len(header) < _AR_HEADER_BYTES or header[58:] != b"`\n":
-            raise _bad("ar", "member header", at, "is cut off, or does not end as one")
+            raise _bad("ar", "member header", at, "is truncated, or does not end as one")
         size_bytes = _number(header[48:58], 10, "ar", at + 48)
         content = blob.part(at + _AR_HEADER_BYTES, size_bytes)
         name = header[:16].rstrip(b" ")
@@ -148,7 +148,7 @@ def _tar(blob: Blob, *, with_sums: bool = False) -> Iterator[BundleMember]:
     pax: dict[str, bytes] = {}
     while (header := blob.read(at, _TAR_BLOCK_BYTES)).strip(b"\0"):
         if len(header) < _TAR_BLOCK_BYTES or header[257:262] != b"ustar":
-            raise _bad("tar", "member header", at, "is cut off, or is none")
+            raise _bad("tar", "member header", at, "is truncated or malformed")
         kind = header[156:157]
         size_bytes = _number(header[124:136], 8, "tar", at + 124)
         if with_sums and _number(header[148:156], 8, "tar", at + 148) not in _tar_sums(header):
@@ -188,7 +188,7 @@ def _sparse_map_bytes(blob: Blob, header: bytes, at: int) -> int:
         size_bytes += _TAR_BLOCK_BYTES
         block = blob.read(at + size_bytes, _TAR_BLOCK_BYTES)
         if len(block) < _TAR_BLOCK_BYTES:
-            raise _bad("tar", "sparse map", at + size_bytes, "is cut off")
+            raise _bad("tar", "sparse map", at + size_bytes, "is truncated")
         goes_on = block[504]
     return size_bytes
 
@@ -241,7 +241,7 @@ def _zip(blob: Blob) -> Iterator[BundleMember]:
     while place < len(directory):
         entry = directory[place : place + _ZIP_ENTRY_BYTES]
         if len(entry) < _ZIP_ENTRY_BYTES or not entry.startswith(_ZIP_ENTRY):
-            raise _bad("zip", "directory entry", at + place, "is cut off, or is none")
+            raise _bad("zip", "directory entry", at + place, "is truncated or malformed")
         flags, method, clock, day = (int.from_bytes(entry[start : start + 2], "little") for start in (8, 10, 12, 14))
         crc, packed, size_bytes, offset = (
             int.from_bytes(entry[start : start + 4], "little") for start in (16, 20, 24, 42)
@@ -274,7 +274,7 @@ def _zip_directory(blob: Blob) -> tuple[int, bytes]:
         raise _bad("zip", "end of the directory", tail_start, "is missing, or something follows it")
     size_bytes, at = (int.from_bytes(tail[end + start : end + start + 4], "little") for start in (12, 16))
     if size_bytes > _MAX_DIRECTORY_BYTES:
-        raise UnsupportedInputError(f"zip: a directory of {size_bytes} bytes, more than is looked into")
+        raise UnsupportedInputError(f"zip: a directory of {size_bytes} bytes, more than this program reads")
     if at + size_bytes != tail_start + end:
         raise _bad("zip", "directory", at, "does not lie right before its end record")
     return at, blob.read(at, size_bytes)
@@ -290,7 +290,7 @@ def _zip_stored(blob: Blob, entry: bytes, name: bytes) -> Blob:
     if not int.from_bytes(local[6:8], "little") & _SIZES_FOLLOW:
         agrees = agrees and local[14:26] == entry[16:28]
     if not local.startswith(ZIP_MAGIC) or not agrees or stored.size_bytes < packed:
-        raise _bad("zip", _text(name), offset, "has another header than its entry in the directory, or is cut off")
+        raise _bad("zip", _text(name), offset, "has another header than its entry in the directory, or is truncated")
     return stored
 
 
@@ -300,7 +300,7 @@ def _number(field: bytes, base: int, what: str, offset: int) -> int:
         return int.from_bytes(field[-8:], "big")
     digits = field.strip(b" \0") or b"0"
     if not re.fullmatch(rb"[0-7]{1,12}" if base == 8 else rb"[0-9]{1,12}", digits):  # noqa: PLR2004
-        raise _bad(what, "number", offset, f"{digits!r} has other characters than digits")
+        raise _bad(what, "number", offset, f"{digits!r} has characters that are not digits")
     return int(digits, base)
 
 

@@ -99,7 +99,7 @@ class Budget:
     def spend(self, size_bytes: int, what: str) -> None:
         self.left -= size_bytes
         if self.left < 0:
-            raise UnsupportedInputError(f"{what}: unpacks to more bytes than are looked at")
+            raise UnsupportedInputError(f"{what}: unpacks to more bytes than this program reads")
 
 
 class _Decompressor(Protocol):
@@ -270,7 +270,7 @@ class Unpacked(io.RawIOBase):
         beginning = blob.read(start, MAGIC_BYTES)
         compression = compression_of(beginning)
         if compression is None or (start and compression not in _SKIPPING):
-            raise UnsupportedInputError(f"{what}: compressed in no way that is read")
+            raise UnsupportedInputError(f"{what}: compressed in a way that is not supported")
         self.compression = compression
         self._begin(start)
 

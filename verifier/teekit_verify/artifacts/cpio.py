@@ -74,7 +74,7 @@ class CpioReader:
             while (entry := self._entry(archive)).name != TRAILER:
                 count, names = count + 1, names + len(entry.name)
                 if count > _MAX_ENTRIES or names > _MAX_NAMES_BYTES:
-                    raise UnsupportedInputError(f"{self._what}: has {count} entries or more, which is not an initrd")
+                    raise UnsupportedInputError(f"{self._what}: has {count} entries or more, too many for an initrd")
                 self._left, self._padding = entry.size_bytes, -entry.size_bytes % 4
                 self._sum = 0 if self._has_sums and stat.S_ISREG(entry.mode) and entry.size_bytes else None
                 self._wanted_sum = entry.check
@@ -111,7 +111,7 @@ class CpioReader:
             raise self._bad("magic", offset, f"expected 070701 or 070702, found {header[:6]!r}")
         self._has_sums = header.startswith(_WITH_SUMS)
         if not _HEX.fullmatch(header, 6):
-            raise self._bad("header", offset + 6, "has other characters than hexadecimal digits")
+            raise self._bad("header", offset + 6, "has characters that are not hexadecimal digits")
         numbers = [int(header[at : at + 8], 16) for at in range(6, _HEADER_BYTES, 8)]
         inode, mode, uid, gid, links, mtime, size, fs_major, fs_minor, major, minor, name_bytes, check = numbers
         if not 1 < name_bytes <= _MAX_NAME_BYTES:

@@ -222,7 +222,7 @@ def _gunzipped(data: bytes) -> bytes:
     except zlib.error as error:
         raise _bad("changelog", str(error)) from error
     if len(text) > _MAX_CHANGELOG_BYTES or not state.eof:
-        raise _bad("changelog", f"it is cut off, or unpacks to more than {_MAX_CHANGELOG_BYTES} bytes")
+        raise _bad("changelog", f"it is truncated, or unpacks to more than {_MAX_CHANGELOG_BYTES} bytes")
     return text
 
 

@@ -7,7 +7,7 @@ r"""What a guest boots from, as a file: a UKI, or a disk image with the UKI wher
     qcow2, VHDX, VHD    the same, in blocks that lie anywhere in the file
     packed              any of these, compressed or in an archive
 
-The kind is found out by content. A disk is read by its structure: of a 30 GiB image only the partition table, the FAT,
+The kind is detected from the content. A disk is read by its structure: of a 30 GiB image only the partition table, the FAT,
 some directories and the UKI are touched. A UKI that lies in one piece in a file is mapped; one in several pieces or in an
 archive is gathered in memory, at most MAX_GATHERED_BYTES.
 """
@@ -180,7 +180,7 @@ def artifact_kind(file: OpenedInput) -> ArtifactKind:
         return ArtifactKind.VHD
     if file.head.startswith(_VMDK):
         raise UnsupportedInputError(
-            f"{file.path} is a VMDK disk, which is not read", hint="Convert it with `qemu-img convert -O raw`."
+            f"{file.path} is a VMDK disk, which is not supported", hint="Convert it with `qemu-img convert -O raw`."
         )
     if boots_from(file.beginning(2 * _LARGE_SECTOR_BYTES)):
         return ArtifactKind.RAW

@@ -73,7 +73,7 @@ def open_dynamic_vhd(blob: Blob) -> DynamicVhd:
     footer, header_at = parse_dynamic_footer(ends[0])
     header = blob.read(header_at, _HEADER_BYTES)
     if len(header) < _HEADER_BYTES or not header.startswith(_HEADER_COOKIE):
-        raise _bad("header", header_at, f"is cut off, or does not begin with {_HEADER_COOKIE!r}")
+        raise _bad("header", header_at, f"is truncated, or does not begin with {_HEADER_COOKIE!r}")
     _, _, table, version, entries, block_bytes, checksum = struct.unpack_from(_LAYOUT, header)
     expected = ~(sum(header[:36]) + sum(header[40:])) & 0xFFFFFFFF
     for holds, field, at, problem in (

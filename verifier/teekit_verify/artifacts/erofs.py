@@ -49,7 +49,7 @@ class _Inode:
         self.layout = form >> 1 & 7
         self.is_extended = bool(form & 1)
         if form >> 4 or (self.is_extended and len(raw) < 64):  # noqa: PLR2004
-            raise _bad("inode format", offset, f"{form:#x} is not read")
+            raise _bad("inode format", offset, f"{form:#x} is not supported")
         self.union = struct.unpack_from("<I", raw, 16)[0]
         self.number = struct.unpack_from("<I", raw, 20)[0]
         if self.is_extended:
@@ -71,7 +71,7 @@ class Erofs:
     def __init__(self, blob: Blob) -> None:
         raw = blob.read(1024, 128)
         if len(raw) < 128 or not raw.startswith(MAGIC):  # noqa: PLR2004
-            raise _bad("superblock", 1024, "is cut off, or has another magic")
+            raise _bad("superblock", 1024, "is truncated, or has the wrong magic number")
         self._blob = blob
         self._meter = Meter.of(_WHAT, blob.size_bytes)
         self._block_bits = raw[12]
@@ -80,10 +80,10 @@ class Erofs:
         self._made = seconds * 10**9 + nanoseconds
         incompatible = struct.unpack_from("<I", raw, 80)[0]
         if incompatible & ~_READ_INCOMPAT:
-            raise UnsupportedInputError(f"{_WHAT}: features {incompatible & ~_READ_INCOMPAT:#x} are not read")
+            raise UnsupportedInputError(f"{_WHAT}: features {incompatible & ~_READ_INCOMPAT:#x} are not supported")
         self._is_padded = bool(incompatible & _PADDED)
         if not 9 <= self._block_bits <= 16 or int.from_bytes(raw[86:88], "little") or raw[90]:  # noqa: PLR2004
-            raise UnsupportedInputError(f"{_WHAT}: other block sizes, or data on other devices, are not read")
+            raise UnsupportedInputError(f"{_WHAT}: other block sizes, or data on other devices, are not supported")
         self._block_bytes = 1 << self._block_bits
         self._meta, self._shared = meta << self._block_bits, xattrs << self._block_bits
         self._packed = int.from_bytes(raw[96:104], "little") if incompatible & 0x20 else 0
@@ -97,7 +97,7 @@ class Erofs:
         self._meter.spend(size_bytes)
         data = self._blob.read(offset, size_bytes)
         if len(data) < size_bytes:
-            raise _bad(field, offset, "lies outside of the image")
+            raise _bad(field, offset, "lies outside the image")
         return data
 
     def _inode(self, number: int) -> _Inode:
@@ -157,7 +157,7 @@ class Erofs:
         while left:
             row = self._exactly(start + width * index, width, "chunk")
             if width > 4 and int.from_bytes(row[2:4], "little"):  # noqa: PLR2004
-                raise UnsupportedInputError(f"{_WHAT}: data on other devices is not read")
+                raise UnsupportedInputError(f"{_WHAT}: data on other devices is not supported")
             place = int.from_bytes(row[-4:], "little")
             wanted = min(left, chunk_bytes)
             yield from zeros(wanted) if place == _HOLE else self._blocks(place << self._block_bits, wanted)
@@ -189,7 +189,7 @@ class Erofs:
     def _names(self, block: bytes) -> Iterator[tuple[bytes, int]]:
         """Rows of 12 bytes, then the names that they point to; the last one ends with the block, or at NUL."""
         if len(block) < 12:  # noqa: PLR2004
-            raise _bad("directory", 0, "a block is cut off")
+            raise _bad("directory", 0, "a block is truncated")
         first = int.from_bytes(block[8:10], "little")
         if first % 12 or not 12 <= first <= len(block):  # noqa: PLR2004
             raise _bad("directory", 0, f"names begin at {first}")
@@ -216,14 +216,14 @@ class Erofs:
 
     def _xattr(self, area: bytes, at: int) -> tuple[str, bytes, int]:
         if at + 4 > len(area):
-            raise _bad("extended attribute", at, "is cut off")
+            raise _bad("extended attribute", at, "is truncated")
         name_bytes, index, size = struct.unpack_from("<BBH", area, at)
         if index & 0x80:
-            raise UnsupportedInputError(f"{_WHAT}: long prefixes of extended attributes are not read")
+            raise UnsupportedInputError(f"{_WHAT}: long prefixes of extended attributes are not supported")
         name = area[at + 4 : at + 4 + name_bytes].decode("utf-8", "surrogateescape")
         start = at + 4 + name_bytes
         if start + size > len(area):
-            raise _bad("extended attribute", at, f"a value of {size} bytes is cut off")
+            raise _bad("extended attribute", at, f"a value of {size} bytes is truncated")
         end = start + size
         return _PREFIXES.get(index, f"{index}.") + name, area[start:end], end + -end % 4
 

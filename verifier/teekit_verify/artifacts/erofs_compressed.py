@@ -51,7 +51,7 @@ class Clusters:
         self._start = -(-end // 8) * 8
         header = blob.read(self._start, 8)
         if len(header) < 8:  # noqa: PLR2004
-            raise _bad("map header", self._start, "lies outside of the image")
+            raise _bad("map header", self._start, "lies outside the image")
         self._fragment_low, self._advise, algorithms, bits = struct.unpack("<IHBB", header)
         self._inline_bytes = struct.unpack_from("<H", header, 2)[0]
         self._algorithms = {_HEAD: algorithms & 15, _HEAD_2: algorithms >> 4}
@@ -100,7 +100,7 @@ class Clusters:
             raise _bad("cluster index", self._start, f"a run of {size} bytes")
         data = self._blob.read(place, packed_bytes)
         if len(data) < packed_bytes:
-            raise _bad("file content", place, "lies outside of the image")
+            raise _bad("file content", place, "lies outside the image")
         if head.kind == _PLAIN:
             found = self._rotated(data, start, size) if self._advise & _INTERLACED else data[:size]
         else:
@@ -118,7 +118,7 @@ class Clusters:
 
     def _decoded(self, data: bytes, algorithm: int, size: int, place: int) -> bytes:
         if algorithm >= len(_ALGORITHMS):
-            raise UnsupportedInputError(f"{_WHAT}: compressed by method {algorithm}, which is not read")
+            raise UnsupportedInputError(f"{_WHAT}: compressed by method {algorithm}, which is not supported")
         name, data = _ALGORITHMS[algorithm], data.lstrip(b"\0") if self._is_padded else data
         try:
             if name == "deflate":
@@ -173,7 +173,7 @@ class Clusters:
     def _taken(self, at: int, size: int) -> bytes:
         data = self._blob.read(at, size)
         if len(data) < size:
-            raise _bad("cluster index", at, "lies outside of the image")
+            raise _bad("cluster index", at, "lies outside the image")
         return data
 
     def _packs(self) -> Iterator[tuple[int, int, int]]:

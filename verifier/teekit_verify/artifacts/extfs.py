@@ -61,7 +61,7 @@ class ExtFs:
     def __init__(self, blob: Blob) -> None:
         raw = blob.read(1024, 1024)
         if len(raw) < 1024 or raw[56:58] != MAGIC:  # noqa: PLR2004
-            raise _bad("superblock", 1024, "is cut off, or has another magic")
+            raise _bad("superblock", 1024, "is truncated, or has the wrong magic number")
         u32 = partial(_u32, raw)
         self._blob = blob
         self._meter = Meter.of(_WHAT, blob.size_bytes)
@@ -71,7 +71,7 @@ class ExtFs:
         self.needs_recovery = bool(incompatible & _RECOVER)
         unread = incompatible & ~(_READ_INCOMPAT | _RECOVER)
         if unread:
-            raise UnsupportedInputError(f"{_WHAT}: features {unread:#x} (incompatible) are not read")
+            raise UnsupportedInputError(f"{_WHAT}: features {unread:#x} (incompatible) are not supported")
         self._inode_bytes = int.from_bytes(raw[88:90], "little") if u32(76) else _OLD_INODE_BYTES
         self._group_bytes = int.from_bytes(raw[254:256], "little") if incompatible & _IS_64BIT else 32
         if (
@@ -80,7 +80,7 @@ class ExtFs:
             or self._group_bytes < _GROUP_BYTES
             or not self._inodes_per_group
         ):
-            raise _bad("superblock", 1024, "has sizes of blocks or inodes that cannot be")
+            raise _bad("superblock", 1024, "has impossible sizes of blocks or inodes")
         self.block_bytes = 1024 << log_block
 
     def files(self) -> Iterator[TreeFile]:
@@ -100,7 +100,7 @@ class ExtFs:
         self._meter.spend(size_bytes)
         data = self._blob.read(offset, size_bytes)
         if len(data) < size_bytes:
-            raise _bad(field, offset, "lies outside of the image")
+            raise _bad(field, offset, "lies outside the image")
         return data
 
     def _node(self, number: int) -> Node:
@@ -165,7 +165,7 @@ class ExtFs:
                 if place:
                     part = self._blob.part(place * self.block_bytes, stop - start)
                     if part.size_bytes < stop - start:
-                        raise _bad("file content", place * self.block_bytes, "lies outside of the image")
+                        raise _bad("file content", place * self.block_bytes, "lies outside the image")
                     yield from part.pieces()
                 else:
                     yield from zeros(stop - start)
@@ -249,7 +249,7 @@ class ExtFs:
     def _xattr_rows(self, area: bytes, at: int) -> Iterator[tuple[str, bytes]]:
         while area[at : at + 4].strip(b"\0"):
             if at + 16 > len(area):
-                raise _bad("extended attribute", at, "is cut off")
+                raise _bad("extended attribute", at, "is truncated")
             name_bytes, index, start, inode, size = struct.unpack_from("<BBHII", area, at)
             name = area[at + 16 : at + 16 + name_bytes].decode("utf-8", "surrogateescape")
             if size > MAX_XATTR_BYTES or (not inode and start + size > len(area)):

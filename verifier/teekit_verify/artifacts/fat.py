@@ -80,7 +80,7 @@ class FatVolume:
         key = -1 if directory is None else directory.first_cluster
         if key not in self._listed:
             if sum(map(len, self._listed.values())) > _MAX_ENTRIES:
-                raise UnsupportedInputError(f"FAT: more than {_MAX_ENTRIES} files, which is no boot disk")
+                raise UnsupportedInputError(f"FAT: more than {_MAX_ENTRIES} files, too many for a boot disk")
             self._listed[key] = self._read_entries(directory)
         return self._listed[key]
 

@@ -74,7 +74,9 @@ class Meter:
         """Of each of the pieces, or of what is read as one. Raises UnsupportedInputError."""
         self.left -= pieces * max(size_bytes, LEAST_READ_BYTES)
         if self.left < 0:
-            raise UnsupportedInputError(f"{self.what}: more folders and tables, or larger ones, than are looked into")
+            raise UnsupportedInputError(
+                f"{self.what}: more folders and tables, or larger ones, than this program reads"
+            )
 
 
 @dataclass(slots=True)

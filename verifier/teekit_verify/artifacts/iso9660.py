@@ -103,7 +103,7 @@ class Iso9660:
         for number in range(_FIRST_DESCRIPTOR, _FIRST_DESCRIPTOR + _MOST_DESCRIPTORS):
             row = self._blob.read(number * SECTOR_BYTES, SECTOR_BYTES)
             if len(row) < SECTOR_BYTES or row[1:6] != b"CD001":
-                raise _bad("descriptor", number * SECTOR_BYTES, "is cut off, or is none")
+                raise _bad("descriptor", number * SECTOR_BYTES, "is truncated or malformed")
             yield row
             if row[0] == _END:
                 return
@@ -131,7 +131,7 @@ class Iso9660:
         _, extents = self._records[reference]
         size = sum(length for _, length in extents)
         if size > _MAX_DIRECTORY_BYTES:
-            raise UnsupportedInputError(f"ISO 9660: a directory of {size} bytes, more than is looked into")
+            raise UnsupportedInputError(f"ISO 9660: a directory of {size} bytes, more than this program reads")
         waiting: list[tuple[int, int]] = []
         for start, length in extents:
             for at, record in self._rows(start, length):
@@ -159,7 +159,7 @@ class Iso9660:
             own = self._blob.read(start, 255)
             own = own[: own[0]] if own else b""
             if len(own) < _FIRST_RECORD_BYTES + 1:
-                raise _bad("relocated directory", start, "is cut off")
+                raise _bad("relocated directory", start, "is truncated")
             self._records[start] = own, ((start, self._size(own)),)
             yield name, start
             return
@@ -172,7 +172,7 @@ class Iso9660:
         self._meter.spend(length)
         data = self._blob.read(start, length)
         if len(data) < length:
-            raise _bad("directory", start, "lies outside of the image")
+            raise _bad("directory", start, "lies outside the image")
         at = 0
         while at < length:
             size = data[at]
@@ -181,7 +181,7 @@ class Iso9660:
                 continue
             record = data[at : at + size]
             if size <= _FIRST_RECORD_BYTES or len(record) < size or _FIRST_RECORD_BYTES + record[32] > size:
-                raise _bad("directory record", start + at, "is cut off")
+                raise _bad("directory record", start + at, "is truncated")
             self._meter.spend(size)
             yield start + at, record
             at += size
@@ -240,7 +240,7 @@ class Iso9660:
         for start, length in extents:
             part = self._blob.part(start, length)
             if part.size_bytes < length:
-                raise _bad("file", start, "lies outside of the image")
+                raise _bad("file", start, "lies outside the image")
             yield from part.pieces()
 
 

@@ -93,7 +93,7 @@ class _Budget:
                     self.stored_left -= 0 if is_zero else len(piece)
                     if at > self.left or self.stored_left < 0:
                         raise UnsupportedInputError(
-                            f"{what}: unpacks to more bytes than are looked at", hint="Unpack it yourself."
+                            f"{what}: unpacks to more bytes than this program reads", hint="Unpack it yourself."
                         )
                     target.seek(len(piece), 1) if is_zero else target.write(piece)
                 target.truncate(at)
@@ -152,7 +152,7 @@ def _content(file: OpenedInput, member: BundleMember) -> Iterator[bytes]:
     if member.kind == "sparse file" or any(key.startswith(_SPARSE) for key, _ in member.records):
         yield from _sparse_content(file, member)
     elif member.target and not member.kind:  # of zip: "packed by method 9"
-        raise UnsupportedInputError(f"{file.path}: {printable(member.name)} is {member.target}, which is not read")
+        raise UnsupportedInputError(f"{file.path}: {printable(member.name)} is {member.target}, which is not supported")
     else:
         yield from member.content()
 
@@ -170,7 +170,7 @@ def _sparse_content(file: OpenedInput, member: BundleMember) -> Iterator[bytes]:
             str(file.path), field=printable(member.name), offset=0, problem=printable(str(error))
         ) from error
     if content is None:
-        raise UnsupportedInputError(f"{file.path}: {printable(member.name)} is sparse in a way that is not read")
+        raise UnsupportedInputError(f"{file.path}: {printable(member.name)} is sparse in a way that is not supported")
 
 
 def _name(member: BundleMember) -> str:

@@ -80,7 +80,7 @@ def _gpt(blob: Blob, sector: int) -> PartitionTable:
     rows = [table[at : at + row_bytes] for at in range(0, len(table), row_bytes)]
     used = [(number, row) for number, row in enumerate(rows, start=1) if any(row[:16])]
     if any(len(row) < 128 for _, row in used):  # noqa: PLR2004
-        raise MalformedInputError("GPT", field="entries", offset=table_at * sector, problem="are cut off")
+        raise MalformedInputError("GPT", field="entries", offset=table_at * sector, problem="are truncated")
     facts = {
         "disk size": f"{blob.size_bytes} bytes",
         "sector size": f"{sector} bytes",

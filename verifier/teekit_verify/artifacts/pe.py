@@ -173,7 +173,7 @@ def parse_pe(data: memoryview, *, what: str = "PE image", base: int = 0) -> PeIm
     sections = tuple(_section(reader, row, optional.SizeOfImage) for row in rows)
     if len(sections) != section_count:
         raise UnsupportedInputError(
-            f"{what}: pefile reads {len(sections)} of {section_count} sections and finds the next one too odd to go on",
+            f"{what}: pefile reads {len(sections)} of {section_count} sections and rejects the next one",
             hint="Build the UKI with ukify.",
         )
     return PeImage(

@@ -58,19 +58,19 @@ def read_header(blob: Blob, *, most_bytes: int = MAX_DISK_BYTES) -> Qcow2:
     """`most_bytes`: of the disk. Raises MalformedInputError, or UnsupportedInputError for what the file alone does not hold."""
     header = blob.read(0, _VERSION_3_BYTES + _ENTRY_BYTES).ljust(_VERSION_3_BYTES + _ENTRY_BYTES, b"\0")
     if blob.size_bytes < _HEADER_BYTES or header[:4] != MAGIC:
-        raise _bad("header", 0, "is cut off, or has another magic number")
+        raise _bad("header", 0, "is truncated, or has the wrong magic number")
     version, backing, _, cluster_bits, size_bytes, encryption, tables, first_table = struct.unpack_from(
         ">IQIIQIIQ", header, 4
     )
     snapshots = int.from_bytes(header[60:64], "big")
     features, compression = _version_3(header) if version == 3 else (0, _ZLIB)  # noqa: PLR2004
     if version not in {2, 3}:
-        raise UnsupportedInputError(f"qcow2: version {version}, which is not read")
+        raise UnsupportedInputError(f"qcow2: version {version}, which is not supported")
     if not 9 <= cluster_bits <= 21:  # noqa: PLR2004
         raise _bad("cluster_bits", 20, f"{cluster_bits} is not 9 to 21")
     _require_readable(backing, encryption, features, compression)
     if size_bytes > most_bytes or (most_bytes == MAX_DISK_BYTES and size_bytes >> cluster_bits > _MAX_CLUSTERS):
-        raise UnsupportedInputError(f"qcow2: a disk of {size_bytes} bytes, more than is looked into")
+        raise UnsupportedInputError(f"qcow2: a disk of {size_bytes} bytes, more than this program reads")
     needed = -(-size_bytes // (1 << cluster_bits) // _entries(cluster_bits))
     if tables < needed:
         raise _bad("l1_size", 36, f"{tables} entries, {needed} are needed for {size_bytes} bytes")
@@ -94,7 +94,7 @@ def _require_readable(backing: int, encryption: int, features: int, compression:
     elif not problem and compression not in {_ZLIB, _ZSTD}:
         problem = f"compression type {compression}"
     if problem:
-        raise UnsupportedInputError(f"qcow2: {problem}, which is not read")
+        raise UnsupportedInputError(f"qcow2: {problem}, which is not supported")
 
 
 def clusters(blob: Blob, header: Qcow2) -> Iterator[tuple[int, bytes]]:

@@ -61,7 +61,7 @@ class Squashfs:
     def __init__(self, blob: Blob) -> None:
         raw = blob.read(0, _SUPERBLOCK.size)
         if len(raw) < _SUPERBLOCK.size or not raw.startswith(MAGIC):
-            raise _bad("superblock", 0, "is cut off, or has another magic")
+            raise _bad("superblock", 0, "is truncated, or has the wrong magic number")
         fields = _SUPERBLOCK.unpack(raw)
         self._blob = blob
         self.made = fields[2]
@@ -70,7 +70,9 @@ class Squashfs:
         self.root = fields[11]
         (self._id_table, self._xattr_table, self._inodes, self._directories, self._fragment_table) = fields[13:18]
         if major != 4 or not 4096 <= self.block_bytes <= _MAX_BLOCK_BYTES:  # noqa: PLR2004 - version 4.0
-            raise UnsupportedInputError(f"{_WHAT}: version {major} with blocks of {self.block_bytes} bytes is not read")
+            raise UnsupportedInputError(
+                f"{_WHAT}: version {major} with blocks of {self.block_bytes} bytes is not supported"
+            )
         self.compression = _COMPRESSIONS.get(compression, f"method {compression}")
         self._codec = block_codec(self.compression, _WHAT)
         self._blocks: dict[tuple[int, int], bytes] = {}
@@ -83,7 +85,7 @@ class Squashfs:
         """A metadata block, unpacked, and where the next one begins."""
         header = self._blob.read(start, 2)
         if len(header) < 2:  # noqa: PLR2004
-            raise _bad("metadata block", start, "lies outside of the image")
+            raise _bad("metadata block", start, "lies outside the image")
         size = int.from_bytes(header, "little")
         packed = size & 0x7FFF or 0x8000
         return self._unpacked(start + 2, packed, _META_BYTES, is_plain=bool(size & 0x8000)), start + 2 + packed

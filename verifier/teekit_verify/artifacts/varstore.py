@@ -68,7 +68,7 @@ def _variables(reader: Reader) -> Variables:
         data = bytes(reader.take(data_bytes, "data"))
         if state in {_ADDED, _IN_DELETED_TRANSITION}:
             if (vendor, name) in found:
-                raise reader.fail("name", f"the variable {printable(name[:40])!r} is there twice")
+                raise reader.fail("name", f"the variable {printable(name[:40])!r} occurs twice")
             found[vendor, name] = data
         reader.position = min(-(-reader.position // _ALIGNMENT) * _ALIGNMENT, len(reader.data))
     return found

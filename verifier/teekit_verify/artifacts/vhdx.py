@@ -63,7 +63,7 @@ class Vhdx:
         if state in _ABSENT:
             return self.block_bytes - inside
         if state != _PRESENT:
-            raise UnsupportedInputError(f"VHDX: a block in state {state}, which is not read")
+            raise UnsupportedInputError(f"VHDX: a block in state {state}, which is not supported")
         content = self.blob.part(place, self.block_bytes)
         if place < _MIB or content.size_bytes < min(self.block_bytes, self.size_bytes - number * self.block_bytes):
             raise _bad("BAT", self.table + row_at, f"a block at {place:#x}, which is not in the file")
@@ -84,7 +84,7 @@ def open_vhdx(blob: Blob) -> Vhdx:
     (size_bytes,) = struct.unpack("<Q", items[_SIZE])
     sector_bytes, physical_bytes = (struct.unpack("<I", items[name])[0] for name in (_LOGICAL, _PHYSICAL))
     if flags & _HAS_PARENT:
-        raise UnsupportedInputError("VHDX: it needs a parent, which is not read")
+        raise UnsupportedInputError("VHDX: it needs a parent, which is not supported")
     if not _MIB <= block_bytes <= 256 * _MIB or block_bytes & (block_bytes - 1):
         raise _bad("block size", regions[_METADATA][0], f"{block_bytes} bytes")
     if sector_bytes not in {512, 4096} or size_bytes > _MAX_DISK_BYTES or size_bytes % sector_bytes:
@@ -102,7 +102,7 @@ def _header(blob: Blob) -> bytes:
         raise _bad("header", _HEADERS[0], "neither of the two has its checksum")
     newest = max(whole, key=lambda row: int.from_bytes(row[8:16], "little"))
     if (version := int.from_bytes(newest[66:68], "little")) != 1:
-        raise UnsupportedInputError(f"VHDX: version {version}, which is not read")
+        raise UnsupportedInputError(f"VHDX: version {version}, which is not supported")
     return newest
 
 
@@ -128,7 +128,7 @@ def _regions(blob: Blob) -> dict[UUID, tuple[int, int]]:
         raw, offset, size_bytes, required = struct.unpack_from("<16sQII", tables[0], place)
         found[UUID(bytes_le=raw)] = offset, size_bytes
         if required & 1 and UUID(bytes_le=raw) not in {_BAT, _METADATA}:
-            raise UnsupportedInputError("VHDX: a region that has to be known is not read")
+            raise UnsupportedInputError("VHDX: a region that has to be known is unknown")
     if not {_BAT, _METADATA} <= found.keys():
         raise _bad("region table", _REGIONS[0], "has no block table, or no metadata")
     return found
@@ -138,7 +138,7 @@ def _items(blob: Blob, region: int) -> dict[UUID, bytes]:
     table = blob.read(region, _MAX_METADATA_BYTES)
     count = int.from_bytes(table[10:12], "little")
     if not table.startswith(b"metadata") or count > _MAX_ENTRIES or len(table) < 32 * (count + 1):
-        raise _bad("metadata", region, "is cut off, or is none")
+        raise _bad("metadata", region, "is truncated or malformed")
     sizes = {_PARAMETERS: 8, _SIZE: 8, _DISK_ID: 16, _LOGICAL: 4, _PHYSICAL: 4}
     found: dict[UUID, bytes] = {}
     for place in range(32, 32 * (count + 1), 32):
@@ -147,7 +147,7 @@ def _items(blob: Blob, region: int) -> dict[UUID, bytes]:
         if name in sizes:
             found[name] = blob.read(region + offset, size_bytes) if size_bytes == sizes[name] else b""
         elif flags & _REQUIRED:
-            raise UnsupportedInputError("VHDX: an item of its metadata that has to be known is not read")
+            raise UnsupportedInputError("VHDX: an item of its metadata that has to be known is unknown")
     if any(len(found.get(name, b"")) != size for name, size in sizes.items()):
         raise _bad("metadata", region, "lacks an item, or has one of another size")
     return found

@@ -62,7 +62,7 @@ class Xfs:
     def __init__(self, blob: Blob) -> None:
         raw = blob.read(0, 512)
         if len(raw) < 512 or not raw.startswith(MAGIC):  # noqa: PLR2004
-            raise _bad("superblock", 0, "is cut off, or has another magic")
+            raise _bad("superblock", 0, "is truncated, or has the wrong magic number")
         self._blob = blob
         self._meter = Meter.of("XFS", blob.size_bytes)
         self._block = int.from_bytes(raw[4:8], "big")
@@ -74,10 +74,10 @@ class Xfs:
         features2, _, _, _, incompatible = struct.unpack_from(">IIIII", raw, 200)
         self._is_v5 = version & 15 == 5  # noqa: PLR2004
         if version & 15 not in {4, 5}:
-            raise UnsupportedInputError(f"XFS: version {version & 15} is not read")
+            raise UnsupportedInputError(f"XFS: version {version & 15} is not supported")
         self._has_types = bool(incompatible & 1) if self._is_v5 else bool(features2 & _V4_FTYPE)
         if self._is_v5 and incompatible & (_NEEDS_REPAIR | ~(_READ_INCOMPAT | _NEEDS_REPAIR)):
-            raise UnsupportedInputError(f"XFS: features {incompatible:#x} (incompatible) are not read")
+            raise UnsupportedInputError(f"XFS: features {incompatible:#x} (incompatible) are not supported")
         self._require_sizes()
         if not log_start:
             raise UnsupportedInputError("XFS: its log is on another device")
@@ -95,7 +95,7 @@ class Xfs:
             or not self._groups
             or self._block << self._directory_bits > 1 << 16
         ):
-            raise _bad("superblock", 0, "has sizes of blocks, inodes or groups that cannot be")
+            raise _bad("superblock", 0, "has impossible sizes of blocks, inodes or groups")
 
     def address(self, block: int) -> int:
         """The offset of a block of the file system in the image."""
@@ -114,7 +114,7 @@ class Xfs:
         self._meter.spend(self._inode_bytes)
         raw = self._blob.read(at, self._inode_bytes)
         if len(raw) < self._inode_bytes or raw[:2] != b"IN":
-            raise _bad("inode", at, "is cut off, or is none")
+            raise _bad("inode", at, "is truncated or malformed")
         mode, version, form = struct.unpack_from(">HBB", raw, 2)
         core = 176 if version == 3 else 100  # noqa: PLR2004
         (size,) = struct.unpack_from(">Q", raw, 56)
@@ -126,7 +126,7 @@ class Xfs:
         if split > len(raw):
             raise _bad("inode", at, "has a fork beyond its end")
         if int.from_bytes(raw[90:92], "big") & _REALTIME and stat.S_ISREG(mode):
-            raise UnsupportedInputError("XFS: a file on the real-time device, which is not read")
+            raise UnsupportedInputError("XFS: a file on the real-time device, which is not supported")
         forks = raw[core:split], raw[split:]
         return _Inode(number, raw, mode, version, form, size, flags2, *forks, raw[83], extents, attribute_extents)
 
@@ -226,7 +226,7 @@ class Xfs:
             total += extent.count * self._block
             self._meter.spend(extent.count * self._block)
             if total > _MAX_DIRECTORY_BYTES:
-                raise UnsupportedInputError("XFS: a directory larger than is looked into")
+                raise UnsupportedInputError("XFS: a directory larger than this program reads")
             for piece in self._extents.bytes_of(extent).pieces():
                 pending += piece
                 while len(pending) >= size:
@@ -243,7 +243,7 @@ class Xfs:
             place = at + 3 + length + (1 if self._has_types else 0)
             child = raw[place : place + width]
             if len(name) < length or len(child) < width or not length:
-                raise _bad("directory", inode.number, "is cut off")
+                raise _bad("directory", inode.number, "is truncated")
             yield name, int.from_bytes(child, "big")
             at = place + width
 

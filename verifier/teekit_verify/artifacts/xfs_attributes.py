@@ -42,12 +42,12 @@ class Attributes:
         found, at = [], 4
         for _ in range(fork[2]):
             if at + 3 > len(fork):
-                raise _bad("is cut off")
+                raise _bad("is truncated")
             name_bytes, value_bytes, flags = fork[at : at + 3]
             name = fork[at + 3 : at + 3 + name_bytes]
             value = fork[at + 3 + name_bytes : at + 3 + name_bytes + value_bytes]
             if len(value) < value_bytes:
-                raise _bad("is cut off")
+                raise _bad("is truncated")
             found.append((_named(flags, name), value))
             at += 3 + name_bytes + value_bytes
         return tuple(sorted(found))
@@ -61,15 +61,15 @@ class Attributes:
         while block not in seen:
             seen.add(block)
             if len(seen) > _MAX_BLOCKS:
-                raise UnsupportedInputError("XFS: more attributes than are looked at")
+                raise UnsupportedInputError("XFS: more attributes than this program reads")
             data = self._block(extents, block)
             if int.from_bytes(data[8:10], "big") not in _LEAVES:
-                raise _bad("a block of them that is none")
+                raise _bad("a block of them is malformed")
             for row in self._leaf(extents, data):
                 found.append(row)
                 total += len(row[0]) + len(row[1])
                 if total > _MAX_BYTES:
-                    raise UnsupportedInputError("XFS: more attributes than are looked at")
+                    raise UnsupportedInputError("XFS: more attributes than this program reads")
             block = int.from_bytes(data[:4], "big")
             if not block:
                 return tuple(sorted(found))
@@ -98,7 +98,7 @@ class Attributes:
         for index in range(int.from_bytes(data[head : head + 2], "big")):
             row = data[start + 8 * index : start + 8 * index + 8]
             if len(row) < 8:  # noqa: PLR2004
-                raise _bad("is cut off")
+                raise _bad("is truncated")
             place, flags = int.from_bytes(row[4:6], "big"), row[6]
             if flags & (_INCOMPLETE | _PARENT):
                 continue
@@ -106,7 +106,7 @@ class Attributes:
 
     def _entry(self, extents: Sequence[Extent], entry: bytes, flags: int) -> tuple[str, bytes]:
         if len(entry) < 9:  # noqa: PLR2004
-            raise _bad("is cut off")
+            raise _bad("is truncated")
         if flags & _LOCAL:
             value_bytes, name_bytes = struct.unpack_from(">HB", entry)
             name, value = entry[3 : 3 + name_bytes], entry[3 + name_bytes : 3 + name_bytes + value_bytes]
@@ -114,7 +114,7 @@ class Attributes:
             block, value_bytes, name_bytes = struct.unpack_from(">IIB", entry)
             name, value = entry[9 : 9 + name_bytes], self._remote(extents, block, value_bytes)
         if len(name) < name_bytes or len(value) < value_bytes:
-            raise _bad("is cut off")
+            raise _bad("is truncated")
         return _named(flags, name), value
 
     def _remote(self, extents: Sequence[Extent], block: int, size_bytes: int) -> bytes:
@@ -125,7 +125,7 @@ class Attributes:
         while len(value) < size_bytes:
             data = self._block(extents, block)
             if self.is_v5 and not data.startswith(b"XARM"):
-                raise _bad("a value in a block that is none of it")
+                raise _bad("a value in a block of another file")
             value += data[_REMOTE_HEADER:] if self.is_v5 else data
             block += 1
         return value[:size_bytes]

@@ -45,7 +45,7 @@ class ExtentReader:
         part = self.blob.part(self.address(extent.start), size)
         self.address(extent.start + extent.count - 1)
         if part.size_bytes < size:
-            raise _bad(extent.start, "lies outside of the image")
+            raise _bad(extent.start, "lies outside the image")
         return part
 
     def inline(self, fork: bytes, count: int) -> list[Extent]:
@@ -77,7 +77,7 @@ class ExtentReader:
         magic, header = _HEADERS[self.is_v5]
         level, count = int.from_bytes(data[4:6], "big"), int.from_bytes(data[6:8], "big")
         if not data.startswith(magic) or level >= levels_left or header + count * _RECORD_BYTES > len(data):
-            raise _bad(at, "a block of the tree that is none, or deeper than the tree is")
+            raise _bad(at, "a block of the tree is malformed, or deeper than the tree")
         if not count:
             raise _bad(at, "a block of the tree that is empty")
         if level:

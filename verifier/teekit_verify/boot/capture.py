@@ -79,7 +79,7 @@ def boot_and_capture(disk: Path, options: BootOptions, progress: Progress) -> Bo
         try:
             return _boot(disk, options, name, progress)
         except MachineEndedError as error:
-            progress.note(f"{name} cannot run this guest ({error.message.splitlines()[0]}), trying {names[-1]}")
+            progress.note(f"{name} cannot run this guest ({error.what}), trying {names[-1]}")
     return _boot(disk, options, names[-1], progress)
 
 
@@ -153,11 +153,11 @@ def _wait(
     while not (logged and _printed(machine.serial_log, options.serial_line)):
         status = "ended" if process.poll() is not None else qmp.status()
         if status != "running":
-            raise MachineEndedError(f"QEMU is not running but {status!r}{_console(machine)}")
+            raise MachineEndedError(f"QEMU's status is {status!r}, expected 'running'", _console(machine))
         if time.monotonic() > deadline:
             wanted = "a complete event log" if not logged else repr(options.serial_line)
             raise TeekitError(
-                f"the guest did not come to {wanted} within {options.timeout_seconds:.0f} s{_console(machine)}",
+                f"the guest did not reach {wanted} within {options.timeout_seconds:.0f} s{_console(machine)}",
                 hint="Allow more time, or boot it by hand and look at its console.",
             )
         time.sleep(_POLL_SECONDS)

@@ -18,7 +18,14 @@ _CONNECT_SECONDS = 30
 
 
 class MachineEndedError(TeekitError):
-    """QEMU ended or gave up before the wanted point: the accelerator cannot run this guest, or the guest ended itself."""
+    """QEMU ended or gave up before the wanted point: the accelerator cannot run this guest, or the guest ended itself.
+
+    `what` happened, without what QEMU and the guest printed.
+    """
+
+    def __init__(self, what: str, printed: str) -> None:
+        super().__init__(what + printed)
+        self.what = what
 
 
 class Program(Protocol):
@@ -38,7 +45,7 @@ def running_qemu(argv: Sequence[str], control: Path, *, log: Path) -> Iterator[t
         deadline = time.monotonic() + _CONNECT_SECONDS
         while not control.exists():
             if process.poll() is not None or time.monotonic() > deadline:
-                raise MachineEndedError("QEMU does not start" + in_words(last_lines(log)))
+                raise MachineEndedError("QEMU does not start", in_words(last_lines(log)))
             time.sleep(0.05)
         with _connected(control, log) as qmp:
             yield process, qmp
@@ -49,7 +56,7 @@ def _connected(control: Path, log: Path) -> QmpClient:
     try:
         return QmpClient(control)
     except TeekitError as error:
-        raise MachineEndedError("QEMU does not start" + in_words(last_lines(log))) from error
+        raise MachineEndedError("QEMU does not start", in_words(last_lines(log))) from error
 
 
 def in_words(lines: Sequence[str]) -> str:

@@ -8,9 +8,10 @@ import os
 import signal
 import sys
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import typer.core
 
 from teekit_verify import __version__
 from teekit_verify.cli.lazy import Entry, Sections, lazy_group
@@ -28,6 +29,8 @@ _WrongUsage: type[Exception] = next(
 )
 WRONG_USAGE, INTERRUPTED, INTERNAL_ERROR = "wrong_usage", "interrupted", "internal_error"
 """Codes of what ends a command without a TeekitError."""
+_USAGE = typer.BadParameter.__mro__[1]
+"""What a group raises that was given no command, or none of its own."""
 _PYDANTICS = "Value error, "
 """What Pydantic puts before the words of newer Typers."""
 COMPLETING = "_TEEKIT_VERIFY_COMPLETE"
@@ -118,7 +121,7 @@ def main(argv: list[str]) -> ExitStatus:
             argv,
             WRONG_USAGE,
             " ".join(words.split("\n\t")).replace(_PYDANTICS, ""),
-            "Run it with --help to see how it is used.",
+            _usage_hint(error),
             error,
         )
     except (KeyboardInterrupt, typer.Abort) as error:
@@ -133,6 +136,16 @@ def main(argv: list[str]) -> ExitStatus:
             f"Run it again with {shared.DEBUG_FLAG} and report the traceback.",
             error,
         )
+
+
+def _usage_hint(error: Exception) -> str:
+    """The commands of a group that was given none of its own; else where it says how the command is used."""
+    context: Any = getattr(error, "ctx", None)
+    if context is None:
+        return "Run it with --help to see how it is used."
+    if type(error) is _USAGE and context.parent is not None and isinstance(context.command, typer.core.TyperGroup):
+        return f"Choose one of: {', '.join(context.command.list_commands(context))}."
+    return f"Run `{context.command_path} --help` to see how it is used."
 
 
 def _report(

@@ -56,8 +56,8 @@ def fetch(
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise TeekitError(f"{output}: cannot be made: {error.strerror}", hint="Name a folder with -o.") from error
+        raise TeekitError(f"{output}: cannot be created: {error.strerror}", hint="Name a folder with -o.") from error
     for name, data in fetched.files.items():
         write_whole(output / name, data)
-    say(f"wrote {len(fetched.files)} files into {output}, good until {fetched.next_update:%Y-%m-%d}")
+    say(f"wrote {len(fetched.files)} files into {output}, valid until {fetched.next_update:%Y-%m-%d}")
     return ExitStatus.HOLDS

@@ -72,9 +72,7 @@ def compare(
     one, output = file or claims, ComparisonOutput(events, html, sarif, json_output)
     if one is not None and None in {file, claims} and not of_quotes and (trust.at is None or root is not None):
         if claims is None and is_publication(one):
-            if sarif is not None:
-                raise typer.BadParameter("--sarif is for an artifact or a quote, not for two references")
-            return show_diff(str(ref), str(one), root=root, html=html, json_output=json_output)
+            return show_diff(str(ref), str(one), root=root, html=html, sarif=sarif, json_output=json_output)
         return compare_file(ref, root, one, claims=claims is not None, output=output)
     if quote is None or one is not None:
         raise TeekitError(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from teekit_verify.cli.findings import write_findings
 from teekit_verify.cli.pages import write_page
 from teekit_verify.cli.wrong_file import Given, expecting, find_out
 
@@ -33,6 +34,7 @@ def show_diff(
     checkout: Path | None = None,
     root: TrustedRoot | None,
     html: Path | None,
+    sarif: Path | None,
     json_output: bool,
 ) -> ExitStatus:
     """Raises TeekitError where the two cannot be compared."""
@@ -47,4 +49,8 @@ def show_diff(
         publications_report.show(found, layout.console(sys.stdout))
     title = f"{Path(a).name} and {Path(b).name}"
     write_page(html, title, found.status, partial(publications_report.show, found))
+    if sarif is not None:
+        from teekit_verify.report.sarif.diff import of_diff
+
+        write_findings(sarif, of_diff(found), found.status)
     return found.status

@@ -44,7 +44,7 @@ def _working_directory() -> Path:
     try:
         return Path.cwd()
     except OSError as error:
-        raise TeekitError("the folder you are in is not there any more", hint="Change into another folder.") from error
+        raise TeekitError("the current folder no longer exists", hint="Change into another folder.") from error
 
 
 def _fixing_command(findings: list[Finding]) -> str | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from teekit_verify.cli.findings import SarifOption, write_findings
 from teekit_verify.cli.options.google_root import GoogleRootOption, google_root_at
 from teekit_verify.cli.options.groups import grouped
 from teekit_verify.cli.options.guest import MachineOptions, RunsOptions
@@ -68,6 +69,7 @@ def guest(
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write a page to keep or to mail.", show_default=False)
     ] = None,
+    sarif: SarifOption = None,
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
@@ -98,6 +100,10 @@ def guest(
         given=given,
         vtpm_issuers=vtpm_issuer or (),
     )
+    if sarif is not None:
+        from teekit_verify.report.sarif.findings import of_presented
+
+        write_findings(sarif, of_presented(found.appraisal, str(reference)), found.status)
     _show(reference, live, found, html, policy.at, json_output=json_output)
     return found.status
 

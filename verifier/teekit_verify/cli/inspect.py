@@ -20,7 +20,7 @@ def inspect(
         typer.Argument(
             metavar="FILE",
             help="A UKI, a disk (raw, .vhd, .vhdx, .qcow2, or one of these packed: .tar.gz), TDX firmware (OVMF.fd), a TDX quote, an event log, "
-            "the ACPI table of a CCEL, reference values in any known format, an auditor's statement, or a JSON document of this tool. The kind is found out by content.",
+            "the ACPI table of a CCEL, reference values in any known format, an auditor's statement, or a JSON document of this tool. The kind is detected from the content.",
             show_default=False,
         ),
     ],

@@ -13,8 +13,8 @@ from teekit_verify.core.outcome import ExitStatus
 
 
 def diff(
-    old: Annotated[Path, typer.Argument(metavar="OLD", help="The lock as it was.")],
-    new: Annotated[Path, typer.Argument(metavar="NEW", help="The lock as it is to be.")],
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="The old lock.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The new lock.")],
     reports: Annotated[
         tuple[Path, Path] | None,
         typer.Option(

@@ -76,7 +76,7 @@ def _show(found: Measured, output: OutputOptions, name: str) -> None:
     else:
         measure_report.show(found.measurements, found.profile, layout.console(sys.stdout), events=output.events)
         if found.host_may_change_cmdline:
-            say_warning(f"the host may change its command line with no register showing it: `inspect {name}` tells")
+            say_warning(f"the host can change its command line without any register showing it: see `inspect {name}`")
 
 
 def _show_firmware(found: MeasuredFirmware, output: OutputOptions) -> None:

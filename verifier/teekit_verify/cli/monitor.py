@@ -77,7 +77,7 @@ def monitor(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Alarms that are known: lines that --json printed. They are not told again.",
+            help="Alarms that are known: lines that --json printed. They are not reported again.",
             exists=True,
             dir_okay=False,
         ),

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer  # noqa: TC002 - it reads annotations at run time
 
 from teekit_verify.cli.findings import SarifOption, write_findings
-from teekit_verify.cli.options import rebuild as given
 from teekit_verify.cli.options import shared
+from teekit_verify.cli.options.groups import grouped
+from teekit_verify.cli.options.rebuild import (
+    BuildOptions,
+    ComparisonOptions,
+    PackageOptions,
+    SubjectOptions,
+    rebuild_request,
+)
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import require_no_link, resolved
 from teekit_verify.core.outcome import ExitStatus
@@ -20,42 +26,13 @@ if TYPE_CHECKING:
     from teekit_verify.api import RebuildReport
 
 
+@grouped
 def rebuild(
     context: typer.Context,
-    image: shared.ImageOption = "base",
-    profile: shared.ProfileOption = None,
-    kernel: shared.KernelOption = "debian",
-    reference: given.ReferenceOption = None,
-    no_reference: given.NoReferenceOption = False,
-    output: given.OutputOption = Path("report"),
-    workspace: given.WorkspaceOption = Path("workspace"),
-    keep: given.KeepOption = False,
-    clean: given.CleanOption = False,
-    parallel: given.ParallelOption = False,
-    vary: given.VaryOption = "default",
-    lock_file: shared.LockOption = None,
-    source: shared.SourceOption = None,
-    release: given.ReleaseOption = None,
-    commit: given.CommitOption = None,
-    repository: given.RepositoryOption = None,
-    tag_key: given.TagKeyOption = None,
-    mkosi_args: given.MkosiArgsOption = None,
-    environment: shared.EnvironmentOption = None,
-    without_network: given.WithoutNetworkOption = False,
-    with_submodules: given.WithSubmodulesOption = False,
-    with_lfs: given.WithLfsOption = False,
-    allow_repository: given.AllowRepositoryOption = None,
-    allow_dirty: given.AllowDirtyOption = False,
-    allow_foreign_environment: given.AllowForeignEnvironmentOption = False,
-    offline: given.OfflineOption = False,
-    inputs: shared.InputsOption = None,
-    locked_only: given.LockedOption = False,
-    todays_packages: given.TodaysPackagesOption = False,
-    rebuilders_said: given.RebuildersSaidOption = None,
-    mirror: shared.MirrorOption = None,
-    snapshot: shared.SnapshotOption = None,
-    snapshot_archive: shared.SnapshotArchiveOption = shared.SNAPSHOT_ARCHIVE,
-    npm_registry: shared.NpmRegistryOption = None,
+    subject: SubjectOptions,
+    comparison: ComparisonOptions,
+    packages: PackageOptions,
+    build: BuildOptions,
     sarif: SarifOption = None,
     json_output: shared.JsonOption = False,
     debug: shared.DebugOption = False,
@@ -72,42 +49,8 @@ def rebuild(
 
     command = shared.command_line(context)
     _require_meaningful(command)
-    _require_place(output, workspace)
-    own = source if mkosi_args is None else None  # a stranger's project is built with our environment
-    bringing = shared.provision(own, mirror, snapshot_archive, npm_registry, inputs)
-    request = api.RebuildRequest(
-        api.Choice(
-            image=image,
-            profiles=shared.profiles_of(kernel, profile),
-            source=source,
-            release=release,
-            commit=commit,
-            repository=repository,
-            tag_key=tag_key,
-            mkosi_args=mkosi_args,
-            allow_dirty=allow_dirty,
-            allow_foreign_environment=allow_foreign_environment,
-            environment=environment,
-            without_network=without_network,
-            with_submodules=with_submodules,
-            with_lfs=with_lfs,
-            allow_repositories=tuple(allow_repository or ()),
-        ),
-        replace(bringing, offline=offline, snapshot=snapshot),
-        output,
-        workspace,
-        reference=reference,
-        no_reference=no_reference,
-        lock_file=lock_file,
-        keep=keep,
-        clean=clean,
-        parallel=parallel,
-        vary=vary,
-        locked_only=locked_only,
-        todays_packages=todays_packages,
-        command=command,
-        rebuilders_said=api.SavedAnswers.load(rebuilders_said or ()),
-    )
+    _require_place(build.output, build.workspace)
+    request = rebuild_request(subject, comparison, packages, build, command)
     done = api.rebuild(request, page.render)
     _show(done.report, done.withdrawn, json_output=json_output)
     write_findings(sarif, of_rebuild(done.report), done.report.verdict.exit_status)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from teekit_verify.cli.diffing import show_diff
+from teekit_verify.cli.findings import SarifOption
 from teekit_verify.cli.options.google_root import GoogleRootOption, google_root_at
 from teekit_verify.cli.options.groups import GroupedCommand
 from teekit_verify.cli.options.shared import DebugOption, JsonOption, SourceOption, say
@@ -27,6 +28,7 @@ def diff(
     source: SourceOption = None,
     google_root: GoogleRootOption = None,
     html: HtmlOption = None,
+    sarif: SarifOption = None,
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
@@ -36,7 +38,8 @@ def diff(
 
     Exit status: 0 equal, 1 they differ, 2 they cannot be compared.
     """
-    return show_diff(a, b, checkout=source, root=google_root_at(google_root), html=html, json_output=json_output)
+    root = google_root_at(google_root)
+    return show_diff(a, b, checkout=source, root=root, html=html, sarif=sarif, json_output=json_output)
 
 
 _FolderOption = Annotated[

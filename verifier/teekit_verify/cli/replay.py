@@ -31,7 +31,7 @@ def replay(
     ] = None,
     kind: Annotated[
         Literal["ccel", "tpm"] | None,
-        typer.Option(help="Which registers the log names. [default: found out]", show_default=False),
+        typer.Option(help="Which registers the log names. [default: detected]", show_default=False),
     ] = None,
     ima: Annotated[
         Path | None,

@@ -62,7 +62,9 @@ def _require_one(command: Command, asking: list[Any], values: Mapping[str, objec
         )
     dashes = [one for parameter in asking for one in _each(values[parameter.name]) if one == DASH]
     if len(dashes) > 1:
-        raise TeekitError("`-` is given twice, and standard input is read once", hint="Name a file for one of them.")
+        raise TeekitError(
+            "`-` is given twice, but standard input can be read only once", hint="Name a file for one of them."
+        )
 
 
 def _each(given: object) -> list[object]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _OWN_LINES = (
     *("  | ", "  tried ", "  and ", "  there is no source"),
@@ -32,6 +35,11 @@ class TeekitError(Exception):
         self.message = shown(message)
         self.hint = None if hint is None else printable(hint)
         super().__init__(self.message)
+
+    @property
+    def summary(self) -> str:
+        """The first line, for where one line is shown."""
+        return self.message.split("\n", maxsplit=1)[0]
 
     @property
     def facts(self) -> dict[str, object]:
@@ -63,12 +71,23 @@ class ToolMissingError(TeekitError):
 class ToolFailedError(TeekitError):
     """An external program failed; the message holds the last lines of its log and how to run it again.
 
-    `stopped`: it did not end by itself, but printed too much or took too long.
+    `problem` is what happened to it, without its name; `output` are the last lines that it printed, as they came: only these
+    are the program's own words. `stopped`: it did not end by itself, but printed too much or took too long.
     """
 
-    def __init__(self, message: str, *, hint: str | None = None, stopped: bool = False) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self,
+        program: str,
+        problem: str,
+        *,
+        hint: str | None = None,
+        stopped: bool = False,
+        output: Sequence[str] = (),
+    ) -> None:
+        super().__init__(f"{program} {problem}", hint=hint)
+        self.problem = problem
         self.stopped = stopped
+        self.output = tuple(output)
 
 
 def printable(text: str) -> str:

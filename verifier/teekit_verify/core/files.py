@@ -183,7 +183,7 @@ def held(folder: Path, *, wait: bool) -> Iterator[bool]:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError as error:
-        raise TeekitError(f"{folder}: cannot be made or opened: {error.strerror}", hint=_HINT) from error
+        raise TeekitError(f"{folder}: cannot be created or opened: {error.strerror}", hint=_HINT) from error
     try:
         yield _locked(descriptor, folder, wait=wait)
     finally:

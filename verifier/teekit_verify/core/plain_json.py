@@ -40,7 +40,7 @@ def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     fields: dict[str, object] = {}
     for name, value in pairs:
         if name in fields:
-            raise ValueError(f"the key {name[:80]!r} stands twice in one object")
+            raise ValueError(f"the key {name[:80]!r} occurs twice in one object")
         fields[name] = value
     return fields
 

@@ -140,7 +140,7 @@ def running(
             try:
                 process.wait(timeout_seconds)
             except subprocess.TimeoutExpired:
-                raise _failure(argv, f"did not finish within {timeout_seconds:g} s", log, b"") from None
+                raise _failure(argv, f"did not finish within {timeout_seconds:g} s", log, b"", stopped=True) from None
             pump.finish()
             if pump.problem or process.returncode:
                 raise _failure(argv, pump.problem or _status_in_words(process.returncode), log, b"")
@@ -203,7 +203,7 @@ def _popen(
 def _not_started(argv: Sequence[str], error: OSError) -> ToolMissingError | ToolFailedError:
     if isinstance(error, FileNotFoundError) and error.filename == argv[0]:
         return ToolMissingError(f"the program {argv[0]!r} is not installed", hint=_DOCTOR_HINT)
-    return ToolFailedError(f"{argv[0]} cannot be started: {error.strerror}: {error.filename}", hint=_DOCTOR_HINT)
+    return ToolFailedError(argv[0], f"cannot be started: {error.strerror}: {error.filename}", hint=_DOCTOR_HINT)
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
@@ -307,12 +307,18 @@ def _failure(
 ) -> ToolFailedError:
     """`output` is what it printed: some programs give their reasons on standard output."""
     lines = last_lines(log) if log is not None else _tail(output)
-    parts = [f"{argv[0]} {problem}"]
+    parts = [problem]
     if lines:
         parts.append("its last lines were:\n" + "\n".join(f"  | {line}" for line in lines))
     if log is not None:
         parts.append(f"the whole log is {log}")
-    return ToolFailedError("; ".join(parts), hint=f"To run just this step again: {_as_typed(argv)}", stopped=stopped)
+    return ToolFailedError(
+        argv[0],
+        "; ".join(parts),
+        hint=f"To run just this step again: {_as_typed(argv)}",
+        stopped=stopped,
+        output=lines,
+    )
 
 
 def _as_typed(argv: Sequence[str]) -> str:

@@ -84,7 +84,10 @@ def require_schema(data: bytes, schema: str, where: str) -> None:
     """One clear message for another kind of document or another version of it, before every field is complained about."""
     fields = bounded_json(data, where)
     if not isinstance(fields, dict) or "schema" not in fields:
-        raise TeekitError(f"{where}: is not a document of this tool: it has no field 'schema'")
+        raise TeekitError(
+            f"{where}: is not a document of this tool: it has no field 'schema'",
+            hint=f'Give a file that says "schema": "{schema}".',
+        )
     if fields["schema"] != schema:
         found = printable(str(fields["schema"])[:80])
         raise TeekitError(
@@ -98,7 +101,9 @@ def plain_json(data: bytes, where: str) -> object:
     try:
         return load_plain(data)
     except ValueError as error:
-        raise TeekitError(f"{where}: is not JSON: {printable(str(error))}") from error
+        raise TeekitError(
+            f"{where}: is not JSON: {printable(str(error))}", hint="Fetch or write the file again, or name another."
+        ) from error
 
 
 def _in_words(error: ValidationError, where: str) -> TeekitError:

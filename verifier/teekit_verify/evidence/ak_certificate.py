@@ -51,7 +51,9 @@ def require_certified(
     own = _own(key, certificates)
     name = common_name(own)
     if not name.lower().endswith(_CONFIDENTIAL):
-        raise NotAuthenticError(f"the key is that of {printable(name)[:80]!r}, which is no confidential VM's name")
+        raise NotAuthenticError(
+            f"the key is that of {printable(name)[:80]!r}, which is not a name of a confidential VM"
+        )
     _require_purpose(own)
     _require_chain(own, certificates, roots, at)
     return name

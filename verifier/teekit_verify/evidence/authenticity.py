@@ -107,7 +107,7 @@ def require_quote_signature(quote: Quote, signature: QuoteSignature) -> None:
     try:
         key = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
     except ValueError as error:
-        raise NotAuthenticError("the attestation key is no point on the curve P-256") from error
+        raise NotAuthenticError("the attestation key is not a point on the curve P-256") from error
     _verify(key, signature.signature, quote.signed, "the attestation key did not sign this header and body")
 
 

@@ -138,7 +138,7 @@ def _json_events(records: Sequence[object]) -> Iterator[Event]:
             register = pcr(index if type(index) is int else -1)
             digests = tuple(_json_digest(item) for item in _list(record.get("digests")))
         except (TeekitError, ValueError, KeyError, TypeError) as error:
-            raise _error(f"record {number}", "its pcr or digests are not what they should be") from error
+            raise _error(f"record {number}", "expected 'pcr' as a number and 'digests' as a list") from error
         yield Event(register, *_json_content(record, digests))
 
 

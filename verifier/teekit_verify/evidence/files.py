@@ -167,7 +167,7 @@ def _parse_carried(item: Carried, kind: LogKind | None, size_bytes: int) -> Even
     if item.kind is Kind.CEL_JSON:
         return parse_cel_json(content, size_bytes)
     if not isinstance(content, bytes):
-        raise TeekitError("an event log that is no bytes")
+        raise TeekitError("an event log that is not bytes")
     if item.kind is Kind.CEL_TLV:
         return parse_cel_tlv(content)
     if item.kind is Kind.AAEL:

@@ -165,7 +165,7 @@ class _Fields:
 
     def require_end(self) -> None:
         if self._left:
-            raise _error(f"{self._where}.{min(self._left)[:40]}", "is no field of this version")
+            raise _error(f"{self._where}.{min(self._left)[:40]}", "is not a field of this version")
 
 
 def _mapping(value: object, where: str) -> dict[str, object]:

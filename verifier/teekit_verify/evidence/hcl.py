@@ -108,7 +108,7 @@ def _attestation_key(keys: object) -> rsa.RSAPublicKey:
 
         return rsa.RSAPublicNumbers(exponent, modulus).public_key()
     except ValueError as error:
-        raise _claims_error("keys", "is no RSA key") from error
+        raise _claims_error("keys", "is not an RSA key") from error
 
 
 def _number(value: object, field: str) -> int:

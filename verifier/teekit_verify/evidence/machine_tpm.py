@@ -77,7 +77,7 @@ def parse_public(data: bytes) -> rsa.RSAPublicKey:
     try:
         return rsa.RSAPublicNumbers(exponent, modulus).public_key()
     except ValueError as error:
-        raise reader.fail("modulus", f"is no key: {error}") from error
+        raise reader.fail("modulus", f"is not a key: {error}") from error
 
 
 def _parameters(reader: Reader) -> tuple[int, int]:
@@ -88,7 +88,7 @@ def _parameters(reader: Reader) -> tuple[int, int]:
         reader.take(2, "digest of the scheme")
     bits, exponent = _number(reader, 2, "bits"), _number(reader, 4, "exponent") or _DEFAULT_EXPONENT
     if not exponent & 1 or exponent.bit_length() > _MAX_EXPONENT_BITS or exponent == 1:
-        raise reader.fail("exponent", f"{exponent} is none")
+        raise reader.fail("exponent", f"{exponent} is not a public exponent")
     return bits, exponent
 
 

@@ -83,7 +83,7 @@ def _map(reader: Reader, count: int, depth: int, budget: Iterator[int]) -> dict[
     for _ in range(min(count, reader.remaining + 1)):
         key = _value(reader, depth + 1, budget)
         if not isinstance(key, str) or key in fields:
-            raise reader.fail("key", "is not text, or stands twice in one map")
+            raise reader.fail("key", "is not text, or occurs twice in one map")
         fields[key] = _value(reader, depth + 1, budget)
     return fields
 

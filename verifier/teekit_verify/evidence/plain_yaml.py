@@ -123,7 +123,7 @@ class _Reader:
         while self.indent() == indent and (match := _KEY.fullmatch(self.lines[self.at][indent:])):
             key, rest = match["key"].strip('"'), (match["rest"] or "").strip()
             if key in found:
-                raise self.wrong("is there for the second time")
+                raise self.wrong("occurs twice")
             self.at += 1
             if _BLOCK.fullmatch(rest):
                 found[key] = self._block_scalar(rest, indent)
@@ -154,7 +154,7 @@ class _Reader:
         if text in _CONSTANTS:
             return _CONSTANTS[text]
         if text.startswith(_FOREIGN):
-            raise self.wrong("has what is not read")
+            raise self.wrong("has syntax that is not supported")
         if _INTEGER.fullmatch(text):
             return int(text)
         if text.startswith("'") and text.endswith("'") and len(text) > 1:

@@ -113,7 +113,7 @@ def read_quote(path: Path) -> Quote:
 def parse_quote(data: bytes) -> Quote:
     """Likewise. Raises TeekitError; offsets are those in the quote."""
     if len(data) > MAX_EVIDENCE_BYTES:
-        raise TeekitError(f"{len(data)} bytes are no quote: it has some thousands")
+        raise TeekitError(f"{len(data)} bytes are too few for a quote, which has several thousand")
     found = find_evidence(data, _WHAT)
     quotes = [item for item in found if item.kind is Kind.QUOTE]
     if quotes:

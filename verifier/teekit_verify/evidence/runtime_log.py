@@ -155,7 +155,7 @@ def _digests(value: object, where: str) -> tuple[Digest, ...]:
                 continue
             algorithm = _BANKS[item["hashAlg"]]
             if set(item) != {"hashAlg", "digest"} or algorithm in found:
-                raise _error(f"{where}: digests", "a bank stands there twice, or with other fields")
+                raise _error(f"{where}: digests", "a bank occurs twice, or has other fields")
             found[algorithm] = Digest.from_hex(algorithm, item["digest"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _error(f"{where}: digests", "expected algorithms and digests in hexadecimal") from error

@@ -64,7 +64,7 @@ def _fields(data: bytes) -> dict[tuple[int, ...], tuple[int, bytes]]:
             )
         numbers = tuple(pair[0][1][len(_PREFIX) :])
         if numbers in fields:
-            raise MalformedInputError(_WHAT, field="entry", offset=0, problem=f"{numbers} stands twice")
+            raise MalformedInputError(_WHAT, field="entry", offset=0, problem=f"{numbers} occurs twice")
         fields[numbers] = pair[1]
     return fields
 

@@ -196,7 +196,7 @@ def _of_dcap_qvl(asked: _Asked, library: ModuleType) -> str:
             type(error).__name__ != "PanicException"
         ):  # how a defect of a library in Rust shows; no subclass of Exception
             raise
-        return "nothing: it could not cope with this quote or this collateral"
+        return "nothing: it failed on this quote or this collateral"
     return printable(str(report.status))[:80]
 
 

@@ -54,7 +54,7 @@ def deepen(examination: Examination) -> dict[tuple[str, ...], tuple[str, ...]]:
             examination.note(f"{error.message}: diffoscope was not run. {_HINT}")
             return found
         except TeekitError as error:
-            examination.note(f"{error.message.splitlines()[0]}: diffoscope gave up on {pair.name}")
+            examination.note(f"{error.summary}: diffoscope gave up on {pair.name}")
             failures += 1
             if failures == _MAX_FAILURES:
                 break

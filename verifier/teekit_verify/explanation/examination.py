@@ -103,7 +103,7 @@ class Examination:
                 try:
                     found = known.compare(self, pair)
                 except TeekitError as error:
-                    self.note(f"{error.message}: {' > '.join(pair.path)} is not looked into further")
+                    self.note(f"{error.message}: {' > '.join(pair.path)} is not examined further")
                     continue
                 if found is not None:
                     return found
@@ -114,7 +114,7 @@ class Examination:
         found = raw.compare_bytes(pair, self.conditions)
         if any(blob.read(0, len(magic)) == magic for blob in (pair.a, pair.b) for magic in _CODE):
             found = replace(found, is_code=True)
-        if not raw.is_told_whole(found):
+        if not raw.is_told_whole(pair, found):
             self.leaves.append(pair)
         return found
 
@@ -133,7 +133,7 @@ class Spool:
             for piece in pieces:
                 self.left_bytes -= len(piece)
                 if self.left_bytes < 0:
-                    raise UnsupportedInputError("it unpacks to more than is looked into")
+                    raise UnsupportedInputError("it unpacks to more than this program reads")
                 self.file.write(piece)
             self.file.flush()
         except OSError as error:
@@ -147,7 +147,7 @@ class Spool:
             for offset, piece in pieces:
                 self.left_bytes -= len(piece)
                 if self.left_bytes < 0 or offset + len(piece) > size_bytes:
-                    raise UnsupportedInputError("it unpacks to more than is looked into")
+                    raise UnsupportedInputError("it unpacks to more than this program reads")
                 self.file.seek(start + offset)
                 self.file.write(piece)
             self.file.flush()

@@ -3,10 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from teekit_verify.artifacts.blob import Blob
+
+
+CERTIFICATE_TABLE = "certificate table"
+
+
+class SectionName(str):
+    """The name of a level that is a section of a PE file; `section` is what the file calls it. A file may have any name."""
+
+    __slots__ = ("section",)
+
+    section: str
+
+    @classmethod
+    def of(cls, section: str, number: int = 0) -> Self:
+        """`number` counts from 0 those of the name: profiles of a UKI repeat names."""
+        name = cls(f"section {section}" + (f" ({number + 1})" if number else ""))
+        name.section = section
+        return name
+
+    @classmethod
+    def of_signatures(cls) -> Self:
+        """What the attribute certificate table holds, which stands behind the sections."""
+        name = cls("signature")
+        name.section = CERTIFICATE_TABLE
+        return name
 
 
 @dataclass(frozen=True, slots=True)

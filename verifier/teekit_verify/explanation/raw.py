@@ -39,9 +39,9 @@ def compare_bytes(pair: Pair, conditions: Sequence[Condition], *, is_code: bool 
     return _compare_binaries(pair, conditions, is_code=is_code)
 
 
-def is_told_whole(difference: Difference) -> bool:
+def is_told_whole(pair: Pair, difference: Difference) -> bool:
     """Whether the excerpt shows all there is: a text with few different lines."""
-    return difference.what.startswith("text") and len(difference.excerpt) <= _MAX_EXCERPT
+    return is_text(pair.a) and is_text(pair.b) and len(difference.excerpt) <= _MAX_EXCERPT
 
 
 def is_text(blob: Blob) -> bool:

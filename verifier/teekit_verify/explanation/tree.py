@@ -42,7 +42,7 @@ class Difference:
     what either has there, empty where `what` or the children say it all. `excerpt` shows the first differences line by
     line, each line beginning with "-" (A), "+" (B) or " " (both). `diffoscope` holds lines of diffoscope's, if it ran.
     `count` is of how many it tells, where the children are only the first of them: one field of 939 entries. `is_code`: it is
-    of what a processor or a shell runs.
+    of what a processor or a shell runs. `section` is the PE section that this level is, as ".initrd"; empty where it is something else.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Difference:
     children: tuple[Difference, ...] = ()
     count: int = 1
     is_code: bool = False
+    section: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ def in_unicode(differences: Iterable[Difference]) -> tuple[Difference, ...]:
             difference,
             name=_clean(difference.name),
             what=_clean(difference.what),
+            section=_clean(difference.section),
             a=_clean(difference.a),
             b=_clean(difference.b),
             excerpt=tuple(map(_clean, difference.excerpt)),

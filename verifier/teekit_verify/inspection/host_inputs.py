@@ -148,7 +148,7 @@ def _kernel_proper(bzimage: Blob) -> Iterator[bytes]:
     packed = bzimage.part(payload.start, payload.size_bytes)
     compression = compression_of(packed.read(0, MAGIC_BYTES))
     if compression is None:
-        raise UnsupportedInputError("the kernel's payload is packed in a way that is not read")
+        raise UnsupportedInputError("the kernel's payload is compressed in a way that is not supported")
     stream = Decompressed(packed, 0, compression, Budget(_MAX_KERNEL_BYTES), "kernel payload")
     while piece := stream.read(_PIECE_BYTES):
         yield piece

@@ -101,9 +101,8 @@ def run_local(
             try:
                 return _boot(booted, options, name, progress, when_ready)
             except MachineEndedError as error:
-                # Without QEMU's own words after it, which are all the processor's registers.
-                reason = re.split("[:;] ", error.message)[0]
-                progress.note(f"{name} cannot run this guest ({reason}), trying {names[-1]}")
+                # Without QEMU's own words, which are all the processor's registers.
+                progress.note(f"{name} cannot run this guest ({error.what}), trying {names[-1]}")
         return _boot(booted, options, names[-1], progress, when_ready)
 
 
@@ -212,7 +211,7 @@ def _wait(
         status = _status(process, qmp)
         if status != "running":
             words = "".join(f": {line}" for line in last_lines(log))
-            raise MachineEndedError(f"QEMU is not running but {status!r}{words}{_console(machine)}")
+            raise MachineEndedError(f"QEMU's status is {status!r}, expected 'running'", f"{words}{_console(machine)}")
         if time.monotonic() > until:
             raise TeekitError(
                 f"{len(answering)} of {options.kettles} kettles answered within {options.seconds:g} s{_console(machine)}",

@@ -129,7 +129,7 @@ def _enumerated(files: OvmfFiles, devices: Sequence[BootDevice]) -> Iterator[tup
         if _DRIVERS[device.kind] not in files.files:
             raise UnsupportedInputError(
                 f"{device.kind.value} at 00:{device.device:02x}.{device.function}: this firmware has no driver for it",
-                hint="Leave it away, or boot from a disk that the firmware can read.",
+                hint="Leave it out, or boot from a disk that the firmware can read.",
             )
         if device.kind is not DeviceKind.VIRTIO_NET:
             title, node = _disk(device)

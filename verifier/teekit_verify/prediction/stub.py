@@ -140,7 +140,8 @@ def stub_view(uki: UnifiedKernelImage, profile: int = 0, files: Sequence[Compani
         chosen = by_first_name(uki.sections, behaviour.sections, profile)
     elif profile:
         raise TeekitError(
-            f"systemd-stub {uki.stub_version.text} knows no profiles", hint="Leave out the profile: they came with 257."
+            f"systemd-stub {uki.stub_version.text} does not support profiles",
+            hint="Leave out the profile: systemd-stub has them from 257 on.",
         )
     else:
         chosen = by_last_prefix(uki.sections, behaviour.sections)
@@ -167,8 +168,9 @@ def profile_number(uki: UnifiedKernelImage, text: str) -> int:
         listed = ", ".join(
             f"{number} ({printable(name)})" if name else str(number) for number, name in enumerate(names)
         )
+        there = "there are" if len(names) > 1 else "its only one is"
         raise TeekitError(
-            f"the UKI has {'no' if not found else 'more than one'} profile {printable(text[:40])}: there are {listed}",
+            f"the UKI has {'no' if not found else 'more than one'} profile {printable(text[:40])}: {there} {listed}",
             hint="Name one of them, by its number or ID.",
         )
     return found[0]

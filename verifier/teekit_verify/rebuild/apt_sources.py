@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 _LINE = re.compile(r"[ \t]*deb[ \t]+(?:\[(?P<options>[^\]]*)\][ \t]*)?(?P<rest>[^\s#\[][^#]*)")
 _SIGNED_BY = re.compile(r"(?:^|\s)signed-by=(\S+)", re.IGNORECASE)
 _NO = frozenset({"no", "false", "0", "off", "without", "disable"})  # apt's StringToBool
-_ARMOR = re.compile(
-    r"^[ \t]*-----BEGIN PGP PUBLIC KEY BLOCK-----.*?^[ \t]*-----END PGP PUBLIC KEY BLOCK-----", re.DOTALL | re.MULTILINE
-)
+_BEGIN, _END = "-----BEGIN PGP PUBLIC KEY BLOCK-----", "-----END PGP PUBLIC KEY BLOCK-----"
+MOST_ENTRIES = 500
+"""Of one project. A stanza asks for each of its suites at each of its addresses, so that its length does not bound them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,17 @@ class Entry:
 
 def without_keys(text: str) -> str:
     """The text less the keys in it, and less what is a comment: armor may have an address in it."""
-    plain = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
-    return _ARMOR.sub("", plain)
+    plain = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    last_end = max((number for number, line in enumerate(plain) if line.lstrip().startswith(_END)), default=-1)
+    kept, inside = [], False
+    for number, line in enumerate(plain):
+        inside = inside or (line.lstrip().startswith(_BEGIN) and number < last_end)
+        if not inside:
+            kept.append(line)
+        elif line.lstrip().startswith(_END):
+            inside = False
+            kept.append(line.lstrip().removeprefix(_END))
+    return "\n".join(kept)
 
 
 def entries(path: Path, text: str, tree: Path, file: str) -> Iterator[Entry]:
@@ -68,9 +77,10 @@ def _of_stanzas(text: str, tree: Path) -> Iterator[_Found]:
         fields = dict(_fields(stanza))
         if "deb" not in fields.get("types", "").split() or fields.get("enabled", "yes").strip().lower() in _NO:
             continue
-        key = _key(fields.get("signed-by", ""), tree)
-        for address in fields.get("uris", "").split():
-            for suite in fields.get("suites", "").split():
+        addresses, suites = fields.get("uris", "").split(), fields.get("suites", "").split()
+        key = _key(fields.get("signed-by", ""), tree) if addresses and suites else None
+        for address in addresses:
+            for suite in suites:
                 yield address, suite, tuple(fields.get("components", "").split()), key
 
 

@@ -65,7 +65,9 @@ def submodules(folder: Path, commit: str, *paths: str) -> list[tuple[str, str]]:
             facts, _, name = line.partition(b"\t")
             path = os.fsdecode(name)
             if not path.isprintable() or not _is_inside(path):
-                raise GitError(f"'{printable(path)}' is no name of a submodule", hint="Do not use this repository.")
+                raise GitError(
+                    f"'{printable(path)}' is not a valid name of a submodule", hint="Do not use this repository."
+                )
             found.append((path, git.require_commit(facts.split()[2].decode())))
     return found
 

@@ -101,7 +101,7 @@ def require_repository(text: str) -> str:
         )
     if "@" in text.partition("://")[2].partition("/")[0]:
         raise GitError(
-            "the address of the repository has a user in it, who would stand in the report",
+            "the address of the repository has a user in it, which the report would show",
             hint="Clone a private repository by hand, and give the folder.",
         )
     return text
@@ -196,7 +196,7 @@ class Repository:
                 try:
                     self._fetch_once(references, depth=depth)
                 except ToolFailedError as error:
-                    passing = git_faults.may_pass(self.address, error.message)
+                    passing = git_faults.may_pass(self.address, error)
                     if not passing or attempt == self.patience.attempts:
                         raise self._unfetched(what, error, attempt if passing else 0) from error
                     time.sleep(self.patience.pause(attempt, None, _SPREAD))
@@ -208,7 +208,7 @@ class Repository:
         try:
             self._write(*argv, *(["--depth=1"] if depth else []), "--", self.address, *references)
         except ToolFailedError as error:
-            if not depth or "dumb http transport" not in error.message:
+            if not depth or not git_faults.is_dumb(error):
                 raise
             self._write(*argv, "--", self.address, *references)
 

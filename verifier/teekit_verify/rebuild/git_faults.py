@@ -6,6 +6,10 @@ Sources: git's http.c, remote-curl.c, fetch-pack.c, upload-pack.c and builtin/fe
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from teekit_verify.core.errors import ToolFailedError
 
 _LASTING = re.compile(
     r"The requested URL returned error: (?!408|429)4[0-9]{2}"
@@ -19,11 +23,18 @@ _LASTING = re.compile(
     r"|SSL certificate problem|certificate verif"
     r"|fsck error|fatal: bad object"
     r"|No space left on device|File too large|out of memory|unable to create|cannot (create|open|mkdir)"
-    r"|did not finish within |bwrap: |is not installed"  # ours: the whole fetch has had its time, or cannot begin
+    r"|^bwrap: ",  # the sandbox's: git did not begin
+    re.MULTILINE,
 )
 _NETWORK = re.compile(r"(https?|git)://")
 
 
-def may_pass(address: str, message: str) -> bool:
-    """Whether another attempt may go well; `message` has the last lines of git's standard error."""
-    return _NETWORK.match(address) is not None and _LASTING.search(message) is None
+def may_pass(address: str, failure: ToolFailedError) -> bool:
+    """Whether another attempt may go well. A git that was stopped has had the time of the whole fetch."""
+    said = "\n".join(failure.output)
+    return not failure.stopped and _NETWORK.match(address) is not None and _LASTING.search(said) is None
+
+
+def is_dumb(failure: ToolFailedError) -> bool:
+    """Whether the server only holds files, and so cannot give a part of a history (git's remote-curl.c)."""
+    return any("dumb http transport" in line for line in failure.output)

@@ -195,7 +195,8 @@ def parse_summary(data: bytes) -> list[dict[str, Any]]:
         stages = []
     if not stages:
         raise TeekitError(
-            "mkosi's summary of the project is none", hint="Look at what `mkosi --json summary` prints in the project."
+            "mkosi did not print a summary of the project",
+            hint="Look at what `mkosi --json summary` prints in the project.",
         )
     return stages
 

@@ -87,7 +87,7 @@ class Place:
         data = store.document(address, oci.MAX_BYTES, accept=_ACCEPT)
         if Digest.of(Algorithm.SHA256, data) != wanted:
             raise OciError(
-                f"{url.shown(address)}: its bytes are not those of its name", hint="Fetch the archive again."
+                f"{url.shown(address)}: its content does not match its name", hint="Fetch the archive again."
             )
         return oci.parse_manifest(data, url.shown(address))
 
@@ -101,7 +101,7 @@ def parse(text: str) -> Place:
     folder = Path(text)
     if not folder.is_dir():
         raise TeekitError(
-            f"there is no folder {printable(text)}", hint="Name a folder, an address, or oci://HOST/NAME with --inputs."
+            f"there is no folder {printable(text)}", hint="Name a folder, an address, or oci://HOST/NAME."
         )
     return Place(text, url.of_file(str(folder.resolve())))
 

@@ -44,7 +44,7 @@ def write(folder: Path, commit: str, destination: Path, allowed: Allowed, *, dep
     checkout.write_files(folder, entries, destination, large=large)
     for path, named in checkout.submodules(folder, commit, ".") if allowed.submodules else ():
         if depth >= _MOST_DEEP:
-            raise GitError(f"{printable(path)} is a submodule in more than {_MOST_DEEP} others")
+            raise GitError(f"{printable(path)} is a submodule nested more than {_MOST_DEEP} deep")
         place = folder / path
         _require_no_link_above(path, folder, destination)
         if place.is_symlink() or not (place / ".git").exists():
@@ -98,14 +98,19 @@ def _large_file(folder: Path, path: str, pointer: bytes) -> bytes:
     """The content that a pointer names. Raises GitError where the work tree has another, or still the pointer."""
     found = _POINTER.fullmatch(pointer)
     if found is None:
-        raise GitError(f"{printable(path)} is no pointer of Git LFS", hint="Do not use this repository.")
+        raise GitError(
+            f"{printable(path)} should be kept with Git LFS: expected a pointer, found other content",
+            hint="Do not use this repository.",
+        )
     place, size_bytes = folder / path, int(found[2])
     if place.is_symlink() or not place.is_file() or not resolved(place).is_relative_to(folder.resolve()):
-        raise GitError(f"{printable(path)} is kept with Git LFS, and is no file here", hint="Run `git lfs pull`.")
+        raise GitError(
+            f"{printable(path)} is kept with Git LFS: expected a file in the work tree", hint="Run `git lfs pull`."
+        )
     content = read_bounded(place, _MAX_FILE_BYTES, "a file of Git LFS")
     if len(content) != size_bytes or Digest.of(Algorithm.SHA256, content).hex != found[1].decode():
         raise GitError(
-            f"{printable(path)} is kept with Git LFS, and is not here with the content that the commit names",
+            f"{printable(path)} is kept with Git LFS, and the work tree does not have the content that the commit names",
             hint="Run `git lfs pull`.",
         )
     return content

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 _MAX_BYTES = 1 << 20
 _MAX_FILES = 20_000
 _SHOWN = 120
+_MOST_NAMED = 1000
+"""Words that may name scripts: each may be a pattern for all files."""
 # mkosi(1), Scripts: these have the network always, all others where WithNetwork= says so.
 _WITH_NETWORK = re.compile(r"mkosi\.(sync|prepare)(\.|$)")
 _SCRIPT = re.compile(r"mkosi\.(sync|prepare|build|postinst|finalize|postoutput)(\.|$)")
@@ -111,16 +114,22 @@ def _scripts(root: Path, found: Taken, *, with_all: bool) -> set[Path]:
     """Those that mkosi gives a network: some always, others where the configuration says so."""
     names = _SCRIPT if with_all else _WITH_NETWORK
     scripts = {path for folder in found.folders for path in scripts_of(folder, names)}
-    for path in found.files:
-        for match in _NAMED.finditer("\n".join(lines(path))):
-            if with_all or match["kind"] in {"Sync", "Prepare"}:
-                scripts.update(script for word in match["value"].split() for script in _named(root, path.parent, word))
+    words = (
+        (path.parent, word)
+        for path in found.files
+        for match in _NAMED.finditer("\n".join(lines(path)))
+        if with_all or match["kind"] in {"Sync", "Prepare"}
+        for word in match["value"].split()
+    )
+    scripts.update(script for folder, word in islice(words, _MOST_NAMED) for script in _named(root, folder, word))
     return scripts
 
 
 def _named(root: Path, folder: Path, word: str) -> Iterator[Path]:
     """What a setting names, seen from its file, or from the project: it is included from there."""
-    if ".." in Path(word).parts or word.startswith("/"):
+    if (
+        ".." in Path(word).parts or word.startswith("/") or "**" in word
+    ):  # several of which would go through the tree again and again
         return
     for place in (folder, root):
         try:
@@ -146,14 +155,20 @@ def take_sources(root: Path, allowed: Collection[str] = ()) -> Sources:
     """
     found: list[Pin] = []
     entries: list[Entry] = []
+    asked = 0
     for path in _source_files(root):
         _require_plain(root, path)
         name = printable(path.relative_to(root).as_posix())
         text = read_bounded(path, _MAX_BYTES, "a file of apt's sources").decode(errors="replace")
         for address in _ADDRESS.findall(apt_sources.without_keys(text)):
             found += () if address.rstrip("/") in allowed else _pins_of(address, name)
-        here = apt_sources.entries(path, text, _tree_of(path), name)
-        entries += [entry for entry in here if entry.address in allowed]
+        for entry in apt_sources.entries(path, text, _tree_of(path), name):
+            asked += 1
+            if asked > apt_sources.MOST_ENTRIES:
+                raise UnsupportedInputError(
+                    f"the project's sources ask for more than {apt_sources.MOST_ENTRIES} suites"
+                )
+            entries += [entry] if entry.address in allowed else []
         path.write_text(_NO_SOURCES)
     return Sources(tuple(found), tuple(entries))
 

@@ -43,7 +43,7 @@ _DEFAULT = re.compile(r"'registry',\s{0,40}\{\s{0,40}default:\s{0,8}'(?P<address
 _MAX_NAME, _MAX_VERSION = 214, 128
 _PLACE = "node_modules/"
 _INTEGRITY = "sha512-"
-_HINT = "Make it anew: npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved"
+_HINT = "Create it again: npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved"
 
 
 class NpmError(TeekitError):

@@ -47,7 +47,7 @@ class Layout:
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             if not mark.exists() and any(self.root.iterdir()):
-                raise TeekitError(f"{self.root} has other things in it", hint="Name a new folder.")
+                raise TeekitError(f"{self.root} has other files in it", hint="Name a new folder.")
             with mark.open("a+b") as stream:
                 fcntl.flock(stream, fcntl.LOCK_EX)
                 if mark.stat().st_size == 0:
@@ -106,7 +106,7 @@ class Layout:
         path = self.blobs / wanted.sha256.hex
         data = read_bounded(path, oci.MAX_BYTES, "a manifest")
         if Digest.of(wanted.sha256.algorithm, data) != wanted.sha256:
-            raise OciError(f"{path}: its bytes are not those of its name", hint="Make it anew, or fetch it again.")
+            raise OciError(f"{path}: its content does not match its name", hint="Create it again, or fetch it again.")
         return data
 
     def named(self) -> set[str]:

@@ -26,10 +26,8 @@ _V4, _V6 = 4, 6
 # First bytes of a length: from where on it has two bytes, from where on it is of a part, and where it has five (RFC 9580, 4.2.1).
 _TWO_BYTES, _PARTIAL, _FIVE_BYTES, _LONGEST = 192, 224, 255, 5
 _INDETERMINATE = 8
-_BLOCK = re.compile(
-    rb"^-----BEGIN PGP PUBLIC KEY BLOCK-----[ \t]*\r?\n(?P<body>.*?)^-----END PGP PUBLIC KEY BLOCK-----[ \t]*\r?$",
-    re.MULTILINE | re.DOTALL,
-)
+_BEGIN = re.compile(rb"^-----BEGIN PGP PUBLIC KEY BLOCK-----[ \t]*\r?\n", re.MULTILINE)
+_END = re.compile(rb"^-----END PGP PUBLIC KEY BLOCK-----[ \t]*\r?$", re.MULTILINE)
 
 
 class RepositoryKeyError(TeekitError):
@@ -38,10 +36,18 @@ class RepositoryKeyError(TeekitError):
 
 def binary_key(data: bytes, name: str) -> bytes:
     """The packets of a key, or of several, out of their armor if they have one. Raises RepositoryKeyError for what is no public key."""
-    blocks = [match["body"] for match in _BLOCK.finditer(data)]
+    blocks = list(_blocks(data))
     packets = b"".join(_unarmored(block, name) for block in blocks) if blocks else data
     fingerprints(packets, name)
     return packets
+
+
+def _blocks(data: bytes) -> Iterator[bytes]:
+    """What is between each beginning and the end after it. Two patterns, as one would look from every beginning for an end that is not there."""
+    place = 0
+    while (begin := _BEGIN.search(data, place)) and (end := _END.search(data, begin.end())):
+        yield data[begin.end() : end.start()]
+        place = end.end()
 
 
 def fingerprints(packets: bytes, name: str) -> tuple[str, ...]:

@@ -227,7 +227,7 @@ class Provision:
         found = evidence.check(locked, self.store)
         if not found.holds or found.npm:
             self.progress.note(
-                "the environment's packages are not shown to be Debian's: the signed index that its lock names does not hold, or "
+                "the environment's packages are not shown to be Debian's: the signed index that its lock names is not valid, or "
                 f"lacks {len(found.doubts) + found.npm} of them"
             )
         return found.holds and not found.npm

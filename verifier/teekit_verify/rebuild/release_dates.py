@@ -30,9 +30,9 @@ def filed_on(folder: Path, file: str) -> date:
 
 def _added_on(folder: Path, file: str, what: str, hint: str) -> date:
     if git.read(folder, "rev-parse", "--is-shallow-repository").strip() == b"true":
-        raise TeekitError(f"{folder}: is in a shallow clone, which does not say since when {what} is there", hint=hint)
+        raise TeekitError(f"{folder}: is in a shallow clone, which does not show when {what} was added", hint=hint)
     argv = ("log", "--no-renames", "--diff-filter=A", "--format=%ct", "--", file)
     times = git.read(folder, *argv).split()
     if not times or not (times[-1].isascii() and times[-1].isdigit()) or int(times[-1]) > _LAST:
-        raise TeekitError(f"{folder}: no commit says since when {what} is there", hint=hint)
+        raise TeekitError(f"{folder}: no commit shows when {what} was added", hint=hint)
     return datetime.fromtimestamp(int(times[-1]), UTC).date()

@@ -55,7 +55,7 @@ def _full_disk_in_words() -> Iterator[None]:
             raise
         raise TeekitError(
             f"{error.filename or 'the workspace'}: {error.strerror}",
-            hint="Free some space, or name a folder elsewhere with --workspace DIR, and run it again.",
+            hint="Free some space, or build in a folder elsewhere, and run it again.",
         ) from error
 
 

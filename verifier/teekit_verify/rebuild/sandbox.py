@@ -215,8 +215,9 @@ def named_by(program: str) -> Iterator[None]:
     try:
         yield
     except ToolFailedError as error:
-        message = f"{program} {error.message.partition(' ')[2]}"
-        raise ToolFailedError(message, hint=_COMMAND_HINT, stopped=error.stopped) from error
+        raise ToolFailedError(
+            program, error.problem, hint=_COMMAND_HINT, stopped=error.stopped, output=error.output
+        ) from error
 
 
 def _enter(sandbox: Sandbox, command: list[str]) -> list[str]:

@@ -40,7 +40,7 @@ def copy_source(
             hint="Make it readable, and see that there is space.",
         ) from error
     if not files:
-        raise TeekitError(f"{folder} has no files")
+        raise TeekitError(f"{folder} has no files", hint="Name the folder that holds the project.")
     return files
 
 
@@ -72,7 +72,7 @@ def _walk(folder: Path) -> Iterator[Path]:
             waiting.pop()
         elif entry.is_dir() and not entry.is_symlink():
             if len(waiting) > _MAX_DEPTH:
-                raise TeekitError(f"{printable(str(folder))} has folders in more than {_MAX_DEPTH} others")
+                raise TeekitError(f"{printable(str(folder))} has folders nested more than {_MAX_DEPTH} deep")
             waiting.append(iter(_sorted(entry)))
         else:
             yield entry

@@ -249,8 +249,8 @@ def find_target(provision: Provision, arguments: str) -> StrangersTarget:
             raise
         raise UnsupportedInputError(
             f"mkosi of the environment {provision.project.tools.name} does not take the project's configuration: "
-            f"{error.message.splitlines()[-1].lstrip(' |‣')}",
-            hint="Choose another environment with --environment, or mend the project's configuration.",
+            f"{printable(error.output[-1].lstrip(' ‣')) if error.output else error.problem}",
+            hint="Choose another environment with --environment, or correct the project's configuration.",
         ) from error
     stages = images.parse_summary(summary)
     main = stages[-1]

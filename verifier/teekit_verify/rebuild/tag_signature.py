@@ -75,7 +75,7 @@ def _verify_pgp(place: Path) -> str:
     good = re.search(r"^\[GNUPG:\] GOODSIG \S+ (.+)$", status, re.MULTILINE)
     valid = re.search(r"^\[GNUPG:\] VALIDSIG ([0-9A-F]+) ", status, re.MULTILINE)
     if good is None or valid is None:  # an expired or revoked key, or an expired signature
-        raise ToolFailedError("gpg does not call the signature good")
+        raise ToolFailedError("gpg", "does not call the signature good")
     return printable(f"{good[1]} (key {valid[1]})")
 
 

@@ -46,7 +46,7 @@ def _given(arguments: Sequence[str]) -> str | None:
         return None
     if not _VERSION.fullmatch(named[-1]):
         raise TeekitError(
-            f"'{printable(named[-1][:80])}' is no version of an image", hint="Write it like --image-version=1.2.3."
+            f"'{printable(named[-1][:80])}' is not a version of an image", hint="Write it like --image-version=1.2.3."
         )
     return named[-1]
 

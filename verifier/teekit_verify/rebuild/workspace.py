@@ -38,7 +38,7 @@ class Workspace:
                 fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 raise TeekitError(
-                    f"another run is using {self.root}", hint="Wait for it, or name another with --workspace DIR."
+                    f"another run is using {self.root}", hint="Wait for it, or build in another folder."
                 ) from error
             yield
 
@@ -47,14 +47,12 @@ class Workspace:
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             if not mark.exists() and any(self.root.iterdir()):
-                raise TeekitError(
-                    f"{self.root} has other things in it", hint="Name an empty or new folder with --workspace DIR."
-                )
+                raise TeekitError(f"{self.root} has other files in it", hint="Name an empty or new folder to build in.")
             self.root.chmod(_PRIVATE)
             return open(mark, "a", opener=without_following, encoding="ascii")
         except OSError as error:
             raise TeekitError(
-                f"{self.root} cannot be built in: {error.strerror}", hint="Name another folder with --workspace DIR."
+                f"{self.root} cannot be built in: {error.strerror}", hint="Name another folder to build in."
             ) from error
 
     @property
@@ -75,7 +73,7 @@ class Workspace:
         if free < needed_bytes:
             raise TeekitError(
                 f"{self.root} has {free / 1e9:.1f} GB free, the builds need {needed_bytes / 1e9:.1f} GB",
-                hint="Free some space, or name a folder elsewhere with --workspace DIR.",
+                hint="Free some space, or build in a folder elsewhere.",
             )
 
     def clear(self) -> None:

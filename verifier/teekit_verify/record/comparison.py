@@ -24,7 +24,7 @@ class ReferenceUsed:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonReport:
-    """One run of `compare` with a file. `claimed`: the measurements are somebody's words, no artifact was looked at."""
+    """One run of `compare` with a file. `claimed`: the measurements are somebody's words, no artifact was examined."""
 
     reference: ReferenceUsed
     measurements: Measurements

@@ -62,7 +62,7 @@ def jobs(folder: Path, repository: str | None = None) -> Iterator[MadeJob]:
         raise TeekitError(f"{folder}: has no releases (NAME/release.json)", hint="Name another folder.")
     for item in found:
         if isinstance(item, DamagedRelease):
-            raise TeekitError(f"{item.name}: {item.problem}", hint="Mend the release, or move it elsewhere.")
+            raise TeekitError(f"{item.name}: {item.problem}", hint="Correct the release, or move it elsewhere.")
         if item.release.withdrawn is None:
             yield _job(folder, item, repository)
 

@@ -37,7 +37,7 @@ def require_replaceable(directory: Path) -> None:
     if directory.exists() and not directory.is_dir():
         raise TeekitError(f"{directory} is not a folder", hint="Name a new folder with --output DIR.")
     if directory.is_dir() and any(directory.iterdir()) and not (directory / REPORT).is_file():
-        raise TeekitError(f"{directory} has other things in it", hint="Name a new folder with --output DIR.")
+        raise TeekitError(f"{directory} has other files in it", hint="Name a new folder with --output DIR.")
 
 
 @contextmanager

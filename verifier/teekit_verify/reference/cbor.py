@@ -94,6 +94,6 @@ class _Parser:
         for _ in range(self._few(count)):
             key = self.item(depth + 1)
             if isinstance(key, bool) or not isinstance(key, (int, str, bytes)) or key in found:
-                raise self.reader.fail("key", "stands twice, or is neither integer nor string")
+                raise self.reader.fail("key", "occurs twice, or is neither an integer nor a string")
             found[key] = self.item(depth + 1)
         return found

@@ -64,7 +64,7 @@ def check_signature(signed: bytes, signature: bytes, certificate: bytes, root: T
     try:
         key.verify(signature, signed, padding.PSS(padding.MGF1(SHA256()), _SALT_BYTES), SHA256())
     except InvalidSignature as error:
-        raise NotAuthenticError(f"{where}: the signature does not hold") from error
+        raise NotAuthenticError(f"{where}: the signature is not valid") from error
 
 
 def _check_issued(leaf: x509.Certificate, root: x509.Certificate, where: str) -> None:
@@ -81,7 +81,7 @@ def _check_time(certificate: x509.Certificate, name: str, at: datetime, where: s
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if not begin <= at <= end:
         raise NotAuthenticError(
-            f"{where}: {name} is good from {begin:%Y-%m-%d} to {end:%Y-%m-%d}, not at {at:%Y-%m-%d}"
+            f"{where}: {name} is valid from {begin:%Y-%m-%d} to {end:%Y-%m-%d}, not at {at:%Y-%m-%d}"
         )
 
 

@@ -152,7 +152,7 @@ def _chain(answer: ServiceAnswer, names: tuple[str, ...], what: str) -> bytes:
     try:
         pem = decoded(text).encode("ascii")
     except (UnicodeDecodeError, UnicodeEncodeError) as error:
-        raise CollateralError(f"{what}: the header {names[0]} is no URL-encoded PEM") from error
+        raise CollateralError(f"{what}: the header {names[0]} is not URL-encoded PEM") from error
     with reading(names[0], what):
         load_certificates(pem)
     return pem

@@ -148,7 +148,9 @@ def _page(data: bytes, where: str) -> tuple[list[object], int]:
     value = codec.bounded_json(data, where)
     records, total = (value.get("records"), value.get("total")) if isinstance(value, dict) else (None, None)
     if not isinstance(records, list) or not isinstance(total, int):
-        raise TeekitError(f"{where}: is no list of rebuilderd: expected an array, or an object with total and records")
+        raise TeekitError(
+            f"{where}: expected a package list of rebuilderd: an array, or an object with total and records"
+        )
     return records, total
 
 

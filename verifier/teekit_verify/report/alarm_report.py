@@ -49,8 +49,8 @@ def in_words(alarm: Alarm) -> str:
                 f"{alarm.release}: {_first(alarm) or f'release.json and its reference file name another {alarm.what}'}"
             )
         case AlarmKind.AGE_UNKNOWN:
-            why = f"it says {alarm.published_on}, which is to come" if alarm.published_on else _first(alarm)
-            return f"{alarm.file or alarm.release}: nobody knows since when it is published: {why}"
+            why = f"it says {alarm.published_on}, which is in the future" if alarm.published_on else _first(alarm)
+            return f"{alarm.file or alarm.release}: its date of publication is not known: {why}"
 
 
 def _first(alarm: Alarm) -> str:

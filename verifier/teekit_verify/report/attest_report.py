@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+from pydantic import Field
+
+from teekit_verify.appraisal.statements.contradiction import OwnContradiction  # noqa: TC001 - pydantic reads the annotations
 from teekit_verify.appraisal.statements.threshold import Objection
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.record.json_report import render as render_json
 from teekit_verify.reference.signing.dsse import Standing
-from teekit_verify.reference.signing.log import LogStanding
+from teekit_verify.reference.signing.log import LogFinding, LogStanding
 from teekit_verify.report.layout import show_line, show_outcome, show_table, styled
+from teekit_verify.report.schema_values import Count, Sha256  # noqa: TC001
 from teekit_verify.wording import logs
 from teekit_verify.wording.statements import contradiction_words, row_words, shortfall_words
 
 if TYPE_CHECKING:
-    from teekit_verify.appraisal.statements.contradiction import OwnContradiction
     from teekit_verify.appraisal.statements.threshold import Row, Tally
-    from teekit_verify.core.digest import Digest
-    from teekit_verify.reference.signing.log import LogFinding
     from teekit_verify.report.console import Console, Text
 
 SCHEMA = "teekit-verify/threshold/v1"
@@ -90,7 +91,7 @@ def _logged(row: Row) -> Text:
 @dataclass(frozen=True, slots=True)
 class _Artifact:
     name: str
-    sha256: Digest
+    sha256: Sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,27 +118,29 @@ def _statement(row: Row) -> _Statement:
 
 
 @dataclass(frozen=True, slots=True)
-class _Report:
-    threshold: int
-    agreeing: int
+class Report:
+    """What `attest verify --json` prints, after its heading; `cells` are in the order of `artifacts`."""
+
+    threshold: Annotated[int, Field(ge=1)]
+    agreeing: Count
     problem: str
     artifacts: tuple[_Artifact, ...]
     commit: str | None
-    inputs_sha256: Digest | None
+    inputs_sha256: Sha256 | None
     statements: tuple[_Statement, ...]
     contradictions: tuple[OwnContradiction, ...]
     log_required: bool
 
 
 def render(tally: Tally) -> bytes:
-    """What `attest verify --json` prints; `cells` are in the order of `artifacts`."""
-    report = _Report(
+    """What `attest verify --json` prints."""
+    report = Report(
         tally.threshold,
         tally.agreeing,
         shortfall_words(tally),
-        tuple(_Artifact(name, digest) for name, digest in tally.columns),
+        tuple(_Artifact(name, digest.hex) for name, digest in tally.columns),
         tally.commit,
-        tally.inputs_sha256,
+        None if tally.inputs_sha256 is None else tally.inputs_sha256.hex,
         tuple(map(_statement, tally.rows)),
         tally.contradictions,
         tally.log_required,

@@ -52,7 +52,7 @@ def _rest(audited: Audited) -> str:
         return f": {audited.withdrawn}; it is audited if --release names it"
     said = []
     if audited.error is not None:
-        said.append(audited.error.message.splitlines()[0])
+        said.append(audited.error.summary)
     elif audited.outcome is AuditOutcome.UNDECIDED and audited.verdict is not None:
         said.append(audited.verdict.value)
     said += audited.reasons[:1]

@@ -41,7 +41,7 @@ _ALARMS = {
     Alarm.OTHER_ARCHIVE: "from another archive",
     Alarm.NOT_ASKED_FOR: "no stage asks for it",
     Alarm.NOT_DEBIANS: "not in the signed index",
-    Alarm.INDEX_REFUSED: "the signed index does not hold",
+    Alarm.INDEX_REFUSED: "the signed index is not valid",
     Alarm.OTHER_SUITE: "the lock is of another suite",
     Alarm.OLDER_SNAPSHOT: "the lock is older than before",
     Alarm.OTHER_SOURCE: "the source changed too",
@@ -154,7 +154,7 @@ def _conclusion(diff: LockDiff) -> str:
     count = len(diff.flags)
     if not count and diff.effect is not None and not diff.effect.is_whole:
         return "no red flag, but the effect on the image is not settled"
-    return f"{count} red flags: this is no plain refresh" if count else "no red flag"
+    return f"{count} red flags: this is more than a refresh" if count else "no red flag"
 
 
 def diff_as_markdown(diff: LockDiff) -> str:

@@ -22,6 +22,7 @@ LOCKED_SCHEMA = "teekit-verify/locked/v1"
 FETCHED_SCHEMA = "teekit-verify/fetched/v1"
 CREATED_SCHEMA = "teekit-verify/inputs-created/v1"
 CHECKED_SCHEMA = "teekit-verify/inputs-check/v1"
+ENVIRONMENT_SCHEMA = "teekit-verify/environment/v1"
 PRUNED_SCHEMA = "teekit-verify/inputs-pruned/v1"
 
 
@@ -179,6 +180,12 @@ class _InputsPruned:
     size_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Environment:
+    store_path: str
+    nar_hash: str
+
+
 PRINTED: dict[str, tuple[type, str]] = {
     "lock-diff-v1": (_LockDiff, DIFF_SCHEMA),
     "lock-check-v1": (_LockCheck, CHECK_SCHEMA),
@@ -186,6 +193,7 @@ PRINTED: dict[str, tuple[type, str]] = {
     "fetched-v1": (_Fetched, FETCHED_SCHEMA),
     "inputs-created-v1": (_InputsCreated, CREATED_SCHEMA),
     "inputs-check-v1": (_InputsChecked, CHECKED_SCHEMA),
+    "environment-v1": (_Environment, ENVIRONMENT_SCHEMA),
     "inputs-pruned-v1": (_InputsPruned, PRUNED_SCHEMA),
 }
 """By the name of the committed file."""

@@ -6,16 +6,10 @@ A field with a default is left out where there is nothing to say.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
 
-from pydantic import Field
-
-from teekit_verify.appraisal.statements.contradiction import OwnContradiction  # noqa: TC001
 from teekit_verify.appraisal.statements.repository import CheckedRepository
-from teekit_verify.appraisal.statements.threshold import Objection  # noqa: TC001
 from teekit_verify.appraisal.statements.watched import Alarm
 from teekit_verify.reference.signing.dsse import Standing  # noqa: TC001
-from teekit_verify.reference.signing.log import LogFinding  # noqa: TC001
 from teekit_verify.report import (
     alarm_report,
     attest_report,
@@ -26,7 +20,7 @@ from teekit_verify.report import (
     signature_report,
     statement_report,
 )
-from teekit_verify.report.schema_values import Count, Sha256  # noqa: TC001
+from teekit_verify.report.schema_values import Sha256  # noqa: TC001
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,40 +55,6 @@ class _SignatureCheck:
     signatures: tuple[_Signature, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Artifact:
-    name: str
-    sha256: Sha256
-
-
-@dataclass(frozen=True, slots=True)
-class _Statement:
-    """`cells` are in the order of the artifacts."""
-
-    file: str
-    owner: str
-    verdict: str
-    release: str
-    counted: bool
-    cells: tuple[str, ...]
-    detail: str
-    objection: Standing | Objection | None
-    log: LogFinding | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Threshold:
-    threshold: Annotated[int, Field(ge=1)]
-    agreeing: Count
-    problem: str
-    artifacts: tuple[_Artifact, ...]
-    commit: str | None
-    inputs_sha256: Sha256 | None
-    statements: tuple[_Statement, ...]
-    contradictions: tuple[OwnContradiction, ...]
-    log_required: bool
-
-
 WITH_HEADING: dict[str, tuple[type, str]] = {
     "alarm-v1": (Alarm, alarm_report.SCHEMA),
     "audited-v1": (audit_report.Report, audit_report.SCHEMA),
@@ -104,6 +64,6 @@ WITH_HEADING: dict[str, tuple[type, str]] = {
     "statement-v1": (statement_report.Report, statement_report.SCHEMA),
     "statements-v1": (statement_report.Reports, statement_report.ALL_SCHEMA),
     "statements-check-v1": (CheckedRepository, repository_report.SCHEMA),
-    "threshold-v1": (_Threshold, attest_report.SCHEMA),
+    "threshold-v1": (attest_report.Report, attest_report.SCHEMA),
 }
 """By the name of the committed file: what follows `schema` and `exit_status`."""

@@ -28,7 +28,7 @@ FAULTS = {
     Fault.CHANGED: "was changed",
     Fault.REMOVED: "was removed",
     Fault.KEY_ADDED: "is another key of an auditor who has one already: ask them, by another way, whether it is theirs",
-    Fault.BAD_PROOF: "is no good proof of a statement beside it",
+    Fault.BAD_PROOF: "is not a valid proof of a statement beside it",
     Fault.NOT_LOGGED: "is in no log",
 }
 

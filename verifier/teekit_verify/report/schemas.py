@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from teekit_verify.appraisal.checklist import Checklist  # noqa: TC001 - pydantic reads the annotations
 from teekit_verify.appraisal.facts import Check  # noqa: TC001
+from teekit_verify.appraisal.guest.quote import Unchecked  # noqa: TC001
 from teekit_verify.appraisal.publications import PublicationDiff
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.documents.model import INPUTS_SCHEMA, MEASUREMENTS_SCHEMA, InputsDocument, Measurements
@@ -56,7 +57,7 @@ class _Quote:
     authentic: _Answered
     acceptable: _Answered
     not_checked: tuple[str, ...]
-    allowed_unchecked: tuple[Literal["report-data", "tcb", "revocation", "app", "channel", "tdx"], ...]
+    allowed_unchecked: tuple[Unchecked, ...]
     unsettled: tuple[str, ...]
 
 

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from teekit_verify.registers.registers import Register
     from teekit_verify.report.console import Console, Text
 
-_CLAIMS_MATCH = "MATCH of claims: these measurements are as published; no artifact was looked at"
+_CLAIMS_MATCH = "MATCH of claims: these measurements are as published; no artifact was examined"
 _OPEN_MATCH = "MATCH: every byte is as published, and so are the registers whose values are known"
 _STATUS_WORDS = {
-    ExitStatus.HOLDS: "MATCH: everything the reference asks for was compared, and is equal",
+    ExitStatus.HOLDS: "MATCH: everything the reference asks for was compared, and matches",
     ExitStatus.DOES_NOT_HOLD: "MISMATCH: this is not what was published",
     ExitStatus.NO_VERDICT: "NO VERDICT: not everything the reference asks for could be compared",
 }

@@ -117,7 +117,7 @@ def reason_words(reason: Reason, check: Check, *, look_at: bool = True) -> str:
         case Because(why=why):
             return WHY[why].format(check.expected, check.found) + (" (allowed)" if _is_allowed(check) else "")
         case OtherSize(published=published, found=found):
-            return f"has {found} bytes, published were {published}"
+            return f"has {found} bytes, published: {published}"
         case ValueNotKnown():
             return _not_known(reason)
         case Ignored(text=text, by_format=by_format):

@@ -21,7 +21,7 @@ BAD_PROOF = "bad proof"
 WHY = {
     LogStanding.LOGGED: "is in the log",
     LogStanding.NO_PROOF: "has no proof beside it",
-    LogStanding.UNREADABLE: "is no Sigsum proof",
+    LogStanding.UNREADABLE: "is not a Sigsum proof",
     LogStanding.UNKNOWN_LOG: "is of a log that the policy does not name",
     LogStanding.OTHER_SUBMITTER: "was submitted by another key than its auditor's",
     LogStanding.LEAF_SIGNATURE: "is about other bytes than the statement's: the submitter did not sign these",

@@ -87,7 +87,7 @@ WHY = {
     Why.NO_EVENT_LOG: "one side has no event log to explain it",
     Why.SAME_EVENTS: "the event logs are equal",
     Why.NEVER_EXTENDED: "ignored: published as never extended, which an artifact does not decide",
-    Why.NO_REGISTER: "ignored: {0} is no value of a register",
+    Why.NO_REGISTER: "ignored: {0} is not a value of a register",
     Why.NOT_QUOTED: "published, but a TD quote has no PCRs: not compared",
     Why.PARAVISORS: "the paravisor's, not mentioned",
     Why.NO_PCRS_PUBLISHED: "the reference has no values for those that were quoted",

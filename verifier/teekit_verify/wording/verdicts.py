@@ -6,7 +6,7 @@ from teekit_verify.appraisal.rebuild.verdict import Verdict
 
 VERDICTS = {
     Verdict.FAILED: "there is no result to judge",
-    Verdict.INPUT_DRIFT: "the builds did not consume the inputs that they should have",
+    Verdict.INPUT_DRIFT: "the builds did not use the inputs that they should have",
     Verdict.NONDETERMINISTIC: "builds A and B differ",
     Verdict.MISMATCH: "A and B are identical, but do not match what was published",
     Verdict.UNREFERENCED: "A and B are identical, and there is nothing published to compare them with",

@@ -105,7 +105,7 @@ FORGED: list[tuple[dict[str, Any], str, str]] = [
     (
         {"attestation_key": b"\x01" * 64},
         "header and body are signed",
-        "the attestation key is no point on the curve P-256",
+        "the attestation key is not a point on the curve P-256",
     ),
     (
         {"bound_key": b"\x01" * 64},

@@ -109,7 +109,7 @@ def test_many_members_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         (
             tarball()[:1030],
             tarball(mtime=T1)[:1024] + b"x" * 512,
-            "tar: member header at offset 0x400: is cut off, or is none",
+            "tar: member header at offset 0x400: is truncated or malformed",
         ),
         (
             tarball(),
@@ -118,11 +118,11 @@ def test_many_members_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ),
         (tarball(), tarball()[:514], "tar: size at offset 0x7c: 4 bytes are more than there are"),
         (zipped()[:-30], zipped(day=2)[:-30], "zip: end of the directory at offset 0x0: is missing"),
-        (b"!<arch>\n" + b"x" * 70, b"!<arch>\n" + b"y" * 70, "ar: member header at offset 0x8: is cut off"),
+        (b"!<arch>\n" + b"x" * 70, b"!<arch>\n" + b"y" * 70, "ar: member header at offset 0x8: is truncated"),
         (
             tarball().replace(b"0000644", b"\xff000644"),
             tarball().replace(b"00000000004\0", b"0000000004x\0"),
-            "tar: number at offset 0x7c: b'0000000004x' has other characters than digits",
+            "tar: number at offset 0x7c: b'0000000004x' has characters that are not digits",
         ),
     ],
 )

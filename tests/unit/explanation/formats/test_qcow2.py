@@ -136,8 +136,8 @@ def test_an_empty_disk(tmp_path: Path) -> None:
         ({"features": 1 << 40}, "features 0x10000000000"),
         ({"compression": 2}, "compression type 2"),
         ({"version": 4}, "version 4"),
-        ({"size": 1 << 50, "l1_size": 1 << 20}, "more than is looked into"),
-        ({"size": 1 << 32, "cluster_bits": 9, "l1_size": 1 << 30}, "more than is looked into"),
+        ({"size": 1 << 50, "l1_size": 1 << 20}, "more than this program reads"),
+        ({"size": 1 << 32, "cluster_bits": 9, "l1_size": 1 << 30}, "more than this program reads"),
     ],
 )
 def test_what_is_not_read_is_said(tmp_path: Path, changes: dict[str, int], message: str) -> None:

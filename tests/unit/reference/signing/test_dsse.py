@@ -154,7 +154,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "nested": (b"[" * 900 + b"]" * 900, "nested too deeply, over 200 levels"),
     "wide": (b"[" + b"0," * 100_000 + b"0]", "too many values"),
     "binary": (b"\xff\xfe", "is not JSON"),
-    "twice": (b'{"payload": "", "payload": ""}', "the key 'payload' stands twice"),
+    "twice": (b'{"payload": "", "payload": ""}', "the key 'payload' occurs twice"),
     "unsigned": (_changed(signatures=[]), "signatures: expected a list with at least one, found none"),
     "no signatures": (_changed(signatures=None), "signatures: expected a list with at least one, found none"),
     "odd signatures": (_changed(signatures="x"), "signatures: expected a list with at least one, found none"),

@@ -76,7 +76,10 @@ def full_report() -> RebuildReport:
         failure="a log",
         checklist=report.checklist + Checklist(every_kind_of_check()),
         explanations=(
-            replace(reports.EXPLANATION, differences=(replace(leaf, diffoscope=("-a", "+b"), children=(leaf,)),)),
+            replace(
+                reports.EXPLANATION,
+                differences=(replace(leaf, diffoscope=("-a", "+b"), children=(leaf,), section=".initrd"),),
+            ),
         ),
         inputs=InputsUsed(sample.sha256("a"), sample.sha256("b"), sample.sha256("c"), ("drift",), ("drift",)),
         variations=(Variation("umask", "0022", "0002"), Variation("time", "now", "now", "a reason")),

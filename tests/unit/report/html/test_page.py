@@ -267,7 +267,7 @@ def test_files_that_are_not_the_published_ones_are_named_with_both_digests() -> 
     measured = sample.measurements(artifact=build.artifacts[0])
     words = page(reports.rebuild(build, build, measured, sample.reference())).words
     assert "✗ Files as published 1 of 2 files not as published" in words
-    assert "tdx-debian.efi is not the published file: has 1200 bytes, published were 1000." in words
+    assert "tdx-debian.efi is not the published file: has 1200 bytes, published: 1000." in words
     # printf evil | sha256sum; printf uki | sha256sum
     assert re.search(
         "tdx-debian.efi not as published A and B ?b5c1fb2e[0-9a-f]{56} 1,200 bytes ?published ?80fb8ca4[0-9a-f]{56} 1,000",

@@ -72,7 +72,7 @@ def test_the_example_of_the_paper() -> None:
 
 def test_what_differs_between_a_and_b_is_marked_down_to_the_folder() -> None:
     leaf = Difference("etc/machine-id", Kind.CONTENT, "differs")
-    section = Difference("section .initrd", Kind.CONTENT, "archive", children=(leaf,))
+    section = Difference("section .initrd", Kind.CONTENT, "archive", children=(leaf,), section=".initrd")
     uki = Difference("a.efi and b.efi", Kind.CONTENT, "UKI", children=(section,))
     found = made(plain(explanations=(Explanation("a.efi", "b.efi", (uki,)),)))
     states = {part.name: part.state for part in found.parts}

@@ -166,7 +166,7 @@ def test_long_lists_of_reasons_are_cut_with_a_count() -> None:
     drift = tuple(f"package {number}" for number in range(50))
     lines = shown(replace(report, inputs=replace(report.inputs, drift_from_reference=drift))).splitlines()
     assert len(lines) == 24
-    verdict = lines.index("INPUT_DRIFT: the builds did not consume the inputs that they should have")
+    verdict = lines.index("INPUT_DRIFT: the builds did not use the inputs that they should have")
     assert lines[verdict + 1] == "  not the reference's input: package 0"
     shown_here = len(lines) - verdict - 3  # beside the count and the next step
     assert lines[-2] == f"  and {50 - shown_here} more reasons: see the report"

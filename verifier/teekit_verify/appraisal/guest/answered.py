@@ -23,8 +23,8 @@ from teekit_verify.appraisal.guest.machine_tpm import (
     unshown_key,
 )
 from teekit_verify.appraisal.guest.policy import REPORT_DATA_BYTES, ReportDataRequest
+from teekit_verify.appraisal.guest.presented import of_azure, of_quote, of_tpm
 from teekit_verify.appraisal.guest.quote import appraise_quote
-from teekit_verify.appraisal.guest.registers import of_azure, of_quote, of_tpm
 from teekit_verify.appraisal.guest.vtpm import appraise_azure, certified, is_certified
 from teekit_verify.appraisal.guest_states import logged_secure_boot, reported_secure_boot
 from teekit_verify.evidence.azure import certificates_of, vtpm_of_parts
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from teekit_verify.appraisal.facts import Check
+    from teekit_verify.appraisal.guest.presented import Presented
     from teekit_verify.appraisal.guest.quote import QuoteAppraisal, QuotePolicy
-    from teekit_verify.appraisal.guest.registers import Presented
     from teekit_verify.appraisal.guest_states import SecureBoot
     from teekit_verify.evidence.authenticity import QuoteSignature
     from teekit_verify.evidence.azure import VtpmEvidence

@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from teekit_verify.appraisal.guest.presented import of_azure, of_quote
 from teekit_verify.appraisal.guest.quote import appraise_quote
-from teekit_verify.appraisal.guest.registers import PresentedAppraisal, appraise_presented, of_azure, of_quote
+from teekit_verify.appraisal.guest.registers import PresentedAppraisal, appraise_presented
 from teekit_verify.appraisal.guest.vtpm import appraise_azure, is_certified
 from teekit_verify.appraisal.guest_states import SecureBoot, logged_secure_boot, reported_secure_boot
 from teekit_verify.core.errors import TeekitError

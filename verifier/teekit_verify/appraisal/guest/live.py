@@ -18,7 +18,7 @@ from teekit_verify.appraisal.guest.answered import TdQuote, read_evidence
 from teekit_verify.appraisal.guest.appraise import AppraisedGuest, agreed
 from teekit_verify.appraisal.guest.given import read_given
 from teekit_verify.appraisal.guest.quote import Unchecked
-from teekit_verify.appraisal.guest.registers import Presented, appraise_presented
+from teekit_verify.appraisal.guest.registers import appraise_presented
 from teekit_verify.core.errors import UnsupportedInputError
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.evidence.authenticity import parse_signature
@@ -28,6 +28,7 @@ from teekit_verify.evidence.quote import DUMMY_MARK, parse_quote_bytes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from teekit_verify.appraisal.guest.presented import Presented
     from teekit_verify.appraisal.guest.quote import QuotePolicy
     from teekit_verify.appraisal.guest_states import SecureBoot
     from teekit_verify.core.digest import Digest

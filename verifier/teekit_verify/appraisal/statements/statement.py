@@ -117,7 +117,9 @@ def _consistent(predicate: Predicate) -> Predicate:
     if predicate.verdict is Verdict.MISMATCH and not predicate.reasons:
         raise ValueError("the verdict MISMATCH takes reasons")
     if predicate.scope != SCOPE:
-        raise ValueError("'scope' must say, in the words of docs/statements.md, that this is no independent rebuild")
+        raise ValueError(
+            "'scope' must say, in the words of docs/statements.md, that this is not an independent rebuild"
+        )
     return predicate
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -89,7 +88,9 @@ def lock_(
 
 def _print_identity(identity: EnvironmentIdentity, *, json_output: bool) -> None:
     if json_output:
-        typer.echo(json.dumps(identity.model_dump(), indent=2))
+        from teekit_verify.report.lock_schemas import ENVIRONMENT_SCHEMA, as_text
+
+        typer.echo(as_text(ENVIRONMENT_SCHEMA, identity.model_dump()))
     else:
         shared.tell(f"store path {identity.store_path}")
         shared.tell(f"NAR hash   {identity.nar_hash}")

@@ -41,7 +41,7 @@ class ImageOptions:
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Only this platform: gcp, azure, qemu, tdx, uefi-vtpm. May be repeated. [default: all that FILE is for]",
+            help="Only this platform: gcp, azure, qemu, tdx, uefi-vtpm. May be repeated. [default: all that apply to FILE]",
             show_default=False,
         ),
     ] = None
@@ -308,4 +308,4 @@ def _require(holds: bool, problem: str) -> None:
 
 
 def _wrong(problem: str) -> TeekitError:
-    return TeekitError(problem, hint="Run it with --help to see how it is used.")
+    return TeekitError(problem, hint="Run `teekit-verify measure --help` to see how it is used.")

@@ -17,7 +17,7 @@ def create(
         Path,
         typer.Argument(
             metavar="REPORT",
-            help="The report folder of a rebuild in which A and B were equal.",
+            help="The report folder of a rebuild in which A and B are identical.",
             exists=True,
             file_okay=False,
         ),

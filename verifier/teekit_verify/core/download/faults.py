@@ -80,7 +80,7 @@ def of_this_machine(place: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _NO_SPACE:
-            hint = f"Free some space on the disk of {place.parent}, and run it again: what came is kept."
+            hint = f"Free some space on the disk of {place.parent}, and run it again: what was downloaded is kept."
         else:
             hint = f"Make {place.parent} writable, and remove what is in the way of {place.name}."
         raise LocalError(f"{place}: cannot be written: {error.strerror or error}", hint=hint) from error
@@ -166,13 +166,11 @@ def _hint(missing: Sequence[Missing]) -> str:
     reasons = {one.reason for one in missing}
     proxies = sorted({refusal.proxy for one in missing for refusal in one.refusals if refusal.proxy})
     if proxies:
-        return f"Check the proxy {proxies[0]}, which the environment or apt's configuration names; what came is kept."
+        return f"Check the proxy {proxies[0]}, which the environment or apt's configuration names; what was downloaded is kept."
     if not any(one.refusals for one in missing):
         return "Name a mirror with --mirror, or somebody's copy of the inputs with --inputs."
     if Reason.GONE in reasons:
         return "Ask the publisher for its inputs, and name them with --inputs DIR or URL."
     if Reason.OTHER_BYTES in reasons:
-        return (
-            "Name another source, with --mirror or --inputs; behind a captive portal, log in first. What came is kept."
-        )
-    return "Run it again, later or on another network: what came is kept."
+        return "Name another source, with --mirror or --inputs; behind a captive portal, log in first. What was downloaded is kept."
+    return "Run it again, later or on another network: what was downloaded is kept."

@@ -176,7 +176,7 @@ def _target(url: str, location: str) -> str:
     except ValueError as error:
         raise Fault(Reason.UNREACHABLE, f"it redirects to {shown(location)}, which is not an address") from error
     if scheme not in {"http", "https"}:
-        raise Fault(Reason.UNREACHABLE, f"it redirects to {shown(target)}, which is no http or https address")
+        raise Fault(Reason.UNREACHABLE, f"it redirects to {shown(target)}, which is not an http or https address")
     return target
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.explanation.causes.marks import is_file
 from teekit_verify.explanation.causes.sighting import Culprit, Sighting
+from teekit_verify.explanation.pair import CERTIFICATE_TABLE
 from teekit_verify.explanation.tree import Cause
 
 if TYPE_CHECKING:
@@ -42,9 +43,6 @@ _CACHES = (
     r".*/fonts\.(dir|scale)",
 )
 _ROWS: tuple[tuple[Cause, str], ...] = (
-    (KERNEL_VERSION, r"section \.uname( \([0-9]+\))?"),
-    (BOOT_STUB, r"section \.(sbat|sdmagic)( \([0-9]+\))?"),
-    (SIGNATURE, r"section \.(pcrsig|pcrpkey)( \([0-9]+\))?|signature"),
     (
         Cause(
             "ld cache",
@@ -122,4 +120,13 @@ def _file(pattern: str) -> Callable[[Sighting], bool]:
     return lambda sighting: is_file(sighting.file, pattern)
 
 
-FILES: tuple[Culprit, ...] = tuple(Culprit(cause, _file(pattern)) for cause, pattern in _ROWS)
+def _section(*names: str) -> Callable[[Sighting], bool]:
+    return lambda sighting: sighting.section in names
+
+
+_SECTIONS = (
+    Culprit(KERNEL_VERSION, _section(".uname")),
+    Culprit(BOOT_STUB, _section(".sbat", ".sdmagic")),
+    Culprit(SIGNATURE, _section(".pcrsig", ".pcrpkey", CERTIFICATE_TABLE)),
+)
+FILES: tuple[Culprit, ...] = (*_SECTIONS, *(Culprit(cause, _file(pattern)) for cause, pattern in _ROWS))

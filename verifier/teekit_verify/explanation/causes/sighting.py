@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from teekit_verify.explanation.pair import SectionName
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -34,6 +36,12 @@ class Sighting:
     def file(self) -> str:
         """The path of the file inside the archive or image."""
         return self.path[-1] if self.path else ""
+
+    @property
+    def section(self) -> str:
+        """The PE section whose content this is, as ".uname"; empty for anything else."""
+        last = self.path[-1] if self.path else ""
+        return last.section if isinstance(last, SectionName) else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,7 +158,7 @@ def _told(
             yield Difference(
                 key[0],
                 Kind.CONTENT,
-                "differs (one of too many to be looked into)",
+                "differs (one of too many to be examined)",
                 sizes[0],
                 sizes[1],
                 causes=causes_of([Sighting((*pair.path, key[0]))]),

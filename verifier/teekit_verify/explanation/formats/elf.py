@@ -64,12 +64,13 @@ def _signature_bytes(blob: Blob) -> int:
     return after + int.from_bytes(tail[_SIGNATURE_BYTES - 4 : _SIGNATURE_BYTES], "big")
 
 
-def _the_telling_ones(found: list[Difference]) -> list[Difference]:
+def _the_telling_ones(named: list[tuple[str, Difference]]) -> list[Difference]:
     """Where code changes, dozens of sections follow: those without a known cause are then named in one row."""
+    found = [difference for _, difference in named]
     if len(found) <= _MAX_SHOWN:
         return found
     shown = [difference for difference in found if difference.causes][:_MAX_SHOWN]
-    others = [difference.name.removeprefix("ELF section ") for difference in found if difference not in shown]
+    others = [name for name, difference in named if difference not in shown]
     row = Difference(
         f"{len(others)} {'more ' if shown else ''}ELF sections",
         Kind.CONTENT,
@@ -79,13 +80,13 @@ def _the_telling_ones(found: list[Difference]) -> list[Difference]:
     return [*shown, row]
 
 
-def _sections(examination: Examination, pair: Pair, one: ElfFile, other: ElfFile) -> Iterator[Difference]:
-    """Code and data; the build ID, which follows from them, is looked at for itself."""
+def _sections(examination: Examination, pair: Pair, one: ElfFile, other: ElfFile) -> Iterator[tuple[str, Difference]]:
+    """By name: code and data; the build ID, which follows from them, is looked at for itself."""
     first, second = _numbered(one), _numbered(other)
     for key in dict.fromkeys([*first, *second]):
         name = key[0] or "(no name)"
         if key not in first or key not in second:
-            yield Difference(f"ELF section {name}", Kind.PRESENCE, f"only in {'A' if key in first else 'B'}")
+            yield name, Difference(f"ELF section {name}", Kind.PRESENCE, f"only in {'A' if key in first else 'B'}")
             continue
         left, right = first[key].content, second[key].content
         inner = pair.inner(
@@ -95,14 +96,14 @@ def _sections(examination: Examination, pair: Pair, one: ElfFile, other: ElfFile
         )
         is_told_later = key[0] == _BUILD_ID and one.build_id and other.build_id
         if not is_told_later and first_difference(inner.a, inner.b) is not None:
-            yield _section(examination, inner, key[0])
+            yield name, _section(examination, inner, key[0])
 
 
-def _build_id(pair: Pair, one: ElfFile, other: ElfFile, *, is_alone: bool) -> Iterator[Difference]:
+def _build_id(pair: Pair, one: ElfFile, other: ElfFile, *, is_alone: bool) -> Iterator[tuple[str, Difference]]:
     if one.build_id and other.build_id and one.build_id != other.build_id:
         causes = causes_of([Sighting(pair.path, where="lone build ID" if is_alone else _BUILD_ID)])
         name = f"ELF section {_BUILD_ID}"
-        yield Difference(name, Kind.CONTENT, "another build ID", one.build_id, other.build_id, causes)
+        yield _BUILD_ID, Difference(name, Kind.CONTENT, "another build ID", one.build_id, other.build_id, causes)
 
 
 def _section(examination: Examination, inner: Pair, name: str) -> Difference:

@@ -153,7 +153,7 @@ def _content(
         spool = examination.spool()
         return examination.compare(pair.inner(name, spool.keep(left.content()), spool.keep(right.content())))
     sizes = [f"{side.size_bytes} bytes" for side in (left, right)]
-    what = "differs (one of too many to be looked into)"
+    what = "differs (one of too many to be examined)"
     return Difference(name, Kind.CONTENT, what, sizes[0], sizes[1], causes_of([Sighting(path)]))
 
 

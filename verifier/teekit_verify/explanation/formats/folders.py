@@ -101,7 +101,7 @@ def _contents(
             if count <= _MAX_LOOKED_INTO:
                 yield examination.compare(pair.inner(name, examination.open(left), examination.open(right)))
             else:
-                yield Difference(name, Kind.CONTENT, "differs (one of too many to be looked into)")
+                yield Difference(name, Kind.CONTENT, "differs (one of too many to be examined)")
 
 
 def _are_equal(left: Path, right: Path) -> bool:

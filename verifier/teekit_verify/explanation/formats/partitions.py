@@ -44,7 +44,7 @@ def is_foreign(beginning: bytes) -> bool:
 def refuse_foreign(_: Examination, pair: Pair) -> Difference | None:
     """Always raises UnsupportedInputError, whose sentence becomes the note."""
     name = next(name for magic, name in _FOREIGN.items() if pair.a.read(0, len(magic)) == magic)
-    raise UnsupportedInputError(f"{name} disks are not read, convert them with `qemu-img convert -O raw`")
+    raise UnsupportedInputError(f"{name} disks are not supported, convert them with `qemu-img convert -O raw`")
 
 
 def is_partitioned(beginning: bytes) -> bool:

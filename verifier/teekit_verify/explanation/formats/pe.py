@@ -12,6 +12,7 @@ from teekit_verify.artifacts.pe import PeImage, PeSection, Span, parse_pe
 from teekit_verify.explanation import raw
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
+from teekit_verify.explanation.pair import SectionName
 from teekit_verify.explanation.tree import Difference, Kind
 
 if TYPE_CHECKING:
@@ -48,13 +49,13 @@ def _image(blob: Blob, what: str) -> PeImage:
 def _sections(examination: Examination, pair: Pair, one: PeImage, other: PeImage) -> Iterator[Difference]:
     first, second = _numbered(one), _numbered(other)
     for key in dict.fromkeys([*first, *second]):
-        name = f"section {key[0]}" + (f" ({key[1] + 1})" if key[1] else "")
+        name = SectionName.of(*key)
         if key not in first or key not in second:
-            yield Difference(name, Kind.PRESENCE, f"only in {'A' if key in first else 'B'}")
+            yield Difference(name, Kind.PRESENCE, f"only in {'A' if key in first else 'B'}", section=key[0])
             continue
         inner = pair.inner(name, _part(pair.a, first[key].content), _part(pair.b, second[key].content))
         if first_difference(inner.a, inner.b) is not None:
-            found = examination.compare(inner)
+            found = replace(examination.compare(inner), section=key[0])
             yield replace(found, is_code=True) if key[0] in _CODE and not found.children else found
         tails = [_part(blob, _tail(rows[key])) for blob, rows in ((pair.a, first), (pair.b, second))]
         if first_difference(*tails) is not None and tails[0].size_bytes == tails[1].size_bytes:
@@ -75,7 +76,7 @@ def _headers(examination: Examination, pair: Pair, one: PeImage, other: PeImage)
     same_shape = [*map(_shape, one.sections)] == [*map(_shape, other.sections)]
     outside = [
         ("padding and what follows the sections", _rest(pair.a, one), _rest(pair.b, other)),
-        ("signature", _part(pair.a, one.certificates), _part(pair.b, other.certificates)),
+        (SectionName.of_signatures(), _part(pair.a, one.certificates), _part(pair.b, other.certificates)),
     ]
     if times[0] == times[1] and same_shape:  # otherwise it follows from what was told
         outside += _other_headers(pair, one, other)

@@ -70,8 +70,9 @@ def with_contents(
 ) -> Iterator[Difference]:
     """The same with the first lines of files that one side alone has; what is no text is shown by its first bytes."""
     for difference in differences:
-        side = 0 if difference.what.startswith("only in A") else 1
-        content = contents[side].get((difference.name, 0)) if difference.kind is Kind.PRESENCE else None
+        side = 0 if difference.a else 1
+        is_entry = difference.kind is Kind.PRESENCE and (difference.a or difference.b)
+        content = contents[side].get((difference.name, 0)) if is_entry else None
         if content is None or difference.excerpt:
             yield difference
         else:

@@ -156,7 +156,7 @@ def _facts(examination: Examination, pair: Pair, kind: _FileSystem) -> list[Diff
     try:
         return [] if kind.facts is None else kind.facts(examination, pair)
     except TeekitError as error:
-        examination.note(f"{error.message}: {' > '.join(pair.path)} is not looked into further")
+        examination.note(f"{error.message}: {' > '.join(pair.path)} is not examined further")
         return []
 
 

@@ -50,7 +50,7 @@ def _opened(blob: Blob) -> Vhdx | DynamicVhd:
 
 def _disk(examination: Examination, side: Vhdx | DynamicVhd) -> Blob:
     if side.size_bytes > _MAX_DISK_BYTES:
-        raise UnsupportedInputError(f"a disk of {side.size_bytes} bytes, more than is looked into")
+        raise UnsupportedInputError(f"a disk of {side.size_bytes} bytes, more than this program reads")
     return examination.spool().keep_sparse(side.size_bytes, pieces_of(side))
 
 

@@ -156,7 +156,7 @@ def _acceptable(source: Source, where: str, value: Value) -> list[AcceptableValu
         single = len(pairs) == 2 and isinstance(pairs[1], bytes)  # noqa: PLR2004 - algorithm and value
         digests = [_digest(source, where, item) for item in ([pairs] if single else pairs)]
         if sum(item is not None for item in digests) > 1:
-            raise source.fail(where, "has several digests in SHA-384, which is no set")
+            raise source.fail(where, "has several SHA-384 digests, expected one")
     found = [item for item in digests if item is not None]
     if not found or len(found) > _MAX_DIGESTS:
         raise source.fail(where, f"expected 1 to {_MAX_DIGESTS} digests in SHA-384, found {len(found)}")

@@ -50,7 +50,7 @@ def _digest(source: Source, field: str, value: object) -> Digest:
     try:
         return Digest.from_hex(Algorithm.SHA384, value if isinstance(value, str) else "")
     except TeekitError as error:
-        raise source.fail(field, "is no SHA-384 digest in hexadecimal") from error
+        raise source.fail(field, "is not a SHA-384 digest in hexadecimal") from error
 
 
 def _check_log(source: Source, log: object, values: Mapping[Register, Digest]) -> None:
@@ -66,7 +66,7 @@ def _check_log(source: Source, log: object, values: Mapping[Register, Digest]) -
             return
         register = _REGISTERS.get(f"rtmr{fields.get('imr')}")
         if register is None:
-            raise source.fail(f"event_log[{number}]", "is of no RTMR")
+            raise source.fail(f"event_log[{number}]", "does not belong to an RTMR")
         found[register] = extend(found[register], _digest(source, f"event_log[{number}].digest", fields.get("digest")))
     wrong = [register.name for register, value in found.items() if value != values[register]]
     if wrong:

@@ -87,7 +87,7 @@ def _tdx(golden: Message) -> Message:
     data = golden.chunk(_TDX)
     if not len(data):
         raise TeekitError(f"{golden.what}: endorses no TDX firmware (it has no field 'tdx')")
-    what = golden.what.replace("VMGoldenMeasurement", "VMTdx")
+    what = f"{golden.what}.VMTdx"
     return parse_message(data, what, integers=(_SVN,), chunks=(_MEASUREMENTS,))
 
 
@@ -114,12 +114,12 @@ def _sha384(message: Message, number: int, name: str) -> Digest:
 
 
 def _day(golden: Message) -> str:
-    what = golden.what.replace("VMGoldenMeasurement", "Timestamp")
+    what = f"{golden.what}.Timestamp"
     stamp = parse_message(golden.chunk(_TIMESTAMP), what, integers=(_SECONDS, _NANOSECONDS))
     try:
         return datetime.fromtimestamp(stamp.integer(_SECONDS), UTC).date().isoformat()
     except (ValueError, OverflowError, OSError) as error:
-        raise TeekitError(f"{what}: is no time") from error
+        raise TeekitError(f"{what}: is not a time") from error
 
 
 FORMAT = Format("launch endorsement of Google Compute Engine", _recognises, _read)

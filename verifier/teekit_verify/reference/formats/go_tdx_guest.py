@@ -179,7 +179,7 @@ def _of_text(source: Source) -> _Body:
 def _keep_text(source: Source, body: _Body, message: TextMessage) -> None:
     for name, values in message.fields.items():
         if name not in _REPEATED and len(values) > 1:
-            raise source.fail(name, "stands more than once")
+            raise source.fail(name, "occurs more than once")
         if name in _REGISTER_FIELDS:
             if not all(isinstance(value, bytes) for value in values):
                 raise source.fail(name, "expected a string")

@@ -132,7 +132,7 @@ def _named(source: Source) -> Iterator[tuple[str, object]]:
         else:
             stored = codec.validate(_Stored, data, where)
             if stored.expiration is not None and _register(stored.name):
-                yield f"{stored.name} is good until", stored.expiration
+                yield f"{stored.name} is valid until", stored.expiration
             yield stored.name, stored.value
 
 

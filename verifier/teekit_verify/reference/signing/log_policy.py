@@ -163,7 +163,7 @@ class _Policy:
 
     def _require_new(self, new: bool, item: bytes, count: int) -> None:  # noqa: FBT001
         if not new:
-            raise self.malformed(f"{_text(item)!r} is there twice")
+            raise self.malformed(f"{_text(item)!r} occurs twice")
         if count >= _MAX_OF_A_KIND:
             raise self.malformed(f"expected at most {_MAX_OF_A_KIND} of them")
 

@@ -95,7 +95,7 @@ class _States:
         stack = [(difference, section) for difference in differences]
         while stack:
             difference, inside = stack.pop()
-            inside = difference.name.removeprefix("section ") if difference.name.startswith("section .") else inside
+            inside = difference.section or inside
             self._changed.add((inside, difference.name.strip("/")))
             stack += [(child, inside) for child in difference.children]
 

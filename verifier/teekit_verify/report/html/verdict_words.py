@@ -65,7 +65,7 @@ WORDS = {
         "The same inputs gave different files, so an equal file would be luck, and a different one proves nothing.",
         (
             "Look at Differences: it names the files that differ, and what usually causes such a difference.",
-            "Mend the cause in the image's source, and rebuild.",
+            "Fix the cause in the image's source, and rebuild.",
         ),
     ),
     Verdict.INPUT_DRIFT: Words(

@@ -1,0 +1,96 @@
+"""What a newcomer mistypes: each error names what is wrong and what to do next, in one line each, and none is a traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from builders.uki import build_uki
+from teekit_verify.cli.app import main
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a UKI, other files, and folders."""
+    (tmp_path / "uki").write_bytes(build_uki())
+    (tmp_path / "text").write_bytes(b"hello\n")
+    (tmp_path / "json").write_bytes(b'{"a": 1}')
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+MISTAKES = [
+    # a command, or one of its own, that there is not
+    ("mesure uki", "'mesure'. Did you mean 'measure'?", "`teekit-verify --help`"),
+    ("verify uki", "No such command 'verify'", "`teekit-verify --help`"),
+    ("uki", "No such command 'uki'", "`teekit-verify --help`"),
+    ("rebuilderd", "Missing command", "Choose one of: sync, backend."),
+    ("rebuilderd sink", "No such command 'sink'", "Choose one of: sync, backend."),
+    ("env", "Missing command", "build"),
+    ("inputs", "Missing command", "prune"),
+    ("reference", "Missing command", "sign"),
+    ("release lst", "Did you mean 'list'?", "Choose one of: diff, list, show, sbom."),
+    ("attest", "Missing command", "verify"),
+    ("collateral text", "No such command 'text'", "fetch"),
+    ("help nosuch", "No such command 'nosuch'", "`teekit-verify --help`"),
+    ("man nosuch", "there is no command 'nosuch'", "`teekit-verify --help` lists them."),
+    # arguments and options that are missing, too many, or of another command
+    ("audit", "Missing option '--statements'", "`teekit-verify audit --help`"),
+    ("audit --statements folder", "Missing option '--name'", "`teekit-verify audit --help`"),
+    ("audit --statements folder --name alice", "Missing option '--key'", "`teekit-verify audit --help`"),
+    ("monitor", "Missing option '--statements'", "`teekit-verify monitor --help`"),
+    ("packages", "Missing argument 'LOCK'", "`teekit-verify packages --help`"),
+    ("packages json", "--rebuilderd URL or --from FILE", "`teekit-verify packages --help`"),
+    ("site folder", "Missing option '--trusted-keys'", "`teekit-verify site --help`"),
+    ("release sbom", "Missing argument 'NAME'", "`teekit-verify release sbom --help`"),
+    ("release diff one", "Missing argument 'B'", "`teekit-verify release diff --help`"),
+    ("attest sign", "Missing argument 'DIR'", "`teekit-verify attest sign --help`"),
+    ("attest verify text", "Missing option '--threshold'", "`teekit-verify attest verify --help`"),
+    ("measure uki uki", "unexpected extra argument", "`teekit-verify measure --help`"),
+    ("measure", "Missing argument 'FILE'", "`teekit-verify measure --help`"),
+    ("guest http://host", "Missing option '--reference'", "`teekit-verify guest --help`"),
+    ("explain uki", "Missing argument 'B'", "`teekit-verify explain --help`"),
+    ("boot uki --memory 1", "No such option: --memory", "`teekit-verify boot --help`"),
+    (
+        "audit --statements folder --name a --key text --jobs 2",
+        "No such option: --jobs",
+        "`teekit-verify audit --help`",
+    ),
+    ("completion tcsh", "'tcsh' is not one of 'bash', 'zsh', 'fish'", "`teekit-verify completion --help`"),
+    # places that are not there, or of another kind
+    ("monitor --statements nosuch", "'nosuch' does not exist", "`teekit-verify monitor --help`"),
+    ("monitor --statements text", "'text' is a file", "`teekit-verify monitor --help`"),
+    ("site text -o out --trusted-keys folder", "'text' is a file", "`teekit-verify site --help`"),
+    ("packages nosuch --rebuilderd http://127.0.0.1:9", "there is no lock file nosuch", "Make one with"),
+    ("measure uki --output nosuch/x.json", "nosuch/x.json: cannot be written", "Name a writable place."),
+    # files that are whole, and something else
+    (
+        "packages text --rebuilderd http://127.0.0.1:9",
+        "text: is not JSON",
+        "Fetch or write the file again, or name another.",
+    ),
+    ("packages json --rebuilderd http://127.0.0.1:9", "json: is not a document of this tool", '"teekit-verify/'),
+    ("report json", "json: is not a document of this tool", '"teekit-verify/report/'),
+    ("audit --statements folder --name alice --key text", "text: is not a private key", "Ed25519"),
+    # values
+    ("monitor --statements folder --max-age-days soon", "'--max-age-days'", "`teekit-verify monitor --help`"),
+    ("measure uki --profile 7", "the UKI has no profile 7: its only one is 0", "Name one of them"),
+    ("measure uki --machine c3-standard", "'c3-standard' is not on record", "c3-standard-4"),
+]
+
+
+@pytest.mark.usefixtures("place")
+@pytest.mark.parametrize(("command", "error", "hint"), MISTAKES, ids=[command for command, _, _ in MISTAKES])
+def test_the_mistake_is_named_and_the_next_step(
+    command: str, error: str, hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command.split()) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    lines = [line for line in said.err.splitlines() if not line.startswith("[")]  # progress
+    assert [line.split(":")[0] for line in lines] == ["error", "hint"]
+    assert error in lines[0]
+    assert hint in lines[1]
+    assert "Traceback" not in said.err
