@@ -15,6 +15,7 @@ die() {
 [ $# -ge 2 ] || die "no suite and command" "run it like this: $0 trixie scripts/test.sh --fast"
 [ "$(id -u)" = 0 ] || die "only root can make a Debian of its own" "run this as root"
 suite=$1 && shift
+unset TMPDIR # of this host: what runs in there has no such folder
 . "$checkout/scripts/scratch.sh"
 [ -n "${TEEKIT_ROOT-}" ] || take_scratch
 folder=${TEEKIT_ROOT:-$scratch}
