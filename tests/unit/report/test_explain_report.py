@@ -127,6 +127,7 @@ def test_json_has_the_whole_tree() -> None:
         "children": [],
         "count": 1,
         "is_code": False,
+        "section": "",
     }
 
 
