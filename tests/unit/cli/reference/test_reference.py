@@ -132,7 +132,7 @@ def test_an_unreadable_signature_gives_no_verdict(
 
 def test_a_missing_signature_gives_no_verdict(ref: Path, trusted: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _verify(ref, trusted) == ExitStatus.NO_VERDICT
-    assert "base.json.sig: cannot be read: No such file or directory" in capsys.readouterr().err
+    assert "base.json: has no signature beside it: no file " in capsys.readouterr().err
 
 
 def test_a_well_signed_file_that_is_no_reference_gives_no_verdict(
