@@ -8,11 +8,10 @@ Non-rules: a name never makes a match, and never gets a file out of being compar
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.facts import ArtifactCheck, ArtifactPart, Because, Check, OtherSize, Why
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.core.outcome import Outcome
 from teekit_verify.documents.model import Artifact
 

@@ -7,6 +7,7 @@ it leaves no verdict unless the very bytes it follows from were compared with pu
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 
 from teekit_verify.appraisal.facts import (
@@ -18,7 +19,6 @@ from teekit_verify.appraisal.facts import (
     Side,
     ValueNotKnown,
 )
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.core.outcome import ExitStatus, Outcome
 
 

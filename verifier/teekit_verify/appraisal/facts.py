@@ -6,6 +6,7 @@ also the typed form of report.json (schema v2), which is why each has a `kind`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 
@@ -49,7 +50,6 @@ from teekit_verify.appraisal.subjects import (
     StatedCheck,
     Subject,
 )
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.core.marks import ConfigDict
 from teekit_verify.core.outcome import Outcome  # noqa: TC001 - pydantic reads the annotations
 

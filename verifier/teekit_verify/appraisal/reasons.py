@@ -5,12 +5,11 @@ A reason that needs no more than its name is one of `Why`; others carry what the
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Annotated, ClassVar, Literal
 
 from teekit_verify.core.digest import Algorithm  # noqa: TC001 - pydantic reads the annotations
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.core.marks import ConfigDict, Field
 from teekit_verify.documents import fields  # noqa: TC001
 from teekit_verify.evidence.meaning import Meaning  # noqa: TC001

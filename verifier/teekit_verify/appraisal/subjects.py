@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Annotated, ClassVar, Literal
 
 from teekit_verify.core.digest import Algorithm  # noqa: TC001 - pydantic reads the annotations
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.core.marks import ConfigDict, Field
 from teekit_verify.documents import fields  # noqa: TC001
 

@@ -6,6 +6,7 @@ could be read in more than one way it is refused.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, BinaryIO
@@ -15,7 +16,6 @@ from teekit_verify.artifacts.fat import FatVolume, is_fat, open_fat
 from teekit_verify.artifacts.gpt import SECTOR_BYTES, GptEntry, GuidPartitionTable, NoTable, read_gpt
 from teekit_verify.artifacts.partitions import MbrPartition, is_mbr, mbr_partitions, sector_bytes
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
-from teekit_verify.core.frozen import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 import zlib
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts import pax as pax_format
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
-from teekit_verify.core.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

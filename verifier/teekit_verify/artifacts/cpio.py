@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import re
 import stat
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
-from teekit_verify.core.frozen import dataclass
 
 if TYPE_CHECKING:
     import io

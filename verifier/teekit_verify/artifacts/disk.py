@@ -17,6 +17,7 @@ from __future__ import annotations
 import io
 import mmap
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -32,7 +33,6 @@ from teekit_verify.artifacts.uki import UnifiedKernelImage, parse_uki, uki_in
 from teekit_verify.artifacts.vhd import COOKIE, FOOTER_BYTES, VhdFooter, parse_footer
 from teekit_verify.artifacts.vhdx import open_vhdx
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.core.opened import open_input
 
 if TYPE_CHECKING:

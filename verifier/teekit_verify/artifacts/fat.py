@@ -8,7 +8,7 @@ as for the firmware. Nothing but the boot sector, that FAT and the asked-for dir
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -16,7 +16,6 @@ from teekit_verify.artifacts.fat_directory import ENTRY_BYTES, FatEntry, parse_e
 from teekit_verify.artifacts.pe import Span
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
-from teekit_verify.core.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

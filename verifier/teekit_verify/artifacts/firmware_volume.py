@@ -8,13 +8,12 @@ Formats: UEFI Platform Initialization Specification 1.8, volume 3: 2.2 and 3.2.1
 from __future__ import annotations
 
 import lzma
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import UnsupportedInputError
-from teekit_verify.core.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

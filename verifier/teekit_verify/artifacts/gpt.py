@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, BinaryIO
 from uuid import UUID
 
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import MalformedInputError
-from teekit_verify.core.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

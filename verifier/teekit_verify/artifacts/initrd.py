@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts import cpio
@@ -19,7 +20,6 @@ from teekit_verify.artifacts.compressed import (
     zstd_frame_end,
 )
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
-from teekit_verify.core.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,11 +5,11 @@ Source: Linux Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header", pr
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.pe import Span
 from teekit_verify.core.errors import MalformedInputError
-from teekit_verify.core.frozen import dataclass
 
 if TYPE_CHECKING:
     from teekit_verify.artifacts.blob import Blob

@@ -6,11 +6,11 @@ Laxer than gpt.py, which reads what a machine boots: this one only has to see al
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
-from teekit_verify.core.frozen import dataclass
 
 if TYPE_CHECKING:
     from teekit_verify.artifacts.blob import Blob

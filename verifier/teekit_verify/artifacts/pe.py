@@ -15,11 +15,12 @@ an image that breaks one of them is not measured by the firmware either, because
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pefile
 
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
-from teekit_verify.core.frozen import dataclass
 
 _DOS_HEADER_BYTES = 64
 _PE32_PLUS_FIXED_BYTES = 112

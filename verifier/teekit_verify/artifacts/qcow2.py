@@ -8,10 +8,10 @@ from __future__ import annotations
 import struct
 import sys
 import zlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
-from teekit_verify.core.frozen import dataclass
 
 if sys.version_info >= (3, 14):
     from compression import zstd

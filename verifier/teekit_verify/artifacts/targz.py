@@ -13,11 +13,11 @@ from __future__ import annotations
 import os
 import zlib
 from bisect import bisect_right
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from teekit_verify.artifacts.blob import SeekableRaw
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
-from teekit_verify.core.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

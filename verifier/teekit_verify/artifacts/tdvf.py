@@ -8,6 +8,7 @@ those of QEMU hw/i386/tdvf.c, tdvf_parse_and_check_section_entry(): firmware tha
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -15,7 +16,6 @@ from uuid import UUID
 from teekit_verify.artifacts import mapped
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.core.opened import open_input
 
 if TYPE_CHECKING:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts import mapped
 from teekit_verify.artifacts.pe import MACHINE_X86_64, PeImage, PeSection, Span, parse_pe
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.core.opened import open_input
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ A fixed disk is the raw disk, and 512 bytes after it. All numbers are big-endian
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from uuid import UUID
 
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
-from teekit_verify.core.frozen import dataclass
 
 FOOTER_BYTES = 512
 COOKIE = b"conectix"

@@ -6,11 +6,11 @@ Source: Microsoft [MS-VHDX] 2.2 to 2.6. Numbers are little-endian. Header and re
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
-from teekit_verify.core.frozen import dataclass
 
 if TYPE_CHECKING:
     from teekit_verify.artifacts.blob import Blob

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.core.files import read_bounded
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.core.plain_json import load_plain
 
 if TYPE_CHECKING:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.core.marks import AfterValidator, ConfigDict, Field
 from teekit_verify.documents import fields
 from teekit_verify.documents.app_manifest import MOST_MANIFESTS, Manifest, parse_manifest, require_hostname

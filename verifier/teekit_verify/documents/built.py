@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, ClassVar, Literal
 
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.core.marks import ConfigDict, Field
 from teekit_verify.documents import fields
 

@@ -6,10 +6,10 @@ The values are plain frozen dataclasses. pydantic reads their annotations to val
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, ClassVar, Literal
 
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.core.marks import AfterValidator, ConfigDict, Field
 from teekit_verify.documents import fields
 from teekit_verify.documents.apps_allowed import Apps, GivenSet, schema_without_empty_apps

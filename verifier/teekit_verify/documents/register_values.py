@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from teekit_verify.core.digest import Algorithm, Digest
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.core.marks import AfterValidator, ConfigDict, Field
 from teekit_verify.documents import fields
 from teekit_verify.registers.events import Event

@@ -7,6 +7,7 @@ Every fact is one function that returns nothing, or raises NotAuthenticError. Th
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidSignature
@@ -16,7 +17,6 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import NotAuthenticError, UnsupportedInputError
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.evidence.certificates import PckChain, p256_key, parse_chain
 
 if TYPE_CHECKING:

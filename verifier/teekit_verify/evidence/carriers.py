@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import MalformedInputError, TeekitError, printable
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.evidence import hcl
 from teekit_verify.evidence.aael import is_aael
 from teekit_verify.evidence.cel import is_cel_json, is_cel_tlv

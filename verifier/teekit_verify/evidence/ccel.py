@@ -6,9 +6,10 @@ Layout: EFI_CC_EVENTLOG_ACPI_TABLE in edk2's MdePkg/Include/Protocol/CcMeasureme
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import MalformedInputError
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.evidence.eventlog import EventLog, LogKind, parse_event_log
 
 TABLE_BYTES = 56

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtensionOID, NameOID
 
 from teekit_verify.core.errors import MalformedInputError, NotAuthenticError, printable
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.evidence.sgx_extension import SGX_EXTENSION
 
 if TYPE_CHECKING:

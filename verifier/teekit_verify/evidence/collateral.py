@@ -8,14 +8,13 @@ tcb_info_signature, tcb_info_issuer_chain, qe_identity, ...} of dcap-qvl. Nothin
 from __future__ import annotations
 
 import json
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
 from teekit_verify.core.files import read_bounded
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.evidence.certificates import Role, common_name, load_certificates, load_revocations, reading
 from teekit_verify.evidence.encoded import decode_bytes
 from teekit_verify.evidence.plain_json import MAX_JSON_BYTES, parse_json

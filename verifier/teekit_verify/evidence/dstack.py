@@ -8,10 +8,10 @@ The digest of a runtime event may be left out: it follows from the event's name 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import MalformedInputError, TeekitError, printable
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.evidence.describe import DSTACK_RUNTIME_EVENT, describe
 from teekit_verify.evidence.eventlog import EventLog, LogKind
 from teekit_verify.evidence.plain_json import parse_json

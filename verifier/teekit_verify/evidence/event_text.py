@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import MalformedInputError
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.evidence.describe import CEL_TEXT_EVENT, COS_EVENT, DSTACK_RUNTIME_EVENT, IMA_EVENT
 from teekit_verify.registers.events import EventType
 from teekit_verify.registers.measured import MEASURED_EVENT

@@ -8,13 +8,13 @@ indexes where a TPM log has PCR numbers (UEFI 2.10, 38.4.1).
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.evidence.describe import describe
 from teekit_verify.registers import registers
 from teekit_verify.registers.events import Event, EventType

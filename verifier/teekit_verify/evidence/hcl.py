@@ -7,12 +7,12 @@ hardware report's REPORTDATA is the digest of the runtime data, so that a quote 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.evidence.encoded import decode_text
 from teekit_verify.evidence.plain_json import parse_json
 

@@ -7,12 +7,12 @@ with its length as u32 before it; since 5.8 in every bank of the TPM). A violati
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import MalformedInputError, printable
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.evidence.describe import IMA_EVENT
 from teekit_verify.evidence.eventlog import EventLog, LogKind
 from teekit_verify.registers.events import Event

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import struct
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import MalformedInputError, printable
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.evidence.devicepath import device_path_text
 
 if TYPE_CHECKING:

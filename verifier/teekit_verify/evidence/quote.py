@@ -7,13 +7,13 @@ fields are those of the Intel TDX module ABI specification (TDREPORT_STRUCT, TEE
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError, printable
 from teekit_verify.core.files import read_bounded
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.evidence.carriers import LOGS, Kind, find_evidence, foreign_in
 from teekit_verify.evidence.encoded import decode_bytes, decode_text
 from teekit_verify.evidence.plain_json import MAX_EVIDENCE_BYTES, is_text, parse_json

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import MalformedInputError, TeekitError
 from teekit_verify.core.files import read_bounded
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.evidence.describe import describe
 from teekit_verify.evidence.eventlog import EventLog, LogKind
 from teekit_verify.evidence.plain_json import parse_json

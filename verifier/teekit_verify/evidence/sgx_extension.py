@@ -6,10 +6,11 @@ sequences {object identifier, value}, identifiers below 1.2.840.113741.1.13.1.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from cryptography import x509
 
 from teekit_verify.core.errors import MalformedInputError
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.evidence.der import INTEGER, OBJECT_IDENTIFIER, OCTETS, SEQUENCE, elements
 
 SGX_EXTENSION = x509.ObjectIdentifier("1.2.840.113741.1.13.1")

@@ -7,13 +7,12 @@ no status. It has no opinion on TDs that its own policy refuses, which is not a 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from teekit_verify.core.errors import NotAuthenticError, TeekitError, printable
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.evidence import tcb_levels
 from teekit_verify.evidence.certificates import find_list
 from teekit_verify.evidence.sgx_extension import read_platform

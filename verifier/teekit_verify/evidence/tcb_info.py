@@ -7,11 +7,11 @@ Quoting Enclave Identity V4" (enclave identity, version 2). Nothing is believed 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import MalformedInputError
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.evidence.plain_json import parse_json
 
 if TYPE_CHECKING:

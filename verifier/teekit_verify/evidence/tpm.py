@@ -7,6 +7,7 @@ NotAuthenticError.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidSignature
@@ -16,7 +17,6 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import MalformedInputError, NotAuthenticError, UnsupportedInputError
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.registers.registers import PCR_COUNT, Register, pcr
 
 if TYPE_CHECKING:

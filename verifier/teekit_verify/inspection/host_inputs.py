@@ -11,6 +11,7 @@ VM, so these are not among them; Linux Documentation/admin-guide/kernel-paramete
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar
 
@@ -19,7 +20,6 @@ from teekit_verify.artifacts.compressed import MAGIC_BYTES, Budget, Decompressed
 from teekit_verify.artifacts.initrd import MAX_UNPACKED_BYTES, read_initrd
 from teekit_verify.artifacts.kernel import parse_bzimage
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.core.marks import ConfigDict
 from teekit_verify.inspection.command_line import has_no_efi_variables
 

@@ -12,9 +12,8 @@ docs/reference-format.md has the field. This is the only place that reads it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
-
-from teekit_verify.core.frozen import dataclass
 
 _SECTION, _SECTIONS = "UKI section ", "UKI sections "
 

@@ -8,13 +8,13 @@ accept its signature, which is assumed.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.companions import Companion, CompanionKind, require_different_names
 from teekit_verify.artifacts.pe import MACHINE_X86_64, parse_pe
 from teekit_verify.artifacts.uki import UnifiedKernelImage
 from teekit_verify.core.errors import UnsupportedInputError, printable
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.prediction.stub_cmdline import ascii_text, cleaned, joined
 from teekit_verify.prediction.stub_cpio import extra_folder
 from teekit_verify.prediction.stub_releases import Addons

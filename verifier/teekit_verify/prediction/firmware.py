@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.tdvf import TdvfSection, firmware_in
 from teekit_verify.core.digest import Algorithm, Digest
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.core.opened import open_input
 from teekit_verify.prediction.mrtd import PageOrder, google_builds, mrtd
 

@@ -7,11 +7,11 @@ files: they are data of this project, not something that others publish.
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.core.marks import AfterValidator, ConfigDict, Field
 from teekit_verify.documents import codec, fields
 from teekit_verify.prediction.gcp_known import GCP_FACTS

@@ -6,12 +6,11 @@ of one release belong together: they have its label as their group.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.tdvf import open_tdvf
 from teekit_verify.core.digest import Algorithm, Digest
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.documents import model
 from teekit_verify.documents.create import register_value
 from teekit_verify.prediction.gcp_rtmr0 import GcpFirmware, GcpMachine, alternatives, firmware_of_file

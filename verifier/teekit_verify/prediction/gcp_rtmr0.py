@@ -9,12 +9,12 @@ What is assumed: Secure Boot is off, and the disks are persistent ones, in one N
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.tdvf import SectionType
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import UnsupportedInputError
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.prediction.rtmr0_events import (
     COMPUTED,
     RECORDED,

@@ -7,11 +7,10 @@ image is anything predicted: what its registers hold, the apps themselves could 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.documents import model
 from teekit_verify.documents.create import register_value
 from teekit_verify.prediction.platforms.azure import AZURE

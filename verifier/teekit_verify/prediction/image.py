@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from teekit_verify import __version__
@@ -11,7 +11,6 @@ from teekit_verify.core.beside import Beside
 from teekit_verify.core.digest import Algorithm, Digest, digest_file
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
 from teekit_verify.core.files import read_beginning
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.core.opened import open_input
 from teekit_verify.documents import model
 from teekit_verify.documents.create import register_value

@@ -7,8 +7,7 @@ Non-rules: a kernel without a readable version is not taken for any: what it mea
 from __future__ import annotations
 
 import re
-
-from teekit_verify.core.frozen import dataclass
+from dataclasses import dataclass
 
 _BOTH_EVENTS_SINCE = (6, 1)
 _CC_SINCE = (6, 9)

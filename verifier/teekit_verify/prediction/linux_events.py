@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.prediction.stub_machine import CONSOLES, NONE
 from teekit_verify.prediction.uki_events import Draft, ev_event_tag_linux_initrd, ev_event_tag_load_options
 

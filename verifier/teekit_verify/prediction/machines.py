@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from teekit_verify.artifacts.tdvf import open_tdvf
 from teekit_verify.core.errors import TeekitError, printable
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.documents import model
 from teekit_verify.documents.create import register_value
 from teekit_verify.prediction import qemu_rtmr0

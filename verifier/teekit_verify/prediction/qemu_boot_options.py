@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import re
 import struct
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from teekit_verify.core.errors import UnsupportedInputError, printable
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.prediction.variables import BDS_OPTION, Variable, boot_option
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ What is assumed: one NUMA node, and Secure Boot off (with it on, certificates th
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -16,7 +17,6 @@ from teekit_verify.artifacts.tdvf import SectionType
 from teekit_verify.artifacts.varstore import read_variables
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import UnsupportedInputError
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.prediction.qemu_boot_options import OvmfFiles, boot_options
 from teekit_verify.prediction.rtmr0_events import (
     COMPUTED,

@@ -7,10 +7,10 @@ from a firmware variable and a file on the ESP, in the initrd as /.extra/boot-se
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError, printable
-from teekit_verify.core.frozen import dataclass
 
 if TYPE_CHECKING:
     from teekit_verify.artifacts.companions import Companion

@@ -21,12 +21,11 @@ two was not told apart, so either is taken to be able to do all of it. Tagged ev
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import UnsupportedInputError
-from teekit_verify.core.frozen import dataclass
 
 if TYPE_CHECKING:
     from teekit_verify.artifacts.uki import StubVersion

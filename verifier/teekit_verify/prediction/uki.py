@@ -7,12 +7,12 @@ the number of a profile. A boot where that does not hold gives other values.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.gpt import GuidPartitionTable, NoTable
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.prediction.companions import CONFIG_PCR, EXTENSIONS_PCR
 from teekit_verify.prediction.hashing import DigestTable, Message, digest_messages
 from teekit_verify.prediction.linux import KernelBehaviour, kernel_behaviour

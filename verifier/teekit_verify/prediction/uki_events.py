@@ -6,11 +6,11 @@ Documents: PFP is the TCG PC Client Platform Firmware Profile 1.06; edk2 is tian
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.pe import parse_pe
 from teekit_verify.core.errors import printable
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.prediction.companions import CONFIG_PCR
 from teekit_verify.prediction.stub_cmdline import utf16
 from teekit_verify.prediction.stub_sections import in_memory

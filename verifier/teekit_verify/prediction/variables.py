@@ -7,10 +7,9 @@ Formats: UEFI_VARIABLE_DATA is in the TCG PC Client Platform Firmware Profile 1.
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
-
-from teekit_verify.core.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError, printable
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.registers.events import EventType, event_type_name
 
 if TYPE_CHECKING:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.core.frozen import dataclass
 
 if TYPE_CHECKING:
     from teekit_verify.core.digest import Algorithm, Digest

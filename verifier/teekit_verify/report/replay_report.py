@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.log_texts import forged_texts
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.report import boot_report
 from teekit_verify.report.inspect.evidence import NOT_VERIFIED

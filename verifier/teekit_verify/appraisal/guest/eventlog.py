@@ -8,6 +8,7 @@ Non-rules: whether the quote is signed (`quote` says), and what the texts of the
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.facts import (
@@ -22,7 +23,6 @@ from teekit_verify.appraisal.facts import (
 from teekit_verify.appraisal.replayed import ReplayedLog, replayed
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.evidence.eventlog import LogKind
 from teekit_verify.evidence.meaning import Meaning, explain

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from teekit_verify.appraisal.facts import Requested
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import read_bounded
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.evidence import intel_root
 from teekit_verify.evidence.certificates import load_certificates, long_names, reading
 from teekit_verify.evidence.machine_tpm import parse_public

@@ -8,6 +8,7 @@ fetched.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,6 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from teekit_verify.appraisal.facts import AsRequested, Because, Check, Fact, FactCheck, Refused, Why
 from teekit_verify.core.errors import NotAuthenticError, TeekitError
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.evidence import authenticity, certificates, td_attributes
 from teekit_verify.evidence.tcb import UP_TO_DATE, evaluate_tcb

@@ -9,12 +9,12 @@ than build B.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.artifacts import ArtifactPair
 from teekit_verify.appraisal.checklist import Checklist, ConclusionReason, conclude
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.core.outcome import ExitStatus
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -10,7 +11,6 @@ import typer
 from teekit_verify.cli.options.groups import any_given
 from teekit_verify.cli.options.shared import EventsOption, JsonOption
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.core.frozen import dataclass
 
 if TYPE_CHECKING:
     from teekit_verify.api import GivenApps, KernelRequest, MachineRequest, MeasureRequest

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.prediction.stub_machine import ANY_MACHINE, StubMachine
 from teekit_verify.prediction.uki import Prediction, predict_uki
 from teekit_verify.prediction.uki_events import is_of_linux

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from teekit_verify.core.frozen import dataclass
 from teekit_verify.prediction.firmware import FirmwareInspection, known_as
 from teekit_verify.prediction.mrtd import PageOrder
 from teekit_verify.record.schema_names import INSPECTION_SCHEMA
