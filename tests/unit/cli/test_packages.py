@@ -119,7 +119,7 @@ def _standings(fields: dict[str, Any]) -> dict[str, str]:
 
 
 def test_all_good(tmp_path: Path, lock: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    fields = _asked(capsys, tmp_path, lock, ALL_GOOD, more=("--require-good",))
+    fields = _asked(capsys, tmp_path, lock, ALL_GOOD)
     assert (fields["exit_status"], set(_standings(fields).values())) == (0, {"good"})
     assert main(["packages", str(lock), "--from", str(tmp_path / "list0.json")]) == ExitStatus.HOLDS
     assert capsys.readouterr().out.splitlines()[-1] == (
@@ -145,8 +145,12 @@ def test_bad_unknown_and_not_listed(tmp_path: Path, lock: Path, capsys: pytest.C
     assert main(["packages", str(lock), "--from", str(tmp_path / "list0.json"), "--quiet"]) == ExitStatus.DOES_NOT_HOLD
     assert capsys.readouterr().out.splitlines() == lines[-1:]
     fields = _asked(capsys, tmp_path, lock, listed[1:])
-    assert fields["exit_status"] == 0
-    assert _asked(capsys, tmp_path, lock, listed[1:], more=("--require-good",))["exit_status"] == 1
+    assert fields["exit_status"] == 2
+    assert main(["packages", str(lock), "--from", str(tmp_path / "list0.json")]) == ExitStatus.NO_VERDICT
+    assert "NOT KNOWN OF ALL: 25.0 %" in capsys.readouterr().out
+    assert _asked(capsys, tmp_path, lock, listed[1:], more=("--allow-unknown",))["exit_status"] == 0
+    assert _asked(capsys, tmp_path, lock, listed, more=("--allow-unknown",))["exit_status"] == 1
+    assert _asked(capsys, tmp_path, lock, listed[1:2], more=("--allow-unknown",))["exit_status"] == 2
 
 
 @pytest.mark.parametrize(
@@ -202,7 +206,7 @@ def test_a_rebuilder_with_pages(server: Server, lock: Path, capsys: pytest.Captu
     assert main(["packages", str(lock), "--rebuilderd", server.address()]) == ExitStatus.NO_VERDICT
     assert "says that there are 4 packages, and gave 3" in capsys.readouterr().err
     server.files[f"{V1}5"] = json.dumps({"total": 4, "records": [_v1(LOCKED[3], None, 9)]}).encode()
-    assert main(["packages", str(lock), "--rebuilderd", server.address(), "--require-good"]) == 1
+    assert main(["packages", str(lock), "--rebuilderd", server.address()]) == ExitStatus.NO_VERDICT
     assert "not rebuilt yet" in capsys.readouterr().out
 
 

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def vet_packages(
-    locks: Sequence[Path], *, rebuilders: Sequence[str] = (), lists: Sequence[Path] = (), good_required: bool = False
+    locks: Sequence[Path], *, rebuilders: Sequence[str] = (), lists: Sequence[Path] = (), unknown_allowed: bool = False
 ) -> RebuiltPackages:
     """What rebuilders say of each package of Debian in the locks.
 
-    `rebuilders` are addresses of rebuilderd, which are asked over the network; `lists` are saved answers of one. `good_required`: a package that
-    nobody reproduced is a failure too. Raises TeekitError for locks and lists that cannot be read, and rebuilders that do not answer.
+    `rebuilders` are addresses of rebuilderd, which are asked over the network; `lists` are saved answers of one. `unknown_allowed`: no
+    verdict needs more than some that are good and none that is bad. Raises TeekitError for locks and lists that cannot be read, and rebuilders that do not answer.
     """
     locked = [package for file in locks for package in lock.load(file).packages]
     names = frozenset(package.name for package in debian_packages(locked))
@@ -31,4 +31,4 @@ def vet_packages(
     for file in lists:
         data = files.read_bounded(file, rebuilderd.MAX_LIST_BYTES, rebuilderd.WHAT)
         listings.append(Listing(str(file), rebuilderd.parse_list(data, str(file), names)))
-    return appraise_packages(locked, listings, good_required=good_required)
+    return appraise_packages(locked, listings, unknown_allowed=unknown_allowed)

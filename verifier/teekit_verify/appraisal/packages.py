@@ -52,12 +52,12 @@ class RebuiltPackage:
 
 @dataclass(frozen=True, slots=True)
 class RebuiltPackages:
-    """`sources` were asked. `npm` packages are not among `packages`. `good_required`: what is not GOOD is a failure too."""
+    """`sources` were asked. `npm` packages are not among `packages`. `unknown_allowed`: the user's word that no BAD one is enough."""
 
     sources: tuple[str, ...]
     packages: tuple[RebuiltPackage, ...]
     npm: int
-    good_required: bool
+    unknown_allowed: bool
 
     def count(self, standing: PackageStanding) -> int:
         return sum(package.standing is standing for package in self.packages)
@@ -69,13 +69,12 @@ class RebuiltPackages:
 
     @property
     def status(self) -> ExitStatus:
-        """DOES_NOT_HOLD for a BAD one, or with `good_required` for one that is not GOOD; NO_VERDICT where none is GOOD: was the right one asked?"""
+        """DOES_NOT_HOLD for a BAD one. NO_VERDICT for one that is not GOOD, unless `unknown_allowed`, and always where none is: was the right one asked?"""
         if self.count(PackageStanding.BAD):
             return ExitStatus.DOES_NOT_HOLD
-        if not self.count(PackageStanding.GOOD):
-            return ExitStatus.NO_VERDICT
-        whole = self.count(PackageStanding.GOOD) == len(self.packages)
-        return ExitStatus.HOLDS if whole or not self.good_required else ExitStatus.DOES_NOT_HOLD
+        good = self.count(PackageStanding.GOOD)
+        enough = good == len(self.packages) or (good and self.unknown_allowed)
+        return ExitStatus.HOLDS if enough else ExitStatus.NO_VERDICT
 
 
 def debian_packages(locked: Iterable[LockedPackage]) -> tuple[LockedPackage, ...]:
@@ -87,7 +86,7 @@ def debian_packages(locked: Iterable[LockedPackage]) -> tuple[LockedPackage, ...
 
 
 def appraise_packages(
-    locked: Sequence[LockedPackage], listings: Sequence[Listing], *, good_required: bool = False
+    locked: Sequence[LockedPackage], listings: Sequence[Listing], *, unknown_allowed: bool = False
 ) -> RebuiltPackages:
     """`locked` may have npm's packages too. Raises TeekitError as `debian_packages` does."""
     known = _by_identity(listings)
@@ -96,7 +95,7 @@ def appraise_packages(
         for item in debian_packages(locked)
     )
     npm = len({item.file_name for item in locked if item.archive == _NPM})
-    return RebuiltPackages(tuple(listing.source for listing in listings), packages, npm, good_required)
+    return RebuiltPackages(tuple(listing.source for listing in listings), packages, npm, unknown_allowed)
 
 
 def appraise_built(packages: Iterable[Package], listings: Sequence[Listing]) -> tuple[RebuiltPackage, ...]:

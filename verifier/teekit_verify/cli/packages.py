@@ -33,8 +33,8 @@ def packages(
             show_default=False,
         ),
     ] = None,
-    require_good: Annotated[
-        bool, typer.Option("--require-good", help="A package of Debian that nobody reproduced is a failure, too.")
+    allow_unknown: Annotated[
+        bool, typer.Option("--allow-unknown", help="It is enough that no package is BAD and some are GOOD.")
     ] = False,
     json_output: JsonOption = False,
     debug: DebugOption = False,
@@ -43,15 +43,15 @@ def packages(
 
     They name packages by version, not by digest: GOOD says that somebody rebuilt what had this name and version, bit for bit.
 
-    Exit status: 0 none is BAD, 1 one is (with --require-good also: one is not GOOD), 2 a rebuilder did not answer, or none of the packages
-    is GOOD.
+    Exit status: 0 each is GOOD, 1 one is BAD, 2 a rebuilder did not answer, or of one it is not known (not with --allow-unknown, unless that
+    is so of all).
     """
     from teekit_verify import api
     from teekit_verify.report import layout, packages_report
 
     if not rebuilders and not saved:
         raise typer.BadParameter("name --rebuilderd URL or --from FILE")
-    found = api.vet_packages(locks, rebuilders=rebuilders or (), lists=saved or (), good_required=require_good)
+    found = api.vet_packages(locks, rebuilders=rebuilders or (), lists=saved or (), unknown_allowed=allow_unknown)
     if json_output:
         typer.echo(packages_report.render(found).decode(), nl=False)
     else:

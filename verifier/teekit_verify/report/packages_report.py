@@ -50,7 +50,9 @@ def _answer(found: RebuiltPackages) -> str:
             bad = found.count(PackageStanding.BAD)
             return f"NOT ALL REPRODUCED: {reproduced}" + (f", {bad} could not be" if bad else "")
         case ExitStatus.NO_VERDICT:
-            return "NO PACKAGE IS GOOD: are these the rebuilders of this distribution?"
+            if not good:
+                return "NO PACKAGE IS GOOD: are these the rebuilders of this distribution?"
+            return f"NOT KNOWN OF ALL: {reproduced}; --allow-unknown takes that for enough"
 
 
 def render(found: RebuiltPackages) -> bytes:
