@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import array
 import hashlib
+import os
 import socket
 import struct
+import sys
 import tempfile
 from pathlib import Path
 
@@ -59,6 +61,25 @@ def test_pcrs_of_a_real_swtpm_after_the_machine_is_gone() -> None:
         assert values[Algorithm.SHA384][pcr(9)].value == bytes(48)
         assert values[Algorithm.SHA384][pcr(17)].value == b"\xff" * 48  # the dynamic root of trust's PCRs start so
         assert [len(bank) for bank in values.values()] == [24, 24]
+
+
+def test_a_socket_that_nobody_listens_at_yet_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine stops between bind(2) and listen(2), and QEMU connects once."""
+    slow = tmp_path / "swtpm"
+    slow.write_text(
+        f"#!{sys.executable}\nimport socket, sys, time\nserver = socket.socket(socket.AF_UNIX)\n"
+        'server.bind(sys.argv[-1].partition("path=")[2])\ntime.sleep(1)\nserver.listen()\nserver.accept()\ntime.sleep(60)\n'
+    )
+    (tmp_path / "swtpm_setup").write_text("#!/bin/sh\n")
+    for program in tmp_path.iterdir():
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with (
+        tempfile.TemporaryDirectory() as name,
+        running_tpm(Path(name), log=Path(name, "log")) as tpm,
+        socket.socket(socket.AF_UNIX) as machine,
+    ):
+        machine.connect(str(tpm.control))
 
 
 def test_a_startup_from_locality_3_replays_to_what_swtpm_holds() -> None:

@@ -8,6 +8,7 @@ import socket
 import struct
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import Algorithm, Digest
@@ -17,7 +18,6 @@ from teekit_verify.registers.registers import PCR_COUNT, Register, pcr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 BANKS = (Algorithm.SHA256, Algorithm.SHA384)
 
@@ -28,6 +28,7 @@ _CMD_SET_DATAFD = 0x10  # swtpm_ioctls(3)
 _TPM_ST_NO_SESSIONS = 0x8001  # TPM 2.0 Library part 2, 6.9
 _TPM_CC_PCR_READ = 0x17E  # part 2, 6.5.2
 _MAX_RESPONSE_BYTES = 4096
+_SO_ACCEPTCON = 1 << 16  # Linux include/uapi/linux/net.h
 
 
 def setup_argv(program: str, state: Path) -> tuple[str, ...]:
@@ -81,11 +82,19 @@ def running_tpm(directory: Path, *, log: Path) -> Iterator[SoftwareTpm]:
     )
     with started(socket_argv(find_program("swtpm", hint=_HINT), state, control), log=log) as process:
         deadline = time.monotonic() + _ANSWER_TIMEOUT_SECONDS
-        while not control.exists():
+        while not _listens(control):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise TeekitError("swtpm does not start: " + " / ".join(last_lines(log)))
             time.sleep(0.05)
         yield SoftwareTpm(control)
+
+
+def _listens(control: Path) -> bool:
+    """Whether somebody listens at the socket, which has its name a moment earlier: QEMU connects once. By the kernel's list, as swtpm
+    would take a connection for the machine's (proc_net(5): the flags in the fourth column, the path in the last).
+    """
+    lines = Path("/proc/net/unix").read_text(errors="surrogateescape").splitlines()
+    return any(line.endswith(f" {control}") and int(line.split()[3], 16) & _SO_ACCEPTCON for line in lines[1:])
 
 
 def _read_pcr(channel: socket.socket, bank: Algorithm, index: int) -> Digest:
