@@ -147,12 +147,11 @@ def test_ci_says_at_once_where_the_disk_is_too_small(clone: tuple[Path, StandIns
 
 
 def test_ci_leaves_nothing_and_removes_what_killed_runs_left(clone: tuple[Path, StandIns]) -> None:
-    root, stand_ins = clone
+    root, _ = clone
     scratch = root.parent / "scratch"
     for name in ("teekit.left", "teekit-root.left", "teekit.held", "others"):
         (scratch / name / "deep").mkdir(parents=True)
     (scratch / "teekit.link").symlink_to(scratch / "others")
-    stand_ins.add_at(root / ".venv/bin/python3", 'case "$*" in *pytest*) echo "in $TMPDIR" ;; esac')
     with subprocess.Popen(
         ["flock", scratch / "teekit.held", "cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as holder:
@@ -165,9 +164,6 @@ def test_ci_leaves_nothing_and_removes_what_killed_runs_left(clone: tuple[Path, 
         holder.stdin.close()
     assert result.returncode == 0, result.stderr
     assert sorted(path.name for path in scratch.iterdir()) == ["others", "teekit.held", "teekit.link"]
-    used = set(re.findall(r"^in (/\S+)$", result.stdout, re.MULTILINE))
-    assert len(used) == 1
-    assert Path(used.pop()).is_relative_to(scratch)
     assert (scratch / "teekit.held/deep").is_dir()
     assert (scratch / "others/deep").is_dir()
 
