@@ -103,7 +103,7 @@ def test_sources_of_debian_are_taken_out_and_their_time_is_honoured(tmp_path: Pa
     write(tmp_path, {place: f"deb http://snapshot.debian.org/archive/debian/{TIME}/ trixie main\n# http://x.org/y\n"})
     assert [pin.time for pin in needs.take_sources(tmp_path).pins] == [TIME]
     assert (tmp_path / place).read_text().startswith("# No source:")
-    write(tmp_path, {place: SOURCE.format("https://security.debian.org/debian-security")})
+    write(tmp_path, {place: SOURCE.format("https://mirror.example.org/debian-security")})
     assert needs.take_sources(tmp_path) == needs.Sources()
 
 

@@ -22,8 +22,9 @@ def vet_packages(
 ) -> RebuiltPackages:
     """What rebuilders say of each package of Debian in the locks.
 
-    `rebuilders` are addresses of rebuilderd, which are asked over the network; `lists` are saved answers of one. `unknown_allowed`: no
-    verdict needs more than some that are good and none that is bad. Raises TeekitError for locks and lists that cannot be read, and rebuilders that do not answer.
+    `rebuilders` are addresses of rebuilderd, which are asked over the network; `lists` are saved answers of one. `unknown_allowed`: it
+    is enough that some are good and none is bad. Raises TeekitError for locks and lists that cannot be read, and rebuilders that do not
+    answer.
     """
     locked = [package for file in locks for package in lock.load(file).packages]
     names = frozenset(package.name for package in debian_packages(locked))

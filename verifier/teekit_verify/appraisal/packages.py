@@ -69,7 +69,9 @@ class RebuiltPackages:
 
     @property
     def status(self) -> ExitStatus:
-        """DOES_NOT_HOLD for a BAD one. NO_VERDICT for one that is not GOOD, unless `unknown_allowed`, and always where none is: was the right one asked?"""
+        """DOES_NOT_HOLD for a BAD one. NO_VERDICT for one that is not GOOD, unless `unknown_allowed`, and always where none is: was the
+        right rebuilder asked?
+        """
         if self.count(PackageStanding.BAD):
             return ExitStatus.DOES_NOT_HOLD
         good = self.count(PackageStanding.GOOD)

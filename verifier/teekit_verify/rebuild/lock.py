@@ -39,7 +39,8 @@ class _Model(BaseModel):
 
 
 class LockedPackage(_Model):
-    """One .deb, or one .tgz of npm. `archive` is Debian's, or the name of one of the lock's other repositories. `path` is relative to the root of the archive, or of npm's registry. `targets` are the images
+    """One .deb, or one .tgz of npm. `archive` is Debian's, or the name of one of the lock's other repositories. `path` is relative to
+    the root of the archive, or of npm's registry. `targets` are the images
     (see `images.Target`) that need it; it is empty in the environment's lock.
     """
 

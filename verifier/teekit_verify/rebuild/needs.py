@@ -127,9 +127,8 @@ def _scripts(root: Path, found: Taken, *, with_all: bool) -> set[Path]:
 
 def _named(root: Path, folder: Path, word: str) -> Iterator[Path]:
     """What a setting names, seen from its file, or from the project: it is included from there."""
-    if (
-        ".." in Path(word).parts or word.startswith("/") or "**" in word
-    ):  # several of which would go through the tree again and again
+    # Several "**" would go through the tree again and again.
+    if ".." in Path(word).parts or word.startswith("/") or "**" in word:
         return
     for place in (folder, root):
         try:

@@ -298,9 +298,8 @@ def _read(folder: Path, file: str, keys: Sequence[TrustedKey]) -> tuple[FiledSta
     release, auditor = _placed(file) or ("", "")
     if all(key.owner != auditor for key in keys):
         return FaultyFile(file, Fault.NO_KEY)
-    likely_first = sorted(
-        keys, key=lambda key: key.owner != auditor
-    )  # or many auditors cost the square of their number
+    # Or many auditors would cost the square of their number.
+    likely_first = sorted(keys, key=lambda key: key.owner != auditor)
     try:
         shown = read_shown(file, file, codec.read_bounded(folder / file), likely_first, ANY_DAY)
     except TeekitError as error:
