@@ -128,6 +128,11 @@ class RebuildReport:
     space: Annotated[tuple[SectionSpace, ...], Field(max_length=MOST_SECTIONS)] = ()
     rebuilt_packages: RebuiltInputs | None = None
 
+    @property
+    def may_be_stated(self) -> bool:
+        """Whether a statement could tell all of it: it names a commit, and has no word for whom else a rebuild trusts."""
+        return not self.repositories and (self.origin is None or not self.origin.changes)
+
 
 def inputs_used(build_a: Build, build_b: Build, reference: Reference | None, appraisal: RebuildAppraisal) -> InputsUsed:
     return InputsUsed(

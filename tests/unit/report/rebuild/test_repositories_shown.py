@@ -41,6 +41,21 @@ def test_the_page_has_all_of_it() -> None:
     assert "mkosi-27: mkosi.conf says MinimumVersion=26" in html
 
 
+@pytest.mark.parametrize("changes", [(), ("changed mkosi/base.conf",)])
+def test_nobody_is_told_to_sign_what_attest_create_refuses(changes: tuple[str, ...]) -> None:
+    """Packages of others, and files that are in no commit."""
+    signable = reports.REBUILDS["reproduced"]
+    report = replace(REPORT, repositories=()) if changes else REPORT
+    if changes:
+        assert report.origin is not None
+        report = replace(report, origin=replace(report.origin, changes=changes))
+    for one, told in ((signable, True), (report, False)):
+        stream = io.StringIO()
+        screen.show(one, layout.console(stream))
+        assert ("attest create" in stream.getvalue()) is told
+        assert ("attest create" in page.render(one).decode()) is told
+
+
 def test_it_is_read_back() -> None:
     data = json_report.render_rebuild(REPORT)
     again = read.parse_rebuild(data, "report.json")

@@ -23,7 +23,8 @@ def _commands(report: RebuildReport) -> Iterator[tuple[str, tuple[str, ...]]]:
     reference = report.reference.path if report.reference is not None else None
     match report.verdict:
         case Verdict.REPRODUCED:
-            yield "Sign it", ("attest", "create", folder, "--key", "KEY.pem", "--name", "YOUR-NAME")
+            if report.may_be_stated:
+                yield "Sign it", ("attest", "create", folder, "--key", "KEY.pem", "--name", "YOUR-NAME")
             if reference is not None:
                 yield "Check a machine", ("compare", reference, "--quote", "QUOTE", "--eventlog", "EVENTLOG")
         case Verdict.UNREFERENCED:

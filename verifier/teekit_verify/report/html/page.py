@@ -21,7 +21,7 @@ from teekit_verify.report.html.registers import blocks, register_views
 from teekit_verify.report.html.section_map import section_map
 from teekit_verify.report.html.treemap import HEIGHT, WIDTH, treemap
 from teekit_verify.report.html.treemap import WORDS as SPACE_WORDS
-from teekit_verify.report.html.verdict_words import LIMITS, WORDS, headline
+from teekit_verify.report.html.verdict_words import LIMITS, WORDS, headline, next_steps
 from teekit_verify.report.provenance import provenance
 from teekit_verify.wording.checks import detail_of, name_of
 from teekit_verify.wording.environments import environment_words
@@ -58,6 +58,7 @@ def render(report: RebuildReport) -> bytes:
         environment_words=environment_words,
         links=links,
         drawings=drawings(report, links),
+        next_steps=next_steps(report),
         next_commands=next_commands(report),
         findings=found[:_FEW_FINDINGS],
         left_out=len(found[_FEW_FINDINGS:]),

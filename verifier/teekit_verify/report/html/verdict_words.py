@@ -98,13 +98,27 @@ def headline(report: RebuildReport) -> str:
     return WORDS[report.verdict].headline + more
 
 
+def next_steps(report: RebuildReport) -> tuple[str, ...]:
+    """As the verdict has them, but for what a statement cannot tell."""
+    steps = WORDS[report.verdict].next_steps
+    if report.verdict is not Verdict.REPRODUCED or report.may_be_stated:
+        return steps
+    return (
+        "To stand by this result in public, publish this report: a statement cannot tell what is noted above.",
+        *steps[1:],
+    )
+
+
 LIMITS = (
     (
         "Two builds on one host prove that the build repeats itself. They do not prove that the host is honest: a host that lies, "
         "lies twice. For that, several people have to rebuild independently, and say so."
     ),
     "Nothing is said about what the source does. A back door in the source is reproduced like everything else.",
-    "The inputs are Debian's binary packages, as Debian's signed index lists them. They are not rebuilt here.",
+    (
+        "The inputs are binary packages, as Debian's signed index lists them, or that of a repository which is named above. They are "
+        "not rebuilt here."
+    ),
     "Only the registers that are compared above are covered. Others, such as those of the firmware, are not.",
     "An image is not a machine. Only its hardware-signed quote says what a machine really booted.",
 )

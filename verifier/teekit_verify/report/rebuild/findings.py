@@ -112,6 +112,8 @@ def next_step(report: RebuildReport) -> str:
     """One thing to do. The page has more."""
     folder, command = brief(report.directory, 40), "teekit-verify"
     match report.verdict:
+        case Verdict.REPRODUCED if not report.may_be_stated:
+            return "to stand by this in public, publish the report: a statement cannot tell what the notes say"
         case Verdict.REPRODUCED:
             return f"to stand by this in public, sign it: `{command} attest create {folder} --key FILE --name YOU`"
         case Verdict.UNREFERENCED:
