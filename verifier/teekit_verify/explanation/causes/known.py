@@ -102,6 +102,10 @@ FIELDS: tuple[Culprit, ...] = (
         Cause("gzip time stamp", "gzip, which stores the time or the file's", "Compress with gzip -n."),
         _field("gzip mtime"),
     ),
+    Culprit(
+        Cause("gzip file name", "gzip, which stores the name of the file that it packs", "Compress with gzip -n."),
+        _field("gzip name"),
+    ),
     Culprit(ZONE, lambda sighting: sighting.where == "FAT time" and clocks.only_hours_differ(sighting.a, sighting.b)),
     Culprit(
         Cause(
@@ -125,7 +129,10 @@ FIELDS: tuple[Culprit, ...] = (
         ),
         _field("VHD unique ID", "VHDX disk ID", "VHDX file write GUID", "VHDX data write GUID"),
     ),
-    Culprit(RANDOM, _field("random ID", "disk signature")),
+    Culprit(
+        RANDOM,
+        _field("random ID", "disk signature", "VMDK content ID", "VMDK content ID (long)", "VMDK disk ID"),
+    ),
     Culprit(
         Cause(
             "digest",

@@ -34,17 +34,17 @@ _BOOT_CODE_BYTES = 440
 _VHD_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-_FOREIGN = {b"KDMV": "VMDK"}
+_VDI_MAGIC, _VDI_AT = b"\x7f\x10\xda\xbe", 64
 
 
 def is_foreign(beginning: bytes) -> bool:
-    return beginning.startswith(tuple(_FOREIGN))
+    return beginning.startswith(_VDI_MAGIC, _VDI_AT)
 
 
 def refuse_foreign(_: Examination, pair: Pair) -> Difference | None:
     """Always raises UnsupportedInputError, whose sentence becomes the note."""
-    name = next(name for magic, name in _FOREIGN.items() if pair.a.read(0, len(magic)) == magic)
-    raise UnsupportedInputError(f"{name} disks are not supported, convert them with `qemu-img convert -O raw`")
+    del pair
+    raise UnsupportedInputError("VDI disks are not supported, convert them with `qemu-img convert -O raw`")
 
 
 def is_partitioned(beginning: bytes) -> bool:
