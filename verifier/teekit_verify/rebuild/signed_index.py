@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import Algorithm, Digest
-from teekit_verify.core.files import write_whole
+from teekit_verify.core.files import create_folder, write_whole
 from teekit_verify.rebuild import programs
 from teekit_verify.rebuild.archive import ArchiveError
 
@@ -100,6 +100,6 @@ def _is_one_message(data: bytes) -> bool:
 def put(content: bytes, store: DownloadStore) -> str:
     """The SHA-256 in hexadecimal, by which the store has the content afterwards."""
     digest = Digest.of(Algorithm.SHA256, content)
-    store.path(digest).parent.mkdir(parents=True, exist_ok=True)
+    create_folder(store.path(digest).parent)
     write_whole(store.path(digest), content)
     return digest.hex
