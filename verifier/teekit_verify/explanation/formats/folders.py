@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import Blob, first_difference
+from teekit_verify.artifacts.fields import Field
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
 from teekit_verify.core.files import walk
 from teekit_verify.explanation.causes.find import causes_of
@@ -38,7 +39,7 @@ def compare_folders(examination: Examination, a: Path, b: Path) -> tuple[Differe
     pair = Pair((top,), Blob(-1, 0, 0), Blob(-1, 0, 0))
     differences = []
     for name in sorted(one.keys() ^ other.keys()):
-        causes = causes_of([Sighting((top, name), where="presence")])
+        causes = causes_of([Sighting((top, name))])
         row = one.get(name) or other[name]
         told = f"{kind_of(row.st_mode)}, {row.st_size} bytes"
         side = "A" if name in one else "B"
@@ -48,9 +49,9 @@ def compare_folders(examination: Examination, a: Path, b: Path) -> tuple[Differe
     alike = [name for name in common if stat.S_IFMT(one[name].st_mode) == stat.S_IFMT(other[name].st_mode)]
     differences += _contents(examination, pair, (a, b), alike)
     for where, what, value in (
-        ("type", "is another kind of file", _kind),
-        ("mode", "mode", _mode),
-        ("device", "device numbers", _device),
+        (None, "is another kind of file", _kind),
+        (Field.MODE, "mode", _mode),
+        (None, "device numbers", _device),
     ):
         differences += compare_field(
             pair, where, what, ((name, value(one[name]), value(other[name])) for name in common)
