@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from teekit_verify.artifacts.blob import first_difference
 from teekit_verify.artifacts.bundle import SYMBOL_TABLE, BundleMember, members_of, old_reader_of, reader_of
 from teekit_verify.artifacts.capabilities import XATTR
+from teekit_verify.artifacts.fields import Field
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
 from teekit_verify.explanation.formats import oci
-from teekit_verify.explanation.formats.fields import COUNT, compare_field
+from teekit_verify.explanation.formats.fields import compare_field
 from teekit_verify.explanation.formats.filesystem import attribute_text
 from teekit_verify.explanation.tree import Difference, Kind
 
@@ -39,19 +40,19 @@ def compare_bundles(examination: Examination, pair: Pair) -> Difference | None:
     children = [*_presence(pair, one, other), *_contents(examination, pair, one, other)]
     common = [key for key in one if key in other]
     for where, what, field in (
-        ("mode", "mode", "mode"),
-        ("owner", "owner and group", "owner"),
-        ("mtime", "modification time", "mtime"),
-        ("target", "link or packing", "target"),
-        ("type", "is another kind of member", "kind"),
-        ("links", COUNT, "links"),
+        (Field.MODE, "mode", "mode"),
+        (Field.OWNER, "owner and group", "owner"),
+        (Field.MTIME, "modification time", "mtime"),
+        (None, "link or packing", "target"),
+        (None, "is another kind of member", "kind"),
+        (Field.LINK_COUNT, Field.LINK_COUNT.value, "links"),
     ):
         values = [(key[0], getattr(one[key], field), getattr(other[key], field)) for key in common]
         children += compare_field(pair, where, what, values)
     children += _records(pair, common, one, other)
     names = [tuple(key[0] for key in side if key in one and key in other) for side in (one, other)]
     if names[0] != names[1]:
-        causes = causes_of([Sighting(pair.path, where="order", ordered_a=names[0], ordered_b=names[1])])
+        causes = causes_of([Sighting(pair.path, where=Field.ORDER, ordered_a=names[0], ordered_b=names[1])])
         children.append(
             Difference("order of the members", Kind.ORDER, "the same members in another order", causes=causes)
         )
@@ -62,13 +63,14 @@ def _records(pair: Pair, common: list[tuple[str, int]], one: Members, other: Mem
     """What pax has besides: extended attributes, and times of access and change."""
     sides = (one, other)
     for name in sorted({name for side in sides for key in common for name, _ in side[key].xattrs}):
-        where, what = ("capability", "capability") if name == XATTR else ("xattr", f"attribute {name}")
+        where, what = (Field.CAPABILITY, "capability") if name == XATTR else (Field.XATTR, f"attribute {name}")
         rows = ((key[0], _attribute(name, one[key]), _attribute(name, other[key])) for key in common)
         yield from compare_field(pair, where, what, rows)
     for name in sorted({name for side in sides for key in common for name, _ in side[key].records}):
-        where, what = ("mtime", _TIMES[name]) if name in _TIMES else (name, f"pax record {name}")
+        is_time = name in _TIMES
+        what = _TIMES[name] if is_time else f"pax record {name}"
         rows = ((key[0], _record(name, one[key]), _record(name, other[key])) for key in common)
-        yield from compare_field(pair, where, what, rows)
+        yield from compare_field(pair, Field.MTIME if is_time else None, what, rows)
 
 
 def _attribute(name: str, member: BundleMember) -> str:
@@ -124,7 +126,7 @@ def _beginning(member: BundleMember) -> bytes:
 def _presence(pair: Pair, one: Members, other: Members) -> Iterator[Difference]:
     alone = [(key, "A") for key in one if key not in other] + [(key, "B") for key in other if key not in one]
     for key, side in alone[:_MAX_SHOWN]:
-        causes = causes_of([Sighting((*pair.path, key[0]), where="presence")])
+        causes = causes_of([Sighting((*pair.path, key[0]))])
         yield Difference(key[0], Kind.PRESENCE, f"only in {side}", causes=causes)
 
 
@@ -145,7 +147,7 @@ def _contents(examination: Examination, pair: Pair, one: Members, other: Members
         if first_difference(inner.a, inner.b) is not None:
             yield examination.compare(inner)
         else:
-            causes = causes_of([Sighting(inner.path, where="compression")])
+            causes = causes_of([Sighting(inner.path, where=Field.COMPRESSION)])
             yield Difference(key[0], Kind.CONTENT, "packed in another way, what it unpacks to is equal", causes=causes)
     if len(changed) > _MAX_LOOKED_INTO:
         yield Difference(f"{len(changed) - _MAX_LOOKED_INTO} more members", Kind.CONTENT, "differ")

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import Blob, first_difference
+from teekit_verify.artifacts.fields import Field
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
 from teekit_verify.core.files import read_bounded, walk
 from teekit_verify.explanation.causes.find import causes_of
@@ -42,7 +43,7 @@ def compare_folders(examination: Examination, a: Path, b: Path) -> tuple[Differe
         one[role], other[role] = one.pop(names[0]), other.pop(names[1])
     differences = []
     for name in sorted(one.keys() ^ other.keys()):
-        causes = causes_of([Sighting((top, name), where="presence")])
+        causes = causes_of([Sighting((top, name))])
         row = one.get(name) or other[name]
         told = f"{kind_of(row.st_mode)}, {row.st_size} bytes"
         side = "A" if name in one else "B"
@@ -54,9 +55,9 @@ def compare_folders(examination: Examination, a: Path, b: Path) -> tuple[Differe
         examination, pair, [(name, *_paths(a, b, roles.get(name, (name, name)))) for name in alike]
     )
     for where, what, value in (
-        ("type", "is another kind of file", _kind),
-        ("mode", "mode", _mode),
-        ("device", "device numbers", _device),
+        (None, "is another kind of file", _kind),
+        (Field.MODE, "mode", _mode),
+        (None, "device numbers", _device),
     ):
         differences += compare_field(
             pair, where, what, ((name, value(one[name]), value(other[name])) for name in common)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import first_difference
 from teekit_verify.artifacts.fat import open_fat
+from teekit_verify.artifacts.fields import Field, field_of
 from teekit_verify.artifacts.partitions import PartitionTable, is_mbr, read_partitions, sector_bytes
 from teekit_verify.artifacts.vhd import COOKIE, FOOTER_BYTES, parse_footer
 from teekit_verify.core.errors import UnsupportedInputError
@@ -92,8 +93,8 @@ def _footer(blob: Blob) -> dict[str, str]:
     footer = parse_footer(blob.read(blob.size_bytes - FOOTER_BYTES, FOOTER_BYTES), blob.size_bytes)
     moment = _VHD_EPOCH + timedelta(seconds=footer.timestamp)
     return {
-        "VHD time stamp": f"{moment:%Y-%m-%d %H:%M:%S} UTC",
-        "VHD unique ID": str(footer.unique_id),
+        Field.VHD_TIME: f"{moment:%Y-%m-%d %H:%M:%S} UTC",
+        Field.VHD_ID: str(footer.unique_id),
         "VHD creator": footer.creator,
         "VHD geometry": f"{footer.geometry.cylinders}/{footer.geometry.heads}/{footer.geometry.sectors}",
     }
@@ -103,7 +104,7 @@ def _changed(pair: Pair, one: dict[str, str], other: dict[str, str], *, of: str 
     for name in dict.fromkeys([*one, *other]):
         a, b = one.get(name, ""), other.get(name, "")
         if a != b:
-            causes = causes_of([Sighting((*pair.path, name), where=name, a=a, b=b)])
+            causes = causes_of([Sighting((*pair.path, name), where=field_of(name), a=a, b=b)])
             yield Difference(f"{name}{of}", Kind.METADATA, "differs", a, b, causes)
 
 

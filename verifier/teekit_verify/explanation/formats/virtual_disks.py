@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.artifacts import vhdx, vmdk
 from teekit_verify.artifacts.blob import first_difference
 from teekit_verify.artifacts.dynamic_vhd import DynamicVhd, is_dynamic_vhd, open_dynamic_vhd
+from teekit_verify.artifacts.fields import Field, field_of
 from teekit_verify.artifacts.vhdx import Vhdx, open_vhdx
 from teekit_verify.artifacts.virtual_disk import pieces_of
 from teekit_verify.artifacts.vmdk import Vmdk, open_vmdk
@@ -27,7 +28,11 @@ if TYPE_CHECKING:
 _MAX_DISK_BYTES = 64 << 30
 _Disk = Vhdx | DynamicVhd | Vmdk
 _KINDS = ((Vhdx, "VHDX disk"), (Vmdk, "VMDK disk"), (DynamicVhd, "dynamic VHD"))
-_VMDK_NAMES = {"CID": "VMDK content ID", "ddb.longContentID": "VMDK content ID (long)", "ddb.uuid": "VMDK disk ID"}
+_VMDK_NAMES = {
+    "CID": Field.VMDK_CONTENT_ID,
+    "ddb.longContentID": Field.VMDK_LONG_ID,
+    "ddb.uuid": Field.VMDK_DISK_ID,
+}
 _VHD_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -72,15 +77,15 @@ def _facts(side: _Disk) -> dict[str, str]:
     if isinstance(side, Vhdx):
         return facts | {
             "sectors": f"{side.sector_bytes} bytes, physically {side.physical_bytes}",
-            "VHDX disk ID": str(side.disk_id),
-            "VHDX file write GUID": str(side.file_write),
-            "VHDX data write GUID": str(side.data_write),
+            Field.VHDX_DISK_ID: str(side.disk_id),
+            Field.VHDX_FILE_WRITE: str(side.file_write),
+            Field.VHDX_DATA_WRITE: str(side.data_write),
             "VHDX creator": side.creator,
         }
     footer = side.footer
     return facts | {
-        "VHD time stamp": f"{_VHD_EPOCH + timedelta(seconds=footer.timestamp):%Y-%m-%d %H:%M:%S} UTC",
-        "VHD unique ID": str(footer.unique_id),
+        Field.VHD_TIME: f"{_VHD_EPOCH + timedelta(seconds=footer.timestamp):%Y-%m-%d %H:%M:%S} UTC",
+        Field.VHD_ID: str(footer.unique_id),
         "VHD creator": footer.creator,
         "VHD geometry": f"{footer.geometry.cylinders}/{footer.geometry.heads}/{footer.geometry.sectors}",
     }
@@ -90,5 +95,5 @@ def _fields(pair: Pair, one: dict[str, str], other: dict[str, str]) -> Iterator[
     for name in dict.fromkeys([*one, *other]):
         a, b = one.get(name, ""), other.get(name, "")
         if a != b:
-            causes = causes_of([Sighting((*pair.path, name), where=name, a=a, b=b)])
-            yield Difference(name, Kind.METADATA, "the headers differ", a, b, causes)
+            causes = causes_of([Sighting((*pair.path, name), where=field_of(name), a=a, b=b)])
+            yield Difference(str(name), Kind.METADATA, "the headers differ", a, b, causes)
