@@ -70,7 +70,7 @@ def confine() -> None:
 
 def main(argv: Sequence[str]) -> None:
     confine()
-    os.execv(argv[0], argv)  # noqa: S606 -- the unit's command line
+    os.execv(argv[0], list(argv))  # noqa: S606 -- the unit's command line
 
 
 if __name__ == "__main__":
