@@ -26,7 +26,7 @@ def name_server() -> Iterator[set[str]]:
         try:
             yield asked
         finally:
-            sock.shutdown(socket.SHUT_RDWR)
+            sock.sendto(b"", sock.getsockname())
             thread.join()
 
 
