@@ -283,6 +283,25 @@ def test_a_kettle_leaves_others_their_ports(console: Path) -> None:
     assert most * 0.9 < int(said.rpartition("held ")[2]) <= most < (high - low) / 3
 
 
+def test_a_kettle_has_no_way_to_pid_1(console: Path) -> None:
+    for unit in ("kettle@0.service", "sqld@0.service"):
+        process = ask_console(console, f"systemctl show -P MainPID {unit}")
+        assert ask_console(console, f"grep -c NOTIFY_SOCKET /proc/{process}/environ") == "0"
+        sockets = ask_console(
+            console, f"find /proc/{process}/root/run -type s 2>/dev/null | sed 's:.*/root/::'"
+        ).split()
+        assert set(sockets) <= {
+            "run/quote/0/socket",
+            *("run/systemd/resolve/io.systemd.Resolve", "run/systemd/resolve/io.systemd.Resolve.Monitor"),
+        }
+
+
+def test_the_memory_of_sockets_is_limited_for_each_service_and_not_for_all_together(console: Path) -> None:
+    pages = int(ask_console(console, "cat /sys/fs/cgroup/kettle.slice/kettle-0.slice/memory.max")) // 4096
+    for name in ("tcp_mem", "udp_mem"):
+        assert int(ask_console(console, f"cat /proc/sys/net/ipv4/{name}").split()[0]) > 16 * pages
+
+
 def test_a_kettle_does_not_end_the_service_that_others_ask_for_quotes(running: dict[str, Any], console: Path) -> None:
     state = "systemctl show -P NRestarts quote.service"
     before = ask_console(console, state)
