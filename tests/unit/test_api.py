@@ -81,7 +81,7 @@ def test_a_policy_is_told_everything() -> None:
         api.policy(at=AT, collateral=api.NOT_REQUIRED)  # type: ignore[call-arg]
     with pytest.raises(api.TeekitError, match="expected 64 bytes, found 3"):
         api.policy(at=AT, report_data=b"abc", collateral=api.NOT_REQUIRED)
-    with pytest.raises(api.TeekitError, match="the time has no zone"):
+    with pytest.raises(api.TeekitError, match="the time has no time zone"):
         api.policy(at=datetime(2026, 2, 3), report_data=bytes(64), collateral=api.NOT_REQUIRED)  # noqa: DTZ001
 
 

@@ -131,7 +131,7 @@ def test_a_list_is_followed_from_no_more_values_than_a_reference_has() -> None:
     """Whoever sends the list chooses its length."""
     ima, quoted = read_log(IMA), {rtmr(2): Digest(Algorithm.SHA384, b"\1" * 48)}
     platforms = [{rtmr(2): match("x", Digest(Algorithm.SHA384, bytes([number] * 48)))} for number in range(2, 70)]
-    with pytest.raises(UnsupportedInputError, match="69 values of RTMR2, and an IMA list is followed from 64 at most"):
+    with pytest.raises(UnsupportedInputError, match="69 values of RTMR2, but an IMA list is replayed from 64 at most"):
         continued_by_ima(quoted, platforms, None, ima)
     same = [{rtmr(2): match("x", Digest(Algorithm.SHA384, bytes([2] * 48)))}] * 1000
     assert continued_by_ima(quoted, same, None, ima) is not None

@@ -107,8 +107,8 @@ def patched(offset: int, data: bytes) -> bytes:
         (patched(14, b"+1"), "initrd (cpio): header at offset 0x6: has characters that are not hexadecimal digits"),
         (patched(94, b"%08x" % 1), "initrd (cpio): name size at offset 0x5e: 1 is not 2 to 4096 bytes"),
         (patched(94, b"%08x" % 5000), "initrd (cpio): name size at offset 0x5e: 5000 is not 2 to 4096 bytes"),
-        (patched(94, b"%08x" % 4), "initrd (cpio): name at offset 0x6e: is not one string that ends with NUL"),
-        (patched(111, b"\0"), "initrd (cpio): name at offset 0x6e: is not one string that ends with NUL"),
+        (patched(94, b"%08x" % 4), "initrd (cpio): name at offset 0x6e: is not a single string that ends with NUL"),
+        (patched(111, b"\0"), "initrd (cpio): name at offset 0x6e: is not a single string that ends with NUL"),
     ],
 )
 def test_damaged_archives(archive: bytes, message: str) -> None:

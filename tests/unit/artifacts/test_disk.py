@@ -179,9 +179,7 @@ def test_what_the_stub_takes_up_is_read_with_its_content(tmp_path: Path, beside:
         assert boot.companions == (Companion(name, b"x", shared=shared),)
     with (
         open_disk(path) as disk,
-        pytest.raises(
-            UnsupportedInputError, match="beside the UKI in the EFI system partition: systemd-stub takes it up"
-        ),
+        pytest.raises(UnsupportedInputError, match="beside the UKI in the EFI system partition: systemd-stub loads it"),
         open_boot_file(disk),
     ):
         pass
@@ -292,7 +290,7 @@ def test_the_volume_must_fit_its_partition(raw: Path, tmp_path: Path) -> None:
         (b"x" * 2000, "is neither a UKI .* nor a disk image"),
         (b"QFI\xfb", "qcow2: header at offset 0x0: is truncated"),
         (b"KDMV", "is a VMDK disk"),
-        (b"vhdxfile", "VHDX: header at offset 0x10000: neither of the two has its checksum"),
+        (b"vhdxfile", "VHDX: header at offset 0x10000: neither copy has a valid checksum"),
         (b"\xfd7zXZ\0" + bytes(99), "xz.: compressed data at offset 0x69"),
         (b"\x28\xb5\x2f\xfd" + bytes(99), "zstd.: compressed data at offset 0x67: ends before its end mark"),
         (b"BZh9" + bytes(99), "bzip2.: compressed data at offset 0x67"),

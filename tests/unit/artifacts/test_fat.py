@@ -247,7 +247,7 @@ def _entry_offset(data: bytes, name: bytes) -> int:
 @pytest.mark.parametrize(
     ("chain", "message"),
     [
-        ([5, 6, 5], "file BOOTX64.EFI cluster chain at offset 0x[0-9a-f]+: comes back to cluster 0x5"),
+        ([5, 6, 5], "file BOOTX64.EFI cluster chain at offset 0x[0-9a-f]+: loops back to cluster 0x5"),
         ([5, 6, 0], "file BOOTX64.EFI cluster chain at offset 0x[0-9a-f]+: 0x0 is not a cluster .* after 2"),
         ([5, 6, 1], "0x1 is not a cluster"),
         ([5, 6, 0xFFFF], "0xffff is not a cluster"),
@@ -269,7 +269,7 @@ def test_directories_that_cannot_be(tmp_path: Path, small: bytes) -> None:
     cluster = struct.unpack_from("<H", small, folder + 26)[0]
     looped = bytearray(small)
     struct.pack_into("<H", looped, 512 + 2 * cluster, cluster)
-    _refused(tmp_path, looped, "directory EFI cluster chain at offset 0x[0-9a-f]+: comes back to cluster")
+    _refused(tmp_path, looped, "directory EFI cluster chain at offset 0x[0-9a-f]+: loops back to cluster")
     endless = bytearray(small)
     for index in range(cluster, 7000):
         struct.pack_into("<H", endless, 512 + 2 * index, index + 1)

@@ -75,8 +75,8 @@ def test_malformed(data: bytes, message: str) -> None:
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        (build.section(0x01, b"\0" * 8), "compressed in another way than edk2's LZMA"),
-        (build.encoded(b"", ONE), "encoded in a way that is not known: 00000000-0000-0000-0000-000000000003"),
+        (build.section(0x01, b"\0" * 8), "compressed, and not with edk2's LZMA"),
+        (build.encoded(b"", ONE), "has an unknown encoding: 00000000-0000-0000-0000-000000000003"),
     ],
 )
 def test_unknown_encodings(section: bytes, message: str) -> None:

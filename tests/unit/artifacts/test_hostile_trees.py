@@ -61,7 +61,7 @@ def test_a_tree_of_btrfs_that_names_a_leaf_again_or_an_empty_one(made: bytes) ->
         struct.pack_into("<I", empty, leaf + 96, 0)
     with pytest.raises(MalformedInputError, match="items out of order"):
         _read(bytes(twice))
-    with pytest.raises(MalformedInputError, match="a node without items below another one"):
+    with pytest.raises(MalformedInputError, match="an empty node below another one"):
         _read(bytes(empty))
 
 

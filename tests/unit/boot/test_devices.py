@@ -96,7 +96,7 @@ def test_what_is_not_covered(machine: StandIn, message: str) -> None:
     ("machine", "message"),
     [
         (_machine("virtio-blk-pci", 256), "QEMU says that virtio-blk-pci is at the PCI address 256"),
-        (StandIn(drives={"return": 1}), "QEMU answered something else than a list of objects"),
+        (StandIn(drives={"return": 1}), "QEMU's answer is not a list of objects"),
         (StandIn(functions=[{"slot": "1"}]), "QEMU describes a PCI device without its place"),
     ],
 )

@@ -84,8 +84,8 @@ def test_an_answer_without_a_status(short: Path) -> None:
     ("answer", "message"),
     [
         (b"", "the connection to QEMU ended"),
-        (b"not JSON\n", "QEMU sent no JSON: b'not JSON"),
-        (b"[1]\n", "QEMU sent no JSON object"),
+        (b"not JSON\n", "QEMU did not send JSON: b'not JSON"),
+        (b"[1]\n", "QEMU did not send a JSON object"),
         (b'{"event": 1}\n' * 1001, "does not answer the command 'query-status' within 1000 lines"),
     ],
 )

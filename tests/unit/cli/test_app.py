@@ -103,7 +103,7 @@ def test_a_defect_is_called_one_and_shows_a_traceback_only_when_asked(capsys: py
 @pytest.mark.usefixtures("endings")
 def test_control_c_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
     cli.main(["end", "control-c"])
-    assert capsys.readouterr().err.endswith("error: interrupted\nhint: Run the same command again to go on.\n")
+    assert capsys.readouterr().err.endswith("error: interrupted\nhint: Run the same command again to continue.\n")
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,7 @@ EDITS: dict[str, tuple[dict[str, object], str]] = {
     "no measurements": ({"measurements": None}, "measurements.json is not what the report is about"),
     "another repository": (
         {"repositories": [{"address": "https://packages.example.org"}]},
-        "packages are from https://packages.example.org, and a statement cannot say whom that trusts",
+        "packages are from https://packages.example.org, and a statement cannot say whose key that relies on",
     ),
     "not a report": ({"schema": "x"}, "schema: expected 'teekit-verify/report/v2', found 'x'"),
     "odd verdict": ({"verdict": "GREAT"}, "verdict: "),

@@ -191,7 +191,7 @@ def test_another_key_under_the_auditors_name(auditing: Auditing, capsys: pytest.
     [
         (("--release", "r9"), "there is no release 'r9'"),
         (("--name", "a/b"), "'a/b' is not a name of an auditor"),
-        (("--output", "{statements}/reports"), "are in each other's way"),
+        (("--output", "{statements}/reports"), "overlap"),
     ],
 )
 def test_what_cannot_be_audited(

@@ -121,7 +121,7 @@ WITHOUT_TDX = ("--allow-unchecked", "tdx")
         (
             ("--vtpm-key", "{}/other.pem", *WITHOUT_TDX),
             DIFFERS,
-            NOBODYS | {"vTPM's key is one that was named": "refused"},
+            NOBODYS | {"vTPM's key is one you named": "refused"},
         ),
     ],
 )
@@ -164,7 +164,7 @@ WRONG: list[tuple[str, Mend, dict[str, str]]] = [
     (
         "the key of another",
         alone(ak_public=live_guest.b64(build.public(build.key("another's").public_key()))),
-        {"PCRs are signed by the vTPM's key": "refused", "vTPM's key is one that was named": "refused", **NOBODYS},
+        {"PCRs are signed by the vTPM's key": "refused", "vTPM's key is one you named": "refused", **NOBODYS},
     ),
     (
         "values that were not signed",
@@ -341,7 +341,7 @@ def test_a_key_that_was_named_is_asked_for_beside_a_td(ask: Ask, tmp_path: Path)
     (tmp_path / "ref.json").write_bytes(live_guest.reference())
     assert ask(beside(), *VOUCHED)[0] is HELD
     status, document = ask(beside(), "--vtpm-key", "{}/other.pem")
-    assert (status, whys(document)) == (DIFFERS, {"vTPM's key is one that was named": "refused"})
+    assert (status, whys(document)) == (DIFFERS, {"vTPM's key is one you named": "refused"})
 
 
 def test_a_key_that_was_named_and_is_not_shown(ask: Ask, tmp_path: Path) -> None:
@@ -349,9 +349,9 @@ def test_a_key_that_was_named_and_is_not_shown(ask: Ask, tmp_path: Path) -> None
     (tmp_path / "ref.json").write_bytes(live_guest.reference())
     assert ask(lambda _made, _fields: None)[0] is HELD
     status, document = ask(lambda _made, _fields: None, *VOUCHED)
-    assert (status, whys(document)) == (OPEN, {"vTPM's key is one that was named": "refused"})
+    assert (status, whys(document)) == (OPEN, {"vTPM's key is one you named": "refused"})
     assert document["reasons"] == [
-        "vTPM's key is one that was named: not checked: the machine shows no TPM, so it may be another one than that whose key was named"
+        "vTPM's key is one you named: not checked: the machine shows no TPM, so it may not be the one whose key you named"
     ]
 
 

@@ -186,7 +186,7 @@ def test_a_changed_checksum_changes_the_file_but_not_its_authenticode_digest(
         (b"rubbish", "is neither a UKI (it does not begin with 'MZ') nor a disk"),
         (b'{"name": "teekit"}', "is neither a UKI"),
         (b"QFI\xfb rubbish", "qcow2: header at offset 0x0: is truncated"),
-        (b"vhdxfile", "VHDX: header at offset 0x10000: neither of the two has its checksum"),
+        (b"vhdxfile", "VHDX: header at offset 0x10000: neither copy has a valid checksum"),
         (b"conectix", "dynamic VHD: footer"),
         (b"MZ", "e_lfanew"),
         (b"MZ" + b"\xff" * 5000, "e_lfanew"),

@@ -91,7 +91,7 @@ def test_what_newer_stubs_ask_the_machine(
     ("options", "problem"),
     [
         (["--console", "ttyS0"], "systemd-stub never adds the console ttyS0"),
-        (["--beside", "no.txt"], "no.txt: systemd-stub does not take up a file of this name"),
+        (["--beside", "no.txt"], "no.txt: systemd-stub does not load a file of this name"),
         (["--beside", "missing.cred"], "missing.cred: cannot be read"),
     ],
 )

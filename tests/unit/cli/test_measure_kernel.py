@@ -120,4 +120,4 @@ def test_options_of_a_kernel_need_one(kernel: Path, capsys: pytest.CaptureFixtur
     assert main(["measure", firmware, "--cmdline", "quiet"]) == ExitStatus.NO_VERDICT
     assert "--initrd and --cmdline go with --direct-kernel" in capsys.readouterr().err
     assert main(["measure", firmware, "--machine", "c3-standard-4"]) == ExitStatus.NO_VERDICT
-    assert "of firmware alone, only MRTD is measured" in capsys.readouterr().err
+    assert "from firmware alone, only MRTD can be measured" in capsys.readouterr().err

@@ -194,8 +194,8 @@ def test_secure_boot_of_the_firmware(base: list[str], capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--cpus", "2"], "ACPI tables are made from all of a machine"),
-        (["--qemu", "-M q35"], "ACPI tables are made from all of a machine"),
+        (["--cpus", "2"], "ACPI tables depend on the whole machine"),
+        (["--qemu", "-M q35"], "ACPI tables depend on the whole machine"),
         (["--memory", "2T"], "not an amount of memory: 2T"),
         (["--memory", "0M", "--edk2", "2025.02"], "expected memory of whole MiB up to 64 TiB, found 0 bytes"),
         (["--edk2", "newest"], "not a release of edk2: 'newest'"),

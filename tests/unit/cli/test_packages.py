@@ -272,7 +272,7 @@ def test_wrong_usage_and_locks_without_debian(tmp_path: Path, lock: Path, capsys
     assert (
         main(["packages", str(tmp_path / "npm.json"), "--from", str(tmp_path / "list0.json")]) == ExitStatus.NO_VERDICT
     )
-    assert "the locks name no packages of Debian" in capsys.readouterr().err
+    assert "the locks list no Debian packages" in capsys.readouterr().err
 
 
 def test_the_committed_locks_are_read_with_their_copies_once(

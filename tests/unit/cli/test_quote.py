@@ -82,7 +82,7 @@ def test_what_is_missing_is_said_and_is_no_yes(capsys: pytest.CaptureFixture[str
     assert out.splitlines()[-7:] == [
         "authentic: OPEN: nothing speaks against it; 2 not checked, see above",
         "acceptable: OPEN: nothing speaks against it; 2 not checked, see above",
-        "NO VERDICT: nothing speaks against this quote, and not everything was checked",
+        "NO VERDICT: nothing speaks against this quote, but not everything was checked",
         "  PCK certificate is not revoked: ask for it with --collateral, or say --allow-unchecked revocation",
         "  PCK CA is not revoked: ask for it with --collateral, or say --allow-unchecked revocation",
         "  REPORTDATA: ask for it with --nonce, --report-data or --public-key, or say --allow-unchecked report-data",
@@ -102,7 +102,7 @@ def test_what_follows_a_quote_is_shown(tmp_path: Path, capsys: pytest.CaptureFix
     (tmp_path / "quote").write_bytes(build.REAL["cos"].read_bytes().rstrip(b"\0") + b"\0evil")
     status, out, _ = run(capsys, str(tmp_path / "quote"), *AT)
     assert status is ExitStatus.HOLDS
-    assert "5 bytes follow the quote: no part of it, and nothing vouches for them" in out
+    assert "5 bytes follow the quote: they are not part of it, and nothing vouches for them" in out
 
 
 def test_not_authentic_when_expired(capsys: pytest.CaptureFixture[str]) -> None:

@@ -229,10 +229,10 @@ def test_finished_builds_are_taken_and_half_finished_ones_are_not(
     assert rebuild(miniature) == 1
     assert report(miniature)["verdict"] == "UNREFERENCED"
     shown = capsys.readouterr().err
-    assert "build A of an earlier run, taken as it is" in shown
+    assert "build A of an earlier run, reused as it is" in shown
     assert "build B: done in" in shown
     assert [step["name"] for step in report(miniature)["steps"] if step["name"].startswith("build ")] == [
-        "build A of an earlier run, taken as it is",
+        "build A of an earlier run, reused as it is",
         "build B",
     ]
 
@@ -250,7 +250,7 @@ def test_control_c_in_the_middle(miniature: Miniature, tree: Path) -> None:
     assert started.returncode == 2
     assert out == b""
     lines = err.decode().splitlines()
-    assert lines[-2:] == ["error: interrupted", "hint: Run the same command again to go on."]
+    assert lines[-2:] == ["error: interrupted", "hint: Run the same command again to continue."]
     assert "build B: interrupted in" in lines[-3]
     rebuilds.no_processes_of(miniature.workspace)
     assert not miniature.report.exists()
@@ -261,7 +261,7 @@ def test_control_c_in_the_middle(miniature: Miniature, tree: Path) -> None:
         rebuilds.wait_for(miniature.workspace / "B/work/output/go", again)
         again.send_signal(signal.SIGINT)
         _, err = again.communicate(timeout=300)
-    assert "build A of an earlier run, taken as it is" in err.decode()
+    assert "build A of an earlier run, reused as it is" in err.decode()
     miniature.build_with("")
     assert rebuild(miniature) == 1
     assert report(miniature)["verdict"] == "UNREFERENCED"
@@ -287,7 +287,7 @@ def test_a_workspace_may_be_moved(miniature: Miniature, capsys: pytest.CaptureFi
     miniature.workspace.rename(miniature.folder / "elsewhere")
     capsys.readouterr()
     assert rebuild(miniature, "--workspace", str(miniature.folder / "elsewhere")) == 1
-    assert "build A of an earlier run, taken as it is" in capsys.readouterr().err
+    assert "build A of an earlier run, reused as it is" in capsys.readouterr().err
 
 
 def test_clean_takes_nothing_from_an_earlier_run(miniature: Miniature, capsys: pytest.CaptureFixture[str]) -> None:
@@ -354,7 +354,7 @@ def test_an_older_report_is_not_taken_for_this_runs(
     assert (miniature.report / "mark").exists()
     said = capsys.readouterr().err
     assert f"{miniature.report} keeps the report of an earlier run until this run has one" in said
-    assert f"{miniature.report} still has the report of an earlier run: this run has made none" in said
+    assert f"{miniature.report} still has the report of an earlier run: this run made none" in said
     monkeypatch.setattr(run, "NEEDED_BYTES", 1)
     assert rebuild(miniature) == 1
     assert not (miniature.report / "mark").exists()
@@ -424,7 +424,7 @@ def test_places_that_are_in_each_others_way(
     """A workspace is cleared and a report replaced: neither may be in the other, or change the source."""
     arguments = ("--output", f"{miniature.folder}/{output}", "--workspace", f"{miniature.folder}/{workspace}")
     message = refused(miniature, capsys, *arguments)
-    assert message.endswith("\nhint: Name folders that are not in each other, with --output and --workspace.")
+    assert message.endswith("\nhint: Name two separate folders with --output and --workspace.")
     assert "in each other's way" in message
 
 

@@ -126,4 +126,4 @@ def test_it_is_refused_built_named_and_replayed(
 
 def test_it_is_for_projects_of_others(miniature: Miniature, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(miniature.argv("--allow-repository", "https://packages.example.org")) == 2
-    assert "--allow-repository is for a project of somebody else" in capsys.readouterr().err
+    assert "--allow-repository is for other projects" in capsys.readouterr().err

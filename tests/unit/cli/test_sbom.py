@@ -128,7 +128,7 @@ def test_a_release_that_disagrees_with_itself_has_none(tmp_path: Path, capsys: p
     release = json.loads((folder / GCP / "release.json").read_text())
     (folder / GCP / "release.json").write_text(json.dumps(release | {"commit": "0" * 40}))
     assert main(["release", "sbom", GCP, "--folder", str(folder)]) == ExitStatus.NO_VERDICT
-    assert f"the release {GCP} and its reference file do not say the same: commit" in capsys.readouterr().err
+    assert f"the release {GCP} and its reference file disagree: commit" in capsys.readouterr().err
     assert main(["release", "sbom", "no-such"]) == ExitStatus.NO_VERDICT
     assert "there is no release 'no-such'" in capsys.readouterr().err
 

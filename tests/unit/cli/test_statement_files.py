@@ -139,7 +139,7 @@ def test_no_link_is_made_of_a_mismatch(tmp_path: Path, statement: Path, capsys: 
     """Who counts links would count it as agreement."""
     statement.write_bytes(sample.statement_of("alice", Verdict.MISMATCH))
     assert _link(statement, keys.write_private(tmp_path, "alice")) == ExitStatus.NO_VERDICT
-    assert "states a MISMATCH, which a link cannot say" in capsys.readouterr().err
+    assert "states a MISMATCH, which a link cannot express" in capsys.readouterr().err
     assert not (tmp_path / "links").exists()
 
 

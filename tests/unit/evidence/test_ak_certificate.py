@@ -113,7 +113,7 @@ CHAINS: list[tuple[dict[str, Any], str]] = [
     ({"ca": {"not_after": NOW - timedelta(days=1)}}, "'authority' is valid from .* UTC only"),
     (
         {"ca": {"issuer_name": "authority", "issuer_key": key(2)}},
-        "the chain ends in 'authority', which is none of the trusted roots",
+        "the chain ends in 'authority', which is not one of the trusted roots",
     ),
 ]
 

@@ -62,7 +62,9 @@ def test_chains_that_end_elsewhere() -> None:
     for others, trusted in (((below,), False), ((root,), True)):
         with pytest.raises(NotAuthenticError, match="is there, or it did not sign"):
             require(good, *others, trusted=trusted)
-    with pytest.raises(NotAuthenticError, match=r"the chain ends in 'tpm_ek_v1_.*, which is none of the trusted roots"):
+    with pytest.raises(
+        NotAuthenticError, match=r"the chain ends in 'tpm_ek_v1_.*, which is not one of the trusted roots"
+    ):
         require(good, trusted=False)
     with pytest.raises(NotAuthenticError, match=r"expected one certificate .* found 0"):
         require(good, key=build.key("another").public_key())

@@ -349,10 +349,13 @@ OTHER = build.authority(root={"not_after": build.NOW + timedelta(days=50)})
             {"signer": made.signing(GOOD, not_before=build.NOW + timedelta(1))},
             "the TCB signing certificate is valid from",
         ),
-        ({"signer": made.signing(GOOD, ca=True)}, "the key of the TCB signing certificate may not make signatures"),
+        (
+            {"signer": made.signing(GOOD, ca=True)},
+            "the key of the TCB signing certificate may not be used for signatures",
+        ),
         (
             {"signer": made.signing(GOOD, key_use=False)},
-            "the key of the TCB signing certificate may not make signatures",
+            "the key of the TCB signing certificate may not be used for signatures",
         ),
         (
             {"signer": made.signing(GOOD, issuer_name="x")},

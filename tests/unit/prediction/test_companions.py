@@ -272,7 +272,7 @@ def test_files_and_folders(tmp_path: Path) -> None:
     for name in ("a.cred", "notes.txt", ".hidden.cred", "X.RAW"):
         (folder / name).write_bytes(name.encode())
     assert [file.name for file in read_companions([folder])] == ["X.RAW", "a.cred"]
-    with pytest.raises(UnsupportedInputError, match=r"notes\.txt: systemd-stub does not take up a file of this name"):
+    with pytest.raises(UnsupportedInputError, match=r"notes\.txt: systemd-stub does not load a file of this name"):
         read_companions([folder / "notes.txt"])
     (tmp_path / "A.CRED").write_bytes(b"")
     with pytest.raises(TeekitError, match=r"two files called a\.cred beside the UKI"):

@@ -83,7 +83,7 @@ def test_network_without_ipv6() -> None:
         (
             replace(_files(OLD), files=frozenset([UUID("b5ae312c-bc8a-43b1-9c62-ebb826dd5d07")])),
             [],
-            "it boots the GRUB that is in it, and not the disk",
+            "it boots its built-in GRUB, not the disk",
         ),
         (_files(OLD), [BootDevice(DeviceKind.NVME, 1)], "nvme: the serial number '' is not of 1 to 20"),
         (_files(OLD), [BootDevice(DeviceKind.NVME, 1, text="a b\x1b")], r"nvme: the serial number 'a b\\x1b' is not"),

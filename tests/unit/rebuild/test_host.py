@@ -140,7 +140,7 @@ def test_root_of_a_container_with_few_ids(stand_ins: StandIns, tmp_path: Path, m
     monkeypatch.setattr(sandbox, "_ID_MAPS", (tmp_path / "map",))
     lacking = [found for found in host.examine([tmp_path]) if not found.present]
     assert [found.name for found in lacking] == ["user ids", "bubblewrap", "overlay"]
-    assert {found.detail[:44] for found in lacking} == {"root has not got the user and group ids 1878"}
+    assert {found.detail[:44] for found in lacking} == {"root does not have the user and group ids 1878"}
     assert {found.hint[:22] for found in lacking} == {"Rebuild outside of it,"}
 
 
@@ -148,7 +148,9 @@ def test_a_user_without_subordinate_ids(stand_ins: StandIns, tmp_path: Path, mon
     stand_ins.add("unshare", "echo 'no line matching user' >&2; exit 1")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     found = finding("user ids", tmp_path)
-    assert found.detail.startswith("this user cannot have the ids of builds: unshare failed with exit status 1")
+    assert found.detail.startswith(
+        "this user does not have the ids that builds need: unshare failed with exit status 1"
+    )
     assert "no line matching user" in found.detail
     assert found.hint.startswith("Give the user subordinate ids: usermod --add-subuids ")
 

@@ -257,7 +257,7 @@ def test_a_lock_names_where_each_package_is_from(
     made = Locked(mirror, tmp_path, found(project(tmp_path / "project", vendor), vendor.address), "agent").lock
     packages = (made.packages[0], made.packages[1].model_copy(update=change))
     made.model_copy(update={"packages": packages}).write(tmp_path / "lock.json")
-    with pytest.raises(TeekitError, match=r"which the lock does not tell of|begins with pool/"):
+    with pytest.raises(TeekitError, match=r"which the lock does not list|begins with pool/"):
         lock.load(tmp_path / "lock.json")
 
 

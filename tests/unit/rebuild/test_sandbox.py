@@ -276,7 +276,7 @@ def test_a_root_that_has_not_got_the_ids_of_builds(
     with pytest.raises(TeekitError) as caught:
         sandbox_module.own_first_id()
     assert caught.value.message == (
-        "root has not got the user and group ids 1878917120 to 1879048191 here: this is a container with few ids"
+        "root does not have the user and group ids 1878917120 to 1879048191 here: this is a container with few ids"
     )
     assert caught.value.hint is not None
     assert "--userns=host" in caught.value.hint

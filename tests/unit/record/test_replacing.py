@@ -119,7 +119,7 @@ def test_a_run_that_ends_early_says_whose_report_is_there(tmp_path: Path, error:
         raise error
     assert said == [
         f"{place} keeps the report of an earlier run until this run has one",
-        f"{place} still has the report of an earlier run: this run has made none",
+        f"{place} still has the report of an earlier run: this run made none",
     ]
     said.clear()
     with pytest.raises(type(error)), replacing.older_named(place, said.append):

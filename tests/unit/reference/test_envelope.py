@@ -49,7 +49,7 @@ def test_what_is_inside_counts(tmp_path: Path, carrier: str) -> None:
     assert found.platforms == expected.platforms
     assert found.not_compared[0] == (
         "signature",
-        "DSSE envelope: not checked, so the file is as good as the way it came",
+        "DSSE envelope: the signature is not checked, so the file is only as good as the way it came",
     )
     assert found.not_compared[1:] == expected.not_compared
 

@@ -249,7 +249,7 @@ def _record(**fields: object) -> list[dict[str, object]]:
     [
         (_record(), r"\[0\]\.measurements: has none, and would accept every guest"),
         (_record(measurements={}), r"\[0\]\.measurements: has none, and would accept every guest"),
-        ([{"attestation_type": "none"}], r"\$: has records of the type 'none' alone: there is no register to compare"),
+        ([{"attestation_type": "none"}], r"\$: only has records of the type 'none': there is no register to compare"),
         ([{"attestation_type": "any-tdx"}], r"\[0\]\.attestation_type: expected one of .*, found 'any-tdx'"),
         (_record(dcap_image_hashes={}), r"\[0\]\.dcap_image_hashes\.uki_authenticode: missing field"),
         (_record(dcap_image_hashes=PARTS, measurements={}), "expected either these or 'measurements'"),
@@ -297,7 +297,7 @@ def test_flashbots_records_without_evidence_are_shown_and_match_nobody(tmp_path:
     path = tmp_path / "list.json"
     path.write_text(json.dumps([*_record(measurements={"0": {"expected": "AB" * 48}}), {"attestation_type": "none"}]))
     (values,) = load_published(path).values
-    assert values.not_compared == (("record [1]", "accepts who presents no evidence"),)
+    assert values.not_compared == (("record [1]", "accepts guests that present no evidence"),)
     assert _digests(values.platforms["qemu"][MRTD]) == ["ab" * 48], "hexadecimal of either case"
 
 

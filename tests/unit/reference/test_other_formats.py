@@ -271,7 +271,9 @@ def test_nothing_is_written_that_would_accept_more_than_was_predicted() -> None:
             write(_measurements("qemu", **every | {"RTMR1": unknown}))
         with pytest.raises(TeekitError, match="qemu MRTD: its values belong together"):
             write(_measurements("qemu", **every | {"MRTD": tied}))
-        with pytest.raises(TeekitError, match="this format is for one kind of TDX machine, measured were: uefi-vtpm"):
+        with pytest.raises(
+            TeekitError, match="this format is for one kind of TDX machine, but these were measured: uefi-vtpm"
+        ):
             write(_measurements("uefi-vtpm", PCR4=sample.PCR4))
     with pytest.raises(TeekitError, match="takes MRTD and one value of each RTMR"):
         go_tdx_guest.write(_measurements("qemu", **every | {"RTMR0": unknown}))

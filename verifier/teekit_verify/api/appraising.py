@@ -74,7 +74,7 @@ def policy(
     Raises TeekitError for a time without a zone, REPORTDATA of another length, and files that cannot be read.
     """
     if at.tzinfo is None:
-        raise TeekitError("the time has no zone", hint="Give datetime.now(UTC), or another with tzinfo.")
+        raise TeekitError("the time has no time zone", hint="Give datetime.now(UTC), or another with tzinfo.")
     unchecked: set[Unchecked] = set()
     request = None
     if isinstance(report_data, NotRequired):

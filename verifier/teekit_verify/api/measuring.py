@@ -131,7 +131,7 @@ def _formatted(chosen: Writer | None, measurements: Measurements) -> bytes | Non
 def _firmware(request: MeasureRequest, file: OpenedInput) -> MeasuredFirmware:
     if not request._of_firmware:  # noqa: SLF001 - this module's own
         raise TeekitError(
-            "of firmware alone, only MRTD is measured", hint="Leave out what is asked of an image or of a machine."
+            "from firmware alone, only MRTD can be measured", hint="Leave out the options for images and machines."
         )
     from teekit_verify.prediction.firmware import BOTH_ORDERS, measure_opened
     from teekit_verify.prediction.gcp_known import may_be_known
@@ -179,7 +179,7 @@ def stub_inputs(
     console: str | None = None,
     no_boot_secret: bool = False,
 ) -> StubInputs:
-    """What systemd-stub takes up that is not in the UKI: files or folders `beside` it, `shared` ones of the ESP's `loader` folder; `console`
+    """What systemd-stub picks up that is not in the UKI: files or folders `beside` it, `shared` ones of the ESP's `loader` folder; `console`
     is what 261 and newer add (`none`, `hvc0`, `uart,io,0x3f8`), None where that is not known; `no_boot_secret`: they add no secret.
 
     Raises TeekitError for files that it would pass over, and for a console that it never adds.

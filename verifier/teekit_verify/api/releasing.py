@@ -66,7 +66,7 @@ def release_materials(name: str, folder: Path | None = None, *, checkout: Path |
     if known.disagreements:
         said = ", ".join(item.value for item in known.disagreements)
         raise TeekitError(
-            f"the release {name} and its reference file do not say the same: {said}",
+            f"the release {name} and its reference file disagree: {said}",
             hint="Run `teekit-verify release show` on it.",
         )
     environment = _environment_of(project, known.reference)

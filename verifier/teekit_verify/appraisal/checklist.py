@@ -3,6 +3,7 @@
 Rules: one mismatch is enough to say no. Only matches, at least one, say yes; whatever was asked for and not compared whole
 leaves no verdict. An open register (its value is not known to anybody, its known events agree) is no match and is counted;
 it leaves no verdict unless the very bytes it follows from were compared with published ones, and are the same.
+Non-rules: what was ignored, what explains a difference, and the order of the checks decide nothing.
 """
 
 from __future__ import annotations

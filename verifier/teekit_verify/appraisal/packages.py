@@ -83,7 +83,7 @@ def debian_packages(locked: Iterable[LockedPackage]) -> tuple[LockedPackage, ...
     """Each once, by name. Raises TeekitError if there are none: nothing could be said of them."""
     found = {(item.name, item.version, item.architecture, item.sha256): item for item in locked if item.archive != _NPM}
     if not found:
-        raise TeekitError("the locks name no packages of Debian", hint="Name a lock of an image or of the environment.")
+        raise TeekitError("the locks list no Debian packages", hint="Name a lock of an image or of the environment.")
     return tuple(found[key] for key in sorted(found))
 
 

@@ -1,4 +1,9 @@
-"""Two publications of one image, side by side: what went in, what came out, and which registers moved because of what."""
+"""Two publications of one image, side by side: what went in, what came out, and which registers moved because of what.
+
+Rules. They are equal only if everything that both state is: commit, inputs, artifacts, registers, apps, statements, withdrawal. One thing that
+differs decides. A register that cannot be told to be equal leaves no verdict, unless nobody knows its value and all files are the same.
+Non-rules: names of releases and events that moved decide nothing: events only explain.
+"""
 
 from __future__ import annotations
 

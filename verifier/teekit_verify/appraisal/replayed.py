@@ -76,7 +76,7 @@ def continued(ima: EventLog, register: Register, quoted: Digest, starts: Iterabl
     distinct = dict.fromkeys(starts)
     if len(distinct) > _MOST_STARTS:
         raise UnsupportedInputError(
-            f"the reference has {len(distinct)} values of {register}, and an IMA list is followed from {_MOST_STARTS} at most",
+            f"the reference has {len(distinct)} values of {register}, but an IMA list is replayed from {_MOST_STARTS} at most",
             hint="Name the platform, or leave the IMA list out.",
         )
     if not is_whole_list(ima):

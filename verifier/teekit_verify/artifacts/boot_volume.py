@@ -76,7 +76,7 @@ def open_boot_volume(stream: BinaryIO, size_bytes: int, path: Path, *, device_se
     stream.seek(_ISO_AT)
     if stream.read(len(_ISO_MAGIC)) == _ISO_MAGIC:
         raise UnsupportedInputError(
-            f"{path}: an ISO 9660 image, which firmware boots in another way: that is not supported"
+            f"{path}: an ISO 9660 image, which firmware boots differently: that is not supported"
         )
     if is_mbr(beginning):
         return _of_mbr(stream, size_bytes, beginning)
@@ -159,7 +159,7 @@ def _of_mbr(stream: BinaryIO, size_bytes: int, beginning: bytes) -> BootVolume:
             raise UnsupportedInputError(f"MBR: partition {after.number} overlaps partition {before.number}")
     if any(row.type in {_PROTECTIVE, *_EXTENDED} for row in rows):
         raise UnsupportedInputError(
-            "MBR: a partition that stands for others, which are not supported", hint="Give a disk with a GPT."
+            "MBR: an extended partition, which is not supported", hint="Give a disk with a GPT."
         )
     found = [row for row in rows if row.type == _EFI_SYSTEM] or [row for row in rows if row.type in _FAT_TYPES]
     if len(found) != 1:

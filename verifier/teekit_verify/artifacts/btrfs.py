@@ -144,7 +144,7 @@ class Btrfs:
                 if part.size_bytes == size_bytes:
                     return part
                 break
-        raise _bad(what, logical, "is at an address that lies in no chunk of the image")
+        raise _bad(what, logical, "is at an address outside of every chunk")
 
     def _items(self, root: int, what: str) -> Iterator[tuple[tuple[int, int, int], bytes]]:
         """Key and content of each item of a tree. Keys ascend, so that no node comes twice."""
@@ -166,7 +166,7 @@ class Btrfs:
         if own != address or level >= levels_left or _HEADER_BYTES + count * size > len(node):
             raise _bad(what, address, "a node is malformed, or deeper than a tree can be")
         if not count and (level or levels_left < _MAX_DEPTH):
-            raise _bad(what, address, "a node without items below another one")
+            raise _bad(what, address, "an empty node below another one")
         for at in range(_HEADER_BYTES, _HEADER_BYTES + count * size, size):
             if level:
                 yield from self._below(int.from_bytes(node[at + 17 : at + 25], "little"), what, level)
@@ -264,7 +264,7 @@ class Btrfs:
         (plain_bytes,) = struct.unpack_from("<Q", item, 8)
         compression, encryption, other, kind = struct.unpack_from("<BBHB", item, 16)
         if encryption or other:
-            raise UnsupportedInputError("btrfs: an extent that is encrypted or encoded, which is not supported")
+            raise UnsupportedInputError("btrfs: an encrypted or encoded extent, which is not supported")
         if kind == _INLINE:
             data = item[21:]
             yield data if not compression else self._unpacked(compression, data, plain_bytes)[:plain_bytes]

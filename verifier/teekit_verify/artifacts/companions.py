@@ -1,4 +1,4 @@
-r"""Files that systemd-stub takes up with a UKI (systemd-stub(7), "Companion Files"): addons, credentials, extensions.
+r"""Files that systemd-stub picks up with a UKI (systemd-stub(7), "Companion Files"): addons, credentials, extensions.
 
 They lie in `\EFI\...\NAME.efi.extra.d` beside the UKI, or for all UKIs in `\loader\addons`, `\loader\credentials` and
 `\loader\extensions` ("shared" here). The stub goes by the end of a name, in upper or lower case; what it does not know stays where it is.
@@ -44,7 +44,7 @@ class Companion:
         """Raises TeekitError for a name that the stub passes over."""
         found = kind_of(self.name)
         if found is None:
-            raise TeekitError(f"{printable(self.name)}: systemd-stub does not take up a file of this name")
+            raise TeekitError(f"{printable(self.name)}: systemd-stub does not load a file of this name")
         return found
 
 
@@ -63,7 +63,7 @@ def read_companions(paths: Iterable[Path], *, shared: bool = False) -> tuple[Com
             files += [item for item in sorted(path.iterdir()) if item.is_file() and kind_of(item.name)]
         elif kind_of(path.name) is None:
             raise UnsupportedInputError(
-                f"{path}: systemd-stub does not take up a file of this name",
+                f"{path}: systemd-stub does not load a file of this name",
                 hint=f"Give a name that ends in {', '.join(kind.value for kind in CompanionKind)}.",
             )
         else:

@@ -173,9 +173,7 @@ class Decompressed(io.RawIOBase):
     def __init__(self, blob: Blob, start: int, compression: Compression, budget: Budget, what: str) -> None:
         super().__init__()
         if compression is Compression.XZ and blob.read(start + _XZ_CHECK, 1) not in _XZ_CHECKS:
-            raise UnsupportedInputError(
-                f"{what} (xz): has checksums of a kind that is not known, so they cannot be checked"
-            )
+            raise UnsupportedInputError(f"{what} (xz): has checksums of an unknown kind, which cannot be verified")
         self._blob = blob
         self._at = start
         self._state = _DECOMPRESSORS[compression]()

@@ -118,7 +118,7 @@ class CpioReader:
             raise self._bad("name size", offset + 94, f"{name_bytes} is not 2 to {_MAX_NAME_BYTES} bytes")
         raw = self._take(name_bytes + -(_HEADER_BYTES + name_bytes) % 4, "name")[:name_bytes]
         if raw.find(b"\0") != name_bytes - 1:
-            raise self._bad("name", offset + _HEADER_BYTES, "is not one string that ends with NUL")
+            raise self._bad("name", offset + _HEADER_BYTES, "is not a single string that ends with NUL")
         name = raw[:-1].decode("utf-8", "surrogateescape")
         return CpioEntry(
             *(name, inode, mode, uid, gid, links, mtime, size, (fs_major, fs_minor), (major, minor), check),

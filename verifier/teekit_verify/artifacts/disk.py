@@ -283,7 +283,7 @@ def open_boot_file(disk: DiskImage, *, alone: bool = True) -> Iterator[UnifiedKe
     _require_no_variables(disk)
     if alone and (companions := _found_beside(disk)):
         raise UnsupportedInputError(
-            f"{disk.name}: {printable(companions[0][0].name)} beside the UKI in the EFI system partition: systemd-stub takes it up",
+            f"{disk.name}: {printable(companions[0][0].name)} beside the UKI in the EFI system partition: systemd-stub loads it",
             hint="Measure the disk, or build it with the UKI alone.",
         )
     with _content(disk, disk.volume.extents(file), file.size_bytes, what) as view:
@@ -300,7 +300,7 @@ def _require_no_variables(disk: DiskImage) -> None:
 
 
 def companions_of(disk: DiskImage) -> tuple[Companion, ...]:
-    """What systemd-stub takes up with the UKI, with its content. Raises TeekitError."""
+    """What systemd-stub picks up with the UKI, with its content. Raises TeekitError."""
     return tuple(Companion(file.name, _bytes_of(disk, file), shared=shared) for file, shared in _found_beside(disk))
 
 

@@ -104,8 +104,8 @@ def _require_zeros(bitmap: bytes, content: Blob) -> None:
             sector = data[bit * _SECTOR_BYTES : (bit + 1) * _SECTOR_BYTES]
             if not byte >> (7 - bit) & 1 and sector.count(0) != len(sector):
                 raise UnsupportedInputError(
-                    "dynamic VHD: a sector that is marked as unused is not zero, and readers differ in what they make of it",
-                    hint="Write the disk anew, with `qemu-img convert -O raw`.",
+                    "dynamic VHD: a sector that is marked as unused is not zero, and readers interpret that differently",
+                    hint="Convert the disk with `qemu-img convert -O raw`.",
                 )
 
 

@@ -148,7 +148,7 @@ class FatVolume:
                 )
                 raise _bad(f"{printable(what)} cluster chain", offset, problem)
             if cluster in seen:
-                raise _bad(f"{printable(what)} cluster chain", offset, f"comes back to cluster {cluster:#x}")
+                raise _bad(f"{printable(what)} cluster chain", offset, f"loops back to cluster {cluster:#x}")
             if len(seen) == limit:
                 raise _bad(f"{printable(what)} cluster chain", offset, f"a directory has at most {limit} clusters here")
             seen[cluster] = None

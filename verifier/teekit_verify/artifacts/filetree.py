@@ -107,7 +107,7 @@ class Walk:
         if not stat.S_ISDIR(node.mode):
             return
         if reference in self._seen:
-            raise self._bad(path, "the directory is reached twice, which makes a circle")
+            raise self._bad(path, "the directory is reached twice: the tree has a cycle")
         if depth > _MAX_DEPTH:
             raise UnsupportedInputError(f"{self.what}: more than {_MAX_DEPTH} directories in each other")
         self._seen.add(reference)

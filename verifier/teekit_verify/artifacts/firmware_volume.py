@@ -123,7 +123,7 @@ def _sections(reader: Reader, depth: int, budget: _Budget) -> None:
         if kind == _VOLUME_SECTION:
             _read(content, depth + 1, budget)
         elif kind == _COMPRESSED_SECTION:
-            raise UnsupportedInputError("firmware: a section is compressed in another way than edk2's LZMA")
+            raise UnsupportedInputError("firmware: a section is compressed, and not with edk2's LZMA")
         elif kind == _GUID_SECTION:
             _sections(Reader(_unpacked(content, budget), reader.what), depth + 1, budget)
         reader.position = min(_aligned(reader.position, 4), len(reader.data))
@@ -139,7 +139,7 @@ def _unpacked(section: memoryview, budget: _Budget) -> memoryview:
     content = reader.take(reader.remaining, "data")
     if encoding != _LZMA:
         if attributes & _PROCESSING_REQUIRED:
-            raise UnsupportedInputError(f"firmware: a section is encoded in a way that is not known: {encoding}")
+            raise UnsupportedInputError(f"firmware: a section has an unknown encoding: {encoding}")
         return content
     unpacker = lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=2 * _MAX_UNPACKED_BYTES)
     try:

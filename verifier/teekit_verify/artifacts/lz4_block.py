@@ -67,7 +67,7 @@ def _copy(out: bytearray, distance: int, length: int, limit: int) -> None:
     if not distance or start < 0:
         raise ValueError("it refers to bytes before its beginning")
     if len(out) + length > limit:
-        raise ValueError("it unpacks to more than it may")
+        raise ValueError("it unpacks to more than is allowed")
     if distance >= length:
         out += out[start : start + length]
     else:
@@ -120,7 +120,7 @@ class Lz4Stream(BlockStream):
             return False
         data, tail = bytes(self._input[_WORD : _WORD + size]), self._input[_WORD + size :][: self._block_tail]
         if tail and xxh32(data) != int.from_bytes(tail, "little"):
-            raise ValueError("a block has another checksum than it says")
+            raise ValueError("the checksum of a block does not match")
         self._block(data, is_plain=is_plain)
         del self._input[: _WORD + size + self._block_tail]
         return True
@@ -139,7 +139,7 @@ class Lz4Stream(BlockStream):
         if self._said_bytes not in {None, self._size_bytes}:
             raise ValueError(f"it unpacks to {self._size_bytes} bytes, and says {self._said_bytes}")
         if tail and self._sum.value != int.from_bytes(tail, "little"):
-            raise ValueError("what it unpacks to has another checksum than it says")
+            raise ValueError("the checksum of what it unpacks to does not match")
 
     def _header(self) -> bool:
         if len(self._input) < _WORD + 3:
@@ -150,12 +150,12 @@ class Lz4Stream(BlockStream):
             return True
         flags, sizes = self._input[4], self._input[5] >> 4 & 7
         if flags >> 6 != 1 or sizes < 4 or flags & 1:  # noqa: PLR2004 - version 01, 64 KiB or more, no dictionary
-            raise ValueError("another version, block size or a dictionary")
+            raise ValueError("an unsupported version, block size or dictionary")
         header = _WORD + 3 + (8 if flags & 8 else 0)
         if len(self._input) < header:
             return False
         if xxh32(bytes(self._input[_WORD : header - 1])) >> 8 & 0xFF != self._input[header - 1]:
-            raise ValueError("the header has another checksum than it says")
+            raise ValueError("the checksum of the header does not match")
         self._said_bytes = int.from_bytes(self._input[6:14], "little") if flags & 8 else None
         self._is_linked = not flags & 0x20
         self._block_tail, self._tail = (_WORD if flags & 0x10 else 0), (_WORD if flags & 4 else 0)

@@ -83,7 +83,7 @@ def _literals(data: bytes, at: int, count: int, out: bytearray, limit: int) -> i
     if at + count > len(data):
         raise ValueError("literals go beyond the block")
     if len(out) + count > limit:
-        raise ValueError("it unpacks to more than it may")
+        raise ValueError("it unpacks to more than is allowed")
     out += data[at : at + count]
     return at + count
 
@@ -93,7 +93,7 @@ def _copy(out: bytearray, distance: int, length: int, limit: int) -> None:
     if start < 0:
         raise ValueError("it refers to bytes before its beginning")
     if len(out) + length > limit:
-        raise ValueError("it unpacks to more than it may")
+        raise ValueError("it unpacks to more than is allowed")
     if distance >= length:
         out += out[start : start + length]
     else:
@@ -131,7 +131,7 @@ class LzopStream(BlockStream):
         if len(found) != plain_bytes:
             raise ValueError(f"a block unpacks to {len(found)} bytes, expected {plain_bytes}")
         if [of(found if side is _PLAIN else packed) for side, of in sums] != stated:
-            raise ValueError("a block has another checksum than it says")
+            raise ValueError("the checksum of a block does not match")
         self._output += found
         del self._input[: start + packed_bytes]
         return True
@@ -150,7 +150,7 @@ class LzopStream(BlockStream):
         end = name_at + 1 + self._input[name_at]
         of = zlib.crc32 if flags & _CRC_HEADER else zlib.adler32
         if of(self._input[magic:end]) != int.from_bytes(self._input[end : end + 4], "big"):
-            raise ValueError("the header has another checksum than it says")
+            raise ValueError("the checksum of the header does not match")
         del self._input[: end + 4]
         self._flags = flags
         return True

@@ -60,7 +60,7 @@ def _table(data: memoryview, image: PeImage) -> bytes:
         if _holds(row, span):
             start = row.raw_offset + span.start - row.virtual_address
             return bytes(data[start : start + span.size_bytes])
-    raise UnsupportedInputError(f"{_WHAT}: the table at {span.start:#x} lies in no section of the file")
+    raise UnsupportedInputError(f"{_WHAT}: the table at {span.start:#x} is in no section of the file")
 
 
 def _holds(row: PeSection, span: Span) -> bool:

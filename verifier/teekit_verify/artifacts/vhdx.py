@@ -75,7 +75,8 @@ def open_vhdx(blob: Blob) -> Vhdx:
     header = _header(blob)
     if any(header[48:64]):
         raise UnsupportedInputError(
-            "VHDX: its log has to be replayed first, which is not done", hint="Run `qemu-img check -r all` on a copy."
+            "VHDX: its log must be replayed first, which this program does not do",
+            hint="Run `qemu-img check -r all` on a copy.",
         )
     regions = _regions(blob)
     table, table_bytes = regions[_BAT]
@@ -99,7 +100,7 @@ def _header(blob: Blob) -> bytes:
     """The newer of the whole ones."""
     whole = [row for at in _HEADERS if (row := _checked(blob, at, _HEADER_BYTES, b"head")) is not None]
     if not whole:
-        raise _bad("header", _HEADERS[0], "neither of the two has its checksum")
+        raise _bad("header", _HEADERS[0], "neither copy has a valid checksum")
     newest = max(whole, key=lambda row: int.from_bytes(row[8:16], "little"))
     if (version := int.from_bytes(newest[66:68], "little")) != 1:
         raise UnsupportedInputError(f"VHDX: version {version}, which is not supported")
@@ -119,7 +120,7 @@ def _regions(blob: Blob) -> dict[UUID, tuple[int, int]]:
     """Offset and size in bytes, by GUID."""
     tables = [row for at in _REGIONS if (row := _checked(blob, at, _REGION_BYTES, b"regi")) is not None]
     if not tables:
-        raise _bad("region table", _REGIONS[0], "neither of the two has its checksum")
+        raise _bad("region table", _REGIONS[0], "neither copy has a valid checksum")
     count = int.from_bytes(tables[0][8:12], "little")
     if count > _MAX_ENTRIES:
         raise _bad("region table", _REGIONS[0] + 8, f"{count} entries are too many")
@@ -128,7 +129,7 @@ def _regions(blob: Blob) -> dict[UUID, tuple[int, int]]:
         raw, offset, size_bytes, required = struct.unpack_from("<16sQII", tables[0], place)
         found[UUID(bytes_le=raw)] = offset, size_bytes
         if required & 1 and UUID(bytes_le=raw) not in {_BAT, _METADATA}:
-            raise UnsupportedInputError("VHDX: a region that has to be known is unknown")
+            raise UnsupportedInputError("VHDX: a required region is unknown")
     if not {_BAT, _METADATA} <= found.keys():
         raise _bad("region table", _REGIONS[0], "has no block table, or no metadata")
     return found
@@ -147,7 +148,7 @@ def _items(blob: Blob, region: int) -> dict[UUID, bytes]:
         if name in sizes:
             found[name] = blob.read(region + offset, size_bytes) if size_bytes == sizes[name] else b""
         elif flags & _REQUIRED:
-            raise UnsupportedInputError("VHDX: an item of its metadata that has to be known is unknown")
+            raise UnsupportedInputError("VHDX: a required item of its metadata is unknown")
     if any(len(found.get(name, b"")) != size for name, size in sizes.items()):
         raise _bad("metadata", region, "lacks an item, or has one of another size")
     return found

@@ -102,7 +102,7 @@ class Xfs:
         """The offset of a block of the file system in the image."""
         group, inside = block >> self._group_bits, block & ((1 << self._group_bits) - 1)
         if group >= self._groups or inside >= self._group_blocks:
-            raise _bad("block number", 0, f"{block:#x} lies in no allocation group")
+            raise _bad("block number", 0, f"{block:#x} is in no allocation group")
         return (group * self._group_blocks + inside) * self._block
 
     def files(self) -> Iterator[TreeFile]:

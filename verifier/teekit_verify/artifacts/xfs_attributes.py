@@ -73,7 +73,7 @@ class Attributes:
             block = int.from_bytes(data[:4], "big")
             if not block:
                 return tuple(sorted(found))
-        raise _bad("blocks of them in a circle")
+        raise _bad("their blocks form a cycle")
 
     def _first_leaf(self, extents: Sequence[Extent]) -> int:
         block = 0
@@ -83,7 +83,7 @@ class Attributes:
                 return block
             start = 64 if self.is_v5 else 16
             block = int.from_bytes(data[start + 4 : start + 8], "big")
-        raise _bad("a tree of them that is too deep")
+        raise _bad("their tree is too deep")
 
     def _block(self, extents: Sequence[Extent], number: int) -> bytes:
         size = self.extents.block_bytes

@@ -62,7 +62,7 @@ def _copy_boot_file(image: Path, target: Path) -> tuple[GuidPartitionTable | NoT
     with open_disk(image) as opened, open_boot_file(opened, alone=False) as uki:
         if opened.boot.sector_bytes != SECTOR_BYTES:
             raise UnsupportedInputError(
-                f"{opened.name}: a disk in sectors of {opened.boot.sector_bytes} bytes, which is not booted here",
+                f"{opened.name}: a disk in sectors of {opened.boot.sector_bytes} bytes, which cannot be booted here",
                 hint=f"Give one in sectors of {SECTOR_BYTES}.",
             )
         target.write_bytes(uki.data)

@@ -109,7 +109,7 @@ def choose_log(found: Sequence[FoundLog], pcrs: Pcrs) -> FoundLog:
             return candidate
     raise TeekitError(
         f"of {len(found)} event logs in guest memory none replays to the TPM's PCR 0 to 9",
-        hint="Boot it again; if this stays so, the firmware measures without logging.",
+        hint="Boot it again; if this happens every time, the firmware measures without logging.",
     )
 
 

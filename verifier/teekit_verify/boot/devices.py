@@ -117,7 +117,7 @@ def _get(qmp: Monitor, path: str, name: str) -> object:
 
 def _rows(answer: object) -> list[dict[str, object]]:
     if not isinstance(answer, list) or not all(isinstance(row, dict) for row in answer):
-        raise TeekitError("QEMU answered something else than a list of objects")
+        raise TeekitError("QEMU's answer is not a list of objects")
     return answer
 
 

@@ -77,7 +77,7 @@ class MachineRequest:
         from teekit_verify.prediction.machines import QemuMachine, parse_memory
 
         if (self.qemu is not None and self.memory is None) or (self.cpus is not None and self.qemu is None):
-            raise TeekitError("ACPI tables are made from all of a machine", hint="Give --qemu, --memory and --cpus.")
+            raise TeekitError("ACPI tables depend on the whole machine", hint="Give --qemu, --memory and --cpus.")
         memory_bytes = None if self.memory is None else parse_memory(self.memory)
         edk2 = None if self.edk2 is None else Edk2.parse(self.edk2)
         tables = None if memory_bytes is None or self.qemu is None else self._tables(memory_bytes, self.qemu)

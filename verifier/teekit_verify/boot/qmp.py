@@ -54,7 +54,7 @@ class QmpClient(LineSocket):
         try:
             message = json.loads(line)
         except ValueError as error:
-            raise TeekitError(f"QEMU sent no JSON: {line[:80]!r}") from error
+            raise TeekitError(f"QEMU did not send JSON: {line[:80]!r}") from error
         if not isinstance(message, dict):
-            raise TeekitError(f"QEMU sent no JSON object: {line[:80]!r}")
+            raise TeekitError(f"QEMU did not send a JSON object: {line[:80]!r}")
         return message

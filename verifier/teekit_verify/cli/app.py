@@ -125,7 +125,7 @@ def main(argv: list[str]) -> ExitStatus:
             error,
         )
     except (KeyboardInterrupt, typer.Abort) as error:
-        return _report(argv, INTERRUPTED, "interrupted", "Run the same command again to go on.", error)
+        return _report(argv, INTERRUPTED, "interrupted", "Run the same command again to continue.", error)
     except SystemExit:  # how Typer ends when nobody reads the output any more
         return ExitStatus.NO_VERDICT
     except Exception as error:  # noqa: BLE001 - a defect must not look like the verdict "does not hold" (Python's 1)

@@ -136,7 +136,7 @@ def verify(
         ),
     ] = None,
     require_logged: Annotated[
-        bool, typer.Option("--require-logged", help="What is in no log does not count; needs --log-policy.")
+        bool, typer.Option("--require-logged", help="A statement in no log does not count; needs --log-policy.")
     ] = False,
     on: OnOption = None,
     html: HtmlOption = None,

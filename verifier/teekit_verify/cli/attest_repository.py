@@ -26,7 +26,7 @@ def check_repository(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="What the repository was before: nothing of it may be changed or removed.",
+            help="An earlier copy of the repository: nothing in it may have been changed or removed since.",
             exists=True,
             file_okay=False,
         ),
@@ -35,7 +35,7 @@ def check_repository(
         list[Path] | None,
         typer.Option(
             metavar="DIR",
-            help="Another repository of statements: does an auditor say something else there? May be repeated.",
+            help="Another repository of statements: an auditor must not say something else there. May be repeated.",
             exists=True,
             file_okay=False,
             show_default=False,

@@ -123,7 +123,7 @@ def compare_quote(ref: Path, root: TrustedRoot | None, question: GuestQuestion, 
 
 def warn_if_withdrawn(ref: Path) -> None:
     if (why := api.withdrawal_of(ref)) is not None:
-        say_warning(f"{ref} is of a release that is withdrawn: {why}")
+        say_warning(f"{ref} is of a withdrawn release: {why}")
 
 
 def reference_used(ref: Path, published: PublishedFile, values: ReferenceValues) -> ReferenceUsed:

@@ -22,7 +22,7 @@ def monitor(
         list[Path] | None,
         typer.Option(
             metavar="DIR",
-            help="Another repository of statements to hold it against. May be repeated.",
+            help="Another repository of statements to compare it with. May be repeated.",
             exists=True,
             file_okay=False,
             show_default=False,

@@ -28,7 +28,7 @@ def sync(
     references: ReferencesOption = None,
     repository: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="Where the source is of releases that do not say it.", show_default=False),
+        typer.Option(metavar="URL", help="The source of releases that do not name theirs.", show_default=False),
     ] = None,
     source: shared.SourceOption = None,
     debug: shared.DebugOption = False,

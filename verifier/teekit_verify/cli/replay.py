@@ -37,7 +37,7 @@ def replay(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="The list of what IMA measured after the boot: extends PCR 10, in a TD RTMR2.",
+            help="IMA's measurement list: it extends PCR 10, in a TD RTMR2.",
             show_default=False,
         ),
     ] = None,

@@ -20,7 +20,7 @@ SiteDayOption = Annotated[
         "--on",
         metavar="DATE",
         formats=["%Y-%m-%d"],
-        help="The day that it is made for: ages are counted to it, and keys must not have expired. [default: today]",
+        help="The day that the site is made for: ages are counted up to it, and keys must not have expired. [default: today]",
     ),
 ]
 

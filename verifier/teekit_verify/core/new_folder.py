@@ -55,7 +55,7 @@ def _require_ours(target: Path, mark: str) -> None:
         raise _cannot(target, error) from error
     if names and not (mark in names and (target / mark).is_file()):
         raise TeekitError(
-            f"{target}: has files of something else (no {mark}), which would be deleted",
+            f"{target}: has other files (and no {mark}), which would be deleted",
             hint="Name a new folder, or an empty one.",
         )
 

@@ -125,7 +125,7 @@ def _require_chain(
             )
         if issuer == current:
             raise NotAuthenticError(
-                f"the chain ends in {printable(common_name(issuer))[:80]!r}, which is none of the trusted roots"
+                f"the chain ends in {printable(common_name(issuer))[:80]!r}, which is not one of the trusted roots"
             )
         _require_authority(issuer, depth)
         if issuer in roots:

@@ -115,7 +115,7 @@ def require_key_binding(signature: QuoteSignature) -> None:
     """The quoting enclave vouches for the attestation key: its REPORTDATA is SHA-256(key || authentication data), 32 zeros."""
     expected = hashlib.sha256(signature.attestation_key + signature.qe_auth_data).digest() + bytes(32)
     if signature.qe_report.report_data != expected:
-        raise NotAuthenticError("the quoting enclave vouches for another attestation key than the quote's")
+        raise NotAuthenticError("the quoting enclave vouches for a different attestation key, not the quote's")
 
 
 def require_qe_report_signature(signature: QuoteSignature) -> None:

@@ -97,7 +97,7 @@ class Quote:
 
     @property
     def extra_bytes_in_words(self) -> str:
-        return f"{len(self.extra_bytes)} bytes follow the quote: no part of it, and nothing vouches for them"
+        return f"{len(self.extra_bytes)} bytes follow the quote: they are not part of it, and nothing vouches for them"
 
     @property
     def attestation_key_name(self) -> str:

@@ -93,7 +93,7 @@ def _require_use(signer: x509.Certificate) -> None:
     except x509.ExtensionNotFound as error:
         raise NotAuthenticError(f"the {_WORDS} does not say what its key may be used for") from error
     if is_ca or not signs:
-        raise NotAuthenticError(f"the key of the {_WORDS} may not make signatures")
+        raise NotAuthenticError(f"the key of the {_WORDS} may not be used for signatures")
     require_known_extensions(extensions, _WORDS)
 
 

@@ -151,7 +151,7 @@ def _addon(file: Companion, uki: UnifiedKernelImage, behaviour: StubBehaviour, u
     for name in _UNCLEAR:
         if as_uki.named(name):
             raise UnsupportedInputError(
-                f"{what} has a section {name}: what becomes of it is not known", hint="Build the addon without it."
+                f"{what} has a section {name}: how it is used is not known", hint="Build the addon without it."
             )
     choose = by_first_name if behaviour.profiles else by_last_prefix
     chosen = choose(image.sections, behaviour.sections)

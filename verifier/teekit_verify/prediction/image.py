@@ -83,7 +83,7 @@ def measure_artifact(
     whole: Beside[Digest] | None = None,
 ) -> MeasuredImage:
     """All about an opened file. `names` and `vtpm` as for `platforms_for`; `machines` says which are predicted
-    for the platforms that were found. `given` is what the machine is given to run, `stub` what systemd-stub takes up that is not in it.
+    for the platforms that were found. `given` is what the machine is given to run, `stub` what systemd-stub picks up that is not in it.
     `whole` is the SHA-256 of a UKI that is being made already.
 
     Raises TeekitError as `measure_file` does.
@@ -153,7 +153,7 @@ def measure_file(
 ) -> model.Measurements:
     """The measurements of a UKI or of the UKI on a disk; with `whole_disk`, all of the disk's bytes are hashed as well.
     With `machines`, these are predicted instead of their platform. `profile` is the number or ID of the UKI's profile. `given` is what
-    the machine is given to run. `stub` is what systemd-stub takes up that is not in the file.
+    the machine is given to run. `stub` is what systemd-stub picks up that is not in the file.
 
     Raises TeekitError for other files, for a UKI whose measuring is not known, and for `given` of an image that does not measure it.
     """

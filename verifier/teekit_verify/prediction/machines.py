@@ -152,7 +152,7 @@ def gcp_machines(
         if platform in platforms:
             return GcpMachines(tuple(names), firmware, 1 if disks is None else disks, platform)
     raise TeekitError(
-        "machine types are known for Google Cloud", hint="Leave out --machine, or give --platform gcp with it."
+        "machine types are only known for Google Cloud", hint="Leave out --machine, or give --platform gcp with it."
     )
 
 

@@ -103,7 +103,7 @@ def _built(firmware: TdxFirmware, section: TdvfSection, order: PageOrder) -> Ite
     """What building one section extends, about a page at a time."""
     if section.extends_mr and (section.page_aug or section.type is SectionType.TD_HOB):
         raise UnsupportedInputError(
-            f"firmware: a {section.type.name} section is measured with its content, but the firmware does not hold that"
+            f"firmware: a {section.type.name} section is measured with its content, but the firmware does not contain it"
         )
     if section.page_aug:
         return

@@ -71,7 +71,7 @@ class BootDevice:
 
 @dataclass(frozen=True, slots=True)
 class OvmfFiles:
-    """The volume that the boot manager runs from, and the files in it. In a TD the firmware takes up no other volume
+    """The volume that the boot manager runs from, and the files in it. In a TD the firmware picks up no other volume
     (FV.NCCFV of OvmfPkg/IntelTdx/IntelTdxX64.fdf is for other guests).
     """
 
@@ -99,7 +99,7 @@ def boot_options(release: int, files: OvmfFiles, devices: Sequence[BootDevice] |
     Raises UnsupportedInputError for a device that the firmware has no driver for, and for firmware with a GRUB of its own.
     """
     if _GRUB in files.files:
-        raise UnsupportedInputError("firmware: it boots the GRUB that is in it, and not the disk")
+        raise UnsupportedInputError("firmware: it boots its built-in GRUB, not the disk")
     if len(devices or ()) > _MOST_DEVICES:
         raise UnsupportedInputError(
             f"a machine with {len(devices or ())} devices to boot from: at most {_MOST_DEVICES}"

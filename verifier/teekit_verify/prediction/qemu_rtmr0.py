@@ -63,7 +63,7 @@ class QemuFirmware:
     hob: MemoryRange
     cfv_digest: Digest
     cause: str
-    files: OvmfFiles | str = "the firmware is not at hand"
+    files: OvmfFiles | str = "the firmware is not given"
     keys: SecureBootVariables = NO_KEYS
 
 

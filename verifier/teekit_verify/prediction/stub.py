@@ -113,7 +113,7 @@ class StubView:
         """252 reads on to the next NUL byte, which the rest of the page has."""
         if section.virtual_size % _PAGE_BYTES == 0:
             raise UnsupportedInputError(
-                "the UKI's .cmdline fills its page: systemd-stub reads on behind it", hint="Build the UKI with ukify."
+                "the UKI's .cmdline fills its page: systemd-stub reads past its end", hint="Build the UKI with ukify."
             )
 
 

@@ -33,7 +33,7 @@ ANY_MACHINE = StubMachine()
 
 @dataclass(frozen=True, slots=True)
 class StubInputs:
-    """What the stub takes up that is not in the UKI: files beside it, and what it asks the machine."""
+    """What the stub picks up that is not in the UKI: files beside it, and what it asks the machine."""
 
     companions: tuple[Companion, ...] = ()
     machine: StubMachine = ANY_MACHINE

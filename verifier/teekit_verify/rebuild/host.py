@@ -189,7 +189,7 @@ def require_ids() -> int | None:
             process.run([*become_root(), "true"], timeout_seconds=_PROBE_SECONDS)
         except ToolFailedError as error:
             raise TeekitError(
-                f"this user cannot have the ids of builds: {error.message}",
+                f"this user does not have the ids that builds need: {error.message}",
                 hint=f"Give the user subordinate ids: {advice(os.geteuid())}, as root. "
                 f"If there are some: {_ALLOW_NAMESPACES}",
             ) from error

@@ -55,7 +55,7 @@ def give(folder: Path, first_id: int) -> None:
     except OSError as error:
         raise TeekitError(
             f"{folder} cannot be given to a shell that is nobody on the host: {error.strerror}",
-            hint="Stand in a folder on ext4, XFS or Btrfs (Linux 5.15 or newer), or be another user than root.",
+            hint="Change into a folder on ext4, XFS or Btrfs (Linux 5.15 or newer), or use another user than root.",
         ) from error
 
 

@@ -154,7 +154,7 @@ class PackageLock(_Model):
         known = {*get_args(Archive), "npm", *(item.name for item in self.repositories)}
         for package in self.packages:
             if package.archive not in known:
-                raise ValueError(f"{package.name} is from {package.archive}, which the lock does not tell of")
+                raise ValueError(f"{package.name} is from {package.archive}, which the lock does not list")
         return self
 
     def for_target(self, target: str) -> tuple[LockedPackage, ...]:

@@ -118,7 +118,9 @@ def _make(first: Attempt, second: Attempt, progress: Progress, *, parallel: bool
 def _find(name: str, attempt: Attempt, progress: Progress) -> Build | None:
     finished = attempt.finished()
     if finished is not None:
-        with progress.step(f"build {name} of an earlier run, taken as it is"):  # a step, so that the report says it too
+        with progress.step(
+            f"build {name} of an earlier run, reused as it is"
+        ):  # a step, so that the report says it too
             pass
     return finished
 

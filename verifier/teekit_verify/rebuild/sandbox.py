@@ -284,7 +284,7 @@ def own_first_id() -> int | None:
     last = FIRST_ID + 2 * ID_COUNT - 1
     if not all(_covers(place.read_text(), FIRST_ID, last) for place in _ID_MAPS):
         raise TeekitError(
-            f"root has not got the user and group ids {FIRST_ID} to {last} here: this is a container with few ids",
+            f"root does not have the user and group ids {FIRST_ID} to {last} here: this is a container with few ids",
             hint="Rebuild outside of it, or give it the host's ids: podman and docker, as the host's root, --userns=host.",
         )
     return FIRST_ID

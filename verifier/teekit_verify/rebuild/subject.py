@@ -84,7 +84,7 @@ class Subject:
     def require_unchanged(self) -> None:
         """Raises GitError if the files are no longer those that `origin` tells of: fetching takes a while."""
         if self.is_checkout and _origin(self.bringing.project) != self.origin:
-            raise GitError("the source was changed since this run began", hint="Run it again.")
+            raise GitError("the source has changed since this run began", hint="Run it again.")
 
 
 def find_subject(choice: Choice, bringing: Provision, workspace: Workspace) -> Subject:
@@ -111,12 +111,12 @@ def _find_subject(choice: Choice, bringing: Provision, workspace: Workspace) -> 
         raise TeekitError("--repository and --tag-key have no effect without a commit", hint="Name one with --commit.")
     if choice.environment is not None and choice.mkosi_args is None:
         raise TeekitError(
-            "--environment is for a project of somebody else: a commit of ours says which one it is built with",
+            "--environment is for other projects: our commits name the one they are built with",
             hint="Leave it out.",
         )
     if choice.allow_repositories and choice.mkosi_args is None:
         raise TeekitError(
-            "--allow-repository is for a project of somebody else: ours take no packages but Debian's",
+            "--allow-repository is for other projects: ours only take packages from Debian",
             hint="Leave it out.",
         )
     if choice.mkosi_args is not None:
@@ -205,7 +205,7 @@ def _fetched(
 
 def _stranger(choice: Choice, arguments: str, bringing: Provision, workspace: Workspace) -> Subject:
     if choice.source is None:
-        raise TeekitError("--mkosi-args is for a project of somebody else", hint="Name it with --source DIR.")
+        raise TeekitError("--mkosi-args is for other projects", hint="Name it with --source DIR.")
     project = stranger.StrangersProject(workspace.root / "source", bringing.project)
     allowed = Allowed(choice.with_submodules, choice.with_lfs)
     origin = stranger.copy_project(

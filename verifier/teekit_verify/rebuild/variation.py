@@ -72,7 +72,7 @@ class Conditions:
 NAMES = tuple(field.name for field in fields(Conditions))
 # What reprotest, or a reader of the list above, would ask for, and why it is never varied.
 NEVER: Mapping[str, str] = {
-    "time": "no safe means: faketime does not reach static programs and sandboxes inside the build, a time namespace leaves "
+    "time": "no safe means: faketime does not affect static programs and sandboxes inside the build, a time namespace leaves "
     "the clock alone; build B only starts later",
     "kernel": "both builds run on this host's kernel",
     "download_cache": "there is none to be cold or warm: builds have no network, and both see the same checked files",

@@ -88,8 +88,8 @@ def require_apart(*places: Path) -> None:
     for first, second in combinations(map(resolved, places), 2):
         if first.is_relative_to(second) or second.is_relative_to(first):
             raise TeekitError(
-                f"{first} and {second} are in each other's way",
-                hint="Name folders that are not in each other, with --output and --workspace.",
+                f"{first} and {second} overlap",
+                hint="Name two separate folders with --output and --workspace.",
             )
 
 

@@ -90,7 +90,7 @@ def load_rebuilt(directory: Path) -> Rebuilt:
         report.origin.require_unchanged(str(directory))
     if report.repositories:  # a statement has no word for whom else it trusts
         raise TeekitError(
-            f"{path}: packages are from {printable(report.repositories[0].address)}, and a statement cannot say whom that trusts",
+            f"{path}: packages are from {printable(report.repositories[0].address)}, and a statement cannot say whose key that relies on",
             hint="Publish the report itself.",
         )
     build, measurements = load_reproduced(directory)

@@ -53,7 +53,7 @@ class RebuildRequest:
         return self.choice.mkosi_args is not None and self.lock_file is None
 
     def require_meaningful(self) -> None:
-        """Raises TeekitError for what does not go together, and for folders that are in each other's way: before anything is built."""
+        """Raises TeekitError for what does not go together, and for folders that overlap: before anything is built."""
         if self.bringing.snapshot is not None and not self.makes_lock:
             raise TeekitError(
                 "--snapshot has no effect when a lock pins the packages", hint="Leave it out, or leave the lock out."

@@ -56,7 +56,7 @@ def older_named(directory: Path, note: Callable[[str], None]) -> Iterator[None]:
         yield
     except BaseException:
         if _identity(directory) == older:
-            note(f"{directory} still has the report of an earlier run: this run has made none")
+            note(f"{directory} still has the report of an earlier run: this run made none")
         raise
 
 

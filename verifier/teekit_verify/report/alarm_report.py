@@ -31,7 +31,7 @@ def in_words(alarm: Alarm) -> str:
             where = f" in {alarm.place}" if alarm.place else ""
             return f"{alarm.release}: an input is lost{where}: {alarm.file}: {alarm.what}"
         case AlarmKind.INPUTS_UNREADABLE:
-            return f"{alarm.release}: its inputs cannot be looked at: {_first(alarm)}"
+            return f"{alarm.release}: its inputs cannot be checked: {_first(alarm)}"
         case AlarmKind.CONTRADICTION:
             return repository_report.in_words(
                 Contradiction(alarm.release, Conflict(alarm.what), alarm.auditors, alarm.place)

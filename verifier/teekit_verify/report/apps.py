@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def show_apps(apps: Apps, out: Console) -> None:
     """What a machine may be given to run, of an image that measures it."""
     if not apps.acceptable:
-        show_line(out, styled("apps: not given, so that RTMR3 and PCR 15, which tell them, are open", "yellow"))
+        show_line(out, styled("apps: not given, so RTMR3 and PCR 15, which depend on them, are open", "yellow"))
     for given in apps.acceptable:
         for number, manifest in enumerate(given.parsed):
             show_line(out, f"app {number} sha256 {manifest.sha256.hex} from ", styled(manifest.app))

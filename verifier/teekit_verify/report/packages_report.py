@@ -33,7 +33,7 @@ def show(found: RebuiltPackages, out: Console) -> None:
         if count := found.count(standing):
             show_line(out, styled(f"{count:>6} {words}", style))
     if found.npm:
-        show_line(out, styled(f"{found.npm:>6} of npm: nobody rebuilds them", "yellow"))
+        show_line(out, styled(f"{found.npm:>6} from npm: nobody rebuilds those", "yellow"))
     for source in found.sources:
         show_line(out, styled(f"asked: {source}"))
     show_outcome(out, found.status, _answer(found))

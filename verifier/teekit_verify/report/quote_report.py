@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from teekit_verify.evidence.quote import Quote
     from teekit_verify.report.console import Console, Text
 
-_NO_VERDICT = "NO VERDICT: nothing speaks against this quote, and not everything was checked"
+_NO_VERDICT = "NO VERDICT: nothing speaks against this quote, but not everything was checked"
 _ASKED_WITH = {
     Unchecked.REPORT_DATA: "--nonce, --report-data or --public-key",
     Unchecked.TCB: "--collateral",

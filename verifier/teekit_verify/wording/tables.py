@@ -27,7 +27,7 @@ FACTS = {
     Fact.CHAIN_NAMES: "certificates name their issuers",
     Fact.CHAIN_SIGNATURES: "certificates are signed",
     Fact.CHAIN_ROOT: "certificates end in the trusted root, {}",
-    Fact.CHAIN_CONSTRAINTS: "certificates may be used so",
+    Fact.CHAIN_CONSTRAINTS: "certificates allow this use",
     Fact.CHAIN_VALIDITY: "certificates are valid at {}",
     Fact.PCK_REVOCATION: "PCK certificate is not revoked",
     Fact.CA_REVOCATION: "PCK CA is not revoked",
@@ -36,7 +36,7 @@ FACTS = {
     Fact.VTPM_CERTIFICATE: "vTPM's key is certified by Microsoft",
     Fact.VTPM_GOOGLE_CERTIFICATE: "vTPM's key is certified by Google",
     Fact.TDX_QUOTE: "hardware signed a TDX quote",
-    Fact.TPM_KEY: "vTPM's key is one that was named",
+    Fact.TPM_KEY: "vTPM's key is one you named",
     Fact.NO_DEBUG: "TD is not a debug TD",
     Fact.TD_ATTRIBUTES: "TD attributes",
     Fact.XFAM: "XFAM",
@@ -74,7 +74,7 @@ WHY = {
     Why.NOT_MADE: "the build did not make this file",
     Why.OTHER_BYTES: "same size, other bytes",
     Why.DISK_DIGEST_UNKNOWN: "the measurements do not have the digest of the whole disk: compare the disk itself",
-    Why.MAY_BE_THIS_DISK: "may be this disk, and does not have its bytes: its name does not say what it is",
+    Why.MAY_BE_THIS_DISK: "may be this disk, but does not have its bytes: its name does not say what it is",
     Why.NO_DISK_PUBLISHED: "not compared: the reference lists no disk, so only the boot file on it was",
     Why.ANOTHER_FILE: "not compared: another file",
     Why.ONLY_CLAIMED: "not compared: the measurements name its digest, and no byte of it was looked at",
@@ -101,7 +101,7 @@ WHY = {
         "or, on Google Cloud, the certificates above that of the key (--vtpm-issuer)"
     ),
     Why.NO_TDX_QUOTE: "the machine has no TDX quote: whoever runs it can read and change its memory",
-    Why.TPM_RUNS_OTHERWISE: "the TPM was told of other apps than the TD, or of more: the log leads to {1}, and it has {0}",
+    Why.TPM_RUNS_OTHERWISE: "the TPM was given other apps than the TD, or more: the log leads to {1}, and it has {0}",
     Why.FIRMWARE_NOT_VOUCHED_FOR: (
         "nobody vouches for it, and a foreign one can have measured anything: give reference values with its MRTD, the "
         "endorsement of its maker (--endorsement), or its MRTD as you know it (--mrtd)"
@@ -131,7 +131,7 @@ WHY = {
         "measured anything"
     ),
     Why.NO_RUNTIME_LOG: "not compared: the log of what it runs is needed (--runtime-log), or its hostnames (--hostname)",
-    Why.APPS_NOT_QUOTED: "not compared: the register that says it was not quoted",
+    Why.APPS_NOT_QUOTED: "not compared: the register that shows it was not quoted",
     Why.REGISTER_OTHERWISE: "the register holds another value than these manifests and hostnames lead to",
     Why.NOT_CLOSED: "the log lacks the event that closes it: more may have been measured, or may yet be",
     Why.AFTER_CLOSED: "something was measured after the event that closes the log: {1}",

@@ -110,7 +110,7 @@ FORGED: list[tuple[dict[str, Any], str, str]] = [
     (
         {"bound_key": b"\x01" * 64},
         "attestation key is the quoting enclave's",
-        "the quoting enclave vouches for another attestation key than the quote's",
+        "the quoting enclave vouches for a different attestation key, not the quote's",
     ),
     (
         {"vendor": bytes(16)},
@@ -177,7 +177,7 @@ def rsa_certificate() -> x509.Certificate:
     return builder.sign(key, SHA256())
 
 
-USE = "certificates may be used so"
+USE = "certificates allow this use"
 VALID = "certificates are valid at 2026-02-03 01:00:00 UTC"
 NAMES = "certificates name their issuers"
 SIGNED = "certificates are signed"
@@ -190,7 +190,7 @@ CHAINS: list[tuple[dict[str, Any], str, str]] = [
     ({"ca": {"ca": False, "path_length": None}}, USE, "the PCK CA is not a certificate authority"),
     ({"root": {"path_length": 0}}, USE, "the root allows 0 authorities below it, found 1"),
     ({"ca": {"key_use": False}}, USE, "the key of the PCK CA may not sign certificates"),
-    ({"pck": {"key_use": False}}, USE, "the key of the PCK certificate may not make signatures"),
+    ({"pck": {"key_use": False}}, USE, "the key of the PCK certificate may not be used for signatures"),
     (
         {"ca": {"extensions": [("1.3.6.1.4.1.11129.2.4.3", True, b"\x05\x00")]}},
         USE,
@@ -329,7 +329,7 @@ BODIES: list[tuple[dict[str, Any], str, str]] = [
     (
         {"mrsignerseam": b"\x01" * 48},
         "TDX module is Intel's",
-        f"MRSIGNERSEAM is {'01' * 48}: the module was signed by somebody else",
+        f"MRSIGNERSEAM is {'01' * 48}: the module was not signed by Intel",
     ),
     ({"seam_attributes": 1}, "TDX module is Intel's", "the SEAM attributes are 0100000000000000, expected zero"),
     (

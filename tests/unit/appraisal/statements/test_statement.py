@@ -198,13 +198,13 @@ STRANGE: dict[str, tuple[Callable[[], bytes], str]] = {
     "invented": (lambda: _envelope(_with("predicate.verdict", "PERFECT")), r"predicate\.verdict"),
     "reproduced what": (
         lambda: _envelope(_with("predicate.reference", None)),
-        "the verdict REPRODUCED does not go with this 'reference'",
+        "the verdict REPRODUCED does not fit this 'reference'",
     ),
     "referenced": (
         lambda: _envelope(_with("predicate.verdict", "UNREFERENCED")),
-        "the verdict UNREFERENCED does not go with this 'reference'",
+        "the verdict UNREFERENCED does not fit this 'reference'",
     ),
-    "no reasons": (lambda: _envelope(_with("predicate.verdict", "MISMATCH")), "the verdict MISMATCH takes reasons"),
+    "no reasons": (lambda: _envelope(_with("predicate.verdict", "MISMATCH")), "the verdict MISMATCH needs reasons"),
     "claims independence": (lambda: _envelope(_with("predicate.scope", "Independent!")), "'scope' must say"),
     "not json": (
         lambda: dsse.sign(statement.PAYLOAD_TYPE, b"\x00", keys.signing_key("alice")).dump(),

@@ -84,6 +84,6 @@ def test_what_cannot_be_read_is_noted(tmp_path: Path) -> None:
     for at in (64 << 10, 128 << 10):
         logged[at + 100] ^= 1  # neither header has its checksum
     found = explained(tmp_path, one, bytes(logged), name="disk.vhdx")
-    assert found.notices[0].startswith("VHDX: header at offset 0x10000: neither of the two has its checksum")
+    assert found.notices[0].startswith("VHDX: header at offset 0x10000: neither copy has a valid checksum")
     assert found.differences[0].what.startswith("differs")
     assert [name for name, _ in named(found)] == ["disk.vhdx"]

@@ -364,7 +364,7 @@ def test_the_log_of_a_failure_is_there_to_its_last_line() -> None:
     made = page(replace(reports.REBUILDS["failed"], reasons=(log,)))
     assert "mkosi failed; its last lines were: | line 0" in made.words
     assert "| line 39 What to do next" in made.words
-    assert "was to rebuild base FAILED" in made.words
+    assert "was asked to rebuild base FAILED" in made.words
 
 
 def test_files_with_the_same_usual_cause_are_one_finding() -> None:

@@ -148,7 +148,7 @@ def test_a_failed_build_shows_the_reason_line_by_line() -> None:
         "FAILED: there is no result to judge",
         "  mkosi failed; its last lines were:",
         r"    | bad\x07",
-        "  next: `teekit-verify doctor` says what this host lacks; whole logs are in report/logs; then run this again",
+        "  next: `teekit-verify doctor` says what this host lacks; complete logs are in report/logs; then run this again",
     ]
 
 

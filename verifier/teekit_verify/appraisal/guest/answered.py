@@ -5,6 +5,9 @@
 | a TDX quote | its REPORTDATA | of the TD; a TPM beside it has to say the same |
 | a TDX quote and an HCL report (Azure) | the TPM's quote; the TDX quote vouches for the report, and that names the TPM's key | of the TPM |
 | a TPM's quote alone | that | of the TPM, for whose key somebody has to vouch |
+
+Rules. The table is in order: the first row that fits decides what has to answer the question. A part that is there and wrong is never passed over.
+Non-rules: which cloud the answer says it is from; what is in it decides.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ def appraise_live(
     evidence = read_evidence(live.answer, live.report_data, td, policy, issuers)
     if evidence is None:
         raise UnsupportedInputError(
-            f"{live.url}: the machine has neither a TDX quote nor a TPM's: nothing says what it is",
+            f"{live.url}: the machine has neither a TDX quote nor a TPM quote: nothing shows what it is",
             hint="Ask a confidential VM with TDX.",
         )
     presented = replace(evidence.presented, secure_boot=agreed(evidence.secure_boot, secure_boot))

@@ -1,9 +1,10 @@
 """What a machine's TPM says where no paravisor stands behind it: alone, or beside the quote of a TD.
 
 Rules. A TPM of its own proves that a key signed these PCRs, over this question. Whose key that is, it cannot say: somebody has to
-vouch for it. That memory is safe from the host it cannot say at all: only the quote of a TD does, and where that is missing there is no yes
+vouch for it. That memory is safe from the host it cannot say at all: only the quote of a TD does, and where that is missing nothing passes
 unless somebody asks for one by name. Beside a TD's quote nothing depends on it, as it is the host's; but where it is shown it has to hold, and to have
 been given the same to run.
+Non-rules: what the PCRs should be is asked where the registers are compared.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ def named_key(key: rsa.RSAPublicKey, policy: QuotePolicy) -> tuple[Check, ...]:
 
 def _require_named(key: rsa.RSAPublicKey, policy: QuotePolicy) -> None:
     if all(key.public_numbers() != named.public_numbers() for named in policy.vtpm_keys):
-        raise NotAuthenticError("the TPM's key is none of those that were named")
+        raise NotAuthenticError("the TPM's key is not one of those you named")
 
 
 def google_certified(key: rsa.RSAPublicKey, certificates: Sequence[x509.Certificate], policy: QuotePolicy) -> Check:
@@ -107,7 +108,7 @@ def unshown_key(policy: QuotePolicy) -> tuple[Check, ...]:
     """Of a machine without a TPM: whether it is the one whose key was named, nothing shows. None where nobody named any."""
     if not policy.vtpm_keys:
         return ()
-    error = UnsupportedInputError("the machine shows no TPM, so it may be another one than that whose key was named")
+    error = UnsupportedInputError("the machine shows no TPM, so it may not be the one whose key you named")
     return (Check(FactCheck(Fact.TPM_KEY), Outcome.NOT_CHECKED, reason=Refused(error.code, error.message)),)
 
 

@@ -2,6 +2,7 @@
 
 Rules: see `appraisal.guest.registers`, which chooses the platform and concludes. Here a question that the chain from MRTD to the
 kernel leaves open becomes a check of its own, which is never a match.
+Non-rules: whether the quote is authentic, and whether another platform would fit better.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Two questions about a quote, answered apart: is it authentic (Intel's hardware made it), and is it acceptable (as asked for)?
 
 Rules. What speaks against a quote decides, whatever else is not known: exit status 1. What could not be checked, or was not
-asked for, is no yes: exit status 2, unless the caller names it as something that may stay unchecked (docs/adr/0009). Collateral
+asked for, does not pass: exit status 2, unless the caller names it as something that may stay unchecked (docs/adr/0009). Collateral
 that was given must yield a TCB status: to give it is to ask. Non-rules: registers are not looked at here, and nothing is
 fetched.
 """
@@ -274,7 +274,7 @@ def _module(quote: Quote) -> str:
     """Intel's modules have MRSIGNERSEAM and SEAM attributes of zero (Intel TDX module ABI specification, TEE_TCB_INFO)."""
     report = quote.report
     if any(report.mrsignerseam.value):
-        raise _UnacceptableError(f"MRSIGNERSEAM is {report.mrsignerseam.hex}: the module was signed by somebody else")
+        raise _UnacceptableError(f"MRSIGNERSEAM is {report.mrsignerseam.hex}: the module was not signed by Intel")
     if any(report.seam_attributes):
         raise _UnacceptableError(f"the SEAM attributes are {report.seam_attributes.hex()}, expected zero")
     return f"MRSEAM {report.mrseam.hex}"

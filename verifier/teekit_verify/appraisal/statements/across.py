@@ -1,6 +1,7 @@
 """Repositories of statements held against each other: an auditor may tell one thing here and another one there.
 
-Who is the same auditor, the keys say: a name is anybody's to take. Only statements that are in order count as said.
+Rules. The keys say who is the same auditor: anybody can take a name. Only statements that are in order count as said.
+Non-rules: which repository is the right one, and which of two statements is true.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """What an auditor claims, and auditors who contradict themselves: two signed statements about one release that cannot both be true.
 
-Nobody else can have made them, so they need no third opinion. Whether they were logged, or are old, plays no part.
+Rules. Both are signed by keys of one auditor, and state other artifacts, commits or inputs, or another verdict, about one release. One that
+names no release must agree with every other. Nobody else can have made them, so they need no third opinion.
+Non-rules: whether they were logged, and how old they are.
 """
 
 from __future__ import annotations

@@ -57,7 +57,9 @@ def link(envelopes: tuple[dsse.Envelope, ...], key: SigningKey, where: str) -> b
     """
     stated = _own_verdict(envelopes, key, where)
     if stated.predicate.verdict is Verdict.MISMATCH:
-        raise TeekitError(f"{where}: states a MISMATCH, which a link cannot say", hint="Publish the statement itself.")
+        raise TeekitError(
+            f"{where}: states a MISMATCH, which a link cannot express", hint="Publish the statement itself."
+        )
     products = {subject.name: subject.digest.sha256 for subject in stated.subject}
     name = " + ".join((stated.predicate.image, *stated.predicate.profiles))
     return sign_link(f"rebuild {name}", {"inputs": stated.predicate.inputs_sha256}, products, key)

@@ -1,7 +1,9 @@
 """Whether a statement is in a transparency log that its auditor, and everybody else, can watch.
 
-What is logged is the file of the statement, byte for byte, by an Ed25519 key of its auditor's: so whoever watches the log for that key
-sees every statement that it made, also those that its owner knows nothing of.
+Rules. What is logged is the file of the statement, byte for byte, by an Ed25519 key of its auditor's: so whoever watches the log for that key
+sees every statement that it made, also those that its owner knows nothing of. One good proof is enough; the log and its witnesses are those of
+the reader's policy.
+Non-rules: when it was logged, and what the statement says.
 """
 
 from __future__ import annotations

@@ -1,4 +1,9 @@
-"""What an auditor has in a repository of statements already: their key, and a statement of a release. Nothing of others is looked at."""
+"""What an auditor has in a repository of statements already: their key, and a statement of a release.
+
+Rules. A statement is theirs if their key signed it under their name, about the release of its folder; nothing that is there is replaced. Of an
+audit, one mismatch outweighs what is undecided, and nothing decided does not pass.
+Non-rules: what others have there, and releases that were withdrawn.
+"""
 
 from __future__ import annotations
 
@@ -129,7 +134,7 @@ class Auditor:
         require_no_link(path)
         shown = read_shown(path.name, str(path), codec.read_bounded(path), (self.public,), ANY_DAY)
         said = shown.statement.predicate
-        hint = "See who put it there: it is not replaced."
+        hint = "Find out who put it there: it is not replaced."
         if shown.standing is not Standing.GOOD or said.auditor != self.name:
             raise TeekitError(f"{path}: is not a statement that {self.name} signed with this key", hint=hint)
         if said.reference is not None and said.reference.release != release:

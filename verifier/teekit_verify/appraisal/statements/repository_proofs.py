@@ -1,4 +1,8 @@
-"""Proofs of a transparency log in a repository of statements: each must be good for a statement beside it."""
+"""Proofs of a transparency log in a repository of statements.
+
+Rules. Each must be good for a statement beside it, of the name that the proof has; a link is not opened, and so is not good.
+Non-rules: whether every statement has one (`repository` asks where that is required).
+"""
 
 from __future__ import annotations
 

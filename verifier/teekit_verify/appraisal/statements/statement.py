@@ -113,9 +113,9 @@ def _consistent(predicate: Predicate) -> Predicate:
     if predicate.verdict not in ATTESTABLE:
         raise ValueError(f"the verdict {predicate.verdict.value} cannot be attested")
     if (predicate.reference is None) != (predicate.verdict is Verdict.UNREFERENCED):
-        raise ValueError(f"the verdict {predicate.verdict.value} does not go with this 'reference'")
+        raise ValueError(f"the verdict {predicate.verdict.value} does not fit this 'reference'")
     if predicate.verdict is Verdict.MISMATCH and not predicate.reasons:
-        raise ValueError("the verdict MISMATCH takes reasons")
+        raise ValueError("the verdict MISMATCH needs reasons")
     if predicate.scope != SCOPE:
         raise ValueError(
             "'scope' must say, in the words of docs/statements.md, that this is not an independent rebuild"

@@ -1,7 +1,8 @@
 """What auditors say of published releases: each statement is held against the published reference file itself.
 
-Nothing in a statement is looked at before a trusted key vouches for it; what any of them says of itself, "reproduced", decides nothing
-either: it counts where it states the published artifacts, commit and inputs.
+Rules. Nothing in a statement is looked at before a trusted key vouches for it. It counts where it states the published artifacts, commit and
+inputs, once for each owner of a key; a contradiction is worse than everything else that a release can be.
+Non-rules: what a statement says of itself, "reproduced", and what its auditor says of who they are.
 """
 
 from __future__ import annotations

@@ -1,4 +1,10 @@
-"""What a monitor tells: alarms, each a value, and whether a release was reproduced by as many as it should be."""
+"""What a monitor tells: alarms, each a value, and whether a release was reproduced by as many as it should be.
+
+Rules. An alarm outweighs a question that could not be answered. A release counts as reproduced by those who state, in order, that the published
+artifacts came out of the published commit and inputs, each once; where keys are trusted by name, only by their owners. Who states something else
+about it as well does not count.
+Non-rules: whether an alarm was known before, and the order of the alarms.
+"""
 
 from __future__ import annotations
 

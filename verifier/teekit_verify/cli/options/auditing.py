@@ -47,7 +47,7 @@ LogPolicyOption = Annotated[
     ),
 ]
 RequireLoggedOption = Annotated[
-    bool, typer.Option("--require-logged", help="What is in no log does not count; needs --log-policy.")
+    bool, typer.Option("--require-logged", help="A statement in no log does not count; needs --log-policy.")
 ]
 
 
@@ -55,11 +55,11 @@ RequireLoggedOption = Annotated[
 class AuditLogOptions:
     """Where an auditor's own statements should be, beside the repository."""
 
-    HEADING: ClassVar = "A log that others watch"
+    HEADING: ClassVar = "Transparency log"
     log_policy: LogPolicyOption = None
     require_logged: Annotated[
         bool,
-        typer.Option("--require-logged", help="What is in no log is undecided until its proof is there."),
+        typer.Option("--require-logged", help="A statement in no log is undecided until its proof is there."),
     ] = False
     submit_key: Annotated[
         Path | None,

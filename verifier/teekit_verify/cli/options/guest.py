@@ -34,7 +34,7 @@ class EvidenceOptions:
         typer.Option(
             "--ima",
             metavar="FILE",
-            help="The list of what IMA measured (ascii_runtime_measurements or binary_runtime_measurements), where RTMR2 has it too.",
+            help="IMA's measurement list (ascii_runtime_measurements or binary_runtime_measurements), where IMA extends RTMR2 too.",
         ),
     ] = None
     vtpm_evidence: Annotated[
@@ -82,7 +82,7 @@ class RunsOptions:
         typer.Option(
             "--manifest",
             metavar="FILE",
-            help="The manifest it was given, of which the exact bytes count; again for the next kettle. "
+            help="The manifest it was given, byte for byte; repeat it for each further kettle. "
             "[default: those of the reference]",
         ),
     ] = None
@@ -112,7 +112,7 @@ class MachineOptions:
     platform: Annotated[
         str | None,
         typer.Option(
-            "--platform", "--machine", metavar="NAME", help="Of the reference. [default: the one that the quote fits]"
+            "--platform", "--machine", metavar="NAME", help="Of the reference. [default: the one that fits the quote]"
         ),
     ] = None
     mrtd: Annotated[

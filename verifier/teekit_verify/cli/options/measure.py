@@ -63,7 +63,7 @@ class ImageOptions:
 
 @dataclass(frozen=True, slots=True)
 class StubOptions:
-    """What systemd-stub takes up that is not in the UKI."""
+    """What systemd-stub picks up that is not in the UKI."""
 
     HEADING: ClassVar = "Beside the UKI"
     beside: Annotated[
@@ -189,7 +189,7 @@ class GivenOptions:
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="A manifest, of which the exact bytes count. Again for the next kettle.",
+            help="A manifest, byte for byte. Repeat it for each further kettle.",
             show_default=False,
         ),
     ] = None
@@ -197,7 +197,7 @@ class GivenOptions:
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="The app of the manifest in the same place: its bytes have to be those that the manifest names.",
+            help="The app of the manifest in the same position: its digest must be the one in the manifest.",
             show_default=False,
         ),
     ] = None

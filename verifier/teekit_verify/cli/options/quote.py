@@ -47,7 +47,7 @@ class ReportDataOptions:
 class TrustOptions:
     """What signatures and the TCB are judged by."""
 
-    HEADING: ClassVar = "What the quote is judged by"
+    HEADING: ClassVar = "How the quote is judged"
     collateral: Annotated[
         Path | None,
         typer.Option(
@@ -68,7 +68,7 @@ class ExceptionOptions:
         typer.Option(
             "--allow-unchecked",
             metavar="NAMES",
-            help="What may stay unchecked: report-data, tcb, revocation, app, channel, tdx; several with commas. Without it, that is no verdict.",
+            help="What may stay unchecked: report-data, tcb, revocation, app, channel, tdx, separated by commas. Anything else that is unchecked means no verdict.",
         ),
     ] = None
     allow_debug: Annotated[bool, typer.Option("--allow-debug", help="Do not refuse a debug TD.")] = False

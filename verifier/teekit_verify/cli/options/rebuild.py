@@ -52,7 +52,7 @@ WithoutNetworkOption = Annotated[
     bool,
     typer.Option(
         "--without-network",
-        help="Build a project whose scripts look as if they fetched from the network: builds have none.",
+        help="Build although the project's scripts look as if they fetched from the network, which builds do not have.",
     ),
 ]
 WithSubmodulesOption = Annotated[
@@ -87,7 +87,7 @@ AllowForeignEnvironmentOption = Annotated[
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Use only what is in the cache already.")]
 LockedOption = Annotated[
     bool,
-    typer.Option("--locked", help="Use no packages but the locked ones, even where those are gone."),
+    typer.Option("--locked", help="Use only the locked packages, even if some are gone."),
 ]
 TodaysPackagesOption = Annotated[
     bool,
@@ -101,7 +101,7 @@ ReferenceOption = Annotated[
     typer.Option(metavar="FILE", help="What was published. [default: the image's file in reference/, if there is one]"),
 ]
 NoReferenceOption = Annotated[
-    bool, typer.Option("--no-reference", help="Compare with nothing published, as for a new release.")
+    bool, typer.Option("--no-reference", help="Do not compare with anything published, as for a new release.")
 ]
 OutputOption = Annotated[Path, typer.Option(metavar="DIR", help="The folder for the report.")]
 WorkspaceOption = Annotated[
@@ -116,13 +116,13 @@ RebuildersSaidOption = Annotated[
     typer.Option(
         "--rebuilders-said",
         metavar="FILE",
-        help="Also tell what rebuilders of Debian say of the packages: a saved answer, as `packages --from` takes it. May be repeated.",
+        help="Also show what Debian rebuilders say about the packages: a saved answer, as `packages --from` takes it. May be repeated.",
         exists=True,
         dir_okay=False,
         show_default=False,
     ),
 ]
-ParallelOption = Annotated[bool, typer.Option("--parallel", help="Make both builds at the same time.")]
+ParallelOption = Annotated[bool, typer.Option("--parallel", help="Run both builds at the same time.")]
 VaryOption = Annotated[
     str,
     typer.Option(

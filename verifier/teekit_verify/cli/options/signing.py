@@ -66,7 +66,10 @@ class IndependenceOptions:
 
     HEADING: ClassVar = "About yourself"
     operator: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Who runs the machine. Nothing checks it; readers weigh it.")
+        str | None,
+        typer.Option(
+            metavar="TEXT", help="Who runs the machine. This is not checked; readers decide what it is worth."
+        ),
     ] = None
     country: Annotated[str | None, typer.Option(metavar="CC", help="Where it stands: a code of ISO 3166-1, as NO.")] = (
         None

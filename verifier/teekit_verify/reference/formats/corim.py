@@ -49,7 +49,9 @@ def _read(source: Source) -> Sequence[ReferenceValues]:
     registers: dict[Register, ReferenceRegister] = {}
     others: list[tuple[str, str]] = []
     if _is_signed(source.data):
-        others.append(("signature", "COSE_Sign1: not checked, so the file is as good as the way it came"))
+        others.append(
+            ("signature", "COSE_Sign1: the signature is not checked, so the file is only as good as the way it came")
+        )
     for where, environment, measurement in _measurements(source, manifest):
         stated = dict(_stated(source, where, measurement))
         if not stated:

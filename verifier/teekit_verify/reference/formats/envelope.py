@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from teekit_verify.reference.formats.base import Source
 
 _IN_TOTO = "application/vnd.in-toto+json"
-NOT_CHECKED = ("signature", "DSSE envelope: not checked, so the file is as good as the way it came")
+NOT_CHECKED = (
+    "signature",
+    "DSSE envelope: the signature is not checked, so the file is only as good as the way it came",
+)
 
 
 def inside(source: Source) -> Source | None:

@@ -84,11 +84,11 @@ def _read(source: Source) -> Sequence[ReferenceValues]:
         if not isinstance(record, _Record):
             found += portable.values_of(record, f"record {where}")
         elif record.attestation_type == _NO_EVIDENCE:
-            others.append((f"record {where}", "accepts who presents no evidence"))
+            others.append((f"record {where}", "accepts guests that present no evidence"))
         else:
             found.append(_values(source, where, record))
     if not found:
-        raise source.fail("$", "has records of the type 'none' alone: there is no register to compare")
+        raise source.fail("$", "only has records of the type 'none': there is no register to compare")
     return [replace(values, not_compared=tuple(others)) for values in found]
 
 

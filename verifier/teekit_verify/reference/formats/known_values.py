@@ -36,7 +36,8 @@ def only_tdx_platform(measurements: Measurements) -> tuple[str, Registers]:
     if len(found) != 1:
         names = ", ".join(found) or ", ".join(measurements.platforms)
         raise TeekitError(
-            f"this format is for one kind of TDX machine, measured were: {names}", hint="Choose one with --platform."
+            f"this format is for one kind of TDX machine, but these were measured: {names}",
+            hint="Choose one with --platform.",
         )
     ((name, registers),) = found.items()
     of_guest = RegisterKind.PCR if name.partition("/")[0] == "azure" else RegisterKind.RTMR
@@ -49,7 +50,7 @@ def only_tdx_platform(measurements: Measurements) -> tuple[str, Registers]:
         if register not in kept or not digests_of(name, register, kept[register]):
             why = kept[register].missing if register in kept else "it is not measured there"
             raise UnsupportedInputError(
-                f"{name} {register}: is not known, and who reads this format would not look at it: {why}",
+                f"{name} {register}: is not known, and readers of this format would not check it: {why}",
                 hint="Give the disk that the image boots from, not the UKI alone.",
             )
     return name, kept
@@ -62,7 +63,7 @@ def digests_of(platform: str, register: Register, value: RegisterValue) -> tuple
     choices = [item.register for item in value.alternatives] or [value]
     if any(item.groups for item in value.alternatives):
         raise UnsupportedInputError(
-            f"{platform} {register}: its values belong together with those of other registers, which this format cannot say",
+            f"{platform} {register}: its values belong together with those of other registers, which this format cannot express",
             hint="Leave out --machine, or give --firmware so that one value is left.",
         )
     found = [choice.values[0] for choice in choices if choice.values]

@@ -37,8 +37,8 @@ WORDS = {
     ),
     Verdict.UNREFERENCED: Words(
         "open",
-        "The build repeats, but nothing was published to compare it with.",
-        "Both builds are bit for bit the same. Whether they are what somebody runs or publishes was not asked.",
+        "The build is reproducible, but there is nothing published to compare it with.",
+        "Both builds are bit for bit the same. Whether they match what anybody runs or publishes was not checked.",
         (
             "If somebody gave you a reference file, run the command again with `--reference FILE`.",
             "If you publish this image, make its reference file: `teekit-verify reference create`.",
@@ -70,7 +70,7 @@ WORDS = {
     ),
     Verdict.INPUT_DRIFT: Words(
         "open",
-        "No answer: other things went in than were published.",
+        "No answer: the inputs are not the published ones.",
         "A build can only give the published bytes if it consumes what the publisher's build consumed. This one did not.",
         (
             "Look at Inputs: everything that is not the same is named there.",
@@ -82,9 +82,9 @@ WORDS = {
         "No answer: there is no result to judge.",
         "The rebuild ended before it could compare everything that has to be compared. This says nothing about the image.",
         (
-            "Read the reason; the whole logs are in the folder `logs` beside this report.",
+            "Read the reason; the complete logs are in the folder `logs` beside this report.",
             "Run `teekit-verify doctor`, which says what this host lacks.",
-            "Run the same command again: it goes on where it can.",
+            "Run the same command again: it continues where it can.",
         ),
     ),
 }
@@ -114,7 +114,7 @@ LIMITS = (
         "Two builds on one host prove that the build repeats itself. They do not prove that the host is honest: a host that lies, "
         "lies twice. For that, several people have to rebuild independently, and say so."
     ),
-    "Nothing is said about what the source does. A back door in the source is reproduced like everything else.",
+    "This says nothing about what the source does. A back door in the source is reproduced like everything else.",
     (
         "The inputs are binary packages, as Debian's signed index lists them, or that of a repository which is named above. They are "
         "not rebuilt here."

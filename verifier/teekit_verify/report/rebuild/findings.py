@@ -127,7 +127,9 @@ def next_step(report: RebuildReport) -> str:
         case Verdict.INPUT_DRIFT:
             return _to_the_same_inputs(report)
         case Verdict.FAILED:
-            return f"`{command} doctor` says what this host lacks; whole logs are in {folder}/logs; then run this again"
+            return (
+                f"`{command} doctor` says what this host lacks; complete logs are in {folder}/logs; then run this again"
+            )
 
 
 def _to_explain(report: RebuildReport, command: str) -> str:

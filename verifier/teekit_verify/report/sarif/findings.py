@@ -43,7 +43,7 @@ class Rule(Enum):
     HOST_INPUT = "host-input", "The host can change what the image does, and no register shows it."
     NONDETERMINISM = "nondeterminism", "Two builds of the same inputs differ."
     INPUT_DRIFT = "input-drift", "Something else was built from than what was published, or in one of two builds."
-    SMELL = "smell", "A place in the source that makes builds differ, or takes what nobody checks."
+    SMELL = "smell", "A place in the source that makes builds differ, or that uses something unverified."
     FAILURE = "failure", "No image was built."
 
     @property
