@@ -14,7 +14,7 @@ r"""The public API: what other programs may build on. Nothing else of this packa
         raise SystemExit("\n".join(guest.reasons))
 
 Every function raises TeekitError (`message`, `hint`, and a `code` that never changes meaning) where there is no verdict because something
-cannot be read or asked. A verdict is a value: `status` is HOLDS only if all that was asked for was compared whole. Nothing
+cannot be read or asked. A verdict is a value: `status` is HOLDS only if all that was asked for was compared completely. Nothing
 here reads a clock or prints; what uses the network says so.
 """
 

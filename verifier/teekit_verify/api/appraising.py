@@ -48,7 +48,7 @@ _MAX_CERTIFICATES_BYTES = 1 << 20
 
 
 class NotRequired(Enum):
-    """Said of what a verifier must be told: it may stay unchecked, and the verdict shows that it did."""
+    """In place of something that a verifier must be told: it may stay unchecked, and the verdict says that it was."""
 
     NOT_REQUIRED = "not required"
 
@@ -113,10 +113,10 @@ def parse_policy(
     azure_root: Path | None = None,
     vtpm_keys: Sequence[Path] = (),
 ) -> QuotePolicy:
-    """The same from text that somebody typed, where what is left out stays open: no verdict, unless `allow_unchecked` names it.
+    """The same from text, as options have it. What is left out stays open, which means no verdict unless `allow_unchecked` names it.
 
     `at` as 2026-02-03T04:05:06Z; `report_data` and `service_tds` in hexadecimal; `nonce` and `public_key` are files.
-    `azure_root` is a PEM file of roots that are trusted for a vTPM's key besides Microsoft's of 2023 and Google's; `vtpm_keys` are keys that are,
+    `azure_root` is a PEM file of roots that are trusted for a vTPM's key besides Microsoft's of 2023 and Google's; `vtpm_keys` are keys of TPMs that the caller vouches for,
     in PEM or as a TPM's public area.
 
     Raises TeekitError for text that does not parse, and files that cannot be read.
@@ -168,7 +168,7 @@ def google_root(path: Path, at: datetime | str) -> TrustedRoot:
 def trusted_firmware(mrtds: Sequence[str], endorsement: Path | None, root: TrustedRoot | None) -> tuple[Digest, ...]:
     """The MRTDs that somebody vouches for: in hexadecimal, or in Google's launch endorsement.
 
-    Raises TeekitError for what is none, and NotAuthenticError for a bad signature.
+    Raises TeekitError for anything else, and NotAuthenticError for a bad signature.
     """
     from teekit_verify.documents import fields
 
@@ -316,7 +316,7 @@ def appraise_guest(
     """What a guest presents against a file of reference values: in files, or as `ask_guest` brought it. What `asked` says of REPORTDATA
     does not count for that: the question decides.
 
-    `given` is what the guest should have been given to run; None is what the reference says of that. `platform` names one of the
+    `given` is what the guest should have been given to run; None is what the reference says. `platform` names one of the
     reference's (None: the one that fits). `firmware`: MRTDs that the caller vouches for, where the reference
     does not have one. `secure_boot` is what the caller knows where the evidence does not say. `vtpm_issuers`: of a live machine of Azure or
     Google Cloud, the certificates above that of its vTPM's key, with which Microsoft or Google vouches for it.

@@ -17,7 +17,7 @@ def ask_guest(url: str, *, nonce: bytes, proxies: Proxies | None = None) -> Live
     `nonce`: 32 bytes that were never used before: secrets.token_bytes(32). Proxies are those of the environment, unless they are given.
     Certificates need no authority: the key of the connection has to be the one that the quote names.
 
-    Raises TeekitError where there is no answer in a minute and a half, or one that is no attestation.
+    Raises TeekitError where there is no answer in a minute and a half, or one that is not an attestation.
     """
     if len(nonce) != NONCE_BYTES:
         raise TeekitError(

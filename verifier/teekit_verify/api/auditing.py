@@ -21,7 +21,7 @@ __all__ = ["AuditLog", "AuditOutcome", "AuditRequest", "Audited", "Auditor", "Ba
 def audit(request: AuditRequest, page: Page | None = None) -> Iterator[Audited]:
     """Rebuild each release that the auditor has not stated anything about, and sign what was found. Uses the network.
 
-    The answers come as soon as they are there. `page` makes the reports' report.html; None leaves it out. One release's trouble is its
+    The answers come as soon as they are there. `page` makes the reports' report.html; None leaves it out. What goes wrong with one release is its
     answer's `error`; raises TeekitError where nothing can be audited.
     """
     return run_audit(request, page)

@@ -15,6 +15,6 @@ if TYPE_CHECKING:
 def explain(a: Path, b: Path, *, folder: Path, with_diffoscope: bool = False) -> Explanation:
     """Why two files differ, down to the file in the initrd; `differences` is empty if every byte is equal.
 
-    `folder` takes temporary files without names. diffoscope, if wanted, looks at the files that differ in the end.
+    `folder` takes temporary files without names. diffoscope, if wanted, looks at the innermost files that differ.
     """
     return explanations.explain(a, b, folder=folder, with_diffoscope=with_diffoscope)

@@ -55,7 +55,7 @@ class FileKind(Enum):
 
 
 def inspect(path: Path) -> Inspected:
-    """What is in a file, by its content, from one opening of it. A new kind is one branch here.
+    """What is in a file, by its content; it is opened once. A new kind is one branch here.
 
     Raises TeekitError for a kind that is not known, and for malformed files.
     """
@@ -94,7 +94,7 @@ def _artifact_kind(file: OpenedInput) -> ArtifactKind | None:
 
 
 def identify(path: Path) -> FileKind | None:
-    """What a file is, without reading all of it, for a command that is for another kind. None for what is not known or not there."""
+    """What a file is, without reading all of it, for a command that expects another kind. None for what is not known or not there."""
     if path.is_dir():
         return FileKind.FOLDER
     if not path.is_file():

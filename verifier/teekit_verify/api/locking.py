@@ -89,7 +89,7 @@ class FetchedPackages:
 
 
 def fetch_release(bringing: Provision, release: str, *, repository: str | None = None) -> FetchedPackages:
-    """Bring all that the rebuild of a release needs: environment, packages and source. Uses the network; raises TeekitError."""
+    """Fetch everything that the rebuild of a release needs: environment, packages and source. Uses the network; raises TeekitError."""
     with release_subject(bringing, release, repository) as subject:
         packages = tuple(inputs_archive.fetch_all(subject))
         return FetchedPackages(packages, inputs_archive.locks_of(subject)[1].digest_for(subject.target.key).hex)
@@ -98,9 +98,9 @@ def fetch_release(bringing: Provision, release: str, *, repository: str | None =
 def fetch_image(
     bringing: Provision, image: str, profiles: Sequence[str], *, lock_file: Path | None = None
 ) -> FetchedPackages:
-    """Bring the locked packages of an image of the checkout. Uses the network.
+    """Fetch the locked packages of an image of the checkout. Uses the network.
 
-    Raises TeekitError for an image or profile that there is not, and for packages that are gone or differ.
+    Raises TeekitError for an image or profile that does not exist, and for packages that are gone or differ.
     """
     locked = lock.load(lock_file or bringing.project.image_lock)
     key = images.find_target(image, tuple(profiles)).key
@@ -114,7 +114,7 @@ def create_archive(
 ) -> Created:
     """Put all that a release needs into an archive of inputs. `wheels`: a folder with what its requirements.lock names, to put in too.
 
-    Raises TeekitError for what cannot be had.
+    Raises TeekitError for what cannot be fetched.
     """
     with release_subject(bringing, release, repository) as subject:
         return inputs_archive.create(subject, release, Layout(folder), wheels)

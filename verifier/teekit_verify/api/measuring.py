@@ -82,7 +82,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredFirmware:
-    """MRTD of a TD started with the firmware, and what is on record of Google's; None where that says nothing of this one."""
+    """MRTD of a TD started with the firmware, and what is on record of Google's; None where nothing is on record of this one."""
 
     measurement: FirmwareMeasurement
     facts: GcpFacts | None
@@ -97,7 +97,7 @@ def _writer(name: str) -> Writer:
 def measure(request: MeasureRequest | KernelRequest) -> Measured | MeasuredFirmware:
     """What a guest will measure, by platform and register, with the events.
 
-    Raises TeekitError for files that cannot be read, options that do not go together, and a UKI whose measuring is not known.
+    Raises TeekitError for files that cannot be read, options that do not go together, and a UKI of which it is not known what is measured.
     """
     chosen = None if request.format is None else _writer(request.format)
     if isinstance(request, KernelRequest):
@@ -148,10 +148,10 @@ def _firmware(request: MeasureRequest, file: OpenedInput) -> MeasuredFirmware:
 def given_apps(
     manifests: Sequence[Path], apps: Sequence[Path] = (), hostnames: Sequence[str] | None = (), /
 ) -> GivenApps:
-    """What a machine is given to run: manifests, of which the exact bytes count, in their order, and the apps in the same places where
-    they are at hand. `hostnames` is None where any will do.
+    """What a machine is given to run: manifests (their exact bytes count), in order, and the apps of as many of the first ones as there are.
+    `hostnames` is None where any will do.
 
-    Raises TeekitError for what the guest would refuse, and for an app that is not its manifest's.
+    Raises TeekitError for what the guest would refuse, and for an app that does not match its manifest.
     """
     from teekit_verify.documents.app_manifest import MOST_MANIFESTS, read_manifest, require_hostname
     from teekit_verify.prediction.given_apps import GivenApps

@@ -45,7 +45,7 @@ def provision(
     with. `inputs`: archives to ask first, each a folder, an address or oci://HOST/NAME. `environment`: the name of one of the pinned ones;
     None is that of our own images.
 
-    Raises TeekitError outside of a checkout, for addresses that are none, and for an environment that there is not.
+    Raises TeekitError outside of a checkout, for invalid addresses, and for an environment that does not exist.
     """
     registry = npm_registry or configured_registry(tuple(npm_settings)) or installed_default(npm)
     places = tuple(map(inputs_places.parse, inputs))
@@ -110,6 +110,6 @@ def release_commit(checkout: Path | None, release: str) -> str | None:
 def environment_lock(checkout: Path | None, environment: str | None = None) -> PackageLock:
     """What names the tools of an environment, by default that of our own images.
 
-    Raises TeekitError outside of a checkout, for an environment that there is not, and for a lock that cannot be read.
+    Raises TeekitError outside of a checkout, for an environment that does not exist, and for a lock that cannot be read.
     """
     return lock.load(_project(checkout, environment).environment_lock)

@@ -122,7 +122,7 @@ def public_half(key: SigningKey) -> bytes:
 def sign_reference(file: Path, key: SigningKey) -> Path:
     """Write the signature of exactly these bytes beside them. Signatures of others over the same bytes stay.
 
-    Raises TeekitError for what is no reference file, and for a signature file of other bytes.
+    Raises TeekitError for a file that is not a reference, and for a signature file of other bytes.
     """
     data, target = codec.read_bounded(file), signature_of(file)
     earlier = dsse.parse(codec.read_bounded(target), str(target)) if target.exists() else None
@@ -135,7 +135,7 @@ def verify_reference_signature(
 ) -> Verification:
     """Whether a trusted key signed exactly this file. `trusted_keys`: a folder of OWNER.pem; `on`: the day on which none may have expired.
 
-    Raises TeekitError for what cannot be read, and for a signed file that is no reference.
+    Raises TeekitError for what cannot be read, and for a signed file that is not a reference.
     """
     trusted = keys.load_trusted_keys(trusted_keys)
     data, place = codec.read_bounded(file), signature or signature_of(file)

@@ -57,7 +57,7 @@ def replay(
 ) -> Replayed:
     """Replay a log, and compare it with a quote's RTMRs, with the log that was expected (`against`), or both.
 
-    `table`: the ACPI table of a CCEL. `kind`: whose registers the log names, None to find out. `ima`: the list of what IMA measured.
+    `table`: the ACPI table of a CCEL. `kind`: which registers the log is about, None to find out. `ima`: IMA's measurement list.
 
     Raises TeekitError for files that cannot be read, and for a quote beside a log without RTMRs.
     """

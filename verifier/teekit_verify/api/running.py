@@ -25,7 +25,7 @@ def run_local(
 ) -> None:
     """Boot a UKI or a disk with dummy quotes, call `when_ready` once its kettles answer, and go on until the guest ends.
 
-    Ctrl-C goes through, and whatever was started or made is gone then. Raises TeekitError when a port is taken, when the kettles do
+    KeyboardInterrupt passes through; whatever was started or made is gone then. Raises TeekitError when a port is taken, when the kettles do
     not answer in time or are refused, and when the guest ends.
     """
     run.run_local(artifact, options, now, progress, when_ready)

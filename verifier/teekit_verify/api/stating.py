@@ -129,7 +129,7 @@ def _inside(folder: Path) -> list[Path]:
 def show_statement(file: Path, *, trusted_keys: Path | None = None, on: date | None = None) -> ShownStatement:
     """What is in a statement. With `trusted_keys` (a folder of OWNER.pem; `on` is the day for them) also whether one of them signed it.
 
-    Raises TeekitError for what is no statement.
+    Raises TeekitError for a file that is not a statement.
     """
     trusted = None if trusted_keys is None else load_trusted_keys(trusted_keys)
     return read_shown(file.name, str(file), read_bounded(file), trusted, on)
@@ -138,7 +138,7 @@ def show_statement(file: Path, *, trusted_keys: Path | None = None, on: date | N
 def show_statements(
     folder: Path, *, trusted_keys: Path | None = None, on: date | None = None
 ) -> tuple[ShownStatement, ...]:
-    """The same for each statement of a folder, by name; at least one. Raises TeekitError, also for one that is no statement."""
+    """The same for each statement of a folder, by name; at least one. Raises TeekitError, also for one that is not a statement."""
     trusted = None if trusted_keys is None else load_trusted_keys(trusted_keys)
     return tuple(read_shown(file.name, str(file), read_bounded(file), trusted, on) for file in statements_in([folder]))
 
@@ -146,7 +146,7 @@ def show_statements(
 def export_bundles(file: Path, folder: Path) -> list[Path]:
     """Write the statement's envelopes as Sigstore bundles: NAME.sigstore.json, and of its provenance NAME.provenance.sigstore.json.
 
-    Their signatures are not checked. Raises TeekitError for what is no statement.
+    Their signatures are not checked. Raises TeekitError for a file that is not a statement.
     """
     made = export.bundles(statement.read_file(read_bounded(file), str(file)), str(file))
     return [_exported(file, folder, suffix, data) for suffix, data in made.items()]
@@ -183,7 +183,7 @@ def check_statements(
     log_policy: Path | None = None,
     require_logged: bool = False,
 ) -> CheckedRepository:
-    """Whether a repository of statements is in order, and whether its auditors agree. `earlier` is what it was before.
+    """Whether a repository of statements is in order, and whether its auditors agree. `earlier` is an earlier copy of it.
 
     `others` are repositories in which the same auditors should have said the same. `log_policy` is for the proofs of a log in `folder`; without,
     its own file `policy` is. `require_logged`: each statement must have a good one. Raises TeekitError for folders, keys or a policy that cannot be
@@ -206,7 +206,7 @@ def count_statements(
 
     `files`: also folders, of which each statement is counted. `trusted_keys`: a folder of OWNER.pem. `on`: the day on which keys must not
     have expired. `artifact`: a file that the statements must be about. `log`: look for their proofs. Raises TeekitError for files that cannot
-    be read, but for proofs: why one is none is in the result.
+    be read, except for proofs: the result says why one is not valid.
     """
     trusted = load_trusted_keys(trusted_keys)
     wanted = (artifact.name, digest_file(artifact)) if artifact else None

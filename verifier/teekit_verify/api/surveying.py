@@ -43,7 +43,7 @@ def survey_releases(
 
     `statements` is a repository of RELEASE/AUDITOR.intoto.jsonl. `trusted_keys` are the auditors' (a folder of OWNER.pem), good on the day
     `on`; `publisher_keys` also asks who signed the reference files. `log_policy` is for proofs of a log beside the statements, and with
-    `require_logged` what is in none counts for nothing. Raises TeekitError for keys that cannot be read, and for a folder without
+    `require_logged` statements in no log do not count. Raises TeekitError for keys that cannot be read, and for a folder without
     releases.
     """
     folder = references / "releases" if (references / "releases").is_dir() else references
