@@ -12,6 +12,9 @@ import teekit_verify
 PACKAGE = Path(teekit_verify.__file__).parent
 SENTENCES = {"message", "summary", "hint", "detail", "what", "problem", "uki_problem", "why"}
 """Attributes that hold words for people."""
+NAMED = {"check", "cause", "step", "finding", "difference", "leaf", "reason"}
+LABELS = {"change", "label", "heading", "title", "told"}
+"""What has a name, or is one, that is only shown: a decision looks at a type, an enum's member, or a constant with the name."""
 READING = {"startswith", "endswith", "partition", "rpartition", "split", "rsplit", "removeprefix", "removesuffix"} | {
     *("find", "index", "count", "replace", "splitlines")
 }
@@ -23,8 +26,20 @@ ALLOWED = {
 }
 
 
+def _last(node: ast.AST) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
 def _is_sentence(node: ast.AST) -> bool:
     return isinstance(node, ast.Attribute) and node.attr in SENTENCES
+
+
+def _is_shown(node: ast.AST) -> bool:
+    """A sentence, a label, or the name of something that has one for people."""
+    if isinstance(node, ast.Name):
+        return node.id in LABELS
+    is_name = isinstance(node, ast.Attribute) and node.attr == "name" and _last(node.value) in NAMED
+    return is_name or _is_sentence(node)
 
 
 def _is_words(node: ast.AST) -> bool:
@@ -36,13 +51,13 @@ def readings(source: str) -> list[str]:
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            is_method = node.func.attr in READING and _is_sentence(node.func.value)
+            is_method = node.func.attr in READING and _is_shown(node.func.value)
             is_pattern = node.func.attr in PATTERNS and any(map(_is_sentence, node.args))
             if is_method or is_pattern:
                 found.append(ast.unparse(node.func))
         if isinstance(node, ast.Compare):
             sides = [node.left, *node.comparators]
-            if any(map(_is_sentence, sides)) and any(map(_is_words, sides)):
+            if any(map(_is_shown, sides)) and any(map(_is_words, sides)):
                 found.append(ast.unparse(node))
         if isinstance(node, ast.Subscript) and _is_sentence(node.value):
             found.append(ast.unparse(node.value))
@@ -61,6 +76,10 @@ def readings(source: str) -> list[str]:
         "x = PATTERN.search(difference.what)",
         "match error.hint:\n    case 'Run it again.': pass",
         "x = error.message.splitlines()[0]",
+        "x = row.cause.name == 'user name'",
+        "x = [step for step in steps if step.name.startswith('build ')]",
+        "x = [change for change in changes if not change.startswith('added ')]",
+        "x = 'time' in label",
     ],
 )
 def test_a_reading_is_seen(source: str) -> None:

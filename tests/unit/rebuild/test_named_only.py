@@ -11,7 +11,7 @@ from builders.repositories import Repository
 from teekit_verify.rebuild import checkout, named_only, stranger
 from teekit_verify.rebuild.git import GitError
 from teekit_verify.rebuild.named_only import Allowed
-from teekit_verify.rebuild.origin import Origin
+from teekit_verify.rebuild.origin import Change, ChangeKind, Origin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -157,7 +157,7 @@ def test_git_is_asked_once_whatever_the_number_of_changes(tmp_path: Path, monkey
         return objects(folder, object_ids)
 
     monkeypatch.setattr(checkout, "objects", counted)
-    changes = tuple(f"changed {number}" for number in range(20))
+    changes = tuple(Change(ChangeKind.CHANGED, str(number)) for number in range(20))
     assert named_only.unchanged(source.folder, commit, changes) == changes
     assert asked[-1] == 20
     assert len(asked) == 2, "the folders, and the pointers"

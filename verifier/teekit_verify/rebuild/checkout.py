@@ -14,7 +14,7 @@ from teekit_verify.core.errors import TeekitError, ToolFailedError, printable
 from teekit_verify.core.files import walk
 from teekit_verify.rebuild import git
 from teekit_verify.rebuild.git import GitError
-from teekit_verify.rebuild.origin import Origin
+from teekit_verify.rebuild.origin import Change, ChangeKind, Origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -188,16 +188,22 @@ def origin_of(root: Path, *folders: str, without_submodules: bool = False) -> Or
 
     Raises GitError as `list_files` does.
     """
+    commit, changes = changes_of(root, *folders, without_submodules=without_submodules)
+    return Origin(None, commit, changes=tuple(map(str, changes)))
+
+
+def changes_of(root: Path, *folders: str, without_submodules: bool = False) -> tuple[str | None, tuple[Change, ...]]:
+    """The same, as values."""
     try:
         commit = git.read(root, "rev-parse", "--verify", "HEAD^{commit}").decode().strip()
     except TeekitError:
-        return Origin(None, None)
+        return None, ()
     committed = {
         entry.path: entry for entry in list_files(root, commit, *folders, without_submodules=without_submodules)
     }
     found = {path: path for folder in folders for path in _walk(root, folder)}
     changes = (_change(root, path, committed.get(path), path in found) for path in sorted({*committed, *found}))
-    return Origin(None, commit, changes=tuple(change for change in changes if change))
+    return commit, tuple(change for change in changes if change is not None)
 
 
 def require_clean(origin: Origin) -> None:
@@ -223,11 +229,11 @@ def _walk(root: Path, folder: str) -> Iterator[str]:
             yield str(relative / name)
 
 
-def _change(root: Path, path: str, entry: Entry | None, is_there: bool) -> str:  # noqa: FBT001
+def _change(root: Path, path: str, entry: Entry | None, is_there: bool) -> Change | None:  # noqa: FBT001
     if entry is None or not is_there:
-        return f"{'added' if is_there else 'removed'} {path}"
+        return Change(ChangeKind.ADDED if is_there else ChangeKind.REMOVED, path)
     same = (entry.mode, entry.object_id) == _mode_and_object(root / path, entry)
-    return "" if same else f"changed {path}"
+    return None if same else Change(ChangeKind.CHANGED, path)
 
 
 def _mode_and_object(path: Path, entry: Entry) -> tuple[str, str]:

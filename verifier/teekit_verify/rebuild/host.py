@@ -76,7 +76,7 @@ def examine(folders: Folders) -> list[Finding]:
 def without_store(findings: list[Finding]) -> list[Finding]:
     """The same where nothing will be added to Nix's store, so that it may be somebody else's."""
     return [
-        _finding(_ONLY_NIX, ()) if found.name == "nix" and not (found.present or found.installable) else found
+        _finding(_ONLY_NIX, ()) if found.name == _ONLY_NIX.name and not (found.present or found.installable) else found
         for found in findings
     ]
 

@@ -16,6 +16,7 @@ from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.core.files import read_bounded, resolved
 from teekit_verify.rebuild import checkout
 from teekit_verify.rebuild.git import GitError
+from teekit_verify.rebuild.origin import Change, ChangeKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,13 +69,13 @@ def _missing(path: str, commit: str) -> GitError:
     )
 
 
-def unchanged(folder: Path, commit: str, changes: Sequence[str]) -> tuple[str, ...]:
+def unchanged(folder: Path, commit: str, changes: Sequence[Change]) -> tuple[Change, ...]:
     """The changes without those of files whose pointer the commit has, and whose content the work tree."""
     changed = set(changes)
     pointers = {
         told: entry
         for entry in checkout.list_files(folder, commit, ".", without_submodules=True)
-        if entry.size_bytes <= _MAX_POINTER_BYTES and (told := f"changed {entry.path}") in changed
+        if entry.size_bytes <= _MAX_POINTER_BYTES and (told := Change(ChangeKind.CHANGED, entry.path)) in changed
     }
     # All in one question: a project has thousands of small files, and its attributes can have them all changed.
     contents = checkout.objects(folder, [entry.object_id for entry in pointers.values()]) if pointers else []

@@ -3,6 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
+
+
+class ChangeKind(Enum):
+    """How a file differs from the commit. ADDED: git does not know it."""
+
+    ADDED = "added"
+    CHANGED = "changed"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A file that is not that of the commit; as text it is a line of `Origin.changes`."""
+
+    kind: ChangeKind
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.kind.value} {self.path}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.rebuild import host, record
+from teekit_verify.rebuild import host, record, step_names
 from teekit_verify.rebuild.build import Attempt, Plan
 from teekit_verify.rebuild.comparison import explain_artifacts
 from teekit_verify.rebuild.environment import hold
@@ -110,7 +110,7 @@ def _make(first: Attempt, second: Attempt, progress: Progress, *, parallel: bool
     found_first, found_second = _find("A", first, progress), _find("B", second, progress)
     if parallel and found_first is None and found_second is None:
         host.require_memory(2)
-        with progress.step("build A and B side by side"):
+        with progress.step(step_names.SIDE_BY_SIDE):
             return first.make_beside(second)
     return found_first or _make_one("A", first, progress), found_second or _make_one("B", second, progress)
 
@@ -118,14 +118,12 @@ def _make(first: Attempt, second: Attempt, progress: Progress, *, parallel: bool
 def _find(name: str, attempt: Attempt, progress: Progress) -> Build | None:
     finished = attempt.finished()
     if finished is not None:
-        with progress.step(
-            f"build {name} of an earlier run, reused as it is"
-        ):  # a step, so that the report says it too
+        with progress.step(step_names.REUSED[name]):  # a step, so that the report says it too
             pass
     return finished
 
 
 def _make_one(name: str, attempt: Attempt, progress: Progress) -> Build:
     host.require_memory(1)
-    with progress.step(f"build {name}"):
+    with progress.step(step_names.MADE[name]):
         return attempt.make()

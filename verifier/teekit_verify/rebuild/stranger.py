@@ -31,7 +31,7 @@ from teekit_verify.rebuild import (
 )
 from teekit_verify.rebuild.images import Image, Target
 from teekit_verify.rebuild.named_only import Allowed
-from teekit_verify.rebuild.origin import Origin
+from teekit_verify.rebuild.origin import ChangeKind, Origin
 from teekit_verify.rebuild.project import Project
 from teekit_verify.rebuild.sandbox import Sandbox, named_by, own_first_id
 from teekit_verify.rebuild.smells import LEFT_OUT, Smell
@@ -178,18 +178,18 @@ def copy_project(folder: Path, destination: Path, *, allow_dirty: bool, allowed:
 
     Raises TeekitError for changes that are in no commit, and for what a commit only names, unless that is `allowed`.
     """
-    origin = checkout.origin_of(folder, ".", without_submodules=allowed.submodules)
+    commit, found = checkout.changes_of(folder, ".", without_submodules=allowed.submodules)
     # What git does not know is not in the commit, so it is not built either.
-    changes = tuple(change for change in origin.changes if not change.startswith("added "))
-    if origin.commit is not None and changes and allowed.large_files:
-        changes = named_only.unchanged(folder, origin.commit, changes)
+    changes = tuple(change for change in found if change.kind is not ChangeKind.ADDED)
+    if commit is not None and changes and allowed.large_files:
+        changes = named_only.unchanged(folder, commit, changes)
     remove(destination)
-    if origin.commit is None or (changes and allow_dirty):
+    if commit is None or (changes and allow_dirty):
         source.copy_source(folder, folder, destination, wanted=lambda path: LEFT_OUT.isdisjoint(path.split("/")))
-        return origin
-    checkout.require_clean(Origin(None, origin.commit, changes=changes))
-    named_only.write(folder, origin.commit, destination, allowed)
-    return Origin(None, origin.commit)
+        return Origin(None, commit, changes=tuple(map(str, found)))
+    checkout.require_clean(Origin(None, commit, changes=tuple(map(str, changes))))
+    named_only.write(folder, commit, destination, allowed)
+    return Origin(None, commit)
 
 
 def with_its_environment(project: StrangersProject, arguments: str, asked: str | None) -> StrangersProject:

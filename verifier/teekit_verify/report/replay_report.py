@@ -59,7 +59,10 @@ def show(log: EventLog, beside: Sequence[EventLog], compared: Comparisons, out: 
 
 def _show_comparisons(compared: Comparisons, out: Console) -> None:
     forged = any(forged_texts(log) for log in compared.logs)
-    both = ((compared.with_quote, "quote", _QUOTE_WORDS), (compared.with_expected, "expected", _LOG_WORDS))
+    both = (
+        (compared.with_quote, "value in the quote", _QUOTE_WORDS),
+        (compared.with_expected, "expected value", _LOG_WORDS),
+    )
     for comparison, heading, words in both:
         if comparison is not None:
             _show_comparison(comparison, heading, words if not forged else _forged(words), out)
@@ -85,9 +88,7 @@ def _show_comparison(comparison: LogComparison, heading: str, words: dict[ExitSt
         for check in comparison.checks
     ]
     out.print()
-    show_table(
-        out, ("register", f"value in the {heading}" if heading == "quote" else "expected value", "replayed"), rows
-    )
+    show_table(out, ("register", heading, "replayed"), rows)
     out.print()
     show_outcome(out, comparison.status, words[comparison.status])
     show_lines(differences_words(comparison.differences), out)

@@ -226,6 +226,10 @@ _ADDRESS = Cause(
     "address", "an address in memory, which address space randomisation (ASLR) moves", "Do not store pointers."
 )
 
+_USER = Cause("user name", "the name of whoever builds", "Set the name (KBUILD_BUILD_USER for a kernel).")
+
+_HOST = Cause("host name", "the name of the machine that builds", "Set the name (KBUILD_BUILD_HOST for a kernel).")
+
 TEXTS: tuple[Culprit, ...] = (
     Culprit(KERNEL_VERSION, _texts(marks.module_kernels_differ)),
     Culprit(ZONE, _texts(clocks.only_hours_differ)),
@@ -245,11 +249,11 @@ TEXTS: tuple[Culprit, ...] = (
         _texts(marks.paths_differ),
     ),
     Culprit(
-        Cause("user name", "the name of whoever builds", "Set the name (KBUILD_BUILD_USER for a kernel)."),
+        _USER,
         _texts(marks.users_differ),
     ),
     Culprit(
-        Cause("host name", "the name of the machine that builds", "Set the name (KBUILD_BUILD_HOST for a kernel)."),
+        _HOST,
         _texts(marks.hosts_differ),
     ),
     Culprit(
@@ -287,8 +291,6 @@ TEXTS: tuple[Culprit, ...] = (
     Culprit(_HASH_ORDER, _texts(orders.words_moved)),
 )
 
-_USER = next(row.cause for row in TEXTS if row.cause.name == "user name")
-_HOST = next(row.cause for row in TEXTS if row.cause.name == "host name")
 ADDED: tuple[tuple[Callable[[str], bool], tuple[Cause, ...]], ...] = (
     (marks.names_user_and_host, (_USER, _HOST)),
     (clocks.holds_moment, (TIME,)),

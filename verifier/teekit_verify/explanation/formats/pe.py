@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from teekit_verify.explanation.pair import Pair
 
 _CODE = frozenset({".text", ".linux"})
+_HEADERS = "PE headers"
 _TIME_OFFSET = 8
 """TimeDateStamp, from the PE signature on (Microsoft "PE Format", COFF File Header)."""
 
@@ -84,7 +85,7 @@ def _headers(examination: Examination, pair: Pair, one: PeImage, other: PeImage)
     for name, left, right in outside:
         if first_difference(left, right) is not None:
             inner = pair.inner(name, left, right)
-            yield raw.compare_bytes(inner, examination.conditions, is_code=name == "PE headers")
+            yield raw.compare_bytes(inner, examination.conditions, is_code=name == _HEADERS)
 
 
 def _other_headers(pair: Pair, one: PeImage, other: PeImage) -> Iterator[tuple[str, Blob, Blob]]:
@@ -92,7 +93,7 @@ def _other_headers(pair: Pair, one: PeImage, other: PeImage) -> Iterator[tuple[s
     sides = [(blob.part(0, image.header_bytes), image.checksum) for blob, image in ((pair.a, one), (pair.b, other))]
     before, after = ([_around(blob, span)[part] for blob, span in sides] for part in (0, 1))
     if first_difference(*before) is not None or first_difference(*after) is not None:
-        yield "PE headers", sides[0][0], sides[1][0]
+        yield _HEADERS, sides[0][0], sides[1][0]
     elif pair.a.size_bytes == pair.b.size_bytes and _equal_after_headers(pair, one):
         yield "PE checksum", _part(pair.a, one.checksum), _part(pair.b, other.checksum)
 

@@ -101,8 +101,8 @@ def _environment(report: RebuildReport) -> Part:
     vouched = {None: "not known", EnvironmentFrom.UNKNOWN: "nobody vouches"}
     if report.environment is None:
         return Part(1, "Environment", OPEN, "not known", "#environment")
-    text = vouched.get(report.environment_from, "pinned")
-    return Part(1, "Environment", GOOD if text == "pinned" else OPEN, text, "#environment")
+    text = vouched.get(report.environment_from)
+    return Part(1, "Environment", GOOD if text is None else OPEN, text or "pinned", "#environment")
 
 
 def _word(state: str, good: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.rebuild.verdict import Verdict
 from teekit_verify.core.outcome import Outcome
+from teekit_verify.rebuild.step_names import BUILDS
 from teekit_verify.record import json_report
 from teekit_verify.report.console import Text
 from teekit_verify.report.html.registers import WORST_FIRST, register_state, state_word
@@ -31,6 +32,7 @@ _TITLE = 13
 _INDENT = 2
 _WIDTH = COLUMNS - _TITLE
 _NAME = 60
+_REASONS = "reasons"  # a title
 _FEW_WARNINGS = 3
 _WORDS: dict[Outcome | None, str] = {Outcome.MATCH: "as published", Outcome.MISMATCH: "not as published"}
 _STATES: tuple[Outcome | None, ...] = (*WORST_FIRST, Outcome.IGNORED, None)
@@ -91,14 +93,14 @@ def _reasons(report: RebuildReport) -> dict[str, Block]:
     """What speaks against a better verdict, the decisive first."""
     blocks = {
         "provenance": ([styled(line, "yellow") for line in provenance(report)], "notes"),
-        "reasons": (findings.other_reasons(report), "lines" if report.verdict is Verdict.FAILED else "reasons"),
+        _REASONS: (findings.other_reasons(report), "lines" if report.verdict is Verdict.FAILED else "reasons"),
         "differences": (findings.differences(report), "differences"),
         "causes": (findings.what_differs(report), "parts that differ"),
         "checks": (findings.checks(report), "findings"),
     }
     is_log = report.verdict is Verdict.FAILED
     return {
-        title: Block(lines, what, weighty=len(lines), least=2, is_log=is_log and title == "reasons")
+        title: Block(lines, what, weighty=len(lines), least=2, is_log=is_log and title == _REASONS)
         for title, (lines, what) in blocks.items()
     }
 
@@ -230,7 +232,7 @@ def _warnings(report: RebuildReport) -> Iterator[Text]:
 
 
 def _time(report: RebuildReport) -> Iterator[Text]:
-    builds = [step for step in report.steps if step.name.startswith("build ")] or report.steps
+    builds = [step for step in report.steps if step.name in BUILDS] or report.steps
     if builds:
         whole = f", {max(step.begin_seconds + step.seconds for step in report.steps):.1f} s in all"
         yield styled(

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from teekit_verify import __version__
 from teekit_verify.core.errors import printable
+from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.core.url import reference_to
 from teekit_verify.report.sarif.findings import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from teekit_verify.core.outcome import ExitStatus
     from teekit_verify.report.sarif.findings import Finding
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -30,7 +30,7 @@ def render(findings: Iterable[Finding], status: ExitStatus) -> bytes:
         "tool": {
             "driver": {"name": "teekit-verify", "version": __version__, "rules": [_rule(rule) for rule in _RULES]}
         },
-        "invocations": [{"executionSuccessful": status.name != "NO_VERDICT", "exitCode": int(status)}],
+        "invocations": [{"executionSuccessful": status is not ExitStatus.NO_VERDICT, "exitCode": int(status)}],
         "columnKind": "unicodeCodePoints",
         "results": results,
     }

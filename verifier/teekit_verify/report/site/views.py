@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.statements.survey import SurveyedRelease, Weight
 from teekit_verify.core.outcome import ExitStatus
+from teekit_verify.reference.signing.dsse import Standing
 from teekit_verify.report.site import words
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def signers(release: SurveyedRelease) -> tuple[str, ...]:
     verified = release.known.verified
     if verified is None or verified.status is not ExitStatus.HOLDS:
         return ()
-    good = (one.key.owner for one in verified.judgements if one.key and one.standing.value == "good")
+    good = (one.key.owner for one in verified.judgements if one.key and one.standing is Standing.GOOD)
     return tuple(dict.fromkeys(good))
 
 
