@@ -223,7 +223,7 @@ def require_constraints(chain: PckChain) -> None:
             allowed = constraints.path_length
             raise NotAuthenticError(f"the {role.in_words} allows {allowed} authorities below it, found {depth - 1}")
         if not (usage.key_cert_sign if is_ca else usage.digital_signature):
-            use = "sign certificates" if is_ca else "make signatures"
+            use = "sign certificates" if is_ca else "be used for signatures"
             raise NotAuthenticError(f"the key of the {role.in_words} may not {use}")
         require_known_extensions(extensions, role.in_words)
 
