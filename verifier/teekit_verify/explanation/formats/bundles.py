@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import first_difference
@@ -14,6 +13,7 @@ from teekit_verify.explanation.causes.sighting import Sighting
 from teekit_verify.explanation.formats import oci
 from teekit_verify.explanation.formats.fields import compare_field
 from teekit_verify.explanation.formats.filesystem import attribute_text
+from teekit_verify.explanation.formats.numbered import numbered
 from teekit_verify.explanation.tree import Difference, Kind
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def is_bundle(beginning: bytes) -> bool:
 
 def compare_bundles(examination: Examination, pair: Pair) -> Difference | None:
     """None if nothing differs that a member shows. Raises TeekitError for damaged files."""
-    one, other = _by_role(_numbered(pair.a), _numbered(pair.b))
+    one, other = _by_role(numbered(members_of(pair.a)), numbered(members_of(pair.b)))
     children = [*_presence(pair, one, other), *_contents(examination, pair, one, other)]
     common = [key for key in one if key in other]
     for where, what, field in (
@@ -80,15 +80,6 @@ def _attribute(name: str, member: BundleMember) -> str:
 
 def _record(name: str, member: BundleMember) -> str:
     return dict(member.records).get(name, "none")
-
-
-def _numbered(blob: Blob) -> Members:
-    seen: Counter[str] = Counter()
-    found = {}
-    for member in members_of(blob):
-        found[member.name, seen[member.name]] = member
-        seen[member.name] += 1
-    return found
 
 
 def _by_role(one: Members, other: Members) -> tuple[Members, Members]:

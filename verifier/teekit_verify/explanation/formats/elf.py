@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import first_difference
-from teekit_verify.artifacts.elf import MAGIC, ElfFile, ElfSection, parse_elf
+from teekit_verify.artifacts.elf import MAGIC, ElfFile, parse_elf
 from teekit_verify.artifacts.fields import Field
 from teekit_verify.explanation import raw
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
+from teekit_verify.explanation.formats.numbered import numbered
 from teekit_verify.explanation.tree import Difference, Kind
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _the_telling_ones(named: list[tuple[str, Difference]]) -> list[Difference]:
 
 def _sections(examination: Examination, pair: Pair, one: ElfFile, other: ElfFile) -> Iterator[tuple[str, Difference]]:
     """By name: code and data; the build ID, which follows from them, is looked at for itself."""
-    first, second = _numbered(one), _numbered(other)
+    first, second = numbered(one.sections), numbered(other.sections)
     for key in dict.fromkeys([*first, *second]):
         name = key[0] or "(no name)"
         if key not in first or key not in second:
@@ -111,13 +111,3 @@ def _section(examination: Examination, inner: Pair, name: str) -> Difference:
     is_code = _CODE.match(name) is not None
     found = raw.compare_bytes(inner, examination.conditions, is_code=is_code)
     return replace(found, causes=causes_of([Sighting(inner.path, elf_section=name)]) or found.causes, is_code=is_code)
-
-
-def _numbered(file: ElfFile) -> dict[tuple[str, int], ElfSection]:
-    """Sections by name, and number among those of the name."""
-    seen: Counter[str] = Counter()
-    found = {}
-    for section in file.sections:
-        found[section.name, seen[section.name]] = section
-        seen[section.name] += 1
-    return found

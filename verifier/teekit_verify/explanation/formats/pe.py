@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from teekit_verify.artifacts.pe import PeImage, PeSection, Span, parse_pe
 from teekit_verify.explanation import raw
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
+from teekit_verify.explanation.formats.numbered import numbered
 from teekit_verify.explanation.pair import SectionName
 from teekit_verify.explanation.tree import Difference, Kind
 
@@ -49,7 +49,7 @@ def _image(blob: Blob, what: str) -> PeImage:
 
 
 def _sections(examination: Examination, pair: Pair, one: PeImage, other: PeImage) -> Iterator[Difference]:
-    first, second = _numbered(one), _numbered(other)
+    first, second = numbered(one.sections), numbered(other.sections)  # profiles of a UKI repeat names
     for key in dict.fromkeys([*first, *second]):
         name = SectionName.of(*key)
         if key not in first or key not in second:
@@ -130,13 +130,3 @@ def _tail(section: PeSection) -> Span:
 
 def _shape(section: PeSection) -> tuple[str, int, int]:
     return section.name, section.virtual_size, section.raw_size
-
-
-def _numbered(image: PeImage) -> dict[tuple[str, int], PeSection]:
-    """Sections that have content, by name, and number among those of the name (profiles of a UKI repeat names)."""
-    seen: Counter[str] = Counter()
-    found = {}
-    for section in image.sections:
-        found[section.name, seen[section.name]] = section
-        seen[section.name] += 1
-    return found
