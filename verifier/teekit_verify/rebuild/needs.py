@@ -17,7 +17,7 @@ from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printa
 from teekit_verify.core.files import read_bounded, resolved, walk
 from teekit_verify.rebuild import apt_sources, pins
 from teekit_verify.rebuild.smells import LEFT_OUT
-from teekit_verify.rebuild.taken import lines, scripts_of, taken
+from teekit_verify.rebuild.taken import DROP_INS, MAIN, PROFILES, is_conditional, is_of_others, lines, scripts_of, taken
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -46,12 +46,15 @@ _FETCHES = re.compile(
     r"|\b(cargo fetch|uv (sync|add)|apt(-get)? source|(docker|podman) (pull|run|build)|skopeo copy)\b"
 )
 _WITHOUT = re.compile(r"--offline\b|--no-index\b|file://")
+_SAYS = re.compile(r"\s*(echo|printf|log|info)\s+(\"[^\"$`]*\"|'[^']*')\s*(>&2\s*)?")
+"""What a script only tells of itself: nothing is computed in it."""
 _OUTPUT = re.compile(r"[ \t]*OutputDirectory[ \t]*=[ \t]*([^\s%]+)[ \t]*$")
 _TAKES = re.compile(r"[ \t]*(?:Initrds|BaseTrees|ExtraTrees|SkeletonTrees)[ \t]*=([^%]*)$")
 _SOURCED = re.compile(r"^\s*(source|\.)\s+[\"']?(\$\{?SRCDIR\}?/)?(?P<path>[A-Za-z0-9_][A-Za-z0-9._/-]{0,200})")
 _GUEST = frozenset({"mkosi.extra", "mkosi.skeleton"})
 _SANDBOXES = frozenset({"mkosi.sandbox", "mkosi.pkgmngr"})
 _ADDRESS = re.compile(r"\b[a-z][a-z0-9+]{1,20}:/{1,3}[^\s\]#]+")
+_DISTRIBUTION = "debian"
 _OF_DEBIAN = frozenset({"debian", "debian-security", "debian-debug"})
 _NO_SOURCES = "# No source: where this file exists, mkosi offers apt the locked packages only.\n"
 
@@ -98,7 +101,9 @@ def _place(root: Path, folder: Path, word: str) -> Path | None:
 def _fetching(text: list[str]) -> Iterator[int]:
     """The numbers of lines, from 1, that look like it."""
     for number, line in enumerate(text, start=1):
-        if not line.lstrip().startswith("#") and _FETCHES.search(line) and not _WITHOUT.search(line):
+        if line.lstrip().startswith("#") or _SAYS.fullmatch(line):
+            continue
+        if _FETCHES.search(line) and not _WITHOUT.search(line):
             yield number
 
 
@@ -146,7 +151,7 @@ class Sources:
     entries: tuple[Entry, ...] = ()
 
 
-def take_sources(root: Path, allowed: Collection[str] = ()) -> Sources:
+def take_sources(root: Path, allowed: Collection[str] = (), arguments: Sequence[str] = ()) -> Sources:
     """Let mkosi in the copy have the locked packages as its only source. What the sources asked for is honoured by the lock.
 
     `allowed` are the addresses of repositories that the user allows. Raises UnsupportedInputError for a source of somebody else, and
@@ -155,10 +160,14 @@ def take_sources(root: Path, allowed: Collection[str] = ()) -> Sources:
     found: list[Pin] = []
     entries: list[Entry] = []
     asked = 0
+    chosen = set(taken(root, arguments).folders)
     for path in _source_files(root):
         _require_plain(root, path)
         name = printable(path.relative_to(root).as_posix())
         text = read_bounded(path, _MAX_BYTES, "a file of apt's sources").decode(errors="replace")
+        if _is_left_out(root, path, chosen):
+            path.write_text(_NO_SOURCES)
+            continue
         for address in _ADDRESS.findall(apt_sources.without_keys(text)):
             found += () if address.rstrip("/") in allowed else _pins_of(address, name)
         for entry in apt_sources.entries(path, text, _tree_of(path), name):
@@ -170,6 +179,17 @@ def take_sources(root: Path, allowed: Collection[str] = ()) -> Sources:
             entries += [entry] if entry.address in allowed else []
         path.write_text(_NO_SOURCES)
     return Sources(tuple(found), tuple(entries))
+
+
+def _is_left_out(root: Path, path: Path, chosen: Collection[Path]) -> bool:
+    """Whether it lies in what mkosi does not take: a drop-in of other distributions, a profile that nobody chose."""
+    for folder in path.relative_to(root).parents:
+        above = root / folder
+        if above.parent.name == DROP_INS and is_of_others(above / MAIN[0], _DISTRIBUTION):
+            return True
+        if above.parent == root / PROFILES and above not in chosen and not is_conditional(above / MAIN[0]):
+            return True
+    return False
 
 
 def _tree_of(path: Path) -> Path:

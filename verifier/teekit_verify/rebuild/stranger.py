@@ -26,6 +26,7 @@ from teekit_verify.rebuild import (
     pins,
     requests,
     source,
+    supported,
     versions,
     wanted_mkosi,
 )
@@ -35,14 +36,14 @@ from teekit_verify.rebuild.origin import Origin
 from teekit_verify.rebuild.project import Project
 from teekit_verify.rebuild.sandbox import Sandbox, named_by, own_first_id
 from teekit_verify.rebuild.smells import LEFT_OUT, Smell
-from teekit_verify.rebuild.suites import COMPONENTS, MAIN, RELEASES, TRIXIE, Component, Suite
+from teekit_verify.rebuild.suites import COMPONENTS, MAIN, TRIXIE, Component, Suite
 from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
-    from teekit_verify.rebuild.environments import EnvironmentChosen
+    from teekit_verify.rebuild.environments import EnvironmentChosen, Known
     from teekit_verify.rebuild.needs import Sources
     from teekit_verify.rebuild.pins import Pin
     from teekit_verify.rebuild.provision import Provision
@@ -57,17 +58,12 @@ _NO_SOURCES = "# No source: where this file exists, mkosi offers apt the locked 
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,200}")
 # Settings that would let in what the lock does not have. They do not change what is made of it.
 _SETTINGS = ("--with-network=no", "--incremental=no", "--tools-tree=", "--history=no")
-_SUPPORTED: dict[str, tuple[str, ...]] = {
-    "Format": ("uki", "disk"),
-    "Distribution": ("debian",),
-    "Release": ("trixie", *(name for name in RELEASES if name != "trixie")),
-    "Architecture": ("x86-64",),
-}
 _NO_UKI: dict[str, tuple[object, ...]] = {
     "Bootable": (False, "disabled", "no"),
     "Bootloader": ("none", "grub", "grub-signed"),
 }
 _PLAIN = Allowed()
+_BULLET = "‣"
 _RAW = ".raw"
 _COMPRESSED = {"none": _RAW, "zstd": f"{_RAW}.zst", "xz": f"{_RAW}.xz", "gz": f"{_RAW}.gz", "lz4": f"{_RAW}.lz4"}
 _DEBIANS_OWN = frozenset({"https://snapshot.debian.org", "http://snapshot.debian.org"})
@@ -198,7 +194,9 @@ def with_its_environment(project: StrangersProject, arguments: str, asked: str |
     Raises TeekitError, also for what the texts tell already that cannot be built.
     """
     named, words = None if asked is None else environments.named(asked), _words(arguments)
-    return project.with_environment(wanted_mkosi.require(project.root, words, project.program.environments(), named))
+    found = wanted_mkosi.require(project.root, words, project.program.environments(), named)
+    supported.require_text(project.root, words, needs.configuration(project.root))
+    return project.with_environment(found)
 
 
 def why_its_environment(project: StrangersProject, arguments: str, asked: str | None) -> EnvironmentChosen:
@@ -249,12 +247,12 @@ def find_target(provision: Provision, arguments: str) -> StrangersTarget:
             raise
         raise UnsupportedInputError(
             f"mkosi of the environment {provision.project.tools.name} does not take the project's configuration: "
-            f"{printable(error.output[-1].lstrip(' ‣')) if error.output else error.problem}",
-            hint="Choose another environment with --environment, or correct the project's configuration.",
+            f"{printable(_reason(error))}",
+            hint=f"Try --environment {_others(provision.project.tools)}, or correct the project's configuration.",
         ) from error
     stages = images.parse_summary(summary)
     main = stages[-1]
-    _require_supported(main)
+    supported.require(main)
     _require_uki(main)
     keys.require(main, _SOURCE, provision.project.mkosi)
     name = str(main["Output"])
@@ -268,6 +266,17 @@ def find_target(provision: Provision, arguments: str) -> StrangersTarget:
         from_suite=Suite(str(main["Release"]), _components(stages)),
         disk=_disk_ending(main),
     )
+
+
+def _reason(error: ToolFailedError) -> str:
+    """What mkosi complains about: it begins that with a bullet, and its advice follows."""
+    spoken = [line for line in error.output if line.strip()]
+    complaints = [line for line in spoken if line.lstrip().startswith(_BULLET)]
+    return (complaints or spoken or [error.problem])[-1].strip(f" {_BULLET}")
+
+
+def _others(known: Known) -> str:
+    return " or ".join(other.name for other in environments.ENVIRONMENTS if other is not known)
 
 
 def _require_uki(main: dict[str, Any]) -> None:
@@ -336,27 +345,14 @@ def _words(arguments: str) -> tuple[str, ...]:
     return words
 
 
-def _require_supported(main: dict[str, Any]) -> None:
-    for setting, possible in _SUPPORTED.items():
-        if main.get(setting) not in possible:
-            raise UnsupportedInputError(
-                f"the project has {setting}={printable(str(main.get(setting))[:80])}, only {_in_words(possible)} can be rebuilt",
-                hint=f"Set it for this run with --mkosi-args --{setting.lower()}={possible[0]}, if the image allows it.",
-            )
-
-
-def _in_words(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def prepare(root: Path, allowed: Collection[str] = ()) -> Sources:
+def prepare(root: Path, allowed: Collection[str] = (), arguments: str = "") -> Sources:
     """Let mkosi in the copy have the locked packages as its only source, as our own project does: visible files of the inputs. What
     its own sources asked for.
 
     Raises TeekitError for a source that is neither Debian's nor at one of the `allowed` addresses, and for one behind a link.
     """
     _own_sandbox(root)
-    found = needs.take_sources(root, allowed)
+    found = needs.take_sources(root, allowed, _words(arguments))
     _write_new(root, _SOURCES, _NO_SOURCES)
     return found
 

@@ -219,7 +219,7 @@ def _stranger(choice: Choice, arguments: str, bringing: Provision, workspace: Wo
         stranger.require_no_network(project, arguments)
     stranger.require_own_places(project, arguments)
     permissions = tuple(map(repositories.permission, choice.allow_repositories))
-    sources = stranger.prepare(project.root, {one.address for one in permissions})
+    sources = stranger.prepare(project.root, {one.address for one in permissions}, arguments)
     others = repositories.allowed(permissions, sources.entries)
     smells += (*stranger.fix_version(project, arguments, origin), *stranger.npm_warnings(project))
     snapshots = () if project.knows_snapshots else pins.take_snapshots(project.root)
