@@ -17,7 +17,17 @@ from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printa
 from teekit_verify.core.files import read_bounded, resolved, walk
 from teekit_verify.rebuild import apt_sources, pins
 from teekit_verify.rebuild.smells import LEFT_OUT
-from teekit_verify.rebuild.taken import DROP_INS, MAIN, PROFILES, is_conditional, is_of_others, lines, scripts_of, taken
+from teekit_verify.rebuild.taken import (
+    DROP_INS,
+    MAIN,
+    PROFILES,
+    is_conditional,
+    is_of_others,
+    lines,
+    scripts_of,
+    settings,
+    taken,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -64,7 +74,7 @@ def require_no_network(root: Path, arguments: Sequence[str]) -> None:
     recorded input.
     """
     found = taken(root, arguments)
-    allowed = any(_NETWORK.search("\n".join(lines(path))) for path in found.files)
+    allowed = any(_NETWORK.search("\n".join(settings(path))) for path in found.files)
     scripts = sorted(_scripts(root, found, with_all=allowed))
     for path in (*scripts, *(other for script in scripts for other in _sourced(root, script))):
         for number in _fetching(lines(path)):
@@ -79,9 +89,9 @@ def require_no_network(root: Path, arguments: Sequence[str]) -> None:
 def require_own_places(root: Path, arguments: Sequence[str]) -> None:
     """Raises UnsupportedInputError for a project that looks for what it makes in its own `OutputDirectory=`: builds here write to another."""
     files = taken(root, arguments).files
-    outputs = {_place(root, root, match[1]) for path in files for match in map(_OUTPUT.match, lines(path)) if match}
+    outputs = {_place(root, root, match[1]) for path in files for match in map(_OUTPUT.match, settings(path)) if match}
     for path in files:
-        for match in filter(None, map(_TAKES.match, lines(path))):
+        for match in filter(None, map(_TAKES.match, settings(path))):
             for word in re.split(r"[\s,]+", match[1].strip()):
                 place = _place(root, path.parent, word.partition(":")[0])
                 if place is not None and not outputs.isdisjoint(place.parents) and not place.exists():
@@ -122,7 +132,7 @@ def _scripts(root: Path, found: Taken, *, with_all: bool) -> set[Path]:
     words = (
         (path.parent, word)
         for path in found.files
-        for match in _NAMED.finditer("\n".join(lines(path)))
+        for match in _NAMED.finditer("\n".join(settings(path)))
         if with_all or match["kind"] in {"Sync", "Prepare"}
         for word in match["value"].split()
     )

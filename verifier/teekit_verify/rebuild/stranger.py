@@ -27,6 +27,7 @@ from teekit_verify.rebuild import (
     requests,
     source,
     supported,
+    unreachable,
     versions,
     wanted_mkosi,
 )
@@ -62,6 +63,7 @@ _NO_UKI: dict[str, tuple[object, ...]] = {
     "Bootable": (False, "disabled", "no"),
     "Bootloader": ("none", "grub", "grub-signed"),
 }
+_BOOTS = {"Bootable": "--bootable=yes", "Bootloader": "--bootloader=uki"}
 _PLAIN = Allowed()
 _BULLET = "‣"
 _RAW = ".raw"
@@ -212,7 +214,9 @@ def require_no_network(project: StrangersProject, arguments: str) -> None:
 
 def require_own_places(project: StrangersProject, arguments: str) -> None:
     """Raises UnsupportedInputError for a project that reads what it makes where builds here do not write."""
-    needs.require_own_places(project.root, _words(arguments))
+    words = _words(arguments)
+    unreachable.require(project.root, words)
+    needs.require_own_places(project.root, words)
 
 
 def fix_version(project: StrangersProject, arguments: str, origin: Origin) -> tuple[Smell, ...]:
@@ -286,7 +290,7 @@ def _require_uki(main: dict[str, Any]) -> None:
         if main.get("Format") == "disk" and value in _NO_UKI[setting]:
             raise UnsupportedInputError(
                 f"the project makes a disk with {setting}={printable(str(value)[:80])}, and only one that boots a UKI can be measured",
-                hint="Set it for this run with --mkosi-args --bootloader=uki, if the image allows it.",
+                hint=f"Set it for this run with --mkosi-args {_BOOTS[setting]}, if the image allows it.",
             )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from teekit_verify.core.errors import UnsupportedInputError, printable
 from teekit_verify.rebuild.suites import RELEASES
-from teekit_verify.rebuild.taken import lines, taken
+from teekit_verify.rebuild.taken import settings, taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -58,7 +58,7 @@ def _is_given(setting: str, arguments: Sequence[str]) -> bool:
 def _values(files: Iterable[Path]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for path in files:
-        for setting, value in _settings(lines(path)):
+        for setting, value in _settings(settings(path)):
             found.setdefault(setting, []).append("%" if "%" in value else value)
     return found
 

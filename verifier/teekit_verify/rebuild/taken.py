@@ -61,7 +61,7 @@ class _Walk:
         if path in self.files or is_conditional(path):
             return
         self.files[path] = None
-        for kind, value in _LIST.findall("\n".join(lines(path))):
+        for kind, value in _LIST.findall("\n".join(settings(path))):
             for word in re.split(r"[\s,]+", value.strip()):
                 self._take_named(word, kind == "Profiles", folder)
 
@@ -105,12 +105,12 @@ def taken(root: Path, arguments: Sequence[str]) -> Taken:
 
 def is_conditional(path: Path) -> bool:
     """Whether mkosi takes the file only where something holds."""
-    return any(map(_CONDITION.match, lines(path)))
+    return any(map(_CONDITION.match, settings(path)))
 
 
 def is_of_others(path: Path, distribution: str) -> bool:
     """Whether the file's one condition names distributions, all of them others. What is more intricate is mkosi's to judge."""
-    text = lines(path)
+    text = settings(path)
     if sum(map(bool, map(_CONDITION.match, text))) != 1:
         return False
     begin = next((number for number, line in enumerate(text) if _ONE_MATCH.fullmatch(line)), len(text))
@@ -118,6 +118,12 @@ def is_of_others(path: Path, distribution: str) -> bool:
     wanted = [line for line in section if line.lstrip().startswith("Distribution")]
     names = [match[1] for match in map(_OF.fullmatch, wanted) if match is not None]
     return bool(names) and len(names) == len(wanted) and distribution not in names
+
+
+def settings(path: Path) -> list[str]:
+    """The lines of a file of configuration that say something; mkosi takes what follows a `#` anywhere for a comment."""
+    plain = (line.partition("#")[0].rstrip() for line in lines(path))
+    return [line for line in plain if line]
 
 
 def lines(path: Path) -> list[str]:

@@ -16,7 +16,7 @@ from teekit_verify.rebuild import environments
 from teekit_verify.rebuild.debian_version import DebianVersion
 from teekit_verify.rebuild.environments import Wanted
 from teekit_verify.rebuild.smells import LEFT_OUT
-from teekit_verify.rebuild.taken import DROP_INS, INCLUDE, MAIN, lines, taken
+from teekit_verify.rebuild.taken import DROP_INS, INCLUDE, MAIN, settings, taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -71,7 +71,7 @@ def _highest(root: Path, arguments: Sequence[str]) -> Wanted | None:
 
 
 def _wanted(path: Path, name: str) -> Iterator[Wanted]:
-    for line in lines(path):
+    for line in settings(path):
         if (match := _WANTED.fullmatch(line)) is not None:
             yield Wanted(match[1], printable(name), f"MinimumVersion={match[1]}")
         elif _SNAPSHOT.match(line):
@@ -123,5 +123,5 @@ def _elsewhere(root: Path) -> Iterator[str]:
             yield here.as_posix()
             continue
         for name in sorted(names):
-            if name.endswith(".conf") and any(map(_SECTION.match, lines(Path(place, name)))):
+            if name.endswith(".conf") and any(map(_SECTION.match, settings(Path(place, name)))):
                 yield (here / name).as_posix()
