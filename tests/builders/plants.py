@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import hashlib
+import json
 import lzma
 import os
 import random
@@ -242,19 +244,55 @@ def cpio(folder: Path) -> bytes:
     return build_cpio(rows)
 
 
-def tar(folder: Path) -> bytes:
-    argv = [require("tar"), "--sort=name", "--owner=0", "--group=0", "--format=gnu", "-C", str(folder), "-cf", "-", "."]
-    return subprocess.run(argv, check=True, capture_output=True).stdout
+def odc(folder: Path) -> bytes:
+    names = "\n".join(sorted(str(path.relative_to(folder)) for path in folder.rglob("*")))
+    argv = [require("cpio"), "-o", "-H", "odc", "--reproducible", "--quiet"]
+    return subprocess.run(argv, check=True, capture_output=True, cwd=folder, input=names.encode()).stdout
 
 
-def _zip(folder: Path) -> bytes:
-    with tempfile.TemporaryFile() as target:
-        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path in sorted(folder.rglob("*")):
-                if path.is_file() and not path.is_symlink():
-                    archive.write(path, str(path.relative_to(folder)))
-        target.seek(0)
-        return target.read()
+def tar(folder: Path, style: str = "gnu") -> bytes:
+    argv = [require("tar"), "--sort=name", "--owner=0", "--group=0", f"--format={style}", "-C", str(folder)]
+    return subprocess.run([*argv, "-cf", "-", "."], check=True, capture_output=True).stdout
+
+
+def _zip(method: int) -> Callable[[Path], bytes]:
+    def pack(folder: Path) -> bytes:
+        with tempfile.TemporaryFile() as target:
+            with zipfile.ZipFile(target, "w", method) as archive:
+                for path in sorted(folder.rglob("*")):
+                    if path.is_file() and not path.is_symlink():
+                        archive.write(path, str(path.relative_to(folder)))
+            target.seek(0)
+            return target.read()
+
+    return pack
+
+
+def oci_layout(layer: bytes) -> dict[str, bytes]:
+    """By the image specification's examples: an index, a manifest, a configuration and one layer, all but the first by their digests."""
+    kind, blobs = "application/vnd.oci.image", {}
+
+    def kept(content: bytes, media: str) -> dict[str, object]:
+        digest = hashlib.sha256(content).hexdigest()
+        blobs[f"blobs/sha256/{digest}"] = content
+        return {"mediaType": f"{kind}.{media}", "digest": f"sha256:{digest}", "size": len(content)}
+
+    def document(value: dict[str, object]) -> bytes:
+        return json.dumps({"schemaVersion": 2, **value}).encode()
+
+    config = kept(document({"architecture": "amd64", "os": "linux"}), "config.v1+json")
+    manifest = document({"config": config, "layers": [kept(layer, "layer.v1.tar+gzip")]})
+    index = document({"manifests": [kept(manifest, "manifest.v1+json")]})
+    return {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}', "index.json": index, **blobs}
+
+
+def _oci(layer: bytes) -> bytes:
+    with tempfile.TemporaryDirectory() as name:
+        for path, content in oci_layout(layer).items():
+            Path(name, path).parent.mkdir(parents=True, exist_ok=True)
+            Path(name, path).write_bytes(content)
+        trees.settle(Path(name))
+        return tar(Path(name))
 
 
 def _program(*argv: str) -> Callable[[bytes], bytes]:
@@ -347,8 +385,14 @@ CONTAINERS: dict[str, Callable[[Path], bytes]] = {
     "data.tar": tar,
     "data.tar.gz": chained(tar, _gzip),
     "data.tar.zst": chained(tar, zstd.compress),
-    "data.zip": _zip,
+    "data.zip": _zip(zipfile.ZIP_DEFLATED),
+    "bzip2.zip": _zip(zipfile.ZIP_BZIP2),
+    "lzma.zip": _zip(zipfile.ZIP_LZMA),
+    "data.cpio": odc,
+    "old.tar.gz": chained(lambda folder: tar(folder, "v7"), _gzip),
+    "oci.tar": chained(tar, _gzip, _oci),
     "root.squashfs": _squashfs,
+    "lzo.squashfs": _in_scratch(trees.squashfs, "-comp", "lzo"),
     "root.erofs": _erofs,
     "root.ext4": _ext4,
     "root.btrfs": _in_scratch(trees.btrfs),
@@ -360,9 +404,11 @@ CONTAINERS: dict[str, Callable[[Path], bytes]] = {
     "disk.mbr": chained(_erofs, mbr),
     "disk.qcow2": chained(_squashfs, gpt, converted("-O", "qcow2")),
     "disk.vhdx": chained(_erofs, gpt, converted("-O", "vhdx")),
+    "disk.vmdk": chained(_ext4, mbr, converted("-O", "vmdk")),
+    "stream.vmdk": chained(_squashfs, gpt, converted("-O", "vmdk", "-o", "subformat=streamOptimized")),
     "disk.vhd": chained(_squashfs, gpt, converted("-O", "vpc", "-o", "subformat=dynamic,force_size=on")),
 }
-_NO_METADATA = {"data.zip", "esp.fat", "root.xfs"}
+_NO_METADATA = {"data.zip", "bzip2.zip", "lzma.zip", "esp.fat", "root.xfs"}
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from builders.rebuilds import Miniature
 from builders.repositories import Repository
 from teekit_verify.cli.app import main
 from teekit_verify.documents.create import dump_reference
-from teekit_verify.rebuild import archive
+from teekit_verify.rebuild import apt_root
 from teekit_verify.rebuild.lock import IndexEvidence
 from teekit_verify.rebuild.provision import Provision
 
@@ -470,7 +470,7 @@ def later(miniature: Miniature, monkeypatch: pytest.MonkeyPatch) -> Iterator[Min
     for made in debian_archive.served(miniature.folder / "later"):
         made.add("base-files", "13.9")
         made.publish()
-        monkeypatch.setattr(archive, "KEYRING", made.keyring)
+        monkeypatch.setattr(apt_root, "KEYRING", made.keyring)
         made.root.rename(miniature.folder / "mirror")
         yield miniature
 

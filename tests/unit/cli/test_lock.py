@@ -14,7 +14,7 @@ from builders.debian_archive import DebianArchive
 from builders.published_schemas import problems
 from builders.rebuilds import Miniature
 from teekit_verify.cli.app import main
-from teekit_verify.rebuild import archive, lock
+from teekit_verify.rebuild import apt_root, archive, lock
 from teekit_verify.rebuild.provision import Provision
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DebianArchive]:
 def miniature(tmp_path: Path, tree: Path, mirror: DebianArchive, monkeypatch: pytest.MonkeyPatch) -> Miniature:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(archive, "host_mirrors", list)
-    monkeypatch.setattr(archive, "KEYRING", mirror.keyring)
+    monkeypatch.setattr(apt_root, "KEYRING", mirror.keyring)
     monkeypatch.setattr(Provision, "environment", lambda _: rebuilds.environment(tree))
     made = Miniature.make(tmp_path)
     stages = [stage(["bash"], name="base"), stage([], volatile=["hello"], base="/any/build/base")]

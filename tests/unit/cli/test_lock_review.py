@@ -18,7 +18,7 @@ from teekit_verify.cli.app import main
 from teekit_verify.core.download import DownloadStore
 from teekit_verify.documents.create import dump_reference
 from teekit_verify.documents.model import Package
-from teekit_verify.rebuild import archive, evidence
+from teekit_verify.rebuild import apt_root, archive, evidence
 from teekit_verify.rebuild.archive import Index
 from teekit_verify.report.progress import StderrProgress
 
@@ -40,7 +40,7 @@ def new(tmp_path: Path, mirror: DebianArchive, monkeypatch: pytest.MonkeyPatch) 
     """A lock of today, written to `new.json`, with its evidence in the cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(archive, "KEYRING", mirror.keyring)
+    monkeypatch.setattr(apt_root, "KEYRING", mirror.keyring)
     monkeypatch.setattr(archive, "host_mirrors", list)
     monkeypatch.chdir(tmp_path)
     index = Index.download(tmp_path / "apt", archive.sources(mirror.address, "file:///none", None))

@@ -14,7 +14,7 @@ from builders.http import serve
 from builders.other_repository import OWNER, OtherRepository
 from builders.repositories import Repository
 from teekit_verify.cli.app import main
-from teekit_verify.rebuild import archive
+from teekit_verify.rebuild import apt_root
 from teekit_verify.rebuild.project import Project
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def miniature(tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch) -> It
         debian.publish()
         debian.new_key(OWNER)
         (tmp_path / "mirror").symlink_to(debian.root)
-        monkeypatch.setattr(archive, "KEYRING", debian.keyring)
+        monkeypatch.setattr(apt_root, "KEYRING", debian.keyring)
         yield made
     finally:
         debian.close()

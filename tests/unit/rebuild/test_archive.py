@@ -13,7 +13,7 @@ from builders.debian_archive import DebianArchive
 from builders.http import serve
 from builders.standins import StandIns
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.rebuild import archive
+from teekit_verify.rebuild import apt_root, archive
 from teekit_verify.rebuild.archive import ArchiveError, Index
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DebianArchive]:
 def mirror(made: DebianArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DebianArchive:
     """A copy that a test may change; apt trusts its key and no other."""
     shutil.copytree(made.root, tmp_path / "mirror")
-    monkeypatch.setattr(archive, "KEYRING", made.keyring)
+    monkeypatch.setattr(apt_root, "KEYRING", made.keyring)
     monkeypatch.setattr(archive, "host_mirrors", list)
     return DebianArchive(tmp_path / "mirror", made.home)
 
@@ -223,7 +223,7 @@ def test_what_is_no_name_of_a_package_never_reaches_apt(
     def reached(*_: object) -> str:
         raise AssertionError
 
-    monkeypatch.setattr(archive, "_apt", reached)
+    monkeypatch.setattr(apt_root, "run", reached)
     with pytest.raises(ArchiveError, match="is not a plain name of a package") as caught:
         Index(tmp_path, (), "").resolve(["hello", request_])
     assert caught.value.message.isprintable()
@@ -259,7 +259,7 @@ def test_without_a_keyring_or_a_mirror(mirror: DebianArchive, tmp_path: Path, mo
         "no Debian mirror is known",
         "Name one with --mirror URL.",
     )
-    monkeypatch.setattr(archive, "KEYRING", tmp_path / "none.gpg")
+    monkeypatch.setattr(apt_root, "KEYRING", tmp_path / "none.gpg")
     with pytest.raises(ArchiveError) as caught:
         download(mirror, tmp_path)
     assert caught.value.message == f"the archive's keyring {tmp_path}/none.gpg is missing"

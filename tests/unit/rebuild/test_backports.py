@@ -9,7 +9,7 @@ import pytest
 from builders import debian_archive
 from teekit_verify.core.download import DownloadStore
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.rebuild import archive, backports, evidence
+from teekit_verify.rebuild import apt_root, archive, backports, evidence
 from teekit_verify.rebuild.archive import Index
 from teekit_verify.report.progress import StderrProgress
 
@@ -68,7 +68,7 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DebianAr
         made.add("kernel-7.3", "7.3~bpo13+1", suite="trixie-backports")
         made.add("hello", "1:3.0~bpo13+1", suite="trixie-backports")
         made.publish()
-        monkeypatch.setattr(archive, "KEYRING", made.keyring)
+        monkeypatch.setattr(apt_root, "KEYRING", made.keyring)
         monkeypatch.setattr(archive, "host_mirrors", list)
         yield made
 

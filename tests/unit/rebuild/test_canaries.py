@@ -20,7 +20,7 @@ from builders.tools import require
 from teekit_verify.cli.app import main
 from teekit_verify.core.download import DownloadStore
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.rebuild import archive, checkout, environment, git, vouching
+from teekit_verify.rebuild import apt_root, checkout, environment, git, vouching
 from teekit_verify.rebuild.project import Project
 from teekit_verify.record import judging
 from teekit_verify.report.progress import StderrProgress
@@ -210,7 +210,7 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DebianArchive]:
 
 @pytest.fixture
 def miniature(tmp_path: Path, tree: Path, mirror: DebianArchive, monkeypatch: pytest.MonkeyPatch) -> rebuilds.Miniature:
-    monkeypatch.setattr(archive, "KEYRING", mirror.keyring)
+    monkeypatch.setattr(apt_root, "KEYRING", mirror.keyring)
     made = rebuilds.isolated(tmp_path, tree, monkeypatch)
     monkeypatch.setattr(Project, "find", classmethod(lambda *_: made.project))
     return made

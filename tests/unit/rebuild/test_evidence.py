@@ -15,7 +15,7 @@ from builders import debian_archive
 from builders.debian_archive import DebianArchive
 from builders.tools import require
 from teekit_verify.core.download import DownloadStore
-from teekit_verify.rebuild import archive, evidence
+from teekit_verify.rebuild import apt_root, archive, evidence
 from teekit_verify.rebuild.archive import Index
 from teekit_verify.rebuild.evidence import Doubt, EvidenceError
 from teekit_verify.report.progress import StderrProgress
@@ -36,7 +36,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DebianArchive]:
 @pytest.fixture
 def mirror(made: DebianArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DebianArchive:
     shutil.copytree(made.root, tmp_path / "mirror")
-    monkeypatch.setattr(archive, "KEYRING", made.keyring)
+    monkeypatch.setattr(apt_root, "KEYRING", made.keyring)
     monkeypatch.setattr(archive, "host_mirrors", list)
     return DebianArchive(tmp_path / "mirror", made.home)
 
@@ -207,6 +207,6 @@ def test_without_evidence_there_is_no_verdict(kept: Kept) -> None:
 
 
 def test_without_the_keyring_there_is_no_verdict(kept: Kept, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(archive, "KEYRING", tmp_path / "none")
+    monkeypatch.setattr(apt_root, "KEYRING", tmp_path / "none")
     with pytest.raises(EvidenceError, match="keyring"):
         evidence.check(kept.lock, kept.store)

@@ -12,7 +12,7 @@ from builders.hostile import Canaries
 from builders.repositories import Repository
 from builders.tools import require
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.rebuild import archive, evidence, git, programs, tag_signature
+from teekit_verify.rebuild import apt_root, archive, git, programs, signed_index, tag_signature
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,12 +59,12 @@ def test_apt(tmp_path: Path, canaries: Canaries) -> None:
     root = tmp_path / "apt"
     mirror = tmp_path / "mirror/debian"
     mirror.mkdir(parents=True)
-    archive._write_apt_root(root, [("debian", f"file://{mirror}")], [("debian", "trixie")], ["main"], "")
+    apt_root.write(root, [("debian", f"file://{mirror}")], [("debian", "trixie")], ["main"], "")
     script = f"""{NOTHING_OF_THE_HOST}{prisoner(canaries)}
 touch {mirror}/bad 2>/dev/null && echo "seen: the mirror"
 touch /apt/lists/own && ln -s {canaries.folder}/shadow /apt/lists/x_dists_trixie_InRelease
 """
-    assert archive._apt(root, "sh", "-c", script) == "it ran\n"
+    assert apt_root.run(root, "sh", "-c", script) == "it ran\n"
     assert (root / "lists/own").exists()
     with pytest.raises(TeekitError, match="is a link"):
         archive._snapshot_time(root)
@@ -73,12 +73,14 @@ touch /apt/lists/own && ln -s {canaries.folder}/shadow /apt/lists/x_dists_trixie
 
 
 def test_gpgv(tmp_path: Path, canaries: Canaries, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evidence, "_CHECK", f"exec 2>&1; {NOTHING_OF_THE_HOST}{NO_NETWORK}{prisoner(canaries)}\nexit 9")
-    monkeypatch.setattr(archive, "KEYRING", tmp_path / "keyring.gpg")
+    monkeypatch.setattr(
+        signed_index, "_CHECK", f"exec 2>&1; {NOTHING_OF_THE_HOST}{NO_NETWORK}{prisoner(canaries)}\nexit 9"
+    )
+    monkeypatch.setattr(apt_root, "KEYRING", tmp_path / "keyring.gpg")
     release = b"-----BEGIN PGP SIGNED MESSAGE-----\n-----BEGIN PGP SIGNATURE-----\n"
-    archive.KEYRING.write_bytes(b"")
+    apt_root.KEYRING.write_bytes(b"")
     with pytest.raises(TeekitError, match=r"sh failed with exit status 9; its last lines were:\n  \| it ran$"):
-        evidence._signed(release, archive.KEYRING)
+        signed_index.signed(release, apt_root.KEYRING)
 
 
 @pytest.mark.parametrize("kind", ["gpg", "ssh-keygen"])

@@ -15,7 +15,16 @@ from builders.other_repository import OWNER, OtherRepository
 from builders.tools import require
 from teekit_verify.core.download import DownloadError, DownloadStore
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.rebuild import archive, evidence, lock, needs, repositories, repositories_used
+from teekit_verify.rebuild import (
+    apt_root,
+    archive,
+    evidence,
+    lock,
+    needs,
+    other_evidence,
+    repositories,
+    repositories_used,
+)
 from teekit_verify.rebuild.archive import ArchiveError, Index
 from teekit_verify.rebuild.repositories import KeyFrom
 from teekit_verify.report.progress import StderrProgress
@@ -44,7 +53,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DebianArchive]:
 @pytest.fixture
 def mirror(made: DebianArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DebianArchive:
     shutil.copytree(made.root, tmp_path / "mirror")
-    monkeypatch.setattr(archive, "KEYRING", made.keyring)
+    monkeypatch.setattr(apt_root, "KEYRING", made.keyring)
     monkeypatch.setattr(archive, "host_mirrors", list)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     return DebianArchive(tmp_path / "mirror", made.home)
@@ -81,7 +90,7 @@ class Locked:
         bases = archive.sources(mirror.address, "file:///none", None)
         self.index = Index.download(folder / "apt", bases, repositories=others)
         packages = sorted(self.index.resolve(names), key=lambda item: item.archive)
-        kept = evidence.keep_others(self.index, packages, self.store, StderrProgress())
+        kept = other_evidence.keep(self.index, packages, self.store, StderrProgress())
         self.lock: PackageLock = archive.make_lock(self.index, packages, kept).model_copy(
             update={"packages": tuple(item.model_copy(update={"targets": ("x",)}) for item in packages)}
         )
@@ -171,7 +180,7 @@ def test_an_index_of_another_key_is_refused(
     with pytest.raises(ArchiveError, match=r"InRelease' is not signed") as caught:
         Locked(mirror, tmp_path, others, "agent")
     assert caught.value.hint == (
-        f"Look whether the mirror, or what you allowed ({vendor.address}), is reachable, current, and signed by the key that was given."
+        f"Check that the mirror and the allowed repositories ({vendor.address}) are reachable, current, and signed by the keys you gave."
     )
 
 

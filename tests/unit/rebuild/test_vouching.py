@@ -13,7 +13,7 @@ import pytest
 from builders import debian_archive, rebuilds
 from builders.progress import Recorder
 from teekit_verify.core.digest import Algorithm, Digest
-from teekit_verify.rebuild import archive, evidence, inputs_places, vouching
+from teekit_verify.rebuild import apt_root, archive, evidence, inputs_places, vouching
 from teekit_verify.rebuild.project import Project
 from teekit_verify.rebuild.provision import Provision
 from teekit_verify.rebuild.vouching import EnvironmentFrom, ReferenceFrom, UnknownEnvironmentError
@@ -97,7 +97,7 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DebianArchive]:
 def test_a_lock_is_debians_if_the_signed_index_of_its_time_has_all_of_it(
     mirror: DebianArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
-    monkeypatch.setattr(archive, "KEYRING", mirror.keyring)
+    monkeypatch.setattr(apt_root, "KEYRING", mirror.keyring)
     time = "20261121T081046Z"
     for kind in ("debian", "debian-security"):
         (tmp_path / "snapshots" / kind).mkdir(parents=True)
@@ -121,7 +121,7 @@ def test_without_an_index_nothing_is_debians(tmp_path: Path) -> None:
 def test_the_evidence_of_a_lock_shows_it_without_any_archive(
     mirror: DebianArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
-    monkeypatch.setattr(archive, "KEYRING", mirror.keyring)
+    monkeypatch.setattr(apt_root, "KEYRING", mirror.keyring)
     monkeypatch.setattr(archive, "host_mirrors", list)
     index = archive.Index.download(tmp_path / "apt", archive.sources(mirror.address, "file:///none", None))
     provision = Provision(
@@ -143,7 +143,7 @@ def test_evidence_is_fetched_where_somebody_has_it(
     mirror: DebianArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From an archive of inputs; else from a mirror, InRelease as long as it is the same one."""
-    monkeypatch.setattr(archive, "KEYRING", mirror.keyring)
+    monkeypatch.setattr(apt_root, "KEYRING", mirror.keyring)
     monkeypatch.setattr(archive, "host_mirrors", list)
     index = archive.Index.download(tmp_path / "apt", archive.sources(mirror.address, "file:///none", None))
     made = Provision(Project(tmp_path), tmp_path / "made", Recorder(), None, "file:///none", offline=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.api.providing import release_commit, release_subject
 from teekit_verify.core.download import DownloadStore, Network
+from teekit_verify.core.files import create_folder
 from teekit_verify.rebuild import (
     effect,
     evidence,
@@ -125,7 +126,7 @@ def check_archive(place: str, cache: Path, *, release: str | None = None, checko
     `place`: a folder, an address or oci://HOST/NAME[:TAG]. Raises TeekitError for an archive that cannot be read.
     """
     commit = None if release is None else release_commit(checkout, release)
-    cache.mkdir(parents=True, exist_ok=True)
+    create_folder(cache)
     return inputs_archive.check(inputs_places.parse(place), release, commit, cache)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.files import create_folder
 from teekit_verify.documents.release import load_release
 from teekit_verify.rebuild import environments, host, inputs_places, lock
 from teekit_verify.rebuild.npm import configured_registry, installed_default
@@ -82,7 +83,7 @@ def release_subject(
 
     Raises TeekitError for a release that the checkout does not know, and for a commit that cannot be had.
     """
-    bringing.cache.mkdir(parents=True, exist_ok=True)
+    create_folder(bringing.cache)
     # Nothing is built, so it does not matter who chose the tools.
     choice = Choice(
         image="",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teekit_verify.core.files import write_whole
+from teekit_verify.core.files import create_folder, write_whole
 from teekit_verify.record.rebuilderd import SUFFIX, JobRequest, MadeJob, run_job
 from teekit_verify.record.rebuilderd import jobs as make_jobs
 
@@ -23,7 +23,7 @@ def write_jobs(releases: Path, output: Path, *, repository: str | None = None) -
     Raises TeekitError for a release that cannot be read or disagrees with itself, before anything is written.
     """
     made = tuple(make_jobs(releases, repository))
-    output.mkdir(parents=True, exist_ok=True)
+    create_folder(output)
     for job in made:
         write_whole(output / f"{job.name}{SUFFIX}", job.data)
     return made

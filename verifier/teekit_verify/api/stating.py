@@ -15,7 +15,7 @@ from teekit_verify.appraisal.statements.shown import read_shown
 from teekit_verify.appraisal.statements.threshold import cast, tally
 from teekit_verify.core.digest import digest_file
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.core.files import write_whole
+from teekit_verify.core.files import create_folder, write_whole
 from teekit_verify.documents.codec import read_bounded
 from teekit_verify.record.attestable import load_rebuilt
 from teekit_verify.reference.signing.keys import load_trusted_key, load_trusted_keys
@@ -70,7 +70,7 @@ def state(
     """
     rebuilt = load_rebuilt(report)
     data = signed_statement(rebuilt, name, source_commit(rebuilt, commit), key, independence)
-    folder.mkdir(parents=True, exist_ok=True)
+    create_folder(folder)
     file = folder / f"{name}.intoto.jsonl"
     write_whole(file, data)
     return WrittenStatement(file, rebuilt.verdict)
@@ -85,7 +85,7 @@ def state_unsigned(
     """
     rebuilt = load_rebuilt(report)
     files = outer.unsigned(name, payloads(rebuilt, name, source_commit(rebuilt, commit), independence))
-    folder.mkdir(parents=True, exist_ok=True)
+    create_folder(folder)
     for file, data in files.items():
         write_whole(folder / file, data)
     return WrittenStatement(folder / f"{name}.verdict{outer.TO_BE_SIGNED}", rebuilt.verdict)
@@ -97,7 +97,7 @@ def assemble_statement(folder: Path, public_key: Path, output: Path) -> WrittenS
     `public_key` is a PEM file. Raises TeekitError where a signature is missing or not by this key: then nothing is written.
     """
     found, data = outer.assemble(folder, load_trusted_key(public_key))
-    output.mkdir(parents=True, exist_ok=True)
+    create_folder(output)
     file = output / f"{found.predicate.auditor}.intoto.jsonl"
     write_whole(file, data)
     return WrittenStatement(file, found.predicate.verdict)
@@ -169,7 +169,7 @@ def export_summary(file: Path, key: SigningKey, folder: Path) -> Path:
 
 def _exported(file: Path, folder: Path, suffix: str, data: bytes) -> Path:
     name = next((file.name.removesuffix(known) for known in SUFFIXES if file.name.endswith(known)), file.stem)
-    folder.mkdir(parents=True, exist_ok=True)
+    create_folder(folder)
     target = folder / f"{name}{suffix}"
     write_whole(target, data)
     return target

@@ -6,6 +6,7 @@ Non-rules: this explains a mismatch that was decided by the values. It decides o
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.facts import EventDifference, EventName
@@ -15,7 +16,7 @@ from teekit_verify.registers.align import Divergence, DivergenceKind
 from teekit_verify.registers.events import EventType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from teekit_verify.core.digest import Algorithm
     from teekit_verify.registers.events import Event
@@ -58,20 +59,26 @@ def _extending(events: Sequence[Event]) -> Sequence[Event]:
 def event_differences(
     platform: str, bank: Algorithm, expected: Sequence[Event], found: Sequence[Event]
 ) -> tuple[EventDifference, ...]:
-    """The places where two logs of one register part, the first one first and at most MOST_DIFFERENCES; empty if they agree, event by event.
+    """The places where two logs of one register part, the first one first; empty if they agree, event by event.
 
-    Types and descriptions alone are no difference: they extend nothing.
+    At most MOST_DIFFERENCES: the last one has how many more there are. Types and descriptions alone are not a difference: they extend nothing.
     """
     differences: list[EventDifference] = []
-    position, has_data = 1, any(event.data for event in found)
+    position, left_out, has_data = 1, 0, any(event.data for event in found)
     for wanted, seen in aligned(expected, found, bank):
         if wanted is None or seen is None or wanted.digest(bank) != seen.digest(bank):
             if len(differences) == MOST_DIFFERENCES:
-                break
+                left_out += 1
+                continue
             means = _meaning(bank, position, (wanted, seen), found) if has_data else None
             differences.append(_difference(platform, bank, position, (wanted, seen), means))
         position += seen is not None
-    return tuple(differences)
+    return (*differences[:-1], replace(differences[-1], left_out=left_out)) if left_out else tuple(differences)
+
+
+def left_out(differences: Iterable[EventDifference]) -> int:
+    """How many events differ that are not listed."""
+    return sum(difference.left_out for difference in differences)
 
 
 def _meaning(bank: Algorithm, position: int, pair: Pair, found: Sequence[Event]) -> Meaning | None:

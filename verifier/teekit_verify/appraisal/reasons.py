@@ -166,7 +166,8 @@ class EventDifference:
 
     `position` counts the events found from 1. `expected` and `found` are digests in hexadecimal, empty on the side
     whose log has ended; `wanted` and `seen` are the events. `cause` is where the bytes come from ("UKI section .cmdline"),
-    `origin` the same as a value, `means` what the guest's own log says about it (`evidence.meaning`).
+    `origin` the same as a value, `means` what the guest's own log says about it (`evidence.meaning`). `left_out` is how many more events
+    differ after this one, where it is the last that is listed.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -181,6 +182,7 @@ class EventDifference:
     wanted: EventName | None = None
     seen: EventName | None = None
     means: Meaning | None = None
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import zlib
 from typing import TYPE_CHECKING, Protocol
 
 from teekit_verify.artifacts.lz4_block import lz4_block
+from teekit_verify.artifacts.lzo_block import lzo1x
 from teekit_verify.core.errors import UnsupportedInputError
 
 if sys.version_info >= (3, 14):
@@ -75,5 +76,6 @@ _CODECS: dict[str, Callable[[bytes, int], bytes]] = {
     "xz": _xz,
     "lzma": _lzma,
     "lz4": lz4_block,
+    "lzo": lzo1x,
     "zstd": _zstd,
 }

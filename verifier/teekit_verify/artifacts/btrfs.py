@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from teekit_verify.artifacts.fields import Field
 from teekit_verify.artifacts.filetree import (
     MAX_ENTRIES,
     MAX_TARGET_BYTES,
@@ -231,8 +232,8 @@ class Btrfs:
             target=self._target(row, size) if is_link else "",
             xattrs=tuple(sorted(row.xattrs)),
             others=(
-                ("change time (ctime)", _moment(row.inode, 124)),
-                ("time of birth", _moment(row.inode, 148)),
+                (Field.CTIME, _moment(row.inode, 124)),
+                (Field.BIRTH_TIME, _moment(row.inode, 148)),
                 ("inode flags", f"{flags:#x}"),
             ),
         )

@@ -1,16 +1,18 @@
-"""Files that hold other files, as packages and libraries do: tar, ar (.a, .deb) and zip (.jar), each member by its header.
+"""Files that hold other files, as packages and libraries do: tar, ar (.a, .deb), zip (.jar) and cpio of POSIX, each member by its header.
 
-Sources: POSIX.1-2017, pax, "ustar Interchange Format"; ar(5); APPNOTE.TXT 6.3.10 (zip).
+Sources: POSIX.1-2017, pax, "ustar Interchange Format"; tar(5), "Old-Style Archive Format"; ar(5); APPNOTE.TXT 6.3.10 (zip).
 """
 
 from __future__ import annotations
 
 import re
+import stat
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from teekit_verify.artifacts import odc, zip_methods
 from teekit_verify.artifacts import pax as pax_format
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
 
@@ -40,6 +42,15 @@ _TAR_KINDS = {
     b"6": "pipe",
     b"S": "sparse file",
     b"g": "global header",
+}
+_FILE_KINDS = {
+    stat.S_IFREG: "file",
+    stat.S_IFLNK: "symlink",
+    stat.S_IFCHR: "character device",
+    stat.S_IFBLK: "block device",
+    stat.S_IFDIR: "directory",
+    stat.S_IFIFO: "pipe",
+    stat.S_IFSOCK: "socket",
 }
 _ZIP_END, _ZIP_END_BYTES = b"PK\x05\x06", 22
 _ZIP_ENTRY, _ZIP_ENTRY_BYTES, _ZIP_LOCAL_BYTES = b"PK\x01\x02", 46, 30
@@ -71,11 +82,19 @@ class BundleMember:
     xattrs: tuple[tuple[str, bytes], ...] = ()
     sum: tuple[int, int] | None = None
     """Of zip: CRC-32 and size of what it unpacks to. Where the method is not read, of nothing that is known here."""
+    method: int = 0
+    """Of zip, another one than deflate."""
+    links: str = ""
+    """How many names the file has, where the archive says it."""
+
+    @property
+    def is_packed(self) -> bool:
+        return self.is_deflated or self.method in zip_methods.KNOWN
 
     def content(self) -> Iterator[bytes]:
         """In pieces. Raises MalformedInputError for damaged data, at the end also for what has another checksum or size."""
         crc = size_bytes = 0
-        for piece in self._inflated() if self.is_deflated else self.stored.pieces():
+        for piece in self._pieces():
             if self.sum is not None:
                 crc, size_bytes = zlib.crc32(piece, crc), size_bytes + len(piece)
             yield piece
@@ -83,6 +102,14 @@ class BundleMember:
             raise _bad(
                 "zip", self.name, 0, f"unpacks to {size_bytes} bytes with the CRC {crc:08x}, which is not what it says"
             )
+
+    def _pieces(self) -> Iterator[bytes]:
+        if self.is_deflated:
+            yield from self._inflated()
+        elif self.method in zip_methods.KNOWN:
+            yield from zip_methods.unpacked(self.method, self.stored, (self.sum or (0, 0))[1], self.name)
+        else:
+            yield from self.stored.pieces()
 
     def _inflated(self) -> Iterator[bytes]:
         state = zlib.decompressobj(-zlib.MAX_WBITS)
@@ -102,9 +129,10 @@ class BundleMember:
 
 def members_of(blob: Blob, *, with_sums: bool = False) -> Iterator[BundleMember]:
     """In order; `with_sums` checks those of tar's headers. Raises MalformedInputError, or UnsupportedInputError for too many members and another format."""
-    read = reader_of(blob.read(0, _TAR_BLOCK_BYTES))
+    beginning = blob.read(0, _TAR_BLOCK_BYTES)
+    read = reader_of(beginning) or old_reader_of(beginning)
     if read is None:
-        raise UnsupportedInputError("bundle: no tar, ar or zip file")
+        raise UnsupportedInputError("bundle: no tar, ar, zip or cpio file")
     for count, member in enumerate(_tar(blob, with_sums=with_sums) if read is _tar else read(blob)):
         if count == _MAX_MEMBERS:
             raise UnsupportedInputError(f"bundle: more than {_MAX_MEMBERS} members")
@@ -117,6 +145,41 @@ def reader_of(beginning: bytes) -> Callable[[Blob], Iterator[BundleMember]] | No
     if beginning.startswith(ZIP_MAGIC):
         return _zip
     return _tar if beginning[257:262] == b"ustar" else None
+
+
+def old_reader_of(beginning: bytes) -> Callable[[Blob], Iterator[BundleMember]] | None:
+    """Of formats that nothing is booted from: tar of before POSIX, which has a checksum and no magic number, and its cpio."""
+    if beginning.startswith(odc.MAGIC):
+        return _odc
+    is_header = len(beginning) >= _TAR_BLOCK_BYTES and beginning[:1] != b"\0"
+    return _old_tar if is_header and _has_tar_sum(beginning[:_TAR_BLOCK_BYTES]) else None
+
+
+def _has_tar_sum(header: bytes) -> bool:
+    digits = header[148:156].strip(b" \0")
+    return re.fullmatch(rb"[0-7]{2,8}", digits) is not None and int(digits, 8) in _tar_sums(header)
+
+
+def _odc(blob: Blob) -> Iterator[BundleMember]:
+    for entry in odc.entries(blob):
+        is_link = stat.S_ISLNK(entry.mode)
+        is_device = stat.S_ISCHR(entry.mode) or stat.S_ISBLK(entry.mode)
+        yield BundleMember(
+            entry.name,
+            entry.content.part(0, 0) if is_link else entry.content,
+            mode=f"{entry.mode & 0o7777:04o}",
+            owner=f"{entry.uid}:{entry.gid}",
+            mtime=_time(entry.mtime),
+            target=_text(entry.content.read(0, odc.MAX_NAME_BYTES)) if is_link else "",
+            kind=_FILE_KINDS.get(stat.S_IFMT(entry.mode), "another kind")
+            + (f" {entry.device >> 8}:{entry.device & 0xFF}" if is_device else ""),
+            links=str(entry.links) if stat.S_ISREG(entry.mode) else "",
+        )
+
+
+def _old_tar(blob: Blob) -> Iterator[BundleMember]:
+    """Each header by its checksum."""
+    return _tar(blob, with_sums=True, magic=b"")
 
 
 def _ar(blob: Blob) -> Iterator[BundleMember]:
@@ -138,7 +201,7 @@ def _ar(blob: Blob) -> Iterator[BundleMember]:
         at += _AR_HEADER_BYTES + size_bytes + size_bytes % 2
 
 
-def _tar(blob: Blob, *, with_sums: bool = False) -> Iterator[BundleMember]:
+def _tar(blob: Blob, *, with_sums: bool = False, magic: bytes = b"ustar") -> Iterator[BundleMember]:
     """GNU's long names and the headers of pax are joined to their members; a global header of pax is one of its own.
 
     Only zeros may follow the end of the archive: tar does not look at the rest, and nobody would be told that it differs.
@@ -147,7 +210,7 @@ def _tar(blob: Blob, *, with_sums: bool = False) -> Iterator[BundleMember]:
     long: dict[bytes, bytes] = {}
     pax: dict[str, bytes] = {}
     while (header := blob.read(at, _TAR_BLOCK_BYTES)).strip(b"\0"):
-        if len(header) < _TAR_BLOCK_BYTES or header[257:262] != b"ustar":
+        if len(header) < _TAR_BLOCK_BYTES or not header.startswith(magic, 257):
             raise _bad("tar", "member header", at, "is truncated or malformed")
         kind = header[156:157]
         size_bytes = _number(header[124:136], 8, "tar", at + 124)
@@ -260,7 +323,8 @@ def _zip(blob: Blob) -> Iterator[BundleMember]:
             mode=f"{int.from_bytes(entry[40:42], 'little') & 0o7777:04o}",
             mtime=_dos_time(day, clock),
             target="" if is_known else f"packed by method {method}",
-            sum=(crc, size_bytes) if is_known else None,
+            sum=(crc, size_bytes) if is_known or method in zip_methods.KNOWN else None,
+            method=0 if is_known else method,
         )
         place += _ZIP_ENTRY_BYTES + name_bytes + sum(others)
 

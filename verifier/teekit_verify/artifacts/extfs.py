@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
+from teekit_verify.artifacts.fields import Field
 from teekit_verify.artifacts.filetree import (
     MAX_TARGET_BYTES,
     MAX_XATTR_BYTES,
@@ -128,10 +129,10 @@ class ExtFs:
         )
 
     def _others(self, raw: bytes) -> Iterator[tuple[str, str]]:
-        yield "change time", _text(_time(raw, 12, 132))
-        yield "access time", _text(_time(raw, 8, 140))
+        yield Field.CHANGE_TIME, _text(_time(raw, 12, 132))
+        yield Field.ACCESS_TIME, _text(_time(raw, 8, 140))
         if self._has(raw, 152):
-            yield "time of birth", _text(_time(raw, 144, 148))
+            yield Field.BIRTH_TIME, _text(_time(raw, 144, 148))
         yield "generation", str(_u32(raw, 100))
         yield "inode flags", f"{_u32(raw, 32):#x}"
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from teekit_verify.artifacts.fields import Field
 from teekit_verify.artifacts.filetree import MAX_TARGET_BYTES, Meter, Node, TreeFile, Walk, linux_device, nothing
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
 
@@ -64,7 +65,7 @@ class Iso9660:
     def facts(self) -> dict[str, str]:
         """Fields of the primary volume descriptor, ECMA-119 8.4."""
         texts = {"volume ID": (40, 72), "publisher": (318, 446), "preparer": (446, 574), "application": (574, 702)}
-        times = {"time of making": 813, "time of modification": 830, "time of effect": 864}
+        times = {Field.ISO_MADE: 813, Field.ISO_MODIFIED: 830, Field.ISO_EFFECT: 864}
         return {
             **{name: self.primary[start:stop].decode("latin-1").rstrip() for name, (start, stop) in texts.items()},
             **{name: _long_time(self.primary[at : at + 17]) for name, at in times.items()},

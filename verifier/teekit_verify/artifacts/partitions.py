@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from teekit_verify.artifacts.fields import Field
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _gpt(blob: Blob, sector: int) -> PartitionTable:
     facts = {
         "disk size": f"{blob.size_bytes} bytes",
         "sector size": f"{sector} bytes",
-        "disk GUID": str(UUID(bytes_le=header[56:72])),
+        Field.DISK_GUID: str(UUID(bytes_le=header[56:72])),
         "usable sectors": f"LBA {first} to {last}",
         "backup of the table": f"LBA {alternate}",
         "size of the table": f"{count} entries of {row_bytes} bytes at LBA {table_at}",
@@ -99,7 +100,7 @@ def _gpt_partition(number: int, row: bytes, sector: int) -> Partition:
     first, last, attributes = struct.unpack_from("<QQQ", row, 32)
     facts = {
         "partition type": str(UUID(bytes_le=row[:16])),
-        "partition GUID": str(UUID(bytes_le=row[16:32])),
+        Field.PARTITION_GUID: str(UUID(bytes_le=row[16:32])),
         "partition place": f"LBA {first} to {last}",
         "partition attributes": f"{attributes:#x}",
         "partition name": row[56:128].decode("utf-16-le", "replace").split("\0", 1)[0],
@@ -133,7 +134,7 @@ def _mbr(beginning: bytes, size_bytes: int) -> PartitionTable:
     rows = mbr_partitions(beginning)
     facts = {
         "disk size": f"{size_bytes} bytes",
-        "disk signature": f"{int.from_bytes(beginning[440:444], 'little'):08x}",
+        Field.DISK_SIGNATURE: f"{int.from_bytes(beginning[440:444], 'little'):08x}",
         "number of partitions": str(len(rows)),
     }
     partitions = tuple(Partition(row.number, row.start, row.size_bytes, _mbr_facts(row)) for row in rows)

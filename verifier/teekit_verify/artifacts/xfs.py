@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from teekit_verify.artifacts.fields import Field
 from teekit_verify.artifacts.filetree import MAX_TARGET_BYTES, Meter, Node, TreeFile, Walk, nothing, zeros
 from teekit_verify.artifacts.xfs_attributes import Attributes
 from teekit_verify.artifacts.xfs_extents import Extent, ExtentReader
@@ -159,8 +160,8 @@ class Xfs:
             target=self._target(inode) if stat.S_ISLNK(inode.mode) else "",
             xattrs=self._xattrs(inode),
             others=(
-                ("change time (ctime)", _moment(_nanoseconds(inode, 48))),
-                *((("time of birth", _moment(_nanoseconds(inode, 144))),) if inode.version == 3 else ()),  # noqa: PLR2004
+                (Field.CTIME, _moment(_nanoseconds(inode, 48))),
+                *(((Field.BIRTH_TIME, _moment(_nanoseconds(inode, 144))),) if inode.version == 3 else ()),  # noqa: PLR2004
                 ("inode flags", raw[90:92].hex()),
             ),
         )

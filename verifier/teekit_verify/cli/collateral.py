@@ -49,14 +49,10 @@ def fetch(
     Exit status: 0 all was written; 2 not.
     """
     from teekit_verify import api
-    from teekit_verify.core.errors import TeekitError
-    from teekit_verify.core.files import write_whole
+    from teekit_verify.core.files import create_folder, write_whole
 
     fetched = api.fetch_collateral(quote, at=at or datetime.now(UTC), pccs=pccs, trusted_root=trusted_root)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TeekitError(f"{output}: cannot be created: {error.strerror}", hint="Name a folder with -o.") from error
+    create_folder(output)
     for name, data in fetched.files.items():
         write_whole(output / name, data)
     say(f"wrote {len(fetched.files)} files into {output}, valid until {fetched.next_update:%Y-%m-%d}")

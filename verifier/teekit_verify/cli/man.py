@@ -33,11 +33,11 @@ def man(
     To read one: `teekit-verify man quote | man -l -`. To install all: `teekit-verify man --output ~/.local/share/man/man1`.
     """
     from teekit_verify.core.errors import TeekitError
-    from teekit_verify.core.files import write_whole
+    from teekit_verify.core.files import create_folder, write_whole
 
     pages = dict(_pages())
     if output is not None:
-        output.mkdir(parents=True, exist_ok=True)
+        create_folder(output)
         for name, page in pages.items():
             write_whole(output / f"{name}.1", page.encode())
         return ExitStatus.HOLDS

@@ -101,6 +101,14 @@ def _in_words(size_bytes: int) -> str:
     return f"{size_bytes} bytes"
 
 
+def create_folder(folder: Path) -> None:
+    """With its parents, if it is not there. Raises TeekitError where it cannot be made, or is something else."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TeekitError(f"{folder}: cannot be created: {error.strerror}", hint=_HINT) from error
+
+
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file so that under its name it is either whole and on disk, or what it was before.
 

@@ -43,6 +43,7 @@ FORMATS: tuple[Format, ...] = (
     Format(disk.is_disk, disk.compare_disks),
     Format(qcow2.is_qcow2, qcow2.compare_qcow2s),
     Format(virtual_disks.is_vhdx, virtual_disks.compare_virtual_disks),
+    Format(virtual_disks.is_vmdk, virtual_disks.compare_virtual_disks),
     Format(is_dynamic_vhd, virtual_disks.compare_virtual_disks),
     Format(partitions.is_foreign, partitions.refuse_foreign),
     Format(partitions.is_partitioned, partitions.compare_partitioned),

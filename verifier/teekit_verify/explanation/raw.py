@@ -6,6 +6,7 @@ import difflib
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import common_prefix, first_difference
+from teekit_verify.artifacts.fields import Field
 from teekit_verify.explanation.causes.find import Condition, causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
 from teekit_verify.explanation.tree import Difference, Kind
@@ -62,7 +63,9 @@ def compare_lines(pair: Pair, one: list[str], other: list[str], conditions: Sequ
         moved = [(left, right) for left, right in zip(one, other, strict=True) if left != right]
         first = moved[0]
         orders = [tuple(side) for side in zip(*moved, strict=True)]
-        sighting = Sighting(path, where="line order", a=first[0], b=first[1], ordered_a=orders[0], ordered_b=orders[1])
+        sighting = Sighting(
+            path, where=Field.LINE_ORDER, a=first[0], b=first[1], ordered_a=orders[0], ordered_b=orders[1]
+        )
         causes, what = causes_of([sighting], conditions), "the same lines in another order"
         return Difference(pair.name, Kind.ORDER, what, causes=causes, excerpt=_excerpt([first]))
     pairs = [_around_change(left, right) for left, right in _line_pairs(one, other)]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, get_args
 from teekit_verify.core import process, url
 from teekit_verify.core.errors import TeekitError, ToolFailedError, UnsupportedInputError, printable
 from teekit_verify.core.files import read_bounded, require_no_link
-from teekit_verify.rebuild import backports, limits, other_sources, programs, proxies
+from teekit_verify.rebuild import apt_root, backports, other_sources, proxies
 from teekit_verify.rebuild.lock import LockedPackage, LockedRepository, PackageLock
 from teekit_verify.rebuild.suites import TRIXIE, Archive
 from teekit_verify.rebuild.workspace import remove
@@ -23,16 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from teekit_verify.rebuild.repositories import Repository
-    from teekit_verify.rebuild.suites import Component, Suite
+    from teekit_verify.rebuild.suites import Suite
 
-KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # A package is in the pool before the index that lists it is dated, and a snapshot is taken some hours after.
 _SNAPSHOT_DELAY = timedelta(hours=6)
-_ROOT = "/apt"  # the place of the private root in the sandbox
 _MAX_RELEASE_BYTES = 8 << 20
-_APT_TIMEOUT_SECONDS = 600
-_APT_MEMORY_BYTES = 2 << 30  # its cache of trixie's index has some 100 MiB
-_APT_FILE_BYTES = 1 << 30
 _ESSENTIAL = "?essential"
 # Debian Policy, 5.6.1 (names), 5.6.12 (versions)
 _REQUEST = re.compile(
@@ -134,16 +129,16 @@ class Index:
         """
         if not any(archive == "debian" for archive, _ in bases):
             raise ArchiveError("no Debian mirror is known", hint="Name one with --mirror URL.")
-        if not KEYRING.exists():
-            raise ArchiveError(f"the archive's keyring {KEYRING} is missing", hint=_SETUP_HINT)
+        if not apt_root.KEYRING.exists():
+            raise ArchiveError(f"the archive's keyring {apt_root.KEYRING} is missing", hint=_SETUP_HINT)
         problems = []
         for chosen in _choices(bases):
             remove(root)
             suites = _suites(chosen, suite, with_backports=bool(pinned_to_backports))
-            _write_apt_root(root, chosen, suites, suite.components, backports.preferences(pinned_to_backports, suite))
-            other_sources.write(root / "etc", f"{_ROOT}/etc", repositories)
+            apt_root.write(root, chosen, suites, suite.components, backports.preferences(pinned_to_backports, suite))
+            other_sources.write(root / "etc", f"{apt_root.PLACE}/etc", repositories)
             try:
-                _apt(root, "apt-get", "update", "-o", "APT::Update::Error-Mode=any")
+                apt_root.run(root, "apt-get", "update", "-o", "APT::Update::Error-Mode=any")
             except ToolFailedError as error:
                 problems.append(url.redacted(error.message) + proxies.through(chosen[0][1]))
             else:
@@ -151,7 +146,7 @@ class Index:
                 return cls(root, chosen, time, suites, suite, repositories)
         raise ArchiveError(
             f"the package index could not be fetched and checked: {f'{chr(10)}  and '.join(problems)}",
-            hint=_other_hint(repositories) or "Check the mirror, or name another with --mirror URL.",
+            hint=other_sources.hint(repositories) or "Check the mirror, or name another with --mirror URL.",
         )
 
     def resolve(self, requests: Sequence[str]) -> list[LockedPackage]:
@@ -159,7 +154,7 @@ class Index:
         for request in requests:
             require_plain(request)
         try:
-            output = _apt(self.root, "apt-get", "install", "--print-uris", "--yes", "--", *requests)
+            output = apt_root.run(self.root, "apt-get", "install", "--print-uris", "--yes", "--", *requests)
         except ToolFailedError as error:
             raise ArchiveError(
                 f"apt cannot resolve the packages: {error.message}",
@@ -170,22 +165,6 @@ class Index:
             raise ArchiveError(f"apt installs nothing for {' '.join(requests) or 'no request'}")
         records = self._records(["=".join(_name_and_version(file_name)) for _, file_name, *_ in lines])
         return [self._package(uri, size, records) for uri, _, size, *_ in lines]
-
-    def replaced(self, packages: Sequence[LockedPackage]) -> dict[str, tuple[str, ...]]:
-        """Of each repository that is not Debian's, the names of packages that were taken from it although Debian has some of that name."""
-        others = [package for package in packages if package.archive in {one.name for one in self.repositories}]
-        if not others:
-            return {}
-        output = _apt(self.root, "apt-cache", "madison", "--", *sorted({package.name for package in others}))
-        rows = [[part.strip() for part in line.split("|")] for line in output.splitlines()]
-        bases = tuple(_as_apt_writes(base).rstrip("/") for _, base in self.bases)
-        of_debian = {name for name, _, source in rows if _as_apt_writes(source.partition(" ")[0]).rstrip("/") in bases}
-        return {
-            one.name: tuple(
-                sorted({item.name for item in others if item.archive == one.name and item.name in of_debian})
-            )
-            for one in self.repositories
-        }
 
     def require_sections(self, packages: Sequence[LockedPackage]) -> None:
         """Raises UnsupportedInputError for a package of another repository that reprepro would not take, which mkosi 25 has index them."""
@@ -213,7 +192,7 @@ class Index:
 
     def _records(self, requests: Sequence[str]) -> dict[str, Mapping[str, str]]:
         """Index records by pool path."""
-        output = _apt(self.root, "apt-cache", "show", "--no-all-versions", "--", *requests)
+        output = apt_root.run(self.root, "apt-cache", "show", "--no-all-versions", "--", *requests)
         records = (dict(re.findall(r"^([A-Za-z0-9-]+): (.*)$", text, re.MULTILINE)) for text in output.split("\n\n"))
         return {_plain_path(record["Filename"]): record for record in records if "Filename" in record}
 
@@ -249,12 +228,12 @@ class Index:
 
     def _locate(self, uri: str) -> tuple[str, str]:
         """The longest base that fits: a repository may lie below another."""
-        address = _as_apt_writes(uri)
+        address = apt_root.as_apt_writes(uri)
         places = [*self.bases, *((one.name, one.base) for one in self.repositories)]
         found = [
             (folder, name)
             for name, base in places
-            if address.startswith(folder := _as_apt_writes(base).rstrip("/") + "/")
+            if address.startswith(folder := apt_root.as_apt_writes(base).rstrip("/") + "/")
         ]
         if found:
             folder, name = max(found, key=lambda place: len(place[0]))
@@ -278,18 +257,6 @@ def _plain_path(path: str) -> str:
     return path.removeprefix("./")
 
 
-def _other_hint(repositories: Sequence[Repository]) -> str | None:
-    if not repositories:
-        return None
-    names = ", ".join(one.address for one in repositories)
-    return f"Look whether the mirror, or what you allowed ({names}), is reachable, current, and signed by the key that was given."
-
-
-def _as_apt_writes(address: str) -> str:
-    """Decoded, with one slash after `file:`."""
-    return re.sub("^file:/+", "file:/", url.decoded(address))
-
-
 def _choices(bases: Sequence[tuple[Archive, str]]) -> list[tuple[tuple[Archive, str], ...]]:
     """The first mirror of each archive, then the second of each, and so on: what one mirror has fits together."""
     of_each = {name: [base for base in dict.fromkeys(bases) if base[0] == name] for name in get_args(Archive)}
@@ -309,82 +276,6 @@ def _suites(
 ) -> tuple[tuple[Archive, str], ...]:
     found = dict.fromkeys((archive, name) for archive, _ in bases for name in suite.of(archive))
     return tuple(item for item in found if with_backports or item[1] != suite.backports)
-
-
-def _write_apt_root(
-    root: Path,
-    bases: Sequence[tuple[Archive, str]],
-    suites: Sequence[tuple[Archive, str]],
-    components: Sequence[Component],
-    preferences: str,
-) -> None:
-    for folder in (
-        "etc/apt.conf.d",
-        "etc/preferences.d",
-        "etc/sources.list.d",
-        "lists/partial",
-        "empty",  # where apt stands, so that no name is one of a file
-        "cache/archives/partial",
-    ):
-        (root / folder).mkdir(parents=True, exist_ok=True)
-    root.chmod(0o700)  # the address of a mirror may have a user in it
-    (root / "status").write_text("")
-    (root / "etc/sources.list").write_text(
-        "".join(
-            f"deb [signed-by={_keyring_place()} arch=amd64] {base} {suite} {' '.join(components)}\n"
-            for archive, base in bases
-            for of, suite in suites
-            if of == archive
-        )
-    )
-    (root / "etc/preferences").write_text(preferences)
-    (root / "apt.conf").write_text(
-        f"""\
-Dir "{_ROOT}";
-Dir::Etc "{_ROOT}/etc";
-Dir::State "{_ROOT}";
-Dir::State::status "{_ROOT}/status";
-Dir::Cache "{_ROOT}/cache";
-APT::Architecture "amd64";
-APT::Architectures {{ "amd64"; }};
-APT::Install-Recommends "false";
-APT::Sandbox::User "root";
-Acquire::Languages "none";
-Acquire::Retries "3";
-Acquire::Check-Valid-Until "false";
-"""
-    )
-
-
-def _apt(root: Path, *argv: str) -> str:
-    """What a program of apt prints, with the private root as its only configuration, in a sandbox with the mirror's network.
-
-    Raises ToolFailedError.
-    """
-    completed = programs.run(
-        argv,
-        bounds=(f"--as={_APT_MEMORY_BYTES}", f"--fsize={_APT_FILE_BYTES}"),
-        timeout_seconds=_APT_TIMEOUT_SECONDS,
-        reads={_keyring_place(): KEYRING, **_local_mirrors(root)},
-        fills={_ROOT: programs.given_away(root)},
-        environment={**proxies.proxies().environment(), "APT_CONFIG": f"{_ROOT}/apt.conf"},
-        network=True,
-        working_directory=f"{_ROOT}/empty",
-        watch=limits.leaves_room(root),
-    )
-    return completed.stdout.decode(errors="replace")
-
-
-def _keyring_place() -> str:
-    """Apt tells the kinds of keys by the ending."""
-    return f"/keyring{KEYRING.suffix}"
-
-
-def _local_mirrors(root: Path) -> dict[str, Path]:
-    """The folders that the sources name, each in its own place."""
-    bases = [line.split()[3] for line in (root / "etc/sources.list").read_text().splitlines()]
-    folders = {_as_apt_writes(base).removeprefix("file:").rstrip("/") for base in bases if base.startswith("file:")}
-    return {folder: Path(folder) for folder in sorted(folders) if Path(folder).is_dir()}
 
 
 def _snapshot_time(root: Path, others: Collection[str] = ()) -> str:

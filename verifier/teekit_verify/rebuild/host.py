@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core import process
 from teekit_verify.core.errors import TeekitError, ToolFailedError, ToolMissingError
-from teekit_verify.rebuild.archive import KEYRING
+from teekit_verify.rebuild.apt_root import KEYRING
 from teekit_verify.rebuild.environment import nix_environment
 from teekit_verify.rebuild.memory import memory
 from teekit_verify.rebuild.sandbox import Sandbox, become_root, own_first_id

@@ -12,7 +12,7 @@ from teekit_verify.core import url
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.download import RemoteFile
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.core.files import write_whole
+from teekit_verify.core.files import create_folder, write_whole
 from teekit_verify.documents import codec, fields
 from teekit_verify.rebuild.suites import MAIN, Archive, Component
 
@@ -195,7 +195,7 @@ class PackageLock(_Model):
 
     def write(self, path: Path) -> None:
         """Write the lock whole or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        create_folder(path.parent)
         write_whole(path, self.dump())
 
     def digest(self) -> Digest:

@@ -24,6 +24,7 @@ from teekit_verify.rebuild import (
     lock,
     lock_files,
     npm,
+    other_evidence,
     proxies,
 )
 from teekit_verify.rebuild.sandbox import Sandbox, own_first_id
@@ -115,7 +116,7 @@ class Provision:
             if self.project.tools.needs_sections:
                 index.require_sections([package for package, _ in needed.values()])
             kept = evidence.keep(index, self.store, self.progress)
-            others = evidence.keep_others(index, [package for package, _ in needed.values()], self.store, self.progress)
+            others = other_evidence.keep(index, [package for package, _ in needed.values()], self.store, self.progress)
         packages = [
             package.model_copy(update={"targets": tuple(sorted(keys))}) for _, (package, keys) in sorted(needed.items())
         ]

@@ -16,7 +16,7 @@ from teekit_verify.appraisal.statements.contradiction import Claim
 from teekit_verify.appraisal.statements.create import signed_statement, source_commit
 from teekit_verify.appraisal.statements.own import Auditor, AuditOutcome
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.core.files import held, write_whole
+from teekit_verify.core.files import create_folder, held, write_whole
 from teekit_verify.rebuild.subject import Choice
 from teekit_verify.rebuild.workspace import require_apart
 from teekit_verify.record.attestable import load_rebuilt
@@ -255,7 +255,7 @@ def _logged(done: Audited, request: AuditRequest) -> Audited:
     if request.log is None or done.statement is None:
         return done
     place = request.output / done.release
-    place.mkdir(parents=True, exist_ok=True)
+    create_folder(place)
     found, error = look_up(request.log, request.auditor, done.statement, place)
     missing = request.log.must_have and found.standing is not LogStanding.LOGGED
     outcome = AuditOutcome.UNDECIDED if missing and done.outcome is AuditOutcome.REPRODUCED else done.outcome

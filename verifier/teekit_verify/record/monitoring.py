@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.appraisal.statements.across import check_across
 from teekit_verify.appraisal.statements.watched import Alarm, AlarmKind, of_repository, reproduced_by
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.files import create_folder
 from teekit_verify.rebuild import inputs_archive, inputs_places
 from teekit_verify.rebuild.release_dates import filed_on, published_on
 from teekit_verify.reference.releases import DamagedRelease, KnownRelease, list_releases
@@ -62,7 +63,7 @@ def monitor(request: MonitorRequest, lost_files: LostFiles | None = None) -> Ite
     yield from of_repository(checked)
     yield from _unlogged(request, checked)
     places = [inputs_places.parse(text) for text in request.inputs]
-    request.cache.mkdir(parents=True, exist_ok=True)
+    create_folder(request.cache)
     for item in known:
         if isinstance(item, DamagedRelease):
             yield Alarm(AlarmKind.RELEASE_DAMAGED, item.name, message=item.problem)

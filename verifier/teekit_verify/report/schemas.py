@@ -16,6 +16,7 @@ from teekit_verify.appraisal.checklist import Checklist  # noqa: TC001 - pydanti
 from teekit_verify.appraisal.facts import Check  # noqa: TC001
 from teekit_verify.appraisal.guest.quote import Unchecked  # noqa: TC001
 from teekit_verify.appraisal.publications import PublicationDiff
+from teekit_verify.core.files import write_whole
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.documents.model import INPUTS_SCHEMA, MEASUREMENTS_SCHEMA, InputsDocument, Measurements
 from teekit_verify.documents.schema import as_text, document_schema
@@ -206,7 +207,7 @@ def _with_heading(schema: dict[str, Any], name: str) -> dict[str, Any]:
 
 def write(folder: Path) -> None:
     for name, schema in schemas().items():
-        (folder / name).write_text(as_text(schema), encoding="utf-8")
+        write_whole(folder / name, as_text(schema).encode())
 
 
 if __name__ == "__main__":

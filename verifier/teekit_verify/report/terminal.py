@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teekit_verify.appraisal.event_differences import aligned, causes
+from teekit_verify.appraisal.event_differences import aligned, causes, left_out
 from teekit_verify.appraisal.facts import LaterState
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.record import json_report
 from teekit_verify.report.layout import STYLES, fitting, show_line, show_lines, show_outcome, show_table, styled
 from teekit_verify.report.registers_screen import each_alternative
 from teekit_verify.wording.checks import detail_of, name_of, open_words, reason_lines
+from teekit_verify.wording.meanings import more_events
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -119,6 +120,8 @@ def show_causes(checklist: Checklist, out: Console) -> None:
     for cause, places in causes(checklist.differences):
         seen = ", ".join(f"{platform} {register}" for platform, register in places)
         show_line(out, "differs: ", styled(cause or "unknown", "bold"), styled(f" (seen in {seen})"), indent=2)
+    if more := left_out(checklist.differences):
+        show_line(out, styled(more_events(more)), indent=2)
 
 
 def _passed_over(check: Check) -> str:

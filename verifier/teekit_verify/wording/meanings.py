@@ -47,6 +47,11 @@ _PLAIN = {
 }
 
 
+def more_events(count: int) -> str:
+    """Under a list of events that differ, which is not whole."""
+    return f"{count:,} more {'event differs' if count == 1 else 'events differ'} and {'is' if count == 1 else 'are'} not listed"
+
+
 def differences_words(differences: Iterable[LogDifference]) -> tuple[str, ...]:
     """A line for each; those that read the same in two banks are said once."""
     return tuple(dict.fromkeys(map(_difference, differences)))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from teekit_verify.appraisal.event_differences import left_out
 from teekit_verify.appraisal.published_registers import State
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.rebuild.input_changes import Change
+from teekit_verify.wording.meanings import more_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,7 +117,8 @@ def move_lines(move: ValueMove, *, alone: bool) -> Iterator[str]:
     label = "" if alone else f" ({' -> '.join(dict.fromkeys(filter(None, (move.old_label, move.new_label))))})"
     yield f"{move.bank} {old} -> {new}{label}"
     if move.events:
-        yield f"events: {'; '.join(map(_event, move.events))}"
+        more = [more_events(count)] if (count := left_out(move.events)) else []
+        yield f"events: {'; '.join([*map(_event, move.events), *more])}"
 
 
 def _value(label: str | None, value: str) -> str:

@@ -18,7 +18,7 @@ from builders.published_schemas import problems
 from builders.rebuilds import Miniature
 from builders.tools import require
 from teekit_verify.cli.app import main
-from teekit_verify.rebuild import archive, environment, lock
+from teekit_verify.rebuild import apt_root, archive, environment, lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ def miniature(tmp_path: Path, mirror: DebianArchive, monkeypatch: pytest.MonkeyP
     require("nix")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(archive, "host_mirrors", list)
-    monkeypatch.setattr(archive, "KEYRING", mirror.keyring)
+    monkeypatch.setattr(apt_root, "KEYRING", mirror.keyring)
     monkeypatch.setattr(environment, "STORE_NAME", f"teekit-test-{os.getpid()}-cli")
     made = Miniature.make(tmp_path)
     made.project.environment_packages.write_text("# the tools\nbash\n")

@@ -51,6 +51,11 @@ def test_causes_are_told_as_what_is_usual() -> None:
         (marks.only_processes_differ, "[17] same", "[17] same"),
         (marks.paths_differ, "/usr/bin/foo", "/usr/sbin/foo"),
         (clocks.only_hours_differ, "at 05:10", "at 07:11"),
+        (clocks.only_hours_differ, "2026-11-20 05:00:01", "2026-11-23 08:00:01"),
+        (clocks.only_times_differ, "Linux build 6.7.13-generic", "Linux build 6.3.25-generic"),
+        (clocks.only_times_differ, "IMAGE_VERSION=2.13.12", "IMAGE_VERSION=2.13.14"),
+        (marks.home_paths_differ, "root:x:0:0:one:/root:/bin/sh", "root:x:0:0:two:/root:/bin/sh"),
+        (marks.cpu_features_differ, "CFLAGS=-march=skylake -g", "CFLAGS=-march=znver3 -O2"),
         (
             identifiers.random_ids_differ,
             "/usr/lib/x86_64-linux-gnu/libfoo.so.1",
@@ -61,6 +66,26 @@ def test_causes_are_told_as_what_is_usual() -> None:
 def test_what_is_not_recognised(recognise: object, a: str, b: str) -> None:
     assert callable(recognise)
     assert not recognise(a, b)
+
+
+@pytest.mark.parametrize(
+    ("recognise", "a", "b"),
+    [
+        (marks.cpu_features_differ, "gcc -O2 -march=skylake-avx512 x.c", "gcc -O2 -march=znver3 x.c"),
+        (marks.cpu_features_differ, "gcc -mtune=native", "gcc -mtune=x86-64-v3"),
+        (clocks.only_times_differ, "am 23.11.26 gebaut", "am 24.11.26 gebaut"),
+        (clocks.only_times_differ, "on 11/23/26", "on 11/24/26"),
+        (clocks.only_hours_differ, "2026-11-30 23:00:01", "2026-12-01 01:00:01"),
+        (marks.home_paths_differ, "PATH=/usr/bin:/home/one/bin", "PATH=/usr/bin:/home/two/bin"),
+    ],
+)
+def test_what_is_recognised(recognise: object, a: str, b: str) -> None:
+    assert callable(recognise)
+    assert recognise(a, b)
+
+
+def test_a_time_of_which_one_side_happens_to_be_printable() -> None:
+    assert clocks.times_in_bytes_differ(b"\x74\xce\x0f\x69", b"\x28\x40\x68\x6a")  # 2025-11-06 and 2026-07-28
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import subprocess
@@ -11,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from builders import plants
 from builders.explain import explained, named, packed
 from builders.tools import require
+from teekit_verify.explanation.explain import explain
 from teekit_verify.explanation.formats import bundles
+from teekit_verify.explanation.tree import leaves
 
 T1, T2 = 1_763_874_000, 1_763_874_917
 
@@ -136,3 +140,82 @@ def test_damaged_deflated_data(tmp_path: Path) -> None:
     broken = bytearray(zipped())
     broken[39] = 0xFF
     assert "cannot be unpacked" in explained(tmp_path, zipped(), bytes(broken), name="x.jar").notices[0]
+
+
+def packed_by(method: int) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", method) as file:
+        file.writestr(zipfile.ZipInfo("name", (2026, 1, 1, 0, 0, 0)), b"content " * 99, method)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_member_of_a_zip_file_is_noted(tmp_path: Path, method: int) -> None:
+    data = packed_by(method)
+    at = data.index(b"name") + 4 + 20
+    damaged = data[:at] + bytes([data[at] ^ 0x55]) + data[at + 1 :]
+    found = explained(tmp_path, data, damaged, name="x.zip")
+    assert found.notices[0].startswith("zip: name")
+    assert found.differences[0].what.startswith("differs")
+
+
+@pytest.mark.parametrize("change", [(0, b"070708"), (6, b"8"), (59, b"000001"), (65, b"77777777777")])
+def test_a_damaged_cpio_of_posix_is_noted(tmp_path: Path, change: tuple[int, bytes]) -> None:
+    at, content = change
+    (tmp_path / "file").write_bytes(b"one\n")
+    argv = [require("cpio"), "-o", "-H", "odc", "--quiet"]
+    data = subprocess.run(argv, check=True, capture_output=True, cwd=tmp_path, input=b"file").stdout
+    second = data.index(b"TRAILER!!!") - 76  # the first one says what the file is
+    damaged = data[: second + at] + content + data[second + at + len(content) :]
+    found = explained(tmp_path, data, damaged, name="x.cpio")
+    assert found.notices[0].startswith("cpio: ")
+    assert found.differences[0].what.startswith("differs")
+
+
+def test_a_hard_link_in_a_cpio_of_posix(tmp_path: Path) -> None:
+    argv, sides = [require("cpio"), "-o", "-H", "odc", "--reproducible", "--quiet"], []
+    for number in range(2):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "one").write_bytes(b"same\n")
+        os.link(folder / "one", folder / "two") if number else (folder / "two").write_bytes(b"same\n")
+        for name in ("one", "two"):
+            os.utime(folder / name, (T1, T1))
+            (folder / name).chmod(0o644)
+        done = subprocess.run(argv, check=True, capture_output=True, cwd=folder, input=b"one\ntwo")
+        sides.append(done.stdout)
+    assert named(explained(tmp_path, *sides, name="x.cpio")) == [("one", ["hard links"]), ("two", ["hard links"])]
+
+
+def test_the_name_that_gzip_stores(tmp_path: Path) -> None:
+    sides = []
+    for name in ("one", "two"):
+        stream = io.BytesIO()
+        with gzip.GzipFile(name, "wb", fileobj=stream, mtime=0) as file:
+            file.write(b"same\n")
+        sides.append(stream.getvalue())
+    assert named(explained(tmp_path, *sides, name="x.gz")) == [("gzip file name", ["gzip file name"])]
+
+
+def test_layers_of_two_oci_layouts_are_compared_by_their_place(tmp_path: Path) -> None:
+    sides = []
+    for text in (b"one\n", b"two\n"):
+        folder = tmp_path / text.decode().strip()
+        for name, content in plants.oci_layout(packed(tarball("etc/x", content=text), "gzip")).items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+        sides.append(folder)
+    found = explain(*sides, folder=tmp_path, with_diffoscope=False)
+    told = {leaf.path[1:]: [cause.name for cause in leaf.difference.causes] for leaf in leaves(found.differences)}
+    assert told == {("index.json",): ["digest"], ("layer 1", "content", "etc/x"): [], ("manifest",): ["digest"]}
+
+
+@pytest.mark.parametrize("index", [b"[]", b"{", b'{"manifests": [3, {"digest": 7}]}', b"[" * 100_000])
+def test_a_malformed_index_leads_nowhere(tmp_path: Path, index: bytes) -> None:
+    for side in "ab":
+        (tmp_path / side).mkdir()
+        (tmp_path / side / "oci-layout").write_bytes(b"{}")
+        (tmp_path / side / "index.json").write_bytes(index)
+    (tmp_path / "b/more").write_bytes(b"")
+    found = explain(tmp_path / "a", tmp_path / "b", folder=tmp_path, with_diffoscope=False)
+    assert [leaf.path[1:] for leaf in leaves(found.differences)] == [("more",)]

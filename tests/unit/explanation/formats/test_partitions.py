@@ -53,11 +53,10 @@ def test_a_disk_in_a_compressed_file(tmp_path: Path, compression: str) -> None:
 
 
 def test_a_foreign_disk_is_named_as_such(tmp_path: Path) -> None:
-    found = explained(tmp_path, b"KDMV" + bytes(999) + b"a", b"KDMV" + bytes(999) + b"b", name="disk")
+    beginning = b"<<< Oracle VM VirtualBox Disk Image >>>\n".ljust(64, b"\0") + b"\x7f\x10\xda\xbe"
+    found = explained(tmp_path, beginning + bytes(999) + b"a", beginning + bytes(999) + b"b", name="disk")
     assert found.differences[0].what.startswith("differs")
-    assert found.notices[0].startswith(
-        "VMDK disks are not supported, convert them with `qemu-img convert -O raw`: disk"
-    )
+    assert found.notices[0].startswith("VDI disks are not supported, convert them with `qemu-img convert -O raw`: disk")
 
 
 def test_a_bare_fat(tmp_path: Path) -> None:

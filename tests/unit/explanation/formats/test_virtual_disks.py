@@ -1,4 +1,4 @@
-"""VHDX and dynamic VHDs as qemu-img writes them."""
+"""VHDX, VMDK and dynamic VHDs as qemu-img writes them."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ WRITTEN = [
     ("-O", "vhdx", "-o", "subformat=dynamic,block_size=1M"),
     ("-O", "vhdx", "-o", "subformat=fixed"),
     ("-O", "vpc", "-o", "subformat=dynamic,force_size=on"),
+    ("-O", "vmdk"),
+    ("-O", "vmdk", "-o", "subformat=streamOptimized"),
+    ("-O", "vmdk", "-o", "zeroed_grain=on"),
 ]
 
 
@@ -45,7 +48,34 @@ def test_a_difference_in_the_disk_is_named(tmp_path: Path, options: tuple[str, .
     del fields["partition 1"]
     fields.pop("VHD time stamp", None)  # the clock may not have moved on
     assert fields, "qemu-img draws IDs at random"
-    assert set(map(tuple, fields.values())) == {("VHD unique ID",)}
+    assert set(map(tuple, fields.values())) == {("random id",) if "vmdk" in options else ("VHD unique ID",)}
+
+
+@pytest.mark.parametrize(
+    ("at", "content", "message"),
+    [
+        (4, b"\x09", "VMDK: version at offset 0x4: 9 is not 1 to 3"),
+        (20, b"\x03", "VMDK: grain size at offset 0x14: 3 sectors"),
+        (56, b"\xff" * 7, "VMDK: grain directory at offset 0x38: is beyond the end of the file"),
+        (44, b"\xff" * 4, "VMDK: rows of a grain table at offset 0x2c: 4294967295"),
+        (512, b"#" * 600, "VMDK: its descriptor or its extents are in other files, which is not supported"),
+    ],
+)
+def test_a_damaged_vmdk_is_compared_byte_by_byte(tmp_path: Path, at: int, content: bytes, message: str) -> None:
+    one = written(tmp_path, disk(b"one\n"), "-O", "vmdk")
+    other = one[:at] + content + one[at + len(content) :]
+    found = explained(tmp_path, one, other, name="disk.vmdk")
+    assert found.notices == (f"{message}: disk.vmdk is not examined further",)
+    assert found.differences[0].what.startswith("differs")
+
+
+def test_a_damaged_grain_of_a_stream(tmp_path: Path) -> None:
+    """Its header says which sector it is of; it comes after the descriptor (qemu-img(1) puts the first at 64 KiB)."""
+    one = written(tmp_path, disk(b"one\n"), "-O", "vmdk", "-o", "subformat=streamOptimized")
+    at = one.index(b"\x78\x9c") - 12
+    found = explained(tmp_path, one, one[:at] + b"\x05" + one[at + 1 :], name="disk.vmdk")
+    assert "which is not what its table says" in found.notices[0]
+    assert found.differences[0].what.startswith("differs")
 
 
 def test_what_cannot_be_read_is_noted(tmp_path: Path) -> None:

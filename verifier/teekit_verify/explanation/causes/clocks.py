@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date, timedelta
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
@@ -24,13 +25,17 @@ _TIMES = re.compile(
     rf"|\b{_CLOCK}(?:\.[0-9]+)?(?:\s?[AaPp]\.?[Mm]\b)?(?:\s{ZONE}(?!\w))?"
     r"|(?<![0-9])20[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?:[T_.-]?[0-9]{4,6}Z?)?(?![0-9])"
     r"|\b(?:1[0-9]|2[0-9])[0-9]{8}(?:[0-9]{3}|[0-9]{6}|[0-9]{9})?(?:\.[0-9]+)?\b"
-    r"|\b[0-9]{1,2}[./][0-9]{1,2}[./](?:(?:19|20)[0-9]{2}|[0-9]{2})\b"
+    r"|\b[0-9]{1,2}[./][0-9]{1,2}[./](?:19|20)[0-9]{2}\b"
+    # With two digits for the year, 6.12.48 is a version: only with leading zeros, and no further part.
+    r"|\b[0-9]{1,2}/[0-9]{1,2}/[0-9]{2}\b"
+    r"|(?<![\w.-])(?:0[1-9]|[12][0-9]|3[01])\.(?:0[1-9]|1[0-2])\.[12][0-9](?![\w-]|\.\w)"
     r"|\b[0-9]+\.[0-9]+\s?(?:ms|s|secs?|seconds?|min|minutes?)\b"
     r"|(?:(?<=\bin )|(?<=\btook )|(?<=\bafter ))[0-9]+\s?(?:ms|s|secs?|seconds?|min|minutes?)\b"
     r"|(?<=\[)\s*[0-9]+\.[0-9]{6}(?=\])"
     r"|\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b"
     r"|(?<=\s)(?:199|20[0-3])[0-9]\b"
 )
+_DATES = re.compile(r"\b([12][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
 _HEX_TIME = re.compile(r"(?:0x)?([0-9a-fA-F]{8})")
 _EARLIEST, _LATEST = 1_420_070_400, 2_051_222_400  # the years 2015 to 2034: others look like code, or kernel addresses
 _FAR_SECONDS = 2 * 366 * 86400
@@ -78,7 +83,21 @@ def only_hours_differ(a: str, b: str) -> bool:
     if not only_times_differ(a, b):
         return False
     times = [_CLOCKS.findall(text[:MAX_TEXT]) for text in (a, b)]
-    return bool(times[0]) and times[0] != times[1] and [tail for _, tail in times[0]] == [tail for _, tail in times[1]]
+    has_same_tails = [tail for _, tail in times[0]] == [tail for _, tail in times[1]]
+    return bool(times[0]) and times[0] != times[1] and has_same_tails and _days_are_near(a, b)
+
+
+def _days_are_near(a: str, b: str) -> bool:
+    """No two zones are further apart than from one day to the next but one; nothing is known of texts without a date."""
+    days = [[_day(*found) for found in _DATES.findall(text[:MAX_TEXT])] for text in (a, b)]
+    return len(days[0]) == len(days[1]) and all(
+        abs(one - other) <= timedelta(days=1) for one, other in zip(*days, strict=True)
+    )
+
+
+def _day(year: str, month: str, day: str) -> timedelta:
+    """Since the beginning of the calendar; a day that its month lacks is of the next one."""
+    return date(int(year), int(month), 1) - date.min + timedelta(days=int(day))
 
 
 def times_in_bytes_differ(a: bytes, b: bytes) -> bool:
@@ -87,7 +106,7 @@ def times_in_bytes_differ(a: bytes, b: bytes) -> bool:
     """
     seconds = list(_changed(a, b, _TIME_BYTES))
     if seconds and all(
-        not _is_text(one) and not _is_text(other) and _near(_number(one), _number(other)) for one, other in seconds
+        not (_is_text(one) and _is_text(other)) and _near(_number(one), _number(other)) for one, other in seconds
     ):
         return True
     fine = list(_changed(a, b, 2 * _TIME_BYTES))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from teekit_verify.artifacts.fields import TIMES, Field
 from teekit_verify.explanation.causes import clocks, identifiers, marks, orders
 from teekit_verify.explanation.causes.known_files import KERNEL_VERSION, PROCESS, RANDOM, ZONE
 from teekit_verify.explanation.causes.sighting import Culprit
@@ -21,8 +22,12 @@ if TYPE_CHECKING:
 _WORD_BYTES = 8
 
 
-def _field(*names: str) -> Callable[[Sighting], bool]:
-    return lambda sighting: sighting.where in names
+def _field(*fields: Field) -> Callable[[Sighting], bool]:
+    return lambda sighting: sighting.where in fields
+
+
+def _elf_section(*names: str) -> Callable[[Sighting], bool]:
+    return lambda sighting: sighting.elf_section in names
 
 
 def _texts(recognise: Callable[[str, str], bool]) -> Callable[[Sighting], bool]:
@@ -97,42 +102,52 @@ def _versions_differ(sighting: Sighting) -> bool:
 
 
 FIELDS: tuple[Culprit, ...] = (
-    Culprit(TIME, _field("mtime", "PE time stamp", "tar mtime", "VHD time stamp")),
+    Culprit(TIME, _field(*TIMES)),
     Culprit(
         Cause("gzip time stamp", "gzip, which stores the time or the file's", "Compress with gzip -n."),
-        _field("gzip mtime"),
+        _field(Field.GZIP_MTIME),
     ),
-    Culprit(ZONE, lambda sighting: sighting.where == "FAT time" and clocks.only_hours_differ(sighting.a, sighting.b)),
+    Culprit(
+        ZONE, lambda sighting: sighting.where is Field.FAT_TIME and clocks.only_hours_differ(sighting.a, sighting.b)
+    ),
+    Culprit(
+        Cause("gzip file name", "gzip, which stores the name of the file that it packs", "Compress with gzip -n."),
+        _field(Field.GZIP_NAME),
+    ),
     Culprit(
         Cause(
             "FAT time stamp", "files copied to the ESP with the time of the build", "Copy with SOURCE_DATE_EPOCH set."
         ),
-        _field("FAT time"),
+        _field(Field.FAT_TIME),
     ),
     Culprit(
         Cause(
             "FAT serial", "mkfs.fat, which takes the volume ID from the clock", "Give it one with -i, or --invariant."
         ),
-        _field("FAT serial"),
+        _field(Field.FAT_SERIAL),
     ),
     Culprit(
         Cause("GPT GUID", "a partition tool that draws GUIDs at random", "Give the GUIDs, or a seed for them."),
-        _field("disk GUID", "partition GUID"),
+        _field(Field.DISK_GUID, Field.PARTITION_GUID),
     ),
     Culprit(
         Cause(
             "VHD unique ID", "the converter, which draws an ID at random", "Convert with a fixed ID (force it after)."
         ),
-        _field("VHD unique ID", "VHDX disk ID", "VHDX file write GUID", "VHDX data write GUID"),
+        _field(Field.VHD_ID, Field.VHDX_DISK_ID, Field.VHDX_FILE_WRITE, Field.VHDX_DATA_WRITE),
     ),
-    Culprit(RANDOM, _field("random ID", "disk signature")),
+    Culprit(
+        RANDOM,
+        _field(Field.RANDOM_ID, Field.DISK_SIGNATURE, Field.UUID, Field.SALT, Field.VOLUME_SALT, Field.HEADER_SALT),
+    ),
+    Culprit(RANDOM, _field(Field.VMDK_CONTENT_ID, Field.VMDK_LONG_ID, Field.VMDK_DISK_ID)),
     Culprit(
         Cause(
             "digest",
             "digests over another partition: they change with it and with the salt",
             "Look at the data partition.",
         ),
-        _field("verity tree"),
+        _field(Field.VERITY_TREE),
     ),
     Culprit(
         Cause(
@@ -140,51 +155,54 @@ FIELDS: tuple[Culprit, ...] = (
             "a volume key and salts that are drawn at random whenever it is formatted",
             "Compare what is encrypted, before it is.",
         ),
-        _field("LUKS"),
+        _field(Field.LUKS),
     ),
-    Culprit(_BUILD_ID, _field(".note.gnu.build-id", ".note.go.buildid")),
-    Culprit(_LONE_BUILD_ID, _field("lone build ID")),
-    Culprit(_PARALLEL, _field(".BTF", ".BTF_ids")),
-    Culprit(_UMASK, lambda sighting: sighting.where == "mode" and marks.only_umask(sighting.a, sighting.b)),
-    Culprit(_OWNER, _field("owner", "tar owner")),
-    Culprit(_CAPABILITY, _field("capability")),
-    Culprit(_ATTRIBUTE, _field("xattr")),
+    Culprit(_BUILD_ID, _field(Field.BUILD_ID)),
+    Culprit(_BUILD_ID, _elf_section(".note.gnu.build-id", ".note.go.buildid")),
+    Culprit(_LONE_BUILD_ID, _field(Field.LONE_BUILD_ID)),
+    Culprit(_PARALLEL, _elf_section(".BTF", ".BTF_ids")),
+    Culprit(_UMASK, lambda sighting: sighting.where is Field.MODE and marks.only_umask(sighting.a, sighting.b)),
+    Culprit(_OWNER, _field(Field.OWNER, Field.TAR_OWNER)),
+    Culprit(_CAPABILITY, _field(Field.CAPABILITY)),
+    Culprit(_ATTRIBUTE, _field(Field.XATTR)),
     Culprit(
         Cause("inode numbers", "an archiver that stores what the file system has", "Use cpio --reproducible."),
-        _field("inode", "filesystem", "folder links"),
+        _field(Field.INODE, Field.FILESYSTEM, Field.FOLDER_LINKS),
     ),
     Culprit(
         _LOCALE,
         lambda sighting: (
-            sighting.where in {"order", "line order"}
+            sighting.where in {Field.ORDER, Field.LINE_ORDER}
             and orders.sorted_by_locale(sighting.ordered_a, sighting.ordered_b)
         ),
     ),
     Culprit(
         _ORDER,
-        lambda sighting: sighting.where == "line order" and all(map(orders.names_a_file, sighting.ordered_a)),
+        lambda sighting: sighting.where is Field.LINE_ORDER and all(map(orders.names_a_file, sighting.ordered_a)),
     ),
-    Culprit(_ANY_ORDER, _field("line order")),
-    Culprit(_ORDER, _field("order")),
-    Culprit(_HASH_ORDER, _field("member order")),
+    Culprit(_ANY_ORDER, _field(Field.LINE_ORDER)),
+    Culprit(_ORDER, _field(Field.ORDER)),
+    Culprit(_HASH_ORDER, _field(Field.MEMBER_ORDER)),
     Culprit(
         KERNEL_VERSION,
-        lambda sighting: sighting.where == "name" and "lib/modules/" in sighting.file and _versions_differ(sighting),
+        lambda sighting: (
+            sighting.where is Field.NAME and "lib/modules/" in sighting.file and _versions_differ(sighting)
+        ),
     ),
-    Culprit(_PACKAGE, _field("package")),
-    Culprit(_PACKAGE, lambda sighting: sighting.where == "name" and _versions_differ(sighting)),
-    Culprit(_COMPRESSION, _field("compression", "gzip system")),
+    Culprit(_PACKAGE, _field(Field.PACKAGE)),
+    Culprit(_PACKAGE, lambda sighting: sighting.where is Field.NAME and _versions_differ(sighting)),
+    Culprit(_COMPRESSION, _field(Field.COMPRESSION, Field.GZIP_SYSTEM)),
     Culprit(
         Cause(
             "hard links",
             "names that share one file in one build, and are copies in the other: its content is stored with the last one",
             "Copy with links kept, or without links, in both.",
         ),
-        _field("links"),
+        _field(Field.LINKS, Field.LINK_COUNT),
     ),
     Culprit(
         Cause("compiler version", "another compiler package: an input that is not pinned", "Pin the compiler."),
-        _field(".comment"),
+        _elf_section(".comment"),
     ),
     Culprit(
         Cause(
@@ -192,7 +210,7 @@ FIELDS: tuple[Culprit, ...] = (
             "a checksum over the debug file that was split off, which differs: often by the build path",
             "Compare the debug files.",
         ),
-        _field(".gnu_debuglink"),
+        _elf_section(".gnu_debuglink"),
     ),
     Culprit(
         Cause(
@@ -200,7 +218,7 @@ FIELDS: tuple[Culprit, ...] = (
             "a kernel that was built with a signing key of its own: each build makes another one",
             "Take the kernel from one package, or build it without CONFIG_MODULE_SIG.",
         ),
-        _field("module signature"),
+        _field(Field.MODULE_SIGNATURE),
     ),
 )
 

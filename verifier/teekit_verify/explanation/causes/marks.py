@@ -21,6 +21,7 @@ _ZONE = re.compile(
 _SYSTEM_PATH = re.compile(
     r"/(?:usr(?!/src|/obj)|etc|s?bin|lib\w*|run|dev|proc|sys|boot|var/(?:empty|lib|log|run|spool|mail|www))(?:/|$)"
 )
+_HOME = re.compile(r"(?:^|:)(/(?:home|Users)/[^/:]+|/root\b|/nonexistent)")
 _UNAME = re.compile(r"Linux (?P<host>\S+) (?P<release>[0-9]+\.[0-9]+\S*)")
 _HOST = re.compile(r"(?i)(?:\b|build_?)host(?:[ _-]?name)?\s*[=:]\s*[\"']?([a-z0-9][a-z0-9.-]*)(?![^\s\"',;])")
 _USER = re.compile(
@@ -31,8 +32,13 @@ _USER_AT_HOST = re.compile(r"[^\w@]*([\w.+-]+)@([\w.-]+)[^\w@]*")
 _EMAIL_HOST = re.compile(r"[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}[>)\].,;]*")
 _LISTED_MODE = re.compile(r"[-dlbcps](?:[r-][w-][xsStT-]){3}")
 _CPU_FEATURE = re.compile(
-    r"(?i)(?:sse|ssse|avx|amx|bmi|fma|adx|aes|sha_ni|vaes|gfni|neon|sve|popcnt|x86-64-v)[\w.-]*|(?:-march|-mtune)\S*"
+    r"(?i)(?:sse|ssse|avx|amx|bmi|fma|adx|aes|sha_ni|vaes|gfni|neon|sve|popcnt|x86-64-v)[\w.-]*|(?:-march|-mtune|-mcpu)\S*"
 )
+_PROCESSOR = re.compile(
+    r"(?<!\S)-m(?:arch|tune|cpu)=(?:native|generic|x86-64|\w*(?:lake|rapids|mont|well|bridge)\b|nehalem|westmere|core2|corei7|core-avx|[zbv]\w*ver[0-9]"
+    r"|k8|opteron|i[3-6]86|armv[6-9]|cortex-|neoverse-)\S*"
+)
+"""Of the processors that compilers know by name (GCC, "x86 Options" and "AArch64 Options")."""
 _ENVIRONMENT = re.compile(
     r"\s*(?:(?:export|declare -x)\s+\w+|PATH|LANG|LANGUAGE|LC_\w+|TERM|SHELL|EDITOR|VISUAL|PAGER|DISPLAY|MAIL|SHLVL|TMPDIR"
     r"|USER|LOGNAME|(?:C|CPP|CXX|LD|MAKE|RUST|GO)FLAGS|DEB_\w+|XDG_\w+|SSH_\w+|SUDO_\w+|CI_\w+|GITHUB_\w+|LD_\w+|PYTHON\w+)[=:]"
@@ -61,11 +67,9 @@ def only_processes_differ(a: str, b: str) -> bool:
 
 
 def home_paths_differ(a: str, b: str) -> bool:
-    return any(_is_home(one) and _is_home(other) for one, other in changed_tokens(a, b))
-
-
-def _is_home(token: str) -> bool:
-    return re.search(r"(^|[:])(/home/|/root\b|/nonexistent|/Users/)", token) is not None
+    """Another home in both: below the same one, only the rest of the path differs."""
+    found = ((_HOME.search(one), _HOME.search(other)) for one, other in changed_tokens(a, b))
+    return any(one and other and one[1] != other[1] for one, other in found)
 
 
 def paths_differ(a: str, b: str) -> bool:
@@ -133,7 +137,9 @@ def module_kernels_differ(a: str, b: str) -> bool:
 
 
 def cpu_features_differ(a: str, b: str) -> bool:
-    """Names of processor features came, went or changed, and nothing else."""
+    """Names of processor features, or the processor to compile for, came, went or changed, and nothing else."""
+    if a != b and all(map(_PROCESSOR.search, (a, b))) and _PROCESSOR.sub("", a) == _PROCESSOR.sub("", b):
+        return True
     one, other = (set(tokens_of(text)) for text in (a, b))
     return one != other and all(_CPU_FEATURE.fullmatch(token) for token in one ^ other)
 

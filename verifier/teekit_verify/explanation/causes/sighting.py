@@ -10,6 +10,7 @@ from teekit_verify.explanation.pair import SectionName
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from teekit_verify.artifacts.fields import Field
     from teekit_verify.explanation.tree import Cause
 
 
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
 class Sighting:
     """One place where A and B differ.
 
-    `path` leads there; `where` names a field or section, empty for the content itself. `a` and `b` are the text there: a
+    `path` leads there; `where` is the field, and `elf_section` the name of the section; None and empty for the content itself. `a` and `b` are the text there: a
     line, a value, or the printable text around changed bytes. `raw_a`, `raw_b` are the bytes from an 8-byte boundary on.
     """
 
     path: tuple[str, ...]
-    where: str = ""
+    where: Field | None = None
+    elf_section: str = ""
     a: str = ""
     b: str = ""
     is_text: bool = False

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 from teekit_verify.artifacts.blob import Blob, first_difference
 from teekit_verify.artifacts.compressed import MAGIC_BYTES, compression_of
 from teekit_verify.artifacts.cpio import MAGIC, CpioEntry
+from teekit_verify.artifacts.fields import Field
 from teekit_verify.artifacts.initrd import Member, equal_members_end, holds_archive, read_initrd
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
-from teekit_verify.explanation.formats.fields import COUNT, compare_field
+from teekit_verify.explanation.formats.fields import compare_field
 from teekit_verify.explanation.formats.instep import walk_in_step
 from teekit_verify.explanation.formats.packing import compare_packing
 from teekit_verify.explanation.formats.presence import (
@@ -110,7 +111,7 @@ def _shape(pair: Pair, start: int, one: list[Member], other: list[Member]) -> It
     if forms[0] != forms[1]:
         packings = [sorted(member.form for member in side) for side in (one, other)]
         is_repacked = len(packings[0]) == len(packings[1]) and packings[0] != packings[1]
-        causes = causes_of([Sighting(pair.path, where="compression" if is_repacked else "")])
+        causes = causes_of([Sighting(pair.path, where=Field.COMPRESSION if is_repacked else None)])
         what = "number or compression of the archives" + (f" after {start} equal bytes" if start else "")
         yield Difference("archives in a row", Kind.CONTENT, what, forms[0], forms[1], causes)
 
@@ -201,20 +202,24 @@ def _content(examination: Examination, pair: Pair, one: Scanned, other: Scanned)
     return examination.compare(pair)
 
 
-_Field = tuple[str, str, "Callable[[CpioEntry], str]"]
+_Field = tuple[Field | None, str, "Callable[[CpioEntry], str]"]
 _METADATA: tuple[_Field, ...] = (
-    ("type", "is another kind of file", lambda entry: kind_of(entry.mode)),
-    ("mode", "mode", lambda entry: f"{entry.mode & 0o7777:04o}"),
-    ("owner", "owner and group", lambda entry: f"{entry.uid}:{entry.gid}"),
-    ("mtime", "modification time", lambda entry: f"{datetime.fromtimestamp(entry.mtime, UTC):%Y-%m-%d %H:%M:%S} UTC"),
-    ("device", "device numbers", lambda entry: "{}:{}".format(*entry.device)),
-    ("links", COUNT, lambda entry: str(entry.links) if stat.S_ISREG(entry.mode) else ""),
+    (None, "is another kind of file", lambda entry: kind_of(entry.mode)),
+    (Field.MODE, "mode", lambda entry: f"{entry.mode & 0o7777:04o}"),
+    (Field.OWNER, "owner and group", lambda entry: f"{entry.uid}:{entry.gid}"),
+    (
+        Field.MTIME,
+        "modification time",
+        lambda entry: f"{datetime.fromtimestamp(entry.mtime, UTC):%Y-%m-%d %H:%M:%S} UTC",
+    ),
+    (None, "device numbers", lambda entry: "{}:{}".format(*entry.device)),
+    (Field.LINK_COUNT, Field.LINK_COUNT.value, lambda entry: str(entry.links) if stat.S_ISREG(entry.mode) else ""),
 )
 _UNSEEN: tuple[_Field, ...] = (
-    ("inode", "inode number", lambda entry: str(entry.inode)),
-    ("folder links", "number of links", lambda entry: str(entry.links)),
-    ("filesystem", "numbers of the file system", lambda entry: "{}:{}".format(*entry.filesystem)),
-    ("check", "checksum field", lambda entry: f"{entry.check:#x}"),
+    (Field.INODE, "inode number", lambda entry: str(entry.inode)),
+    (Field.FOLDER_LINKS, "number of links", lambda entry: str(entry.links)),
+    (Field.FILESYSTEM, "numbers of the file system", lambda entry: "{}:{}".format(*entry.filesystem)),
+    (None, "checksum field", lambda entry: f"{entry.check:#x}"),
 )
 """What an unpacked file shows, and what only the archive shows."""
 
@@ -242,7 +247,7 @@ def _order(pair: Pair, one: list[Key | str], other: list[Key | str]) -> Iterator
     at = next(at for at, (left, right) in enumerate(zip(one, other, strict=True)) if left != right)
     last = max(at for at, (left, right) in enumerate(zip(one, other, strict=True)) if left != right)
     names = [tuple(map(_plain, side[at : last + 1])) for side in (one, other)]
-    sighting = Sighting(pair.path, "order", names[0][0], names[1][0], ordered_a=names[0], ordered_b=names[1])
+    sighting = Sighting(pair.path, Field.ORDER, a=names[0][0], b=names[1][0], ordered_a=names[0], ordered_b=names[1])
     what = f"the same entries in another order, from number {at + 1} on"
     yield Difference("order of the entries", Kind.ORDER, what, names[0][0], names[1][0], causes_of([sighting]))
 

@@ -1,4 +1,4 @@
-"""Packages and libraries: tar, ar (.a, .deb) and zip (.jar), member by member."""
+"""Packages and libraries: tar, ar (.a, .deb), zip (.jar) and cpio of POSIX, member by member."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import first_difference
-from teekit_verify.artifacts.bundle import SYMBOL_TABLE, BundleMember, members_of, reader_of
+from teekit_verify.artifacts.bundle import SYMBOL_TABLE, BundleMember, members_of, old_reader_of, reader_of
 from teekit_verify.artifacts.capabilities import XATTR
+from teekit_verify.artifacts.fields import Field
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
+from teekit_verify.explanation.formats import oci
 from teekit_verify.explanation.formats.fields import compare_field
 from teekit_verify.explanation.formats.filesystem import attribute_text
 from teekit_verify.explanation.tree import Difference, Kind
@@ -24,31 +26,33 @@ if TYPE_CHECKING:
 _MAX_LOOKED_INTO = 50
 _MAX_SHOWN = 100
 _TIMES = {"atime": "access time (atime)", "ctime": "change time (ctime)", "LIBARCHIVE.creationtime": "time of birth"}
-Members = dict[tuple[str, int], BundleMember]
+Key = tuple[str, int]
+Members = dict[Key, BundleMember]
 
 
 def is_bundle(beginning: bytes) -> bool:
-    return reader_of(beginning) is not None
+    return (reader_of(beginning) or old_reader_of(beginning)) is not None
 
 
 def compare_bundles(examination: Examination, pair: Pair) -> Difference | None:
     """None if nothing differs that a member shows. Raises TeekitError for damaged files."""
-    one, other = _numbered(pair.a), _numbered(pair.b)
+    one, other = _by_role(_numbered(pair.a), _numbered(pair.b))
     children = [*_presence(pair, one, other), *_contents(examination, pair, one, other)]
     common = [key for key in one if key in other]
     for where, what, field in (
-        ("mode", "mode", "mode"),
-        ("owner", "owner and group", "owner"),
-        ("mtime", "modification time", "mtime"),
-        ("target", "link or packing", "target"),
-        ("type", "is another kind of member", "kind"),
+        (Field.MODE, "mode", "mode"),
+        (Field.OWNER, "owner and group", "owner"),
+        (Field.MTIME, "modification time", "mtime"),
+        (None, "link or packing", "target"),
+        (None, "is another kind of member", "kind"),
+        (Field.LINK_COUNT, Field.LINK_COUNT.value, "links"),
     ):
         values = [(key[0], getattr(one[key], field), getattr(other[key], field)) for key in common]
         children += compare_field(pair, where, what, values)
     children += _records(pair, common, one, other)
     names = [tuple(key[0] for key in side if key in one and key in other) for side in (one, other)]
     if names[0] != names[1]:
-        causes = causes_of([Sighting(pair.path, where="order", ordered_a=names[0], ordered_b=names[1])])
+        causes = causes_of([Sighting(pair.path, where=Field.ORDER, ordered_a=names[0], ordered_b=names[1])])
         children.append(
             Difference("order of the members", Kind.ORDER, "the same members in another order", causes=causes)
         )
@@ -59,13 +63,14 @@ def _records(pair: Pair, common: list[tuple[str, int]], one: Members, other: Mem
     """What pax has besides: extended attributes, and times of access and change."""
     sides = (one, other)
     for name in sorted({name for side in sides for key in common for name, _ in side[key].xattrs}):
-        where, what = ("capability", "capability") if name == XATTR else ("xattr", f"attribute {name}")
+        where, what = (Field.CAPABILITY, "capability") if name == XATTR else (Field.XATTR, f"attribute {name}")
         rows = ((key[0], _attribute(name, one[key]), _attribute(name, other[key])) for key in common)
         yield from compare_field(pair, where, what, rows)
     for name in sorted({name for side in sides for key in common for name, _ in side[key].records}):
-        where, what = ("mtime", _TIMES[name]) if name in _TIMES else (name, f"pax record {name}")
+        is_time = name in _TIMES
+        what = _TIMES[name] if is_time else f"pax record {name}"
         rows = ((key[0], _record(name, one[key]), _record(name, other[key])) for key in common)
-        yield from compare_field(pair, where, what, rows)
+        yield from compare_field(pair, Field.MTIME if is_time else None, what, rows)
 
 
 def _attribute(name: str, member: BundleMember) -> str:
@@ -86,10 +91,42 @@ def _numbered(blob: Blob) -> Members:
     return found
 
 
+def _by_role(one: Members, other: Members) -> tuple[Members, Members]:
+    """Of an OCI layout, with the names of what differs by what it is for: they are digests."""
+    names = _plain(one), _plain(other)
+    found = _roles(one, names[0]), _roles(other, names[1])
+    renamed: list[dict[Key, Key]] = [{}, {}]
+    for role, both in oci.partners(found[0], found[1], names).items():
+        for number, name in enumerate(both):
+            renamed[number][names[number][name]] = role, 0
+    first, second = (
+        {changes.get(key, key): member for key, member in side.items()}
+        for side, changes in zip((one, other), renamed, strict=True)
+    )
+    return first, second
+
+
+def _plain(side: Members) -> dict[str, Key]:
+    return {key[0].removeprefix("./"): key for key in side if not key[1]}
+
+
+def _roles(side: Members, names: dict[str, Key]) -> dict[str, str]:
+    return oci.roles(names, lambda name: _beginning(side[names[name]]))
+
+
+def _beginning(member: BundleMember) -> bytes:
+    data = b""
+    for piece in member.content():
+        data += piece
+        if len(data) > oci.MAX_BYTES:
+            return b""
+    return data
+
+
 def _presence(pair: Pair, one: Members, other: Members) -> Iterator[Difference]:
     alone = [(key, "A") for key in one if key not in other] + [(key, "B") for key in other if key not in one]
     for key, side in alone[:_MAX_SHOWN]:
-        causes = causes_of([Sighting((*pair.path, key[0]), where="presence")])
+        causes = causes_of([Sighting((*pair.path, key[0]))])
         yield Difference(key[0], Kind.PRESENCE, f"only in {side}", causes=causes)
 
 
@@ -100,7 +137,7 @@ def _contents(examination: Examination, pair: Pair, one: Members, other: Members
         if key in other
         and key[0] != SYMBOL_TABLE
         and (
-            one[key].is_deflated is not other[key].is_deflated
+            (one[key].is_deflated, one[key].method) != (other[key].is_deflated, other[key].method)
             or first_difference(one[key].stored, other[key].stored) is not None
         )
     ]
@@ -110,14 +147,14 @@ def _contents(examination: Examination, pair: Pair, one: Members, other: Members
         if first_difference(inner.a, inner.b) is not None:
             yield examination.compare(inner)
         else:
-            causes = causes_of([Sighting(inner.path, where="compression")])
+            causes = causes_of([Sighting(inner.path, where=Field.COMPRESSION)])
             yield Difference(key[0], Kind.CONTENT, "packed in another way, what it unpacks to is equal", causes=causes)
     if len(changed) > _MAX_LOOKED_INTO:
         yield Difference(f"{len(changed) - _MAX_LOOKED_INTO} more members", Kind.CONTENT, "differ")
 
 
 def _unpacked(examination: Examination, member: BundleMember) -> Blob:
-    if member.is_deflated:
+    if member.is_packed:
         return examination.spool().keep(member.content())
     for _ in member.content() if member.sum else ():
         pass  # its checksum may be another one

@@ -15,6 +15,7 @@ from teekit_verify.artifacts.compressed import (
     Unpacked,
     is_packed,
 )
+from teekit_verify.artifacts.fields import Field
 from teekit_verify.explanation import raw
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
@@ -42,7 +43,7 @@ def compare_compressed(examination: Examination, pair: Pair) -> Difference | Non
     children = list(gzip_header(pair)) if one.compression is other.compression is Compression.GZIP else []
     if one.compression is not other.compression:
         names = [side.compression.value for side in (one, other)]
-        causes = causes_of([Sighting(pair.path, where="compression")])
+        causes = causes_of([Sighting(pair.path, where=Field.COMPRESSION)])
         children.append(
             Difference("compression", Kind.METADATA, "compressed in different ways", names[0], names[1], causes)
         )
@@ -91,7 +92,7 @@ def laid_out(pair: Pair) -> Difference:
 
 def recompressed(pair: Pair, name: str) -> Difference:
     """What `name` in the pair packs is equal, and only packed in another way."""
-    causes = causes_of([Sighting(pair.path, where="compression")])
+    causes = causes_of([Sighting(pair.path, where=Field.COMPRESSION)])
     return Difference(name, Kind.CONTENT, "packed in another way, what it unpacks to is equal", causes=causes)
 
 
@@ -99,9 +100,9 @@ def gzip_header(pair: Pair) -> Iterator[Difference]:
     """RFC 1952, 2.3: time, name, operating system."""
     one, other = (blob.read(0, 10 + _MAX_NAME_BYTES) for blob in (pair.a, pair.b))
     for name, what, left, right in (
-        ("gzip time stamp", "gzip mtime", _time(one), _time(other)),
-        ("gzip file name", "gzip name", _name(one), _name(other)),
-        ("gzip flags and system", "gzip system", one[8:10].hex(), other[8:10].hex()),
+        ("gzip time stamp", Field.GZIP_MTIME, _time(one), _time(other)),
+        ("gzip file name", Field.GZIP_NAME, _name(one), _name(other)),
+        ("gzip flags and system", Field.GZIP_SYSTEM, one[8:10].hex(), other[8:10].hex()),
     ):
         if left != right:
             causes = causes_of([Sighting(pair.path, where=what, a=left, b=right)])

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.compressed import Budget, Unpacked
 from teekit_verify.artifacts.disk import ArtifactKind, DiskImage, open_disk, recognise
+from teekit_verify.artifacts.fields import Field, field_of
 from teekit_verify.artifacts.gpt import SECTOR_BYTES
 from teekit_verify.artifacts.pe import Span
 from teekit_verify.artifacts.targz import GZIP_MAGIC, MEMBER
@@ -40,8 +41,8 @@ _TAR_BYTES = 512
 _TAR_FIELDS = (
     ("tar name", 0, 100),
     ("tar mode", 100, 8),
-    ("tar owner", 108, 16),
-    ("tar mtime", 136, 12),
+    (Field.TAR_OWNER, 108, 16),
+    (Field.TAR_MTIME, 136, 12),
     ("tar user name", 265, 32),
     ("tar group name", 297, 32),
     ("tar format", 257, 8),
@@ -111,7 +112,7 @@ def _wrapping(pair: Pair) -> list[Difference]:
 
 def _tar_value(name: str, raw: bytes) -> str:
     text = raw.decode("latin-1").replace("\0", " ").strip()
-    if name == "tar mtime" and text and not text.strip("01234567"):
+    if name is Field.TAR_MTIME and text and not text.strip("01234567"):
         return _time(datetime.fromtimestamp(int(text, 8), UTC))
     return text
 
@@ -128,7 +129,7 @@ def _fields(pair: Pair, one: DiskImage, other: DiskImage) -> Iterator[Difference
         facts = [
             {
                 "partition type": str(row.type_guid),
-                "partition GUID": str(row.unique_guid),
+                Field.PARTITION_GUID: str(row.unique_guid),
                 "partition place": f"LBA {row.first_lba} to {row.last_lba}",
                 "partition attributes": f"{row.attributes:#x}",
                 "partition name": row.name,
@@ -153,8 +154,8 @@ def _footer(disk: DiskImage) -> dict[str, str]:
     if footer is None:
         return {}
     return {
-        "VHD time stamp": _time(_VHD_EPOCH + timedelta(seconds=footer.timestamp)),
-        "VHD unique ID": str(footer.unique_id),
+        Field.VHD_TIME: _time(_VHD_EPOCH + timedelta(seconds=footer.timestamp)),
+        Field.VHD_ID: str(footer.unique_id),
         "VHD creator": footer.creator,
         "VHD geometry": f"{footer.geometry.cylinders}/{footer.geometry.heads}/{footer.geometry.sectors}",
     }
@@ -163,7 +164,7 @@ def _footer(disk: DiskImage) -> dict[str, str]:
 def _table(disk: DiskImage) -> dict[str, str]:
     return {
         "disk size": f"{disk.size_bytes} bytes",
-        "disk GUID": str(_gpt(disk).disk_guid),
+        Field.DISK_GUID: str(_gpt(disk).disk_guid),
         "usable sectors": f"LBA {_gpt(disk).first_usable_lba} to {_gpt(disk).last_usable_lba}",
         "number of partitions": str(len(_gpt(disk).entries)),
     }
@@ -173,7 +174,7 @@ def _changed(pair: Pair, one: dict[str, str], other: dict[str, str], *, of: str 
     for name in dict.fromkeys([*one, *other]):
         a, b = one.get(name, ""), other.get(name, "")
         if a != b:
-            causes = causes_of([Sighting((*pair.path, name), where=name, a=a, b=b)])
+            causes = causes_of([Sighting((*pair.path, name), where=field_of(name), a=a, b=b)])
             yield Difference(f"{name}{of}", Kind.METADATA, "differs", a, b, causes)
 
 

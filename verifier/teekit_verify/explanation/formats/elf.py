@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import first_difference
 from teekit_verify.artifacts.elf import MAGIC, ElfFile, ElfSection, parse_elf
+from teekit_verify.artifacts.fields import Field
 from teekit_verify.explanation import raw
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
@@ -51,7 +52,7 @@ def _signatures(examination: Examination, pair: Pair) -> Iterator[Difference]:
     sides = [blob.part(blob.size_bytes - _signature_bytes(blob), blob.size_bytes) for blob in (pair.a, pair.b)]
     if first_difference(*sides) is not None:
         inner = pair.inner("module signature", *sides)
-        causes = causes_of([Sighting(inner.path, where=inner.name)])
+        causes = causes_of([Sighting(inner.path, where=Field.MODULE_SIGNATURE)])
         yield replace(raw.compare_bytes(inner, examination.conditions), causes=causes)
 
 
@@ -101,7 +102,7 @@ def _sections(examination: Examination, pair: Pair, one: ElfFile, other: ElfFile
 
 def _build_id(pair: Pair, one: ElfFile, other: ElfFile, *, is_alone: bool) -> Iterator[tuple[str, Difference]]:
     if one.build_id and other.build_id and one.build_id != other.build_id:
-        causes = causes_of([Sighting(pair.path, where="lone build ID" if is_alone else _BUILD_ID)])
+        causes = causes_of([Sighting(pair.path, where=Field.LONE_BUILD_ID if is_alone else Field.BUILD_ID)])
         name = f"ELF section {_BUILD_ID}"
         yield _BUILD_ID, Difference(name, Kind.CONTENT, "another build ID", one.build_id, other.build_id, causes)
 
@@ -109,7 +110,7 @@ def _build_id(pair: Pair, one: ElfFile, other: ElfFile, *, is_alone: bool) -> It
 def _section(examination: Examination, inner: Pair, name: str) -> Difference:
     is_code = _CODE.match(name) is not None
     found = raw.compare_bytes(inner, examination.conditions, is_code=is_code)
-    return replace(found, causes=causes_of([Sighting(inner.path, where=name)]) or found.causes, is_code=is_code)
+    return replace(found, causes=causes_of([Sighting(inner.path, elf_section=name)]) or found.causes, is_code=is_code)
 
 
 def _numbered(file: ElfFile) -> dict[tuple[str, int], ElfSection]:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.fat import FatKind, FatVolume
+from teekit_verify.artifacts.fields import Field
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
 from teekit_verify.explanation.formats.fields import compare_field
@@ -66,7 +67,7 @@ def boot_sector(volume: FatVolume) -> dict[str, str]:
     serial, label = sector[at : at + 4], sector[at + 4 : at + 15]
     others = sector[:3] + sector[11:at] + sector[at + 15 :]
     return {
-        "FAT serial": f"{int.from_bytes(serial, 'little'):08x}",
+        Field.FAT_SERIAL: f"{int.from_bytes(serial, 'little'):08x}",
         "FAT label": label.decode("latin-1").rstrip(),
         "FAT OEM name": sector[3:11].decode("latin-1").rstrip(),
         "FAT kind": volume.kind.name,
@@ -75,11 +76,11 @@ def boot_sector(volume: FatVolume) -> dict[str, str]:
     }
 
 
-_FIELDS: tuple[tuple[str, str, Callable[[Found], str]], ...] = (
-    ("times of the file", "FAT time", lambda found: found.times),
-    ("attributes", "FAT attributes", lambda found: found.attributes),
-    ("short name", "FAT name", lambda found: found.entry.short_name),
-    ("place on the disk", "FAT place", lambda found: str(found.entry.first_cluster)),
+_FIELDS: tuple[tuple[str, Field | None, Callable[[Found], str]], ...] = (
+    ("times of the file", Field.FAT_TIME, lambda found: found.times),
+    ("attributes", None, lambda found: found.attributes),
+    ("short name", None, lambda found: found.entry.short_name),
+    ("place on the disk", None, lambda found: str(found.entry.first_cluster)),
 )
 
 
@@ -87,7 +88,7 @@ def compare_entries(pair: Pair, one: dict[str, Found], other: dict[str, Found]) 
     """Presence, names, times and order; contents are compared elsewhere."""
     for path in dict.fromkeys([*one, *other]):
         if path not in one or path not in other:
-            causes = causes_of([Sighting((*pair.path, path), where="presence")])
+            causes = causes_of([Sighting((*pair.path, path))])
             yield Difference(path, Kind.PRESENCE, f"only in {'A' if path in one else 'B'}", causes=causes)
     common = [path for path in one if path in other]
     for what, where, value in _FIELDS:
@@ -98,7 +99,7 @@ def compare_entries(pair: Pair, one: dict[str, Found], other: dict[str, Found]) 
             for side in (one, other)
         ]
         if orders[0] != orders[1]:
-            causes = causes_of([Sighting(pair.path, where="order", ordered_a=orders[0], ordered_b=orders[1])])
+            causes = causes_of([Sighting(pair.path, where=Field.ORDER, ordered_a=orders[0], ordered_b=orders[1])])
             yield Difference(name, Kind.ORDER, "the same files in another order", causes=causes)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from teekit_verify.artifacts.fields import Field
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
 from teekit_verify.explanation.tree import Difference, Kind
@@ -15,15 +16,15 @@ if TYPE_CHECKING:
 
     from teekit_verify.explanation.pair import Pair
 
-COUNT = "number of hard links"
-"""Of files: of what is a file on one side alone it says nothing."""
 _MANY = 8
 _FEW = 3
 
 
-def compare_field(pair: Pair, where: str, what: str, values: Iterable[tuple[str, str, str]]) -> Iterator[Difference]:
-    """`values`: name of an entry, what A has, what B has."""
-    changed = [row for row in values if row[1] != row[2] and not (where == "links" and "" in row[1:] and what == COUNT)]
+def compare_field(
+    pair: Pair, where: Field | None, what: str, values: Iterable[tuple[str, str, str]]
+) -> Iterator[Difference]:
+    """`values`: name of an entry, what A has, what B has. The number of links says nothing of what is a file on one side alone."""
+    changed = [row for row in values if row[1] != row[2] and not (where is Field.LINK_COUNT and "" in row[1:])]
     is_one = len(changed) > _MANY or (len(changed) > _FEW and len({row[1:] for row in changed}) == 1)
     told = [
         Difference(name, Kind.METADATA, what, a, b, causes_of([Sighting((*pair.path, name), where=where, a=a, b=b)]))

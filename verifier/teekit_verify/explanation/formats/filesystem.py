@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 from teekit_verify.artifacts.capabilities import XATTR, capabilities
 from teekit_verify.artifacts.compressed import Budget
 from teekit_verify.artifacts.cpio import CpioEntry
+from teekit_verify.artifacts.fields import Field, field_of
 from teekit_verify.artifacts.initrd import Member
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
 from teekit_verify.explanation.formats.entries import Key, Scanned
-from teekit_verify.explanation.formats.fields import COUNT, compare_field
+from teekit_verify.explanation.formats.fields import compare_field
 from teekit_verify.explanation.formats.presence import compare_presence, kind_of, small_files, with_contents
 from teekit_verify.explanation.tree import Difference, Kind
 
@@ -55,7 +56,7 @@ def compare_trees(
     first = [_first_names(side) for side in (one, other)]
     children += compare_field(
         pair,
-        "links",
+        Field.LINKS,
         "is the same file as",
         ((name, first[0].get(name, ""), first[1].get(name, "")) for name in common),
     )
@@ -164,13 +165,13 @@ def _time(node: Node) -> str:
     return f"{_EPOCH + timedelta(seconds=node.mtime // 10**9):%Y-%m-%d %H:%M:%S}{fraction} UTC"
 
 
-_FIELDS: tuple[tuple[str, str, Callable[[Node], str]], ...] = (
-    ("type", "is another kind of file", lambda node: kind_of(node.mode)),
-    ("mode", "mode", lambda node: f"{node.mode & 0o7777:04o}"),
-    ("owner", "owner and group", lambda node: f"{node.uid}:{node.gid}"),
-    ("mtime", "modification time", _time),
-    ("device", "device numbers", lambda node: "{}:{}".format(*node.device)),
-    ("links", COUNT, lambda node: str(node.links) if stat.S_ISREG(node.mode) else ""),
+_FIELDS: tuple[tuple[Field | None, str, Callable[[Node], str]], ...] = (
+    (None, "is another kind of file", lambda node: kind_of(node.mode)),
+    (Field.MODE, "mode", lambda node: f"{node.mode & 0o7777:04o}"),
+    (Field.OWNER, "owner and group", lambda node: f"{node.uid}:{node.gid}"),
+    (Field.MTIME, "modification time", _time),
+    (None, "device numbers", lambda node: "{}:{}".format(*node.device)),
+    (Field.LINK_COUNT, Field.LINK_COUNT.value, lambda node: str(node.links) if stat.S_ISREG(node.mode) else ""),
 )
 
 
@@ -178,7 +179,7 @@ def _attributes(pair: Pair, common: list[str], one: Files, other: Files) -> Iter
     """Extended attributes, by name."""
     names = {key for side in (one, other) for name in common for key, _ in side[name].xattrs}
     for key in sorted(names):
-        where, what = ("capability", "capability") if key == XATTR else ("xattr", f"attribute {key}")
+        where, what = (Field.CAPABILITY, "capability") if key == XATTR else (Field.XATTR, f"attribute {key}")
         values = ((name, told_xattr(key, one[name]), told_xattr(key, other[name])) for name in common)
         yield from compare_field(pair, where, what, values)
 
@@ -221,10 +222,9 @@ def _others(pair: Pair, common: list[str], one: Files, other: Files) -> Iterator
     """What a kind of file system keeps besides: times of change and birth, flags; and the order of the names."""
     keys = dict.fromkeys(key for name in common for key, _ in one[name].others)
     for key in keys:
-        where = "mtime" if "time" in key else key
         values = ((name, _other(one[name], key), _other(other[name], key)) for name in common)
-        yield from compare_field(pair, where, key, values)
+        yield from compare_field(pair, field_of(key), str(key), values)
     orders = [tuple(side) for side in (one, other)]
     if orders[0] != orders[1]:
-        causes = causes_of([Sighting(pair.path, where="order", ordered_a=orders[0], ordered_b=orders[1])])
+        causes = causes_of([Sighting(pair.path, where=Field.ORDER, ordered_a=orders[0], ordered_b=orders[1])])
         yield Difference("order of the names", Kind.ORDER, "the same files in another order", causes=causes)

@@ -8,17 +8,19 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import Blob, first_difference
+from teekit_verify.artifacts.fields import Field
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
-from teekit_verify.core.files import walk
+from teekit_verify.core.files import read_bounded, walk
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
+from teekit_verify.explanation.formats import oci
 from teekit_verify.explanation.formats.fields import compare_field
 from teekit_verify.explanation.formats.presence import kind_of
 from teekit_verify.explanation.pair import Pair
 from teekit_verify.explanation.tree import Difference, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from teekit_verify.explanation.examination import Examination
@@ -36,9 +38,12 @@ def compare_folders(examination: Examination, a: Path, b: Path) -> tuple[Differe
     one, other = _listed(a), _listed(b)
     top = a.name if a.name == b.name else f"{a.name} and {b.name}"
     pair = Pair((top,), Blob(-1, 0, 0), Blob(-1, 0, 0))
+    roles = oci.partners(oci.roles(*_readable(a, one)), oci.roles(*_readable(b, other)), (one, other))
+    for role, names in roles.items():
+        one[role], other[role] = one.pop(names[0]), other.pop(names[1])
     differences = []
     for name in sorted(one.keys() ^ other.keys()):
-        causes = causes_of([Sighting((top, name), where="presence")])
+        causes = causes_of([Sighting((top, name))])
         row = one.get(name) or other[name]
         told = f"{kind_of(row.st_mode)}, {row.st_size} bytes"
         side = "A" if name in one else "B"
@@ -46,11 +51,13 @@ def compare_folders(examination: Examination, a: Path, b: Path) -> tuple[Differe
         differences.append(Difference(name, Kind.PRESENCE, f"only in {side}", *sides, causes))
     common = sorted(one.keys() & other.keys())
     alike = [name for name in common if stat.S_IFMT(one[name].st_mode) == stat.S_IFMT(other[name].st_mode)]
-    differences += _contents(examination, pair, (a, b), alike)
+    differences += _contents(
+        examination, pair, [(name, *_paths(a, b, roles.get(name, (name, name)))) for name in alike]
+    )
     for where, what, value in (
-        ("type", "is another kind of file", _kind),
-        ("mode", "mode", _mode),
-        ("device", "device numbers", _device),
+        (None, "is another kind of file", _kind),
+        (Field.MODE, "mode", _mode),
+        (None, "device numbers", _device),
     ):
         differences += compare_field(
             pair, where, what, ((name, value(one[name]), value(other[name])) for name in common)
@@ -73,6 +80,20 @@ def _listed(folder: Path) -> Found:
     return found
 
 
+def _paths(a: Path, b: Path, names: tuple[str, str]) -> tuple[Path, Path]:
+    return a / names[0], b / names[1]
+
+
+def _readable(folder: Path, found: Found) -> tuple[set[str], Callable[[str], bytes]]:
+    """The names of the files, and how one is read; of what is larger than any index there is nothing."""
+    names = {name for name, row in found.items() if stat.S_ISREG(row.st_mode) and row.st_size <= oci.MAX_BYTES}
+
+    def read(name: str) -> bytes:
+        return read_bounded(folder / name, oci.MAX_BYTES, "an index") if name in names else b""
+
+    return {name for name, row in found.items() if stat.S_ISREG(row.st_mode)}, read
+
+
 def _kind(row: os.stat_result) -> str:
     return f"{kind_of(row.st_mode)} ({stat.S_IFMT(row.st_mode):#o})"
 
@@ -85,12 +106,9 @@ def _mode(row: os.stat_result) -> str:
     return f"{row.st_mode & 0o7777:04o}"
 
 
-def _contents(
-    examination: Examination, pair: Pair, folders: tuple[Path, Path], names: list[str]
-) -> Iterator[Difference]:
+def _contents(examination: Examination, pair: Pair, rows: list[tuple[str, Path, Path]]) -> Iterator[Difference]:
     count = 0
-    for name in names:
-        left, right = folders[0] / name, folders[1] / name
+    for name, left, right in rows:
         if left.is_symlink():
             targets = [os.readlink(path) for path in (left, right)]  # noqa: PTH115 - as it is stored
             if targets[0] != targets[1]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from teekit_verify.artifacts.fields import Field
 from teekit_verify.artifacts.manifest import MAX_BYTES, Manifest, ManifestPackage, parse_manifest
 from teekit_verify.core.plain_json import load_plain
 from teekit_verify.explanation import raw
@@ -42,7 +43,7 @@ def _packages(pair: Pair, one: Manifest, other: Manifest) -> Iterator[Difference
         left, right = first.get(key), second.get(key)
         if left != right:
             name = f"package {key[1]} ({key[2]})"
-            causes = causes_of([Sighting((*pair.path, name), where="package")])
+            causes = causes_of([Sighting((*pair.path, name), where=Field.PACKAGE)])
             versions = left.version if left else "", right.version if right else ""
             if left and right:
                 yield Difference(name, Kind.CONTENT, "another version", versions[0], versions[1], causes)
@@ -58,7 +59,7 @@ def _packages(pair: Pair, one: Manifest, other: Manifest) -> Iterator[Difference
 
 def _order(pair: Pair, one: Manifest, other: Manifest) -> tuple[Cause, ...]:
     names = [tuple(package.name for package in side.packages) for side in (one, other)]
-    return causes_of([Sighting(pair.path, where="order", ordered_a=names[0], ordered_b=names[1])])
+    return causes_of([Sighting(pair.path, where=Field.ORDER, ordered_a=names[0], ordered_b=names[1])])
 
 
 def _by_name(manifest: Manifest) -> Packages:
@@ -84,7 +85,7 @@ def compare_jsons(examination: Examination, pair: Pair) -> Difference | None:
         return None
     if sides[0] == sides[1]:
         what = "the same JSON, with its members in another order or laid out in another way"
-        causes = causes_of([Sighting(pair.path, where="member order")])
+        causes = causes_of([Sighting(pair.path, where=Field.MEMBER_ORDER)])
         return Difference(pair.name, Kind.ORDER, what, causes=causes)
     return raw.compare_lines(pair, sides[0], sides[1], examination.conditions)
 

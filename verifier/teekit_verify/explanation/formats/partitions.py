@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import first_difference
 from teekit_verify.artifacts.fat import open_fat
+from teekit_verify.artifacts.fields import Field, field_of
 from teekit_verify.artifacts.partitions import PartitionTable, is_mbr, read_partitions, sector_bytes
 from teekit_verify.artifacts.vhd import COOKIE, FOOTER_BYTES, parse_footer
 from teekit_verify.core.errors import UnsupportedInputError
@@ -34,17 +35,17 @@ _BOOT_CODE_BYTES = 440
 _VHD_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-_FOREIGN = {b"KDMV": "VMDK"}
+_VDI_MAGIC, _VDI_AT = b"\x7f\x10\xda\xbe", 64
 
 
 def is_foreign(beginning: bytes) -> bool:
-    return beginning.startswith(tuple(_FOREIGN))
+    return beginning.startswith(_VDI_MAGIC, _VDI_AT)
 
 
 def refuse_foreign(_: Examination, pair: Pair) -> Difference | None:
     """Always raises UnsupportedInputError, whose sentence becomes the note."""
-    name = next(name for magic, name in _FOREIGN.items() if pair.a.read(0, len(magic)) == magic)
-    raise UnsupportedInputError(f"{name} disks are not supported, convert them with `qemu-img convert -O raw`")
+    del pair
+    raise UnsupportedInputError("VDI disks are not supported, convert them with `qemu-img convert -O raw`")
 
 
 def is_partitioned(beginning: bytes) -> bool:
@@ -92,8 +93,8 @@ def _footer(blob: Blob) -> dict[str, str]:
     footer = parse_footer(blob.read(blob.size_bytes - FOOTER_BYTES, FOOTER_BYTES), blob.size_bytes)
     moment = _VHD_EPOCH + timedelta(seconds=footer.timestamp)
     return {
-        "VHD time stamp": f"{moment:%Y-%m-%d %H:%M:%S} UTC",
-        "VHD unique ID": str(footer.unique_id),
+        Field.VHD_TIME: f"{moment:%Y-%m-%d %H:%M:%S} UTC",
+        Field.VHD_ID: str(footer.unique_id),
         "VHD creator": footer.creator,
         "VHD geometry": f"{footer.geometry.cylinders}/{footer.geometry.heads}/{footer.geometry.sectors}",
     }
@@ -103,7 +104,7 @@ def _changed(pair: Pair, one: dict[str, str], other: dict[str, str], *, of: str 
     for name in dict.fromkeys([*one, *other]):
         a, b = one.get(name, ""), other.get(name, "")
         if a != b:
-            causes = causes_of([Sighting((*pair.path, name), where=name, a=a, b=b)])
+            causes = causes_of([Sighting((*pair.path, name), where=field_of(name), a=a, b=b)])
             yield Difference(f"{name}{of}", Kind.METADATA, "differs", a, b, causes)
 
 

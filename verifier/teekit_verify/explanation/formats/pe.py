@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import first_difference
+from teekit_verify.artifacts.fields import Field
 from teekit_verify.artifacts.pe import PeImage, PeSection, Span, parse_pe
 from teekit_verify.explanation import raw
 from teekit_verify.explanation.causes.find import causes_of
@@ -71,7 +72,7 @@ def _headers(examination: Examination, pair: Pair, one: PeImage, other: PeImage)
     times = [_time_stamp(blob) for blob in (pair.a, pair.b)]
     if times[0] != times[1]:
         told = [f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M:%S} UTC" for time in times]
-        causes = causes_of([Sighting(pair.path, where="PE time stamp")])
+        causes = causes_of([Sighting(pair.path, where=Field.PE_TIME)])
         yield Difference("PE time stamp", Kind.METADATA, "the headers name different times", told[0], told[1], causes)
     same_shape = [*map(_shape, one.sections)] == [*map(_shape, other.sections)]
     outside = [

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from teekit_verify.artifacts.fields import Field
 from teekit_verify.explanation import raw
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
@@ -127,7 +128,7 @@ def _what(side: str, key: Key, inside: int, partner: Key | None) -> str:
 def _causes(pair: Pair, name: str, partner: Key | None, side: int, files: Sequence[str]) -> tuple[Cause, ...]:
     """Of the file, of its other name, and what most files below are known for."""
     names = (name, partner[0] if partner else "")[:: -1 if side else 1]
-    own = causes_of([Sighting((*pair.path, name), where="name" if partner else "presence", a=names[0], b=names[1])])
+    own = causes_of([Sighting((*pair.path, name), where=Field.NAME if partner else None, a=names[0], b=names[1])])
     seen = Counter(cause for file in files[:_MAX_BELOW] for cause in causes_of([Sighting((*pair.path, file))]))
     common = [cause for cause, count in seen.items() if 2 * count >= min(len(files), _MAX_BELOW) and cause not in own]
     return (*own, *common)

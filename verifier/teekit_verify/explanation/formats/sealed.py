@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from teekit_verify.artifacts.blob import first_difference
+from teekit_verify.artifacts.fields import Field, field_of
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
 from teekit_verify.explanation.tree import Difference, Kind
@@ -27,7 +28,6 @@ LUKS_MAGIC = b"LUKS\xba\xbe"
 _MAX_SALT_BYTES = 256
 _LUKS1, _LUKS1_BYTES, _LUKS2_BYTES, _LUKS2_FIELDS = 1, 592, 4096, 512
 _MAX_LUKS_HEADER_BYTES = 4 << 20
-_IDS = {"UUID", "salt", "salt of the volume key", "salt of the header"}
 
 
 def is_verity(beginning: bytes) -> bool:
@@ -45,7 +45,7 @@ def compare_verities(examination: Examination, pair: Pair) -> Difference | None:
     rests = [blob.part(_VERITY_BYTES, blob.size_bytes) for blob in (pair.a, pair.b)]
     if first_difference(*rests) is not None:
         reason = " and from what differs in the superblock" if children else ", which differs"
-        causes = causes_of([Sighting(pair.path, where="verity tree")])
+        causes = causes_of([Sighting(pair.path, where=Field.VERITY_TREE)])
         what = f"follows from the data partition{reason}"
         children.append(Difference("hash tree", Kind.CONTENT, what, *pair.sizes, causes=causes))
     return _whole(pair, "dm-verity hash tree", children)
@@ -56,8 +56,8 @@ def _verity(blob: Blob) -> dict[str, str]:
     version, kind = struct.unpack_from("<II", raw, 8)
     data_block, hash_block, blocks, salt_bytes = struct.unpack_from("<IIQH", raw, 64)
     return {
-        "UUID": str(UUID(bytes=raw[16:32])),
-        "salt": raw[88 : 88 + min(salt_bytes, _MAX_SALT_BYTES)].hex(),
+        Field.UUID: str(UUID(bytes=raw[16:32])),
+        Field.SALT: raw[88 : 88 + min(salt_bytes, _MAX_SALT_BYTES)].hex(),
         "algorithm": _text(raw[32:64]),
         "size of the data": f"{blocks} blocks of {data_block} bytes",
         "format": f"version {version}, type {kind}, hash blocks of {hash_block} bytes",
@@ -77,7 +77,7 @@ def compare_lukses(examination: Examination, pair: Pair) -> Difference | None:
         ("encrypted data", "is encrypted: it cannot be seen whether what it holds differs", data),
     ):
         if first_difference(*parts) is not None:
-            causes = causes_of([Sighting(pair.path, where="LUKS")])
+            causes = causes_of([Sighting(pair.path, where=Field.LUKS)])
             children.append(Difference(name, Kind.CONTENT, what, causes=causes))
     return _whole(pair, "LUKS volume", children)
 
@@ -85,15 +85,15 @@ def compare_lukses(examination: Examination, pair: Pair) -> Difference | None:
 def _luks(blob: Blob) -> dict[str, str]:
     raw = blob.read(0, _LUKS1_BYTES).ljust(_LUKS1_BYTES, b"\0")
     version = int.from_bytes(raw[6:8], "big")
-    facts = {"version": str(version), "UUID": _text(raw[168:208])}
+    facts = {"version": str(version), Field.UUID: _text(raw[168:208])}
     if version == _LUKS1:
         facts["cipher"] = f"{_text(raw[8:40])}-{_text(raw[40:72])}, {_text(raw[72:104])}"
-        facts["salt of the volume key"] = raw[132:164].hex()
+        facts[Field.VOLUME_SALT] = raw[132:164].hex()
         facts["rounds"] = str(int.from_bytes(raw[164:168], "big"))
     else:
         facts["label"] = _text(raw[24:72])
         facts["sequence number"] = str(int.from_bytes(raw[16:24], "big"))
-        facts["salt of the header"] = raw[104:168].hex()
+        facts[Field.HEADER_SALT] = raw[104:168].hex()
         facts["subsystem"] = _text(raw[208:256])
     return facts
 
@@ -110,9 +110,13 @@ def _changed(pair: Pair, one: dict[str, str], other: dict[str, str]) -> Iterator
     for name in dict.fromkeys([*one, *other]):
         a, b = one.get(name, ""), other.get(name, "")
         if a != b:
-            where = "random ID" if name in _IDS else name
             yield Difference(
-                name, Kind.METADATA, "differs", a, b, causes_of([Sighting(pair.path, where=where, a=a, b=b)])
+                str(name),
+                Kind.METADATA,
+                "differs",
+                a,
+                b,
+                causes_of([Sighting(pair.path, where=field_of(name), a=a, b=b)]),
             )
 
 

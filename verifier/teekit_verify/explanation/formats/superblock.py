@@ -16,6 +16,7 @@ from teekit_verify.artifacts.blob import first_difference
 from teekit_verify.artifacts.btrfs import Btrfs
 from teekit_verify.artifacts.erofs import Erofs
 from teekit_verify.artifacts.extfs import ExtFs
+from teekit_verify.artifacts.fields import Field, field_of
 from teekit_verify.artifacts.iso9660 import Iso9660
 from teekit_verify.artifacts.squashfs import Squashfs
 from teekit_verify.artifacts.xfs import Xfs
@@ -71,14 +72,14 @@ def _iso_facts(examination: Examination, pair: Pair) -> list[Difference]:
     found = []
     for name, a in one.facts().items():
         if a != (b := other.facts()[name]):
-            causes = causes_of([Sighting((*pair.path, name), where="mtime" if "time" in name else name, a=a, b=b)])
-            found.append(Difference(name, Kind.METADATA, "the volume descriptors differ", a, b, causes))
+            causes = causes_of([Sighting((*pair.path, name), where=field_of(name), a=a, b=b)])
+            found.append(Difference(str(name), Kind.METADATA, "the volume descriptors differ", a, b, causes))
     images = one.boot_images(), other.boot_images()
     for number, sides in enumerate(zip_longest(*images), start=1):
         name = f"boot image {number} (El Torito)"
         told = _boot_image(sides[0]), _boot_image(sides[1])
         if told[0] != told[1]:
-            found.append(Difference(name, Kind.METADATA, "the catalogs differ", *told))
+            found.append(Difference(str(name), Kind.METADATA, "the catalogs differ", *told))
         elif sides[0] and sides[1] and first_difference(sides[0].content, sides[1].content) is not None:
             found.append(examination.compare(pair.inner(name, sides[0].content, sides[1].content)))
     return found
@@ -184,7 +185,7 @@ def _fields(pair: Pair, kind: _FileSystem) -> Iterator[Difference]:
         left, right = (blob.read(offset, size_bytes) for blob in (pair.a, pair.b))
         if left != right:
             told = [_told(side) for side in (left, right)]
-            where = "random ID" if size_bytes == _ID_BYTES else "mtime"
+            where = Field.RANDOM_ID if size_bytes == _ID_BYTES else Field.MTIME
             causes = causes_of([Sighting(pair.path, where=where, a=told[0], b=told[1])])
             yield Difference(name, Kind.METADATA, f"of the {kind.name} differs", told[0], told[1], causes)
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from teekit_verify.appraisal.event_differences import causes
+from teekit_verify.appraisal.event_differences import causes, left_out
 from teekit_verify.appraisal.facts import ArtifactCheck
 from teekit_verify.core.outcome import Outcome
 from teekit_verify.documents import fields
@@ -150,6 +150,8 @@ def _parts(report: RebuildReport) -> Iterator[Finding]:
             cause or "An unknown part",
             (f" ({words})" if words else "") + f" is not what was published. It shows in {', '.join(names)}.",
         )
+    if more := left_out(report.checklist.differences):
+        yield Finding(counted(more, "more event"), " differ from what was published, and are not listed.")
 
 
 def _unpublished_files(report: RebuildReport) -> Iterator[Finding]:

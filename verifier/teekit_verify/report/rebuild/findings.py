@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.checklist import conclude
-from teekit_verify.appraisal.event_differences import causes
+from teekit_verify.appraisal.event_differences import causes, left_out
 from teekit_verify.appraisal.facts import Check, Choice, RegisterCheck
 from teekit_verify.appraisal.rebuild.verdict import Drift, DriftFrom, FromTodaysPackages, Lack, Verdict
 from teekit_verify.core.outcome import Outcome
@@ -16,6 +16,7 @@ from teekit_verify.report.console import Text
 from teekit_verify.report.layout import styled
 from teekit_verify.report.rebuild.blocks import COLUMNS, brief, listed
 from teekit_verify.wording.checks import detail_of, name_of, pair_words, reason_line
+from teekit_verify.wording.meanings import more_events
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +60,8 @@ def differences(report: RebuildReport) -> list[Text]:
 def what_differs(report: RebuildReport) -> list[Text]:
     """From what was published: the parts of the image, with the registers they show in."""
     found = report.checklist.differences if report.checklist is not None else ()
-    return [_cause(brief(cause or "unknown", _NAME), places) for cause, places in causes(found)]
+    lines = [_cause(brief(cause or "unknown", _NAME), places) for cause, places in causes(found)]
+    return [*lines, styled(more_events(more))] if (more := left_out(found)) else lines
 
 
 def _cause(cause: str, places: Sequence[Place]) -> Text:
