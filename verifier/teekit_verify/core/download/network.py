@@ -8,7 +8,7 @@ import stat
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -46,11 +46,12 @@ class Stream(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A source that has what was asked for. `headers` are in lower case."""
+    """A source that has what was asked for. `headers` are in lower case; they came after so many seconds."""
 
     status: int
     headers: Mapping[str, str]
     stream: Stream
+    after_seconds: float = 0.0
 
 
 class Network:
@@ -84,7 +85,9 @@ class Network:
             return
         asked_for_token = False
         for _ in range(_MOST_REDIRECTS + 1):
+            begin = time.monotonic()
             response, proxy = self._request(url, {**self._token(url), **headers}, patience_seconds)
+            after = time.monotonic() - begin
             with _released(response):
                 if response.status == http.HTTPStatus.UNAUTHORIZED and not asked_for_token:
                     asked_for_token = True
@@ -92,7 +95,7 @@ class Network:
                         continue
                 location = response.headers.get("Location", "") if response.status in _REDIRECTS else ""
                 if not location:
-                    yield _answer(response, proxy, any_status=any_status)
+                    yield replace(_answer(response, proxy, any_status=any_status), after_seconds=after)
                     return
                 url = _target(url, location)
         raise Fault(Reason.UNREACHABLE, f"redirects more than {_MOST_REDIRECTS} times")

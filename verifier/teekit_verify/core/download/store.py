@@ -194,12 +194,14 @@ class DownloadStore:
     def _copy(
         self, answer: Answer, one: Try, file: RemoteFile, part: Path, *, continues: bool, stop: threading.Event
     ) -> None:
+        latest = time.monotonic() - answer.after_seconds
         deadline = time.monotonic() + self._patience.answer_seconds(file.size_bytes)
         with of_this_machine(part):
             stream = part.open("ab" if continues else "wb")
         with stream:
             while chunk := answer.stream.read(_CHUNK_BYTES):
-                self._network.health.answers(one.source)  # an answer's head alone is no sign of life
+                before, latest = latest, time.monotonic()
+                self._network.health.answers(one.source, latest - before)  # an answer's head alone is no sign of life
                 if stop.is_set():
                     raise Fault(Reason.UNREACHABLE, "interrupted")
                 with of_this_machine(part):
@@ -207,7 +209,7 @@ class DownloadStore:
                         stream.truncate(0)
                         raise _other_bytes(f"it sends more than the expected {file.size_bytes} bytes", web_page=False)
                     stream.write(chunk)
-                if time.monotonic() > deadline:
+                if latest > deadline:
                     sent = (
                         f"it sent {stream.tell()} of {file.size_bytes} bytes in {self._patience.silence:.0f} s and more"
                     )
@@ -234,7 +236,7 @@ def _size(path: Path) -> int:
 
 
 def _other_bytes(detail: str, *, web_page: bool) -> Fault:
-    """Asked again once: a mirror that is being updated, or a captive portal that was answered meanwhile."""
+    """Asked again, a few times: a mirror that is being updated, or a captive portal that was answered meanwhile."""
     if web_page:
         detail = f"it answers with a web page, as captive portals and proxies do: {detail}"
     return Fault(Reason.OTHER_BYTES, detail, passing=True)
