@@ -61,8 +61,8 @@ def test_a_slow_source_is_given_its_time() -> None:
     assert patiences(slower) == [28.0, 30.0, 30.0, 30.0, 30.0]
 
 
-def test_a_source_that_gave_nothing_yet_is_given_all_the_time() -> None:
-    assert patiences(Health()) == [30.0] * 5
+def test_a_source_that_gave_nothing_yet_is_given_all_the_time_in_the_end() -> None:
+    assert patiences(Health()) == [10.0, 30.0, 30.0, 30.0, 30.0]
     job = a_job(Health(), ARCHIVE, MIRROR)
     assert job.seconds_for(asked(job)) == 1.5  # there is another one
 

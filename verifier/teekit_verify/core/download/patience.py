@@ -14,8 +14,8 @@ class Patience:
     other bytes: those up to `most_wrong` times, as a mirror in the middle of its update has other bytes for a while.
 
     `silence` is how long nothing may come. A source that has given files in this run is asked again sooner, as the answer is
-    probably lost: after several times what it takes to answer, between `shortest` and `brief`. So is, after `shortest`, one that
-    has given none, where there is another to ask.
+    probably lost: after several times what it takes to answer, between `shortest` and `brief`. One that has given none is
+    asked again after `brief` the first time, or after `shortest` where there is another to ask.
     """
 
     attempts: int = 5

@@ -87,7 +87,9 @@ class Job:
         if longest is not None:
             return self.patience.known(longest, one.setbacks)
         others = any(not (other.setbacks or other.closed) for other in self.tries if other is not one)
-        return self.patience.silence if one.setbacks or not others else self.patience.shortest
+        if one.setbacks:
+            return self.patience.silence
+        return self.patience.shortest if others else self.patience.brief
 
     def failed(self, one: Try, fault: Fault, *, grew: bool, discarded: bool, asked_seconds: float, now: float) -> None:
         """Take note of a fault. `grew` if a part came all the same; `discarded` if what there was before was of no use."""
