@@ -53,6 +53,7 @@ pesign                                           pesign
 /usr/lib/systemd/boot/efi/linuxx64.efi.stub      systemd-boot-efi
 shellcheck                                       shellcheck
 make                                             make
+curl                                             curl
 apt-ftparchive                                   apt-utils
 dpkg-parsechangelog                              dpkg-dev
 gpg                                              gnupg

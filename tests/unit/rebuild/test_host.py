@@ -164,6 +164,18 @@ def test_a_kernel_without_overlays_in_user_namespaces(stand_ins: StandIns, tmp_p
     assert not [path for path in tmp_path.iterdir() if "doctor" in path.name]
 
 
+def test_what_makes_no_sandbox_is_no_fault_of_the_kernel_or_the_disk(
+    stand_ins: StandIns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_ins.add("bwrap", 'case $1 in --version) echo "bwrap 1" ;; *) echo "no namespaces" >&2; exit 1 ;; esac')
+    bubblewrap, overlay = finding("bubblewrap", tmp_path), finding("overlay", tmp_path)
+    assert (overlay.detail, overlay.hint) == (bubblewrap.detail, bubblewrap.hint)
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    missing = finding("overlay", tmp_path)
+    assert (missing.present, missing.installable, missing.hint) == (False, True, "")
+    assert "'bwrap' is not installed" in missing.detail
+
+
 def test_this_host_has_overlays(tmp_path: Path) -> None:
     require("bwrap")
     assert finding("overlay", tmp_path).detail == "can be mounted in a user namespace"

@@ -82,7 +82,7 @@ def require_no_network(root: Path, arguments: Sequence[str]) -> None:
             line = printable(lines(path)[number - 1].strip()[:_SHOWN])
             raise UnsupportedInputError(
                 f"the project fetches from the network while it is built ({name}:{number}: {line}), and builds here have none",
-                hint="Put what it fetches into the project, or try it all the same with --without-network.",
+                hint="Let its scripts fetch, recorded, with --allow-network-fetch; or build it all the same with --without-network.",
             )
 
 

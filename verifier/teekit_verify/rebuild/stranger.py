@@ -1,7 +1,7 @@
 """Anybody's mkosi project that makes a UKI: built as ours are, from a lock of its packages that is made on the fly.
 
 Nothing of it is taken on trust: its configuration is read by mkosi in the sandbox, its packages come from the signed
-index, and its scripts have no network.
+index, and its scripts have no network but what `network` records.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from teekit_verify.rebuild import (
 )
 from teekit_verify.rebuild.images import Image, Target
 from teekit_verify.rebuild.named_only import Allowed
+from teekit_verify.rebuild.network.room import mkosi_options
 from teekit_verify.rebuild.origin import Origin
 from teekit_verify.rebuild.project import Project
 from teekit_verify.rebuild.sandbox import Sandbox, named_by, own_first_id
@@ -58,7 +59,8 @@ _PREFERENCES = f"{_SANDBOX}/etc/apt/preferences.d/teekit-backports.pref"
 _NO_SOURCES = "# No source: where this file exists, mkosi offers apt the locked packages only.\n"
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,200}")
 # Settings that would let in what the lock does not have. They do not change what is made of it.
-_SETTINGS = ("--with-network=no", "--incremental=no", "--tools-tree=", "--history=no")
+_WITHOUT_NETWORK = ("--with-network=no",)
+_SETTINGS = ("--incremental=no", "--tools-tree=", "--history=no")
 _NO_UKI: dict[str, tuple[object, ...]] = {
     "Bootable": (False, "disabled", "no"),
     "Bootloader": ("none", "grub", "grub-signed"),
@@ -114,7 +116,7 @@ class StrangersProject(Project):
 class StrangersTarget(Target):
     """What mkosi makes of the project with `arguments`; `has_manifest` where it writes one, `pins` what its mirrors pin, `from_suite`
     where its packages come from, but for those `from_backports` and of `allowed` repositories, and `disk` the ending of the disk's
-    file, if it makes one.
+    file, if it makes one. `fetches`: its scripts may, those of them that mkosi gives a network.
     """
 
     arguments: tuple[str, ...] = ()
@@ -124,6 +126,7 @@ class StrangersTarget(Target):
     disk: str = ""
     from_backports: tuple[str, ...] = ()
     allowed: tuple[Repository, ...] = ()
+    fetches: bool = False
 
     @property
     def repositories(self) -> tuple[Repository, ...]:
@@ -168,7 +171,8 @@ class StrangersTarget(Target):
     def mkosi(self, directory: str, *arguments: str) -> list[str]:
         """A disk's UKI is written beside it, too: that changes nothing of the disk."""
         split = ("--split-artifacts=uki",) if self.disk else ()
-        return ["mkosi", "--directory", directory, *self.arguments, *_SETTINGS, *split, *arguments]
+        network = mkosi_options() if self.fetches else _WITHOUT_NETWORK
+        return ["mkosi", "--directory", directory, *self.arguments, *network, *_SETTINGS, *split, *arguments]
 
 
 def copy_project(folder: Path, destination: Path, *, allow_dirty: bool, allowed: Allowed = _PLAIN) -> Origin:
