@@ -43,6 +43,7 @@ def stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIns:
     made = StandIns.make(tmp_path / "bin")
     for name in PROGRAMS:
         made.add(name)
+    made.add("newuidmap")
     made.add("nix", 'case $1 in --version) echo "nix (Nix) 2.8.0" ;; *) dirname "$0" ;; esac')
     made.add("bwrap", 'case $1 in --version) echo "bubblewrap 0.8.0" ;; esac')
     made.add("unshare", 'while [ "$1" != bwrap ] && [ "$1" != true ]; do shift; done; exec "$@"')
@@ -151,6 +152,17 @@ def test_a_user_without_subordinate_ids(stand_ins: StandIns, tmp_path: Path, mon
     assert found.detail.startswith("this user cannot have the ids of builds: unshare failed with exit status 1")
     assert "no line matching user" in found.detail
     assert found.hint.startswith("Give the user subordinate ids: usermod --add-subuids ")
+
+
+def test_a_user_without_the_program_that_gives_ids(
+    stand_ins: StandIns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids that are there do not help without it."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    found = finding("user ids", tmp_path)
+    assert (found.present, found.installable, found.hint) == (False, True, "")
+    assert "'newuidmap' is not installed" in found.detail
 
 
 def test_a_kernel_without_overlays_in_user_namespaces(stand_ins: StandIns, tmp_path: Path) -> None:

@@ -188,6 +188,7 @@ def require_ids() -> int | None:
     """The first id of root's builds, see `own_first_id`. Raises TeekitError for a user who has no ids for builds."""
     first = own_first_id()
     if first is None:
+        process.find_program("newuidmap", hint=_SETUP_HINT)  # unshare starts it
         try:
             process.run([*become_root(), "true"], timeout_seconds=_PROBE_SECONDS)
         except ToolFailedError as error:
