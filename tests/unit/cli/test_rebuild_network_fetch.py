@@ -150,7 +150,8 @@ def test_it_is_refused_recorded_named_and_replayed(
     server.files.clear()
     given = ("--fetched", str(miniature.folder / "fetched"), "--lock", str(miniature.folder / "packages.lock.json"))
     capsys.readouterr()
-    assert rebuild(miniature, source, *given, "--offline", "--clean", "--reference", str(reference)) == 0
+    replay = (*given, "--offline", "--clean", "--parallel", "--reference", str(reference))
+    assert rebuild(miniature, source, *replay) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert "REPRODUCED: " in shown
     assert "; with 1 file fetched by scripts" in shown

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from builders.http import serve
+from builders.http import Exchange, serve
 from builders.local_reach import local_reach, secured
 from builders.scripts_network import Network, wait_until
 from teekit_verify.core.digest import Algorithm, Digest
@@ -17,8 +17,6 @@ from teekit_verify.rebuild.network.recording import Recording
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from builders.http import Exchange
 
 
 @pytest.fixture
@@ -113,7 +111,7 @@ def test_answers_to_equal_requests_come_in_their_order(network: Network) -> None
         assert [script.asks(url).body for _ in range(3)] == [b"first", b"second", b"second"]
 
 
-def test_a_request_is_its_body_and_what_servers_answer_by(network: Network) -> None:
+def test_a_request_is_its_body_and_what_servers_answer_by(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is sent along, and which form is wanted; not who asks, nor what somebody had before."""
     seen: list[dict[str, str]] = []
 
@@ -124,7 +122,7 @@ def test_a_request_is_its_body_and_what_servers_answer_by(network: Network) -> N
 
     with serve() as server, network.recorded() as (script, recorder):
         server.otherwise = answer
-        server.RequestHandlerClass.do_POST = server.RequestHandlerClass.do_GET  # type: ignore[attr-defined]
+        monkeypatch.setattr(Exchange, "do_POST", Exchange.do_GET, raising=False)
         url = server.address("/a")
         script.asks(url, "Accept: one", "User-Agent: mine", "If-None-Match: x", "Cookie: y", "X-Their-Own: z")
         script.asks(url, "Accept: two")
@@ -151,6 +149,23 @@ def test_a_script_that_hangs_up_gets_the_whole_answer_the_next_time(network: Net
             wait_until(lambda: bool(recorder.recording().exchanges))
     assert [one.size_bytes for one in recorder.recording().exchanges] == [len(content)]
     assert same_again(network, recorder.recording(), url) == content
+
+
+def test_a_head_alone_has_the_length_of_what_it_is_of(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(exchange: Exchange) -> None:
+        exchange.send_response(200)
+        exchange.send_header("Content-Length", "4711")
+        exchange.end_headers()
+
+    with serve() as server, network.recorded() as (script, recorder):
+        monkeypatch.setattr(Exchange, "do_HEAD", answer, raising=False)
+        url = server.address("/a")
+        first = script.asks(url, method="HEAD")
+    assert (first.status, first.headers["content-length"], first.body) == (200, "4711", b"")
+    with network.replayed(recorder.recording()) as (script, player):
+        assert script.asks(url, method="HEAD") == first
+        assert script.asks(url).status == 504  # another request
+    assert len(player.missed) == 1
 
 
 def test_only_what_programs_go_by_is_kept_of_a_head(network: Network) -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from teekit_verify.rebuild.network.target import Server
 
 _METHODS: dict[str, Method] = {"GET": "GET", "HEAD": "HEAD", "POST": "POST"}
-_MOST_BODY_BYTES = 16 << 20
+_MOST_BODY_BYTES = 4 << 20  # in memory, of each connection
 _MOST_CONNECTIONS = 64
 _MOST_REFUSED = 1000
 _IDLE_SECONDS, _LOOK_SECONDS = 120.0, 0.2
