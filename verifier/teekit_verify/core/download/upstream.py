@@ -119,12 +119,13 @@ def asked(request: Request, reach: Reach, patience: Patience) -> Iterator[Served
 class _Response(http.client.HTTPResponse):
     """The library takes the end of a connection for the end of a head; here a head has to end itself."""
 
-    def begin(self) -> None:
+    def begin(self, **named: Any) -> None:
+        """`named` are what a later version of the library gives to itself."""
         stream = self.fp
         lines: Any = _Lines(stream)
         self.fp = lines  # of it, only lines are read in there
         try:
-            super().begin()
+            super().begin(**named)
         finally:
             if self.fp is lines:
                 self.fp = stream
