@@ -53,6 +53,7 @@ pesign                                           pesign
 /usr/lib/systemd/boot/efi/linuxx64.efi.stub      systemd-boot-efi
 shellcheck                                       shellcheck
 make                                             make
+curl                                             curl
 apt-ftparchive                                   apt-utils
 dpkg-parsechangelog                              dpkg-dev
 gpg                                              gnupg
@@ -178,6 +179,11 @@ install_packages() {
     log=$work/log proxies=$work/proxies
     trap clean_up EXIT
     trap 'exit 130' INT TERM HUP
+    as_root env true 2>"$log" || {
+        sed 's/^/  | /' <"$log" >&2
+        die "installing packages needs root, and sudo does not give it to $(id -un)" \
+            "run $0 as root or as a user whom sudo lets, or $by_hand"
+    }
     proxy_settings >"$proxies"
     say "installing $*"
     started=$(date +%s)

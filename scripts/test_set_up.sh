@@ -11,6 +11,9 @@ fail() { say "FAILED: $*" && exit 1; }
 say "the first command, which needs only Python"
 scripts/teekit-verify --version
 [ -z "$(command -v nix)" ] || fail "it installed nix, which it does not need"
+say "the steps of Containerfile"
+scripts/test_container.sh
+rm -rf /opt/teekit-verify
 say "what a rebuild needs"
 scripts/setup_deps.sh
 scripts/teekit-verify doctor || say "it says what this system cannot do"

@@ -1,6 +1,7 @@
 """How long 340 files take from a mirror on a bad day, against a good one: `python tests/bench/downloads.py [KILOBYTES [SECONDS]]`.
 
-On the bad day 2 % of the answers are faults that pass (503, 429 with Retry-After: SECONDS, a reset), and a source that hangs comes first.
+On the bad day 2 % of the answers are faults that pass (503, 429 with Retry-After: SECONDS, a reset, half a file, other bytes, silence
+from the start or in the middle), and a source that hangs comes first.
 Prints seconds and requests per file; the faults are the same in every run.
 """
 
@@ -10,6 +11,7 @@ import hashlib
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[2] / "verifier"), str(Path(__file__).parents[1])]
@@ -20,7 +22,17 @@ from teekit_verify.core.digest import Algorithm, Digest  # noqa: E402
 from teekit_verify.core.download import DownloadStore, Network, Proxies, RemoteFile  # noqa: E402
 
 FILES = 340
-FAULTS = (status(503), status(429, Retry_After=sys.argv[2] if len(sys.argv) > 2 else "1"), reset)
+RETRY_AFTER = sys.argv[2] if len(sys.argv) > 2 else "1"
+
+FAULTS: tuple[Callable[[Exchange, bytes], None], ...] = (
+    lambda exchange, _: status(503)(exchange),
+    lambda exchange, _: status(429, Retry_After=RETRY_AFTER)(exchange),
+    lambda exchange, _: reset(exchange),
+    lambda exchange, _: silent(exchange),
+    lambda exchange, content: exchange.cut(content, after=len(content) // 2),
+    lambda exchange, content: exchange.stall(content, after=len(content) // 2),
+    lambda exchange, content: exchange.serve(bytes(len(content))),
+)
 
 
 def fails(path: str, asked: int) -> bool:
@@ -36,7 +48,7 @@ def main(size_bytes: int) -> None:
         def answer(exchange: Exchange) -> None:
             flaky[exchange.path] = flaky.get(exchange.path, 0) + 1
             if bad and fails(exchange.path, flaky[exchange.path]):
-                FAULTS[sum(flaky.values()) % len(FAULTS)](exchange)
+                FAULTS[sum(flaky.values()) % len(FAULTS)](exchange, contents[exchange.path])
             else:
                 exchange.serve(contents[exchange.path])
 

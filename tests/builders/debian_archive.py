@@ -18,16 +18,25 @@ DATE = "Sat, 21 Nov 2026 02:10:46 UTC"
 
 
 def make_deb(
-    pool: Path, name: str, version: str, files: dict[str, str], *, depends: str = "", essential: bool = False
+    pool: Path,
+    name: str,
+    version: str,
+    files: dict[str, str],
+    *,
+    depends: str = "",
+    essential: bool = False,
+    architecture: str = "amd64",
+    section: str = "misc",
 ) -> Path:
-    """Build a package of these files (path -> content) into a folder of the pool."""
+    """Build a package of these files (path -> content) into a folder of the pool. Without a `section` it has no such field."""
     tree = pool.parent / f".{name}"
     (tree / "DEBIAN").mkdir(parents=True)
     fields = {
         "Package": name,
         "Version": version,
-        "Architecture": "amd64",
+        "Architecture": architecture,
         "Maintainer": "Nobody <nobody@example.org>",
+        **({"Section": section} if section else {}),
         **({"Depends": depends} if depends else {}),
         **({"Essential": "yes"} if essential else {}),
         "Description": f"the package {name}",
@@ -37,7 +46,7 @@ def make_deb(
         (tree / path).parent.mkdir(parents=True, exist_ok=True)
         (tree / path).write_text(content)
     pool.mkdir(parents=True, exist_ok=True)
-    deb = pool / f"{name}_{version.partition(':')[2] or version}_amd64.deb"
+    deb = pool / f"{name}_{version.partition(':')[2] or version}_{architecture}.deb"
     run(require("dpkg-deb"), "--root-owner-group", "-Znone", "--build", tree, deb)
     run("rm", "-r", tree)
     return deb

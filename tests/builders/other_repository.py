@@ -36,8 +36,13 @@ class OtherRepository:
     def address(self) -> str:
         return self.server.address("/apt")
 
-    def add(self, name: str, version: str, *, depends: str = "") -> Path:
-        return make_deb(self.root / "pool", name, version, {f"usr/lib/{name}": f"{name} {version}\n"}, depends=depends)
+    def add(
+        self, name: str, version: str, *, depends: str = "", architecture: str = "amd64", section: str = "misc"
+    ) -> Path:
+        files = {f"usr/lib/{name}": f"{name} {version}\n"}
+        return make_deb(
+            self.root / "pool", name, version, files, depends=depends, architecture=architecture, section=section
+        )
 
     def key(self, owner: str = OWNER) -> bytes:
         """Armored, as owners publish it."""

@@ -9,10 +9,12 @@ from builders import documents as sample
 from teekit_verify.appraisal.artifact import compare_with_published
 from teekit_verify.appraisal.rebuild.appraise import appraise_rebuild
 from teekit_verify.appraisal.rebuild.verdict import Verdict
+from teekit_verify.core.download.upstream import Why
 from teekit_verify.documents import model
 from teekit_verify.documents.load import load_reference
 from teekit_verify.explanation.tree import Cause, Difference, Explanation, Kind
 from teekit_verify.rebuild.environments import Because, EnvironmentChosen, Wanted
+from teekit_verify.rebuild.network.used import FetchedFile, Missed, NetworkUsed, NotFetched
 from teekit_verify.rebuild.origin import Origin
 from teekit_verify.rebuild.repositories import KeyFrom
 from teekit_verify.rebuild.repositories_used import RepositoryUsed
@@ -144,6 +146,19 @@ REPOSITORY = RepositoryUsed(
     sample.sha256("InRelease"),
     (sample.package("agent", "3.1-1"), sample.package("base-files", "99")),
     ("base-files",),
+)
+FETCHED_URL = "https://files.example.org/tool.tar.gz?token=secret"
+_FETCHED = FetchedFile("GET", FETCHED_URL, 200, sample.sha256("tool"), 5)
+NETWORK = NetworkUsed(
+    is_replayed=False,
+    recording_sha256=sample.sha256("recording"),
+    fetched=(
+        _FETCHED,
+        FetchedFile("GET", "https://files.example.org/moved", 302, sample.sha256("moved"), 7),
+        FetchedFile("GET", "https://files.example.org/none", 404, sample.sha256("none"), 7),
+    ),
+    not_fetched=(NotFetched("CONNECT host.example.org:22", Why.PORT),),
+    missed=(Missed("B", "GET", "https://files.example.org/now"),),
 )
 CHOSEN = EnvironmentChosen("mkosi-27", Because.WANTED, Wanted("26", "mkosi.conf", "MinimumVersion=26"))
 

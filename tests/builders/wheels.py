@@ -16,16 +16,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """A package with nothing in it but its version. `extras` are names of extras, which need nothing."""
+    """A package with nothing in it but its version. `extras` are names of extras, which need nothing; `build` is the number of
+    a file that the publisher added to a version later, and which installers prefer.
+    """
 
     name: str
     version: str
     requires: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
+    build: str = ""
 
     @property
     def file_name(self) -> str:
-        return f"{self.name}-{self.version}-py3-none-any.whl"
+        return f"{self.name}-{self.version}{self.build and f'-{self.build}'}-py3-none-any.whl"
 
     @property
     def data(self) -> bytes:
@@ -35,9 +38,10 @@ class Wheel:
         metadata += [f"Requires-Dist: {requirement}" for requirement in self.requires]
         metadata += [f"Provides-Extra: {extra}" for extra in self.extras]
         files = {
-            f"{self.name}.py": f"VERSION = {self.version!r}\n",
+            f"{self.name}.py": f"VERSION = {self.version + self.build!r}\n",
             f"{info}/METADATA": "\n".join(metadata) + "\n",
-            f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+            f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+            + (f"Build: {self.build}\n" if self.build else ""),
         }
         files[f"{info}/RECORD"] = "".join(f"{name},,\n" for name in (*files, f"{info}/RECORD"))
         stream = io.BytesIO()
@@ -57,7 +61,8 @@ def publish(server: Server, *wheels: Wheel) -> str:
         links = ""
         for wheel in (wheel for wheel in wheels if wheel.name == name):
             server.files[f"/files/{wheel.file_name}"] = wheel.data
-            links += f'<a href="/files/{wheel.file_name}">{wheel.file_name}</a>\n'
+            digest = hashlib.sha256(wheel.data).hexdigest()  # as real indexes have it
+            links += f'<a href="/files/{wheel.file_name}#sha256={digest}">{wheel.file_name}</a>\n'
         server.answers[f"/simple/{name}/"] = _page(f"<!DOCTYPE html><html><body>{links}</body></html>".encode())
     return server.address("/simple/")
 

@@ -392,14 +392,23 @@ def test_the_nonce_that_was_asked_for(run: Any) -> None:
     assert "not checked: REPORTDATA" not in out
 
 
+EITHER = "expected either FILE, or --claims, or --quote and what is asked of it"
+OF_A_QUOTE = "an option here is asked of a guest's quote, and no quote is given"
+
+
 @pytest.mark.parametrize(
-    "options",
-    [(), (*QUOTE[:2], str(guests.COS_LOG)), (str(guests.COS_LOG), "--platform", "x"), ("f", "--allow-debug")],
+    ("options", "error"),
+    [
+        ((), EITHER),
+        ((*QUOTE[:2], str(guests.COS_LOG)), EITHER),
+        ((str(guests.COS_LOG), "--platform", "x"), OF_A_QUOTE),
+        (("f", "--allow-debug"), OF_A_QUOTE),
+    ],
 )
-def test_either_a_file_or_a_quote(options: tuple[str, ...], run: Any) -> None:
+def test_either_a_file_or_a_quote(options: tuple[str, ...], error: str, run: Any) -> None:
     status, out, err = run(guests.reference(gcp_c3=cos()), *options)
     assert (status, out) == (ExitStatus.NO_VERDICT, "")
-    assert "expected either FILE, or --claims, or --quote and what is asked of it" in err
+    assert error in err
 
 
 def test_firmware_and_machine_as_predicted(run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -72,9 +72,10 @@ def test_without_diffoscope_it_says_so(
 
 
 def test_what_cannot_be_read(pair: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for other in (tmp_path, tmp_path / "none"):
-        assert main(["explain", pair[0], str(other)]) == ExitStatus.NO_VERDICT
-        assert f"error: {other}: cannot be read: " in capsys.readouterr().err
+    other = tmp_path / "none"
+    for file, problem in ((other, f"{other}: cannot be read: "), (tmp_path, f"{tmp_path} is a folder, and what it is")):
+        assert main(["explain", pair[0], str(file)]) == ExitStatus.NO_VERDICT
+        assert f"error: {problem}" in capsys.readouterr().err
 
 
 def test_no_place_for_temporary_files(

@@ -425,7 +425,7 @@ def test_places_that_are_in_each_others_way(
     arguments = ("--output", f"{miniature.folder}/{output}", "--workspace", f"{miniature.folder}/{workspace}")
     message = refused(miniature, capsys, *arguments)
     assert message.endswith("\nhint: Name two separate folders with --output and --workspace.")
-    assert "in each other's way" in message
+    assert " overlap\n" in message
 
 
 @pytest.mark.parametrize("option", ["--output", "--workspace"])
@@ -444,7 +444,7 @@ def test_a_reference_in_the_folder_that_will_be_replaced(
 ) -> None:
     assert rebuild(miniature) == 1
     capsys.readouterr()
-    assert "in each other's way" in refused(miniature, capsys, "--reference", str(miniature.report / "ref.json"))
+    assert " overlap\n" in refused(miniature, capsys, "--reference", str(miniature.report / "ref.json"))
     assert miniature.report.exists()
 
 

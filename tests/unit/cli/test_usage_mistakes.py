@@ -9,13 +9,17 @@ import pytest
 from builders.uki import build_uki
 from teekit_verify.cli.app import main
 
+EVENTLOGS = Path(__file__).parents[2] / "assets/eventlogs"
+
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a UKI, other files, and folders."""
+    """A folder with a UKI, a quote, an event log, other files, and a folder."""
     (tmp_path / "uki").write_bytes(build_uki())
     (tmp_path / "text").write_bytes(b"hello\n")
     (tmp_path / "json").write_bytes(b'{"a": 1}')
+    (tmp_path / "quote").write_bytes((EVENTLOGS / "gcp-cos113-quote.bin").read_bytes())
+    (tmp_path / "log").write_bytes((EVENTLOGS / "gcp-cos113-ccel-data.bin").read_bytes())
     (tmp_path / "folder").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -75,6 +79,44 @@ MISTAKES = [
     ("report json", "json: is not a document of this tool", '"teekit-verify/report/'),
     ("audit --statements folder --name alice --key text", "text: is not a private key", "Ed25519"),
     # values
+    ("audit --statements text --name a --key text", "'text' is a file", "`teekit-verify audit --help`"),
+    ("attest verify text --threshold two", "'--threshold'", "`teekit-verify attest verify --help`"),
+    ("compare json uki --platform xen", "asked of a guest's quote, and no quote is given", "--quote"),
+    ("compare json uki --allow-unchecked evrything", "asked of a guest's quote, and no quote is given", "--quote"),
+    ("compare --quote quote", "Missing argument 'REF'", "`teekit-verify compare --help`"),
+    ("quote quote --report-data zz", "--report-data: expected hexadecimal digits", "two digits each"),
+    ("quote quote --at yesterday", "not a time: 'yesterday'", "2026-02-03T04:05:06Z"),
+    ("quote quote --at 2026-13-01", "not a time: '2026-13-01'", "2026-02-03T04:05:06Z"),
+    ("quote quote --collateral folder", "folder: expected 1 to 64 files, found 0", "`collateral fetch QUOTE"),
+    ("quote quote --collateral text", "text: neither certificates, a revocation list", "Intel's Provisioning"),
+    ("quote quote quote", "unexpected extra argument", "`teekit-verify quote --help`"),
+    ("replay log --expect RTMR9=00", "No such option: --expect", "`teekit-verify replay --help`"),
+    ("replay log --quote log", "log is an event log", "compare REF --quote QUOTE --eventlog log"),
+    ("report quote", "quote is a TDX quote", "`quote quote`"),
+    ("report --html", "Missing argument 'FILE'", "`teekit-verify report --help`"),
+    ("measure uki --platform gpc", "no such platform: gpc", "Choose from"),
+    ("measure uki --format cyclone", "no such format to write: cyclone", "Choose from portable"),
+    ("measure uki --cpus 0", "do not describe a machine together", "--platform qemu"),
+    ("measure uki --manifest text", "text: is not JSON", "what the machine was given"),
+    ("measure --direct-kernel uki", "a kernel is started by QEMU's firmware", "Give --edk2"),
+    ("measure https://example.org/x.efi", "https:/example.org/x.efi: cannot be read", "Download it first"),
+    ("measure ~/x.efi", "~/x.efi: cannot be read", "without quotes"),
+    ("explain uki nosuch", "nosuch: cannot be read", "Name a readable file."),
+    ("explain folder uki", "folder is a folder, and what it is compared with is a file", "two folders"),
+    ("rebuild --kernel sorce", "'sorce' is not one of 'debian', 'source'", "`teekit-verify rebuild --help`"),
+    ("rebuild --source text", "'text' is a file", "`teekit-verify rebuild --help`"),
+    ("rebuild --output text", "text is not a folder", "--output DIR"),
+    ("env show --environment mkosi-99", "there is no environment 'mkosi-99'", "Choose one of"),
+    ("lock diff a b", "there is no lock file a", "`teekit-verify lock`"),
+    ("inputs check text", "there is no folder text", "Name a folder, an address"),
+    ("help attest sing", "Did you mean 'sign'?", "check-repository"),
+    ("--verison", "Possible options: --version", "`teekit-verify --help`"),
+    # what is read would be overwritten
+    ("explain uki text --html uki", "--html uki: is a file that this command reads", "Name another file with --html."),
+    ("quote quote --html=./quote", "--html ./quote: is a file that this command reads", "Name another file"),
+    ("measure uki -o uki", "-o uki: is a file that this command reads", "Name another file with -o."),
+    ("compare json uki --sarif folder/../json", "is a file that this command reads", "Name another file with --sarif."),
+    ("measure uki --manifest text --output text", "--output text: is a file that this command reads", "Name another"),
     ("monitor --statements folder --max-age-days soon", "'--max-age-days'", "`teekit-verify monitor --help`"),
     ("measure uki --profile 7", "the UKI has no profile 7: its only one is 0", "Name one of them"),
     ("measure uki --machine c3-standard", "'c3-standard' is not on record", "c3-standard-4"),
@@ -94,3 +136,19 @@ def test_the_mistake_is_named_and_the_next_step(
     assert error in lines[0]
     assert hint in lines[1]
     assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize("name", ["uki", "./uki", "link", "twin"])
+def test_what_is_read_is_never_written(place: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "link").symlink_to("uki")
+    (place / "twin").hardlink_to(place / "uki")
+    before = (place / "uki").read_bytes()
+    assert main(["measure", "uki", "--output", name]) == 2
+    assert f"--output {name}: is a file that this command reads" in capsys.readouterr().err
+    assert (place / "uki").read_bytes() == before
+
+
+def test_an_earlier_output_is_written_anew(place: Path) -> None:
+    (place / "out.json").write_text("{}")
+    assert main(["measure", "uki", "--output", "out.json"]) == 0
+    assert "teekit-verify/measurements" in (place / "out.json").read_text()

@@ -95,7 +95,7 @@ MISTAKES = [
     ("measure uki --format json5", "no such format to write: json5", "Choose from portable"),
     ("measure uki --machine c3-standard-5", "the machine type 'c3-standard-5' is not on record", "c3-standard-4"),
     ("quote quote --at yesterday", "not a time: 'yesterday'", "2026-02-03T04:05:06Z"),
-    ("quote quote --report-data xyz", "--report-data: expected hexadecimal digits", ""),
+    ("quote quote --report-data xyz", "--report-data: expected hexadecimal digits", "two digits each"),
     ("quote quote --allow-unchecked everything", "--allow-unchecked: no such name: 'everything'", "Choose from"),
     ("reference sign ref --key encrypted", "encrypted: the private key is encrypted", "--passphrase-file"),
     ("reference sign ref --key empty", "empty", ""),

@@ -158,7 +158,7 @@ def test_wrong_bytes_are_never_stored(server: Server, store: DownloadStore) -> N
         f"  other bytes: {address}: its bytes have sha256:{hashlib.sha256(wrong).hexdigest()}, expected sha256:{SHA256}"
     )
     assert not part_of(store, file).exists()
-    assert len(server.requests) == 2  # a mirror may have been in the middle of its update
+    assert len(server.requests) == 3  # a mirror may have been in the middle of its update
 
 
 @pytest.mark.parametrize("length", [0, 1, 2047, 2049, 5000])

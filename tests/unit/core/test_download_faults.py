@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import socket
 import threading
@@ -159,6 +160,37 @@ def test_a_captive_portal_is_called_one(server: Server, tmp_path: Path) -> None:
     assert refusal.reason is Reason.OTHER_BYTES
     assert "answers with a web page, as captive portals and proxies do" in refusal.detail
     assert "captive portal" in (error.hint or "")
+    assert "secret" not in error.message
+
+
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip", "br"])
+def test_an_answer_compressed_on_the_way_is_called_one(server: Server, tmp_path: Path, coding: str) -> None:
+    """RFC 9110, section 12.5.3: it was asked for as it is. What says so of bytes that are the right ones is taken."""
+
+    def compressed(exchange: Exchange, content: bytes) -> None:
+        exchange.send_response(200)
+        exchange.send_header("Content-Encoding", coding)
+        exchange.send_header("Content-Length", str(len(content)))
+        exchange.end_headers()
+        exchange.wfile.write(content)
+
+    server.answers["/file"] = lambda exchange: compressed(exchange, gzip.compress(CONTENT))
+    error = refused(a_store(tmp_path), remote(server.address("/file")))
+    (refusal,) = error.missing[0].refusals
+    assert "it compresses what it sends, which was not asked for" in refusal.detail
+    server.answers["/file"] = lambda exchange: compressed(exchange, CONTENT)
+    a_store(tmp_path).fetch([remote(server.address("/file"))])
+
+
+def test_where_a_redirect_leads_is_named_if_that_fails(server: Server, tmp_path: Path) -> None:
+    with serve() as other:
+        target = other.address("/file?key=secret")
+        server.answers["/file"] = lambda exchange: exchange.redirect(target)
+        error = refused(a_store(tmp_path), remote(server.address("/file")))
+    (refusal,) = error.missing[0].refusals
+    assert (refusal.reason, refusal.source) == (Reason.GONE, server.address("/file"))
+    assert refusal.detail.startswith(f"it redirects to {other.address('/file')}")
+    assert "HTTP 404" in refusal.detail
     assert "secret" not in error.message
 
 

@@ -43,6 +43,7 @@ def stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIns:
     made = StandIns.make(tmp_path / "bin")
     for name in PROGRAMS:
         made.add(name)
+    made.add("newuidmap")
     made.add("nix", 'case $1 in --version) echo "nix (Nix) 2.8.0" ;; *) dirname "$0" ;; esac')
     made.add("bwrap", 'case $1 in --version) echo "bubblewrap 0.8.0" ;; esac')
     made.add("unshare", 'while [ "$1" != bwrap ] && [ "$1" != true ]; do shift; done; exec "$@"')
@@ -140,7 +141,7 @@ def test_root_of_a_container_with_few_ids(stand_ins: StandIns, tmp_path: Path, m
     monkeypatch.setattr(sandbox, "_ID_MAPS", (tmp_path / "map",))
     lacking = [found for found in host.examine([tmp_path]) if not found.present]
     assert [found.name for found in lacking] == ["user ids", "bubblewrap", "overlay"]
-    assert {found.detail[:44] for found in lacking} == {"root does not have the user and group ids 1878"}
+    assert {found.detail[:46] for found in lacking} == {"root does not have the user and group ids 1878"}
     assert {found.hint[:22] for found in lacking} == {"Rebuild outside of it,"}
 
 
@@ -155,6 +156,17 @@ def test_a_user_without_subordinate_ids(stand_ins: StandIns, tmp_path: Path, mon
     assert found.hint.startswith("Give the user subordinate ids: usermod --add-subuids ")
 
 
+def test_a_user_without_the_program_that_gives_ids(
+    stand_ins: StandIns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids that are there do not help without it."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    found = finding("user ids", tmp_path)
+    assert (found.present, found.installable, found.hint) == (False, True, "")
+    assert "'newuidmap' is not installed" in found.detail
+
+
 def test_a_kernel_without_overlays_in_user_namespaces(stand_ins: StandIns, tmp_path: Path) -> None:
     stand_ins.add("bwrap", 'case $* in *overlay*) echo "mount: permission denied" >&2; exit 1 ;; esac; echo "bwrap 1"')
     found = finding("overlay", tmp_path / "not" / "yet")
@@ -164,6 +176,18 @@ def test_a_kernel_without_overlays_in_user_namespaces(stand_ins: StandIns, tmp_p
     assert "permission denied" in found.detail
     assert "Linux 5.11" in found.hint
     assert not [path for path in tmp_path.iterdir() if "doctor" in path.name]
+
+
+def test_what_makes_no_sandbox_is_no_fault_of_the_kernel_or_the_disk(
+    stand_ins: StandIns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_ins.add("bwrap", 'case $1 in --version) echo "bwrap 1" ;; *) echo "no namespaces" >&2; exit 1 ;; esac')
+    bubblewrap, overlay = finding("bubblewrap", tmp_path), finding("overlay", tmp_path)
+    assert (overlay.detail, overlay.hint) == (bubblewrap.detail, bubblewrap.hint)
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    missing = finding("overlay", tmp_path)
+    assert (missing.present, missing.installable, missing.hint) == (False, True, "")
+    assert "'bwrap' is not installed" in missing.detail
 
 
 def test_this_host_has_overlays(tmp_path: Path) -> None:

@@ -94,6 +94,23 @@ def test_what_this_image_does_not_use_says_nothing_of_it(tmp_path: Path) -> None
     assert "(mkosi.profiles/p/mkosi.prepare:1" in str(refusal(tmp_path, "--profile=q,p"))
 
 
+@pytest.mark.parametrize(
+    ("line", "refused"),
+    [
+        ('echo "Running pip install for vLLM (this may take a while)..."', False),
+        ("printf 'curl -x'  >&2", False),
+        ('echo "$(curl -s https://example.org)"', True),
+        ('echo "x" && curl -s https://example.org', True),
+        ('echo "curl -s https://example.org" | sh', True),
+        ("echo `curl -s https://example.org`", True),
+    ],
+)
+def test_what_a_script_only_says_it_does(tmp_path: Path, line: str, *, refused: bool) -> None:
+    """As ConferLabs/confer-image has it at faac5d0."""
+    write(tmp_path, {"mkosi.conf": "", "mkosi.prepare": f"{line}\n"})
+    assert (refusal(tmp_path) is not None) is refused
+
+
 SOURCE = "Types: deb\nURIs: {}\nSuites: trixie\nComponents: main\n"
 
 
@@ -119,6 +136,39 @@ def test_a_source_of_somebody_else_is_refused_by_its_name(tmp_path: Path, addres
         f"the project takes packages from {address} ({name}), and only Debian's archive is locked unless you allow another"
     )
     assert (tmp_path / name).read_text() == SOURCE.format(address)
+
+
+OTHERS = "https://ppa.example.org/ubuntu"
+
+
+@pytest.mark.parametrize(
+    ("folder", "configuration", "arguments", "asked"),
+    [
+        ("mkosi.conf.d/20-ubuntu", "[Match]\nDistribution=ubuntu\n\n[Distribution]\nRelease=noble\n", (), False),
+        ("mkosi.conf.d/20-both", "[Match]\nDistribution=ubuntu\nDistribution=debian\n", (), True),
+        ("mkosi.conf.d/20-not", "[Match]\nDistribution=!ubuntu\n", (), True),
+        ("mkosi.conf.d/20-or", "[Match]\nDistribution=|ubuntu\nRelease=|trixie\n", (), True),
+        ("mkosi.conf.d/20-two", "[Match]\nDistribution=ubuntu\n[Match]\nDistribution=debian\n", (), True),
+        ("mkosi.conf.d/20-any", "[TriggerMatch]\nDistribution=ubuntu\n[TriggerMatch]\nRelease=sid\n", (), True),
+        ("mkosi.conf.d/20-release", "[Match]\nRelease=noble\n", (), True),
+        ("mkosi.conf.d/20-always", "[Output]\n", (), True),
+        ("mkosi.profiles/vendor", "[Output]\n", (), False),
+        ("mkosi.profiles/vendor", "[Output]\n", ("--profile=vendor",), True),
+        ("mkosi.profiles/vendor", "[Match]\nDistribution=debian\n", ("--profile=vendor",), True),
+    ],
+)
+def test_sources_of_what_is_not_built(
+    tmp_path: Path, folder: str, configuration: str, arguments: tuple[str, ...], *, asked: bool
+) -> None:
+    """As systemd/mkosi has a PPA for Ubuntu; conditions as mkosi(1) has them in [Match]. None is left to apt in any case."""
+    place = f"{folder}/mkosi.sandbox/etc/apt/sources.list.d/x.sources"
+    write(tmp_path, {"mkosi.conf": "", f"{folder}/mkosi.conf": configuration, place: SOURCE.format(OTHERS)})
+    if asked:
+        with pytest.raises(UnsupportedInputError, match=r"takes packages from https://ppa\.example\.org"):
+            needs.take_sources(tmp_path, (), arguments)
+    else:
+        assert needs.take_sources(tmp_path, (), arguments) == needs.Sources()
+        assert (tmp_path / place).read_text().startswith("# No source:")
 
 
 def test_sources_of_the_guest_are_its_own(tmp_path: Path) -> None:

@@ -235,6 +235,17 @@ def test_paths_and_fields_that_would_lead_elsewhere(
         shutil.rmtree(tmp_path / "run")
 
 
+def test_a_file_of_the_name_of_one_of_debians(mirror: DebianArchive, vendor: OtherRepository, tmp_path: Path) -> None:
+    """Builds see all packages in one folder: one of the two would be what mkosi takes for both."""
+    others = found(project(tmp_path / "project", vendor), vendor.address)
+    index = vendor.root / "dists/stable/main/binary-amd64/Packages"
+    index.write_text(index.read_text().replace("agent_3.1-1_amd64.deb", "libtinfo6_6.5-2_amd64.deb"))
+    vendor.sign()
+    vendor.serve()
+    with pytest.raises(ArchiveError, match=r"two of the packages have the file name libtinfo6_6\.5-2_amd64\.deb"):
+        Locked(mirror, tmp_path / "run", others, "agent")
+
+
 def test_a_lock_is_not_taken_for_more_than_is_allowed(
     mirror: DebianArchive, vendor: OtherRepository, tmp_path: Path
 ) -> None:

@@ -122,9 +122,58 @@ def test_configuration_in_a_folder_is_suggested(tmp_path: Path) -> None:
         wanted_mkosi.require(tmp_path, arguments, ENVIRONMENT)
 
 
-def test_a_project_without_any_configuration_is_mkosis_to_judge(tmp_path: Path) -> None:
+def test_a_whole_project_in_a_folder_is_named_as_one(tmp_path: Path) -> None:
+    """As confidential-containers/cloud-api-adaptor has it."""
+    write(tmp_path, src__adaptor__podvm__mkosi_conf="[Output]\n")
+    with pytest.raises(TeekitError) as caught:
+        wanted_mkosi.require(tmp_path, (), ENVIRONMENT)
+    assert caught.value.message.endswith("but configuration in src/adaptor/podvm")
+    assert caught.value.hint == "Choose one of them: --source DIR/src/adaptor/podvm."
+
+
+def test_a_folder_that_is_no_project(tmp_path: Path) -> None:
     write(tmp_path, README="text", app_conf="[Service]\n")
-    wanted_mkosi.require(tmp_path, (), ENVIRONMENT)
+    with pytest.raises(TeekitError) as caught:
+        wanted_mkosi.require(tmp_path, (), ENVIRONMENT)
+    assert caught.value.message == (
+        "the folder is no mkosi project: there is neither mkosi.conf nor mkosi.conf.d in it"
+    )
+    for word in ("--profile=vm", "--format=uki", "--include=mkosi-vm"):
+        wanted_mkosi.require(tmp_path, (word,), ENVIRONMENT)
+
+
+@pytest.mark.parametrize(
+    ("name", "beside", "refused"),
+    [
+        ("mkosi.default", None, True),
+        ("mkosi.default.d/x", None, True),
+        ("mkosi.default", "mkosi.conf", False),
+        ("mkosi.presets/system/mkosi.conf", "mkosi.conf", True),
+    ],
+)
+def test_configuration_where_mkosi_does_not_look_any_more(
+    tmp_path: Path, name: str, beside: str | None, *, refused: bool
+) -> None:
+    """mkosi.news(7): presets became images in v19. systemd/portable-walkthrough, and edgelesssys/reproducible-mkosi at 044f1100."""
+    for place in filter(None, (name, beside)):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text("[Output]\n")
+    if not refused:
+        wanted_mkosi.require(tmp_path, (), ENVIRONMENT)
+        return
+    with pytest.raises(TeekitError) as caught:
+        wanted_mkosi.require(tmp_path, (), ENVIRONMENT)
+    folder = name.split("/", maxsplit=1)[0]
+    assert caught.value.message == (
+        f"the project has its configuration in {folder}, where mkosi does not look any more"
+    )
+
+
+@pytest.mark.parametrize(("value", "name"), [("yes", "mkosi-27"), ("no", "mkosi-27"), ("default", "mkosi-25")])
+def test_a_tools_tree_by_its_newer_words(tmp_path: Path, value: str, name: str) -> None:
+    """mkosi 25.3 takes `yes` for the path of a tree (config.py: its only other word is `default`)."""
+    write(tmp_path, mkosi_conf=f"[Build]\nToolsTree={value}\n")
+    assert wanted_mkosi.require(tmp_path, (), BOTH).name == name
 
 
 def test_why_it_was_taken(tmp_path: Path) -> None:

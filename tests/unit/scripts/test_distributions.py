@@ -1,4 +1,4 @@
-"""The sdist and the wheel, by the facts that twine and check-wheel-contents look at: both pass them."""
+"""The sdist and the wheel: what is in them, and what twine and check-wheel-contents say of them."""
 
 from __future__ import annotations
 
@@ -75,3 +75,21 @@ def test_both_have_a_description_that_an_index_can_show(made: Path) -> None:
         assert metadata["Description-Content-Type"] == "text/markdown"
         assert metadata["License-Expression"] == "Apache-2.0"
         assert "# teekit-verify" in text.decode()
+
+
+def test_twine_has_nothing_to_say(made: Path) -> None:
+    said = _judged("twine", "check", "--strict", *map(str, sorted(made.iterdir())))
+    assert said.count("PASSED") == 2
+
+
+def test_check_wheel_contents_has_nothing_to_say(made: Path) -> None:
+    (wheel,) = made.glob("*.whl")
+    assert wheel.name.endswith("-py3-none-any.whl")  # the same for every processor
+    assert _judged("check_wheel_contents", str(wheel)).rstrip().endswith(": OK")
+
+
+def _judged(module: str, *arguments: str) -> str:
+    """What a module says that is run as a program. Raises CalledProcessError where it finds something."""
+    argv = [sys.executable, "-I", "-W", "ignore", "-m", module, *arguments]
+    environment = {"PATH": os.environ["PATH"], "NO_COLOR": "1", "TERM": "dumb"}
+    return subprocess.run(argv, check=True, capture_output=True, text=True, env=environment).stdout

@@ -23,7 +23,11 @@ LOCKED = (
     Wheel("plugin", "1.0", ("coverage[toml]>=1", "absent>=1; python_version >= '3.0'")),
     Wheel("coverage", "1.0", extras=("toml",)),
 )
-NEWER = (Wheel("plugin", "2.0", ("coverage[toml]>=2",)), Wheel("coverage", "1.1", extras=("toml",)))
+NEWER = (
+    Wheel("plugin", "2.0", ("coverage[toml]>=2",)),
+    Wheel("coverage", "1.1", extras=("toml",)),
+    Wheel("coverage", "1.0", extras=("toml",), build="2"),  # another file of the very version
+)
 NEEDED_BY_NO_TEST = {"crypt-r"}
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 

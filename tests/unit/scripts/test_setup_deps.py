@@ -99,8 +99,23 @@ def test_a_user_installs_through_sudo_without_questions(stand_ins: StandIns) -> 
     stand_ins.add("sudo", 'shift; exec "$@"')
     stand_ins.run(SCRIPT)
     sudo_calls = [call for call in stand_ins.calls if call.startswith("sudo")]
-    assert sudo_calls[0].startswith("sudo -n env DEBIAN_FRONTEND=noninteractive ")
+    assert sudo_calls[0] == "sudo -n env true"
+    assert sudo_calls[1].startswith("sudo -n env DEBIAN_FRONTEND=noninteractive ")
     assert sum(call.endswith("install --no-install-recommends nix-bin bubblewrap") for call in sudo_calls) == 1
+
+
+def test_a_user_whom_sudo_refuses(stand_ins: StandIns) -> None:
+    """Not the network is at fault, and apt-get is not even tried."""
+    stand_ins.set_user(1000)
+    stand_ins.add("apt-get", INSTALLING)
+    stand_ins.add("sudo", 'echo "sudo: a password is required" >&2; exit 1')
+    result = stand_ins.run(SCRIPT)
+    assert result.returncode == 2
+    assert result.stderr.startswith(
+        "  | sudo: a password is required\nerror: installing packages needs root, and sudo does not"
+    )
+    assert "or install these packages yourself and run this again: nix-bin bubblewrap" in result.stderr
+    assert stand_ins.calls == ["sudo -n env true"]
 
 
 @pytest.mark.parametrize(

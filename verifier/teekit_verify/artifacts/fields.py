@@ -25,6 +25,7 @@ class Field(StrEnum):
     FAT_SERIAL = "FAT serial"
     DISK_GUID = "disk GUID"
     PARTITION_GUID = "partition GUID"
+    PARTITION_TYPE = "partition type"
     DISK_SIGNATURE = "disk signature"
     VHD_ID = "VHD unique ID"
     VHDX_DISK_ID = "VHDX disk ID"

@@ -99,7 +99,7 @@ def _gpt(blob: Blob, sector: int) -> PartitionTable:
 def _gpt_partition(number: int, row: bytes, sector: int) -> Partition:
     first, last, attributes = struct.unpack_from("<QQQ", row, 32)
     facts = {
-        "partition type": str(UUID(bytes_le=row[:16])),
+        Field.PARTITION_TYPE: str(UUID(bytes_le=row[:16])),
         Field.PARTITION_GUID: str(UUID(bytes_le=row[16:32])),
         "partition place": f"LBA {first} to {last}",
         "partition attributes": f"{attributes:#x}",
@@ -144,7 +144,7 @@ def _mbr(beginning: bytes, size_bytes: int) -> PartitionTable:
 def _mbr_facts(row: MbrPartition) -> dict[str, str]:
     first, raw = row.start // 512, row.raw
     return {
-        "partition type": f"{row.type:#04x}" + (" (extended)" if row.type in _EXTENDED else ""),
+        Field.PARTITION_TYPE: f"{row.type:#04x}" + (" (extended)" if row.type in _EXTENDED else ""),
         "partition place": f"LBA {first} to {first + row.size_bytes // 512 - 1}",
         "partition attributes": f"boot flag {raw[0]:#04x}, CHS {raw[1:4].hex()} to {raw[5:8].hex()}",
     }

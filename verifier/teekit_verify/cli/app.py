@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import os
@@ -16,6 +17,7 @@ import typer.core
 from teekit_verify import __version__
 from teekit_verify.cli.lazy import Entry, Sections, lazy_group
 from teekit_verify.cli.options import shared
+from teekit_verify.cli.overwriting import require_inputs_stay
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
@@ -33,6 +35,8 @@ _USAGE = typer.BadParameter.__mro__[1]
 """What a group raises that was given no command, or none of its own."""
 _PYDANTICS = "Value error, "
 """What Pydantic puts before the words of newer Typers."""
+_COLLECTED_AFTER = 20_000
+"""Objects that Python's collector of circles lets pass before it looks: what a command imports is none, and it would look 60 times."""
 COMPLETING = "_TEEKIT_VERIFY_COMPLETE"
 """In the environment when a shell asks for completions; the name is Typer's for a program of this name."""
 
@@ -109,6 +113,7 @@ def main(argv: list[str]) -> ExitStatus:
         main(["--help"])
         return ExitStatus.NO_VERDICT
     try:
+        require_inputs_stay(argv)
         status = app(argv, prog_name="teekit-verify", standalone_mode=False)
         if status == _INTERRUPTED:
             raise KeyboardInterrupt  # noqa: TRY301 - Typer turned it into an exit status
@@ -181,6 +186,7 @@ def _interrupt(_signal: int, _frame: object) -> None:
 
 
 def entry_point() -> None:
+    gc.set_threshold(_COLLECTED_AFTER)
     for stream in (sys.stdout, sys.stderr):  # names that the locale has no letters for are shown escaped, not an error
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

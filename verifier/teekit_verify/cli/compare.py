@@ -74,6 +74,11 @@ def compare(
         if claims is None and is_publication(one):
             return show_diff(str(ref), str(one), root=root, html=html, sarif=sarif, json_output=json_output)
         return compare_file(ref, root, one, claims=claims is not None, output=output)
+    if quote is None and one is not None:
+        raise TeekitError(
+            "an option here is asked of a guest's quote, and no quote is given",
+            hint="Leave out what `compare --help` lists for a guest, or give its quote with --quote in the place of a file.",
+        )
     if quote is None or one is not None:
         raise TeekitError(
             "expected either FILE, or --claims, or --quote and what is asked of it",

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from teekit_verify.cli.options.shared import DebugOption, say
+from teekit_verify.cli.wrong_file import Given, expecting
 from teekit_verify.core.outcome import ExitStatus
 
 
@@ -41,7 +42,8 @@ def report(
     from teekit_verify.report.rebuild import screen
 
     path = file / "report.json" if file.is_dir() else file
-    shown = api.load_report(path)
+    with expecting(path, Given.DOCUMENT, Given.CUT_OFF):
+        shown = api.load_report(path)
     if not html and output is None:
         screen.show(shown, layout.console(sys.stdout))
         return ExitStatus.HOLDS

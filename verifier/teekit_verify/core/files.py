@@ -29,7 +29,17 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         with open(path, "rb", opener=_without_waiting) as stream:
             yield stream
     except OSError as error:
-        raise TeekitError(f"{path}: cannot be read: {error.strerror or error}", hint="Name a readable file.") from error
+        raise TeekitError(f"{path}: cannot be read: {error.strerror or error}", hint=_hint_for(path)) from error
+
+
+def _hint_for(path: Path) -> str:
+    """For a name that no file has: what it may have been meant for. A path has one slash where an address had two."""
+    text = str(path)
+    if text.startswith(("http:/", "https:/")):
+        return "Download it first: a FILE is one of this machine."
+    if text.startswith("~"):
+        return "Write it without quotes, or the folder in full: the shell did not put your home folder in the place of '~'."
+    return "Name a readable file."
 
 
 def _without_waiting(path: str, flags: int) -> int:

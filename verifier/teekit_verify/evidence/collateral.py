@@ -59,7 +59,10 @@ def read_collateral(directory: Path) -> Collateral:
     except OSError as error:
         raise TeekitError(f"{directory}: cannot be read: {error.strerror}", hint="Name a readable folder.") from error
     if not paths or len(paths) > _MAX_FILES:
-        raise TeekitError(f"{directory}: expected 1 to {_MAX_FILES} files, found {len(paths)}")
+        raise TeekitError(
+            f"{directory}: expected 1 to {_MAX_FILES} files, found {len(paths)}",
+            hint="Make the folder with `collateral fetch QUOTE --output DIR`.",
+        )
     collateral = Collateral()
     for path in paths:
         collateral = add(collateral, read_bounded(path, MAX_JSON_BYTES, "collateral"), path.name)

@@ -68,8 +68,15 @@ class Examination:
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe is not waited for
             self._files.callback(os.close, descriptor)
             blob = Blob.of(descriptor)
-            is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
-            if not is_file or (not blob.size_bytes and os.pread(descriptor, 1, 0)):  # as files in /proc have it
+            mode = os.fstat(descriptor).st_mode
+            if not stat.S_ISREG(mode) or (
+                not blob.size_bytes and os.pread(descriptor, 1, 0)
+            ):  # as files in /proc have it
+                if stat.S_ISDIR(mode):
+                    raise TeekitError(
+                        f"{path} is a folder, and what it is compared with is a file",
+                        hint="Name two files, or two folders.",
+                    )
                 raise TeekitError(
                     f"{path}: cannot be read: it is not a file with a size of its own", hint="Copy it to a file first."
                 )

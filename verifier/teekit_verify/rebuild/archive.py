@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from teekit_verify.core import process, url
-from teekit_verify.core.errors import TeekitError, ToolFailedError, printable
+from teekit_verify.core.errors import TeekitError, ToolFailedError, UnsupportedInputError, printable
 from teekit_verify.core.files import read_bounded, require_no_link
 from teekit_verify.rebuild import apt_root, backports, other_sources, proxies
 from teekit_verify.rebuild.lock import LockedPackage, LockedRepository, PackageLock
@@ -165,6 +166,19 @@ class Index:
         records = self._records(["=".join(_name_and_version(file_name)) for _, file_name, *_ in lines])
         return [self._package(uri, size, records) for uri, _, size, *_ in lines]
 
+    def require_sections(self, packages: Sequence[LockedPackage]) -> None:
+        """Raises UnsupportedInputError for a package of another repository that reprepro would not take, which mkosi 25 has index them."""
+        others = {one.name: one for one in self.repositories}
+        asked = [package for package in packages if package.archive in others]
+        records = self._records([f"{package.name}={package.version}" for package in asked]) if asked else {}
+        for package in asked:
+            if "Section" not in records.get(package.path, {}):
+                raise UnsupportedInputError(
+                    f"{package.name} {package.version} of {others[package.archive].address} has no Section:, and mkosi 25 cannot use such a "
+                    "package: its reprepro refuses it",
+                    hint="Build it with a newer mkosi: --environment mkosi-27.",
+                )
+
     def has(self, package: LockedPackage) -> bool:
         """Whether the signed index lists the package with these bytes. Raises ArchiveError where it has no such name."""
         try:
@@ -285,9 +299,15 @@ def read_release(path: Path) -> bytes:
 def make_lock(
     index: Index, packages: Sequence[LockedPackage], repositories: tuple[LockedRepository, ...] = ()
 ) -> PackageLock:
-    """Raises ArchiveError where there is nothing to lock."""
+    """Raises ArchiveError where there is nothing to lock, and where two packages would be one file of what a build sees."""
     if not packages:
         raise ArchiveError("the project asks for no packages", hint="Name at least one in Packages=.")
+    for name, count in Counter(package.file_name for package in packages).items():
+        if count > 1:
+            raise ArchiveError(
+                f"two of the packages have the file name {printable(name)}, and builds see all packages in one folder",
+                hint="Do not use a repository that gives its files the names of others.",
+            )
     return PackageLock(
         schema_name="teekit-verify/package-lock/v1",
         suite=index.suite.name,

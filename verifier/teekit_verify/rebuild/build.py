@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import digest_file
-from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.errors import TeekitError, ToolFailedError
 from teekit_verify.core.files import resolved
 from teekit_verify.documents.model import Artifact, Build, Inputs, Package, SourceFile
 from teekit_verify.rebuild import limits, record, source
+from teekit_verify.rebuild.network.room import behind
 from teekit_verify.rebuild.sandbox import PACKAGES, Sandbox, Seen, named_by
 from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from teekit_verify.core.digest import Digest
     from teekit_verify.rebuild.environment import Environment
     from teekit_verify.rebuild.images import Target
     from teekit_verify.rebuild.lock import LockedPackage, PackageLock
+    from teekit_verify.rebuild.network.room import Room
     from teekit_verify.rebuild.project import Project
     from teekit_verify.rebuild.variation import Conditions
 
@@ -57,11 +60,12 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One build to be made, or found already made, in `folder`."""
+    """One build to be made, or found already made, in `folder`. `room` is what its scripts fetch through; None: they have no network."""
 
     plan: Plan
     folder: Path
     conditions: Conditions
+    room: Room | None = None
 
     @property
     def output(self) -> Path:
@@ -85,7 +89,11 @@ class Attempt:
         return self._sandbox().seen(self.folder.parent)
 
     def finished(self) -> Build | None:
-        """The build, if an earlier run finished it here with the same inputs and conditions, and its artifacts are unchanged."""
+        """The build, if an earlier run finished it here with the same inputs and conditions, and its artifacts are unchanged. What
+        scripts fetched is not among these: such a build is made again.
+        """
+        if self.room is not None:
+            return None
         recorded = record.load(self.folder)
         if recorded is None or recorded.conditions != self.conditions.described():
             return None
@@ -98,23 +106,44 @@ class Attempt:
     def make(self) -> Build:
         """Build from nothing. Raises ToolFailedError if mkosi fails, BuildError if an artifact is missing or empty."""
         inputs = self._begin()
-        self._run()
-        return self._finish(inputs)
+        with self._named_by_scripts():
+            self._run()
+            return self._finish(inputs)
 
     def make_beside(self, other: Attempt) -> tuple[Build, Build]:
         """Make this build and another one at the same time; what one raises ends both."""
         inputs, others = self._begin(), other._begin()
-        with other._sandbox().running(other._command(), timeout_seconds=_TIMEOUT_SECONDS, log=other.log) as beside:
+        with (
+            other._network(),
+            other._sandbox().running(other._command(), timeout_seconds=_TIMEOUT_SECONDS, log=other.log) as beside,
+        ):
             self._run(beside.watch)
             beside.wait()
         return self._finish(inputs), other._finish(others)
 
     def _run(self, others: Callable[[], str | None] = lambda: None) -> None:
         room = limits.leaves_room(self.folder)
-        with named_by("mkosi"):
+        with self._network(), named_by("mkosi"):
             self._sandbox().run(
                 self._command(), timeout_seconds=_TIMEOUT_SECONDS, log=self.log, watch=lambda: room() or others()
             )
+
+    @contextmanager
+    def _network(self) -> Iterator[None]:
+        """What scripts may fetch through is there for the block."""
+        with nullcontext() if self.room is None else self.room.open():
+            yield
+
+    @contextmanager
+    def _named_by_scripts(self) -> Iterator[None]:
+        """Why a build failed is often what its scripts asked for in vain."""
+        try:
+            yield
+        except (ToolFailedError, BuildError) as error:
+            told = None if self.room is None else self.room.proxy.source.complaint()
+            if told is None:
+                raise
+            raise _with(error, told) from error
 
     def _begin(self) -> Inputs:
         """An empty folder with the source, and folders that belong to the build."""
@@ -181,14 +210,19 @@ class Attempt:
             "build",
         )
         order = "--reverse" if self.conditions.fileordering else ""
-        return ["sh", "-c", _FILL_AND_RUN, "sh", self.conditions.build_path, order, *build]
+        command = ["sh", "-c", _FILL_AND_RUN, "sh", self.conditions.build_path, order, *build]
+        return command if self.room is None else behind(command)
 
     def _sandbox(self) -> Sandbox:
         conditions = self.conditions
         return Sandbox(
             root=self.plan.environment.root,
             binds={_WORK: self._work, conditions.home: self._home},
-            read_only_binds={PACKAGES: self.plan.package_folder, _SOURCE: self.folder / "source"},
+            read_only_binds={
+                PACKAGES: self.plan.package_folder,
+                _SOURCE: self.folder / "source",
+                **({} if self.room is None else self.room.binds),
+            },
             environment=conditions.variables(),
             hostname=conditions.domain_host,
             umask=conditions.umask,
@@ -196,6 +230,7 @@ class Attempt:
             scratch=(conditions.build_path,),
             first_id=conditions.user_group,
             random_addresses=conditions.aslr,
+            proxied=self.room is not None,
         )
 
     def _artifacts(self) -> tuple[Artifact, ...]:
@@ -223,3 +258,11 @@ class Attempt:
             return self._artifacts()
         except (BuildError, OSError):
             return None
+
+
+def _with(error: ToolFailedError | BuildError, told: str) -> TeekitError:
+    if isinstance(error, BuildError):
+        return BuildError(f"{told}; {error.message}", hint=error.hint)
+    return ToolFailedError(
+        "mkosi", f"failed: {told}\nmkosi {error.problem}", hint=error.hint, stopped=error.stopped, output=error.output
+    )

@@ -11,14 +11,18 @@ from teekit_verify.rebuild.debian_version import DebianVersion
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """An environment by its name. `file` begins the names of its two files in `nix/`; `suite` is Debian's that its lock is made from."""
+    """An environment by its name. `file` begins the names of its two files in `nix/`; `suite` is Debian's that its lock is made from.
+
+    `needs_sections`: its mkosi has reprepro make the index of the locked packages, which takes none without `Section:`.
+    """
 
     name: str
     file: str
     suite: str
+    needs_sections: bool = False
 
 
-DEFAULT = Known("mkosi-25", "build-env", "trixie")
+DEFAULT = Known("mkosi-25", "build-env", "trixie", needs_sections=True)
 ENVIRONMENTS = (DEFAULT, Known("mkosi-27", "build-env-mkosi-27", "forky"))
 """From the oldest mkosi to the newest. The first is that of our own images."""
 

@@ -161,7 +161,10 @@ def _overlay(folders: Folders) -> str:
         script = "mkdir a b c d && mount -t overlay -o userxattr,lowerdir=a,upperdir=b,workdir=c overlay d && touch d/e"
         try:
             sandbox.run(["sh", "-c", script], timeout_seconds=_PROBE_SECONDS)
+        except ToolMissingError:
+            raise
         except TeekitError as error:
+            _bubblewrap(folders)  # where there is no sandbox at all, that is the cause
             raise TeekitError(
                 f"no overlay can be mounted in a user namespace: {error.message}",
                 hint="Use Linux 5.11 or later, and a disk that is not itself an overlay (in a container, a volume).",
@@ -185,6 +188,7 @@ def require_ids() -> int | None:
     """The first id of root's builds, see `own_first_id`. Raises TeekitError for a user who has no ids for builds."""
     first = own_first_id()
     if first is None:
+        process.find_program("newuidmap", hint=_SETUP_HINT)  # unshare starts it
         try:
             process.run([*become_root(), "true"], timeout_seconds=_PROBE_SECONDS)
         except ToolFailedError as error:

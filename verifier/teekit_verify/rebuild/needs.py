@@ -17,7 +17,17 @@ from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printa
 from teekit_verify.core.files import read_bounded, resolved, walk
 from teekit_verify.rebuild import apt_sources, pins
 from teekit_verify.rebuild.smells import LEFT_OUT
-from teekit_verify.rebuild.taken import lines, scripts_of, taken
+from teekit_verify.rebuild.taken import (
+    DROP_INS,
+    MAIN,
+    PROFILES,
+    is_conditional,
+    is_of_others,
+    lines,
+    scripts_of,
+    settings,
+    taken,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -46,12 +56,15 @@ _FETCHES = re.compile(
     r"|\b(cargo fetch|uv (sync|add)|apt(-get)? source|(docker|podman) (pull|run|build)|skopeo copy)\b"
 )
 _WITHOUT = re.compile(r"--offline\b|--no-index\b|file://")
+_SAYS = re.compile(r"\s*(echo|printf|log|info)\s+(\"[^\"$`]*\"|'[^']*')\s*(>&2\s*)?")
+"""What a script only tells of itself: nothing is computed in it."""
 _OUTPUT = re.compile(r"[ \t]*OutputDirectory[ \t]*=[ \t]*([^\s%]+)[ \t]*$")
 _TAKES = re.compile(r"[ \t]*(?:Initrds|BaseTrees|ExtraTrees|SkeletonTrees)[ \t]*=([^%]*)$")
 _SOURCED = re.compile(r"^\s*(source|\.)\s+[\"']?(\$\{?SRCDIR\}?/)?(?P<path>[A-Za-z0-9_][A-Za-z0-9._/-]{0,200})")
 _GUEST = frozenset({"mkosi.extra", "mkosi.skeleton"})
 _SANDBOXES = frozenset({"mkosi.sandbox", "mkosi.pkgmngr"})
 _ADDRESS = re.compile(r"\b[a-z][a-z0-9+]{1,20}:/{1,3}[^\s\]#]+")
+_DISTRIBUTION = "debian"
 _OF_DEBIAN = frozenset({"debian", "debian-security", "debian-debug"})
 _NO_SOURCES = "# No source: where this file exists, mkosi offers apt the locked packages only.\n"
 
@@ -61,7 +74,7 @@ def require_no_network(root: Path, arguments: Sequence[str]) -> None:
     recorded input.
     """
     found = taken(root, arguments)
-    allowed = any(_NETWORK.search("\n".join(lines(path))) for path in found.files)
+    allowed = any(_NETWORK.search("\n".join(settings(path))) for path in found.files)
     scripts = sorted(_scripts(root, found, with_all=allowed))
     for path in (*scripts, *(other for script in scripts for other in _sourced(root, script))):
         for number in _fetching(lines(path)):
@@ -69,16 +82,16 @@ def require_no_network(root: Path, arguments: Sequence[str]) -> None:
             line = printable(lines(path)[number - 1].strip()[:_SHOWN])
             raise UnsupportedInputError(
                 f"the project fetches from the network while it is built ({name}:{number}: {line}), and builds here have none",
-                hint="Put what it fetches into the project, or try it all the same with --without-network.",
+                hint="Let its scripts fetch, recorded, with --allow-network-fetch; or build it all the same with --without-network.",
             )
 
 
 def require_own_places(root: Path, arguments: Sequence[str]) -> None:
     """Raises UnsupportedInputError for a project that looks for what it makes in its own `OutputDirectory=`: builds here write to another."""
     files = taken(root, arguments).files
-    outputs = {_place(root, root, match[1]) for path in files for match in map(_OUTPUT.match, lines(path)) if match}
+    outputs = {_place(root, root, match[1]) for path in files for match in map(_OUTPUT.match, settings(path)) if match}
     for path in files:
-        for match in filter(None, map(_TAKES.match, lines(path))):
+        for match in filter(None, map(_TAKES.match, settings(path))):
             for word in re.split(r"[\s,]+", match[1].strip()):
                 place = _place(root, path.parent, word.partition(":")[0])
                 if place is not None and not outputs.isdisjoint(place.parents) and not place.exists():
@@ -98,7 +111,9 @@ def _place(root: Path, folder: Path, word: str) -> Path | None:
 def _fetching(text: list[str]) -> Iterator[int]:
     """The numbers of lines, from 1, that look like it."""
     for number, line in enumerate(text, start=1):
-        if not line.lstrip().startswith("#") and _FETCHES.search(line) and not _WITHOUT.search(line):
+        if line.lstrip().startswith("#") or _SAYS.fullmatch(line):
+            continue
+        if _FETCHES.search(line) and not _WITHOUT.search(line):
             yield number
 
 
@@ -117,7 +132,7 @@ def _scripts(root: Path, found: Taken, *, with_all: bool) -> set[Path]:
     words = (
         (path.parent, word)
         for path in found.files
-        for match in _NAMED.finditer("\n".join(lines(path)))
+        for match in _NAMED.finditer("\n".join(settings(path)))
         if with_all or match["kind"] in {"Sync", "Prepare"}
         for word in match["value"].split()
     )
@@ -146,7 +161,7 @@ class Sources:
     entries: tuple[Entry, ...] = ()
 
 
-def take_sources(root: Path, allowed: Collection[str] = ()) -> Sources:
+def take_sources(root: Path, allowed: Collection[str] = (), arguments: Sequence[str] = ()) -> Sources:
     """Let mkosi in the copy have the locked packages as its only source. What the sources asked for is honoured by the lock.
 
     `allowed` are the addresses of repositories that the user allows. Raises UnsupportedInputError for a source of somebody else, and
@@ -155,10 +170,14 @@ def take_sources(root: Path, allowed: Collection[str] = ()) -> Sources:
     found: list[Pin] = []
     entries: list[Entry] = []
     asked = 0
+    chosen = set(taken(root, arguments).folders)
     for path in _source_files(root):
         _require_plain(root, path)
         name = printable(path.relative_to(root).as_posix())
         text = read_bounded(path, _MAX_BYTES, "a file of apt's sources").decode(errors="replace")
+        if _is_left_out(root, path, chosen):
+            path.write_text(_NO_SOURCES)
+            continue
         for address in _ADDRESS.findall(apt_sources.without_keys(text)):
             found += () if address.rstrip("/") in allowed else _pins_of(address, name)
         for entry in apt_sources.entries(path, text, _tree_of(path), name):
@@ -170,6 +189,17 @@ def take_sources(root: Path, allowed: Collection[str] = ()) -> Sources:
             entries += [entry] if entry.address in allowed else []
         path.write_text(_NO_SOURCES)
     return Sources(tuple(found), tuple(entries))
+
+
+def _is_left_out(root: Path, path: Path, chosen: Collection[Path]) -> bool:
+    """Whether it lies in what mkosi does not take: a drop-in of other distributions, a profile that nobody chose."""
+    for folder in path.relative_to(root).parents:
+        above = root / folder
+        if above.parent.name == DROP_INS and is_of_others(above / MAIN[0], _DISTRIBUTION):
+            return True
+        if above.parent == root / PROFILES and above not in chosen and not is_conditional(above / MAIN[0]):
+            return True
+    return False
 
 
 def _tree_of(path: Path) -> Path:

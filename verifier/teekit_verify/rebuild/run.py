@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.rebuild import host, record, step_names
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from teekit_verify.explanation.tree import Explanation
     from teekit_verify.rebuild.images import Target
     from teekit_verify.rebuild.lock import PackageLock
+    from teekit_verify.rebuild.network.fetching import Fetched, Fetching, Rooms
     from teekit_verify.rebuild.provision import Provision
     from teekit_verify.rebuild.variation import Variations
     from teekit_verify.rebuild.workspace import Workspace
@@ -33,13 +34,16 @@ BUILDS = ("A", "B")
 
 @dataclass(frozen=True, slots=True)
 class TwoBuilds:
-    """Both builds, and why they differ. `explanations` is empty exactly when all artifacts are identical."""
+    """Both builds, and why they differ. `explanations` is empty exactly when all artifacts are identical. `fetched` is None where scripts
+    had no network.
+    """
 
     plan: Plan
     varied: Variations
     attempts: tuple[Attempt, Attempt]
     builds: tuple[Build, Build]
     explanations: tuple[Explanation, ...]
+    fetched: Fetched | None = None
 
     def artifact(self, name: str) -> Path:
         """Build A's file of that name, in the workspace."""
@@ -89,21 +93,49 @@ def prepare(target: Target, provision: Provision, workspace: Workspace, locked: 
 
 @_full_disk_in_words()
 def build_twice(
-    plan: Plan, varied: Variations, workspace: Workspace, progress: Progress, *, parallel: bool = False
+    plan: Plan,
+    varied: Variations,
+    workspace: Workspace,
+    progress: Progress,
+    *,
+    parallel: bool = False,
+    fetching: Fetching | None = None,
 ) -> TwoBuilds:
     """Make build A and build B, or find them finished by an earlier run, and compare their artifacts.
 
-    With `parallel` both are made at the same time, if memory allows; else TeekitError.
+    With `parallel` both are made at the same time, if memory allows; else TeekitError. `fetching`: their scripts may, as it says.
     """
     first = Attempt(plan, workspace.build("A"), varied.first)
     second = Attempt(plan, workspace.build("B"), varied.second)
-    builds = _make(first, second, progress, parallel=parallel)
+    rooms = None if fetching is None else fetching.begin()
+    if rooms is None:
+        builds = _make(first, second, progress, parallel=parallel)
+    else:
+        first, second, builds = _make_fetching(first, second, progress, rooms, parallel=parallel)
     with progress.step("compare the artifacts of A and B"):
         described = varied.first.described(), varied.second.described()
         explanations = explain_artifacts(
             plan.target.artifacts, first.output, second.output, described, scratch=workspace.root
         )
-    return TwoBuilds(plan, varied, (first, second), builds, explanations)
+    fetched = None if rooms is None else rooms.fetched()
+    return TwoBuilds(plan, varied, (first, second), builds, explanations, fetched)
+
+
+def _make_fetching(
+    first: Attempt, second: Attempt, progress: Progress, rooms: Rooms, *, parallel: bool
+) -> tuple[Attempt, Attempt, tuple[Build, Build]]:
+    """As `_make`; build B has the recording of build A, so it begins after it unless there is one already."""
+    first = _with_room("A", first, rooms)
+    if parallel and rooms.recorder is None:
+        second = _with_room("B", second, rooms)
+        return first, second, _make(first, second, progress, parallel=True)
+    build = _make_one("A", first, progress)
+    second = _with_room("B", second, rooms)
+    return first, second, (build, _make_one("B", second, progress))
+
+
+def _with_room(name: Literal["A", "B"], attempt: Attempt, rooms: Rooms) -> Attempt:
+    return replace(attempt, room=rooms.room(name, attempt.folder / "network"))
 
 
 def _make(first: Attempt, second: Attempt, progress: Progress, *, parallel: bool) -> tuple[Build, Build]:

@@ -41,6 +41,9 @@ _FILTER = Path(__file__).with_name("seccomp.bpf")
 _SHELL_FILTER = Path(__file__).with_name("seccomp-shell.bpf")
 _WITH_FILTER = ("sh", "-c", 'exec "$@" 9<"$0"')
 
+_OWN_NETWORK = "none but a loopback device of its own; no sockets to a hypervisor"
+_PROXIED = "; a proxy that fetches for its scripts and records it"
+
 _BOUNDED_BY = {
     groups.Kind.SYSTEMD: "memory and processes of the whole, by a scope of systemd",
     groups.Kind.V2: "memory and processes of the whole, by a control group (v2)",
@@ -72,6 +75,7 @@ class Sandbox:
     `tree` are the folders of `root` that are there. `environment` is the whole environment. `processors` are the CPU numbers the command may use, None for all. `scratch` are
     places for an empty file system in memory. `first_id` is for root: the host's id of the sandbox's root, followed by those
     of its other users; without it the sandbox's root is the host's. `random_addresses` is address space layout randomisation.
+    `proxied`: what is bound leads to a proxy of ours, which a report has to say.
     """
 
     root: Path
@@ -88,6 +92,7 @@ class Sandbox:
     first_id: int | None = None
     random_addresses: bool = True
     tree: tuple[str, ...] = _TREE
+    proxied: bool = False
 
     def argv(self, command: list[str]) -> list[str]:
         """The command line; a pure function of the sandbox and the command."""
@@ -139,10 +144,7 @@ class Sandbox:
                 "/proc", "its own processes, and what the kernel says of itself; no setting of the host can be changed"
             ),
             Seen("environment", " ".join(f"{key}={value}" for key, value in sorted(self.environment.items()))),
-            Seen(
-                "network",
-                "the host's" if self.network else "none but a loopback device of its own; no sockets to a hypervisor",
-            ),
+            Seen("network", "the host's" if self.network else _OWN_NETWORK + (_PROXIED if self.proxied else "")),
             Seen(
                 "ids",
                 "the user's subordinate ids" if first is None else f"{first} to {first + ID_COUNT - 1} on the host",

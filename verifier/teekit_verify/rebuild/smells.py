@@ -147,7 +147,7 @@ _CONF_RULES = (
     _Rule(
         "scripts with network",
         re.compile(rf"^\s*WithNetwork{_YES}", re.IGNORECASE),
-        "what they fetch is not recorded as an input; here builds have no network",
+        "what they fetch is an input that no lock pins",
     ),
     _Rule(
         "tools from another tree",

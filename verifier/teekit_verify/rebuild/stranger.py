@@ -1,7 +1,7 @@
 """Anybody's mkosi project that makes a UKI: built as ours are, from a lock of its packages that is made on the fly.
 
 Nothing of it is taken on trust: its configuration is read by mkosi in the sandbox, its packages come from the signed
-index, and its scripts have no network.
+index, and its scripts have no network but what `network` records.
 """
 
 from __future__ import annotations
@@ -26,23 +26,26 @@ from teekit_verify.rebuild import (
     pins,
     requests,
     source,
+    supported,
+    unreachable,
     versions,
     wanted_mkosi,
 )
 from teekit_verify.rebuild.images import Image, Target
 from teekit_verify.rebuild.named_only import Allowed
+from teekit_verify.rebuild.network.room import mkosi_options
 from teekit_verify.rebuild.origin import ChangeKind, Origin
 from teekit_verify.rebuild.project import Project
 from teekit_verify.rebuild.sandbox import Sandbox, named_by, own_first_id
 from teekit_verify.rebuild.smells import LEFT_OUT, Smell
-from teekit_verify.rebuild.suites import COMPONENTS, MAIN, RELEASES, TRIXIE, Component, Suite
+from teekit_verify.rebuild.suites import COMPONENTS, MAIN, TRIXIE, Component, Suite
 from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
-    from teekit_verify.rebuild.environments import EnvironmentChosen
+    from teekit_verify.rebuild.environments import EnvironmentChosen, Known
     from teekit_verify.rebuild.needs import Sources
     from teekit_verify.rebuild.pins import Pin
     from teekit_verify.rebuild.provision import Provision
@@ -56,18 +59,15 @@ _PREFERENCES = f"{_SANDBOX}/etc/apt/preferences.d/teekit-backports.pref"
 _NO_SOURCES = "# No source: where this file exists, mkosi offers apt the locked packages only.\n"
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,200}")
 # Settings that would let in what the lock does not have. They do not change what is made of it.
-_SETTINGS = ("--with-network=no", "--incremental=no", "--tools-tree=", "--history=no")
-_SUPPORTED: dict[str, tuple[str, ...]] = {
-    "Format": ("uki", "disk"),
-    "Distribution": ("debian",),
-    "Release": ("trixie", *(name for name in RELEASES if name != "trixie")),
-    "Architecture": ("x86-64",),
-}
+_WITHOUT_NETWORK = ("--with-network=no",)
+_SETTINGS = ("--incremental=no", "--tools-tree=", "--history=no")
 _NO_UKI: dict[str, tuple[object, ...]] = {
     "Bootable": (False, "disabled", "no"),
     "Bootloader": ("none", "grub", "grub-signed"),
 }
+_BOOTS = {"Bootable": "--bootable=yes", "Bootloader": "--bootloader=uki"}
 _PLAIN = Allowed()
+_BULLET = "‣"
 _RAW = ".raw"
 _COMPRESSED = {"none": _RAW, "zstd": f"{_RAW}.zst", "xz": f"{_RAW}.xz", "gz": f"{_RAW}.gz", "lz4": f"{_RAW}.lz4"}
 _DEBIANS_OWN = frozenset({"https://snapshot.debian.org", "http://snapshot.debian.org"})
@@ -116,7 +116,7 @@ class StrangersProject(Project):
 class StrangersTarget(Target):
     """What mkosi makes of the project with `arguments`; `has_manifest` where it writes one, `pins` what its mirrors pin, `from_suite`
     where its packages come from, but for those `from_backports` and of `allowed` repositories, and `disk` the ending of the disk's
-    file, if it makes one.
+    file, if it makes one. `fetches`: its scripts may, those of them that mkosi gives a network.
     """
 
     arguments: tuple[str, ...] = ()
@@ -126,6 +126,7 @@ class StrangersTarget(Target):
     disk: str = ""
     from_backports: tuple[str, ...] = ()
     allowed: tuple[Repository, ...] = ()
+    fetches: bool = False
 
     @property
     def repositories(self) -> tuple[Repository, ...]:
@@ -170,7 +171,8 @@ class StrangersTarget(Target):
     def mkosi(self, directory: str, *arguments: str) -> list[str]:
         """A disk's UKI is written beside it, too: that changes nothing of the disk."""
         split = ("--split-artifacts=uki",) if self.disk else ()
-        return ["mkosi", "--directory", directory, *self.arguments, *_SETTINGS, *split, *arguments]
+        network = mkosi_options() if self.fetches else _WITHOUT_NETWORK
+        return ["mkosi", "--directory", directory, *self.arguments, *network, *_SETTINGS, *split, *arguments]
 
 
 def copy_project(folder: Path, destination: Path, *, allow_dirty: bool, allowed: Allowed = _PLAIN) -> Origin:
@@ -198,7 +200,9 @@ def with_its_environment(project: StrangersProject, arguments: str, asked: str |
     Raises TeekitError, also for what the texts tell already that cannot be built.
     """
     named, words = None if asked is None else environments.named(asked), _words(arguments)
-    return project.with_environment(wanted_mkosi.require(project.root, words, project.program.environments(), named))
+    found = wanted_mkosi.require(project.root, words, project.program.environments(), named)
+    supported.require_text(project.root, words, needs.configuration(project.root))
+    return project.with_environment(found)
 
 
 def why_its_environment(project: StrangersProject, arguments: str, asked: str | None) -> EnvironmentChosen:
@@ -214,7 +218,9 @@ def require_no_network(project: StrangersProject, arguments: str) -> None:
 
 def require_own_places(project: StrangersProject, arguments: str) -> None:
     """Raises UnsupportedInputError for a project that reads what it makes where builds here do not write."""
-    needs.require_own_places(project.root, _words(arguments))
+    words = _words(arguments)
+    unreachable.require(project.root, words)
+    needs.require_own_places(project.root, words)
 
 
 def fix_version(project: StrangersProject, arguments: str, origin: Origin) -> tuple[Smell, ...]:
@@ -249,12 +255,12 @@ def find_target(provision: Provision, arguments: str) -> StrangersTarget:
             raise
         raise UnsupportedInputError(
             f"mkosi of the environment {provision.project.tools.name} does not take the project's configuration: "
-            f"{printable(error.output[-1].lstrip(' ‣')) if error.output else error.problem}",
-            hint="Choose another environment with --environment, or correct the project's configuration.",
+            f"{printable(_reason(error))}",
+            hint=f"Try --environment {_others(provision.project.tools)}, or correct the project's configuration.",
         ) from error
     stages = images.parse_summary(summary)
     main = stages[-1]
-    _require_supported(main)
+    supported.require(main)
     _require_uki(main)
     keys.require(main, _SOURCE, provision.project.mkosi)
     name = str(main["Output"])
@@ -270,6 +276,17 @@ def find_target(provision: Provision, arguments: str) -> StrangersTarget:
     )
 
 
+def _reason(error: ToolFailedError) -> str:
+    """What mkosi complains about: it begins that with a bullet, and its advice follows."""
+    spoken = [line for line in error.output if line.strip()]
+    complaints = [line for line in spoken if line.lstrip().startswith(_BULLET)]
+    return (complaints or spoken or [error.problem])[-1].strip(f" {_BULLET}")
+
+
+def _others(known: Known) -> str:
+    return " or ".join(other.name for other in environments.ENVIRONMENTS if other is not known)
+
+
 def _require_uki(main: dict[str, Any]) -> None:
     """Raises UnsupportedInputError for a disk that boots in another way, or not at all."""
     for setting in ("Bootable", "Bootloader"):
@@ -277,7 +294,7 @@ def _require_uki(main: dict[str, Any]) -> None:
         if main.get("Format") == "disk" and value in _NO_UKI[setting]:
             raise UnsupportedInputError(
                 f"the project makes a disk with {setting}={printable(str(value)[:80])}, and only one that boots a UKI can be measured",
-                hint="Set it for this run with --mkosi-args --bootloader=uki, if the image allows it.",
+                hint=f"Set it for this run with --mkosi-args {_BOOTS[setting]}, if the image allows it.",
             )
 
 
@@ -336,27 +353,14 @@ def _words(arguments: str) -> tuple[str, ...]:
     return words
 
 
-def _require_supported(main: dict[str, Any]) -> None:
-    for setting, possible in _SUPPORTED.items():
-        if main.get(setting) not in possible:
-            raise UnsupportedInputError(
-                f"the project has {setting}={printable(str(main.get(setting))[:80])}, only {_in_words(possible)} can be rebuilt",
-                hint=f"Set it for this run with --mkosi-args --{setting.lower()}={possible[0]}, if the image allows it.",
-            )
-
-
-def _in_words(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def prepare(root: Path, allowed: Collection[str] = ()) -> Sources:
+def prepare(root: Path, allowed: Collection[str] = (), arguments: str = "") -> Sources:
     """Let mkosi in the copy have the locked packages as its only source, as our own project does: visible files of the inputs. What
     its own sources asked for.
 
     Raises TeekitError for a source that is neither Debian's nor at one of the `allowed` addresses, and for one behind a link.
     """
     _own_sandbox(root)
-    found = needs.take_sources(root, allowed)
+    found = needs.take_sources(root, allowed, _words(arguments))
     _write_new(root, _SOURCES, _NO_SOURCES)
     return found
 

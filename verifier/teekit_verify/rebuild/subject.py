@@ -60,7 +60,14 @@ class Choice:
     with_submodules: bool = False
     with_lfs: bool = False
     allow_repositories: tuple[str, ...] = ()
+    allow_network_fetch: bool = False
+    fetched: Path | None = None
     releases: Path | None = None
+
+    @property
+    def fetches(self) -> bool:
+        """Whether scripts may: servers are asked, or a recording."""
+        return self.allow_network_fetch or self.fetched is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +126,7 @@ def _find_subject(choice: Choice, bringing: Provision, workspace: Workspace) -> 
             "--allow-repository is for other projects: ours only take packages from Debian",
             hint="Leave it out.",
         )
+    _require_meaningful_network(choice)
     if choice.mkosi_args is not None:
         return _stranger(choice, choice.mkosi_args, bringing, workspace)
     if choice.release is not None:
@@ -127,6 +135,22 @@ def _find_subject(choice: Choice, bringing: Provision, workspace: Workspace) -> 
     if choice.commit is not None:
         return _commit(choice, choice.commit, target, bringing, workspace)
     return _checkout(choice, target, bringing)
+
+
+def _require_meaningful_network(choice: Choice) -> None:
+    """Raises TeekitError for options that contradict each other, or have no effect."""
+    if choice.fetches and choice.mkosi_args is None:
+        raise TeekitError(
+            "--allow-network-fetch and --fetched are for a project of somebody else: scripts of ours fetch nothing",
+            hint="Leave them out.",
+        )
+    named = (
+        ("--allow-network-fetch", choice.allow_network_fetch),
+        ("--fetched", choice.fetched is not None),
+        ("--without-network", choice.without_network),
+    )
+    if len(given := [word for word, value in named if value]) > 1:
+        raise TeekitError(f"{' and '.join(given)} cannot be used together", hint="Give one of them.")
 
 
 def _exclusive(choice: Choice) -> tuple[tuple[str, str | None], ...]:
@@ -215,16 +239,16 @@ def _stranger(choice: Choice, arguments: str, bringing: Provision, workspace: Wo
     bringing.progress.note(f"the environment is {project.tools.name}")
     why = stranger.why_its_environment(project, arguments, choice.environment)
     smells = find_smells(project.root, project.mkosi, has_lock=False) + build_shells_above(resolved(choice.source))
-    if not choice.without_network:
+    if not (choice.without_network or choice.fetches):
         stranger.require_no_network(project, arguments)
     stranger.require_own_places(project, arguments)
     permissions = tuple(map(repositories.permission, choice.allow_repositories))
-    sources = stranger.prepare(project.root, {one.address for one in permissions})
+    sources = stranger.prepare(project.root, {one.address for one in permissions}, arguments)
     others = repositories.allowed(permissions, sources.entries)
     smells += (*stranger.fix_version(project, arguments, origin), *stranger.npm_warnings(project))
     snapshots = () if project.knows_snapshots else pins.take_snapshots(project.root)
     bringing = replace(bringing, project=project)
-    target = replace(stranger.find_target(bringing, arguments), allowed=others)
+    target = replace(stranger.find_target(bringing, arguments), allowed=others, fetches=choice.fetches)
     target = stranger.with_backports(target, project.root)
     time = pins.agreed((*snapshots, *sources.pins, *target.pins), bringing.snapshot)
     return Subject(replace(bringing, snapshot=time), target, None, origin, smells, environment_chosen=why)

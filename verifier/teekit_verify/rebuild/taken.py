@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +19,12 @@ if TYPE_CHECKING:
 _MAX_BYTES = 1 << 20
 _MAX_PLACES = 1000
 MAIN = ("mkosi.conf", "mkosi.local.conf")
-DROP_INS = "mkosi.conf.d"
+DROP_INS, PROFILES = "mkosi.conf.d", "mkosi.profiles"
 INCLUDE, _PROFILE = "--include=", "--profile="
 _CONDITION = re.compile(r"[ \t]*\[(Trigger)?Match\]")
+_ONE_MATCH = re.compile(r"[ \t]*\[Match\][ \t]*")
+_SECTION = re.compile(r"[ \t]*\[")
+_OF = re.compile(r"[ \t]*Distribution[ \t]*=[ \t]*([a-z][a-z0-9-]*)[ \t]*")
 _LIST = re.compile(r"^[ \t]*(Include|Profiles)[ \t]*=(.*(?:\n[ \t]+\S.*)*)", re.MULTILINE)
 
 
@@ -57,7 +61,7 @@ class _Walk:
         if path in self.files or is_conditional(path):
             return
         self.files[path] = None
-        for kind, value in _LIST.findall("\n".join(lines(path))):
+        for kind, value in _LIST.findall("\n".join(settings(path))):
             for word in re.split(r"[\s,]+", value.strip()):
                 self._take_named(word, kind == "Profiles", folder)
 
@@ -72,7 +76,7 @@ class _Walk:
 
     def take_profiles(self, names: Iterable[str]) -> None:
         for name in names:
-            for place in (self.root / "mkosi.profiles" / name, self.root / "mkosi.profiles" / f"{name}.conf"):
+            for place in (self.root / PROFILES / name, self.root / PROFILES / f"{name}.conf"):
                 if ".." not in place.parts:
                     self.take(place)
 
@@ -101,7 +105,25 @@ def taken(root: Path, arguments: Sequence[str]) -> Taken:
 
 def is_conditional(path: Path) -> bool:
     """Whether mkosi takes the file only where something holds."""
-    return any(map(_CONDITION.match, lines(path)))
+    return any(map(_CONDITION.match, settings(path)))
+
+
+def is_of_others(path: Path, distribution: str) -> bool:
+    """Whether the file's one condition names distributions, all of them others. What is more intricate is mkosi's to judge."""
+    text = settings(path)
+    if sum(map(bool, map(_CONDITION.match, text))) != 1:
+        return False
+    begin = next((number for number, line in enumerate(text) if _ONE_MATCH.fullmatch(line)), len(text))
+    section = list(takewhile(lambda line: not _SECTION.match(line), text[begin + 1 :]))
+    wanted = [line for line in section if line.lstrip().startswith("Distribution")]
+    names = [match[1] for match in map(_OF.fullmatch, wanted) if match is not None]
+    return bool(names) and len(names) == len(wanted) and distribution not in names
+
+
+def settings(path: Path) -> list[str]:
+    """The lines of a file of configuration that say something; mkosi takes what follows a `#` anywhere for a comment."""
+    plain = (line.partition("#")[0].rstrip() for line in lines(path))
+    return [line for line in plain if line]
 
 
 def lines(path: Path) -> list[str]:

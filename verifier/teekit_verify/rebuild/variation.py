@@ -75,7 +75,7 @@ NEVER: Mapping[str, str] = {
     "time": "no safe means: faketime does not affect static programs and sandboxes inside the build, a time namespace leaves "
     "the clock alone; build B only starts later",
     "kernel": "both builds run on this host's kernel",
-    "download_cache": "there is none to be cold or warm: builds have no network, and both see the same checked files",
+    "download_cache": "there is none to be cold or warm: both builds see the same checked files",
 }
 
 

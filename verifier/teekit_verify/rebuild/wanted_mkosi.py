@@ -10,13 +10,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
 from teekit_verify.core.files import walk
 from teekit_verify.rebuild import environments
 from teekit_verify.rebuild.debian_version import DebianVersion
 from teekit_verify.rebuild.environments import Wanted
 from teekit_verify.rebuild.smells import LEFT_OUT
-from teekit_verify.rebuild.taken import DROP_INS, INCLUDE, MAIN, lines, taken
+from teekit_verify.rebuild.taken import DROP_INS, INCLUDE, MAIN, settings, taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,13 +25,17 @@ if TYPE_CHECKING:
     from teekit_verify.rebuild.lock import PackageLock
 
 _MAX_FOLDERS = 1000
-_MAX_DEPTH = 2
+_MAX_DEPTH = 4
 _MAX_SHOWN = 3
 _WANTED = re.compile(r"[ \t]*MinimumVersion[ \t]*=[ \t]*([0-9][0-9A-Za-z.~+^-]{0,40})[ \t]*")
 _SNAPSHOT = re.compile(r"[ \t]*Snapshot[ \t]*=[ \t]*\S")
 _WITH_SNAPSHOT = "26"
-"""The first version that knows `Snapshot=`."""
+"""The first version that knows `Snapshot=`, and `ToolsTree=yes`, or no: before, these were paths of trees."""
 _SECTION = re.compile(r"\[(Distribution|Output|Content|Include)\]")
+_TOOLS = re.compile(r"[ \t]*ToolsTree[ \t]*=[ \t]*(?P<value>yes|no)[ \t]*")
+_FORMER = ("mkosi.presets", "mkosi.default", "mkosi.default.d")
+"""Where mkosi looked until versions 18 and 14: news of v19 and v14, mkosi.news(7)."""
+_OTHERWISE = (INCLUDE, "--profile=", "--format=")  # configuration that needs no mkosi.conf
 _OWN_FOLDERS = re.compile(r"mkosi\.")
 
 
@@ -67,25 +71,42 @@ def _highest(root: Path, arguments: Sequence[str]) -> Wanted | None:
 
 
 def _wanted(path: Path, name: str) -> Iterator[Wanted]:
-    for line in lines(path):
+    for line in settings(path):
         if (match := _WANTED.fullmatch(line)) is not None:
             yield Wanted(match[1], printable(name), f"MinimumVersion={match[1]}")
         elif _SNAPSHOT.match(line):
             yield Wanted(_WITH_SNAPSHOT, printable(name), "Snapshot=")
+        elif (match := _TOOLS.fullmatch(line)) is not None:
+            yield Wanted(_WITH_SNAPSHOT, printable(name), f"ToolsTree={match['value']}")
 
 
 def _require_configuration(root: Path, arguments: Sequence[str]) -> None:
-    if any(word.startswith((INCLUDE, "--format=")) for word in arguments):
-        return
-    if any((root / name).exists() for name in (*MAIN, DROP_INS)):
+    for name in _FORMER:
+        if (root / name).exists() and (name == _FORMER[0] or not _is_there(root)):
+            raise UnsupportedInputError(
+                f"the project has its configuration in {name}, where mkosi does not look any more",
+                hint="Rebuild a commit of the project that has a mkosi.conf.",
+            )
+    if any(word.startswith(_OTHERWISE) for word in arguments) or _is_there(root):
         return
     found = list(islice(_elsewhere(root), _MAX_SHOWN + 1))
-    if found:
-        shown = ", ".join(found[:_MAX_SHOWN]) + (" and more" if len(found) > _MAX_SHOWN else "")
+    if not found:
         raise TeekitError(
-            f"the project has no mkosi.conf where mkosi looks for it, but configuration in {printable(shown)}",
-            hint=f"Choose one with --mkosi-args '{INCLUDE}{found[0]}'.",
+            "the folder is no mkosi project: there is neither mkosi.conf nor mkosi.conf.d in it",
+            hint="Name the folder with the project's mkosi.conf: --source DIR.",
         )
+    shown = ", ".join(found[:_MAX_SHOWN]) + (" and more" if len(found) > _MAX_SHOWN else "")
+    file = next((name for name in found if name.endswith(".conf")), None)
+    raise TeekitError(
+        f"the project has no mkosi.conf where mkosi looks for it, but configuration in {printable(shown)}",
+        hint=f"Choose one with --mkosi-args '{INCLUDE}{file}'."
+        if file
+        else f"Choose one of them: --source DIR/{found[0]}.",
+    )
+
+
+def _is_there(root: Path) -> bool:
+    return any((root / name).exists() for name in (*MAIN, DROP_INS))
 
 
 def _elsewhere(root: Path) -> Iterator[str]:
@@ -102,5 +123,5 @@ def _elsewhere(root: Path) -> Iterator[str]:
             yield here.as_posix()
             continue
         for name in sorted(names):
-            if name.endswith(".conf") and any(map(_SECTION.match, lines(Path(place, name)))):
+            if name.endswith(".conf") and any(map(_SECTION.match, settings(Path(place, name)))):
                 yield (here / name).as_posix()

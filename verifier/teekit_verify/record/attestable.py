@@ -62,6 +62,11 @@ class _Repository:
 
 
 @dataclass(frozen=True, slots=True)
+class _Network:
+    __pydantic_config__: ClassVar = _SOME
+
+
+@dataclass(frozen=True, slots=True)
 class _Report:
     """The fields of report.json that a statement repeats or that must agree with it."""
 
@@ -77,6 +82,7 @@ class _Report:
     origin: RecordedOrigin | None = None
     rebuilt_packages: RebuiltInputs | None = None
     repositories: Annotated[tuple[_Repository, ...], Field(max_length=MOST_REPOSITORIES)] = ()
+    network: _Network | None = None
 
 
 def load_rebuilt(directory: Path) -> Rebuilt:
@@ -91,6 +97,11 @@ def load_rebuilt(directory: Path) -> Rebuilt:
     if report.repositories:  # a statement has no word for whom else it trusts
         raise TeekitError(
             f"{path}: packages are from {printable(report.repositories[0].address)}, and a statement cannot say whose key that relies on",
+            hint="Publish the report itself.",
+        )
+    if report.network is not None:
+        raise TeekitError(
+            f"{path}: scripts fetched from the network, and a statement cannot say what",
             hint="Publish the report itself.",
         )
     build, measurements = load_reproduced(directory)

@@ -7,6 +7,7 @@ packages.lock.json the lock of the packages, if it was made for this run: for --
 build-env.lock.json the environment's, if that was made for this run too
 inputs.json        what build A consumed (inputs-B.json, if B consumed something else)
 artifacts/         build A's files (artifacts/B/: those of build B that differ)
+fetched/           what scripts of the builds fetched, if they may: for --fetched
 logs/              the builds' logs
 """
 
@@ -27,6 +28,7 @@ from teekit_verify.documents.create import dump_inputs, dump_measurements
 from teekit_verify.documents.load import load_inputs, load_measurements
 from teekit_verify.documents.model import Artifact, Build, Measurements
 from teekit_verify.rebuild import todays
+from teekit_verify.rebuild.network import fetching
 from teekit_verify.rebuild.workspace import Workspace
 from teekit_verify.record.fitting import fitting
 from teekit_verify.record.json_report import render_rebuild
@@ -67,6 +69,8 @@ def write(directory: Path, report: RebuildReport, two: TwoBuilds, page: Page | N
         if report.todays_packages is not None:
             locks = todays.project_in(Workspace(two.plan.package_folder.parent), two.plan.project)
             shutil.copyfile(locks.environment_lock, folder / "build-env.lock.json")
+        if two.fetched is not None:
+            fetching.save(two.fetched, folder / "fetched")
         if report.measurements is not None:
             (folder / "measurements.json").write_bytes(dump_measurements(report.measurements))
         _write_report(report, folder, page)

@@ -17,6 +17,7 @@ from teekit_verify.explanation.tree import Explanation
 from teekit_verify.inspection.host_inputs import UnmeasuredInput
 from teekit_verify.inspection.space import MOST_SECTIONS, SectionSpace
 from teekit_verify.rebuild.environments import EnvironmentChosen
+from teekit_verify.rebuild.network.used import NetworkUsed
 from teekit_verify.rebuild.origin import Origin
 from teekit_verify.rebuild.repositories import MOST as MOST_REPOSITORIES
 from teekit_verify.rebuild.repositories_used import RepositoryUsed
@@ -92,6 +93,7 @@ class RebuildReport:
     is what ended a run without a result. `environment_from` and `reference_from` say who vouches for the tools, and where
     the reference was taken from. `environment_chosen` names the pinned environment, and says why it was taken. `space` is what takes it in build A's UKI. `repositories` are not Debian's: the user allowed them, and their keys' owners
     decided what is in the packages from there.
+    `network` is what scripts of the builds fetched, where they might: bytes that no lock pins, of servers that the project chose.
     `rebuilt_packages` is what rebuilders of the distribution say of `consumed`'s packages: it is told, and decides nothing.
     """
 
@@ -127,11 +129,12 @@ class RebuildReport:
     repositories: Annotated[tuple[RepositoryUsed, ...], Field(max_length=MOST_REPOSITORIES)] = ()
     space: Annotated[tuple[SectionSpace, ...], Field(max_length=MOST_SECTIONS)] = ()
     rebuilt_packages: RebuiltInputs | None = None
+    network: NetworkUsed | None = None
 
     @property
     def may_be_stated(self) -> bool:
         """Whether a statement could tell all of it: it names a commit, and has no word for whom else a rebuild trusts."""
-        return not self.repositories and (self.origin is None or not self.origin.changes)
+        return not self.repositories and self.network is None and (self.origin is None or not self.origin.changes)
 
 
 def inputs_used(build_a: Build, build_b: Build, reference: Reference | None, appraisal: RebuildAppraisal) -> InputsUsed:

@@ -135,6 +135,7 @@ def judge(known: RebuildReport, two: TwoBuilds, progress: Progress) -> RebuildRe
         space=space,
         seen_by_a=seen_by_a,
         seen_by_b=seen_by_b,
+        network=None if two.fetched is None else two.fetched.used,
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.appraisal.rebuilt_inputs import SavedAnswers
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.rebuild import lock, run, todays, variation
+from teekit_verify.rebuild.network import fetching
 from teekit_verify.rebuild.subject import find_subject
 from teekit_verify.rebuild.workspace import Workspace, require_apart
 from teekit_verify.record import directory, judging, replacing
@@ -60,11 +61,29 @@ class RebuildRequest:
             )
         stranger = self.choice.source if self.choice.mkosi_args is not None else None
         require_apart(self.output, self.workspace, stranger or self.bringing.project.mkosi)
+        self._require_meaningful_network()
         if self.no_reference and self.reference is not None:
             raise TeekitError("--reference and --no-reference cannot be used together", hint="Give one of them.")
         if self.reference is not None:  # the report takes its folder's place, and it would be gone
             require_apart(self.output, self.reference)
         replacing.require_replaceable(self.output)
+
+    def _require_meaningful_network(self) -> None:
+        """Raises TeekitError where scripts are to fetch, and cannot."""
+        if self.choice.fetched is not None:  # the report takes its folder's place, and it would be gone
+            require_apart(self.output, self.choice.fetched)
+        if not self.choice.allow_network_fetch:
+            return
+        if self.bringing.offline:
+            raise TeekitError(
+                "--allow-network-fetch and --offline cannot be used together",
+                hint="Give a recording with --fetched DIR, the folder `fetched` of an earlier report.",
+            )
+        if self.parallel:
+            raise TeekitError(
+                "--allow-network-fetch and --parallel cannot be used together: build B has what build A fetched",
+                hint="Leave out --parallel, or give a recording with --fetched DIR.",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +115,13 @@ def rebuild(request: RebuildRequest, page: Page | None = None) -> Rebuilt:
         plan, taken = todays.prepare(
             subject.target, subject.bringing, place, locked, outright=request.todays_packages, may=may
         )
+        may_fetch = _fetching(request, subject)
         subject.require_unchanged()
         known = judging.unfinished(
             subject, plan, varied, published, command=request.command, output=request.output, todays=taken
         )
         try:
-            two = run.build_twice(plan, varied, place, progress, parallel=request.parallel)
+            two = run.build_twice(plan, varied, place, progress, parallel=request.parallel, fetching=may_fetch)
             report = judging.judge(known, two, progress)
             report = _with_rebuilders(report, request.rebuilders_said)
         except TeekitError as error:
@@ -112,6 +132,14 @@ def rebuild(request: RebuildRequest, page: Page | None = None) -> Rebuilt:
         if not request.keep:
             place.clear()
     return Rebuilt(report, subject.withdrawn)
+
+
+def _fetching(request: RebuildRequest, subject: Subject) -> fetching.Fetching | None:
+    if not request.choice.fetches:
+        return None
+    store, given = subject.bringing.store, request.choice.fetched
+    recording = None if given is None else fetching.load(given, store, subject.bringing.progress)
+    return fetching.Fetching(store, recording)
 
 
 def _with_rebuilders(report: RebuildReport, answers: SavedAnswers) -> RebuildReport:

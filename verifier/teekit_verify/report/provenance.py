@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.core.errors import printable
 from teekit_verify.rebuild.repositories import KeyFrom
 from teekit_verify.rebuild.vouching import EnvironmentFrom, ReferenceFrom
+from teekit_verify.report.network_words import fetched_words, network_words
 
 if TYPE_CHECKING:
     from teekit_verify.rebuild.repositories_used import RepositoryUsed
@@ -28,11 +29,16 @@ def provenance(report: RebuildReport) -> tuple[str, ...]:
         *((_FOREIGN_TOOLS,) if report.environment_from is EnvironmentFrom.UNKNOWN else ()),
         *((_OWN_WORD,) if report.reference_from is ReferenceFrom.SOURCE else ()),
         *map(_trusted, report.repositories),
+        *(() if report.network is None else network_words(report.network)),
     )
 
 
 def trusting(report: RebuildReport) -> str:
-    """What the line of a verdict says of repositories that are not Debian's; nothing where there is none."""
+    """What the line of a verdict says of repositories that are not Debian's, and of what scripts fetched; nothing where there is none."""
+    return _repositories(report) + (fetched_words(report.network) if report.network is not None else "")
+
+
+def _repositories(report: RebuildReport) -> str:
     if not report.repositories:
         return ""
     packages = sum(len(one.packages) for one in report.repositories)

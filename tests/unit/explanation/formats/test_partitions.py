@@ -174,3 +174,15 @@ def test_a_damaged_lz4_frame(tmp_path: Path) -> None:
     whole = lz4(tmp_path, build_cpio([Entry("etc/x", b"text" * 500)]))
     found = explained(tmp_path, whole, whole[:-9], name="initrd")
     assert found.notices[0].startswith("initrd (lz4): compressed data at offset")
+
+
+def test_the_type_of_a_partition_is_not_drawn_at_random(tmp_path: Path) -> None:
+    """Two of those that sfdisk lists, as what a 4 KiB partition is of."""
+    sides = []
+    for kind in ("L", "S"):
+        path = tmp_path / "disk"
+        path.write_bytes(bytes(3 << 20))
+        table = f"label: gpt\nlabel-id: {UUID(int=1)}\nstart=2048, size=8, type={kind}, uuid={UUID(int=2)}\n"
+        subprocess.run([require("sfdisk"), "-q", str(path)], input=table.encode(), check=True, capture_output=True)
+        sides.append(path.read_bytes())
+    assert named(explained(tmp_path, *sides, name="disk.raw")) == [("partition type of partition 1", [])]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from builders import trees
 from builders.explain import explained, named
 from builders.tools import require
 
@@ -74,3 +75,34 @@ def test_a_journal_that_was_not_replayed_is_said_first(tmp_path: Path) -> None:
     found = explained(tmp_path, (tmp_path / "a").read_bytes(), (tmp_path / "b").read_bytes())
     assert found.differences
     assert any("journal has to be replayed first" in note for note in found.notices)
+
+
+def test_labels_and_how_it_is_packed(tmp_path: Path) -> None:
+    """mke2fs -L; mksquashfs -comp and -Xcompression-level, which changes the bytes of nothing but what is packed."""
+    plain, labelled = (tmp_path / name for name in ("plain", "labelled"))
+    for path, options in ((plain, ()), (labelled, ("-L", "root"))):
+        argv = [require("mke2fs"), "-q", "-t", "ext4", "-U", IDS[0], "-E", f"hash_seed={IDS[0]}", *options]
+        subprocess.run(
+            [*argv, str(path), "1M"], check=True, capture_output=True, env={**os.environ, "E2FSPROGS_FAKE_TIME": "1"}
+        )
+    rows = named(explained(tmp_path, plain.read_bytes(), labelled.read_bytes(), name="root"))
+    assert ("label", []) in rows
+    assert not any(causes for _, causes in rows)
+    source = trees.tree(tmp_path / "tree")
+    trees.settle(source)
+    levels = [trees.squashfs(source, tmp_path / "image", "-comp", "gzip", "-Xcompression-level", n) for n in "19"]
+    assert named(explained(tmp_path, *levels, name="root")) == [("outside of the files", ["compression"])]
+    method = trees.squashfs(source, tmp_path / "image", "-comp", "xz")
+    first, second = named(explained(tmp_path, levels[0], method, name="root"))
+    assert (first, second) == (("compression", ["compression"]), ("outside of the files", ["compression"]))
+
+
+@pytest.mark.parametrize(("magic", "at"), [(b"XFSB", 224), (b"hsqs", 4000)])
+def test_a_flipped_bit_in_metadata_is_no_time(tmp_path: Path, magic: bytes, at: int) -> None:
+    """Of a checksum that is a possible time, by chance."""
+    image = bytearray(magic + bytes(8188))
+    image[at : at + 4] = struct.pack("<I", TIME)
+    other = bytearray(image)
+    other[at + 2] ^= 0x10
+    found = explained(tmp_path, bytes(image), bytes(other), name="root")
+    assert [causes for _, causes in named(found)] == [[]]

@@ -88,6 +88,7 @@ def full_report() -> RebuildReport:
         seen_by_b=(Seen("/usr", "tools"),),
         environment_chosen=reports.CHOSEN,
         repositories=(reports.REPOSITORY,),
+        network=reports.NETWORK,
         todays_packages=TodaysPackages(("package bash 5.2",)),
         unmeasured_inputs=(UnmeasuredInput(HostInput.EFI_OPTIONS, "usr/lib/x", "efivarfs.ko"),),
         space=(

@@ -102,7 +102,9 @@ def _from_hex(text: str) -> bytes:
     try:
         return bytes.fromhex(text.removeprefix("0x"))
     except ValueError as error:
-        raise TeekitError("--report-data: expected hexadecimal digits") from error
+        raise TeekitError(
+            "--report-data: expected hexadecimal digits", hint="Write up to 64 bytes as two digits each, such as 0a1b."
+        ) from error
 
 
 def _padded(data: bytes, what: str) -> bytes:

@@ -76,6 +76,23 @@ AllowRepositoryOption = Annotated[
         show_default=False,
     ),
 ]
+AllowNetworkFetchOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-network-fetch",
+        help="Let the project's scripts fetch while build A is made; each answer is recorded, reported, and all that build B gets.",
+    ),
+]
+FetchedOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Give scripts only what an earlier rebuild recorded: the folder `fetched` of its report.",
+        exists=True,
+        file_okay=False,
+        show_default=False,
+    ),
+]
 AllowDirtyOption = Annotated[bool, typer.Option("--allow-dirty", help="Build uncommitted files; the report says so.")]
 AllowForeignEnvironmentOption = Annotated[
     bool,
@@ -151,6 +168,8 @@ class SubjectOptions:
     with_submodules: WithSubmodulesOption = False
     with_lfs: WithLfsOption = False
     allow_repository: AllowRepositoryOption = None
+    allow_network_fetch: AllowNetworkFetchOption = False
+    fetched: FetchedOption = None
     allow_dirty: AllowDirtyOption = False
     allow_foreign_environment: AllowForeignEnvironmentOption = False
 
@@ -242,6 +261,8 @@ def _choice(subject: SubjectOptions) -> Choice:
         with_submodules=subject.with_submodules,
         with_lfs=subject.with_lfs,
         allow_repositories=tuple(subject.allow_repository or ()),
+        allow_network_fetch=subject.allow_network_fetch,
+        fetched=subject.fetched,
     )
 
 

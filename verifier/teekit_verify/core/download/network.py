@@ -8,7 +8,7 @@ import stat
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -46,11 +46,12 @@ class Stream(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A source that has what was asked for. `headers` are in lower case."""
+    """A source that has what was asked for. `headers` are in lower case; they came after so many seconds."""
 
     status: int
     headers: Mapping[str, str]
     stream: Stream
+    after_seconds: float = 0.0
 
 
 class Network:
@@ -82,9 +83,12 @@ class Network:
             with _opened(url) as answer:
                 yield answer
             return
-        asked_for_token = False
+        asked_for_token, first = False, url
         for _ in range(_MOST_REDIRECTS + 1):
-            response, proxy = self._request(url, {**self._token(url), **headers}, patience_seconds)
+            begin = time.monotonic()
+            with _led_to(url, first):
+                response, proxy = self._request(url, {**self._token(url), **headers}, patience_seconds)
+            after = time.monotonic() - begin
             with _released(response):
                 if response.status == http.HTTPStatus.UNAUTHORIZED and not asked_for_token:
                     asked_for_token = True
@@ -92,7 +96,9 @@ class Network:
                         continue
                 location = response.headers.get("Location", "") if response.status in _REDIRECTS else ""
                 if not location:
-                    yield _answer(response, proxy, any_status=any_status)
+                    with _led_to(url, first):
+                        answer = _answer(response, proxy, any_status=any_status)
+                    yield replace(answer, after_seconds=after)
                     return
                 url = _target(url, location)
         raise Fault(Reason.UNREACHABLE, f"redirects more than {_MOST_REDIRECTS} times")
@@ -178,6 +184,17 @@ def _target(url: str, location: str) -> str:
     if scheme not in {"http", "https"}:
         raise Fault(Reason.UNREACHABLE, f"it redirects to {shown(target)}, which is not an http or https address")
     return target
+
+
+@contextmanager
+def _led_to(url: str, first: str) -> Iterator[None]:
+    """What fails in the block is said of the address that redirects led to, as another host may be to blame."""
+    try:
+        yield
+    except Fault as fault:
+        if url != first:
+            fault.detail = f"it redirects to {shown(url)}: {fault.detail}"
+        raise
 
 
 def _answer(response: urllib3.BaseHTTPResponse, proxy: str, *, any_status: bool = False) -> Answer:

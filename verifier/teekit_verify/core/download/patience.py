@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_SEVERAL = 8
+_LONGER = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Times in seconds. A source is asked for a file up to `attempts` times, not counting those that brought a part of it.
+    """Times in seconds. A source is asked for a file up to `attempts` times, not counting those that brought a part of it, or
+    other bytes: those up to `most_wrong` times, as a mirror in the middle of its update has other bytes for a while.
 
-    `silence` is how long nothing may come; `brief` and `shortest` are that while there is another source to ask: the one for a
-    source that has given a file in this run, the other for one that has not.
+    `silence` is how long nothing may come. A source that has given files in this run is asked again sooner, as the answer is
+    probably lost: after several times what it takes to answer, between `shortest` and `brief`. One that has given none is
+    asked again after `brief` the first time, or after `shortest` where there is another to ask.
     """
 
     attempts: int = 5
+    most_wrong: int = 3
     first_pause: float = 0.25
     longest_pause: float = 60.0
     silence: float = 30.0
     brief: float = 10.0
-    shortest: float = 1.5
+    shortest: float = 1.0
     slowest_bytes_per_second: int = 4096  # over a whole answer; 8 of them share a line
 
     def pause(self, attempt: int, asked: float | None, spread: int) -> float:
@@ -28,6 +34,11 @@ class Patience:
         if asked is not None:
             return min(max(asked, 0.0), self.longest_pause)
         return min(self.first_pause * float(3 ** (attempt - 1)), self.longest_pause) * (0.75 + spread / 512)
+
+    def known(self, longest_seconds: float, setbacks: int) -> float:
+        """How long to bear the silence of a source that has never yet been silent for longer, if it was before for this file."""
+        first = max(self.shortest, min(_SEVERAL * longest_seconds, self.brief), 2 * longest_seconds)
+        return min(first * float(_LONGER**setbacks), self.silence)
 
     def answer_seconds(self, size_bytes: int) -> float:
         """For a whole answer of that size."""

@@ -20,14 +20,17 @@ _PART_BYTES = 1 << 16
 
 @dataclass(slots=True, eq=False)
 class Try:
-    """One source of the file. `later`: others go before it; `discarded`: a part from before was of no use; `due` is a time (monotonic seconds)."""
+    """One source of the file. `setbacks`: how often it was silent or had other bytes (`wrong`), so that others go before it;
+    `discarded`: a part from before was of no use; `due` is a time (monotonic seconds).
+    """
 
     url: str
     source: str
     attempts: int = 0
     parts: int = 0
     due: float = 0.0
-    later: bool = False
+    setbacks: int = 0
+    wrong: int = 0
     discarded: bool = False
     closed: bool = False
     refusal: Refusal | None = None
@@ -56,7 +59,7 @@ class Job:
         for one in self._open():
             if self.health.is_lost(one.source):
                 self._close_lost(one)
-        left = sorted(self._open(), key=lambda one: (one.later, self.health.goes_last(one.source)))
+        left = sorted(self._open(), key=lambda one: one.setbacks + self.health.rank(one.source))
         if not left:
             return None, now
         soon = [one for one in left if one.due <= now + _TOO_LONG] or [min(left, key=lambda one: one.due)]
@@ -79,30 +82,35 @@ class Job:
             one.refusal = Refusal.of(one.url, fault)
 
     def seconds_for(self, one: Try) -> float:
-        """How long its silence is borne: briefly, while there is another source to ask."""
-        others = any(not (other.later or other.closed) for other in self.tries if other is not one)
-        if one.later or not others:
+        """How long its silence is borne: briefly, where it usually answers sooner or there is another source to ask."""
+        longest = self.health.longest_seconds(one.source)
+        if longest is not None:
+            return self.patience.known(longest, one.setbacks)
+        others = any(not (other.setbacks or other.closed) for other in self.tries if other is not one)
+        if one.setbacks:
             return self.patience.silence
-        return self.patience.brief if self.health.has_finished(one.source) else self.patience.shortest
+        return self.patience.shortest if others else self.patience.brief
 
     def failed(self, one: Try, fault: Fault, *, grew: bool, discarded: bool, asked_seconds: float, now: float) -> None:
         """Take note of a fault. `grew` if a part came all the same; `discarded` if what there was before was of no use."""
         one.refusal = Refusal.of(one.url, fault)
         if fault.silent:
             self.health.is_silent(one.source, long=asked_seconds >= self.patience.silence)
-            one.later = True
+            one.setbacks += 1
         if discarded and not one.discarded:
             one.discarded = True
             return
         if grew and not (fault.silent or fault.slow) and one.parts < _MOST_PARTS + self.file.size_bytes // _PART_BYTES:
             one.parts += 1
             return
-        one.attempts += 1
-        most = self.patience.attempts if fault.passing else 1
         if fault.reason is Reason.OTHER_BYTES:
-            most, one.later = 2, True
-        if one.attempts >= most:
+            one.wrong += 1
+            one.setbacks += 1
+        else:
+            one.attempts += 1
+        if not fault.passing or one.attempts >= self.patience.attempts or one.wrong >= self.patience.most_wrong:
             one.closed = True
             if fault.passing and fault.reason is Reason.UNREACHABLE:
                 self.health.gives_up(one.source)
-        one.due = now + self.patience.pause(one.attempts, fault.wait_seconds, self.file.digest.value[0])
+        failures = one.attempts + one.wrong
+        one.due = now + self.patience.pause(failures, fault.wait_seconds, self.file.digest.value[0])

@@ -8,6 +8,7 @@ import re
 import threading
 import time
 from contextlib import closing
+from enum import Enum
 from typing import TYPE_CHECKING, TypeVar
 
 from teekit_verify.core.digest import Algorithm, Digest, digest_file
@@ -140,28 +141,28 @@ class DownloadStore:
         with of_this_machine(final):
             final.parent.mkdir(parents=True, exist_ok=True)
         part = _part(final)
-        web_page = self._resume(one, file, part, seconds, stop)
+        looks = self._resume(one, file, part, seconds, stop)
         with of_this_machine(part):
             found = digest_file(part, file.digest.algorithm)
             if found != file.digest:
                 part.unlink()
         if found != file.digest:
-            raise _other_bytes(f"its bytes have {found}, expected {file.digest}", web_page=web_page)
+            raise _other_bytes(f"its bytes have {found}, expected {file.digest}", looks)
         with of_this_machine(final):
             with part.open("rb") as stream:
                 os.fsync(stream.fileno())
             part.replace(final)
         self._network.health.finishes(one.source)
 
-    def _resume(self, one: Try, file: RemoteFile, part: Path, seconds: float, stop: threading.Event) -> bool:
-        """Go on with a partial download (or start one), never taking more than its size. True if a web page came."""
+    def _resume(self, one: Try, file: RemoteFile, part: Path, seconds: float, stop: threading.Event) -> _Looks:
+        """Go on with a partial download (or start one), never taking more than its size. What the answer looks like."""
         have = _size(part)
         with of_this_machine(part):
             if have > file.size_bytes:
                 part.unlink()
                 have = 0
         if have == file.size_bytes and have:
-            return False
+            return _Looks.AS_ASKED
         headers = {"Range": f"bytes={have}-"} if have else {}
         try:
             with self._network.asked(one.url, headers, seconds) as answer:
@@ -176,38 +177,42 @@ class DownloadStore:
 
     def _take(
         self, answer: Answer, one: Try, file: RemoteFile, part: Path, *, have: int, stop: threading.Event
-    ) -> bool:
+    ) -> _Looks:
         continues = bool(have) and answer.status == http.HTTPStatus.PARTIAL_CONTENT
-        web_page = answer.headers.get("content-type", "").lower().startswith(("text/html", "application/xhtml"))
+        looks = _Looks.of(answer)
         if continues and not answer.headers.get("content-range", "").startswith(f"bytes {have}-"):
             with of_this_machine(part):
                 part.unlink()
             raise Fault(Reason.UNREACHABLE, "it answers with another range than it was asked for", passing=True)
-        _require_length(answer, file, already=have if continues else 0, web_page=web_page)
+        _require_length(answer, file, already=have if continues else 0, looks=looks)
         self._copy(answer, one, file, part, continues=continues, stop=stop)
         if (size := _size(part)) != file.size_bytes:
             raise Fault(
                 Reason.UNREACHABLE, f"the connection ended after {size} of {file.size_bytes} bytes", passing=True
             )
-        return web_page
+        return looks
 
     def _copy(
         self, answer: Answer, one: Try, file: RemoteFile, part: Path, *, continues: bool, stop: threading.Event
     ) -> None:
+        latest = time.monotonic() - answer.after_seconds
         deadline = time.monotonic() + self._patience.answer_seconds(file.size_bytes)
         with of_this_machine(part):
             stream = part.open("ab" if continues else "wb")
         with stream:
             while chunk := answer.stream.read(_CHUNK_BYTES):
-                self._network.health.answers(one.source)  # an answer's head alone is no sign of life
+                before, latest = latest, time.monotonic()
+                self._network.health.answers(one.source, latest - before)  # an answer's head alone is no sign of life
                 if stop.is_set():
                     raise Fault(Reason.UNREACHABLE, "interrupted")
                 with of_this_machine(part):
                     if stream.tell() + len(chunk) > file.size_bytes:
                         stream.truncate(0)
-                        raise _other_bytes(f"it sends more than the expected {file.size_bytes} bytes", web_page=False)
+                        raise _other_bytes(
+                            f"it sends more than the expected {file.size_bytes} bytes", _Looks.of(answer)
+                        )
                     stream.write(chunk)
-                if time.monotonic() > deadline:
+                if latest > deadline:
                     sent = (
                         f"it sent {stream.tell()} of {file.size_bytes} bytes in {self._patience.silence:.0f} s and more"
                     )
@@ -233,19 +238,33 @@ def _size(path: Path) -> int:
         raise LocalError(f"{path}: cannot be read: {error.strerror}", hint="Make the cache readable.") from error
 
 
-def _other_bytes(detail: str, *, web_page: bool) -> Fault:
-    """Asked again once: a mirror that is being updated, or a captive portal that was answered meanwhile."""
-    if web_page:
-        detail = f"it answers with a web page, as captive portals and proxies do: {detail}"
-    return Fault(Reason.OTHER_BYTES, detail, passing=True)
+class _Looks(Enum):
+    """What an answer says of itself, in words for when its bytes are others."""
+
+    AS_ASKED = ""
+    WEB_PAGE = "it answers with a web page, as captive portals and proxies do: "
+    COMPRESSED = "it compresses what it sends, which was not asked for: "
+
+    @classmethod
+    def of(cls, answer: Answer) -> _Looks:
+        if answer.headers.get("content-type", "").lower().startswith(("text/html", "application/xhtml")):
+            return cls.WEB_PAGE
+        if answer.headers.get("content-encoding", "").strip().lower() not in {"", "identity"}:
+            return cls.COMPRESSED  # or says so of a file that is compressed, as some do for .gz
+        return cls.AS_ASKED
 
 
-def _require_length(answer: Answer, file: RemoteFile, *, already: int, web_page: bool) -> None:
+def _other_bytes(detail: str, looks: _Looks) -> Fault:
+    """Asked again, a few times: a mirror that is being updated, or a captive portal that was answered meanwhile."""
+    return Fault(Reason.OTHER_BYTES, f"{looks.value}{detail}", passing=True)
+
+
+def _require_length(answer: Answer, file: RemoteFile, *, already: int, looks: _Looks) -> None:
     """Another length is another file: better known before its bytes are mixed with those of the right one."""
     promised = answer.headers.get("content-length", "")
     if promised.isascii() and promised.isdecimal() and already + int(promised) != file.size_bytes:
         detail = f"it has {already + int(promised)} bytes, expected {file.size_bytes}"
-        raise _other_bytes(detail, web_page=web_page)
+        raise _other_bytes(detail, looks)
 
 
 def _promised(answer: Answer, most_bytes: int, where: str) -> int:

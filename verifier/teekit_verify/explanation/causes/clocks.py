@@ -38,6 +38,7 @@ _TIMES = re.compile(
 _DATES = re.compile(r"\b([12][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
 _HEX_TIME = re.compile(r"(?:0x)?([0-9a-fA-F]{8})")
 _EARLIEST, _LATEST = 1_420_070_400, 2_051_222_400  # the years 2015 to 2034: others look like code, or kernel addresses
+_SOON_SECONDS = 16
 _FAR_SECONDS = 2 * 366 * 86400
 _TIME_BYTES = 4
 _UNITS_PER_SECOND = (10**9, 10**6)
@@ -105,6 +106,8 @@ def times_in_bytes_differ(a: bytes, b: bytes) -> bool:
     text: seconds in 32 bits, or millionths or billionths of a second in 64 bits; at a multiple of its size.
     """
     seconds = list(_changed(a, b, _TIME_BYTES))
+    if len(seconds) == 1 and _is_flipped_bit(*seconds[0]):
+        return False
     if seconds and all(
         not (_is_text(one) and _is_text(other)) and _near(_number(one), _number(other)) for one, other in seconds
     ):
@@ -113,6 +116,11 @@ def times_in_bytes_differ(a: bytes, b: bytes) -> bool:
     return bool(fine) and any(
         all(_near(_number(one) // unit, _number(other) // unit) for one, other in fine) for unit in _UNITS_PER_SECOND
     )
+
+
+def _is_flipped_bit(one: bytes, other: bytes) -> bool:
+    """One bit, and not one of the lowest: those change between two builds that were made one after the other."""
+    return (_number(one) ^ _number(other)).bit_count() == 1 and abs(_number(one) - _number(other)) >= _SOON_SECONDS
 
 
 def _number(word: bytes) -> int:

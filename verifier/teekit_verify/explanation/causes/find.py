@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from teekit_verify.artifacts.fields import Field
 from teekit_verify.explanation.causes.known import ADDED, BYTES, FIELDS, TEXTS
 from teekit_verify.explanation.causes.known_files import FILES, RANDOM
 from teekit_verify.explanation.causes.tokens import changed_tokens
@@ -46,7 +47,10 @@ def causes_of(sightings: Iterable[Sighting], conditions: Sequence[Condition] = (
     for sighting in seen:
         field, file = (_first(table, sighting) for table in (FIELDS, FILES))
         varied = _varied(sighting, conditions)
-        text = None if field or varied else _first(TEXTS, sighting)
+        is_open = (
+            not (field or varied) and sighting.where is not Field.PARTITION_TYPE
+        )  # a name out of a list, not drawn
+        text = _first(TEXTS, sighting) if is_open else None
         if sighting.is_text and bool(sighting.a) != bool(sighting.b):
             lone = _of_lone_line(sighting.a or sighting.b) if not (field or varied) else ()
             text = None

@@ -128,7 +128,7 @@ def _fields(pair: Pair, one: DiskImage, other: DiskImage) -> Iterator[Difference
     for number, rows in enumerate(zip_longest(_gpt(one).entries, _gpt(other).entries), start=1):
         facts = [
             {
-                "partition type": str(row.type_guid),
+                Field.PARTITION_TYPE: str(row.type_guid),
                 Field.PARTITION_GUID: str(row.unique_guid),
                 "partition place": f"LBA {row.first_lba} to {row.last_lba}",
                 "partition attributes": f"{row.attributes:#x}",

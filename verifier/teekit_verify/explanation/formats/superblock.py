@@ -23,6 +23,7 @@ from teekit_verify.artifacts.xfs import Xfs
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
 from teekit_verify.explanation import raw
 from teekit_verify.explanation.causes.find import causes_of
+from teekit_verify.explanation.causes.known import TIME
 from teekit_verify.explanation.causes.sighting import Sighting
 from teekit_verify.explanation.formats.filesystem import compare_trees
 from teekit_verify.explanation.tree import Difference, Kind
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from teekit_verify.explanation.pair import Pair
 
 _ID_BYTES = 16
+_METHOD = "compression"
+_METHODS = {1: "gzip", 2: "lzma", 3: "lzo", 4: "xz", 5: "lz4", 6: "zstd"}
 _ISO_MAGIC, _ISO_AT = b"CD001", 0x8001
 BEGINNING_BYTES = 0x10048
 """As far as the last magic number reaches."""
@@ -54,8 +57,17 @@ class _FileSystem:
     magic_offset: int
     fields: tuple[tuple[str, int, int], ...]
     files: Callable[[Blob], Iterator[TreeFile]]
+    labels: tuple[tuple[str, int, int], ...] = ()
+    """Texts in the superblock, as `fields`."""
+    numbers: tuple[tuple[str, int, int], ...] = ()
+    """What says how the file system is laid out, as `fields`, little-endian."""
     facts: Callable[[Examination, Pair], list[Difference]] | None = None
-    is_packed: bool = False
+    packed_size: tuple[int, int] | None = None
+    """Of one whose files are packed: where it says how much it takes."""
+
+    @property
+    def all_fields(self) -> tuple[tuple[str, int, int], ...]:
+        return tuple(sorted((*self.fields, *self.labels, *self.numbers), key=lambda row: row[1]))
 
 
 def _ext_files(blob: Blob) -> Iterator[TreeFile]:
@@ -94,7 +106,9 @@ def _boot_image(image: BootImage | None) -> str:
 
 _KNOWN = (
     _FileSystem(
-        *("squashfs", b"hsqs", 0, (("time of making", 8, 4),), lambda blob: Squashfs(blob).files()), is_packed=True
+        *("squashfs", b"hsqs", 0, (("time of making", 8, 4),), lambda blob: Squashfs(blob).files()),
+        numbers=(("size of a block", 12, 4), (_METHOD, 20, 2)),
+        packed_size=(40, 8),
     ),
     _FileSystem(
         "ext4",
@@ -109,19 +123,36 @@ _KNOWN = (
             ("time of making", 0x508, 4),
         ),
         _ext_files,
+        labels=(("label", 0x478, 16), ("place of the last mount", 0x488, 64)),
+        numbers=(
+            ("number of inodes", 0x400, 4),
+            ("number of blocks", 0x404, 4),
+            ("blocks for the superuser", 0x408, 4),
+            ("size of a block (log2 - 10)", 0x418, 4),
+            ("compatible features", 0x45C, 4),
+            ("incompatible features", 0x460, 4),
+            ("features that only reading is compatible with", 0x464, 4),
+        ),
     ),
     _FileSystem(
         *("erofs", b"\xe2\xe1\xf5\xe0", 1024),
         (("time of making", 1024 + 24, 8), ("UUID", 1024 + 48, _ID_BYTES)),
         lambda blob: Erofs(blob).files(),
+        labels=(("label", 1024 + 64, 16),),
+        numbers=(("incompatible features", 1024 + 80, 4),),
+        packed_size=(1024 + 36, 4),
     ),
-    _FileSystem("xfs", b"XFSB", 0, (("UUID", 32, _ID_BYTES),), lambda blob: Xfs(blob).files()),
+    _FileSystem(
+        *("xfs", b"XFSB", 0, (("UUID", 32, _ID_BYTES),), lambda blob: Xfs(blob).files()),
+        labels=(("label", 108, 12),),
+    ),
     _FileSystem(
         *("btrfs", b"_BHRfS_M", 0x10040),
         (("UUID", 0x10020, _ID_BYTES), ("UUID of the device", 0x1010B, _ID_BYTES)),
         lambda blob: Btrfs(blob).files(),
+        labels=(("label", 0x1012B, 256),),
     ),
-    _FileSystem(*("ISO 9660", _ISO_MAGIC, _ISO_AT, ()), lambda blob: Iso9660(blob).files(), _iso_facts),
+    _FileSystem(*("ISO 9660", _ISO_MAGIC, _ISO_AT, ()), lambda blob: Iso9660(blob).files(), facts=_iso_facts),
 )
 
 
@@ -143,12 +174,12 @@ def compare_file_systems(examination: Examination, pair: Pair) -> Difference | N
     kinds = [_known(blob.read(0, BEGINNING_BYTES)) for blob in (pair.a, pair.b)]
     if kinds[0] is None or kinds[0] is not kinds[1]:
         return None
-    children = list(_fields(pair, kinds[0]))
+    children = [*_fields(pair, kinds[0]), *_settings(pair, kinds[0])]
     children += _facts(examination, pair, kinds[0])
     files = _files(examination, pair, kinds[0])
     children += files or ()
     if not files and any(first_difference(*part) is not None for part in _between(pair, kinds[0])):
-        children.append(_rest(examination, pair, kinds[0], is_read=files is not None))
+        children.append(_rest(examination, pair, kinds[0], is_read=files is not None, is_alone=not children))
     what = f"{kinds[0].name} file system"
     return Difference(pair.name, Kind.CONTENT, what, *pair.sizes, children=tuple(children)) if children else None
 
@@ -170,14 +201,22 @@ def _files(examination: Examination, pair: Pair, kind: _FileSystem) -> list[Diff
         return None
 
 
-def _rest(examination: Examination, pair: Pair, kind: _FileSystem, *, is_read: bool) -> Difference:
-    """What no file shows: the layout, free space, a journal."""
+def _rest(examination: Examination, pair: Pair, kind: _FileSystem, *, is_read: bool, is_alone: bool) -> Difference:
+    """What no file shows: the layout, free space, a journal. Unless `is_alone`, it may follow from what was told: checksums, copies."""
     name = "outside of the files" if is_read else "content"
-    found = raw.compare_bytes(pair.inner(name, pair.a, pair.b), examination.conditions, is_code=kind.is_packed)
+    found = raw.compare_bytes(
+        pair.inner(name, pair.a, pair.b), examination.conditions, is_code=kind.packed_size is not None
+    )
     if not is_read:
         examination.leaves.append(pair)
         return found
-    return replace(found, what=f"every file is equal; the layout, or what lies between the files, {found.what}")
+    causes = tuple(
+        cause for cause in found.causes if is_alone and cause != TIME
+    )  # a clock is read for a field, or a file
+    if kind.packed_size and first_difference(*(blob.part(*kind.packed_size) for blob in (pair.a, pair.b))) is not None:
+        causes = causes_of([Sighting(pair.path, where=Field.COMPRESSION)])
+    what = f"every file is equal; the layout, or what lies between the files, {found.what}"
+    return replace(found, what=what, causes=causes)
 
 
 def _fields(pair: Pair, kind: _FileSystem) -> Iterator[Difference]:
@@ -190,6 +229,29 @@ def _fields(pair: Pair, kind: _FileSystem) -> Iterator[Difference]:
             yield Difference(name, Kind.METADATA, f"of the {kind.name} differs", told[0], told[1], causes)
 
 
+def _settings(pair: Pair, kind: _FileSystem) -> Iterator[Difference]:
+    """Labels, and how it is laid out: what whoever made it chose."""
+    for name, offset, size_bytes in (*kind.labels, *kind.numbers):
+        left, right = (blob.read(offset, size_bytes) for blob in (pair.a, pair.b))
+        if left != right:
+            is_label = (name, offset, size_bytes) in kind.labels
+            a, b = (_label(side) if is_label else _number(name, side) for side in (left, right))
+            where = Field.COMPRESSION if name == _METHOD else None
+            causes = causes_of([Sighting(pair.path, where=where)]) if where else ()
+            yield Difference(name, Kind.METADATA, f"of the {kind.name} differs", a, b, causes)
+
+
+def _label(raw_field: bytes) -> str:
+    return raw_field.split(b"\0", 1)[0].decode("utf-8", "replace") or "none"
+
+
+def _number(name: str, raw_field: bytes) -> str:
+    number = int.from_bytes(raw_field, "little")
+    if name == _METHOD:
+        return _METHODS.get(number, f"method {number}")
+    return f"{number:#x}" if "features" in name else str(number)
+
+
 def _told(raw_field: bytes) -> str:
     if len(raw_field) == _ID_BYTES:
         return str(UUID(bytes=raw_field))
@@ -199,7 +261,7 @@ def _told(raw_field: bytes) -> str:
 
 def _between(pair: Pair, kind: _FileSystem) -> Iterator[tuple[Blob, Blob]]:
     at = 0
-    for _, offset, size_bytes in kind.fields:
+    for _, offset, size_bytes in kind.all_fields:
         yield pair.a.part(at, offset - at), pair.b.part(at, offset - at)
         at = offset + size_bytes
     yield pair.a.part(at, pair.a.size_bytes), pair.b.part(at, pair.b.size_bytes)

@@ -22,6 +22,7 @@ from teekit_verify.report.html.section_map import section_map
 from teekit_verify.report.html.treemap import HEIGHT, WIDTH, treemap
 from teekit_verify.report.html.treemap import WORDS as SPACE_WORDS
 from teekit_verify.report.html.verdict_words import LIMITS, WORDS, headline, next_steps
+from teekit_verify.report.network_words import why_words
 from teekit_verify.report.provenance import provenance
 from teekit_verify.wording.checks import detail_of, name_of
 from teekit_verify.wording.environments import environment_words
@@ -56,6 +57,7 @@ def render(report: RebuildReport) -> bytes:
         headline=headline(report),
         provenance=provenance(report),
         environment_words=environment_words,
+        why_words=why_words,
         links=links,
         drawings=drawings(report, links),
         next_steps=next_steps(report),

@@ -1,0 +1,59 @@
+"""Images that cannot be rebuilt, told by the text of a project before anything is fetched."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from teekit_verify.core.errors import UnsupportedInputError
+from teekit_verify.rebuild import needs, supported
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def refusal(root: Path, files: dict[str, str], *arguments: str) -> str | None:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    try:
+        supported.require_text(root, arguments, needs.configuration(root))
+    except UnsupportedInputError as error:
+        return error.message
+    return None
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("Distribution", "ubuntu"), ("Release", "noble"), ("Format", "sysext"), ("Architecture", "arm64")],
+)
+def test_what_every_file_says_is_believed(tmp_path: Path, setting: str, value: str) -> None:
+    found = refusal(tmp_path, {"mkosi.conf": f"[Output]\n {setting} = {value} \n"})
+    assert str(found).startswith(f"the project has {setting}={value}, only ")
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"mkosi.conf": ""},
+        {"mkosi.conf": "[Match]\nFormat=tar\n"},
+        {"mkosi.conf": "# Format=tar\n"},
+        {"mkosi.conf": "[Output]\nFormat=\n"},
+        {"mkosi.conf": "[Output]\nFormat=%x\n"},
+        {"mkosi.conf": "[Output]\nFormat=tar\n", "mkosi.conf.d/x.conf": "[Output]\nFormat=uki\n"},
+        {"mkosi.conf": "[Output]\nFormat=tar\n", "mkosi.profiles/x.conf": "[Output]\nFormat=disk\n"},
+        {"mkosi.conf": "[Output]\nFormat=tar\n", "mkosi.conf.d/x.conf": "[Match]\nRelease=x\n[Output]\nFormat=uki\n"},
+        {"mkosi.conf": "[Output]\n", "mkosi.profiles/x.conf": "[Output]\nFormat=tar\n"},
+        {"mkosi.conf": "[Output]\nFormat=tar\n", "mkosi.configure": "#!/bin/sh\n"},
+    ],
+)
+def test_what_may_be_otherwise_is_mkosis_to_say(tmp_path: Path, files: dict[str, str]) -> None:
+    assert refusal(tmp_path, files) is None
+
+
+@pytest.mark.parametrize("word", ["--format=uki", "-tuki"])
+def test_what_the_user_says_comes_first(tmp_path: Path, word: str) -> None:
+    files = {"mkosi.conf": "[Output]\nFormat=tar\n[Distribution]\nRelease=trixie\n"}
+    assert refusal(tmp_path, files, word) is None
+    assert refusal(tmp_path, files, "--profile=x") == "the project has Format=tar, only uki and disk can be rebuilt"

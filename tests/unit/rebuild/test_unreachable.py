@@ -1,0 +1,68 @@
+"""What a copy of a project's folder cannot give to mkosi."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from teekit_verify.core.errors import TeekitError
+from teekit_verify.rebuild import unreachable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def refusal(root: Path, files: dict[str, str], *arguments: str) -> str | None:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    try:
+        unreachable.require(root, arguments)
+    except TeekitError as error:
+        return error.message
+    return None
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "found"),
+    [
+        ("mkosi.conf", "[Include]\nInclude=../../modules/build/guest\n", "../../modules/build/guest"),
+        ("mkosi.conf", "[Content]\nExtraTrees=a:/a # ../no\n    # more\n    ../elsewhere:/opt\n", "../elsewhere"),
+        ("mkosi.conf", "[Build]\nBuildSources=..:src\n", ".."),
+        ("mkosi.images/x/mkosi.conf", "[Content]\nInitrds=../../../initrd\n", "../../../initrd"),
+    ],
+)
+def test_files_outside_of_the_folder(tmp_path: Path, name: str, text: str, found: str) -> None:
+    """As LakshmiSaiHarika/snpcert has it at 2171c0c5."""
+    (tmp_path / "mkosi.conf").write_text("")
+    assert refusal(tmp_path, {name: text}) == (
+        f"the project takes {found} ({name}), which lies outside of the folder that was named"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("mkosi.conf", "[Content]\nExtraTrees=a/../b:/../c\n[Validation]\nX=../y\n# Include=../z\n"),
+        ("mkosi.images/x/mkosi.conf", "[Content]\nInitrds=../../initrd,%O/../../../x,/../y\n"),
+        ("mkosi.conf.d/x.conf", "[Match]\nDistribution=arch\n[Include]\nInclude=../../x\n"),
+    ],
+)
+def test_files_inside_of_it_and_what_is_no_path_of_it(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / "mkosi.conf").write_text("")
+    assert refusal(tmp_path, {name: text}) is None
+
+
+def test_what_the_options_include_is_there(tmp_path: Path) -> None:
+    assert refusal(tmp_path, {"images/x.conf": ""}, "--include=images/x.conf,mkosi-vm") is None
+    assert refusal(tmp_path, {}, "--include=images/x.conf,images/y.conf") == (
+        "there is no images/y.conf in the project, which --mkosi-args includes"
+    )
+
+
+def test_a_password_that_git_cannot_keep_as_mkosi_wants_it(tmp_path: Path) -> None:
+    """mkosi 25.3 and 27.1: "Permissions of 'mkosi.rootpw' of '0644' are too open."."""
+    assert refusal(tmp_path, {"mkosi.conf": "", "mkosi.rootpw": "x"}) == (
+        "the project has a root password in mkosi.rootpw, and mkosi reads that with a mode only which git does not keep"
+    )

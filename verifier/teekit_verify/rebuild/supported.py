@@ -1,0 +1,85 @@
+"""Which images of strangers can be rebuilt, by the settings that say it: asked of mkosi's summary, and before that of the text.
+
+What the text says counts only where nothing in the project says another: mkosi is asked otherwise, which needs its environment.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from teekit_verify.core.errors import UnsupportedInputError, printable
+from teekit_verify.rebuild.suites import RELEASES
+from teekit_verify.rebuild.taken import settings, taken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+_SUPPORTED: dict[str, tuple[str, ...]] = {
+    "Distribution": ("debian",),
+    "Release": ("trixie", *(name for name in RELEASES if name != "trixie")),
+    "Format": ("uki", "disk"),
+    "Architecture": ("x86-64",),
+}
+_SHORT = {"-t": "Format", "-d": "Distribution", "-r": "Release"}
+_SECTION = re.compile(r"[ \t]*\[(?P<name>[A-Za-z0-9]+)\][ \t]*")
+_SETTING = re.compile(rf"[ \t]*(?P<name>{'|'.join(_SUPPORTED)})[ \t]*=[ \t]*(?P<value>\S+)[ \t]*")
+_CONDITIONS = frozenset({"Match", "TriggerMatch"})
+_PROGRAM = "mkosi.configure"  # it may say anything
+_SHOWN = 80
+
+
+def require(main: dict[str, Any]) -> None:
+    """`main` is the image in mkosi's summary. Raises UnsupportedInputError."""
+    for setting, possible in _SUPPORTED.items():
+        if main.get(setting) not in possible:
+            raise _refusal(setting, str(main.get(setting)))
+
+
+def require_text(root: Path, arguments: Sequence[str], files: Iterable[Path]) -> None:
+    """`files` are all that may be configuration. Raises UnsupportedInputError for a setting of the project's own files that has only
+    values which cannot be rebuilt, wherever it is set.
+    """
+    if (root / _PROGRAM).exists():
+        return
+    said, surely = _values(files), _values(taken(root, arguments).files)
+    for setting, possible in _SUPPORTED.items():
+        values = surely.get(setting)
+        if values and not _is_given(setting, arguments) and not set(said.get(setting, ())) & {*possible, "%"}:
+            raise _refusal(setting, values[-1])
+
+
+def _is_given(setting: str, arguments: Sequence[str]) -> bool:
+    names = (f"--{setting.lower()}", *(short for short, name in _SHORT.items() if name == setting))
+    return any(word.startswith(names) for word in arguments)
+
+
+def _values(files: Iterable[Path]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for path in files:
+        for setting, value in _settings(settings(path)):
+            found.setdefault(setting, []).append("%" if "%" in value else value)
+    return found
+
+
+def _settings(text: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Those that say what is made, not when a file is taken."""
+    section = ""
+    for line in text:
+        if (begins := _SECTION.fullmatch(line)) is not None:
+            section = begins["name"]
+        elif section not in _CONDITIONS and (match := _SETTING.fullmatch(line)) is not None:
+            yield match["name"], match["value"]
+
+
+def _refusal(setting: str, value: str) -> UnsupportedInputError:
+    possible = _SUPPORTED[setting]
+    return UnsupportedInputError(
+        f"the project has {setting}={printable(value[:_SHOWN])}, only {_in_words(possible)} can be rebuilt",
+        hint=f"Set it for this run with --mkosi-args --{setting.lower()}={possible[0]}, if the image allows it.",
+    )
+
+
+def _in_words(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

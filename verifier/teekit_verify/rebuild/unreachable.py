@@ -1,0 +1,69 @@
+"""What a stranger's project names that a copy of its folder cannot give to mkosi: told by the text, before anything is fetched."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
+from teekit_verify.rebuild.taken import INCLUDE, settings, taken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_SHOWN = 120
+_PATHS = re.compile(
+    r"^[ \t]*(?:Include|(?:Extra|Skeleton|Sandbox|PackageManager|Base)Trees|Initrds|BuildSources|PackageDirectories|RepartDirectories"
+    r"|(?:Sync|Prepare|Build|PostInstallation|Finalize|PostOutput)Scripts)[ \t]*=(?P<value>.*(?:\n[ \t]+\S.*)*)",
+    re.MULTILINE,
+)
+_WITH_MKOSI = re.compile(r"mkosi-[a-z-]+")  # configuration that mkosi brings itself
+_ROOTS = "mkosi.rootpw"
+
+
+def require(root: Path, arguments: Sequence[str]) -> None:
+    """Raises TeekitError for files outside of the folder, an option that includes what is not there, and for mkosi.rootpw."""
+    for word in arguments:
+        _require_included(root, word)
+    found = taken(root, arguments)
+    for path in found.files:
+        for name in _outside(root, path):
+            raise UnsupportedInputError(
+                f"the project takes {printable(name[:_SHOWN])} ({printable(path.relative_to(root).as_posix())}), which lies outside of "
+                "the folder that was named",
+                hint=f"Name the folder above both with --source, and this one with --mkosi-args '{INCLUDE}FOLDER'.",
+            )
+    for folder in found.folders:
+        _require_no_password(root, folder / _ROOTS)
+
+
+def _require_included(root: Path, word: str) -> None:
+    for name in word.removeprefix(INCLUDE).split(",") if word.startswith(INCLUDE) else ():
+        if not _WITH_MKOSI.fullmatch(name) and not (root / name).exists():
+            raise TeekitError(
+                f"there is no {printable(name[:_SHOWN])} in the project, which --mkosi-args includes",
+                hint="Write its path as seen from the project's folder.",
+            )
+
+
+def _outside(root: Path, path: Path) -> Iterator[str]:
+    """Names are seen from the file's folder, or from one above it."""
+    for match in _PATHS.finditer("\n".join(settings(path))):
+        for word in re.split(r"[\s,]+", match["value"]):
+            name = word.partition(":")[0]
+            if ".." in Path(name).parts and not name.startswith(("/", "%")):
+                place = Path(os.path.normpath(path.parent / name))
+                if not place.is_relative_to(root):
+                    yield name
+
+
+def _require_no_password(root: Path, path: Path) -> None:
+    """It has to be readable for its owner only (mkosi(1), RootPassword=), and copies have the modes that git keeps."""
+    if path.is_file():
+        raise UnsupportedInputError(
+            f"the project has a root password in {printable(path.relative_to(root).as_posix())}, and mkosi reads that with a mode only "
+            "which git does not keep",
+            hint="Write it into the project's mkosi.conf: RootPassword=.",
+        )
