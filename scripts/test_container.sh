@@ -34,7 +34,9 @@ copy() {
         esac
     done <.containerignore
     into=$1 && shift
-    tar --create "$@" . | tar --extract --no-same-owner --directory "$into"
+    tar --create --file /tmp/copied "$@" .
+    tar --extract --no-same-owner --directory "$into" --file /tmp/copied
+    rm -f /tmp/copied
 }
 
 # As the image's user, with an environment of its own.
@@ -53,12 +55,14 @@ case $base in debian:trixie*) ;; *) fail "it is built on $base: adapt the Debian
 [ "$user" != 0:0 ] || fail "its commands run as root"
 
 assets=$PWD/tests/assets
-inside --help | grep -q '^Usage: teekit-verify' || fail "--help"
+inside --help >/tmp/said || fail "--help"
+grep -q '^Usage: teekit-verify' /tmp/said || fail "--help shows no usage"
 status=0
 inside quote - <"$assets/eventlogs/gcp-cos113-quote.bin" >/tmp/said || status=$?
 [ "$status" = 2 ] || fail "quote ended with $status: without collateral nothing says that the platform is current"
 grep -q '^MRTD *dae67181d3d65e073ad8f95b' /tmp/said || fail "quote shows another MRTD than the quote has"
-inside replay - <"$assets/eventlogs/gcp-cos113-ccel-data.bin" | grep -q '^RTMR1 *sha384 *f62dbc072bd5d3f3438b7b35' || fail "replay"
+inside replay - <"$assets/eventlogs/gcp-cos113-ccel-data.bin" >/tmp/said || fail "replay"
+grep -q '^RTMR1 *sha384 *f62dbc072bd5d3f3438b7b35' /tmp/said || fail "replay shows another RTMR1 than the log leads to"
 status=0
 inside rebuild >/tmp/said 2>&1 || status=$?
 [ "$status" = 2 ] || fail "rebuild, which needs a host, ended with $status"

@@ -221,6 +221,7 @@ def stranger(miniature: rebuilds.Miniature, mirror: DebianArchive, source: Path,
     (source / "summary.json").write_text(json.dumps({"Images": [SUMMARY]})) if not (
         source / "summary.json"
     ).exists() else None
+    (source / "mkosi.conf").touch()  # what makes a folder a project
     argv = ["rebuild", "--source", str(source), "--mirror", mirror.address, "--snapshot-archive", "file:///none"]
     argv += ["--output", str(miniature.report), "--workspace", str(miniature.workspace), "--mkosi-args", "", *arguments]
     return int(main([*argv, "--npm-registry", f"file://{miniature.folder}/registry"]))

@@ -109,13 +109,22 @@ def test_a_boot_is_no_condition_for_a_rebuild(stand_ins: StandIns, tmp_path: Pat
     assert host.can_rebuild(host.examine([tmp_path]))
 
 
-def test_a_store_that_takes_nothing(stand_ins: StandIns, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("made", "way"), [(False, "scripts/setup_deps.sh to give /nix to this user"), (True, "as the owner of /nix")]
+)
+def test_a_store_that_takes_nothing(
+    stand_ins: StandIns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, *, made: bool
+) -> None:
+    """Set-up makes a store where there is none; somebody else's it does not take."""
+    monkeypatch.setattr(host, "STORE", tmp_path / "store")
+    if made:
+        (tmp_path / "store").mkdir()
     stand_ins.add("nix", 'case $1 in --version) echo "nix 2" ;; *) echo "permission denied" >&2; exit 1 ;; esac')
     found = finding("nix", tmp_path)
     assert (found.present, found.installable) == (False, False)
     assert found.detail.startswith("nix 2 cannot add to its store: nix failed with exit status 1")
     assert "permission denied" in found.detail
-    assert "give /nix to this user" in found.hint
+    assert found.hint == f"Run as root, or {way}, or install Debian's nix-setup-systemd."
 
 
 def test_a_store_that_is_not_in_nix(stand_ins: StandIns, tmp_path: Path) -> None:

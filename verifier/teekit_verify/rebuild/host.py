@@ -36,7 +36,7 @@ _ALLOW_NAMESPACES = (
     "Allow user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone=1, "
     "and on Ubuntu kernel.apparmor_restrict_unprivileged_userns=0), also in a container's settings."
 )
-_NIX_HINT = "Run as root, or scripts/setup_deps.sh to give /nix to this user, or install Debian's nix-setup-systemd."
+STORE = Path("/nix/store")
 
 
 class Purpose(Enum):
@@ -128,11 +128,17 @@ def _nix(folders: Folders) -> str:
         try:
             added = process.run(argv, timeout_seconds=_PROBE_SECONDS, environment=nix_environment())
         except TeekitError as error:
-            raise TeekitError(f"{version} cannot add to its store: {error.message}", hint=_NIX_HINT) from error
+            raise TeekitError(f"{version} cannot add to its store: {error.message}", hint=_nix_hint()) from error
     store_path = added.stdout.decode().strip()
     if not Path(store_path).is_dir():
-        raise TeekitError(f"{version} keeps its store somewhere else: {store_path} is not there", hint=_NIX_HINT)
+        raise TeekitError(f"{version} keeps its store somewhere else: {store_path} is not there", hint=_nix_hint())
     return version
+
+
+def _nix_hint() -> str:
+    """Set-up makes /nix for a user where there is none; it takes nobody's."""
+    way = "as the owner of /nix" if STORE.exists() else "scripts/setup_deps.sh to give /nix to this user"
+    return f"Run as root, or {way}, or install Debian's nix-setup-systemd."
 
 
 def _bubblewrap(_: Folders) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from builders import plants
+from builders import plants, trees
 from builders.explain import explained, named, packed
 from builders.tools import require
 from teekit_verify.explanation.explain import explain
@@ -219,3 +219,20 @@ def test_a_malformed_index_leads_nowhere(tmp_path: Path, index: bytes) -> None:
     (tmp_path / "b/more").write_bytes(b"")
     found = explain(tmp_path / "a", tmp_path / "b", folder=tmp_path, with_diffoscope=False)
     assert [leaf.path[1:] for leaf in leaves(found.differences)] == [("more",)]
+
+
+def test_a_hard_link_in_a_tarball_has_the_content_of_its_file(tmp_path: Path) -> None:
+    sides = []
+    for number in range(3):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "one").write_bytes(b"same\n")
+        os.link(folder / "one", folder / "two") if number else (folder / "two").write_bytes(b"same\n")
+        if number > 1:
+            (folder / "one").write_bytes(b"else\n")
+        trees.settle(folder)
+        sides.append(plants.tar(folder))
+    linked = named(explained(tmp_path, *sides[:2], name="x.tar"))
+    assert ("./two", ["hard links"]) in linked
+    assert ("./one", []) not in linked
+    assert named(explained(tmp_path, *sides[1:], name="x.tar")) == [("./one", []), ("./two", [])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import first_difference
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _MAX_LOOKED_INTO = 50
 _MAX_SHOWN = 100
 _TIMES = {"atime": "access time (atime)", "ctime": "change time (ctime)", "LIBARCHIVE.creationtime": "time of birth"}
+_LINK = "hard link"
 Key = tuple[str, int]
 Members = dict[Key, BundleMember]
 
@@ -36,7 +38,7 @@ def is_bundle(beginning: bytes) -> bool:
 
 def compare_bundles(examination: Examination, pair: Pair) -> Difference | None:
     """None if nothing differs that a member shows. Raises TeekitError for damaged files."""
-    one, other = _by_role(numbered(members_of(pair.a)), numbered(members_of(pair.b)))
+    one, other = _by_role(_members(pair.a), _members(pair.b))
     children = [*_presence(pair, one, other), *_contents(examination, pair, one, other)]
     common = [key for key in one if key in other]
     for where, what, field in (
@@ -44,11 +46,14 @@ def compare_bundles(examination: Examination, pair: Pair) -> Difference | None:
         (Field.OWNER, "owner and group", "owner"),
         (Field.MTIME, "modification time", "mtime"),
         (None, "link or packing", "target"),
-        (None, "is another kind of member", "kind"),
         (Field.LINK_COUNT, Field.LINK_COUNT.value, "links"),
     ):
         values = [(key[0], getattr(one[key], field), getattr(other[key], field)) for key in common]
         children += compare_field(pair, where, what, values)
+    for key in common:
+        kinds = one[key].kind, other[key].kind
+        where = Field.LINKS if set(kinds) == {"file", _LINK} else None
+        children += compare_field(pair, where, "is another kind of member", [(key[0], *kinds)])
     children += _records(pair, common, one, other)
     names = [tuple(key[0] for key in side if key in one and key in other) for side in (one, other)]
     if names[0] != names[1]:
@@ -80,6 +85,17 @@ def _attribute(name: str, member: BundleMember) -> str:
 
 def _record(name: str, member: BundleMember) -> str:
     return dict(member.records).get(name, "none")
+
+
+def _members(blob: Blob) -> Members:
+    found = numbered(members_of(blob))
+    return {key: _linked(member, found) for key, member in found.items()}
+
+
+def _linked(member: BundleMember, others: Members) -> BundleMember:
+    """A hard link of tar with the content of the file that it is a name of."""
+    file = others.get((member.target, 0)) if member.kind == _LINK else None
+    return member if file is None else replace(member, stored=file.stored)
 
 
 def _by_role(one: Members, other: Members) -> tuple[Members, Members]:
