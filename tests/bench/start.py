@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -31,13 +32,17 @@ HASHED = (
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=15)
-    runs = parser.parse_args().runs
+    parser.add_argument("--keep", type=Path, help="leave the files that are measured in this folder")
+    arguments = parser.parse_args()
+    runs = arguments.runs
     assets = TESTS / "assets/eventlogs"
     with tempfile.TemporaryDirectory() as folder:
         small, large, firmware = (Path(folder) / name for name in ("37.efi", "105.efi", "OVMF.fd"))
         _write_uki(small, 37 * MIB)
         _write_uki(large, 105 * MIB)
         firmware.write_bytes(build_tdvf())
+        if arguments.keep is not None:
+            shutil.copytree(folder, arguments.keep, dirs_exist_ok=True)
         verify = [sys.executable, "-I", "-c", _start()]
         commands = {
             "nothing": [sys.executable, "-I", "-c", "pass"],
