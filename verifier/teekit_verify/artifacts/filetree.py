@@ -45,6 +45,8 @@ class Node:
     xattrs: tuple[tuple[str, bytes], ...] = ()
     others: tuple[tuple[str, str], ...] = ()
     """Fields that only this kind of file system has, by name, as text."""
+    stored: Callable[[], Iterator[bytes]] | None = None
+    """The content as it is packed, with all that its unpacking depends on: where that is equal in two files, their contents are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ offset of the packed block in its table, shifted by 16, and an offset in the unp
 
 from __future__ import annotations
 
+import hashlib
 import lzma
 import stat
 import struct
@@ -75,6 +76,7 @@ class Squashfs:
             )
         self.compression = _COMPRESSIONS.get(compression, f"method {compression}")
         self._codec = block_codec(self.compression, _WHAT)
+        self._digests: dict[int, bytes] = {}
         self._blocks: dict[tuple[int, int], bytes] = {}
 
     def files(self) -> Iterator[TreeFile]:
@@ -135,6 +137,7 @@ class Squashfs:
             raise _bad("inode type", self._inodes + (reference >> 16), f"{kind} is unknown")
         base, is_long = (kind - 1) % len(_KINDS), kind > len(_KINDS)
         links, size, device, target, xattr, content = 1, 0, 0, "", _NONE, nothing
+        stored: partial[Iterator[bytes]] | None = None
         if base == _DIRECTORY:
             raw = read(40 if is_long else 32)
             links, size, xattr = (
@@ -143,7 +146,8 @@ class Squashfs:
                 else (*struct.unpack_from("<IH", raw, 20), _NONE)
             )
         elif base == _FILE:
-            links, size, xattr, content = self._file(reference, is_long=is_long)
+            links, size, xattr, file = self._file(reference, is_long=is_long)
+            content, stored = file, partial(self._stored, *file.args)
         elif base == _SYMLINK:
             links, size = struct.unpack_from("<II", read(24), 16)
             if size > MAX_TARGET_BYTES:
@@ -163,6 +167,7 @@ class Squashfs:
             linux_device(device),
             target,
             self._xattrs(xattr) if xattr != _NONE else (),
+            stored=stored,
         )
 
     def _file(self, reference: int, *, is_long: bool) -> tuple[int, int, int, partial[Iterator[bytes]]]:
@@ -180,10 +185,7 @@ class Squashfs:
     def _content(  # noqa: PLR0917 - the fields of an inode
         self, reference: int, fixed: int, start: int, size: int, fragment: int, offset: int
     ) -> Iterator[bytes]:
-        count = size // self.block_bytes if fragment != _NONE else -(-size // self.block_bytes)
-        if count > self._blob.size_bytes and count > MAX_ENTRIES:
-            raise _bad("file size", self._inodes + (reference >> 16), f"{size} bytes need more blocks than there are")
-        sizes = self._metadata(self._inodes, reference, fixed + 4 * count)[fixed:]
+        sizes = self._block_sizes(reference, fixed, size, fragment)
         left = size
         for (packed,) in struct.iter_unpack("<I", sizes):
             wanted = min(left, self.block_bytes)
@@ -197,6 +199,36 @@ class Squashfs:
             left -= wanted
         if left:
             yield self._exactly(self._fragment(fragment)[offset : offset + left], left)
+
+    def _block_sizes(self, reference: int, fixed: int, size: int, fragment: int) -> bytes:
+        """What each block takes, in 4 bytes."""
+        count = size // self.block_bytes if fragment != _NONE else -(-size // self.block_bytes)
+        if count > self._blob.size_bytes and count > MAX_ENTRIES:
+            raise _bad("file size", self._inodes + (reference >> 16), f"{size} bytes need more blocks than there are")
+        return self._metadata(self._inodes, reference, fixed + 4 * count)[fixed:]
+
+    def _stored(  # noqa: PLR0917 - as of _content
+        self, reference: int, fixed: int, start: int, size: int, fragment: int, offset: int
+    ) -> Iterator[bytes]:
+        """Method and sizes, the packed blocks, and of a fragment, which many files share, the digest and the place in it."""
+        sizes = self._block_sizes(reference, fixed, size, fragment)
+        yield f"{self.compression} {self.block_bytes} {size}".encode()
+        yield sizes
+        for (packed,) in struct.iter_unpack("<I", sizes):
+            yield self._blob.read(start, packed & 0xFFFFFF)
+            start += packed & 0xFFFFFF
+        if fragment != _NONE:
+            yield self._fragment_digest(fragment)
+            yield offset.to_bytes(4, "little")
+
+    def _fragment_digest(self, index: int) -> bytes:
+        if index not in self._digests:
+            place, packed = struct.unpack_from("<QI", self._row(self._fragment_table, index, 16))
+            data = packed.to_bytes(4, "little") + self._blob.read(place, packed & 0xFFFFFF)
+            if len(self._digests) >= MAX_ENTRIES:
+                self._digests.clear()
+            self._digests[index] = hashlib.sha256(data).digest()
+        return self._digests[index]
 
     def _exactly(self, data: bytes, wanted: int) -> bytes:
         if len(data) != wanted:

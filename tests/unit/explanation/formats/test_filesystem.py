@@ -228,3 +228,25 @@ def test_damage_is_no_equality(tmp_path: Path) -> None:
     assert found.differences
     assert found.notices[0].startswith("squashfs: ")
     assert found.notices[0].endswith(": root is compared byte by byte")
+
+
+def test_equal_files_of_a_squashfs_are_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The work is what counts: of a hundred files in blocks of their own, those of the one that differs are unpacked."""
+    source, sides = tmp_path / "tree", []
+    source.mkdir()
+    for number in range(100):
+        (source / f"file-{number}").write_bytes(b"%d of many\n" % number * 9000)
+    for text in (b"one", b"two"):
+        (source / "file-50").write_bytes(b"0 of many\n" * 9000 + text)
+        settle(source)
+        sides.append(squashfs(source, tmp_path / "image", "-no-fragments"))
+    unpacked, exactly = [], Squashfs._exactly
+
+    def counted(self: Squashfs, data: bytes, wanted: int) -> bytes:
+        """Every block passes through it."""
+        unpacked.append(wanted)
+        return exactly(self, data, wanted)
+
+    monkeypatch.setattr(Squashfs, "_exactly", counted)
+    assert named(explained(tmp_path, *sides, name="root")) == [("file-50", [])]
+    assert 0 < len(unpacked) < 10
