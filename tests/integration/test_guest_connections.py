@@ -139,6 +139,38 @@ print(json.dumps([sent(2000, count), sent(2001, 100), sent(1990, 3000)]))
 """
 
 
+# Within one machine: how many connections root, as nginx, has to a kettle, and whether another user, the kettle, still has one.
+WITHIN = """
+import os, socket, subprocess, sys
+
+for command in (f"nft -f {sys.argv[1]}", "ip link set lo up"):
+    subprocess.run(command.split(), check=True)
+server = socket.create_server(("127.0.0.1", 3001), backlog=1024)
+held = []
+try:
+    while len(held) < 500:
+        held.append(socket.create_connection(("127.0.0.1", 3001), timeout=10))
+except ConnectionRefusedError:
+    pass
+print(len(held))
+os.setgid(2000); os.setuid(2000)
+socket.create_connection(("127.0.0.1", 3001), timeout=10)
+"""
+
+
+def test_a_kettle_has_so_many_visitors_and_still_asks_itself_whether_it_is_there(tmp_path: Path) -> None:
+    """Fewer than it may have open files, or workerd would end. (The limit is made lower here.)"""
+    if os.geteuid() != 0:
+        pytest.skip("making a network needs root")
+    require("nft")
+    text = RULES.read_text()
+    assert text.count("ct count over 4096") == 2  # who comes from outside, and nginx
+    (tmp_path / "rules").write_text(text.replace("ct count over 4096", "ct count over 100"))
+    argv = [require("unshare"), "--net", sys.executable, "-c", WITHIN, str(tmp_path / "rules")]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300)
+    assert (done.returncode, done.stdout) == (0, "100\n"), done.stderr
+
+
 @pytest.fixture(scope="module")
 def found() -> dict[str, list[object]]:
     if os.geteuid() != 0:

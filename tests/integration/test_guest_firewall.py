@@ -63,7 +63,13 @@ REACHED = [
     (FIRST, "fd20:ce::254", 80, "no"),  # metadata of Google by IPv6
     (FIRST, "2001:db8::1", 443, "out"),
     (CLOUD_CONFIG, "fd20:ce::254", 80, "out"),
-    (FIRST, "127.0.0.53", 53, "yes"),  # names
+    (FIRST, "127.0.0.53", 53, "no"),  # nobody answers there; if somebody did, all would share it
+    (FIRST, "169.254.169.254", 53, "out"),  # names, at Google
+    (FIRST, "168.63.129.16", 53, "out"),  # and at Azure
+    (FIRST, "fd20:ce::254", 53, "out"),
+    (FIRST, "fd20:ce::253", 53, "no"),
+    (FIRST, "10.0.2.3", 53, "out"),
+    (FIRST, "169.254.169.253", 53, "no"),
     (FIRST, "127.0.0.1", 3002, "no"),  # another kettle
     (FIRST, "10.0.2.15", 3002, "no"),  # by any address
     (FIRST, "169.254.169.254", 80, "no"),  # metadata of Google and Azure

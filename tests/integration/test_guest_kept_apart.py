@@ -4,6 +4,7 @@ depends on its kernel and on systemd (profile devtools, for the shell that acts 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import signal
@@ -19,6 +20,7 @@ import pytest
 
 from builders.guest_console import ask as ask_console
 from builders.http import serve
+from builders.names import GOOD, name_server
 from builders.network import own_network
 from builders.tools import require
 from teekit_verify.core.outcome import ExitStatus
@@ -42,6 +44,16 @@ export default { async fetch(request, { DB, QUOTE_SERVICE }) {
     const answers = await Promise.allSettled(Array.from({ length: 400 }, () => QUOTE_SERVICE.fetch(url)))
     return Response.json(answers.filter((answer) => answer.value?.status === 200).length)
   }
+  if (request.url.endsWith("/heads")) {
+    const headers = Object.fromEntries(Array.from({ length: 98 }, (_, i) => [`h${i}`, "x".repeat(65000)]))
+    for (let i = 0; i < 10; i++)
+      await Promise.allSettled(Array.from({ length: 4 }, () => QUOTE_SERVICE.fetch("http://quote/healthz", { headers })))
+  }
+  if (request.url.endsWith("/quotes-are-there")) return QUOTE_SERVICE.fetch("http://quote/healthz")
+  if (request.url.includes("/name/")) {
+    const url = `http://${request.url.split("/name/")[1]}/`
+    try { await fetch(url, { signal: AbortSignal.timeout(20000) }) } catch (error) { return new Response(`${error}`) }
+  }
   if (request.method !== "POST") return new Response("hello")
   try { return Response.json((await DB.execute(await request.text())).rows) } catch (error) { return Response.json(`${error}`) }
 } }
@@ -55,6 +67,43 @@ AS_KETTLE = (
     "sock = socket.socket(); sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); "
 )
 BIND = f"{AS_KETTLE} sock.bind(('127.0.0.1', int(port))); print('bound')"
+# Questions to whom it asks for names, each of which takes long; then the number of those that it could send.
+ASK_MUCH = f"""
+{AS_KETTLE}
+import time
+udp = socket.socket(type=socket.SOCK_DGRAM)
+server = next(line.split()[1] for line in open("/etc/resolv.conf") if line.startswith("nameserver"))
+sent = 0
+for i in range(6000):
+    question = bytes([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]) + b"".join(bytes([len(part)]) + part for part in (b"x%d" % i, b"slow", b"test", b""))
+    try:
+        udp.sendto(i.to_bytes(2, "big") + question + bytes([0, 1, 0, 1]), (server, 53))
+        sent += 1
+    except OSError:
+        pass
+    time.sleep(0.0002)
+print("sent", sent)
+"""
+# As what a kettle runs: a process that makes no other, with a kettle's limit of open files (`port`). Sockets that only have a port.
+TAKE_PORTS = f"""
+{AS_KETTLE}
+import resource
+from teekit_guest.one_process import confine
+resource.setrlimit(resource.RLIMIT_NOFILE, (int(port), int(port)))
+confine()
+held = []
+try:
+    while True:
+        held.append(socket.socket(type=socket.SOCK_DGRAM))
+        held[-1].connect(("127.0.0.1", 9))
+except OSError:
+    pass
+try:
+    os.fork()
+except OSError:
+    print("no process")
+print("held", len(held))
+"""
 CONNECT = f"{AS_KETTLE} sock.settimeout(10); sock.connect(('127.0.0.1', int(port))); print('connected')"
 
 
@@ -64,7 +113,7 @@ def running(devtools_image: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     require("qemu-system-x86_64")
     folder = tmp_path_factory.mktemp("manifests")
     command = [str(CHECKOUT / "scripts/test_local.sh"), str(devtools_image), "--json", "--timeout", str(_BOOT_SECONDS)]
-    with own_network(), serve() as server:
+    with own_network(), serve() as server, name_server() as asked:
         for kettle in (0, 1):
             app = (APP % kettle).encode()
             server.files[f"/{kettle}.js"] = app
@@ -78,7 +127,7 @@ def running(devtools_image: Path, tmp_path_factory: pytest.TempPathFactory) -> I
             assert process.stdout is not None
             ready = json.loads(process.stdout.readline() or "{}")
             assert len(ready.get("kettles", [])) == 2, "it ended before both kettles answered"
-            yield ready
+            yield {**ready, "asked": asked}
             process.send_signal(signal.SIGINT)
             assert process.wait(_ANSWER_SECONDS) == ExitStatus.HOLDS
 
@@ -148,6 +197,14 @@ def as_kettle(console: Path, program: str, group: str, kettle: int, port: int) -
     return ask_console(console, f'python3 -I -c "{program}" {group} {kettle} {port}')
 
 
+def script_as_kettle(console: Path, script: str, group: str, kettle: int, port: int) -> str:
+    """As long as one likes, and with quotes in it."""
+    packed = base64.b64encode(script.encode()).decode()
+    return ask_console(
+        console, f"echo {packed} | base64 -d > /run/script.py; python3 -I /run/script.py {group} {kettle} {port}"
+    )
+
+
 @pytest.mark.parametrize(
     ("group", "port", "said"),
     [
@@ -177,6 +234,80 @@ def test_a_kettle_takes_no_port_but_its_own(console: Path, group: str, port: int
 )
 def test_a_kettle_connects_to_no_other(console: Path, group: str, port: int, said: str) -> None:
     assert said in as_kettle(console, CONNECT, group, 0, port)
+
+
+def test_a_kettle_that_asks_for_many_names_leaves_others_theirs(running: dict[str, Any], console: Path) -> None:
+    """They come from the host, as if DHCP had said so: what a cloud says is not for a test to choose."""
+    settings = "[Network]\\nDNS=10.0.2.2\\n[DHCPv4]\\nUseDNS=no\\n"
+    folder = "/run/systemd/network/80-dhcp.network.d"
+    ask_console(
+        console, f"mkdir -p {folder}; printf '{settings}' > {folder}/test.conf; systemctl restart systemd-networkd"
+    )
+    until = time.monotonic() + _RESTART_SECONDS
+    while f"before.{GOOD}" not in running["asked"]:
+        asked(running, 1, f"/name/before.{GOOD}")
+        assert time.monotonic() < until, ask_console(console, "cat /etc/resolv.conf /run/systemd/resolve/resolv.conf")
+    said = script_as_kettle(console, ASK_MUCH, "kettle", 0, 0)
+    assert int(said.rpartition("sent ")[2]) > 1000, said
+    asked(running, 1, f"/name/after.{GOOD}")
+    assert f"after.{GOOD}" in running["asked"]
+
+
+def test_what_says_who_the_name_servers_are_speaks_to_nobody_else(console: Path) -> None:
+    sockets = ask_console(console, "stat -c '%a %U' /run/systemd/resolve/io.*").splitlines()
+    assert sockets
+    assert set(sockets) == {"600 systemd-resolve"}
+    assert ask_console(console, "ss -lnu | grep -c '127.0.0.5[34]'") == "0"
+
+
+def test_a_kettle_does_not_see_who_visits_another(console: Path) -> None:
+    for unit in ("kettle@0.service", "sqld@0.service"):
+        for process in ask_console(
+            console, f"cat /sys/fs/cgroup/kettle.slice/kettle-0.slice/{unit}/cgroup.procs"
+        ).split():
+            assert ask_console(console, f"stat -c %a /proc/{process}/root/proc; ls /proc/{process}/root/proc") == "0"
+
+
+def test_a_kettle_leaves_others_their_ports(console: Path) -> None:
+    """Of which the machine has some 50000."""
+    group = "/sys/fs/cgroup/kettle.slice/kettle-0.slice/kettle@0.service/cgroup.procs"
+    workerd = ask_console(console, f"for i in $(cat {group}); do grep -lx workerd /proc/$i/comm; done | cut -d/ -f3")
+    assert workerd.isdigit(), workerd
+    filters = "grep Seccomp_filters /proc/{}/status | cut -f2"
+    of_unit = int(ask_console(console, filters.format("$(systemctl show -P MainPID kettle@0)")))
+    assert int(ask_console(console, filters.format(workerd))) == of_unit + 1
+    most = int(ask_console(console, f"grep 'open files' /proc/{workerd}/limits").split()[4])
+    said = script_as_kettle(console, TAKE_PORTS, "kettle", 0, most)
+    assert "no process" in said
+    low, high = map(int, ask_console(console, "cat /proc/sys/net/ipv4/ip_local_port_range").split())
+    assert most * 0.9 < int(said.rpartition("held ")[2]) <= most < (high - low) / 3
+
+
+def test_a_kettle_has_no_way_to_pid_1(console: Path) -> None:
+    for unit in ("kettle@0.service", "sqld@0.service"):
+        process = ask_console(console, f"systemctl show -P MainPID {unit}")
+        assert ask_console(console, f"grep -c NOTIFY_SOCKET /proc/{process}/environ") == "0"
+        sockets = ask_console(
+            console, f"find /proc/{process}/root/run -type s 2>/dev/null | sed 's:.*/root/::'"
+        ).split()
+        assert set(sockets) <= {
+            "run/quote/0/socket",
+            *("run/systemd/resolve/io.systemd.Resolve", "run/systemd/resolve/io.systemd.Resolve.Monitor"),
+        }
+
+
+def test_the_memory_of_sockets_is_limited_for_each_service_and_not_for_all_together(console: Path) -> None:
+    pages = int(ask_console(console, "cat /sys/fs/cgroup/kettle.slice/kettle-0.slice/memory.max")) // 4096
+    for name in ("tcp_mem", "udp_mem"):
+        assert int(ask_console(console, f"cat /proc/sys/net/ipv4/{name}").split()[0]) > 16 * pages
+
+
+def test_a_kettle_does_not_end_the_service_that_others_ask_for_quotes(running: dict[str, Any], console: Path) -> None:
+    state = "systemctl show -P NRestarts quote.service"
+    before = ask_console(console, state)
+    asked(running, 0, "/heads")
+    assert asked(running, 1, "/quotes-are-there")[0] == 200
+    assert ask_console(console, state) == before
 
 
 def test_a_kettle_that_keeps_its_thread_is_started_anew_and_the_other_does_not_notice(

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -203,11 +203,23 @@ def test_wrong_bodies(body: bytes, reason: str) -> None:
         assert server.ask("POST", "/quote", body) == (400, {"error": reason})
 
 
-@pytest.mark.parametrize("length", ["-1", "x", "99999999999999999999", "²"])
+@pytest.mark.parametrize("length", ["-1", "x", "99999999999999999999", "²", "000000000300000000", "9" * 5000])
 def test_wrong_lengths(length: str) -> None:
     with service(made) as server:
         status, answer = server.ask("POST", "/quote", b"", length=length.encode().decode("latin-1"))
     assert (status, answer) == (400, {"error": "the body must say its length, at most 4096 bytes"})
+
+
+def test_a_question_has_16_kib_and_no_more() -> None:
+    """However it spreads them over lines: a parser makes much more of what it is given."""
+    with service(made) as server:
+        for lines, bytes_of_each in ((98, 65000), (1, 17000), (90, 250)):
+            with server.connection() as sock, suppress(BrokenPipeError, ConnectionResetError):
+                sock.sendall(b"GET /healthz HTTP/1.0\r\n" + (b"h: " + b"x" * bytes_of_each + b"\r\n") * lines + b"\r\n")
+                assert b"200" not in sock.recv(1000)
+        with server.connection() as sock:
+            sock.sendall(b"GET /healthz HTTP/1.0\r\n" + (b"h: " + b"x" * 150 + b"\r\n") * 90 + b"\r\n")
+            assert b" 200 " in sock.recv(1000)
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("POST", "/"), ("GET", "/quote/")])

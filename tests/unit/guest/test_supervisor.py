@@ -1,4 +1,4 @@
-"""The supervisor of a kettle: what systemd hears of it, and when."""
+"""The supervisor of a kettle: when it ends it, and what systemd hears of the end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,36 +18,56 @@ from builders.metadata import always
 from teekit_guest import supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from builders.http import Exchange
 
 
-@contextmanager
-def systemd(folder: Path) -> Iterator[socket.socket]:
-    """The socket that sd_notify(3) writes to."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        sock.bind(str(folder / "notify"))
-        sock.settimeout(20)
-        yield sock
-
-
-def start(folder: Path, port: int, *argv: str) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONPATH": str(PACKAGES), "NOTIFY_SOCKET": str(folder / "notify")}
-    code = "import sys; from teekit_guest import supervisor; supervisor.PAUSE_SECONDS = 0.1; sys.exit(supervisor.main(sys.argv[1:]))"
-    return subprocess.Popen([sys.executable, "-c", code, str(port), *argv], env=environment)
+def start(port: int, *argv: str, first: float = 60, silent: float = 60) -> subprocess.Popen[bytes]:
+    """`first` and `silent` are how many seconds it may take to answer for the first time, and again."""
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGES)}
+    code = (
+        "import sys; from teekit_guest import supervisor; supervisor.PAUSE_SECONDS = 0.05; "
+        f"supervisor.FIRST_ANSWER_SECONDS, supervisor.SILENT_SECONDS = {first}, {silent}; sys.exit(supervisor.main(sys.argv[1:]))"
+    )
+    return subprocess.Popen([sys.executable, "-c", code, str(port), *argv], env=environment, stderr=subprocess.PIPE)
 
 
 @pytest.mark.parametrize("status", [200, 500])
-def test_systemd_hears_of_a_kettle_that_answers_whatever_it_answers(tmp_path: Path, status: int) -> None:
-    with serve() as server, systemd(tmp_path) as heard:
-        server.answers[supervisor.ALIVE] = always(status)
-        with start(tmp_path, server.server_address[1], "/bin/sleep", "60") as process:
-            assert [heard.recv(100) for _ in range(3)] == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"]
+def test_a_kettle_that_answers_goes_on_whatever_it_answers(status: int) -> None:
+    with serve() as server:
+        asked = threading.Semaphore(0)
+
+        def answer(exchange: Exchange) -> None:
+            asked.release()
+            exchange.send_error(status)
+
+        server.answers[supervisor.ALIVE] = answer
+        with start(server.server_address[1], "/bin/sleep", "60") as process:
+            for _ in range(5):
+                assert asked.acquire(timeout=20)
+            assert process.poll() is None
             process.send_signal(signal.SIGTERM)
             assert process.wait(20) == 128 + signal.SIGTERM
 
 
-def test_systemd_hears_nothing_of_a_kettle_that_takes_a_connection_and_says_nothing(
+def test_a_kettle_that_never_answers_is_ended() -> None:
+    with start(free_ports(1), "/bin/sleep", "60", first=0.2) as process:
+        assert process.wait(20) == supervisor.SILENT
+        assert process.stderr is not None
+        assert process.stderr.read() == b"the kettle does not answer: it is ended\n"
+
+
+def test_a_kettle_that_answers_no_more_is_ended() -> None:
+    with serve() as server:
+        server.answers[supervisor.ALIVE] = always(200)
+        process = start(server.server_address[1], "/bin/sleep", "60", silent=0.5)
+        while not server.requests:
+            assert process.poll() is None
+            threading.Event().wait(0.02)
+    with process:
+        assert process.wait(20) == supervisor.SILENT
+
+
+def test_a_connection_without_an_answer_is_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(supervisor, "ANSWER_SECONDS", 0.1)
@@ -56,10 +76,10 @@ def test_systemd_hears_nothing_of_a_kettle_that_takes_a_connection_and_says_noth
     assert not supervisor.answers(free_ports(1))
 
 
-def test_the_end_of_the_program_is_its_own(tmp_path: Path) -> None:
-    with start(tmp_path, free_ports(1), "/bin/sh", "-c", "exit 7") as process:
+def test_the_end_of_the_program_is_its_own() -> None:
+    with start(free_ports(1), "/bin/sh", "-c", "exit 7") as process:
         assert process.wait(20) == 7
-    with start(tmp_path, free_ports(1), "/bin/sh", "-c", "kill -9 $$") as process:
+    with start(free_ports(1), "/bin/sh", "-c", "kill -9 $$") as process:
         assert process.wait(20) == 128 + signal.SIGKILL
 
 

@@ -1,4 +1,6 @@
-"""Reading from a socket with a limit for the whole: a socket's own time-out is one for each packet, and one byte renews it."""
+"""Reading from a socket with limits for the whole: a socket's own time-out is one for each packet, and one byte renews it; and
+http.server takes a hundred header lines of 64 KiB, of which its parser makes ten times as much.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,14 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 
+class TooLong(OSError):  # noqa: N818 -- beside TimeoutError
+    """Nobody has so much to ask."""
+
+
 class _Reader(io.RawIOBase):
-    def __init__(self, sock: socket.socket, seconds: float) -> None:
+    def __init__(self, sock: socket.socket, seconds: float, most_bytes: int) -> None:
         self._sock = sock
+        self._left = most_bytes
         self._until = time.monotonic() + seconds
 
     def readable(self) -> bool:
@@ -24,10 +31,14 @@ class _Reader(io.RawIOBase):
         left = self._until - time.monotonic()
         if left <= 0:
             raise TimeoutError("the question took too long")
+        if self._left == 0:
+            raise TooLong("the question is too long")
         self._sock.settimeout(left)
-        return self._sock.recv_into(buffer)
+        read = self._sock.recv_into(buffer, min(self._left, len(memoryview(buffer))))
+        self._left -= read
+        return read
 
 
-def limited(sock: socket.socket, seconds: float) -> io.BufferedReader:
-    """A file to read from, which raises TimeoutError when `seconds` from now are over."""
-    return io.BufferedReader(_Reader(sock, seconds))
+def limited(sock: socket.socket, seconds: float, most_bytes: int) -> io.BufferedReader:
+    """A file to read from, which raises TimeoutError when `seconds` from now are over, and TooLong when more than `most_bytes` are read."""
+    return io.BufferedReader(_Reader(sock, seconds, most_bytes))

@@ -16,6 +16,7 @@ from .deadline import limited
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+MOST_QUESTION_BYTES = 16 * 1024  # head and body
 MOST_DRAINED_BYTES = 64 * 1024
 CROWDED = (
     b"HTTP/1.0 503 Service Unavailable\r\nContent-Type: application/json\r\n\r\n"
@@ -89,7 +90,7 @@ class Exchange(BaseHTTPRequestHandler):
     def setup(self) -> None:
         super().setup()
         self.rfile.close()
-        self.rfile = limited(self.connection, self._seconds)
+        self.rfile = limited(self.connection, self._seconds, MOST_QUESTION_BYTES)
 
     def finish(self) -> None:
         super().finish()

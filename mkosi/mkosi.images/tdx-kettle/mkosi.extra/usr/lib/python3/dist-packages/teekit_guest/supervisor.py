@@ -1,16 +1,16 @@
-"""`python3 -m teekit_guest.supervisor PORT PROGRAM...`: runs a kettle, and tells systemd as long as it answers.
+"""`python3 -m teekit_guest.supervisor PORT PROGRAM...`: runs a kettle, and ends it when it no longer answers.
 
-systemd stops a kettle it has not heard of for WatchdogSec=, and starts it anew. What it answers does not matter here: a
-kettle that says it is unwell is not better off for a new start.
+systemd then starts it anew. What it answers does not matter here: a kettle that says it is unwell is not better off for a new
+start. (systemd's own watchdog needs its socket, and whoever has that keeps PID 1 busy.)
 """
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,10 +21,13 @@ ANSWER_SECONDS = 10.0
 PAUSE_SECONDS = 10.0
 STARTING_SECONDS = 0.2
 STOPPING_SECONDS = 5.0
+FIRST_ANSWER_SECONDS = 90.0
+SILENT_SECONDS = 60.0
+SILENT = 1
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The program's own exit status; 128 and its number for a signal, as shells have it."""
+    """The program's own exit status; 128 and its number for a signal, as shells have it; SILENT if it was ended for not answering."""
     port, *argv = arguments
     signal.signal(signal.SIGTERM, stop)
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL) as program:
@@ -32,11 +35,19 @@ def main(arguments: Sequence[str]) -> int:
             watch(program, int(port))
         except Stopped:
             end(program)
+        except Silent:
+            sys.stderr.write("the kettle does not answer: it is ended\n")
+            end(program)
+            return SILENT
     return program.returncode if program.returncode >= 0 else 128 - program.returncode
 
 
 class Stopped(Exception):  # noqa: N818 -- nothing went wrong
     """systemd, or whoever it was, wants an end."""
+
+
+class Silent(Exception):  # noqa: N818 -- as above
+    """An app keeps its thread, and never gives it back."""
 
 
 def stop(*_: object) -> None:
@@ -53,12 +64,13 @@ def end(program: subprocess.Popen[bytes]) -> None:
 
 
 def watch(program: subprocess.Popen[bytes], port: int) -> None:
-    """Until the program ends."""
-    said, pause = "READY=1", STARTING_SECONDS
+    """Until the program ends. Raises Silent where it has not answered for too long."""
+    until, pause = time.monotonic() + FIRST_ANSWER_SECONDS, STARTING_SECONDS
     while program.poll() is None:
         if answers(port):
-            notify(said)
-            said, pause = "WATCHDOG=1", PAUSE_SECONDS
+            until, pause = time.monotonic() + SILENT_SECONDS, PAUSE_SECONDS
+        if time.monotonic() > until:
+            raise Silent
         try:
             program.wait(pause)
         except subprocess.TimeoutExpired:
@@ -73,16 +85,6 @@ def answers(port: int) -> bool:
             return bool(sock.recv(1))
     except OSError:
         return False
-
-
-def notify(state: str) -> None:
-    """sd_notify(3)."""
-    address = os.environ.get("NOTIFY_SOCKET")
-    if not address:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        sock.connect(f"\0{address[1:]}" if address.startswith("@") else address)
-        sock.send(state.encode())
 
 
 if __name__ == "__main__":
