@@ -1,7 +1,7 @@
 """`python3 -m teekit_guest.supervisor PORT PROGRAM...`: runs a kettle, and ends it when it no longer answers.
 
 systemd then starts it anew. What it answers does not matter here: a kettle that says it is unwell is not better off for a new
-start. (systemd's own watchdog needs its socket, and whoever has that keeps PID 1 busy.)
+start. (systemd's own watchdog needs a socket of PID 1's, and a kettle has none.)
 """
 
 from __future__ import annotations
