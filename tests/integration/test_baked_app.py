@@ -48,10 +48,11 @@ def checkout(usable_project: UsableProject, tmp_path_factory: pytest.TempPathFac
     root = tmp_path_factory.mktemp("clone")
     for name in ("mkosi", "nix", "reference"):
         shutil.copytree(usable_project.project.root / name, root / name, symlinks=True)
-    for name in ("Makefile", "scripts", "pyproject.toml", "requirements.lock", "verifier"):
+    for name in ("Makefile", "scripts", "pyproject.toml", "requirements.lock", "requirements-test.lock", "verifier"):
         given = CHECKOUT / name
         (shutil.copytree if given.is_dir() else shutil.copy)(given, root / name)
-    (root / ".venv").symlink_to(CHECKOUT / ".venv")
+    # Its own: setup_python.sh, where it is not content with one, makes it anew.
+    shutil.copytree(CHECKOUT / ".venv", root / ".venv", symlinks=True)
     own = tmp_path_factory.mktemp("own")
     for name, text in APP.items():
         (own / name).write_text(text)
