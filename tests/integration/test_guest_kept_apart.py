@@ -290,7 +290,7 @@ def test_a_kettle_leaves_others_their_ports(console: Path) -> None:
 
 def test_a_kettle_has_no_way_to_pid_1(console: Path) -> None:
     for unit in ("kettle@0.service", "sqld@0.service"):
-        process = ask_console(console, f"systemctl show -P MainPID {unit}")
+        process = ask_console(console, f"systemctl show --no-pager -P MainPID {unit}")
         assert ask_console(console, f"grep -c NOTIFY_SOCKET /proc/{process}/environ") == "0"
         sockets = ask_console(
             console, f"find /proc/{process}/root/run -type s 2>/dev/null | sed 's:.*/root/::'"
@@ -308,7 +308,7 @@ def test_the_memory_of_sockets_is_limited_for_each_service_and_not_for_all_toget
 
 
 def test_a_kettle_does_not_end_the_service_that_others_ask_for_quotes(running: dict[str, Any], console: Path) -> None:
-    state = "systemctl show -P NRestarts quote.service"
+    state = "systemctl show --no-pager -P NRestarts quote.service"
     before = ask_console(console, state)
     asked(running, 0, "/heads")
     assert asked(running, 1, "/quotes-are-there")[0] == 200
