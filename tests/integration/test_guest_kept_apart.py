@@ -50,6 +50,7 @@ export default { async fetch(request, { DB, QUOTE_SERVICE }) {
       await Promise.allSettled(Array.from({ length: 4 }, () => QUOTE_SERVICE.fetch("http://quote/healthz", { headers })))
   }
   if (request.url.endsWith("/quotes-are-there")) return QUOTE_SERVICE.fetch("http://quote/healthz")
+  if (request.url.endsWith("/unread")) await scheduler.wait(600000)
   if (request.url.includes("/name/")) {
     const url = `http://${request.url.split("/name/")[1]}/`
     try { await fetch(url, { signal: AbortSignal.timeout(20000) }) } catch (error) { return new Response(`${error}`) }
@@ -107,6 +108,23 @@ libc = ctypes.CDLL(None, use_errno=True)
 if libc.syscall(425, 8, ctypes.create_string_buffer(120)) < 0:  # io_uring_setup: a ring has files of its own
     print("no ring", ctypes.get_errno())
 print("held", len(held))
+"""
+# Connections to itself, with as much in each as it takes, which nobody reads.
+FILL_SOCKETS = f"""
+{AS_KETTLE}
+import time
+held = []
+while True:
+    try:
+        held.append(socket.create_connection(("127.0.0.1", int(port)), 5))
+        held[-1].sendall(b"POST /unread HTTP/1.1\\r\\nHost: kettle\\r\\nContent-Length: 100000000\\r\\n\\r\\n")
+        held[-1].setblocking(False)
+        while True:
+            held[-1].send(bytes(1 << 18))
+    except BlockingIOError:
+        pass
+    except OSError:
+        time.sleep(0.1)
 """
 CONNECT = f"{AS_KETTLE} sock.settimeout(10); sock.connect(('127.0.0.1', int(port))); print('connected')"
 
@@ -305,6 +323,30 @@ def test_the_memory_of_sockets_is_limited_for_each_service_and_not_for_all_toget
     pages = int(ask_console(console, "cat /sys/fs/cgroup/kettle.slice/kettle-0.slice/memory.max")) // 4096
     for name in ("tcp_mem", "udp_mem"):
         assert int(ask_console(console, f"cat /proc/sys/net/ipv4/{name}").split()[0]) > 16 * pages
+
+
+def test_a_kettle_that_fills_sockets_ends_by_its_own_limit_of_memory(
+    running: dict[str, Any], console: Path, database: str
+) -> None:
+    """Which is larger than what the kernel gives all TCP connections together where nobody says otherwise."""
+    ended = "grep -w oom_kill /sys/fs/cgroup/kettle.slice/kettle-0.slice/memory.events"
+    others = "systemctl show --no-pager -P NRestarts kettle@1 sqld@1 quote attestation"
+    before, restarts = ask_console(console, ended), ask_console(console, others)
+    packed = base64.b64encode(FILL_SOCKETS.encode()).decode()
+    ask_console(
+        console, f"echo {packed} | base64 -d > /run/fill.py; (python3 -I /run/fill.py kettle 0 3001 &) <&- &> /dev/null"
+    )
+    until = time.monotonic() + _RESTART_SECONDS
+    while ask_console(console, ended) == before:
+        assert sql(running, 1, "select text from secrets") == [{"text": KEPT}]
+        assert asked(running, 1, "/quotes-are-there")[0] == 200
+        assert time.monotonic() < until
+    ask_console(console, "pkill -f /run/fill.py")
+    assert asked(running, 1, "/.kettle/health")[0] == 200
+    assert ask_console(console, others) == restarts
+    while asked(running, 0, "/") != (200, "hello"):
+        assert time.monotonic() < until
+        time.sleep(1)
 
 
 def test_a_kettle_does_not_end_the_service_that_others_ask_for_quotes(running: dict[str, Any], console: Path) -> None:
