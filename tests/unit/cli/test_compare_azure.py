@@ -127,6 +127,28 @@ def test_documents_of_attested_tls(tmp_path: Path, capsys: pytest.CaptureFixture
     )
 
 
+def shown_beside(out: str) -> list[str]:
+    return [check["name"] for check in json.loads(out)["checklist"]["ignored"]]
+
+
+def test_drivers_that_the_firmware_ran_are_shown(run: Run) -> None:
+    """In PCR 2 of this guest there is more than a separator, SHA-256 of zeros and of SHA-256 of four zeros: 3d458cfe... of many machines."""
+    status, out, _ = run(published(), *QUOTE, "--json")
+    assert (status, "azure PCR2" in shown_beside(out)) == (ExitStatus.HOLDS, True)
+    status, out, _ = run(published(), *QUOTE)
+    assert "azure PCR2: the firmware ran drivers" in out
+    status, out, _ = run(published(2, 4, 9, 11), *QUOTE, "--json")
+    assert (status, "azure PCR2" in shown_beside(out)) == (ExitStatus.HOLDS, False)
+
+
+def test_firmware_that_ran_no_driver_has_nothing_shown(run: Run) -> None:
+    """PCR 2 of this one is 3d458cfe55cc03ea..., as its document has it."""
+    older = ("--quote", str(build.REAL["coco-v1"]), "--at", "2026-06-08T13:00:00Z", *ALLOWED, "--json")
+    out = run(published(), *older)[1]
+    assert [check["name"] for check in json.loads(out)["checklist"]["checks"]][:1] == ["azure PCR4 sha256"]
+    assert "azure PCR2" not in shown_beside(out)
+
+
 def test_another_root_for_the_vtpm_is_trusted_when_asked(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

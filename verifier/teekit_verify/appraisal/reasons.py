@@ -54,6 +54,7 @@ class Why(Enum):
     FIRMWARE_NOT_VOUCHED_FOR = "firmware_not_vouched_for"
     FIRMWARE_NOT_THE_NAMED = "firmware_not_the_named"
     BOOTED_NOT_COMPARED = "booted_not_compared"
+    DRIVERS_NOT_COMPARED = "drivers_not_compared"
     NOT_IN_LOG = "not_in_log"
     LOG_LACKS_REGISTER = "log_lacks_register"
     LOG_REPLAYS_OTHERWISE = "log_replays_otherwise"

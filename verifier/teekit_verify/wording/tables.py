@@ -110,6 +110,10 @@ WHY = {
     Why.BOOTED_NOT_COMPARED: (
         "what the firmware booted was not compared, and can have measured anything into the registers that were"
     ),
+    Why.DRIVERS_NOT_COMPARED: (
+        "the firmware ran drivers besides what it booted, or the quote leaves this out. The reference does not say which they may be: "
+        "a host's own (an option ROM, a variable Driver####) can have measured anything into the registers that were compared"
+    ),
     Why.NOT_IN_LOG: "the log has no event of it, and it is not zero in the quote",
     Why.LOG_LACKS_REGISTER: (
         "not in this log, which does not have everything: only reference values say whether it is right"

@@ -27,6 +27,7 @@ from teekit_verify.appraisal.guest.eventlog import compare_with_values
 from teekit_verify.appraisal.guest_states import GuestState, continued_by_ima, known_states
 from teekit_verify.appraisal.registers import appraise_platform
 from teekit_verify.appraisal.replayed import Continued, ReplayedLog, replayed
+from teekit_verify.core.digest import Digest
 from teekit_verify.core.outcome import Outcome
 from teekit_verify.documents.model import Policy, PredictedEvent, ReferenceRegister, RegisterValue
 from teekit_verify.evidence.event_text import TextStatus
@@ -37,12 +38,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from teekit_verify.appraisal.guest.presented import Presented
-    from teekit_verify.core.digest import Digest
     from teekit_verify.reference.published import ReferenceValues
 
 _DECIDED = {Outcome.MATCH, Outcome.MISMATCH}
 _BOOTED = {RegisterKind.RTMR: (rtmr(1), rtmr(2)), RegisterKind.PCR: (pcr(4),)}
 """Where the firmware, and then the boot loader, measure what they boot (TDX virtual firmware design guide, 8; TCG PFP, 3.3.4)."""
+_DRIVERS = pcr(2)
+"""What the firmware runs before that with its own rights, and the platform did not bring: option ROMs, and what variables Driver#### name
+(TCG PFP, 3.3.4.3). Nothing of it is in PCR 4, and it can have measured anything there. (In a TD it is in RTMR1.)
+"""
+_SEPARATORS = (bytes(4), b"\xff" * 4)
+"""All that is in there where nothing ran (TCG PFP, 3.3.4.3 and 10.4.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +111,8 @@ def compare_registers(
         registers = {register: value for register, value in registers.items() if register in published}
         if MRTD in presented.registers and MRTD not in published:
             unasked += _unasked_paravisor(platform, presented)
+        if _DRIVERS not in published:
+            unasked += _unasked_drivers(platform, presented.registers.get(_DRIVERS))
     asked = {
         register: item
         for register, item in published.items()
@@ -141,6 +149,20 @@ def _stated(platform: str, state: GuestState, quoted: Digest) -> Check:
 def _unasked_paravisor(platform: str, presented: Presented) -> tuple[Check, ...]:
     found, reason = presented.registers[MRTD].hex, Because(Why.PARAVISORS)
     return (Check(RegisterCheck(platform, MRTD), Outcome.NOT_CHECKED, found=found, reason=reason),)
+
+
+def _unasked_drivers(platform: str, found: Digest | None) -> tuple[Check, ...]:
+    """Shown, and no question that stays open: Azure's own firmware has been seen with drivers, and with none."""
+    if found is not None and _is_separator_alone(found):
+        return ()
+    subject, said = RegisterCheck(platform, _DRIVERS), "" if found is None else found.hex
+    return (Check(subject, Outcome.NOT_CHECKED, found=said, reason=Because(Why.DRIVERS_NOT_COMPARED)),)
+
+
+def _is_separator_alone(drivers: Digest) -> bool:
+    bank = drivers.algorithm
+    measured = (Digest.of_parts(bank, [separator]).value for separator in _SEPARATORS)
+    return any(Digest.of_parts(bank, [Digest.zero(bank).value, digest]) == drivers for digest in measured)
 
 
 def _firmware(platform: str, presented: Presented, vouched: Sequence[Digest]) -> tuple[Check, ...]:
