@@ -171,6 +171,25 @@ def test_sources_of_what_is_not_built(
         assert (tmp_path / place).read_text().startswith("# No source:")
 
 
+@pytest.mark.parametrize(
+    ("setting", "place"),
+    [
+        ("SandboxTrees=apt", "apt/etc/apt/sources.list.d/x.sources"),
+        ("PackageManagerTrees=a,\n    apt:/etc/apt # theirs", "apt/sources.list.d/x.sources"),
+        ("SandboxTrees=vendor:/etc/apt/sources.list.d/x.list", "vendor"),
+        ("SandboxTrees=vendor:/etc/apt/sources.list", "vendor"),
+    ],
+)
+def test_sources_in_trees_that_a_setting_names(tmp_path: Path, setting: str, place: str) -> None:
+    """mkosi(1), SandboxTrees=: what is laid over the `/` that apt sees, at the place after the colon."""
+    write(tmp_path, {"mkosi.conf": f"[Build]\n{setting}\n", place: f"deb {OTHERS} noble main\n"})
+    with pytest.raises(UnsupportedInputError, match=r"takes packages from https://ppa\.example\.org"):
+        needs.take_sources(tmp_path)
+    write(tmp_path, {place: "deb https://mirror.example.org/debian trixie main\n"})
+    assert needs.take_sources(tmp_path) == needs.Sources()
+    assert (tmp_path / place).read_text().startswith("# No source:")
+
+
 def test_sources_of_the_guest_are_its_own(tmp_path: Path) -> None:
     write(tmp_path, {"mkosi.extra/etc/apt/sources.list": "deb https://pkgs.example.org x main\n"})
     assert needs.take_sources(tmp_path) == needs.Sources()

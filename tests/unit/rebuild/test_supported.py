@@ -57,3 +57,14 @@ def test_what_the_user_says_comes_first(tmp_path: Path, word: str) -> None:
     files = {"mkosi.conf": "[Output]\nFormat=tar\n[Distribution]\nRelease=trixie\n"}
     assert refusal(tmp_path, files, word) is None
     assert refusal(tmp_path, files, "--profile=x") == "the project has Format=tar, only uki and disk can be rebuilt"
+
+
+def test_what_the_commit_does_not_say_is_told(tmp_path: Path) -> None:
+    def names(*arguments: str) -> list[str]:
+        return [smell.name for smell in supported.warnings(tmp_path, arguments, needs.configuration(tmp_path))]
+
+    (tmp_path / "mkosi.conf").write_text("[Match]\nDistribution=debian\n")
+    assert names() == ["no Distribution="]
+    assert names("--distribution=debian") == []
+    (tmp_path / "mkosi.local.conf").write_text("[Distribution]\nDistribution=debian\n")
+    assert names() == ["settings of one machine"]

@@ -61,8 +61,28 @@ def test_what_the_options_include_is_there(tmp_path: Path) -> None:
     )
 
 
-def test_a_password_that_git_cannot_keep_as_mkosi_wants_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["mkosi.rootpw", "mkosi.passphrase", "mkosi.key"])
+def test_a_secret_that_git_cannot_keep_as_mkosi_wants_it(tmp_path: Path, name: str) -> None:
     """mkosi 25.3 and 27.1: "Permissions of 'mkosi.rootpw' of '0644' are too open."."""
-    assert refusal(tmp_path, {"mkosi.conf": "", "mkosi.rootpw": "x"}) == (
-        "the project has a root password in mkosi.rootpw, and mkosi reads that with a mode only which git does not keep"
+    assert refusal(tmp_path, {"mkosi.conf": "", name: "x"}) == (
+        f"the project has a secret in {name}, and mkosi reads that with a mode only which git does not keep"
     )
+
+
+def test_settings_of_apt_in_an_archive(tmp_path: Path) -> None:
+    assert refusal(tmp_path, {"mkosi.conf": "", "mkosi.sandbox.tar": "x"}) == (
+        "the project has apt's settings in mkosi.sandbox.tar, and archives of them are not looked into"
+    )
+
+
+def test_a_profile_that_is_nowhere(tmp_path: Path) -> None:
+    """mkosi 25.3 builds without it, and says nothing."""
+    for name in ("mkosi.profiles/a.conf", "mkosi.profiles/b/mkosi.conf"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    (tmp_path / "mkosi.conf").write_text("")
+    (tmp_path / "x.conf").write_text("[Match]\nProfiles=|c\n")
+    files = sorted(tmp_path.rglob("*.conf"))
+    unreachable.require_profiles(tmp_path, ("--profile=a,b", "--profile=c", "--format=uki"), files)
+    with pytest.raises(TeekitError, match="there is no profile d in the project, which --mkosi-args names"):
+        unreachable.require_profiles(tmp_path, ("--profile=a,d",), files)

@@ -9,7 +9,7 @@ import os
 import re
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from teekit_verify.core import url
@@ -30,7 +30,7 @@ from teekit_verify.rebuild.taken import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from teekit_verify.rebuild.apt_sources import Entry
     from teekit_verify.rebuild.pins import Pin
@@ -61,6 +61,9 @@ _SAYS = re.compile(r"\s*(echo|printf|log|info)\s+(\"[^\"$`]*\"|'[^']*')\s*(>&2\s
 _OUTPUT = re.compile(r"[ \t]*OutputDirectory[ \t]*=[ \t]*([^\s%]+)[ \t]*$")
 _TAKES = re.compile(r"[ \t]*(?:Initrds|BaseTrees|ExtraTrees|SkeletonTrees)[ \t]*=([^%]*)$")
 _SOURCED = re.compile(r"^\s*(source|\.)\s+[\"']?(\$\{?SRCDIR\}?/)?(?P<path>[A-Za-z0-9_][A-Za-z0-9._/-]{0,200})")
+_LAID_OVER = re.compile(
+    r"^[ \t]*(?:SandboxTrees|PackageManagerTrees)[ \t]*=(?P<value>.*(?:\n[ \t]+\S.*)*)", re.MULTILINE
+)
 _GUEST = frozenset({"mkosi.extra", "mkosi.skeleton"})
 _SANDBOXES = frozenset({"mkosi.sandbox", "mkosi.pkgmngr"})
 _ADDRESS = re.compile(r"\b[a-z][a-z0-9+]{1,20}:/{1,3}[^\s\]#]+")
@@ -170,8 +173,8 @@ def take_sources(root: Path, allowed: Collection[str] = (), arguments: Sequence[
     found: list[Pin] = []
     entries: list[Entry] = []
     asked = 0
-    chosen = set(taken(root, arguments).folders)
-    for path in _source_files(root):
+    chosen, trees = set(taken(root, arguments).folders), _trees(root)
+    for path in _source_files(root, trees):
         _require_plain(root, path)
         name = printable(path.relative_to(root).as_posix())
         text = read_bounded(path, _MAX_BYTES, "a file of apt's sources").decode(errors="replace")
@@ -180,7 +183,7 @@ def take_sources(root: Path, allowed: Collection[str] = (), arguments: Sequence[
             continue
         for address in _ADDRESS.findall(apt_sources.without_keys(text)):
             found += () if address.rstrip("/") in allowed else _pins_of(address, name)
-        for entry in apt_sources.entries(path, text, _tree_of(path), name):
+        for entry in apt_sources.entries(path, text, _tree_of(path, trees), name):
             asked += 1
             if asked > apt_sources.MOST_ENTRIES:
                 raise UnsupportedInputError(
@@ -202,9 +205,9 @@ def _is_left_out(root: Path, path: Path, chosen: Collection[Path]) -> bool:
     return False
 
 
-def _tree_of(path: Path) -> Path:
-    """The folder that is apt's `/`: the innermost one of the sandbox's trees."""
-    return next(folder for folder in path.parents if folder.name in _SANDBOXES)
+def _tree_of(path: Path, trees: Collection[Path]) -> Path:
+    """The folder that is apt's `/`: the innermost one of the sandbox's trees; of a file alone, its own."""
+    return next(folder for folder in path.parents if folder.name in _SANDBOXES or folder in trees or path in trees)
 
 
 def _pins_of(address: str, name: str) -> tuple[Pin, ...]:
@@ -221,15 +224,44 @@ def _pins_of(address: str, name: str) -> tuple[Pin, ...]:
     )
 
 
-def _source_files(root: Path) -> Iterator[Path]:
+def _source_files(root: Path, trees: Mapping[Path, PurePosixPath]) -> Iterator[Path]:
     for place, folders, names in walk(root):
         folders[:] = sorted(name for name in folders if name not in LEFT_OUT)
-        parts = Path(place).relative_to(root).parts
-        inside = next((parts[number + 1 :] for number, part in enumerate(parts) if part in _SANDBOXES), None)
-        if inside == ("etc", "apt", "sources.list.d"):
-            yield from (Path(place, name) for name in sorted(names) if name.endswith((".list", ".sources")))
-        elif inside == ("etc", "apt"):
-            yield from (Path(place, name) for name in names if name == "sources.list")
+        for path in (Path(place, name) for name in sorted(names)):
+            if _is_of_sources(_seen_by_apt(root, path, trees)):
+                yield path
+
+
+def _seen_by_apt(root: Path, path: Path, trees: Mapping[Path, PurePosixPath]) -> PurePosixPath | None:
+    """Where a file of the project is for apt, if it is in a tree that is laid over its `/`."""
+    for above in (path, *path.parents):
+        if above in trees:
+            return trees[above] / path.relative_to(above)
+        if above.name in _SANDBOXES and above != path:
+            return PurePosixPath("/") / path.relative_to(above)
+        if above == root:
+            break
+    return None
+
+
+def _is_of_sources(place: PurePosixPath | None) -> bool:
+    if place is None:
+        return False
+    in_folder = place.parent == PurePosixPath("/etc/apt/sources.list.d") and place.suffix in {".list", ".sources"}
+    return in_folder or place == PurePosixPath("/etc/apt/sources.list")
+
+
+def _trees(root: Path) -> dict[Path, PurePosixPath]:
+    """Files and folders that the configuration lays over apt's `/` by a setting, with the place of each there."""
+    found: dict[Path, PurePosixPath] = {}
+    for path in configuration(root):
+        for match in _LAID_OVER.finditer("\n".join(settings(path))):
+            for word in re.split(r"[\s,]+", match["value"].strip()):
+                name, _, target = word.partition(":")
+                for folder in {path.parent, root} if name else ():
+                    if (place := _place(root, folder, name)) is not None and len(found) < _MOST_NAMED:
+                        found[place] = PurePosixPath("/") / target
+    return found
 
 
 def _require_plain(root: Path, path: Path) -> None:

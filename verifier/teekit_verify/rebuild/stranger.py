@@ -220,12 +220,18 @@ def require_own_places(project: StrangersProject, arguments: str) -> None:
     """Raises UnsupportedInputError for a project that reads what it makes where builds here do not write."""
     words = _words(arguments)
     unreachable.require(project.root, words)
+    unreachable.require_profiles(project.root, words, needs.configuration(project.root))
     needs.require_own_places(project.root, words)
 
 
 def fix_version(project: StrangersProject, arguments: str, origin: Origin) -> tuple[Smell, ...]:
     """A text in the place of each program that says the image's version, and what an auditor is told of it."""
     return versions.fix(project.root, _words(arguments), origin.commit)
+
+
+def setting_warnings(project: StrangersProject, arguments: str) -> tuple[Smell, ...]:
+    """What the image follows that the project's commit does not say."""
+    return supported.warnings(project.root, _words(arguments), needs.configuration(project.root))
 
 
 def npm_warnings(project: StrangersProject) -> tuple[Smell, ...]:

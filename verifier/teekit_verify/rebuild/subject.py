@@ -246,6 +246,7 @@ def _stranger(choice: Choice, arguments: str, bringing: Provision, workspace: Wo
     sources = stranger.prepare(project.root, {one.address for one in permissions}, arguments)
     others = repositories.allowed(permissions, sources.entries)
     smells += (*stranger.fix_version(project, arguments, origin), *stranger.npm_warnings(project))
+    smells += stranger.setting_warnings(project, arguments)
     snapshots = () if project.knows_snapshots else pins.take_snapshots(project.root)
     bringing = replace(bringing, project=project)
     target = replace(stranger.find_target(bringing, arguments), allowed=others, fetches=choice.fetches)

@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from teekit_verify.core.errors import UnsupportedInputError, printable
+from teekit_verify.rebuild.smells import Smell
 from teekit_verify.rebuild.suites import RELEASES
 from teekit_verify.rebuild.taken import settings, taken
 
@@ -28,6 +29,10 @@ _SETTING = re.compile(rf"[ \t]*(?P<name>{'|'.join(_SUPPORTED)})[ \t]*=[ \t]*(?P<
 _CONDITIONS = frozenset({"Match", "TriggerMatch"})
 _PROGRAM = "mkosi.configure"  # it may say anything
 _SHOWN = 80
+_MAIN = "mkosi.conf"
+_UNSAID_WHY = "mkosi takes that of the machine it runs on: here Debian's, which may not be the one that was published"
+_LOCAL = ("mkosi.local.conf", "mkosi.local/mkosi.conf")
+_LOCAL_WHY = "mkosi takes it after the project's own configuration: it is for one machine, and usually in no commit"
 
 
 def require(main: dict[str, Any]) -> None:
@@ -48,6 +53,14 @@ def require_text(root: Path, arguments: Sequence[str], files: Iterable[Path]) ->
         values = surely.get(setting)
         if values and not _is_given(setting, arguments) and not set(said.get(setting, ())) & {*possible, "%"}:
             raise _refusal(setting, values[-1])
+
+
+def warnings(root: Path, arguments: Sequence[str], files: Iterable[Path]) -> tuple[Smell, ...]:
+    """For an auditor: a distribution that nobody says, and settings of one machine."""
+    found = [Smell("settings of one machine", name, 0, "", _LOCAL_WHY) for name in _LOCAL if (root / name).is_file()]
+    if "Distribution" not in _values(files) and not _is_given("Distribution", arguments):
+        found.append(Smell("no Distribution=", _MAIN, 0, "", _UNSAID_WHY))
+    return tuple(found)
 
 
 def _is_given(setting: str, arguments: Sequence[str]) -> bool:

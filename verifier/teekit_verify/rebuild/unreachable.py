@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
-from teekit_verify.rebuild.taken import INCLUDE, settings, taken
+from teekit_verify.rebuild.taken import INCLUDE, PROFILES, settings, taken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 _SHOWN = 120
 _PATHS = re.compile(
@@ -20,7 +20,14 @@ _PATHS = re.compile(
     re.MULTILINE,
 )
 _WITH_MKOSI = re.compile(r"mkosi-[a-z-]+")  # configuration that mkosi brings itself
-_ROOTS = "mkosi.rootpw"
+_SECRETS = {
+    "mkosi.rootpw": "Write it into the project's mkosi.conf: RootPassword=.",
+    "mkosi.passphrase": "Rebuild the image without that encryption.",
+    "mkosi.key": "Rebuild the image without that file and its signatures.",
+}
+_TARS = ("mkosi.sandbox.tar", "mkosi.pkgmngr.tar")
+_PROFILE = "--profile="
+_MATCHED = re.compile(r"^[ \t]*Profiles?[ \t]*=[ \t]*(.*)$", re.MULTILINE)
 
 
 def require(root: Path, arguments: Sequence[str]) -> None:
@@ -36,7 +43,26 @@ def require(root: Path, arguments: Sequence[str]) -> None:
                 hint=f"Name the folder above both with --source, and this one with --mkosi-args '{INCLUDE}FOLDER'.",
             )
     for folder in found.folders:
-        _require_no_password(root, folder / _ROOTS)
+        _require_no_secret(root, folder)
+        _require_no_tar(root, folder)
+
+
+def require_profiles(root: Path, arguments: Sequence[str], files: Iterable[Path]) -> None:
+    """`files` are all of the configuration. Raises TeekitError for a profile that is nowhere: mkosi 25 passes over it in silence."""
+    named = [name for word in arguments if word.startswith(_PROFILE) for name in word.removeprefix(_PROFILE).split(",")]
+    matched = {name for path in files if named for name in _matched(path)}
+    for name in filter(None, named):
+        places = (root / PROFILES / name, root / PROFILES / f"{name}.conf")
+        if name not in matched and not any(place.exists() for place in places):
+            raise TeekitError(
+                f"there is no profile {printable(name[:_SHOWN])} in the project, which --mkosi-args names",
+                hint="Name a file or folder of its mkosi.profiles.",
+            )
+
+
+def _matched(path: Path) -> Iterator[str]:
+    for value in _MATCHED.findall("\n".join(settings(path))):
+        yield from (word.strip("|!") for word in re.split(r"[\s,]+", value))
 
 
 def _require_included(root: Path, word: str) -> None:
@@ -59,11 +85,22 @@ def _outside(root: Path, path: Path) -> Iterator[str]:
                     yield name
 
 
-def _require_no_password(root: Path, path: Path) -> None:
-    """It has to be readable for its owner only (mkosi(1), RootPassword=), and copies have the modes that git keeps."""
-    if path.is_file():
-        raise UnsupportedInputError(
-            f"the project has a root password in {printable(path.relative_to(root).as_posix())}, and mkosi reads that with a mode only "
-            "which git does not keep",
-            hint="Write it into the project's mkosi.conf: RootPassword=.",
-        )
+def _require_no_secret(root: Path, folder: Path) -> None:
+    """They have to be readable for their owner only (mkosi(1), RootPassword=), and copies have the modes that git keeps."""
+    for name, hint in _SECRETS.items():
+        if (folder / name).is_file():
+            place = printable((folder / name).relative_to(root).as_posix())
+            raise UnsupportedInputError(
+                f"the project has a secret in {place}, and mkosi reads that with a mode only which git does not keep",
+                hint=hint,
+            )
+
+
+def _require_no_tar(root: Path, folder: Path) -> None:
+    for name in _TARS:
+        if (folder / name).is_file():
+            raise UnsupportedInputError(
+                f"the project has apt's settings in {printable((folder / name).relative_to(root).as_posix())}, and archives of them are not "
+                "looked into",
+                hint=f"Unpack it as the folder {name.removesuffix('.tar')}.",
+            )
