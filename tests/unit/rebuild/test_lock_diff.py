@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +13,7 @@ from builders import rebuilds
 from builders.tools import require
 from teekit_verify.core.download import DownloadStore
 from teekit_verify.rebuild import lock_diff
+from teekit_verify.rebuild.lock import ComponentIndex, LockedRepository
 from teekit_verify.rebuild.lock_diff import Alarm, Evidence, History, LockDiff, entries_since
 
 if TYPE_CHECKING:
@@ -166,6 +167,50 @@ def test_another_suite_and_an_older_lock(store: DownloadStore) -> None:
     old = rebuilds.lock_of(package())
     new = old.model_copy(update={"suite": "forky", "snapshot": "20261120T081046Z"})
     assert alarms(compared(store, old, new)) == [(Alarm.OTHER_SUITE, None), (Alarm.OLDER_SNAPSHOT, None)]
+
+
+REPOSITORY = LockedRepository(
+    name="repository-1",
+    address="https://packages.example.org/apt",
+    suite="stable",
+    components=("main",),
+    key_from="project",
+    key_sha256="1" * 64,
+    fingerprints=("A" * 40,),
+    signers=("A" * 40,),
+    inrelease_sha256="2" * 64,
+    indexes=(ComponentIndex(component="main", packages_sha256="3" * 64),),
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "count"),
+    [
+        ({"key_sha256": "9" * 64}, 2),
+        ({"components": ("main", "extra")}, 2),
+        ({"suite": "testing"}, 2),
+        ({"inrelease_sha256": "9" * 64}, 0),
+        (None, 1),
+    ],
+)
+def test_whom_one_trusts_beside_debian(store: DownloadStore, change: dict[str, Any] | None, count: int) -> None:
+    """A newer index of the same repository is what a refresh brings."""
+    lock = rebuilds.lock_of(package())
+    old = lock.model_copy(update={"repositories": (REPOSITORY,)})
+    others = () if change is None else (REPOSITORY.model_copy(update=change),)
+    new = lock.model_copy(update={"repositories": others})
+    for one, other in ((old, new), (new, old)):
+        assert alarms(compared(store, one, other)) == [(Alarm.OTHER_REPOSITORY, None)] * count
+    if change is None:
+        (flag,) = compared(store, old, new).flags
+        assert flag.old == f"https://packages.example.org/apt stable main, key {'1' * 16} of {'A' * 40}"
+
+
+def test_a_lock_of_somebody_elses_project_has_its_own_images(store: DownloadStore) -> None:
+    old = rebuilds.lock_of(package(targets=("theirs",)))
+    new = rebuilds.lock_of(package(targets=("theirs",)), package("extra", "1", targets=("other",)))
+    assert alarms(compared(store, old, old)) == []
+    assert alarms(compared(store, old, new)) == [(Alarm.NOT_ASKED_FOR, "extra")]
 
 
 def test_npm_versions_have_an_order_of_their_own(store: DownloadStore) -> None:

@@ -15,11 +15,11 @@ from teekit_verify.rebuild.debian_version import DebianVersion
 from teekit_verify.rebuild.evidence import LockCheck, check
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from teekit_verify.core.download import DownloadStore
     from teekit_verify.rebuild.effect import Effect
-    from teekit_verify.rebuild.lock import LockedPackage, PackageLock
+    from teekit_verify.rebuild.lock import LockedPackage, LockedRepository, PackageLock
 
 _HEADING = re.compile(r"^([a-z0-9][a-z0-9+.-]{1,100}) \(([A-Za-z0-9.+~:-]{1,200})\) ([A-Za-z0-9 .-]{1,200});(.*)$")
 _CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,10}")
@@ -38,6 +38,7 @@ class Alarm(Enum):
     INDEX_REFUSED = "index_refused"
     OTHER_SUITE = "other_suite"
     OLDER_SNAPSHOT = "older_snapshot"
+    OTHER_REPOSITORY = "other_repository"
     OTHER_SOURCE = "other_source"
     UNEXPLAINED = "unexplained_file"
 
@@ -132,10 +133,11 @@ def compare(old: PackageLock, new: PackageLock, store: DownloadStore) -> LockDif
     changes, same = _changes(old.packages, new.packages)
     evidence = _evidence(new, store)
     checked = check(new, store) if evidence is Evidence.CHECKED else None
-    flags = [*_lock_flags(old, new), *_evidence_flags(checked)]
+    flags = [*_lock_flags(old, new), *_repository_flags(old, new), *_evidence_flags(checked)]
     flags += [flag for change in changes for flag in _package_flags(change, checked)]
     flags += _downgrades_of_images(old, new, flags)
-    flags += [flag for package in new.packages for flag in _asked_for(package, new)]
+    known = _targets(old)
+    flags += [flag for package in new.packages for flag in _asked_for(package, new, known)]
     return LockDiff(
         (old.suite, new.suite),
         (old.snapshot, new.snapshot),
@@ -223,6 +225,26 @@ def _lock_flags(old: PackageLock, new: PackageLock) -> list[RedFlag]:
     return flags
 
 
+def _repository_flags(old: PackageLock, new: PackageLock) -> list[RedFlag]:
+    """Whom one trusts beside Debian: each repository that only one of the two has, or has with another key."""
+    before, after = ({one.trusted: _shown(one) for one in lock.repositories} for lock in (old, new))
+    gone = [
+        RedFlag(Alarm.OTHER_REPOSITORY, None, shown, "none")
+        for trusted, shown in before.items()
+        if trusted not in after
+    ]
+    come = [
+        RedFlag(Alarm.OTHER_REPOSITORY, None, "none", shown)
+        for trusted, shown in after.items()
+        if trusted not in before
+    ]
+    return gone + come
+
+
+def _shown(one: LockedRepository) -> str:
+    return f"{one.address} {' '.join((one.suite, *one.components))}, key {one.key_sha256[:16]} of {', '.join(one.fingerprints)}"
+
+
 def _evidence_flags(checked: LockCheck | None) -> list[RedFlag]:
     if checked is None:
         return []
@@ -268,10 +290,16 @@ def _newest(lock: PackageLock) -> dict[tuple[str, str], LockedPackage]:
     return {(package.name, target): package for package in packages for target in package.targets}
 
 
-def _asked_for(package: LockedPackage, lock: PackageLock) -> list[RedFlag]:
+def _targets(old: PackageLock) -> frozenset[str]:
+    """The images there are: ours, or of a project of somebody else those that it had."""
+    ours = frozenset(target.key for target in images.TARGETS)
+    had = frozenset(name for package in old.packages for name in package.targets)
+    return had if had and had.isdisjoint(ours) else ours
+
+
+def _asked_for(package: LockedPackage, lock: PackageLock, known: Collection[str]) -> list[RedFlag]:
     """Every package of an image lock is there for a target. The environment's lock has no targets."""
-    known = {target.key for target in images.TARGETS}
-    if lock.environment is not None or known.intersection(package.targets):
+    if lock.environment is not None or not set(package.targets).isdisjoint(known):
         return []
     return [RedFlag(Alarm.NOT_ASKED_FOR, package.name, "", package.version)]
 

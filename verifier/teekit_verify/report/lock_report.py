@@ -44,6 +44,7 @@ _ALARMS = {
     Alarm.INDEX_REFUSED: "the signed index is not valid",
     Alarm.OTHER_SUITE: "the lock is of another suite",
     Alarm.OLDER_SNAPSHOT: "the lock is older than before",
+    Alarm.OTHER_REPOSITORY: "another repository, or another key of it, is trusted",
     Alarm.OTHER_SOURCE: "the source changed too",
     Alarm.UNEXPLAINED: "changed in the image, and no package that changed explains it",
 }
