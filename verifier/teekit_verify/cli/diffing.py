@@ -48,7 +48,7 @@ def show_diff(
     else:
         publications_report.show(found, layout.console(sys.stdout))
     title = f"{Path(a).name} and {Path(b).name}"
-    write_page(html, title, found.status, partial(publications_report.show, found))
+    write_page(html, title, found.status, partial(publications_report.show, found), of_two=True)
     if sarif is not None:
         from teekit_verify.report.sarif.diff import of_diff
 

@@ -75,5 +75,5 @@ def explain(
     else:
         write_named(output, text.getvalue().encode())
         say(f"wrote {output}")
-    write_page(html, f"explain {a.name} {b.name}", status, partial(explain_report.show_explanation, found))
+    write_page(html, f"explain {a.name} {b.name}", status, partial(explain_report.show_explanation, found), of_two=True)
     return status

@@ -21,12 +21,14 @@ HtmlOption = Annotated[
 ]
 
 
-def write_page(path: Path | None, title: str, status: ExitStatus, show: Callable[[Console], None]) -> None:
-    """Nothing without a path. `show` is what shows the result on a terminal."""
+def write_page(
+    path: Path | None, title: str, status: ExitStatus, show: Callable[[Console], None], *, of_two: bool = False
+) -> None:
+    """Nothing without a path. `show` is what shows the result on a terminal; `of_two` tells whether two are equal."""
     if path is None:
         return
     from teekit_verify.core.files import write_named
-    from teekit_verify.report.html.sheet import render_sheet
+    from teekit_verify.report.html.sheet import Question, render_sheet
 
-    write_named(path, render_sheet(title, status, show))
+    write_named(path, render_sheet(title, status, show, Question.PAIR if of_two else Question.CLAIM))
     say(f"wrote {path}")

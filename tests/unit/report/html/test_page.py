@@ -409,6 +409,13 @@ def test_the_run_can_be_repeated_from_what_the_page_says() -> None:
     assert f"source https://git.example.org/images commit {'c' * 40} tag v1, signed by alice@example.org" in words
 
 
+def test_what_to_type_next_is_no_usage_mistake() -> None:
+    """`rebuild` refuses --reference beside --no-reference."""
+    command = ("teekit-verify", "rebuild", "--no-reference", "--profile", "gcp")
+    words = page(replace(reports.REBUILDS["unreferenced"], command=command)).words
+    assert "Compare it: ./scripts/teekit-verify rebuild --profile gcp --reference REFERENCE.json" in words
+
+
 def test_the_commit_of_a_strangers_project_is_checked_out_there() -> None:
     command = ("teekit-verify", "rebuild", "--source", "/their project", "--mkosi-args", "")
     words = page(replace(reports.REBUILDS["unreferenced"], command=command)).words

@@ -11,8 +11,8 @@ import pytest
 from builders import eventlog as build
 from teekit_verify.cli.app import main
 from teekit_verify.core.outcome import ExitStatus
-from teekit_verify.report.html.sheet import render_sheet
-from teekit_verify.report.layout import show_line, show_table, styled
+from teekit_verify.report.html.sheet import Question, render_sheet
+from teekit_verify.report.layout import show_line, show_outcome, show_table, styled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,11 +53,29 @@ def test_foreign_text_is_only_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "words"),
-    [(ExitStatus.HOLDS, "Yes:"), (ExitStatus.DOES_NOT_HOLD, "No:"), (ExitStatus.NO_VERDICT, "No verdict:")],
+    ("question", "status", "words"),
+    [
+        (Question.CLAIM, ExitStatus.HOLDS, "Yes:"),
+        (Question.CLAIM, ExitStatus.DOES_NOT_HOLD, "No:"),
+        (Question.CLAIM, ExitStatus.NO_VERDICT, "No verdict:"),
+        (Question.PAIR, ExitStatus.HOLDS, "The two are equal"),
+        (Question.PAIR, ExitStatus.DOES_NOT_HOLD, "The two differ"),
+        (Question.PAIR, ExitStatus.NO_VERDICT, "No verdict:"),
+    ],
 )
-def test_the_exit_status_is_the_headline(status: ExitStatus, words: str) -> None:
-    assert re.search(rf"EXIT STATUS {int(status)}</p>\s*<h1>{words}", render_sheet("x", status, show).decode())
+def test_the_exit_status_is_the_headline(question: Question, status: ExitStatus, words: str) -> None:
+    page = render_sheet("x", status, show, question).decode()
+    assert re.search(rf"EXIT STATUS {int(status)}</p>\s*<h1>{words}", page)
+
+
+def test_the_line_of_the_outcome_stands_beside_the_headline() -> None:
+    def show_match(out: Console) -> None:
+        show(out)
+        show_outcome(out, ExitStatus.HOLDS, "MATCH: as published")
+
+    words = " ".join(Tags(render_sheet("x", ExitStatus.HOLDS, show_match)).text.split())
+    assert "Yes: the claim holds. MATCH: as published What was found" in words
+    assert words.count("MATCH: as published") == 1
 
 
 def test_the_page_of_a_quote_has_all_that_the_terminal_has(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

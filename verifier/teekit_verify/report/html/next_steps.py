@@ -28,7 +28,9 @@ def _commands(report: RebuildReport) -> Iterator[tuple[str, tuple[str, ...]]]:
             if reference is not None:
                 yield "Check a machine", ("compare", reference, "--quote", "QUOTE", "--eventlog", "EVENTLOG")
         case Verdict.UNREFERENCED:
-            yield "Compare it", (*report.command[1:], "--reference", "REFERENCE.json")
+            # rebuild refuses the two options together
+            words = (word for word in report.command[1:] if word != "--no-reference")
+            yield "Compare it", (*words, "--reference", "REFERENCE.json")
         case Verdict.MISMATCH:
             for name in _changed_files(report):
                 yield f"Name the culprit in {name}", ("explain", "PUBLISHED", f"{folder}/artifacts/{name}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.outcome import ExitStatus
@@ -14,11 +15,22 @@ from teekit_verify.report.html.page import templates
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_ACCENTS = {ExitStatus.HOLDS: "good", ExitStatus.DOES_NOT_HOLD: "bad", ExitStatus.NO_VERDICT: "open"}
-_HEADLINES = {
-    ExitStatus.HOLDS: "Yes: the claim holds.",
-    ExitStatus.DOES_NOT_HOLD: "No: the claim does not hold.",
-    ExitStatus.NO_VERDICT: "No verdict: not everything could be checked.",
+
+class Question(Enum):
+    """What a page answers."""
+
+    CLAIM = auto()
+    PAIR = auto()
+    """Whether two are equal. Nobody claims it of two releases: that they differ is no alarm."""
+
+
+_ANSWERS = {
+    (Question.CLAIM, ExitStatus.HOLDS): ("good", "Yes: the claim holds."),
+    (Question.CLAIM, ExitStatus.DOES_NOT_HOLD): ("bad", "No: the claim does not hold."),
+    (Question.CLAIM, ExitStatus.NO_VERDICT): ("open", "No verdict: not everything could be checked."),
+    (Question.PAIR, ExitStatus.HOLDS): ("good", "The two are equal."),
+    (Question.PAIR, ExitStatus.DOES_NOT_HOLD): ("open", "The two differ."),
+    (Question.PAIR, ExitStatus.NO_VERDICT): ("open", "No verdict: not everything could be compared."),
 }
 _COLOURS = {"green": "good", "red": "bad", "yellow": "open"}
 
@@ -30,11 +42,12 @@ class Table:
 
 
 class Sheet(Console):
-    """Keeps what is shown. `blocks` are tables, and lists of (line, indent) that stand together."""
+    """Keeps what is shown. `blocks` are tables, and lists of (line, indent) that stand together; `outcomes` stand above them."""
 
     def __init__(self) -> None:
         super().__init__(io.StringIO())
         self.blocks: list[Table | list[tuple[Text, int]]] = []
+        self.outcomes: list[Text] = []
         self._is_broken = True
 
     def print(self, text: str = "") -> None:
@@ -50,22 +63,26 @@ class Sheet(Console):
         self._is_broken = False
 
     def outcome(self, text: Text) -> None:
-        self.line(text)
+        self.outcomes.append(text)
 
     def table(self, headings: Sequence[Text], rows: Sequence[Sequence[Text]]) -> None:
         self.blocks.append(Table(tuple(headings), tuple(map(tuple, rows))))
 
 
-def render_sheet(title: str, status: ExitStatus, show: Callable[[Console], None]) -> bytes:
+def render_sheet(
+    title: str, status: ExitStatus, show: Callable[[Console], None], question: Question = Question.CLAIM
+) -> bytes:
     """A page that needs nothing else; all text is foreign and is escaped. The same result gives the same bytes."""
     sheet = Sheet()
     show(sheet)
+    accent, headline = _ANSWERS[question, status]
     page = templates().get_template("sheet.html.j2")
     return page.render(
         title=title,
-        accent=_ACCENTS[status],
-        headline=_HEADLINES[status],
+        accent=accent,
+        headline=headline,
         status=int(status),
+        outcomes=sheet.outcomes,
         blocks=sheet.blocks,
         is_table=lambda block: isinstance(block, Table),
         is_digest=lambda cell: re.fullmatch("[0-9a-f]{32,}", cell.plain) is not None,
