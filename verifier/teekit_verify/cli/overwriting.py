@@ -12,13 +12,17 @@ if TYPE_CHECKING:
 
 _WRITTEN = ("--html", "--sarif", "--output", "-o")
 """Options whose value is a file that is written, of every command."""
+_ADD = ("reference", "add")
+"""Adds to a reference, which it reads first: its output may be that file."""
 
 
 def require_inputs_stay(argv: Sequence[str]) -> None:
     """Raises TeekitError where a file that is to be written is another argument too, by whatever name or link.
 
-    What is no file (a folder, a pipe, /dev/null) may be both.
+    What is not a regular file (a folder, a pipe, /dev/null) may be both.
     """
+    if tuple(argv[:2]) == _ADD:
+        return
     outputs = dict(_outputs(argv))
     for at, (option, name) in outputs.items():
         for other, word in enumerate(argv):
