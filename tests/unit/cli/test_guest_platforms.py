@@ -232,7 +232,7 @@ def test_a_machine_without_any_quote(tmp_path: Path, ask: Ask) -> None:
         made.mend = lambda fields: fields.update(tdx=None)
         status, document = ask(made)
     assert (status, document["error"]["code"]) == (OPEN, "unsupported_input")
-    assert "the machine has neither a TDX quote nor a TPM's" in document["error"]["message"]
+    assert "the machine has neither a TDX quote nor a TPM quote" in document["error"]["message"]
 
 
 def test_a_dummy_quote_is_named(tmp_path: Path, ask: Ask) -> None:

@@ -303,6 +303,7 @@ def test_a_strangers_project(
     }
     stranger.write("summary.json", json.dumps({"Images": [summary]}).encode())
     stranger.write("mkosi.conf", b"[Build]\nWithNetwork=yes\n")
+    stranger.write("mkosi.profiles/x.conf", b"")
     commit = stranger.commit()
     lock = tmp_path / "lock.json"
     rebuilds.lock_of(rebuilds.locked_package(target="theirs")).write(lock)
@@ -319,6 +320,7 @@ def test_a_strangers_project(
         "build.sh",
         "image.efi",
         "mkosi.conf",
+        "mkosi.profiles/x.conf",
         "mkosi.sandbox/etc/apt/sources.list.d/mkosi.sources",
         "summary.json",
     ]

@@ -144,6 +144,8 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     """A pipe would be waited for, and a device or a file of /proc, whose size is 0, would be IDENTICAL to any other."""
     (tmp_path / "file").write_bytes(b"x")
     os.mkfifo(tmp_path / "pipe")
-    for path in (tmp_path / "pipe", Path("/dev/zero"), Path("/proc/self/status"), tmp_path):
+    for path in (tmp_path / "pipe", Path("/dev/zero"), Path("/proc/self/status")):
         with pytest.raises(TeekitError, match=f"{path}: cannot be read: it is not a file with a size"):
             explain(path, tmp_path / "file", folder=tmp_path)
+    with pytest.raises(TeekitError, match=f"{tmp_path} is a folder, and what it is compared with is a file"):
+        explain(tmp_path, tmp_path / "file", folder=tmp_path)
