@@ -152,7 +152,9 @@ def test_a_folder_that_cannot_be_given_is_refused(tree: Path) -> None:
     """The kernel maps the ids of no file system like /proc."""
     status, said = in_shell(tree, Path("/proc/self"), "true")
     assert status == 1
-    assert "cannot be given to a shell that is nobody on the host: Invalid argument; Change into a folder on ext4" in said
+    assert (
+        "cannot be given to a shell that is nobody on the host: Invalid argument; Change into a folder on ext4" in said
+    )
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,12 @@ def test_lines_are_broken_between_words_and_go_on_indented() -> None:
     assert out.getvalue() == "  one two three four\n    five\n"
 
 
+def test_what_stands_beside_a_title_goes_on_below_itself() -> None:
+    out = io.StringIO()
+    Console(out, width=16).line(Text("title  some words more"), hanging=7)
+    assert out.getvalue() == "title  some\n       words\n       more\n"
+
+
 def test_breaking_loses_nothing_but_the_blanks_between() -> None:
     text = Text("ab ", "bold").append("日本語" * 9, "red").append(" c  d")
     for width in range(2, 30):

@@ -102,20 +102,20 @@ class Console:
     def print(self, text: str = "") -> None:
         self.line(Text(text))
 
-    def line(self, text: Text, indent: int = 0) -> None:
-        """On a terminal, broken between words; what goes on is indented more."""
+    def line(self, text: Text, indent: int = 0, hanging: int | None = None) -> None:
+        """On a terminal, broken between words; what goes on is indented more: by two columns, or to the column `hanging`."""
         if not self._outcome_only:
-            self._lines(text, indent)
+            self._lines(text, indent, hanging)
 
     def outcome(self, text: Text) -> None:
         """What the whole result comes to: one line, which is shown in any case."""
         self._lines(text, 0)
 
-    def _lines(self, text: Text, indent: int) -> None:
+    def _lines(self, text: Text, indent: int, hanging: int | None = None) -> None:
         if self.width is None or indent + text.cell_len <= self.width:
             self._write(Text(" " * indent).append(text))
             return
-        hanging = min(indent + 2, self.width // 2)
+        hanging = min(indent + 2 if hanging is None else hanging, self.width // 2)
         for number, piece in enumerate(wrapped(text, self.width - hanging, self.width - indent)):
             self._write(Text(" " * (hanging if number else indent)).append(piece))
 

@@ -48,8 +48,8 @@ def styled(text: object, style: str = "") -> Text:
     return Text(printable(str(text)), style)
 
 
-def show_line(out: Console, *parts: Text | str, indent: int = 0) -> None:
-    out.line(Text.assemble(*parts), indent)
+def show_line(out: Console, *parts: Text | str, indent: int = 0, hanging: int | None = None) -> None:
+    out.line(Text.assemble(*parts), indent, hanging)
 
 
 def show_outcome(out: Console, status: ExitStatus, words: str, *rest: Text) -> None:

@@ -55,7 +55,7 @@ class Sheet(Console):
             self.line(Text(text))
         self._is_broken = True
 
-    def line(self, text: Text, indent: int = 0) -> None:
+    def line(self, text: Text, indent: int = 0, hanging: int | None = None) -> None:  # noqa: ARG002 - pages break lines
         if not self._is_broken and self.blocks and isinstance(last := self.blocks[-1], list):
             last.append((text, indent))
         else:

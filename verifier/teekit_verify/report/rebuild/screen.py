@@ -70,7 +70,7 @@ def show(report: RebuildReport, out: Console) -> None:
 
 def _show(title: str, lines: Sequence[Text], out: Console) -> None:
     for number, line in enumerate(lines):
-        show_line(out, ("" if number else title).ljust(_TITLE), clipped(line, _WIDTH))
+        show_line(out, ("" if number else title).ljust(_TITLE), clipped(line, _WIDTH), hanging=_TITLE)
 
 
 def _facts(report: RebuildReport) -> dict[str, Block]:
