@@ -27,8 +27,9 @@ def make_deb(
     essential: bool = False,
     architecture: str = "amd64",
     section: str = "misc",
+    priority: str = "optional",
 ) -> Path:
-    """Build a package of these files (path -> content) into a folder of the pool. Without a `section` it has no such field."""
+    """Build a package of these files (path -> content) into a folder of the pool. An empty `section` or `priority` is left out."""
     tree = pool.parent / f".{name}"
     (tree / "DEBIAN").mkdir(parents=True)
     fields = {
@@ -37,6 +38,7 @@ def make_deb(
         "Architecture": architecture,
         "Maintainer": "Nobody <nobody@example.org>",
         **({"Section": section} if section else {}),
+        **({"Priority": priority} if priority else {}),
         **({"Depends": depends} if depends else {}),
         **({"Essential": "yes"} if essential else {}),
         "Description": f"the package {name}",

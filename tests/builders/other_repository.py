@@ -36,13 +36,10 @@ class OtherRepository:
     def address(self) -> str:
         return self.server.address("/apt")
 
-    def add(
-        self, name: str, version: str, *, depends: str = "", architecture: str = "amd64", section: str = "misc"
-    ) -> Path:
+    def add(self, name: str, version: str, **options: str) -> Path:
+        """`options` are make_deb's."""
         files = {f"usr/lib/{name}": f"{name} {version}\n"}
-        return make_deb(
-            self.root / "pool", name, version, files, depends=depends, architecture=architecture, section=section
-        )
+        return make_deb(self.root / "pool", name, version, files, **options)  # type: ignore[arg-type]
 
     def key(self, owner: str = OWNER) -> bytes:
         """Armored, as owners publish it."""

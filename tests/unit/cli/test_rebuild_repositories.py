@@ -124,15 +124,16 @@ def test_it_is_refused_built_named_and_replayed(
     assert "which this project and its options do not allow" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("field", ["Section", "Priority"])
 def test_a_package_that_mkosi_25_cannot_use_is_named_before_it_is_fetched(
-    miniature: Miniature, vendor: OtherRepository, project: Path, capsys: pytest.CaptureFixture[str]
+    miniature: Miniature, vendor: OtherRepository, project: Path, capsys: pytest.CaptureFixture[str], field: str
 ) -> None:
-    """reprepro(1): "No section given for 'agent', skipping.", and mkosi 25.3 makes its index with it; 26 and later do not."""
-    vendor.add("agent", "3.2-1", section="")
+    """reprepro: "No section given for 'agent', skipping.", and so with its priority. mkosi 25.3 makes its index with it; 26 and later do not."""
+    vendor.add("agent", "3.2-1", **{field.lower(): ""})
     vendor.publish()
     assert rebuild(miniature, project, "--allow-repository", vendor.address) == 2
     said = capsys.readouterr().err
-    assert f"error: agent 3.2-1 of {vendor.address} has no Section:, and mkosi 25 cannot use such a package" in said
+    assert f"error: agent 3.2-1 of {vendor.address} has no {field}:, and mkosi 25 cannot use such a package" in said
     assert "--environment mkosi-27" in said
     assert not [path for path, _ in vendor.server.requests if path.endswith(".deb")]
 

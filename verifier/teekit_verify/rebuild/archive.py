@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from teekit_verify.rebuild.suites import Suite
 
 # A package is in the pool before the index that lists it is dated, and a snapshot is taken some hours after.
+_REPREPROS = ("Section", "Priority")  # it skips packages without one of them, and fails
 _SNAPSHOT_DELAY = timedelta(hours=6)
 _MAX_RELEASE_BYTES = 8 << 20
 _ESSENTIAL = "?essential"
@@ -166,15 +167,17 @@ class Index:
         records = self._records(["=".join(_name_and_version(file_name)) for _, file_name, *_ in lines])
         return [self._package(uri, size, records) for uri, _, size, *_ in lines]
 
-    def require_sections(self, packages: Sequence[LockedPackage]) -> None:
+    def require_indexable(self, packages: Sequence[LockedPackage]) -> None:
         """Raises UnsupportedInputError for a package of another repository that reprepro would not take, which mkosi 25 has index them."""
         others = {one.name: one for one in self.repositories}
         asked = [package for package in packages if package.archive in others]
         records = self._records([f"{package.name}={package.version}" for package in asked]) if asked else {}
         for package in asked:
-            if "Section" not in records.get(package.path, {}):
+            record = records.get(package.path, {})
+            missing = next((field for field in _REPREPROS if field not in record), None)
+            if missing is not None:
                 raise UnsupportedInputError(
-                    f"{package.name} {package.version} of {others[package.archive].address} has no Section:, and mkosi 25 cannot use such a "
+                    f"{package.name} {package.version} of {others[package.archive].address} has no {missing}:, and mkosi 25 cannot use such a "
                     "package: its reprepro refuses it",
                     hint="Build it with a newer mkosi: --environment mkosi-27.",
                 )

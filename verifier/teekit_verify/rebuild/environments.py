@@ -13,16 +13,16 @@ from teekit_verify.rebuild.debian_version import DebianVersion
 class Known:
     """An environment by its name. `file` begins the names of its two files in `nix/`; `suite` is Debian's that its lock is made from.
 
-    `needs_sections`: its mkosi has reprepro make the index of the locked packages, which takes none without `Section:`.
+    `has_reprepro`: its mkosi has reprepro make the index of the locked packages, which takes none without `Section:` and `Priority:`.
     """
 
     name: str
     file: str
     suite: str
-    needs_sections: bool = False
+    has_reprepro: bool = False
 
 
-DEFAULT = Known("mkosi-25", "build-env", "trixie", needs_sections=True)
+DEFAULT = Known("mkosi-25", "build-env", "trixie", has_reprepro=True)
 ENVIRONMENTS = (DEFAULT, Known("mkosi-27", "build-env-mkosi-27", "forky"))
 """From the oldest mkosi to the newest. The first is that of our own images."""
 

@@ -113,8 +113,8 @@ class Provision:
                     packages += [lock_npm(*named) for named in self._npm_packages(target)]
                 for package in packages:
                     needed.setdefault(f"{package.archive} {package.path}", (package, set()))[1].add(target.key)
-            if self.project.tools.needs_sections:
-                index.require_sections([package for package, _ in needed.values()])
+            if self.project.tools.has_reprepro:
+                index.require_indexable([package for package, _ in needed.values()])
             kept = evidence.keep(index, self.store, self.progress)
             others = other_evidence.keep(index, [package for package, _ in needed.values()], self.store, self.progress)
         packages = [
