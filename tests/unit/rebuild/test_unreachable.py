@@ -65,7 +65,7 @@ def test_what_the_options_include_is_there(tmp_path: Path) -> None:
 def test_a_secret_that_git_cannot_keep_as_mkosi_wants_it(tmp_path: Path, name: str) -> None:
     """mkosi 25.3 and 27.1: "Permissions of 'mkosi.rootpw' of '0644' are too open."."""
     assert refusal(tmp_path, {"mkosi.conf": "", name: "x"}) == (
-        f"the project has a secret in {name}; mkosi reads it only with mode 0600, which git does not keep"
+        f"the project has a secret in {name}; mkosi reads it only with a mode that keeps others out, which git does not store"
     )
 
 

@@ -91,7 +91,7 @@ def _require_no_secret(root: Path, folder: Path) -> None:
         if (folder / name).is_file():
             place = printable((folder / name).relative_to(root).as_posix())
             raise UnsupportedInputError(
-                f"the project has a secret in {place}; mkosi reads it only with mode 0600, which git does not keep",
+                f"the project has a secret in {place}; mkosi reads it only with a mode that keeps others out, which git does not store",
                 hint=hint,
             )
 
