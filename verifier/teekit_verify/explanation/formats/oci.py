@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def roles(names: Collection[str], read: Callable[[str], bytes]) -> dict[str, str
     `names` are the files that there are; `read` gives the content of one, at most MAX_BYTES of it. What is malformed leads nowhere.
     """
     found: dict[str, str] = {}
-    for role, name in [*_of_layout(names, read), *_of_saved(names, read)][:_MAX_NAMES]:
+    for role, name in islice(chain(_of_layout(names, read), _of_saved(names, read)), _MAX_NAMES):
         if name in names and name not in found.values():
             found.setdefault(role, name)
     return found
@@ -62,21 +63,22 @@ def _rows(document: Any, key: str) -> list[dict[str, Any]]:
 
 def _of_layout(names: Collection[str], read: Callable[[str], bytes]) -> Iterator[tuple[str, str]]:
     if "oci-layout" in names:
-        yield from _below(names, read, _document(names, read, _INDEX), "", 0)
+        yield from _below(set(names), read, _document(names, read, _INDEX), "", 0)
 
 
 def _below(
-    names: Collection[str], read: Callable[[str], bytes], document: object, prefix: str, depth: int
+    unread: set[str], read: Callable[[str], bytes], document: object, prefix: str, depth: int
 ) -> Iterator[tuple[str, str]]:
-    """Of an index its manifests, of a manifest its configuration and layers."""
+    """Of an index its manifests, of a manifest its configuration and layers. Each file is read once, whoever names it how often."""
     manifests = _rows(document, "manifests")
     for number, row in enumerate(manifests, start=1):
         name = _blob(row)
         role = f"{prefix}manifest" if len(manifests) == 1 else f"{prefix}manifest {number}"
         yield role, name
-        if depth < _MAX_DEPTH:
+        if depth < _MAX_DEPTH and name in unread:
+            unread.remove(name)
             inner = prefix if len(manifests) == 1 else f"{role}, "
-            yield from _below(names, read, _document(names, read, name), inner, depth + 1)
+            yield from _below(unread, read, _document((name,), read, name), inner, depth + 1)
     if isinstance(document, dict) and isinstance(config := document.get("config"), dict):
         yield f"{prefix}configuration", _blob(config)
         for number, row in enumerate(_rows(document, "layers"), start=1):
