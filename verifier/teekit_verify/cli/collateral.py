@@ -27,7 +27,7 @@ def fetch(
     ],
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="DIR", help="The folder to write; give it to `quote --collateral`."),
+        typer.Option("--output", metavar="DIR", help="The folder to write; give it to `quote --collateral`."),
     ],
     pccs: Annotated[
         str | None,
