@@ -41,7 +41,7 @@ def inspect(
     from teekit_verify.report.layout import console
     from teekit_verify.report.sarif.findings import of_inspection
 
-    known = set(Given) - {Given.FOLDER, Given.EMPTY, Given.CUT_OFF}
+    known = set(Given) - {Given.FOLDER, Given.EMPTY, Given.CUT_OFF, Given.WEB_PAGE}
     with expecting(file, *known):
         found = api.inspect(file)
     if json_output:
