@@ -113,10 +113,13 @@ MISTAKES = [
     ("--verison", "Possible options: --version", "`teekit-verify --help`"),
     # what is read would be overwritten
     ("explain uki text --html uki", "--html uki: is a file that this command reads", "Name another file with --html."),
-    ("quote quote --html=./quote", "--html ./quote: is a file that this command reads", "Name another file"),
-    ("measure uki -o uki", "-o uki: is a file that this command reads", "Name another file with -o."),
+    ("quote quote --html=./quote", "--html quote: is a file that this command reads", "Name another file"),
+    ("explain uki text -o uki", "--output uki: is a file that this command reads", "Name another file with --output."),
     ("compare json uki --sarif folder/../json", "is a file that this command reads", "Name another file with --sarif."),
     ("measure uki --manifest text --output text", "--output text: is a file that this command reads", "Name another"),
+    ("explain uki text -ouki", "--output uki: is a file that this command reads", "Name another file with --output."),
+    ("boot uki --save-log uki", "--save-log uki: is a file that this command reads", "Name another file"),
+    ("compare json uki --html x --sarif ./x", "--html and --sarif name the same file: x", "Name another file with"),
     ("monitor --statements folder --max-age-days soon", "'--max-age-days'", "`teekit-verify monitor --help`"),
     ("measure uki --profile 7", "the UKI has no profile 7: its only one is 0", "Name one of them"),
     ("measure uki --machine c3-standard", "'c3-standard' is not on record", "c3-standard-4"),
@@ -144,8 +147,14 @@ def test_what_is_read_is_never_written(place: Path, name: str, capsys: pytest.Ca
     (place / "twin").hardlink_to(place / "uki")
     before = (place / "uki").read_bytes()
     assert main(["measure", "uki", "--output", name]) == 2
-    assert f"--output {name}: is a file that this command reads" in capsys.readouterr().err
+    assert f"--output {Path(name)}: is a file that this command reads" in capsys.readouterr().err
     assert (place / "uki").read_bytes() == before
+
+
+def test_what_another_program_is_told_is_no_output_of_ours(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """mkosi's own --output is a name in the folder that it writes to."""
+    assert main(["env", "mkosi", "--source", str(place / "nosuch"), "--", "-o", "uki", "--output=uki", "uki"]) == 2
+    assert "is a file that this command reads" not in capsys.readouterr().err
 
 
 def test_an_earlier_output_is_written_anew(place: Path) -> None:

@@ -17,7 +17,6 @@ import typer.core
 from teekit_verify import __version__
 from teekit_verify.cli.lazy import Entry, Sections, lazy_group
 from teekit_verify.cli.options import shared
-from teekit_verify.cli.overwriting import require_inputs_stay
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
@@ -113,7 +112,6 @@ def main(argv: list[str]) -> ExitStatus:
         main(["--help"])
         return ExitStatus.NO_VERDICT
     try:
-        require_inputs_stay(argv)
         status = app(argv, prog_name="teekit-verify", standalone_mode=False)
         if status == _INTERRUPTED:
             raise KeyboardInterrupt  # noqa: TRY301 - Typer turned it into an exit status
