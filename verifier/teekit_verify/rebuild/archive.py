@@ -263,8 +263,8 @@ def _plain_path(path: str) -> str:
 
 def _complaint(error: ToolFailedError) -> str:
     """What apt says of its own failure, before the whole of what it printed."""
-    told = next((line for line in error.output if line.startswith(_ERROR)), None)
-    return "" if told is None else f"{printable(url.redacted(told.removeprefix(_ERROR)))}; "
+    said = next((line for line in error.output if line.startswith(_ERROR)), None)
+    return "" if said is None else f"{printable(url.redacted(said.removeprefix(_ERROR)))}; "
 
 
 def _choices(bases: Sequence[tuple[Archive, str]]) -> list[tuple[tuple[Archive, str], ...]]:
