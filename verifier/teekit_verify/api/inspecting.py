@@ -6,13 +6,13 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.statements.shown import inspect_statement, is_statement
-from teekit_verify.artifacts import disk as disks
-from teekit_verify.artifacts.disk import ArtifactKind
+from teekit_verify.artifacts.boot_artifact import unpacked_input
+from teekit_verify.artifacts.disk import opened_disk
+from teekit_verify.artifacts.magic import ArtifactKind, artifact_kind, is_firmware
 from teekit_verify.artifacts.pe import raw_end
-from teekit_verify.artifacts.tdvf import is_firmware
 from teekit_verify.artifacts.uki import uki_in
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
-from teekit_verify.core.opened import open_input
+from teekit_verify.core.files import open_input
 from teekit_verify.documents.identify import inspect_document, is_document, names_schema
 from teekit_verify.documents.model import MEASUREMENTS_SCHEMA
 from teekit_verify.evidence.files import evidence_in, holds_evidence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from teekit_verify.appraisal.statements.shown import ShownStatement
-    from teekit_verify.core.opened import OpenedInput
+    from teekit_verify.core.files import OpenedInput
     from teekit_verify.documents.identify import DocumentFacts
     from teekit_verify.evidence.files import Evidence
     from teekit_verify.inspection.disk import DiskFacts
@@ -75,18 +75,18 @@ def inspect(path: Path) -> Inspected:
 
 
 def _inspect_artifact(file: OpenedInput) -> UkiFacts | DiskFacts:
-    with disks.unpacked_input(file) as (inner, kind):
+    with unpacked_input(file) as (inner, kind):
         if kind is ArtifactKind.UKI:
             with uki_in(inner) as uki:
                 return uki_facts(inner.name, uki)
-        with disks.opened_disk(inner, kind, file) as disk:
+        with opened_disk(inner, kind, file) as disk:
             return inspect_disk(disk)
 
 
 def _artifact_kind(file: OpenedInput) -> ArtifactKind | None:
     """UKI or disk; None for another kind that is known."""
     try:
-        return disks.artifact_kind(file)
+        return artifact_kind(file)
     except UnsupportedInputError:
         if is_firmware(file) or is_document(file) or holds_evidence(file) or is_published(file) or is_statement(file):
             return None
@@ -119,7 +119,7 @@ def _kind(file: OpenedInput) -> FileKind | None:
 
 
 def _artifact(file: OpenedInput) -> FileKind | None:
-    kind = disks.artifact_kind(file)
+    kind = artifact_kind(file)
     if kind is ArtifactKind.PACKED:
         return None  # of what is in it
     return _program(file) if kind is ArtifactKind.UKI else FileKind.DISK
