@@ -44,6 +44,7 @@ class FileKind(Enum):
     REFERENCE = "reference"
     DOCUMENT = "document"
     STATEMENT = "statement"
+    WEB_PAGE = "web page"
 
 
 def inspect(path: Path) -> Inspected:
@@ -118,13 +119,17 @@ def identify(path: Path) -> FileKind | None:
 
 
 def _kind(file: OpenedInput) -> FileKind | None:
-    for ask in (_artifact, _firmware, _evidence, _document):
+    for ask in (_web_page, _artifact, _firmware, _evidence, _document):
         try:
             if (found := ask(file)) is not None:
                 return found
         except TeekitError:
             continue
     return None
+
+
+def _web_page(file: OpenedInput) -> FileKind | None:
+    return FileKind.WEB_PAGE if file.head.lstrip()[:14].lower().startswith((b"<!doctype html", b"<html")) else None
 
 
 def _artifact(file: OpenedInput) -> FileKind | None:

@@ -40,7 +40,7 @@ def inspect(
     from teekit_verify.report.inspect import file as shown
     from teekit_verify.report.layout import console
 
-    known = set(Given) - {Given.FOLDER, Given.EMPTY, Given.CUT_OFF}
+    known = set(Given) - {Given.FOLDER, Given.EMPTY, Given.CUT_OFF, Given.WEB_PAGE}
     with expecting(file, *known):
         found = api.inspect(file)
     if json_output:

@@ -126,7 +126,7 @@ def _contents(
     walked: tuple[Side, Side],
 ) -> tuple[list[Difference], tuple[dict[int, Blob], dict[int, Blob]]]:
     """The contents that differ, and by their places what was kept of either side: `others`, too."""
-    changed = [row for row in common if row[1].digest != row[2].digest and not _is_told_elsewhere(row)]
+    changed = [row for row in common if _differs(row)]
     chosen = _chosen(changed)
     sides = (
         others[0] | {row[1].content_place for row in chosen},
@@ -166,6 +166,12 @@ def _told(
             )
     if len(changed) > _MAX_SHOWN:
         yield Difference(f"{len(changed) - _MAX_SHOWN} more files", Kind.CONTENT, "differ")
+
+
+def _differs(row: tuple[Key, Scanned, Scanned]) -> bool:
+    """In content. What is a file here and a symlink there is another kind of file, whatever it holds."""
+    kinds = [stat.S_IFMT(side.entry.mode) for side in row[1:]]
+    return kinds[0] == kinds[1] and row[1].digest != row[2].digest and not _is_told_elsewhere(row)
 
 
 def _is_told_elsewhere(row: tuple[Key, Scanned, Scanned]) -> bool:
@@ -225,8 +231,9 @@ _UNSEEN: tuple[_Field, ...] = (
 
 
 def _metadata(pair: Pair, common: Sequence[tuple[Key, Scanned, Scanned]]) -> Iterator[Difference]:
+    alike = [row for row in common if stat.S_IFMT(row[1].entry.mode) == stat.S_IFMT(row[2].entry.mode)]
     for field in _METADATA:
-        yield from _by_field(pair, field, common)
+        yield from _by_field(pair, field, alike if field[0] is Field.MODE else common)
 
 
 def _unseen(pair: Pair, common: Sequence[tuple[Key, Scanned, Scanned]]) -> Iterator[Difference]:
