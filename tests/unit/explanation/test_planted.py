@@ -167,7 +167,7 @@ def test_a_device_and_a_kind_of_file(tmp_path: Path) -> None:
     assert (difference.name, difference.what, difference.a, difference.b) == ("dev/x", "device numbers", "1:3", "1:5")
     link = Entry("dev/x", b"null", mode=SYMLINK | 0o777)
     found = explained(tmp_path, uki_with(replace(null, content=b"null")), uki_with(link)).differences[0].children[0]
-    assert ("is another kind of file", "device or socket", "symlink") in [
+    assert ("is another kind of file", "character device", "symlink") in [
         (one.what, one.a, one.b) for one in found.children
     ]
 

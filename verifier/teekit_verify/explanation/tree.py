@@ -20,6 +20,8 @@ class Kind(Enum):
     PRESENCE = "presence"
     METADATA = "metadata"
     ORDER = "order"
+    NOT_COMPARED = "not compared"
+    """The bytes differ, and what they hold could not be read, so that nothing is known of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,13 @@ class Explanation:
     b: str
     differences: tuple[Difference, ...] = ()
     notices: tuple[str, ...] = ()
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether anything that differs could be read: otherwise there is no verdict on what A and B hold."""
+        return not self.differences or any(
+            leaf.difference.kind is not Kind.NOT_COMPARED for leaf in leaves(self.differences)
+        )
 
 
 @dataclass(frozen=True, slots=True)
