@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts import odc, zip_methods
 from teekit_verify.artifacts import pax as pax_format
+from teekit_verify.artifacts.magic import AR_MAGIC, ZIP_MAGIC, is_tar
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     from teekit_verify.artifacts.blob import Blob
 
-AR_MAGIC = b"!<arch>\n"
-ZIP_MAGIC = b"PK\x03\x04"
 SYMBOL_TABLE = "symbol table"
 """Of ar: it follows from the other members."""
 MANY_MEMBERS, MOST_MEMBERS = 100_000, 500_000
@@ -153,7 +152,7 @@ def reader_of(beginning: bytes) -> Callable[[Blob], Iterator[BundleMember]] | No
         return _ar
     if beginning.startswith(ZIP_MAGIC):
         return _zip
-    return _tar if beginning[257:262] == b"ustar" else None
+    return _tar if is_tar(beginning) else None
 
 
 def old_reader_of(beginning: bytes) -> Callable[[Blob], Iterator[BundleMember]] | None:

@@ -33,7 +33,6 @@ def explain(
         Path | None,
         typer.Option(
             "--output",
-            "-o",
             metavar="FILE",
             help="Write the text, Markdown or JSON to a file instead.",
             show_default=False,

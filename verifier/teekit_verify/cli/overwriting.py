@@ -24,7 +24,7 @@ def require_inputs_stay(command: Command, values: Mapping[str, object]) -> None:
     What is not a regular file (a folder, a pipe, /dev/null) may be both. `values` are those of the parameters.
     """
     named = [(one, file) for one in command.params for file in _files(values.get(one.name))]
-    outputs = [(one.opts[0], file) for one, file in named if one.name in WRITTEN]
+    outputs = [(one.opts[-1], file) for one, file in named if one.name in WRITTEN]
     inputs = [file for one, file in named if one.name not in WRITTEN]
     for at, (option, output) in enumerate(outputs):
         if any(_is_same_file(output, file) for file in inputs):

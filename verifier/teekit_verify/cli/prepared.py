@@ -1,4 +1,6 @@
-"""What every command has without naming it: `-` for standard input, `--quiet` beside `--json`, no output over an input."""
+"""What every command has without naming it: `-` for standard input, `--quiet` beside `--json`, `-o` for `--output`, and no
+output that is an input.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +27,9 @@ def prepare(command: Command, group: tuple[str, ...] = ()) -> None:
     if "json_output" in names:
         beside = names.index("json_output")
         command.params.insert(beside + 1, _quiet_option(command.params[beside]))
+    for parameter in command.params:
+        if parameter.opts == ["--output"]:
+            parameter.opts = ["-o", "--output"]
     if command.callback is not None:
         command.callback = _prepared(command, command.callback, may_overwrite=words == _ADD)
 

@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import Blob, first_difference
-from teekit_verify.artifacts.compressed import MAGIC_BYTES, compression_of
 from teekit_verify.artifacts.cpio import MAGIC, CpioEntry
 from teekit_verify.artifacts.fields import Field
 from teekit_verify.artifacts.initrd import Member, equal_members_end, holds_archive, read_initrd
+from teekit_verify.artifacts.magic import COMPRESSION_MAGIC_BYTES, compression_of
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
 from teekit_verify.explanation.formats.fields import compare_field
@@ -47,7 +47,7 @@ _MAX_TARGET_BYTES = 4096
 
 def is_archive(beginning: bytes) -> bool:
     """A cpio archive, plain or compressed. What is compressed may turn out to be something else."""
-    return beginning.startswith(MAGIC) or compression_of(beginning[:MAGIC_BYTES]) is not None
+    return beginning.startswith(MAGIC) or compression_of(beginning[:COMPRESSION_MAGIC_BYTES]) is not None
 
 
 def compare_archives(examination: Examination, pair: Pair) -> Difference | None:
