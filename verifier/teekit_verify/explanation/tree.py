@@ -136,5 +136,16 @@ def attached(
 
 
 def culprits(differences: Iterable[Difference]) -> list[Leaf]:
-    """The leaves, those that say most first: with a known cause, then the deepest ones; otherwise in their order."""
-    return sorted(leaves(differences), key=lambda leaf: (not leaf.difference.causes, -len(leaf.path)))
+    """The leaves, those that say most first: with a known cause, then the deepest ones; otherwise in their order. What is told of
+    many at once is one, not its examples.
+    """
+    return sorted(_told(differences), key=lambda leaf: (not leaf.difference.causes, -len(leaf.path)))
+
+
+def _told(differences: Iterable[Difference], path: tuple[str, ...] = ()) -> Iterator[Leaf]:
+    for difference in differences:
+        here = (*path, difference.name)
+        if difference.children and difference.count == 1:
+            yield from _told(difference.children, here)
+        else:
+            yield Leaf(here, difference)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from teekit_verify.core.errors import UnsupportedInputError, printable
 from teekit_verify.rebuild.smells import Smell
 from teekit_verify.rebuild.suites import RELEASES
-from teekit_verify.rebuild.taken import is_of_others, settings, taken
+from teekit_verify.rebuild.taken import names_of_others, settings, taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -31,7 +31,10 @@ _SETTING = re.compile(rf"[ \t]*(?P<name>{'|'.join(_SUPPORTED)})[ \t]*=[ \t]*(?P<
 _GIVEN = re.compile(r"^[ \t]*Environment[ \t]*=(.*(?:\n[ \t]+\S.*)*)", re.MULTILINE)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,80}")
 _ENVIRONMENT = ("--environment=", "-E")
+_MAY_BE_EMPTY = frozenset({"HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "TERM", "http_proxy", "https_proxy", "no_proxy"})
+"""Of a machine, not of an image: that nobody set them is no reason for anything."""
 _MAX_VARIABLES = 1000
+_MOST_NAMED = 5
 _CONDITIONS = frozenset({"Match", "TriggerMatch"})
 _PROGRAM = "mkosi.configure"  # it may say anything
 _SHOWN = 80
@@ -61,25 +64,24 @@ def require_text(root: Path, arguments: Sequence[str], files: Iterable[Path]) ->
     files = tuple(files)
     said, surely = _values(files), _values(taken(root, arguments).files)
     if "Distribution" not in surely and not _is_given("Distribution", arguments):
-        _require_something_of_ours(root, arguments, said, files)
+        _require_something_of_ours(root, arguments, files)
     for setting, possible in _SUPPORTED.items():
         values = surely.get(setting)
         if values and not _is_given(setting, arguments) and not set(said.get(setting, ())) & {*possible, "%"}:
             raise _refusal(setting, values[-1])
 
 
-def _require_something_of_ours(
-    root: Path, arguments: Sequence[str], said: dict[str, list[str]], files: Sequence[Path]
-) -> None:
+def _require_something_of_ours(root: Path, arguments: Sequence[str], files: Sequence[Path]) -> None:
     """Where nobody names a distribution mkosi takes Debian here, and leaves out what the project has for others only."""
     (ours,) = _SUPPORTED["Distribution"]
-    others = [path for path in files if is_of_others(path, ours) and any(map(_PACKAGES.match, settings(path)))]
-    if set(said.get("Distribution", ())) & {ours, "%"} or not others:
+    others = sorted({name for path in files for name in names_of_others(path, ours)})
+    said = (line for path in files for line in settings(path) if line.lstrip().startswith("Distribution"))
+    if not others or any(ours in line or "%" in line for line in said):
         return
     if not any(map(_PACKAGES.match, (line for path in taken(root, arguments).files for line in settings(path)))):
+        names = _in_words(others[:_MOST_NAMED])
         raise UnsupportedInputError(
-            f"the project names no distribution, and asks for packages only of others than {ours} "
-            f"({printable(others[0].relative_to(root).as_posix()[:_SHOWN])})",
+            f"the project names no distribution, and has settings for {printable(names[:_SHOWN])}, not for {ours}",
             hint="Rebuild an image or a commit of the project that is made of Debian.",
         )
 
@@ -88,7 +90,7 @@ def unset_variables(root: Path, arguments: Sequence[str]) -> tuple[str, ...]:
     """What scripts are given by name alone: by the environment of whoever calls mkosi, of which nothing is here (mkosi(1), Environment=)."""
     words = [word for path in taken(root, arguments).files for word in _variables(settings(path))]
     words += [word for argument in arguments if (word := _variable_of(argument)) is not None]
-    values = {word.partition("=")[0] for word in words if "=" in word}
+    values = {word.partition("=")[0] for word in words if "=" in word} | _MAY_BE_EMPTY
     return tuple(dict.fromkeys(word for word in words if _VARIABLE.fullmatch(word) and word not in values))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.report.console import Console, Text
-from teekit_verify.report.html.page import templates
+from teekit_verify.report.html.page import running_head, templates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -79,6 +79,7 @@ def render_sheet(
     page = templates().get_template("sheet.html.j2")
     return page.render(
         title=title,
+        running_head=running_head(title.split()[:12]),
         accent=accent,
         headline=headline,
         status=int(status),
