@@ -122,10 +122,11 @@ proxy_settings() {
 }
 
 # sudo clears the environment. A proxy may have a password, which sudo would write into its log: so it goes through a file.
+# The inner shell opens the log: with this shell's own output led there, so would be what a trap has to say.
 apt_get() {
     # shellcheck disable=SC2016 # the inner shell expands it
-    as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 sh -c '. "$0" && exec "$@"' "$proxies" \
-        apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold "$@" >>"$log" 2>&1 </dev/null
+    as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 sh -c 'exec >>"$1" 2>&1 && . "$0" && shift && exec "$@"' \
+        "$proxies" "$log" apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold "$@" </dev/null
 }
 
 # Packages for tests bring services (nginx, certbot.timer, pesign), which the tests start themselves. So while packages are
@@ -165,7 +166,27 @@ disable_new_units() {
     done <"$work/units-new"
 }
 
+# apt-get may be at work for minutes: a word twice a minute, for as long as this shell is there.
+say_what_goes_on() {
+    naps=0
+    # The last nap outlives the rest, and keeps nobody waiting.
+    while sleep 1 >/dev/null 2>&1 && kill -0 "$$" 2>/dev/null; do
+        naps=$((naps + 1))
+        [ $((naps % 30)) = 0 ] || continue
+        line=$(tail -n 1 "$log" 2>/dev/null | cut -c 1-70) || return 0
+        say "$(($(date +%s) - started)) s: $line"
+    done
+}
+
+# What is being unpacked when somebody presses Ctrl-C, apt-get ends first.
+interrupted() {
+    trap '' INT TERM HUP
+    printf 'error: interrupted\nhint: run the same command again to continue\n' >&2
+    exit 130
+}
+
 clean_up() {
+    [ -z "${telling-}" ] || { kill "$telling" && wait "$telling"; } 2>/dev/null || :
     [ -z "${policy_is_ours-}" ] || as_root rm -f "$policy"
     rm -rf "$work"
 }
@@ -178,7 +199,7 @@ install_packages() {
     work=$(mktemp -d "${TMPDIR:-/tmp}/setup_deps.XXXXXX") # for this user's eyes only
     log=$work/log proxies=$work/proxies
     trap clean_up EXIT
-    trap 'exit 130' INT TERM HUP
+    trap interrupted INT TERM HUP
     as_root env true 2>"$log" || {
         sed 's/^/  | /' <"$log" >&2
         die "installing packages needs root, and sudo does not give it to $(id -un)" \
@@ -187,6 +208,8 @@ install_packages() {
     proxy_settings >"$proxies"
     say "installing $*"
     started=$(date +%s)
+    say_what_goes_on &
+    telling=$!
     apt_get update || say "apt-get update did not go well; trying with the package lists that are there"
     enabled_units >"$work/units-before"
     start_nothing
