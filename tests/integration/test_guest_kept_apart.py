@@ -112,7 +112,6 @@ print("held", len(held))
 # A protocol that is a module, and ends that leave a core; then how many processes there were that it did not make itself.
 START_PROGRAMS = f"""
 {AS_KETTLE}
-import signal
 def processes():
     return int(next(line.split()[1] for line in open("/proc/stat") if line.startswith("processes")))
 before = processes()
@@ -123,7 +122,7 @@ for _ in range(20):
         pass
 for _ in range(20):
     if (child := os.fork()) == 0:
-        os.kill(os.getpid(), signal.SIGQUIT)
+        os.execv("/bin/sh", ["sh", "-c", "kill -QUIT $$"])  # who has changed his user leaves a core only after that
     os.waitpid(child, 0)
 print("others", processes() - before - 20)
 """
