@@ -40,7 +40,7 @@ sys.path[:0] = [str(TESTS), str(TESTS.parent / "verifier")]
 from builders.tdvf import BFV, CFV, EXTEND, build_tdvf  # noqa: E402
 from builders.tdvf import Row as FirmwareRow  # noqa: E402
 from builders.uki import build_uki, kernel  # noqa: E402
-from teekit_verify.artifacts.disk import open_boot_artifact  # noqa: E402
+from teekit_verify.artifacts.boot_artifact import open_boot_artifact  # noqa: E402
 from teekit_verify.artifacts.tdvf import parse_tdvf  # noqa: E402
 from teekit_verify.artifacts.uki import open_uki  # noqa: E402
 from teekit_verify.prediction.image import measure_file  # noqa: E402

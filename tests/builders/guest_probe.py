@@ -52,6 +52,12 @@ while :; do
     while read -r name rest; do say module "$name"; done < /proc/modules
     while read -r name value rest; do [ "$name" = MemTotal: ] && say memory "$value"; done < /proc/meminfo
     while read -r device place rest; do case $device in /dev/*) say mount "$device" "$place" ;; esac; done < /proc/mounts
+    while read -r name rest; do say console "$name"; done < /proc/consoles
+    while read -r name rest; do [ "$name" = Filename ] || say swap "$name"; done < /proc/swaps
+    for device in /sys/block/*; do say block "${device##*/}"; done
+    for device in /sys/class/net/*; do read -r size < "$device/mtu"; say mtu "${device##*/}" "$size"; done
+    read -r name < /sys/devices/system/cpu/online; say processors "$name"
+    say ccel "$(od -An -v -tx1 -N64 /sys/firmware/acpi/tables/data/CCEL | tr -d ' \n')"
     read -r name < /proc/sys/kernel/hostname; say hostname "$name"
     read -r name < /proc/sys/kernel/domainname; say domainname "$name"
     while read -r name colon rest; do [ "$name" = flags ] && break; done < /proc/cpuinfo; say flags "$rest"

@@ -1,7 +1,7 @@
 """The other end of a network card whose DHCP server and router say all that a host may hope somebody obeys.
 
 QEMU brings the frames by TCP, each behind its length (`-netdev socket,connect=`). RFC 2131 and 2132 for DHCP, 3442 for routes without
-classes, 4861 for router advertisements, 8106 for name servers in them.
+classes, 4861 for router advertisements, 4191 for routes and 8106 for name servers in them.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ def _options() -> bytes:
         _option(code, content)
         for code, content in (
             *((1, bytes.fromhex("ffffff00")), (3, _SERVER), (6, _SERVER), (51, struct.pack(">I", 3600)), (54, _SERVER)),
-            *((12, NAME + b"-host"), (15, NAME + b".example"), (119, domain), (40, NAME + b"-nis"), (26, struct.pack(">H", 576))),
+            # A name as long as there can be one, and the smallest packets of IPv4 (RFC 791).
+            *((12, (NAME + b"-host").ljust(255, b"x")), (26, struct.pack(">H", 68))),
+            *((15, NAME + b".example"), (119, domain), (40, NAME + b"-nis"), (43, NAME * 36), (160, b"http://planted.example/")),
             *((33, IPv4Address("127.0.0.2").packed + _SERVER), (121, _routes()), (42, _SERVER), (4, _SERVER)),
             *((100, NAME.upper() + b"0"), (101, b"Pacific/Kiritimati"), (252, b"http://planted.example/wpad.dat")),
             *((114, b"http://planted.example/portal"), (17, b"10.66.0.1:/planted"), (66, b"10.66.0.1"), (67, NAME + b".efi")),
@@ -82,9 +84,11 @@ def _answer(frame: bytes) -> bytes | None:
 def _advertisement() -> bytes:
     prefix = IPv6Address("2001:db8:66::").packed
     domain = bytes((len(NAME),)) + NAME + b"\x07example\0"
-    said = struct.pack(">BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0)
+    said = struct.pack(">BBHBBHII", 134, 0, 0, 1, 0xC0, 1800, 0, 0)
     said += struct.pack(">BBBBIII", 3, 4, 64, 0xC0, 3600, 3600, 0) + prefix
-    said += struct.pack(">BBHI", 5, 1, 0, 1280)
+    said += struct.pack(">BBHI", 5, 1, 0, 0)
+    for half in (IPv6Address("::"), IPv6Address("8000::")):
+        said += struct.pack(">BBBBI", 24, 3, 1, 8, 3600) + half.packed
     said += struct.pack(">BBHI", 25, 3, 0, 3600) + _ROUTER
     said += struct.pack(">BBHI", 31, 1 + -(-len(domain) // 8), 0, 3600) + domain + bytes(-len(domain) % 8)
     pseudo = _ROUTER + _ALL_NODES + struct.pack(">II", len(said), 58)

@@ -10,6 +10,7 @@ from builders.debian_archive import make_deb, run
 from builders.tools import require
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from builders.debian_archive import DebianArchive
@@ -64,15 +65,26 @@ class OtherRepository:
         self.sign(suite, key=key, valid_until=valid_until)
         self.serve()
 
-    def sign(self, suite: str = "stable", *, key: str = OWNER, valid_until: str = "") -> None:
+    def sign(
+        self,
+        suite: str = "stable",
+        *,
+        key: str = OWNER,
+        valid_until: str = "",
+        more: str = "",
+        digests: Sequence[str] = ("MD5", "SHA1", "SHA256", "SHA512"),
+    ) -> None:
+        """`more` are lines of the index, `digests` the kinds that it has of each file."""
         dists = self.root if suite == "/" else self.root / "dists" / suite
         for name in ("InRelease", "Release"):
             (dists / name).unlink(missing_ok=True)
         named = {"Codename": suite, "Architectures": "amd64", "Components": "main"} if suite != "/" else {}
         settings = [f"-oAPT::FTPArchive::Release::{name}={value}" for name, value in named.items()]
+        kinds = ("MD5", "SHA1", "SHA256", "SHA512")
+        settings += [f"-oAPT::FTPArchive::Release::{kind}={'true' if kind in digests else 'false'}" for kind in kinds]
         content = run(require("apt-ftparchive"), *settings, "release", dists).decode()
         lines = [line for line in content.splitlines() if not line.startswith(("Date:", "Valid-Until:"))]
-        lines[:0] = [f"Date: {_DATE}", *([f"Valid-Until: {valid_until}"] if valid_until else [])]
+        lines[:0] = [f"Date: {_DATE}", *([f"Valid-Until: {valid_until}"] if valid_until else []), *more.splitlines()]
         (dists / "Release").write_text("\n".join(lines) + "\n")
         self.signer.gpg("--local-user", key, "--output", dists / "InRelease", "--clearsign", dists / "Release")
         (dists / "Release").unlink()

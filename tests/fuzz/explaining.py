@@ -28,12 +28,13 @@ from fuzz import seeds
 from teekit_verify.artifacts import qcow2
 from teekit_verify.artifacts.blob import Blob
 from teekit_verify.artifacts.bundle import members_of, reader_of
-from teekit_verify.artifacts.compressed import Budget, Decompressed, Unpacked, compression_of, zstd_frame_end
+from teekit_verify.artifacts.compressed import Budget, Decompressed, Unpacked, zstd_frame_end
 from teekit_verify.artifacts.elf import parse_elf
 from teekit_verify.artifacts.erofs import Erofs
 from teekit_verify.artifacts.extfs import ExtFs
 from teekit_verify.artifacts.initrd import equal_members_end, read_initrd
 from teekit_verify.artifacts.kernel import parse_bzimage
+from teekit_verify.artifacts.magic import compression_of
 from teekit_verify.artifacts.manifest import parse_manifest
 from teekit_verify.artifacts.partitions import read_partitions
 from teekit_verify.artifacts.squashfs import Squashfs

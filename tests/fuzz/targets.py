@@ -16,17 +16,18 @@ from builders import google_tpm, quotes
 from fuzz import explaining, projects, seeds, signed
 from teekit_verify.appraisal.guest.given import appraise_given
 from teekit_verify.appraisal.log_texts import forged_texts
+from teekit_verify.artifacts.boot_artifact import open_disk
 from teekit_verify.artifacts.companions import Companion
-from teekit_verify.artifacts.disk import open_disk
 from teekit_verify.artifacts.fat import open_fat
 from teekit_verify.artifacts.firmware_volume import read_volumes
 from teekit_verify.artifacts.gpt import read_gpt
+from teekit_verify.artifacts.magic import GZIP_MAGIC, VHD_FOOTER_BYTES
 from teekit_verify.artifacts.pe import parse_pe
-from teekit_verify.artifacts.targz import GZIP_MAGIC, TarGzDisk
+from teekit_verify.artifacts.targz import TarGzDisk
 from teekit_verify.artifacts.tdvf import parse_tdvf
 from teekit_verify.artifacts.uki import parse_uki
 from teekit_verify.artifacts.varstore import read_variables
-from teekit_verify.artifacts.vhd import FOOTER_BYTES, footer_checksum, geometry_of, parse_footer
+from teekit_verify.artifacts.vhd import footer_checksum, geometry_of, parse_footer
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.documents import codec, model
@@ -118,7 +119,7 @@ def fat(data: bytes) -> None:
 
 
 def vhd(data: bytes) -> None:
-    geometry_of(parse_footer(data[-FOOTER_BYTES:], len(data)).size_bytes)
+    geometry_of(parse_footer(data[-VHD_FOOTER_BYTES:], len(data)).size_bytes)
 
 
 def targz(data: bytes) -> None:
@@ -324,9 +325,9 @@ def _gpt_sums(data: bytes) -> bytes:
 
 
 def _vhd_sum(data: bytes) -> bytes:
-    if len(data) < FOOTER_BYTES:
+    if len(data) < VHD_FOOTER_BYTES:
         return data
-    return data[:-448] + struct.pack(">I", footer_checksum(data[-FOOTER_BYTES:])) + data[-444:]
+    return data[:-448] + struct.pack(">I", footer_checksum(data[-VHD_FOOTER_BYTES:])) + data[-444:]
 
 
 def _tar_sum(data: bytes) -> bytes:
@@ -338,7 +339,7 @@ def _tar_sum(data: bytes) -> bytes:
 def _disk_sums(data: bytes) -> bytes:
     if data.startswith(b"disk.raw\0"):
         return _tar_sum(data)
-    return _vhd_sum(_gpt_sums(data)) if data[-FOOTER_BYTES:].startswith(b"conectix") else _gpt_sums(data)
+    return _vhd_sum(_gpt_sums(data)) if data[-VHD_FOOTER_BYTES:].startswith(b"conectix") else _gpt_sums(data)
 
 
 def _ccel_sum(data: bytes) -> bytes:

@@ -141,6 +141,7 @@ def console(running: dict[str, Any]) -> Path:
         ("kernel/io_uring_disabled", "2"),
         ("kernel/kptr_restrict", "2"),
         ("kernel/modules_disabled", "1"),
+        ("kernel/printk", "0\t4\t1\t7"),
         ("kernel/sysrq", "0"),
         ("kernel/unprivileged_bpf_disabled", "1"),
         ("kernel/unprivileged_userns_clone", "0"),
@@ -162,6 +163,15 @@ def test_no_module_is_loaded_any_more(console: Path) -> None:
     others = [path for path in modules if Path(path).name.split(".")[0].replace("-", "_") not in loaded]
     assert others, "every module of the image is loaded"
     assert "Operation not permitted" in ask_console(console, f"insmod {others[0]}")
+
+
+def test_the_console_does_not_say_what_a_processor_was_doing(console: Path) -> None:
+    """As when the host stops one for half a minute; here the kernel is asked for the same words (SysRq l). They have registers of user mode."""
+    asked = "echo l > /proc/sysrq-trigger; sleep 2; dmesg | grep -c '[R]IP: 0033'"
+    said = ask_console(console, asked)
+    assert int(said.split()[-1]) > 0
+    assert "RIP" not in said
+    assert "NMI backtrace" not in said
 
 
 def test_efi_variables_cannot_be_had(console: Path) -> None:

@@ -59,6 +59,18 @@ host=$(echo @ | sed s,https://,,)
 printf 'GET /in-image HTTP/1.0\\r\\nHost: %s\\r\\n\\r\\n' "$host" |
     mkosi-chroot openssl s_client -quiet -verify_return_error -proxy "${https_proxy#http://}" -connect "$host" | grep 'the bytes'
 """
+# What an environment with curl and git has for scripts of projects: `git ls-remote` asks a server of plain files, as gitprotocol-http(5) has it.
+PROGRAMS = """\
+test "$(curl --fail --silent @/curl)" = 'the bytes'
+test "$(git ls-remote @/repository main)" = "$(printf 'COMMIT\\trefs/heads/main')"
+cd "$(mktemp -d)"
+git init --quiet
+git -c user.name=me -c user.email=me@example.org commit --quiet --allow-empty --message=first
+git -c user.name=me -c user.email=me@example.org tag --annotate --message=one v1.0
+test "$(git describe)" = v1.0
+"""
+COMMIT = "5ad9c1c8cd8ae96c0e4ba9e1a0fcd0d2ef1a1b56"
+REFS = "/repository/info/refs?service=git-upload-pack"
 
 
 @pytest.fixture(scope="session")
@@ -67,31 +79,37 @@ def older_environment(usable_project: UsableProject) -> Environment:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["older_environment", "newer_environment"])
-def test_scripts_fetch_wherever_mkosi_runs_them(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "more", "by_programs"),
+    [("older_environment", "", set()), ("newer_environment", PROGRAMS, {"/curl", REFS, "/repository/HEAD"})],
+)
+def test_scripts_fetch_wherever_mkosi_runs_them(
+    name: str, more: str, by_programs: set[str], request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     environment: Environment = request.getfixturevalue(name)
     tmp_path.chmod(0o755)
     with serve() as server, secured(server, tmp_path) as (address, authority):
         server.otherwise = lambda exchange: exchange.serve(b"the bytes")
-        project = write_project(tmp_path / "project", address)
+        server.answers[REFS] = lambda exchange: exchange.serve(f"{COMMIT}\trefs/heads/main\n".encode())
+        project = write_project(tmp_path / "project", address, more)
         network = Network(tmp_path, local_reach(authority))
         recorder = Recorder(network.store, network.reach)
         run_mkosi(environment, project, tmp_path / "A", network, recorder)
     recording = recorder.recording()
     asked = {one.asked.url.removeprefix(address) for one in recording.exchanges}
-    assert asked == {"/sync", "/prepare", "/build", "/postinst", "/in-image", "/sub"}
+    assert asked == {"/sync", "/prepare", "/build", "/postinst", "/in-image", "/sub"} | by_programs
     player = Player(network.store, Answers.of(recording))
     run_mkosi(environment, project, tmp_path / "B", network, player)
     assert player.missed == []
 
 
-def write_project(folder: Path, address: str) -> Path:
+def write_project(folder: Path, address: str, more: str) -> Path:
     (folder / "mkosi.images/sub").mkdir(parents=True)
     files = {
         "mkosi.conf": CONFIGURATION.replace("[Distribution]", "[Config]\nDependencies=sub\n[Distribution]"),
         "mkosi.sync": FETCH.replace("NAME", "sync"),
         "mkosi.prepare": FETCH.replace("NAME", "prepare") + ROOT,
-        "mkosi.build": FETCH.replace("NAME", "build"),
+        "mkosi.build": FETCH.replace("NAME", "build") + more.replace("COMMIT", COMMIT),
         "mkosi.postinst": FETCH.replace("NAME", "postinst"),
         "mkosi.finalize": IN_IMAGE,
         "mkosi.images/sub/mkosi.conf": "[Output]\nFormat=directory\n[Content]\nBootable=no\n",

@@ -11,15 +11,8 @@ import pytest
 
 from builders.blobs import blob_of
 from builders.tools import require
-from teekit_verify.artifacts.compressed import (
-    Budget,
-    Compression,
-    Decompressed,
-    Unpacked,
-    compression_of,
-    is_packed,
-    zstd_frame_end,
-)
+from teekit_verify.artifacts.compressed import Budget, Decompressed, Unpacked, is_packed, zstd_frame_end
+from teekit_verify.artifacts.magic import Compression, compression_of
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
 
 PLAIN = os.urandom(300_000) + bytes(2_000_000) + b"the end"

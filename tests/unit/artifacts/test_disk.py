@@ -19,9 +19,11 @@ from builders.tools import require
 from builders.uki import build_uki, default_sections
 from builders.work import bounded_calls, bounded_reading
 from teekit_verify.artifacts import disk as disks
+from teekit_verify.artifacts.boot_artifact import open_boot_artifact, open_disk, recognise
 from teekit_verify.artifacts.companions import Companion
-from teekit_verify.artifacts.disk import ArtifactKind, open_boot_artifact, open_boot_file, open_disk, recognise
+from teekit_verify.artifacts.disk import open_boot_file
 from teekit_verify.artifacts.gpt import GuidPartitionTable
+from teekit_verify.artifacts.magic import ArtifactKind
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
 
 MIB = 1 << 20

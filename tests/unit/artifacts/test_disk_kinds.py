@@ -18,8 +18,9 @@ from builders import fat as made
 from builders.tools import require
 from builders.uki import build_uki
 from teekit_verify.artifacts import packed
-from teekit_verify.artifacts.disk import ArtifactKind, open_boot_artifact, open_disk
+from teekit_verify.artifacts.boot_artifact import open_boot_artifact, open_disk
 from teekit_verify.artifacts.gpt import GuidPartitionTable, NoTable
+from teekit_verify.artifacts.magic import ArtifactKind
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
 from teekit_verify.prediction.image import measure_file
 

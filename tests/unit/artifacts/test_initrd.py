@@ -11,8 +11,9 @@ from builders.blobs import blob_of
 from builders.cpio import Entry, build_cpio
 from builders.explain import packed
 from teekit_verify.artifacts import initrd
-from teekit_verify.artifacts.compressed import Budget, Compression
+from teekit_verify.artifacts.compressed import Budget
 from teekit_verify.artifacts.initrd import Member, equal_members_end, holds_archive, member_at, read_initrd
+from teekit_verify.artifacts.magic import Compression
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
 
 MICROCODE = build_cpio([Entry("kernel/x86/microcode/GenuineIntel.bin", os.urandom(5000))], padding=512)

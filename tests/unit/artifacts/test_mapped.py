@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from teekit_verify.artifacts import mapped
-from teekit_verify.core.opened import open_input
+from teekit_verify.core.files import open_input
 
 if TYPE_CHECKING:
     from pathlib import Path

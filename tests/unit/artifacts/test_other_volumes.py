@@ -14,7 +14,7 @@ import pytest
 from builders import fat as made
 from builders.tools import require
 from builders.uki import build_uki
-from teekit_verify.artifacts.disk import open_boot_artifact
+from teekit_verify.artifacts.boot_artifact import open_boot_artifact
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
 
 MIB = 1 << 20

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from builders import vhd as made
-from teekit_verify.artifacts.vhd import FOOTER_BYTES, Geometry, geometry_of, parse_footer
+from teekit_verify.artifacts.magic import VHD_FOOTER_BYTES
+from teekit_verify.artifacts.vhd import Geometry, geometry_of, parse_footer
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def test_footers_that_cannot_be(offset: int, layout: str, value: int, message: s
     changed = bytearray(made.footer(MIB))
     struct.pack_into(">" + layout, changed, offset, value)
     with pytest.raises(MalformedInputError, match=message):
-        parse_footer(made.with_checksum(changed), MIB + FOOTER_BYTES)
+        parse_footer(made.with_checksum(changed), MIB + VHD_FOOTER_BYTES)
 
 
 @pytest.mark.parametrize("kind", [0, 4, 7])
@@ -91,15 +92,15 @@ def test_unknown_types(kind: int) -> None:
     changed = bytearray(made.footer(MIB))
     struct.pack_into(">I", changed, 60, kind)
     with pytest.raises(UnsupportedInputError, match=f"disk type {kind}"):
-        parse_footer(made.with_checksum(changed), MIB + FOOTER_BYTES)
+        parse_footer(made.with_checksum(changed), MIB + VHD_FOOTER_BYTES)
 
 
-@pytest.mark.parametrize("place", range(8, FOOTER_BYTES, 7))
+@pytest.mark.parametrize("place", range(8, VHD_FOOTER_BYTES, 7))
 def test_any_changed_byte_breaks_the_checksum(place: int) -> None:
     changed = bytearray(made.footer(MIB))
     changed[place] ^= 0x10
     with pytest.raises(MalformedInputError, match="checksum at offset 0x100040: expected 0x"):
-        parse_footer(bytes(changed), MIB + FOOTER_BYTES)
+        parse_footer(bytes(changed), MIB + VHD_FOOTER_BYTES)
 
 
 def test_a_cut_footer() -> None:

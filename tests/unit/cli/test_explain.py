@@ -71,6 +71,31 @@ def test_without_diffoscope_it_says_so(
     assert "note: " not in capsys.readouterr().out
 
 
+def test_what_holds_nothing_that_can_be_read_is_not_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two files in gzip (RFC 1952) whose blocks are of the reserved type 3, and a folder in which a text differs as well."""
+    head = b"\x1f\x8b\x08\0\0\0\0\0\0\xff\x07"
+    for side, end in (("a", b"\1"), ("b", b"\2")):
+        (tmp_path / side).mkdir()
+        (tmp_path / side / "x.gz").write_bytes(head + end * 99)
+    files = [str(tmp_path / side / "x.gz") for side in "ab"]
+    assert main(["explain", "--no-diffoscope", *files]) == ExitStatus.NO_VERDICT
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "NOT COMPARED: A and B have different bytes, and what they hold could not be read"
+    assert lines[2].startswith("      not compared: A and B cannot be read: ")
+    assert main(["explain", "--no-diffoscope", "--json", *files]) == ExitStatus.NO_VERDICT
+    document = json.loads(capsys.readouterr().out)
+    assert (document["exit_status"], document["differences"][0]["kind"]) == (2, "not compared")
+    assert main(["explain", "--no-diffoscope", "--markdown", *files]) == ExitStatus.NO_VERDICT
+    assert capsys.readouterr().out.startswith("**NOT COMPARED**: ")
+    for side in "ab":
+        (tmp_path / side / "x.txt").write_text(f"{side}\n")
+    assert main(["explain", "--no-diffoscope", str(tmp_path / "a"), str(tmp_path / "b")]) == ExitStatus.DOES_NOT_HOLD
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first == "DIFFERENT: A and B differ in 1 place; 1 more could not be read, and was not compared"
+
+
 def test_what_cannot_be_read(pair: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = tmp_path / "none"
     for file, problem in ((other, f"{other}: cannot be read: "), (tmp_path, f"{tmp_path} is a folder, and what it is")):

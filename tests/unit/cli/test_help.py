@@ -69,3 +69,10 @@ def test_a_commands_parameters_are_named_by_what_they_take(
     assert re.findall(r"^  ([a-z]\S*)", arguments, re.MULTILINE) == []
     assert re.findall(r"^  \S+ (<\S*\[\S*>)", arguments, re.MULTILINE) == []
     assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_help_of_a_command_whose_own_help_option_is_another_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["help", "env", "mkosi"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("Usage: teekit-verify env mkosi [OPTIONS] {ARGUMENTS}...")
+    assert "by mkosi's own command line" in said

@@ -17,6 +17,7 @@ from builders.commands import commands
 from builders.uki import build_uki, kernel
 from teekit_verify.cli import standard_input
 from teekit_verify.cli.app import main
+from teekit_verify.cli.overwriting import WRITTEN
 from teekit_verify.core.errors import TeekitError
 
 ASSETS = Path(__file__).parents[2] / "assets"
@@ -117,7 +118,7 @@ def test_parameters_that_are_written_are_known() -> None:
         for parameter in command.params
         if parameter.metavar == "FILE" and parameter.help and ("rite" in parameter.help.split(". ")[0])
     }
-    assert written <= standard_input.WRITTEN
+    assert written <= WRITTEN
 
 
 def test_a_disk_in_an_archive(uki: Path) -> None:

@@ -20,6 +20,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "json").write_bytes(b'{"a": 1}')
     (tmp_path / "quote").write_bytes((EVENTLOGS / "gcp-cos113-quote.bin").read_bytes())
     (tmp_path / "log").write_bytes((EVENTLOGS / "gcp-cos113-ccel-data.bin").read_bytes())
+    (tmp_path / "page").write_text("<!DOCTYPE html>\n<html><title>404 Not Found</title></html>\n")
     (tmp_path / "folder").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -111,12 +112,51 @@ MISTAKES = [
     ("inputs check text", "there is no folder text", "Name a folder, an address"),
     ("help attest sing", "Did you mean 'sign'?", "check-repository"),
     ("--verison", "Possible options: --version", "`teekit-verify --help`"),
+    # a file that is right, and in the wrong place
+    *(
+        (command, "page is a web page", "Fetch the file itself")
+        for command in ("quote page", "replay page", "measure page", "inspect page", "compare page uki", "report page")
+    ),
+    ("replay log --table log", "log is an event log", "`replay log`"),
+    ("replay log --table text", "CCEL table: signature", "Check that text is the ACPI table of a CCEL."),
+    ("replay log --ima text", "IMA list: line 1", "Check that text is IMA's measurement list."),
+    ("replay log --ima log", "IMA list: line 1", "`teekit-verify replay --help`"),
+    ("replay log --against quote", "quote is a TDX quote", "`quote quote`"),
+    ("collateral fetch text -o out", "is neither hexadecimal nor base64", "Check that text is a TDX quote."),
+    ("collateral fetch uki -o out", "uki is a UKI", "`measure uki`"),
+    ("collateral fetch quote -o text", "text is not a folder", "--output DIR"),
+    ("quote quote --trusted-root text", "cannot be read: Unable to load PEM file.", "`teekit-verify quote --help`"),
+    ("quote quote --nonce uki", "uki: expected 1 to 64 bytes, found", "--report-data"),
+    ("quote quote --public-key text", "text: not a public key in PEM", "BEGIN PUBLIC KEY"),
+    ("quote quote --report-data 00 --nonce text", "more than one of --report-data, --nonce", "Give one of them."),
+    ("quote quote --service-td zz", "must be 96 lower case hexadecimal digits", "MRSERVICETD"),
+    ("quote quote --allow-unchecked report_data", "no such name: 'report_data'", "Choose from report-data, tcb"),
+    ("measure uki --platform azure,gcp", "no such platform: azure,gcp", "Choose from"),
+    ("measure uki --beside text", "does not load a file of this name", ".addon.efi"),
+    ("measure uki --console foo", "never adds the console foo", "hvc0"),
+    ("env mkosi", "Missing argument 'ARGUMENTS'", "`teekit-verify help env mkosi`"),
+    ("rebuild --commit HEAD~1", "HEAD~1 is another commit in every checkout", "`git rev-parse HEAD~1`"),
+    ("rebuild --vary all,-tiime", "--vary does not know '-tiime'", "names are build_path"),
+    ("rebuild --mkosi-args x", "--mkosi-args is for other projects", "--source DIR"),
+    ("rebuild --parallel --allow-network-fetch", "cannot be used together", "Leave out --parallel"),
+    ("rebuild --tag-key text", "have no effect without a commit", "--commit"),
+    ("fetch --image bse", "there is no image 'bse'", "Did you mean base?"),
+    ("inputs check folder", "index.json: gone", "--inputs DIR or URL"),
+    ("site folder -o out --trusted-keys folder", "folder: has no releases", "Name the folder `reference`."),
+    ("reference verify json --trusted-keys folder", "has no public keys", "Put the keys you trust there"),
+    ("attest export text", "name --sigstore-bundle DIR", "`teekit-verify attest export --help`"),
+    ("boot text", "text is neither a UKI", "Name a UKI (.efi)"),
+    ("local uki --app folder", "file 'folder' is a directory", "`teekit-verify local --help`"),
+    ("monitor --statements folder", "folder: has no folder 'keys'", "keys/AUDITOR.pem"),
     # what is read would be overwritten
     ("explain uki text --html uki", "--html uki: is a file that this command reads", "Name another file with --html."),
-    ("quote quote --html=./quote", "--html ./quote: is a file that this command reads", "Name another file"),
-    ("measure uki -o uki", "-o uki: is a file that this command reads", "Name another file with -o."),
+    ("quote quote --html=./quote", "--html quote: is a file that this command reads", "Name another file"),
+    ("explain uki text -o uki", "--output uki: is a file that this command reads", "Name another file with --output."),
     ("compare json uki --sarif folder/../json", "is a file that this command reads", "Name another file with --sarif."),
     ("measure uki --manifest text --output text", "--output text: is a file that this command reads", "Name another"),
+    ("explain uki text -ouki", "--output uki: is a file that this command reads", "Name another file with --output."),
+    ("boot uki --save-log uki", "--save-log uki: is a file that this command reads", "Name another file"),
+    ("compare json uki --html x --sarif ./x", "--html and --sarif name the same file: x", "Name another file with"),
     ("monitor --statements folder --max-age-days soon", "'--max-age-days'", "`teekit-verify monitor --help`"),
     ("measure uki --profile 7", "the UKI has no profile 7: its only one is 0", "Name one of them"),
     ("measure uki --machine c3-standard", "'c3-standard' is not on record", "c3-standard-4"),
@@ -144,8 +184,14 @@ def test_what_is_read_is_never_written(place: Path, name: str, capsys: pytest.Ca
     (place / "twin").hardlink_to(place / "uki")
     before = (place / "uki").read_bytes()
     assert main(["measure", "uki", "--output", name]) == 2
-    assert f"--output {name}: is a file that this command reads" in capsys.readouterr().err
+    assert f"--output {Path(name)}: is a file that this command reads" in capsys.readouterr().err
     assert (place / "uki").read_bytes() == before
+
+
+def test_what_another_program_is_told_is_no_output_of_ours(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """mkosi's own --output is a name in the folder that it writes to."""
+    assert main(["env", "mkosi", "--source", str(place / "nosuch"), "--", "-o", "uki", "--output=uki", "uki"]) == 2
+    assert "is a file that this command reads" not in capsys.readouterr().err
 
 
 def test_an_earlier_output_is_written_anew(place: Path) -> None:

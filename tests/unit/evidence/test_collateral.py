@@ -54,7 +54,7 @@ def test_an_answer_of_intels_service_keeps_the_text_that_was_signed() -> None:
         (b'{"tcbInfo": {},"signature":"00"}', 'collateral x: tcbInfo at offset 0x0: expected it first, as {"tcbInfo":'),
         (
             json.dumps({**DOCUMENT, "tcb_info": "\ud800"}).encode(),
-            "collateral x: JSON at offset 0x0: 'utf-8' codec can't decode",
+            "collateral x: JSON at offset 0x0: byte 0xed is not UTF-8",
         ),
         (
             json.dumps({**DOCUMENT, "tcb_info_issuer_chain": "\ud800"}).encode(),

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 NONCE = bytes(range(32))
 KEY = hashlib.sha256(b"a public key").hexdigest()
 QUERY = f"?nonce={NONCE.hex()}"
+# Recorded on real machines; see the README beside them.
+LOGS = Path(__file__).parents[2] / "assets/eventlogs"
+CCEL, TPM_LOG = LOGS / "gcp-cos113-ccel-data.bin", LOGS / "ovmf-swtpm-uki.bin"
 
 
 def made(data: bytes) -> Quote:
@@ -202,10 +205,66 @@ def test_what_is_measured_is_what_is_answered(tmp_path: Path, monkeypatch: pytes
     layout.HOSTNAMES.write_text("a.example")
     layout.given_manifest(0).write_bytes(b"zero")
     layout.given_manifest(1).write_bytes(b"one")
-    layout.CCEL_COPY.write_bytes(b"ccel")
-    assert Kept.read() == Kept("\x1elog", (b"zero", b"one"), "a.example", b"ccel", None)
+    log = TPM_LOG.read_bytes()
+    layout.CCEL_COPY.write_bytes(log + b"a secret")
+    assert Kept.read() == Kept("\x1elog", (b"zero", b"one"), "a.example", log, None)
     with Machine.opened(made, logging.getLogger("test")) as machine:
         assert machine.answer(NONCE, None)["tpm"] is None
+
+
+# What the host's tables call a log.
+
+SECRET = bytes(range(1, 256)) * 16
+
+
+def test_a_log_of_real_hardware_is_answered_as_far_as_it_goes() -> None:
+    whole = CCEL.read_bytes()
+    kept = attestation_answer.boot_log(whole)
+    assert kept is not None
+    assert whole.startswith(kept)
+    assert set(whole[len(kept) :]) == {0xFF}
+    assert kept == attestation_answer.boot_log(kept + SECRET)
+
+
+def test_a_log_of_a_tpm_is_answered_whole(tmp_path: Path) -> None:
+    whole = TPM_LOG.read_bytes()
+    assert attestation_answer.boot_log(whole) == whole
+    assert attestation_answer.boot_log(whole + SECRET) == whole
+
+
+@pytest.mark.parametrize("cut", [1, 100, 4000])
+def test_half_an_event_is_not_answered(cut: int) -> None:
+    whole = TPM_LOG.read_bytes()
+    kept = attestation_answer.boot_log(whole[:-cut])
+    assert kept is not None
+    assert whole.startswith(kept)
+    # The events of what is left, as the TPM2 tools count them: none is broken off.
+    (count,) = {len(records(kept)), len(records(kept + SECRET[:2]))}
+    assert 0 < count < len(records(whole))
+
+
+def records(log: bytes) -> list[str]:
+    done = subprocess.run([require("tpm2_eventlog"), "/dev/stdin"], input=log, capture_output=True, check=False)
+    return [line for line in done.stdout.decode().splitlines() if "EventNum" in line]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        bytes(4096),
+        b"\xff" * 4096,
+        SECRET,
+        b"\x7fELF" + SECRET,
+        # The head of a log, and a size, a number of algorithms or a digest that lead elsewhere.
+        *(
+            TPM_LOG.read_bytes()[:offset] + b"\xff" * size + TPM_LOG.read_bytes()[offset + size :]
+            for offset, size in ((4, 4), (28, 4), (32, 16), (56, 4))
+        ),
+    ],
+)
+def test_memory_that_is_no_log_is_answered_to_nobody(content: bytes) -> None:
+    assert attestation_answer.boot_log(content) is None
 
 
 # How often, and how much at once.

@@ -14,7 +14,8 @@ import pytest
 from builders.tools import require
 from builders.uki import build_uki
 from teekit_verify.artifacts import vhd
-from teekit_verify.artifacts.disk import ArtifactKind, open_boot_artifact
+from teekit_verify.artifacts.boot_artifact import open_boot_artifact
+from teekit_verify.artifacts.magic import VHD_FOOTER_BYTES, ArtifactKind
 from teekit_verify.boot.layout import DISK_GUID, GIB
 
 DISK = Path(__file__).parents[3] / "mkosi/mkosi.profiles/disk"
@@ -84,10 +85,10 @@ def test_the_archive_is_the_same_wherever_the_file_has_holes(archive: Path, tmp_
 
 def test_azures_disk_is_a_fixed_one_of_whole_mebibytes(virtual_disk: Path) -> None:
     size = virtual_disk.stat().st_size
-    assert size == GIB + vhd.FOOTER_BYTES
+    assert size == GIB + VHD_FOOTER_BYTES
     assert virtual_disk.stat().st_blocks * 512 < size // 2  # sparse
     with virtual_disk.open("rb") as stream:
-        stream.seek(-vhd.FOOTER_BYTES, os.SEEK_END)
+        stream.seek(-VHD_FOOTER_BYTES, os.SEEK_END)
         footer = vhd.parse_footer(stream.read(), size)
     assert (footer.size_bytes, footer.timestamp, footer.creator) == (GIB, 0, "qem2")
     assert str(footer.unique_id).upper() == DISK_GUID
@@ -102,7 +103,7 @@ def test_azures_disk_is_a_fixed_one_of_whole_mebibytes(virtual_disk: Path) -> No
 def test_the_size_of_azures_disk_is_a_setting(tmp_path: Path) -> None:
     assert make(tmp_path, "azure", AZURE_DISK_GIB="30").returncode == 0
     made = tmp_path / "tdx-test.vhd"
-    assert made.stat().st_size == 30 * GIB + vhd.FOOTER_BYTES
+    assert made.stat().st_size == 30 * GIB + VHD_FOOTER_BYTES
     assert made.stat().st_blocks * 512 < GIB
     table = subprocess.run([require("sfdisk"), "--json", made], capture_output=True, check=True).stdout
     assert json.loads(table)["partitiontable"]["partitions"][0]["start"] == 2048

@@ -14,7 +14,8 @@ from builders import eventlog
 from builders import tdvf as build
 from builders.mrtd import mrtd_of_rows
 from teekit_verify.core.digest import Algorithm, Digest
-from teekit_verify.documents import create, model
+from teekit_verify.documents import model
+from teekit_verify.documents.register_values import register_value
 from teekit_verify.evidence.files import read_log
 from teekit_verify.prediction.gcp_facts import FirmwareFact, GcpFacts, load_gcp
 from teekit_verify.prediction.gcp_releases import mrtds, releases, rtmr0s, rtmr1s, without_separator
@@ -89,7 +90,7 @@ def test_a_known_file_decides_where_the_separators_are(file: Path, second: bool)
     assert [value.label for value in values] == [f"test, PCI device {device}, {BEFORE}" for device in (4, 5)]
     value = values[0].register
     assert sum(event.type == EventType.EV_SEPARATOR for event in value.events) == 1 + second
-    image = create.register_value(rtmr(1), _real_rtmr1())
+    image = register_value(rtmr(1), _real_rtmr1())
     (found,) = rtmr1s(known, image)
     assert sum(event.type == EventType.EV_SEPARATOR for event in found.register.events) == 1 - second
     assert found.groups == ("test",)
@@ -129,7 +130,7 @@ def test_only_pairs_of_firmware_and_tables_that_were_seen_are_offered() -> None:
 
 def test_releases_that_measure_the_separator_elsewhere_have_another_rtmr1() -> None:
     log = _real_rtmr1()
-    with_separator, without = rtmr1s(KNOWN, create.register_value(rtmr(1), log))
+    with_separator, without = rtmr1s(KNOWN, register_value(rtmr(1), log))
     assert NEW in with_separator.groups
     assert without.groups == (OLD,)
     assert len(without.register.events) == len(log) - 1
@@ -138,7 +139,7 @@ def test_releases_that_measure_the_separator_elsewhere_have_another_rtmr1() -> N
 def test_rtmr1_without_separator_is_that_of_a_real_machine() -> None:
     """The same image on the firmware before: its log has the separator in RTMR0."""
     old = read_log(eventlog.ASSETS / "gcp-cos113-two-separators.bin").events
-    found = without_separator(create.register_value(rtmr(1), _real_rtmr1()))
+    found = without_separator(register_value(rtmr(1), _real_rtmr1()))
     assert found.values == (replay(old, Algorithm.SHA384)[rtmr(1)],)
 
 

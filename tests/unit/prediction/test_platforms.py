@@ -11,8 +11,9 @@ import pytest
 
 from builders.gpt import sfdisk_disk
 from builders.uki import build_uki, kernel
-from teekit_verify.artifacts.disk import ArtifactKind, BootArtifact
+from teekit_verify.artifacts.boot_artifact import BootArtifact
 from teekit_verify.artifacts.gpt import NoTable, read_gpt
+from teekit_verify.artifacts.magic import ArtifactKind
 from teekit_verify.artifacts.uki import parse_uki
 from teekit_verify.core.digest import Algorithm
 from teekit_verify.prediction.platforms import PLATFORMS, Platform, Subject, subject_of

@@ -20,7 +20,7 @@ from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, ToolFailedError
 from teekit_verify.rebuild import limits, record, run
 from teekit_verify.rebuild.build import Attempt, BuildError, Plan
-from teekit_verify.rebuild.images import find_target
+from teekit_verify.rebuild.images import Target, find_target
 from teekit_verify.rebuild.lock import EnvironmentIdentity
 from teekit_verify.rebuild.variation import conditions
 from teekit_verify.rebuild.workspace import Workspace
@@ -209,6 +209,24 @@ def test_what_an_earlier_build_left_does_not_get_into_the_next(attempt: Attempt,
     attempt.make()
     assert "left-over" not in attempt.log.read_text()
     assert not (attempt.output / "left-over").exists()
+
+
+class _OfVariables(Target):
+    @property
+    def unset(self) -> tuple[str, ...]:
+        return ("KERNEL_IMAGE", "KERNEL_VERSION")
+
+
+def test_what_nobody_set_is_told_when_a_build_fails(attempt: Attempt, miniature: rebuilds.Miniature) -> None:
+    target = attempt.plan.target
+    given = _OfVariables(target.definition, target.profile, target.kernel)
+    miniature.build_with("echo the reason >&2; exit 9")
+    with pytest.raises(ToolFailedError, match="exit status 9") as caught:
+        replace(attempt, plan=replace(attempt.plan, target=given)).make()
+    assert caught.value.hint == (
+        "The project takes KERNEL_IMAGE, KERNEL_VERSION from its caller's environment, and here nothing is set. If that is why, "
+        "give the published image's: --mkosi-args '--environment=KERNEL_IMAGE=VALUE'."
+    )
 
 
 def test_a_failing_build_leaves_nothing_that_is_trusted(attempt: Attempt, miniature: rebuilds.Miniature) -> None:

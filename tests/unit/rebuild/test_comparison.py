@@ -27,9 +27,9 @@ def test_equal_artifacts_need_no_explanation(outputs: tuple[Path, Path]) -> None
 def test_an_artifact_that_differs_is_explained_by_the_conditions_of_the_builds(outputs: tuple[Path, Path]) -> None:
     (outputs[0] / "image.manifest").write_text("built in /build/source\n")
     (outputs[1] / "image.manifest").write_text("built in somewhere/else\n")
-    described = {"build_path": "/build/source", "umask": "0022"}, {"build_path": "somewhere/else", "umask": "0002"}
+    recorded = {"build_path": ("/build/source",)}, {"build_path": ("somewhere/else",)}
     scratch = outputs[0].parent / "scratch"
-    (explanation,) = explain_artifacts(NAMES, *outputs, described, scratch=scratch)
+    (explanation,) = explain_artifacts(NAMES, *outputs, recorded, scratch=scratch)
     assert (explanation.a, explanation.b) == ("build A: image.manifest", "build B: image.manifest")
     (difference,) = explanation.differences
     assert [cause.name for cause in difference.causes] == ["build path"]

@@ -77,8 +77,8 @@ def test_a_leak_is_exposed_by_its_variation_and_by_no_other(name: str, tmp_path:
     two = run.build_twice(plan, conditions(f"none,+{name}"), workspace, Recorder())
     assert [one.a for one in two.explanations] == ["build A: tdx-debian-base.manifest"]
     first, second = (attempt.output / "tdx-debian-base.manifest" for attempt in two.attempts)
-    described = two.varied.first.described(), two.varied.second.described()
-    varied = [Condition(key, described[0][key], described[1][key]) for key in NAMES]
+    first_values, second_values = two.varied.first.recorded(), two.varied.second.recorded()
+    varied = [Condition(key, values, second_values[key]) for key, values in first_values.items()]
     explained = explain(first, second, folder=tmp_path, conditions=varied, with_diffoscope=False)
     named = [cause.name for leaf in culprits(explained.differences) for cause in leaf.difference.causes]
     assert CAUSES[name] in named

@@ -225,7 +225,7 @@ def test_two_packages_with_one_file_name_are_refused(tmp_path: Path) -> None:
     ("content", "problem"),
     [
         (b"", "is not JSON: Expecting value"),
-        (b"\xff", "is not JSON: 'utf-8' codec can't decode"),
+        (b"\xff", "is not JSON: byte 0xff is not UTF-8: line 1 column 1"),
         (b"[]", "is not a document of this tool: it has no field 'schema'"),
         (b"[" * 100_000, "is not JSON: nested too deeply"),
         (b'{"schema": NaN}', "is not JSON: NaN is not a JSON number"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -190,6 +191,49 @@ def test_debians_index_is_not_believed_for_the_key_of_another(
     mirror.sign("trixie-security", key=OWNER)
     with pytest.raises(ArchiveError, match=r"trixie-security InRelease' is not signed"):
         Locked(mirror, tmp_path, found(project(tmp_path / "project", vendor), vendor.address), "agent")
+
+
+def test_an_index_with_weak_digests_alone_is_refused_by_name(
+    mirror: DebianArchive, vendor: OtherRepository, tmp_path: Path
+) -> None:
+    """As apt-secure(8) has it: MD5 and SHA-1 are not trusted."""
+    vendor.sign(digests=("MD5", "SHA1"))
+    vendor.serve()
+    with pytest.raises(ArchiveError) as caught:
+        Locked(mirror, tmp_path, found(project(tmp_path / "project", vendor), vendor.address), "agent")
+    assert caught.value.message.splitlines()[0].startswith(
+        "the package index could not be fetched and checked: "
+        f"The repository '{vendor.address} stable InRelease' provides only weak security information.; apt-get failed"
+    )
+
+
+PACKAGES = "dists/stable/main/binary-amd64/Packages"
+
+
+def test_an_index_that_is_only_there_compressed(mirror: DebianArchive, vendor: OtherRepository, tmp_path: Path) -> None:
+    content = lzma.compress((vendor.root / PACKAGES).read_bytes())
+    (vendor.root / f"{PACKAGES}.xz").write_bytes(content)
+    vendor.sign()
+    vendor.serve()
+    del vendor.server.files[f"/apt/{PACKAGES}"]
+    made = Locked(mirror, tmp_path, found(project(tmp_path / "project", vendor), vendor.address), "agent")
+    (one,) = made.lock.repositories
+    assert one.indexes[0].packages_sha256 == hashlib.sha256(content).hexdigest()
+    assert [item.name for item in made.lock.packages] == ["libtinfo6", "agent"]
+
+
+def test_an_index_that_is_only_there_by_its_digest(
+    mirror: DebianArchive, vendor: OtherRepository, tmp_path: Path
+) -> None:
+    """The repository format's Acquire-By-Hash: the strongest digest that the index has."""
+    content = (vendor.root / PACKAGES).read_bytes()
+    vendor.sign(more="Acquire-By-Hash: yes", digests=("SHA256",))
+    vendor.serve()
+    del vendor.server.files[f"/apt/{PACKAGES}"]
+    digest = hashlib.sha256(content).hexdigest()
+    vendor.server.files[f"/apt/{PACKAGES.rpartition('/')[0]}/by-hash/SHA256/{digest}"] = content
+    made = Locked(mirror, tmp_path, found(project(tmp_path / "project", vendor), vendor.address), "agent")
+    assert made.lock.repositories[0].indexes[0].packages_sha256 == digest
 
 
 def test_an_expired_index_is_refused(mirror: DebianArchive, vendor: OtherRepository, tmp_path: Path) -> None:

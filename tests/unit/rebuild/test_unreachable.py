@@ -86,3 +86,41 @@ def test_a_profile_that_is_nowhere(tmp_path: Path) -> None:
     unreachable.require_profiles(tmp_path, ("--profile=a,b", "--profile=c", "--format=uki"), files)
     with pytest.raises(TeekitError, match="there is no profile d in the project, which --mkosi-args names"):
         unreachable.require_profiles(tmp_path, ("--profile=a,d",), files)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[Build]\nEnvironmentFiles=.env\n", "EnvironmentFiles=.env"),
+        ("[Content]\nSkeletonTrees=here,gone:/etc\n", "SkeletonTrees=gone"),
+        (
+            "[Content]\nPostInstallationScripts=here\n  scripts/gone.sh # not: there\n",
+            "PostInstallationScripts=scripts/gone.sh",
+        ),
+        ("[Output]\nRepartDirectories=gone\n", "RepartDirectories=gone"),
+    ],
+)
+def test_what_mkosi_would_not_find(tmp_path: Path, text: str, named: str) -> None:
+    """As IanBurwell/Homelabian has it at a9636ad8: mkosi 25.3 and 27.1 say ".env does not exist"."""
+    assert refusal(tmp_path, {"here": "", "mkosi.conf": text}) == (
+        f"mkosi.conf of the project has {named}, and the project has no such file"
+    )
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {".env": "A=b\n", "mkosi.conf": "[Build]\nEnvironmentFiles=.env\n"},
+        {
+            "images/x/.env": "",
+            "mkosi.conf": "[Include]\nInclude=images/x/y.conf\n",
+            "images/x/y.conf": "[Build]\nEnvironmentFiles=.env\n",
+        },
+        {"a.env": "", "mkosi.conf": "", "mkosi.conf.d/x.conf": "[Build]\nEnvironmentFiles=a.env\n"},
+        {
+            "mkosi.conf": "[Content]\nBuildScripts=*.sh,$HOME/x,%O/y,/z,~/w\nExtraTrees=none\nInitrds=none\nBaseTrees=none\n"
+        },
+    ],
+)
+def test_what_mkosi_finds_or_does_not_look_for(tmp_path: Path, files: dict[str, str]) -> None:
+    assert refusal(tmp_path, files) is None

@@ -187,3 +187,20 @@ def test_why_it_was_taken(tmp_path: Path) -> None:
     assert wanted_mkosi.chosen(tmp_path, (), NEWER, NEWER).because.value == "asked"
     (tmp_path / "mkosi.conf").write_text("")
     assert wanted_mkosi.chosen(tmp_path, (), environments.DEFAULT, None).because.value == "default"
+
+
+def test_the_hint_names_an_image_rather_than_a_part_of_one(tmp_path: Path) -> None:
+    """As flashbots/flashbots-images has it at 3bd8bbe0."""
+    write(
+        tmp_path, base__base_conf="[Distribution]\nDistribution=debian\n", vm_conf="[Config]\nInclude=base/base.conf\n"
+    )
+    with pytest.raises(TeekitError) as caught:
+        wanted_mkosi.require(tmp_path, (), ENVIRONMENT)
+    assert caught.value.message.endswith("but configuration in vm.conf")
+    assert caught.value.hint == "Choose one with --mkosi-args '--include=vm.conf'."
+
+
+@pytest.mark.parametrize(("version", "names"), [(None, ["mkosi-25"]), ("25.3", ["mkosi-25"]), ("26", [])])
+def test_others_that_have_the_mkosi(tmp_path: Path, version: str | None, names: list[str]) -> None:
+    (tmp_path / "mkosi.conf").write_text("" if version is None else f"[Config]\nMinimumVersion={version}\n")
+    assert [known.name for known in wanted_mkosi.others(tmp_path, (), BOTH, NEWER)] == names

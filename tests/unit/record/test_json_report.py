@@ -12,6 +12,7 @@ from builders import documents as sample
 from builders import reports
 from teekit_verify.inspection.uki import SectionFacts, UkiFacts
 from teekit_verify.record import json_report
+from teekit_verify.report.inspect.uki import render_uki
 
 
 def _rebuild(name: str) -> dict[str, Any]:
@@ -95,7 +96,7 @@ def test_inspection() -> None:
     facts = UkiFacts(
         "a.efi", 5, digest, digest, sample.sha384("x"), "257", None, "quiet", None, (SectionFacts(".a", 7, digest),)
     )
-    fields = json.loads(json_report.render_inspection(facts))
+    fields = json.loads(render_uki(facts))
     assert fields["schema"] == "teekit-verify/inspection/v1"
     assert fields["sections"] == [{"name": ".a", "size_bytes": 7, "sha256": digest.hex}]
     assert (fields["cmdline"], fields["os_release"]) == ("quiet", None)

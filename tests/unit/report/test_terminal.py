@@ -14,6 +14,7 @@ from teekit_verify.inspection.uki import SectionFacts, UkiFacts
 from teekit_verify.reference.published import values_of
 from teekit_verify.registers.registers import pcr
 from teekit_verify.report import layout, registers_screen, terminal
+from teekit_verify.report.inspect.uki import show_uki
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,7 +160,7 @@ def test_foreign_text_is_escaped_and_is_no_markup() -> None:
     comparison = reports.comparison(measured)
     for text in (
         _shown(lambda out: registers_screen.show_measurements(measured, out, events=True)),
-        _shown(lambda out: terminal.show_inspection(facts, out)),
+        _shown(lambda out: show_uki(facts, out)),
         _shown(lambda out: terminal.show_comparison(comparison, out)),
     ):
         assert set(text) - {"\n"} == {character for character in text if character.isprintable()}
@@ -181,7 +182,7 @@ def test_inspection_shows_facts_and_no_judgement() -> None:
         None,
         (SectionFacts(".osrel", 7, digest),),
     )
-    text = _shown(lambda out: terminal.show_inspection(facts, out))
+    text = _shown(lambda out: show_uki(facts, out))
     assert "systemd-stub         257.9-1" in text
     assert "command line         (none)" in text
     assert f".osrel   7      {digest.hex}" in text

@@ -5,27 +5,19 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from teekit_verify.appraisal.statements.shown import inspect_statement, is_statement
-from teekit_verify.artifacts import disk as disks
-from teekit_verify.artifacts.disk import ArtifactKind
+from teekit_verify.artifacts.boot_artifact import unpacked_input
+from teekit_verify.artifacts.magic import ArtifactKind, artifact_kind, is_firmware
 from teekit_verify.artifacts.pe import raw_end
-from teekit_verify.artifacts.tdvf import is_firmware
 from teekit_verify.artifacts.uki import uki_in
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
-from teekit_verify.core.opened import open_input
-from teekit_verify.documents.identify import inspect_document, is_document, names_schema
-from teekit_verify.documents.model import MEASUREMENTS_SCHEMA
-from teekit_verify.evidence.files import evidence_in, holds_evidence
-from teekit_verify.inspection.disk import inspect_disk
+from teekit_verify.core.files import open_input
 from teekit_verify.inspection.uki import uki_facts
-from teekit_verify.prediction.firmware import inspect_opened
-from teekit_verify.reference.identify import inspect_published, is_published
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from teekit_verify.appraisal.statements.shown import ShownStatement
-    from teekit_verify.core.opened import OpenedInput
+    from teekit_verify.core.files import OpenedInput
     from teekit_verify.documents.identify import DocumentFacts
     from teekit_verify.evidence.files import Evidence
     from teekit_verify.inspection.disk import DiskFacts
@@ -52,6 +44,7 @@ class FileKind(Enum):
     REFERENCE = "reference"
     DOCUMENT = "document"
     STATEMENT = "statement"
+    WEB_PAGE = "web page"
 
 
 def inspect(path: Path) -> Inspected:
@@ -64,7 +57,14 @@ def inspect(path: Path) -> Inspected:
         if kind is not None:
             return _inspect_artifact(file)
         if is_firmware(file):
+            from teekit_verify.prediction.firmware import inspect_opened
+
             return inspect_opened(file)
+        from teekit_verify.appraisal.statements.shown import inspect_statement, is_statement
+        from teekit_verify.documents.identify import inspect_document, is_document
+        from teekit_verify.evidence.files import evidence_in
+        from teekit_verify.reference.identify import inspect_published, is_published
+
         if is_document(file):
             return inspect_document(file)
         if is_published(file):
@@ -75,20 +75,30 @@ def inspect(path: Path) -> Inspected:
 
 
 def _inspect_artifact(file: OpenedInput) -> UkiFacts | DiskFacts:
-    with disks.unpacked_input(file) as (inner, kind):
+    with unpacked_input(file) as (inner, kind):
         if kind is ArtifactKind.UKI:
             with uki_in(inner) as uki:
                 return uki_facts(inner.name, uki)
-        with disks.opened_disk(inner, kind, file) as disk:
+        from teekit_verify.artifacts.disk import opened_disk
+        from teekit_verify.inspection.disk import inspect_disk
+
+        with opened_disk(inner, kind, file) as disk:
             return inspect_disk(disk)
 
 
 def _artifact_kind(file: OpenedInput) -> ArtifactKind | None:
     """UKI or disk; None for another kind that is known."""
     try:
-        return disks.artifact_kind(file)
+        return artifact_kind(file)
     except UnsupportedInputError:
-        if is_firmware(file) or is_document(file) or holds_evidence(file) or is_published(file) or is_statement(file):
+        if is_firmware(file):
+            return None
+        from teekit_verify.appraisal.statements.shown import is_statement
+        from teekit_verify.documents.identify import is_document
+        from teekit_verify.evidence.files import holds_evidence
+        from teekit_verify.reference.identify import is_published
+
+        if is_document(file) or holds_evidence(file) or is_published(file) or is_statement(file):
             return None
         raise
 
@@ -109,7 +119,7 @@ def identify(path: Path) -> FileKind | None:
 
 
 def _kind(file: OpenedInput) -> FileKind | None:
-    for ask in (_artifact, _firmware, _evidence, _document):
+    for ask in (_web_page, _artifact, _firmware, _evidence, _document):
         try:
             if (found := ask(file)) is not None:
                 return found
@@ -118,8 +128,12 @@ def _kind(file: OpenedInput) -> FileKind | None:
     return None
 
 
+def _web_page(file: OpenedInput) -> FileKind | None:
+    return FileKind.WEB_PAGE if file.head.lstrip()[:14].lower().startswith((b"<!doctype html", b"<html")) else None
+
+
 def _artifact(file: OpenedInput) -> FileKind | None:
-    kind = disks.artifact_kind(file)
+    kind = artifact_kind(file)
     if kind is ArtifactKind.PACKED:
         return None  # of what is in it
     return _program(file) if kind is ArtifactKind.UKI else FileKind.DISK
@@ -144,6 +158,8 @@ def _firmware(file: OpenedInput) -> FileKind | None:
 
 
 def _evidence(file: OpenedInput) -> FileKind | None:
+    from teekit_verify.evidence.files import evidence_in, holds_evidence
+
     if not holds_evidence(file):
         return None
     found = evidence_in(file)
@@ -153,6 +169,11 @@ def _evidence(file: OpenedInput) -> FileKind | None:
 
 
 def _document(file: OpenedInput) -> FileKind | None:
+    from teekit_verify.appraisal.statements.shown import is_statement
+    from teekit_verify.documents.identify import is_document, names_schema
+    from teekit_verify.documents.model import MEASUREMENTS_SCHEMA
+    from teekit_verify.reference.identify import is_published
+
     if names_schema(file, MEASUREMENTS_SCHEMA):
         return FileKind.DOCUMENT
     if is_published(file):

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from teekit_verify.artifacts.magic import is_firmware
 from teekit_verify.artifacts.mapped import whole_digest
-from teekit_verify.artifacts.tdvf import is_firmware
 from teekit_verify.boot.machine_request import MachineRequest
 from teekit_verify.core.digest import digest_file
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.core.opened import open_input
+from teekit_verify.core.files import open_input
 from teekit_verify.prediction.stub_machine import NO_INPUTS, StubInputs, StubMachine, parse_console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from teekit_verify.core.opened import OpenedInput
+    from teekit_verify.core.files import OpenedInput
     from teekit_verify.documents.model import Measurements
     from teekit_verify.prediction.firmware import FirmwareMeasurement
     from teekit_verify.prediction.gcp_facts import GcpFacts

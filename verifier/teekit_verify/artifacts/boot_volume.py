@@ -12,9 +12,10 @@ from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, BinaryIO
 from uuid import UUID
 
-from teekit_verify.artifacts.fat import FatVolume, is_fat, open_fat
+from teekit_verify.artifacts.fat import FatVolume, open_fat
 from teekit_verify.artifacts.gpt import SECTOR_BYTES, GptEntry, GuidPartitionTable, NoTable, read_gpt
-from teekit_verify.artifacts.partitions import MbrPartition, is_mbr, mbr_partitions, sector_bytes
+from teekit_verify.artifacts.magic import is_mbr, sector_bytes
+from teekit_verify.artifacts.partitions import MbrPartition, mbr_partitions
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
 
 if TYPE_CHECKING:
@@ -53,11 +54,6 @@ class BootVolume:
     def measured_table(self) -> GuidPartitionTable | NoTable:
         """Firmware measures a GPT alone: edk2 DxeTpm2MeasureBootLib.c, Tcg2MeasureGptTable() is called for a partition of one."""
         return NoTable.NO_GPT if self.gpt is None else self.gpt
-
-
-def boots_from(beginning: bytes) -> bool:
-    """Whether a disk may begin so, by its first 4608 bytes."""
-    return sector_bytes(beginning) is not None or is_mbr(beginning) or is_fat(beginning)
 
 
 def open_boot_volume(stream: BinaryIO, size_bytes: int, path: Path, *, device_sector: int | None = None) -> BootVolume:

@@ -41,7 +41,7 @@ SUPER_AT, MAGIC = 0x10000, b"_BHRfS_M"
 _SUPER_BYTES = 4096
 _HEADER_BYTES, _ITEM_BYTES, _POINTER_BYTES, _KEY = 101, 25, 33, "<QBQ"
 _INODE, _XATTR, _DIR_INDEX, _EXTENT, _ROOT, _CHUNK = 1, 24, 96, 108, 132, 228
-_FS_TREE = 5
+_FS_TREE, _FIRST_FREE = 5, 256
 _READ_INCOMPAT = 0xFFF ^ 0x80
 """MIXED_BACKREF, DEFAULT_SUBVOL, MIXED_GROUPS, COMPRESS_LZO, COMPRESS_ZSTD, BIG_METADATA, EXTENDED_IREF, SKINNY_METADATA, NO_HOLES,
 METADATA_UUID, RAID1C34; not RAID56 and what came later.
@@ -98,12 +98,23 @@ class Btrfs:
         for key, item in self._items(chunk_root, "chunk tree"):
             if key[1] == _CHUNK:
                 self._add_chunk(key[2], item, "chunk")
-        self._roots = {
-            key[0]: struct.unpack_from("<QQ", item, 168)
+        self._chunk_root = chunk_root
+        rows = {
+            key[0]: item
             for key, item in self._items(root, "root tree")
             if key[1] == _ROOT and len(item) >= 239  # noqa: PLR2004
         }
+        self._roots = {number: struct.unpack_from("<QQ", item, 168) for number, item in rows.items()}
+        self._uuids = {number: item[247:263] for number, item in rows.items()}
         self._trees: dict[int, dict[int, _File]] = {}
+
+    def ids(self) -> dict[str, bytes]:
+        """Those that mkfs.btrfs draws, besides the superblock's."""
+        found = {"UUID of the chunk tree": self._part(self._chunk_root, self._node_bytes, "chunk tree").read(0x40, 16)}
+        for number in sorted(self._roots):
+            if number == _FS_TREE or number >= _FIRST_FREE:
+                found[f"UUID of subvolume {number}"] = self._uuids[number]
+        return found
 
     def files(self) -> Iterator[TreeFile]:
         """Every name with its inode. The number of the tree is above that of the inode."""

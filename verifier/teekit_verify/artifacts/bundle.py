@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts import odc, zip_methods
 from teekit_verify.artifacts import pax as pax_format
+from teekit_verify.artifacts.magic import AR_MAGIC, ZIP_MAGIC, is_tar
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     from teekit_verify.artifacts.blob import Blob
 
-AR_MAGIC = b"!<arch>\n"
-ZIP_MAGIC = b"PK\x03\x04"
 SYMBOL_TABLE = "symbol table"
 """Of ar: it follows from the other members."""
 _MAX_MEMBERS = 100_000
@@ -31,6 +30,7 @@ _TAR_BLOCK_BYTES = 512
 _LONG_NAME, _LONG_LINK, _PAX = b"L", b"K", b"x"
 _TAR_JOINED = {_LONG_NAME, _LONG_LINK, _PAX}
 _TAR_FIELDS = {"path", "linkpath", "size", "uid", "gid", "uname", "gname", "mtime"}
+_TAR_DEVICES = {b"3", b"4"}
 _TAR_KINDS = {
     b"0": "file",
     b"\0": "file",
@@ -43,7 +43,7 @@ _TAR_KINDS = {
     b"S": "sparse file",
     b"g": "global header",
 }
-_FILE_KINDS = {
+FILE_KINDS = {
     stat.S_IFREG: "file",
     stat.S_IFLNK: "symlink",
     stat.S_IFCHR: "character device",
@@ -62,6 +62,7 @@ _KNOWN_FLAGS = 0b1110 | 1 << 11
 _NEWEST = 63
 """4.4.3: what is needed to read it, ten times the version of the specification."""
 _ZIP64 = 0xFFFFFFFF
+_ZIP_UNIX = 3
 _OUTPUT_BYTES = 1 << 18
 
 
@@ -86,6 +87,8 @@ class BundleMember:
     """Of zip, another one than deflate."""
     links: str = ""
     """How many names the file has, where the archive says it."""
+    device: str = ""
+    """Major and minor number, of a device."""
 
     @property
     def is_packed(self) -> bool:
@@ -144,7 +147,7 @@ def reader_of(beginning: bytes) -> Callable[[Blob], Iterator[BundleMember]] | No
         return _ar
     if beginning.startswith(ZIP_MAGIC):
         return _zip
-    return _tar if beginning[257:262] == b"ustar" else None
+    return _tar if is_tar(beginning) else None
 
 
 def old_reader_of(beginning: bytes) -> Callable[[Blob], Iterator[BundleMember]] | None:
@@ -171,9 +174,9 @@ def _odc(blob: Blob) -> Iterator[BundleMember]:
             owner=f"{entry.uid}:{entry.gid}",
             mtime=_time(entry.mtime),
             target=_text(entry.content.read(0, odc.MAX_NAME_BYTES)) if is_link else "",
-            kind=_FILE_KINDS.get(stat.S_IFMT(entry.mode), "another kind")
-            + (f" {entry.device >> 8}:{entry.device & 0xFF}" if is_device else ""),
+            kind=FILE_KINDS.get(stat.S_IFMT(entry.mode), "another kind"),
             links=str(entry.links) if stat.S_ISREG(entry.mode) else "",
+            device=f"{entry.device >> 8}:{entry.device & 0xFF}" if is_device else "",
         )
 
 
@@ -265,7 +268,8 @@ def _tar_member(header: bytes, content: Blob, long: dict[bytes, bytes], pax: dic
     )
     xattrs = dict(found for key, value in pax.items() if (found := pax_format.xattr_of(key, value)))
     others = {key: value for key, value in pax.items() if not pax_format.xattr_of(key, value)}
-    device = f" {_text(header[329:337])}:{_text(header[337:345])}" if header[156:157] in b"34" else ""
+    is_device = header[156:157] in _TAR_DEVICES
+    device = [_number(header[start : start + 8], 8, "tar", at + start) for start in (329, 337)] if is_device else []
     return BundleMember(
         _text(pax.get("path") or long.get(_LONG_NAME) or short),
         content,
@@ -273,9 +277,10 @@ def _tar_member(header: bytes, content: Blob, long: dict[bytes, bytes], pax: dic
         owner=f"{uid.lstrip('0') or 0}:{gid.lstrip('0') or 0} {user}:{group}",
         mtime=_pax_time(pax["mtime"]) if "mtime" in pax else _time(_number(header[136:148], 8, "tar", at)),
         target=_text(pax.get("linkpath") or long.get(_LONG_LINK) or header[157:257]),
-        kind=_TAR_KINDS.get(header[156:157], f"type {_text(header[156:157])}") + device,
+        kind=_TAR_KINDS.get(header[156:157], f"type {_text(header[156:157])}"),
         records=tuple((key, _record(key, value)) for key, value in sorted(others.items()) if key not in _TAR_FIELDS),
         xattrs=tuple(sorted(xattrs.items())),
+        device=":".join(map(str, device)),
     )
 
 
@@ -321,12 +326,19 @@ def _zip(blob: Blob) -> Iterator[BundleMember]:
             _zip_stored(blob, entry, raw_name),
             is_deflated=method == _DEFLATED,
             mode=f"{int.from_bytes(entry[40:42], 'little') & 0o7777:04o}",
+            kind=_zip_kind(entry, raw_name),
             mtime=_dos_time(day, clock),
             target="" if is_known else f"packed by method {method}",
             sum=(crc, size_bytes) if is_known or method in zip_methods.KNOWN else None,
             method=0 if is_known else method,
         )
         place += _ZIP_ENTRY_BYTES + name_bytes + sum(others)
+
+
+def _zip_kind(entry: bytes, name: bytes) -> str:
+    """By the mode of Unix, if it was packed there (4.4.2, 4.4.15); otherwise by the slash at the end of a folder's name."""
+    kind = stat.S_IFMT(int.from_bytes(entry[40:42], "little")) if entry[5] == _ZIP_UNIX else 0
+    return FILE_KINDS.get(kind, "directory" if name.endswith(b"/") else "file")
 
 
 def _zip_directory(blob: Blob) -> tuple[int, bytes]:

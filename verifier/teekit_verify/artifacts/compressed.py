@@ -14,9 +14,9 @@ import re
 import sys
 import zlib
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from teekit_verify.artifacts.magic import COMPRESSION_MAGIC_BYTES, Compression, compression_of
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
 
 if sys.version_info >= (3, 14):
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from teekit_verify.artifacts.blob import Blob
 
-MAGIC_BYTES = 6
 _FEED_BYTES = 1 << 17
 _OUTPUT_BYTES = 1 << 18
 _WINDOW_LOG = 27
@@ -47,31 +46,6 @@ _XZ_CHECK, _XZ_CHECKS = 7, {b"", b"\0", b"\1", b"\4", b"\n"}
 """Where a stream says which checksum it has, 2.1.1.2: none, CRC-32, CRC-64, SHA-256. liblzma passes over others."""
 
 
-class Compression(Enum):
-    """The value is for people."""
-
-    ZSTD = "zstd"
-    GZIP = "gzip"
-    XZ = "xz"
-    BZIP2 = "bzip2"
-    LZ4 = "lz4"
-    LZ4_LEGACY = "lz4 (legacy)"
-    LZMA = "lzma"
-    LZO = "lzo"
-
-
-_MAGIC = {
-    b"\x28\xb5\x2f\xfd": Compression.ZSTD,
-    b"\x1f\x8b": Compression.GZIP,
-    b"\xfd7zXZ\0": Compression.XZ,
-    b"BZh": Compression.BZIP2,
-    b"\x04\x22\x4d\x18": Compression.LZ4,
-    b"\x02\x21\x4c\x18": Compression.LZ4_LEGACY,
-    b"\x5d\0\0": Compression.LZMA,
-    b"\x89LZO\0\r": Compression.LZO,
-}
-
-
 _SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
 """RFC 8878, 3.1.2: "Skippable_Frame"; LZ4 has the same. Linux does not take an initrd that begins so."""
 
@@ -83,11 +57,6 @@ _SKIPPING = {Compression.ZSTD, Compression.LZ4}
 def is_packed(beginning: bytes) -> bool:
     """Whether a file may be whole members of a known compression: as compression_of(), or a skippable frame first."""
     return compression_of(beginning) is not None or _SKIPPABLE.match(beginning) is not None
-
-
-def compression_of(beginning: bytes) -> Compression | None:
-    """By the first MAGIC_BYTES bytes; None if they are of no known format."""
-    return next((found for magic, found in _MAGIC.items() if beginning.startswith(magic)), None)
 
 
 @dataclass(slots=True)
@@ -265,7 +234,7 @@ class Unpacked(io.RawIOBase):
         self.members = 0
         self._member: Decompressed | None = None
         start = self._after_skippable(0)
-        beginning = blob.read(start, MAGIC_BYTES)
+        beginning = blob.read(start, COMPRESSION_MAGIC_BYTES)
         compression = compression_of(beginning)
         if compression is None or (start and compression not in _SKIPPING):
             raise UnsupportedInputError(f"{what}: compressed in a way that is not supported")
@@ -291,7 +260,7 @@ class Unpacked(io.RawIOBase):
 
     def _go_on(self, end: int) -> None:
         start = self._after_skippable(end) if self.compression in _SKIPPING else self._after_zeros(end)
-        beginning = self._blob.read(start, MAGIC_BYTES)
+        beginning = self._blob.read(start, COMPRESSION_MAGIC_BYTES)
         if not beginning:
             self._member = None
         elif compression_of(beginning) is self.compression:

@@ -15,8 +15,9 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import Blob
-from teekit_verify.artifacts.bundle import AR_MAGIC, members_of
+from teekit_verify.artifacts.bundle import members_of
 from teekit_verify.artifacts.compressed import Budget, Unpacked
+from teekit_verify.artifacts.magic import AR_MAGIC
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
 from teekit_verify.core.files import opened
 

@@ -1,64 +1,39 @@
-r"""What a guest boots from, as a file: a UKI, or a disk image with the UKI where the firmware looks for it.
+r"""Disk images with a UKI where the firmware looks for it. `magic` tells their kinds apart.
 
-    UKI                 .efi
-    raw disk            GPT (sectors of 512 or 4096 bytes), MBR or bare FAT, one volume with `\EFI\BOOT\BOOTX64.EFI`
-    fixed VHD           the same, with a footer (Azure)
-    .tar.gz             the same, as `disk.raw` in an archive (Google Cloud)
-    qcow2, VHDX, VHD    the same, in blocks that lie anywhere in the file
-    packed              any of these, compressed or in an archive
-
-The kind is detected from the content. A disk is read by its structure: of a 30 GiB image only the partition table, the FAT,
-some directories and the UKI are touched. A UKI that lies in one piece in a file is mapped; one in several pieces or in an
-archive is gathered in memory, at most MAX_GATHERED_BYTES.
+A disk is read by its structure: of a 30 GiB image only the partition table, the FAT, some directories and the UKI are touched. A UKI
+that lies in one piece in a file is mapped; one in several pieces or in an archive is gathered in memory, at most MAX_GATHERED_BYTES.
 """
 
 from __future__ import annotations
 
 import io
 import mmap
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING, BinaryIO
 
-from teekit_verify.artifacts import qcow2, vhdx
 from teekit_verify.artifacts.blob import Blob
-from teekit_verify.artifacts.boot_volume import boots_from, open_boot_volume
+from teekit_verify.artifacts.boot_volume import open_boot_volume
 from teekit_verify.artifacts.companions import MAX_FILE_BYTES, MAX_FILES, Companion, CompanionKind, kind_of
+from teekit_verify.artifacts.magic import FORMATS_HINT, VHD_FOOTER_BYTES, ArtifactKind
 from teekit_verify.artifacts.mapped import viewed
 from teekit_verify.artifacts.other_volumes import require_no_other
 from teekit_verify.artifacts.qcow2 import Qcow2Blocks, read_header
-from teekit_verify.artifacts.targz import TarGzDisk, is_google_archive
-from teekit_verify.artifacts.uki import UnifiedKernelImage, parse_uki, uki_in
-from teekit_verify.artifacts.vhd import COOKIE, FOOTER_BYTES, VhdFooter, parse_footer
-from teekit_verify.artifacts.vhdx import open_vhdx
+from teekit_verify.artifacts.targz import TarGzDisk
+from teekit_verify.artifacts.uki import UnifiedKernelImage, parse_uki
+from teekit_verify.artifacts.vhd import VhdFooter, parse_footer
+from teekit_verify.artifacts.vhdx import Vhdx, open_vhdx
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
-from teekit_verify.core.opened import open_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from teekit_verify.artifacts.boot_volume import BootVolume
     from teekit_verify.artifacts.fat import FatVolume
     from teekit_verify.artifacts.fat_directory import FatEntry
-    from teekit_verify.artifacts.gpt import GuidPartitionTable, NoTable
     from teekit_verify.artifacts.pe import Span
     from teekit_verify.artifacts.virtual_disk import Blocks
-    from teekit_verify.core.opened import OpenedInput
-
-
-class ArtifactKind(Enum):
-    """What a file is, by its content. The value is for people."""
-
-    UKI = "UKI"
-    RAW = "raw disk"
-    VHD = "fixed VHD"
-    TAR_GZ = "tar.gz of a raw disk"
-    QCOW2 = "qcow2 disk"
-    VHDX = "VHDX disk"
-    DYNAMIC_VHD = "dynamic VHD"
-    PACKED = "compressed file or archive"
+    from teekit_verify.core.files import OpenedInput
 
 
 BOOT_PATH = ("EFI", "BOOT", "BOOTX64.EFI")  # UEFI 2.10, 3.5.1.1
@@ -67,17 +42,7 @@ _MAX_UKI_BYTES = (1 << 32) - 1
 _BUFFER_BYTES = 1 << 16
 _CHUNK_BYTES = 1 << 20
 _ZEROS = bytes(_CHUNK_BYTES)
-_LARGE_SECTOR_BYTES = 4096
-_MOST_LAYERS = 4
 _MAX_QCOW2_BYTES = 1 << 46
-_HINT = "Name a UKI (.efi), or a disk: raw, .vhd, .vhdx, .qcow2, a .tar.gz with a disk.raw, or one of these compressed or in an archive."
-_MAGIC = {
-    b"MZ": ArtifactKind.UKI,
-    qcow2.MAGIC: ArtifactKind.QCOW2,
-    vhdx.MAGIC: ArtifactKind.VHDX,
-    COOKIE: ArtifactKind.DYNAMIC_VHD,
-}
-_VMDK = b"KDMV"
 _ALL_KINDS = frozenset(CompanionKind)
 _BESIDE: tuple[tuple[tuple[str, ...], frozenset[CompanionKind]], ...] = (
     ((*BOOT_PATH[:-1], f"{BOOT_PATH[-1]}.extra.d"), _ALL_KINDS),
@@ -112,117 +77,6 @@ class DiskImage:
         return self.boot.volume
 
 
-@dataclass(frozen=True, slots=True)
-class BootArtifact:
-    """The UKI that is booted, the name of its file, and if it is on a disk the partition table and what lies beside it there.
-
-    `gpt` is None where no disk was given.
-    """
-
-    kind: ArtifactKind
-    name: str
-    uki: UnifiedKernelImage
-    gpt: GuidPartitionTable | NoTable | None
-    companions: tuple[Companion, ...] = ()
-
-
-@contextmanager
-def open_boot_artifact(path: Path) -> Iterator[BootArtifact]:
-    """A UKI or a disk with one; not to be used after the `with` block. Raises TeekitError."""
-    with open_input(path) as file, boot_artifact_in(file) as boot:
-        yield boot
-
-
-@contextmanager
-def boot_artifact_in(file: OpenedInput) -> Iterator[BootArtifact]:
-    """The same of an opened file."""
-    with unpacked_input(file) as (inner, kind):
-        if kind is ArtifactKind.UKI:
-            with uki_in(inner) as uki:
-                yield BootArtifact(kind if inner is file else ArtifactKind.PACKED, inner.name, uki, None)
-        else:
-            with opened_disk(inner, kind, file) as disk, open_boot_file(disk, alone=False) as uki:
-                yield BootArtifact(disk.kind, BOOT_PATH[-1], uki, disk.boot.measured_table, companions_of(disk))
-
-
-@contextmanager
-def unpacked_input(file: OpenedInput) -> Iterator[tuple[OpenedInput, ArtifactKind]]:
-    """The file, or of a PACKED one what it holds, and of what kind that is. Raises TeekitError."""
-    with ExitStack() as stack:
-        inner, kind = file, artifact_kind(file)
-        for _ in range(_MOST_LAYERS):
-            if kind is not ArtifactKind.PACKED:
-                yield inner, kind
-                return
-            from teekit_verify.artifacts import packed
-
-            inner = stack.enter_context(packed.unpacked(inner, _is_bootable))
-            kind = artifact_kind(inner)
-        raise UnsupportedInputError(f"{file.path}: more than {_MOST_LAYERS} files packed in each other", hint=_HINT)
-
-
-def recognise(path: Path) -> ArtifactKind:
-    """The kind of a file by its content. Raises UnsupportedInputError for all others, TeekitError if it cannot be read."""
-    with open_input(path) as file:
-        return artifact_kind(file)
-
-
-def artifact_kind(file: OpenedInput) -> ArtifactKind:
-    """The same of an opened file."""
-    if not file.head:
-        raise UnsupportedInputError(f"{file.path} is empty", hint=_HINT)
-    kind = _kind_by_beginning(file.head)
-    if kind is ArtifactKind.RAW and file.tail[-FOOTER_BYTES:].startswith(COOKIE):
-        return ArtifactKind.VHD
-    if kind is not None:
-        return kind
-    if file.tail[-FOOTER_BYTES:].startswith(COOKIE):
-        return ArtifactKind.VHD
-    if file.head.startswith(_VMDK):
-        raise UnsupportedInputError(
-            f"{file.path} is a VMDK disk, which is not supported", hint="Convert it with `qemu-img convert -O raw`."
-        )
-    if boots_from(file.beginning(2 * _LARGE_SECTOR_BYTES)):
-        return ArtifactKind.RAW
-    raise UnsupportedInputError(
-        f"{file.path} is neither a UKI (it does not begin with 'MZ') nor a disk image", hint=_HINT
-    )
-
-
-def _kind_by_beginning(head: bytes) -> ArtifactKind | None:
-    for magic, kind in _MAGIC.items():
-        if head.startswith(magic):
-            return kind
-    if is_google_archive(head):
-        return ArtifactKind.TAR_GZ
-    from teekit_verify.artifacts import packed
-
-    if packed.is_packed(head):
-        return ArtifactKind.PACKED
-    return ArtifactKind.RAW if boots_from(head) else None
-
-
-def _is_bootable(head: bytes) -> bool:
-    return _kind_by_beginning(head) is not None
-
-
-@contextmanager
-def open_disk(path: Path) -> Iterator[DiskImage]:
-    """Open a disk image and mount its ESP. An archive is read to its end when the block ends without an error.
-
-    Raises MalformedInputError with offset and field, or UnsupportedInputError.
-    """
-    with open_input(path) as file, disk_in(file) as disk:
-        yield disk
-
-
-@contextmanager
-def disk_in(file: OpenedInput) -> Iterator[DiskImage]:
-    """The same of an opened file."""
-    with unpacked_input(file) as (inner, kind), opened_disk(inner, kind, file) as disk:
-        yield disk
-
-
 @contextmanager
 def opened_disk(file: OpenedInput, kind: ArtifactKind, whole: OpenedInput) -> Iterator[DiskImage]:
     """`whole` is the file that was given, of which `file` may be what it holds."""
@@ -238,7 +92,7 @@ def opened_disk(file: OpenedInput, kind: ArtifactKind, whole: OpenedInput) -> It
             yield DiskImage(*names, inside, archive.size_bytes, boot, None, inner, in_file=False)
             archive.finish()
         case ArtifactKind.VHD:
-            footer = parse_footer(file.tail[-FOOTER_BYTES:], file.size_bytes)
+            footer = parse_footer(file.tail[-VHD_FOOTER_BYTES:], file.size_bytes)
             boot = open_boot_volume(stream, footer.size_bytes, path)
             yield DiskImage(*names, stream, footer.size_bytes, boot, footer, inner)
         case ArtifactKind.RAW:
@@ -249,11 +103,11 @@ def opened_disk(file: OpenedInput, kind: ArtifactKind, whole: OpenedInput) -> It
             from teekit_verify.artifacts.virtual_disk import stream_of
 
             virtual = stream_of(blocks)
-            sector = blocks.sector_bytes if isinstance(blocks, vhdx.Vhdx) else None
+            sector = blocks.sector_bytes if isinstance(blocks, Vhdx) else None
             boot = open_boot_volume(virtual, blocks.size_bytes, path, device_sector=sector)
             yield DiskImage(*names, virtual, blocks.size_bytes, boot, footer_of, inner, in_file=False)
         case ArtifactKind.UKI | ArtifactKind.PACKED:
-            raise UnsupportedInputError(f"{path} is a UKI, expected a disk image", hint=_HINT)
+            raise UnsupportedInputError(f"{path} is a UKI, expected a disk image", hint=FORMATS_HINT)
 
 
 def _blocks(file: OpenedInput, kind: ArtifactKind) -> tuple[Blocks, VhdFooter | None]:

@@ -10,7 +10,8 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from teekit_verify.artifacts.vhd import COOKIE, FOOTER_BYTES, VhdFooter, parse_dynamic_footer
+from teekit_verify.artifacts.magic import VHD_COOKIE, VHD_FOOTER_BYTES
+from teekit_verify.artifacts.vhd import VhdFooter, parse_dynamic_footer
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _MAX_DISK_BYTES = 2040 << 30
 
 def is_dynamic_vhd(beginning: bytes) -> bool:
     """A copy of the footer comes first."""
-    return beginning.startswith(COOKIE)
+    return beginning.startswith(VHD_COOKIE)
 
 
 @dataclass(slots=True)
@@ -67,9 +68,9 @@ class DynamicVhd:
 
 def open_dynamic_vhd(blob: Blob) -> DynamicVhd:
     """Raises MalformedInputError with offset and field, or UnsupportedInputError for differencing disks."""
-    ends = [blob.read(at, FOOTER_BYTES) for at in (0, blob.size_bytes - FOOTER_BYTES)]
+    ends = [blob.read(at, VHD_FOOTER_BYTES) for at in (0, blob.size_bytes - VHD_FOOTER_BYTES)]
     if ends[0] != ends[1]:
-        raise _bad("footer", blob.size_bytes - FOOTER_BYTES, "is not as the copy of it at the beginning")
+        raise _bad("footer", blob.size_bytes - VHD_FOOTER_BYTES, "is not as the copy of it at the beginning")
     footer, header_at = parse_dynamic_footer(ends[0])
     header = blob.read(header_at, _HEADER_BYTES)
     if len(header) < _HEADER_BYTES or not header.startswith(_HEADER_COOKIE):

@@ -38,6 +38,9 @@ _INODE_ALIGN = 32
 _PLAIN, _FULL, _INLINE, _COMPACT, _CHUNKS = range(5)
 _HOLE = 0xFFFFFFFF
 _MAX_DIRECTORY_BYTES = 256 << 20
+_LONG_PREFIX = 0x80
+_PLAIN_PREFIXES = 0x10
+"""PLAIN_XATTR_PFX, of compatible features: long prefixes lie in the image itself and not in its packed inode."""
 _PREFIXES = {1: "user.", 2: "system.posix_acl_access", 3: "system.posix_acl_default", 4: "trusted.", 6: "security."}
 
 
@@ -87,7 +90,9 @@ class Erofs:
         self._block_bytes = 1 << self._block_bits
         self._meta, self._shared = meta << self._block_bits, xattrs << self._block_bits
         self._packed = int.from_bytes(raw[96:104], "little") if incompatible & 0x20 else 0
-        self._prefixes = raw[91]
+        self._prefixes, self._prefixes_at = raw[91], int.from_bytes(raw[92:96], "little") * 4
+        self._is_packed_elsewhere = not int.from_bytes(raw[8:12], "little") & _PLAIN_PREFIXES
+        self._long_prefixes: tuple[str, ...] | None = None
 
     def files(self) -> Iterator[TreeFile]:
         """Every name with its inode."""
@@ -218,14 +223,41 @@ class Erofs:
         if at + 4 > len(area):
             raise _bad("extended attribute", at, "is truncated")
         name_bytes, index, size = struct.unpack_from("<BBH", area, at)
-        if index & 0x80:
-            raise UnsupportedInputError(f"{_WHAT}: long prefixes of extended attributes are not supported")
         name = area[at + 4 : at + 4 + name_bytes].decode("utf-8", "surrogateescape")
         start = at + 4 + name_bytes
         if start + size > len(area):
             raise _bad("extended attribute", at, f"a value of {size} bytes is truncated")
         end = start + size
-        return _PREFIXES.get(index, f"{index}.") + name, area[start:end], end + -end % 4
+        return self._prefix(index) + name, area[start:end], end + -end % 4
+
+    def _prefix(self, index: int) -> str:
+        """One of those that all file systems know, or of the image's own."""
+        if not index & _LONG_PREFIX:
+            return _PREFIXES.get(index, f"{index}.")
+        if self._long_prefixes is None:
+            self._long_prefixes = tuple(self._read_prefixes())
+        number = index & ~_LONG_PREFIX
+        if number >= len(self._long_prefixes):
+            raise _bad(
+                "extended attribute", self._prefixes_at, f"has the prefix {number} of {len(self._long_prefixes)}"
+            )
+        return self._long_prefixes[number]
+
+    def _read_prefixes(self) -> Iterator[str]:
+        """Of each its length in 2 bytes at a multiple of 4, the number of one that is known, and what follows that."""
+        at = self._prefixes_at
+        for _ in range(self._prefixes):
+            size = int.from_bytes(self._prefix_bytes(at, 2), "little")
+            row = self._prefix_bytes(at + 2, size)
+            if not row:
+                raise _bad("prefix of extended attributes", at, "is empty")
+            yield _PREFIXES.get(row[0], f"{row[0]}.") + row[1:].decode("utf-8", "surrogateescape")
+            at += 2 + size + -(2 + size) % 4
+
+    def _prefix_bytes(self, at: int, size_bytes: int) -> bytes:
+        if self._packed and self._is_packed_elsewhere:
+            return self._fragment(at, size_bytes)
+        return self._exactly(at, size_bytes, "prefix of extended attributes")
 
 
 def _bad(field: str, offset: int, problem: str) -> MalformedInputError:

@@ -40,15 +40,6 @@ class FatKind(Enum):
     FAT32 = 32
 
 
-def is_fat(beginning: bytes) -> bool:
-    """A boot sector with the fields of fatgen103; whether they hold together is seen when it is opened."""
-    return (
-        beginning[510:512] == b"\x55\xaa"
-        and beginning[:1] in {b"\xeb", b"\xe9"}
-        and b"FAT" in {beginning[54:57], beginning[82:85]}
-    )
-
-
 def may_be_fat(sector: bytes) -> bool:
     """Whether firmware may mount it: edk2 FatPkg/EnhancedFatDxe/Init.c looks at neither the jump nor the name of the file system."""
     sector_bytes, cluster_sectors, reserved, fats = (

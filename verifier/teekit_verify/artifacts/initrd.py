@@ -10,15 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts import cpio
-from teekit_verify.artifacts.compressed import (
-    MAGIC_BYTES,
-    Ahead,
-    Budget,
-    Compression,
-    Decompressed,
-    compression_of,
-    zstd_frame_end,
-)
+from teekit_verify.artifacts.compressed import Ahead, Budget, Decompressed, zstd_frame_end
+from teekit_verify.artifacts.magic import COMPRESSION_MAGIC_BYTES, Compression, compression_of
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
 
 if TYPE_CHECKING:
@@ -56,7 +49,7 @@ def member_at(blob: Blob, at: int) -> Member | None:
         at += len(piece) - len(stripped)
         if stripped:
             break
-    beginning = blob.read(at, MAGIC_BYTES)
+    beginning = blob.read(at, COMPRESSION_MAGIC_BYTES)
     if not beginning:
         return None
     compression = compression_of(beginning)
@@ -68,12 +61,12 @@ def member_at(blob: Blob, at: int) -> Member | None:
 
 def holds_archive(blob: Blob) -> bool:
     """Whether the first member is a cpio archive, as far as its first bytes tell."""
-    beginning = blob.read(0, MAGIC_BYTES)
+    beginning = blob.read(0, COMPRESSION_MAGIC_BYTES)
     compression = compression_of(beginning)
     if compression is None:
         return beginning in cpio.MAGIC
     unpacked = Decompressed(blob, 0, compression, Budget(MAX_UNPACKED_BYTES), "initrd")
-    return io.BufferedReader(unpacked, MAGIC_BYTES).read(MAGIC_BYTES) in cpio.MAGIC
+    return io.BufferedReader(unpacked, COMPRESSION_MAGIC_BYTES).read(COMPRESSION_MAGIC_BYTES) in cpio.MAGIC
 
 
 def read_initrd(

@@ -1,6 +1,6 @@
 """ISO 9660 with Rock Ridge: ECMA-119 (8.4, 9.1), SUSP 1.12, RRIP 1.12 (PX, PN, SL, NM, CL, PL, RE, TF); what El Torito 1.0 boots.
 
-Names are Rock Ridge's where the root has them, else those of ISO 9660 without their version. Numbers are read in their little-endian form.
+Names are Rock Ridge's where the root has them, else Joliet's, else those of ISO 9660 without their version, as Linux has it. Numbers are read in their little-endian form.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 SECTOR_BYTES = 2048
 _FIRST_DESCRIPTOR, _MOST_DESCRIPTORS = 16, 64
-_BOOT, _PRIMARY, _END = 0, 1, 255
+_BOOT, _PRIMARY, _SUPPLEMENTARY, _END = 0, 1, 2, 255
+_JOLIET = {b"%/@", b"%/C", b"%/E"}
+"""Escape sequences of UCS-2, in levels 1 to 3."""
 _DIRECTORY, _MORE_EXTENTS = 2, 0x80
 _MAX_DIRECTORY_BYTES = 64 << 20
 _MAX_CONTINUATIONS = 32
@@ -60,7 +62,11 @@ class Iso9660:
             raise _bad("block size", _FIRST_DESCRIPTOR * SECTOR_BYTES + 128, f"{self.block_bytes} bytes")
         self._skip = 0
         self._is_rock_ridge = False
+        self._is_joliet = False
         self._root = self._opened_root(self.primary[156:190])
+        second = next((row for row in self.descriptors if row[0] == _SUPPLEMENTARY and row[88:91] in _JOLIET), None)
+        if second is not None and not self._is_rock_ridge:
+            self._root, self._is_joliet = self._opened_root(second[156:190]), True
 
     def facts(self) -> dict[str, str]:
         """Fields of the primary volume descriptor, ECMA-119 8.4."""
@@ -152,9 +158,10 @@ class Iso9660:
             return  # the place of folders that are named elsewhere
         if record[26] or record[27]:
             raise UnsupportedInputError("ISO 9660: a file in interleaved pieces")
-        name = fields.get(b"NM") or _plain_name(
-            record[33 : 33 + record[32]], is_directory=bool(record[25] & _DIRECTORY)
-        )
+        raw_name = record[33 : 33 + record[32]]
+        if self._is_joliet:
+            raw_name = raw_name.decode("utf-16-be", "replace").encode()
+        name = fields.get(b"NM") or _plain_name(raw_name, is_directory=bool(record[25] & _DIRECTORY))
         if b"CL" in fields:
             start = int.from_bytes(fields[b"CL"][:4], "little") * self.block_bytes
             own = self._blob.read(start, 255)

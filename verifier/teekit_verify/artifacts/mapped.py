@@ -13,7 +13,7 @@ from teekit_verify.core.digest import Algorithm, Digest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from teekit_verify.core.opened import OpenedInput
+    from teekit_verify.core.files import OpenedInput
 
 _EXECUTABLE = b"MZ"
 _PIECE_BYTES = 1 << 23

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from teekit_verify.artifacts.boot_volume import TableKind, has_protective_row
 from teekit_verify.artifacts.fat import may_be_fat, open_fat
-from teekit_verify.artifacts.partitions import GPT_MAGIC, SECTOR_SIZES
+from teekit_verify.artifacts.magic import GPT_MAGIC, SECTOR_SIZES
 from teekit_verify.core.errors import UnsupportedInputError
 
 if TYPE_CHECKING:

@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts import pax
 from teekit_verify.artifacts.blob import Blob
-from teekit_verify.artifacts.bundle import members_of, reader_of
-from teekit_verify.artifacts.compressed import MAGIC_BYTES, Budget, Compression, Unpacked, compression_of
+from teekit_verify.artifacts.bundle import members_of
+from teekit_verify.artifacts.compressed import Budget, Unpacked
+from teekit_verify.artifacts.magic import is_archive, packed_with
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError, printable
-from teekit_verify.core.opened import END_BYTES, input_in
+from teekit_verify.core.files import END_BYTES, input_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from teekit_verify.artifacts.bundle import BundleMember
-    from teekit_verify.core.opened import OpenedInput
+    from teekit_verify.core.files import OpenedInput
 
 FREE_BYTES = 1 << 30
 MOST_INFLATION, MOST_STORED_INFLATION = 1000, 100
@@ -31,25 +32,9 @@ MOST_INFLATION, MOST_STORED_INFLATION = 1000, 100
 MOST_BYTES = 64 << 30
 _PIECE_BYTES = 1 << 20
 _ZEROS = bytes(_PIECE_BYTES)
-_COMPRESSIONS = {Compression.GZIP, Compression.XZ, Compression.ZSTD, Compression.BZIP2, Compression.LZ4}
-"""Those whose magic number nothing else begins with by chance."""
 _FILES = {"", "file", "sparse file"}
 _SPARSE = "GNU.sparse."
 _MOST_NAMED = 5
-
-
-def compression_in(head: bytes) -> Compression | None:
-    found = compression_of(head[:MAGIC_BYTES])
-    return found if found in _COMPRESSIONS else None
-
-
-def is_bundle(head: bytes) -> bool:
-    """A tar or zip file."""
-    return reader_of(head[:512]) is not None and not head.startswith(b"!<arch>")
-
-
-def is_packed(head: bytes) -> bool:
-    return compression_in(head) is not None or is_bundle(head)
 
 
 @contextmanager
@@ -59,7 +44,7 @@ def unpacked(file: OpenedInput, is_bootable: Callable[[bytes], bool]) -> Iterato
     Not to be used after the `with` block. Raises TeekitError.
     """
     blob, budget = Blob.of(file.stream.fileno()), _Budget.of(file)
-    if compression_in(file.head) is not None:
+    if packed_with(file.head) is not None:
         stream = Unpacked(blob, Budget(budget.left), file.name)
         name, pieces = file.path.stem, iter(lambda: stream.read(_PIECE_BYTES) or b"", b"")
     else:
@@ -108,7 +93,7 @@ def _only(file: OpenedInput, blob: Blob, is_bootable: Callable[[bytes], bool]) -
     for member in members_of(blob, with_sums=True):
         if member.kind not in _FILES:
             _require_one_reading(file, member)
-        elif (head := _head(file, member)) and (is_bootable(head) or is_packed(head)):
+        elif (head := _head(file, member)) and (is_bootable(head) or packed_with(head) is not None or is_archive(head)):
             found.append(member)
     if len(found) == 1:
         return found[0]

@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from teekit_verify.artifacts.fields import Field
+from teekit_verify.artifacts.magic import SECTOR_SIZES, is_mbr, sector_bytes
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
 
 if TYPE_CHECKING:
     from teekit_verify.artifacts.blob import Blob
 
-GPT_MAGIC = b"EFI PART"
-SECTOR_SIZES = (512, 4096)
-_MBR_MAGIC = b"\x55\xaa"
 _PROTECTIVE, _EXTENDED = 0xEE, {0x05, 0x0F, 0x85}
 _MAX_ENTRIES = 1024
 _MAX_ENTRY_BYTES = 4096
@@ -43,22 +41,6 @@ class PartitionTable:
     partitions: tuple[Partition, ...]
     head_bytes: int
     tail_bytes: int = 0
-
-
-def sector_bytes(beginning: bytes) -> int | None:
-    """Of a disk with a GPT, from its first 5 KiB."""
-    return next((size for size in SECTOR_SIZES if beginning[size : size + 8] == GPT_MAGIC), None)
-
-
-def is_mbr(beginning: bytes) -> bool:
-    """Whether the first sector has partitions, and is no boot sector of a file system."""
-    rows = [beginning[at : at + 16] for at in range(446, 510, 16)]
-    used = [row for row in rows if any(row)]
-    return (
-        beginning[510:512] == _MBR_MAGIC
-        and bool(used)
-        and all(row[0] in {0, 0x80} and row[4] and row[8:12] != bytes(4) and row[12:16] != bytes(4) for row in used)
-    )
 
 
 def read_partitions(blob: Blob) -> PartitionTable:

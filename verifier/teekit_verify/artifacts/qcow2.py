@@ -11,6 +11,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from teekit_verify.artifacts.magic import QCOW2_MAGIC
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
 
 if sys.version_info >= (3, 14):
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from teekit_verify.artifacts.blob import Blob
 
-MAGIC = b"QFI\xfb"
 MAX_DISK_BYTES = 16 << 30
 _MAX_CLUSTERS = 1 << 22
 _HEADER_BYTES, _VERSION_3_BYTES = 72, 104
@@ -57,7 +57,7 @@ class Qcow2:
 def read_header(blob: Blob, *, most_bytes: int = MAX_DISK_BYTES) -> Qcow2:
     """`most_bytes`: of the disk. Raises MalformedInputError, or UnsupportedInputError for what the file alone does not hold."""
     header = blob.read(0, _VERSION_3_BYTES + _ENTRY_BYTES).ljust(_VERSION_3_BYTES + _ENTRY_BYTES, b"\0")
-    if blob.size_bytes < _HEADER_BYTES or header[:4] != MAGIC:
+    if blob.size_bytes < _HEADER_BYTES or header[:4] != QCOW2_MAGIC:
         raise _bad("header", 0, "is truncated, or has the wrong magic number")
     version, backing, _, cluster_bits, size_bytes, encryption, tables, first_table = struct.unpack_from(
         ">IQIIQIIQ", header, 4

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from teekit_verify.artifacts.blob import SeekableRaw
+from teekit_verify.artifacts.magic import GOOGLE_MEMBER
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
 
-GZIP_MAGIC = b"\x1f\x8b"
-MEMBER = "disk.raw"
 FREE_BYTES, MOST_INFLATION = 1 << 30, 100
 """What may be unpacked over all passes: FREE_BYTES, and MOST_INFLATION bytes for each byte of the archive, so that the work
 follows from the size of what somebody sent. Content seldom shrinks to a tenth, and holes are left out by `tar -S`, which
@@ -39,18 +38,6 @@ _MAX_DISK_BYTES = 1 << 46
 _REGULAR, _SPARSE = {b"0", b"\0"}, b"S"
 _PAX = {b"x", b"g"}
 _HINT = "Make it with `tar --format=oldgnu -Sczf image.tar.gz disk.raw`."
-
-
-def is_google_archive(head: bytes) -> bool:
-    """Whether gzip data begins with a tar header of MEMBER, or (also in damaged data) cannot be told from that by its beginning."""
-    if not head.startswith(GZIP_MAGIC):
-        return False
-    state = zlib.decompressobj(_GZIP_WINDOW)
-    try:
-        header = state.decompress(head, _BLOCK_BYTES)
-    except zlib.error:
-        return True
-    return (len(header) < _BLOCK_BYTES and not state.eof) or header.startswith(MEMBER.encode() + b"\0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +70,7 @@ class TarGzDisk(SeekableRaw):
             inside = self._position - segment.offset
             target = target[: segment.size_bytes - inside]
             self._go_to(segment.packed + inside)
-            self._inflated.readinto(target, MEMBER)
+            self._inflated.readinto(target, GOOGLE_MEMBER)
         else:
             following = self._offsets[index + 1] if index + 1 < len(self._offsets) else self.size_bytes
             target = target[: max(0, following - self._position)]
@@ -101,13 +88,15 @@ class TarGzDisk(SeekableRaw):
             self._go_to(_padded(last.packed + last.size_bytes))
         header = self._inflated.block("end of archive")
         if any(header):
-            raise UnsupportedInputError(f"tar: a second member {_name(header)!r}, expected only {MEMBER}", hint=_HINT)
+            raise UnsupportedInputError(
+                f"tar: a second member {_name(header)!r}, expected only {GOOGLE_MEMBER}", hint=_HINT
+            )
         self._inflated.require_zeros()
 
     def _go_to(self, packed: int) -> None:
         if packed < self._inflated.position:
             self._inflated = _Inflated(self._archive, self._budget)
-        self._inflated.skip(packed - self._inflated.position, MEMBER)
+        self._inflated.skip(packed - self._inflated.position, GOOGLE_MEMBER)
 
 
 @dataclass(slots=True)
@@ -203,9 +192,9 @@ def _member(inflated: _Inflated) -> tuple[int, list[_Segment]]:
     _check_sum(header)
     if kind in _PAX:
         raise UnsupportedInputError("tar: pax headers, expected the old GNU format", hint=_HINT)
-    if name != MEMBER or not (kind in _REGULAR or kind == _SPARSE):
+    if name != GOOGLE_MEMBER or not (kind in _REGULAR or kind == _SPARSE):
         raise UnsupportedInputError(
-            f"tar: the first member is {name!r} (type {kind!r}), expected the file {MEMBER}", hint=_HINT
+            f"tar: the first member is {name!r} (type {kind!r}), expected the file {GOOGLE_MEMBER}", hint=_HINT
         )
     packed_bytes = _number(header, 124, 12, 0, "size")
     if kind in _REGULAR:

@@ -14,21 +14,20 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from teekit_verify.artifacts import mapped
+from teekit_verify.artifacts.magic import BYTES_AFTER_TDVF_TABLE, TDVF_FOOTER, is_firmware
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
-from teekit_verify.core.opened import open_input
+from teekit_verify.core.files import open_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from teekit_verify.core.opened import OpenedInput
+    from teekit_verify.core.files import OpenedInput
 
 PAGE_BYTES = 4096
-FOOTER_GUID = UUID("96b582de-1fb2-45f7-baea-a366c55a082d")
+FOOTER_GUID = UUID(bytes_le=TDVF_FOOTER)
 METADATA_GUID = UUID("e47a6535-984a-4798-865e-4685a7bf8ec2")
-_BYTES_AFTER_TABLE = 32
-"""The reset vector's last bytes; the table ends where they start."""
 _ENTRY_TRAILER_BYTES = 18
 """Each entry ends with its length (u16, the trailer included) and its GUID; so does the table, with its footer."""
 _DESCRIPTOR_BYTES = 16
@@ -108,11 +107,6 @@ def is_tdvf(path: Path) -> bool:
         return False
 
 
-def is_firmware(file: OpenedInput) -> bool:
-    """The same of an opened file."""
-    return file.tail[-_BYTES_AFTER_TABLE - 16 :][:16] == FOOTER_GUID.bytes_le
-
-
 @contextmanager
 def open_tdvf(path: Path) -> Iterator[TdxFirmware]:
     """Map a firmware file read-only; the value must not be used after the `with` block."""
@@ -163,7 +157,7 @@ def _guided_table(view: memoryview, what: str) -> dict[UUID, Reader]:
     """The entries' data by GUID. The table is read backwards from its footer; of two equal GUIDs the later one counts,
     which a VMM finds first.
     """
-    end = len(view) - _BYTES_AFTER_TABLE
+    end = len(view) - BYTES_AFTER_TDVF_TABLE
     footer = UUID(bytes_le=bytes(view[end - 16 : end]))
     if footer != FOOTER_GUID:
         raise MalformedInputError(

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from teekit_verify.artifacts import mapped
 from teekit_verify.artifacts.pe import MACHINE_X86_64, PeImage, PeSection, Span, parse_pe
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
-from teekit_verify.core.opened import open_input
+from teekit_verify.core.files import open_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from teekit_verify.core.opened import OpenedInput
+    from teekit_verify.core.files import OpenedInput
 
 _MAX_TEXT_BYTES = 1 << 20
 _MAX_MAGIC_BYTES = 512

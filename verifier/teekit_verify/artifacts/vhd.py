@@ -9,10 +9,9 @@ import struct
 from dataclasses import dataclass
 from uuid import UUID
 
+from teekit_verify.artifacts.magic import VHD_COOKIE, VHD_FOOTER_BYTES
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
 
-FOOTER_BYTES = 512
-COOKIE = b"conectix"
 _LAYOUT = ">8sIIQI4sI4sQQHBBII16sB"
 _VERSION = 0x00010000
 _NO_OFFSET = (1 << 64) - 1
@@ -45,7 +44,7 @@ def parse_footer(footer: bytes, file_bytes: int) -> VhdFooter:
     """The footer of a file of `file_bytes` bytes, of which it is the last 512. Raises MalformedInputError with offset and
     field, or UnsupportedInputError for dynamic and differencing disks.
     """
-    base = file_bytes - FOOTER_BYTES
+    base = file_bytes - VHD_FOOTER_BYTES
     found, kind, data_offset = _fields(footer, base)
     if kind != _FIXED:
         raise UnsupportedInputError(
@@ -75,13 +74,13 @@ def parse_dynamic_footer(footer: bytes) -> tuple[VhdFooter, int]:
 
 def _fields(footer: bytes, base: int) -> tuple[VhdFooter, int, int]:
     """With the type of the disk, and the offset of what follows."""
-    if len(footer) != FOOTER_BYTES:
-        raise _bad("footer", 0, 0, f"needs {FOOTER_BYTES} bytes, found {len(footer)}")
+    if len(footer) != VHD_FOOTER_BYTES:
+        raise _bad("footer", 0, 0, f"needs {VHD_FOOTER_BYTES} bytes, found {len(footer)}")
     fields = struct.unpack_from(_LAYOUT, footer)
     cookie, _, version, data_offset, timestamp, creator, _, _, _, size_bytes = fields[:10]
     cylinders, heads, sectors, kind, checksum, unique_id, _ = fields[10:]
-    if cookie != COOKIE:
-        raise _bad("cookie", base, 0, f"expected {COOKIE!r}, found {cookie!r}")
+    if cookie != VHD_COOKIE:
+        raise _bad("cookie", base, 0, f"expected {VHD_COOKIE!r}, found {cookie!r}")
     if checksum != (expected := footer_checksum(footer)):
         raise _bad("checksum", base, 64, f"expected {expected:#010x}, found {checksum:#010x}")
     if version >> 16 != _VERSION >> 16:

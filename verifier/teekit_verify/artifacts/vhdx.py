@@ -15,7 +15,6 @@ from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
 if TYPE_CHECKING:
     from teekit_verify.artifacts.blob import Blob
 
-MAGIC = b"vhdxfile"
 _KIB, _MIB = 1 << 10, 1 << 20
 _HEADERS, _HEADER_BYTES = (64 * _KIB, 128 * _KIB), 4096
 _REGIONS, _REGION_BYTES = (192 * _KIB, 256 * _KIB), 64 * _KIB

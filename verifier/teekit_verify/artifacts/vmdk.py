@@ -12,12 +12,12 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from teekit_verify.artifacts.magic import VMDK_MAGIC
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
 
 if TYPE_CHECKING:
     from teekit_verify.artifacts.blob import Blob
 
-MAGIC = b"KDMV"
 _SECTOR_BYTES = 512
 _LAYOUT = "<4sIIQQQQIQQQ"
 _ZERO_GRAINS, _COMPRESSED = 1 << 2, 1 << 16
@@ -124,8 +124,8 @@ def open_vmdk(blob: Blob) -> Vmdk:
 def _header(blob: Blob, at: int) -> tuple[int, ...]:
     """Without the magic number. Raises MalformedInputError."""
     raw = blob.read(at, struct.calcsize(_LAYOUT))
-    if len(raw) < struct.calcsize(_LAYOUT) or not raw.startswith(MAGIC):
-        raise _bad("header", at, f"is truncated, or does not begin with {MAGIC!r}")
+    if len(raw) < struct.calcsize(_LAYOUT) or not raw.startswith(VMDK_MAGIC):
+        raise _bad("header", at, f"is truncated, or does not begin with {VMDK_MAGIC!r}")
     return struct.unpack(_LAYOUT, raw)[1:]
 
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from teekit_verify.artifacts.disk import ArtifactKind, DiskImage, companions_of, open_boot_file, open_disk, recognise
+from teekit_verify.artifacts.boot_artifact import open_disk, recognise
+from teekit_verify.artifacts.disk import DiskImage, companions_of, open_boot_file
 from teekit_verify.artifacts.gpt import SECTOR_BYTES
+from teekit_verify.artifacts.magic import ArtifactKind
 from teekit_verify.boot import disk
 from teekit_verify.core.errors import UnsupportedInputError
 

@@ -17,8 +17,7 @@ import typer.core
 from teekit_verify import __version__
 from teekit_verify.cli.lazy import Entry, Sections, lazy_group
 from teekit_verify.cli.options import shared
-from teekit_verify.cli.overwriting import require_inputs_stay
-from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.errors import MalformedInputError, TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
 if TYPE_CHECKING:
@@ -113,13 +112,15 @@ def main(argv: list[str]) -> ExitStatus:
         main(["--help"])
         return ExitStatus.NO_VERDICT
     try:
-        require_inputs_stay(argv)
         status = app(argv, prog_name="teekit-verify", standalone_mode=False)
         if status == _INTERRUPTED:
             raise KeyboardInterrupt  # noqa: TRY301 - Typer turned it into an exit status
         return ExitStatus(status or 0)
     except TeekitError as error:
-        return _report(argv, error.code, error.message, error.hint, error, error.facts)
+        hint = error.hint
+        if hint is None and isinstance(error, MalformedInputError):
+            hint = f"Check which kind of file each option takes: `teekit-verify {argv[0]} --help`."
+        return _report(argv, error.code, error.message, hint, error, error.facts)
     except _WrongUsage as error:  # in Typer's words
         words = error.format_message()  # type: ignore[attr-defined]
         return _report(
@@ -150,6 +151,8 @@ def _usage_hint(error: Exception) -> str:
         return "Run it with --help to see how it is used."
     if type(error) is _USAGE and context.parent is not None and isinstance(context.command, typer.core.TyperGroup):
         return f"Choose one of: {', '.join(context.command.list_commands(context))}."
+    if not context.help_option_names:
+        return f"Run `{context.command_path.replace(' ', ' help ', 1)}` to see how it is used."
     return f"Run `{context.command_path} --help` to see how it is used."
 
 

@@ -10,6 +10,8 @@ import typer
 
 from teekit_verify.cli.options.quote import AtOption, TrustedRootOption
 from teekit_verify.cli.options.shared import DebugOption, say
+from teekit_verify.cli.wrong_file import Given, expecting
+from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
 collateral = typer.Typer(help="Fetch what Intel publishes about a quote's platform.", rich_markup_mode=None)
@@ -27,7 +29,7 @@ def fetch(
     ],
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="DIR", help="The folder to write; give it to `quote --collateral`."),
+        typer.Option("--output", metavar="DIR", help="The folder to write; give it to `quote --collateral`."),
     ],
     pccs: Annotated[
         str | None,
@@ -51,7 +53,10 @@ def fetch(
     from teekit_verify import api
     from teekit_verify.core.files import create_folder, write_whole
 
-    fetched = api.fetch_collateral(quote, at=at or datetime.now(UTC), pccs=pccs, trusted_root=trusted_root)
+    if output.exists() and not output.is_dir():
+        raise TeekitError(f"{output} is not a folder", hint="Name a new folder with --output DIR.")
+    with expecting(quote, Given.QUOTE):
+        fetched = api.fetch_collateral(quote, at=at or datetime.now(UTC), pccs=pccs, trusted_root=trusted_root)
     create_folder(output)
     for name, data in fetched.files.items():
         write_whole(output / name, data)

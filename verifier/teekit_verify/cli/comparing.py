@@ -94,6 +94,7 @@ def compare_quote(ref: Path, root: TrustedRoot | None, question: GuestQuestion, 
         expecting(ref, Given.REFERENCE, Given.DOCUMENT),
         expecting(files.eventlog, Given.LOG, Given.QUOTE),
         expecting(files.quote, Given.QUOTE),
+        expecting(files.ima, Given.IMA, Given.LOG),
     ):
         guest = api.appraise_guest(
             ref,

@@ -33,7 +33,6 @@ def explain(
         Path | None,
         typer.Option(
             "--output",
-            "-o",
             metavar="FILE",
             help="Write the text, Markdown or JSON to a file instead.",
             show_default=False,
@@ -46,7 +45,7 @@ def explain(
 
     It goes down to the file in the initrd and the section of an ELF file.
 
-    Exit status: 0 every byte is equal, 1 A and B differ, 2 one of them cannot be read.
+    Exit status: 0 every byte is equal, 1 A and B differ, 2 one of them cannot be read, or nothing that differs in them can be.
     """
     from teekit_verify import api
     from teekit_verify.report import explain_markdown, explain_report, layout
@@ -63,6 +62,8 @@ def explain(
             f"cannot compare the files: {error.strerror}", hint="Point TMPDIR to a folder with free space."
         ) from error
     status = ExitStatus.DOES_NOT_HOLD if found.differences else ExitStatus.HOLDS
+    if not found.is_compared:
+        status = ExitStatus.NO_VERDICT
     text = io.StringIO()
     if json_output:
         text.write(explain_report.render_explanation(found, status).decode())

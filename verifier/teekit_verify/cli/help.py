@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,6 +18,15 @@ def show_help(
     ] = None,
 ) -> ExitStatus:
     """Show the help of a command, as its --help does."""
-    from teekit_verify.cli.app import main
+    from teekit_verify.cli.app import app, main
 
+    command: Any = typer.main.get_command(app)
+    for word in words or ():
+        command = getattr(command, "commands", {}).get(word)
+    if (
+        command is not None and command.context_settings.get("help_option_names") == []
+    ):  # its --help is another program's
+        name = " ".join(("teekit-verify", *(words or ())))
+        typer.echo(command.get_help(command.context_class(command, info_name=name)))
+        return ExitStatus.HOLDS
     return main([*(words or ()), "--help"])

@@ -39,14 +39,16 @@ def inspect(
     from teekit_verify import api
     from teekit_verify.report.inspect import file as shown
     from teekit_verify.report.layout import console
-    from teekit_verify.report.sarif.findings import of_inspection
 
-    known = set(Given) - {Given.FOLDER, Given.EMPTY, Given.CUT_OFF}
+    known = set(Given) - {Given.FOLDER, Given.EMPTY, Given.CUT_OFF, Given.WEB_PAGE}
     with expecting(file, *known):
         found = api.inspect(file)
     if json_output:
         typer.echo(shown.render(found, events=events).decode(), nl=False)
     else:
         shown.show(found, console(sys.stdout), events=events)
-    write_findings(sarif, of_inspection(found, str(file)), ExitStatus.HOLDS)
+    if sarif is not None:
+        from teekit_verify.report.sarif.findings import of_inspection
+
+        write_findings(sarif, of_inspection(found, str(file)), ExitStatus.HOLDS)
     return ExitStatus.HOLDS

@@ -1,4 +1,6 @@
-"""What every command has without naming it: `-` for standard input, and `--quiet` beside `--json`."""
+"""What every command has without naming it: `-` for standard input, `--quiet` beside `--json`, `-o` for `--output`, and no
+output that is an input.
+"""
 
 from __future__ import annotations
 
@@ -6,30 +8,39 @@ from typing import Annotated, Any
 
 import typer
 
+from teekit_verify.cli.overwriting import require_inputs_stay
 from teekit_verify.cli.standard_input import with_standard_input
 from teekit_verify.report.console import OUTCOME_ONLY
 
 Command = Any
 """Typer's own class, which it does not publish."""
+_ADD = "reference", "add"
+"""Reads the reference that it adds to: its output may be that file."""
 
 
-def prepare(command: Command) -> None:
-    """A command, or all of a group."""
+def prepare(command: Command, group: tuple[str, ...] = ()) -> None:
+    """A command, or all of a group; `group` are the names above its own."""
+    words = (*group, command.name)
     for inner in getattr(command, "commands", {}).values():
-        prepare(inner)
+        prepare(inner, words)
     names = [parameter.name for parameter in command.params]
     if "json_output" in names:
         beside = names.index("json_output")
         command.params.insert(beside + 1, _quiet_option(command.params[beside]))
+    for parameter in command.params:
+        if parameter.opts == ["--output"]:
+            parameter.opts = ["-o", "--output"]
     if command.callback is not None:
-        command.callback = _prepared(command, command.callback)
+        command.callback = _prepared(command, command.callback, may_overwrite=words == _ADD)
 
 
-def _prepared(command: Command, callback: Any) -> Any:
+def _prepared(command: Command, callback: Any, *, may_overwrite: bool) -> Any:
     def run(**values: object) -> object:
         is_quiet = bool(values.pop("quiet", False))
         if is_quiet and (other := next((one for one in _WHOLE if values.get(one)), None)):
             raise typer.BadParameter(f"--quiet and --{other.removesuffix('_output')} cannot be used together")
+        if not may_overwrite:
+            require_inputs_stay(command, values)
         token = OUTCOME_ONLY.set(is_quiet)
         try:
             return callback(**with_standard_input(command, values))

@@ -20,7 +20,7 @@ rebuilderd = typer.Typer(help="Rebuilds on rebuilderd: its list of releases, its
 
 @rebuilderd.command("sync", cls=GroupedCommand)
 def sync(
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="The folder for NAME.job.json.")],
+    output: Annotated[Path, typer.Option("--output", metavar="DIR", help="The folder for NAME.job.json.")],
     jobs_url: Annotated[str, typer.Option(metavar="URL", help="Where workers find that folder.")],
     artifacts_url: Annotated[
         str, typer.Option(metavar="URL", help="Where the published artifacts are: URL/NAME/FILE.")

@@ -112,9 +112,7 @@ def sbom(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The release.", show_default=False)],
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output", "-o", metavar="FILE", help="The file to write. [default: print it]", show_default=False
-        ),
+        typer.Option("--output", metavar="FILE", help="The file to write. [default: print it]", show_default=False),
     ] = None,
     folder: _FolderOption = None,
     source: SourceOption = None,

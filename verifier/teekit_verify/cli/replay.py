@@ -73,7 +73,13 @@ def replay(
     from teekit_verify.report import layout, replay_report
 
     log_kind = None if kind is None else api.LogKind(kind.upper())
-    with expecting(eventlog, Given.LOG), expecting(against, Given.LOG), expecting(quote, Given.QUOTE):
+    with (
+        expecting(eventlog, Given.LOG),
+        expecting(against, Given.LOG),
+        expecting(quote, Given.QUOTE),
+        expecting(table, Given.TABLE),
+        expecting(ima, Given.IMA, Given.LOG),
+    ):
         found = api.replay(eventlog, table=table, kind=log_kind, ima=ima, quote=quote, against=against)
     compared = replay_report.Comparisons(found.with_quote, found.with_expected, found.logs, found.status)
     if json_output:

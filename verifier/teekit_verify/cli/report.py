@@ -23,9 +23,7 @@ def report(
     html: Annotated[bool, typer.Option("--html", help="Write a page that needs nothing else to be read.")] = False,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output", "-o", metavar="FILE", help="Where to write the page. [default: report.html beside FILE]"
-        ),
+        typer.Option("--output", metavar="FILE", help="Where to write the page. [default: report.html beside FILE]"),
     ] = None,
     debug: DebugOption = False,
 ) -> ExitStatus:

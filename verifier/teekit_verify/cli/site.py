@@ -32,7 +32,7 @@ def site(
     ],
     trusted_keys: TrustedKeysOption,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="The folder of the site. An earlier site is replaced.")
+        Path, typer.Option("--output", metavar="DIR", help="The folder of the site. An earlier site is replaced.")
     ],
     statements: Annotated[
         Path | None,

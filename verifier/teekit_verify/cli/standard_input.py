@@ -11,6 +11,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from teekit_verify.cli.overwriting import WRITTEN
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     """Typer's own class, which it does not publish."""
 
 DASH, STANDARD_INPUT = Path("-"), Path("/dev/stdin")
-WRITTEN = frozenset({"output", "html", "sarif", "save_log"})
-"""Parameters that name what is written."""
 _BY_NAME = frozenset({"boot", "local"})
 """QEMU opens the file of these itself."""
 _OF_ARTIFACTS = frozenset(

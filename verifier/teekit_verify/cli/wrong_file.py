@@ -30,6 +30,9 @@ class Given(Enum):
     REFERENCE = "a file of reference values", "Put it first: `compare {} FILE`; `reference show {}` shows it."
     DOCUMENT = "a JSON document of this program", "Use `inspect {}`: it says which."
     STATEMENT = "the statement of an auditor", "Use `attest show {}`, or count it with `attest verify`."
+    WEB_PAGE = "a web page", "Fetch the file itself: a server answered with a page in its place."
+    TABLE = "the ACPI table of a CCEL", "Give it with --table."
+    IMA = "IMA's measurement list", "Give it with --ima."
 
     def words(self, path: Path, error: TeekitError) -> str:
         """With what the reader said, where that shows the place."""

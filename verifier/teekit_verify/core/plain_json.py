@@ -20,7 +20,14 @@ def load_plain(data: bytes) -> object:
     """
     if data.count(b"[") + data.count(b"{") > MAX_DEPTH:
         _check_depth(data)
-    return json.loads(data.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        # A character for each byte, so that the place is one in the file.
+        raise json.JSONDecodeError(
+            f"byte {data[error.start]:#04x} is not UTF-8", data.decode("latin-1"), error.start
+        ) from error
+    return json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
 
 
 def _check_depth(data: bytes) -> None:

@@ -5,35 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from teekit_verify.core.digest import Digest
 from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.documents import codec, load, model
 from teekit_verify.documents.inputs import in_order
-from teekit_verify.registers.replay import replay
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from teekit_verify.registers.events import Event
+    from teekit_verify.core.digest import Digest
     from teekit_verify.registers.registers import Register
 
 LABEL = "rebuild"
 """The label of a reference's value that comes from a rebuild; other values are added by hand, with labels of their own."""
-
-
-def register_value(register: Register, events: Sequence[Event], *, missing: str = "") -> model.RegisterValue:
-    """One register of a prediction. `events` are those of `register`, in order; `missing` says why they are not all of them."""
-    predicted = tuple(
-        model.PredictedEvent(
-            event.event_type,
-            tuple(event.digest(bank) for bank in register.algorithms),
-            event.description,
-            event.cause,
-        )
-        for event in events
-    )
-    values = tuple(replay(events, bank).get(register, Digest.zero(bank)) for bank in register.algorithms)
-    return model.RegisterValue(None if missing else values, missing, predicted)
 
 
 def require_measured_from(build: model.Build, measurements: Sequence[model.Measurements]) -> None:

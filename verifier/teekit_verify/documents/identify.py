@@ -11,7 +11,7 @@ from teekit_verify.core.errors import TeekitError
 from teekit_verify.documents import codec
 
 if TYPE_CHECKING:
-    from teekit_verify.core.opened import OpenedInput
+    from teekit_verify.core.files import OpenedInput
 
 PREFIX = "teekit-verify/"
 _SNIFFED_BYTES = 512

@@ -13,7 +13,7 @@ from teekit_verify.registers.registers import Register
 from teekit_verify.registers.replay import replay
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
@@ -66,6 +66,21 @@ class RegisterValue:
         return tuple(
             Event(register, event.type, event.digests, event.description, event.cause) for event in self.events
         )
+
+
+def register_value(register: Register, events: Sequence[Event], *, missing: str = "") -> RegisterValue:
+    """One register of a prediction. `events` are those of `register`, in order; `missing` says why they are not all of them."""
+    predicted = tuple(
+        PredictedEvent(
+            event.event_type,
+            tuple(event.digest(bank) for bank in register.algorithms),
+            event.description,
+            event.cause,
+        )
+        for event in events
+    )
+    values = tuple(replay(events, bank).get(register, Digest.zero(bank)) for bank in register.algorithms)
+    return RegisterValue(None if missing else values, missing, predicted)
 
 
 def _consistent(register: RegisterValue) -> RegisterValue:

@@ -81,7 +81,8 @@ def reading(field: str, what: str = _WHAT) -> Iterator[None]:
         try:
             yield
         except _FOREIGN_ERRORS as error:
-            problem = f"cannot be read: {printable(str(error))[:200]}"
+            said = str(error).partition(" See http")[0]  # the library's own help is about its callers
+            problem = f"cannot be read: {printable(said)[:200]}"
             raise MalformedInputError(what, field=field, offset=0, problem=problem) from error
 
 

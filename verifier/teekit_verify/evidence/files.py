@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError, printable
-from teekit_verify.core.files import read_bounded
-from teekit_verify.core.opened import open_input
+from teekit_verify.core.files import open_input, read_bounded
 from teekit_verify.evidence import hcl
 from teekit_verify.evidence.aael import parse_aael
 from teekit_verify.evidence.carriers import LOGS, Carried, Kind, find_evidence, foreign_in, is_quote
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from teekit_verify.core.opened import OpenedInput
+    from teekit_verify.core.files import OpenedInput
     from teekit_verify.evidence.hcl import HclReport
 
 _SNIFFED_BYTES = 4096

@@ -105,16 +105,32 @@ class Examination:
     def compare(self, pair: Pair) -> Difference:
         """Two contents that are known to differ, by the first format that fits, else byte by byte."""
         beginnings = pair.a.read(0, BEGINNING_BYTES), pair.b.read(0, BEGINNING_BYTES)
+        reason = ""
         for known in self.formats if len(pair.path) <= _MAX_DEPTH else ():
             if all(map(known.recognises, beginnings)):
                 try:
                     found = known.compare(self, pair)
                 except TeekitError as error:
                     self.note(f"{error.message}: {' > '.join(pair.path)} is not examined further")
+                    reason = reason or f"{self._unread_side(known, pair)} cannot be read: {error.message}"
                     continue
                 if found is not None:
                     return found
-        return self.compare_bytes(pair)
+        found = self.compare_bytes(pair)
+        is_text = raw.is_text(pair.a) and raw.is_text(pair.b)  # lines say enough, whatever they were taken for
+        return raw.not_compared(pair, reason, found) if reason and not is_text else found
+
+    def _unread_side(self, known: Format, pair: Pair) -> str:
+        """Whichever cannot be compared with itself either."""
+        notices, leaves = len(self.notices), len(self.leaves)
+        sides = []
+        for name, blob in (("A", pair.a), ("B", pair.b)):
+            try:
+                known.compare(self, replace(pair, a=blob, b=blob))
+            except TeekitError:
+                sides.append(name)
+        del self.notices[notices:], self.leaves[leaves:]
+        return " and ".join(sides) or "one of them"
 
     def compare_bytes(self, pair: Pair) -> Difference:
         """The same without looking for a format: byte by byte, or line by line."""

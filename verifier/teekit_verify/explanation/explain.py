@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import first_difference
 from teekit_verify.artifacts.dynamic_vhd import is_dynamic_vhd
-from teekit_verify.artifacts.fat import is_fat
+from teekit_verify.artifacts.magic import is_fat
 from teekit_verify.explanation import diffoscope
 from teekit_verify.explanation.examination import Examination, Format
 from teekit_verify.explanation.formats import (

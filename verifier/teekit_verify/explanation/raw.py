@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import common_prefix, first_difference
@@ -38,6 +39,12 @@ def compare_bytes(pair: Pair, conditions: Sequence[Condition], *, is_code: bool 
     if is_text(pair.a) and is_text(pair.b):
         return _compare_texts(pair, conditions)
     return _compare_binaries(pair, conditions, is_code=is_code)
+
+
+def not_compared(pair: Pair, reason: str, found: Difference) -> Difference:
+    """`found` is how the bytes differ. They say nothing of what they hold, so that only its name may tell a cause."""
+    what = f"not compared: {reason}"
+    return replace(found, kind=Kind.NOT_COMPARED, what=what, causes=causes_of([Sighting(pair.path)]))
 
 
 def is_told_whole(pair: Pair, difference: Difference) -> bool:
@@ -150,7 +157,9 @@ def _cut(line: str) -> str:
 
 def _compare_binaries(pair: Pair, conditions: Sequence[Condition], *, is_code: bool) -> Difference:
     sizes = pair.a.size_bytes, pair.b.size_bytes
-    regions = list(_regions(pair.a, pair.b))
+    regions = list(_regions(pair.a, pair.b)) or [
+        (0, 0)
+    ]  # of what is compared with itself, to see whether it can be read
     first = regions[0][0]
     # After bytes that came or went, all that follows is shifted: only text still says something.
     told = regions if sizes[0] == sizes[1] else regions[:1]
@@ -160,6 +169,14 @@ def _compare_binaries(pair: Pair, conditions: Sequence[Condition], *, is_code: b
     what = f"differs in {places}" if sizes[0] == sizes[1] and len(told) > 1 else f"differs from offset {first:#x} on"
     rows = [line for start, _ in told[: _MAX_EXCERPT // 2] for line in _rows(pair, start)]
     return Difference(pair.name, Kind.CONTENT, what, *pair.sizes, causes_of(sightings, conditions), tuple(rows))
+
+
+def stretches(left: bytes, right: bytes) -> Iterator[tuple[int, int]]:
+    """Of two strings of one length, from where to where they differ, with no equal byte between."""
+    at = 0
+    while (start := at + common_prefix(left[at:], right[at:])) < len(left):
+        at = next((end for end in range(start, len(left)) if left[end] == right[end]), len(left))
+        yield start, at
 
 
 def _regions(one: Blob, other: Blob) -> Iterator[tuple[int, int]]:

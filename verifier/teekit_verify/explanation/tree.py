@@ -20,6 +20,8 @@ class Kind(Enum):
     PRESENCE = "presence"
     METADATA = "metadata"
     ORDER = "order"
+    NOT_COMPARED = "not compared"
+    """The bytes differ, and what they hold could not be read, so that nothing is known of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,13 @@ class Explanation:
     b: str
     differences: tuple[Difference, ...] = ()
     notices: tuple[str, ...] = ()
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether anything that differs could be read: otherwise there is no verdict on what A and B hold."""
+        return not self.differences or any(
+            leaf.difference.kind is not Kind.NOT_COMPARED for leaf in leaves(self.differences)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,5 +136,16 @@ def attached(
 
 
 def culprits(differences: Iterable[Difference]) -> list[Leaf]:
-    """The leaves, those that say most first: with a known cause, then the deepest ones; otherwise in their order."""
-    return sorted(leaves(differences), key=lambda leaf: (not leaf.difference.causes, -len(leaf.path)))
+    """The leaves, those that say most first: with a known cause, then the deepest ones; otherwise in their order. What is told of
+    many at once is one, not its examples.
+    """
+    return sorted(_told(differences), key=lambda leaf: (not leaf.difference.causes, -len(leaf.path)))
+
+
+def _told(differences: Iterable[Difference], path: tuple[str, ...] = ()) -> Iterator[Leaf]:
+    for difference in differences:
+        here = (*path, difference.name)
+        if difference.children and difference.count == 1:
+            yield from _told(difference.children, here)
+        else:
+            yield Leaf(here, difference)

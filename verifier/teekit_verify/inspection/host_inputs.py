@@ -16,9 +16,10 @@ from enum import Enum
 from typing import TYPE_CHECKING, ClassVar
 
 from teekit_verify.artifacts.blob import Blob
-from teekit_verify.artifacts.compressed import MAGIC_BYTES, Budget, Decompressed, compression_of
+from teekit_verify.artifacts.compressed import Budget, Decompressed
 from teekit_verify.artifacts.initrd import MAX_UNPACKED_BYTES, read_initrd
 from teekit_verify.artifacts.kernel import parse_bzimage
+from teekit_verify.artifacts.magic import COMPRESSION_MAGIC_BYTES, compression_of
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
 from teekit_verify.core.marks import ConfigDict
 from teekit_verify.inspection.command_line import has_no_efi_variables
@@ -146,7 +147,7 @@ def _kernel_has_efivarfs(uki: UnifiedKernelImage) -> bool:
 def _kernel_proper(bzimage: Blob) -> Iterator[bytes]:
     payload = parse_bzimage(bzimage).payload
     packed = bzimage.part(payload.start, payload.size_bytes)
-    compression = compression_of(packed.read(0, MAGIC_BYTES))
+    compression = compression_of(packed.read(0, COMPRESSION_MAGIC_BYTES))
     if compression is None:
         raise UnsupportedInputError("the kernel's payload is compressed in a way that is not supported")
     stream = Decompressed(packed, 0, compression, Budget(_MAX_KERNEL_BYTES), "kernel payload")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.tdvf import TdvfSection, firmware_in
 from teekit_verify.core.digest import Algorithm, Digest
-from teekit_verify.core.opened import open_input
+from teekit_verify.core.files import open_input
 from teekit_verify.prediction.mrtd import PageOrder, google_builds, mrtd
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from teekit_verify.artifacts.tdvf import TdxFirmware
-    from teekit_verify.core.opened import OpenedInput
+    from teekit_verify.core.files import OpenedInput
     from teekit_verify.prediction.gcp_facts import FirmwareFact, GcpFacts
 
 BOTH_ORDERS = tuple(PageOrder)

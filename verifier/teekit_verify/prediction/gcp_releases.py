@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.artifacts.tdvf import open_tdvf
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.documents import model
-from teekit_verify.documents.create import register_value
+from teekit_verify.documents.register_values import register_value
 from teekit_verify.prediction.gcp_rtmr0 import GcpFirmware, GcpMachine, alternatives, firmware_of_file
 from teekit_verify.prediction.mrtd import PageOrder, google_builds, mrtd
 from teekit_verify.registers.events import EventType

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
 from teekit_verify.documents import model
-from teekit_verify.documents.create import register_value
+from teekit_verify.documents.register_values import register_value
 from teekit_verify.prediction.platforms.azure import AZURE
 from teekit_verify.registers.measured import (
     FORMAT,

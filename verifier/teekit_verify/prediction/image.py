@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from teekit_verify import __version__
-from teekit_verify.artifacts.disk import ArtifactKind, boot_artifact_in, recognise
+from teekit_verify.artifacts.boot_artifact import boot_artifact_in, recognise
+from teekit_verify.artifacts.magic import ArtifactKind
 from teekit_verify.core.beside import Beside
 from teekit_verify.core.digest import Algorithm, Digest, digest_file
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
-from teekit_verify.core.files import read_beginning
-from teekit_verify.core.opened import open_input
+from teekit_verify.core.files import open_input, read_beginning
 from teekit_verify.documents import model
-from teekit_verify.documents.create import register_value
+from teekit_verify.documents.register_values import register_value
 from teekit_verify.inspection.command_line import has_no_efi_variables
 from teekit_verify.prediction.given_apps import apps_of, measures_apps, with_given_apps
 from teekit_verify.prediction.platforms import IMAGE_PLATFORMS, PLATFORMS, Platform, subject_of
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
-    from teekit_verify.artifacts.disk import BootArtifact
+    from teekit_verify.artifacts.boot_artifact import BootArtifact
     from teekit_verify.artifacts.uki import UnifiedKernelImage
-    from teekit_verify.core.opened import OpenedInput
+    from teekit_verify.core.files import OpenedInput
     from teekit_verify.prediction.given_apps import GivenApps
     from teekit_verify.prediction.machines import Machines
     from teekit_verify.prediction.platforms import Subject

@@ -9,7 +9,7 @@ from teekit_verify import __version__
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.files import read_bounded
 from teekit_verify.documents import model
-from teekit_verify.documents.create import register_value
+from teekit_verify.documents.register_values import register_value
 from teekit_verify.prediction.direct_kernel import DirectBoot, predict_direct_boot
 from teekit_verify.prediction.machines import one_of
 from teekit_verify.prediction.platforms.qemu import QEMU, UEFI_VTPM

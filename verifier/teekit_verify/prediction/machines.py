@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from teekit_verify.artifacts.tdvf import open_tdvf
 from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.documents import model
-from teekit_verify.documents.create import register_value
+from teekit_verify.documents.register_values import register_value
 from teekit_verify.prediction import qemu_rtmr0
 from teekit_verify.prediction.firmware import measure_firmware
 from teekit_verify.prediction.gcp_facts import load_gcp

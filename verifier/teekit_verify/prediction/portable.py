@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
-from teekit_verify.documents.create import register_value
 from teekit_verify.documents.model import RegisterValue
+from teekit_verify.documents.register_values import register_value
 from teekit_verify.registers.events import Event, EventType
 from teekit_verify.registers.registers import Register, rtmr
 from teekit_verify.registers.replay import extend, replay

@@ -40,6 +40,7 @@ _FILE_ENDINGS = (".deb", ".ddeb", ".udeb", ".dsc", ".changes", "-")
 _DOMAIN = "debian.org"
 _DEBIAN_MIRROR = f"http://deb.{_DOMAIN}"
 _SCHEMES = ("http:", "https:", "file:")
+_ERROR = "E: "
 _SETUP_HINT = "Run scripts/setup_deps.sh."
 
 
@@ -141,7 +142,7 @@ class Index:
             try:
                 apt_root.run(root, "apt-get", "update", "-o", "APT::Update::Error-Mode=any")
             except ToolFailedError as error:
-                problems.append(url.redacted(error.message) + proxies.through(chosen[0][1]))
+                problems.append(f"{_complaint(error)}{url.redacted(error.message)}{proxies.through(chosen[0][1])}")
             else:
                 time = _snapshot_time(root, {other_sources.kept_name(one) for one in repositories})
                 return cls(root, chosen, time, suites, suite, repositories)
@@ -258,6 +259,12 @@ def require_plain(request: str) -> None:
 def _plain_path(path: str) -> str:
     """A flat repository's paths often begin at the folder itself: `./name.deb`."""
     return path.removeprefix("./")
+
+
+def _complaint(error: ToolFailedError) -> str:
+    """What apt says of its own failure, before the whole of what it printed."""
+    said = next((line for line in error.output if line.startswith(_ERROR)), None)
+    return "" if said is None else f"{printable(url.redacted(said.removeprefix(_ERROR)))}; "
 
 
 def _choices(bases: Sequence[tuple[Archive, str]]) -> list[tuple[tuple[Archive, str], ...]]:

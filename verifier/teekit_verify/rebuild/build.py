@@ -17,7 +17,7 @@ from teekit_verify.rebuild.sandbox import PACKAGES, Sandbox, Seen, named_by
 from teekit_verify.rebuild.workspace import remove
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from teekit_verify.core.digest import Digest
@@ -114,6 +114,7 @@ class Attempt:
         """Make this build and another one at the same time; what one raises ends both."""
         inputs, others = self._begin(), other._begin()
         with (
+            self._named_by_scripts(),
             other._network(),
             other._sandbox().running(other._command(), timeout_seconds=_TIMEOUT_SECONDS, log=other.log) as beside,
         ):
@@ -136,14 +137,17 @@ class Attempt:
 
     @contextmanager
     def _named_by_scripts(self) -> Iterator[None]:
-        """Why a build failed is often what its scripts asked for in vain."""
+        """Why a build failed is often what its scripts asked for in vain, or were not given."""
         try:
             yield
         except (ToolFailedError, BuildError) as error:
             told = None if self.room is None else self.room.proxy.source.complaint()
-            if told is None:
-                raise
-            raise _with(error, told) from error
+            unset = self.plan.target.unset
+            if told is not None:
+                raise _with(error, told) from error
+            if unset and isinstance(error, ToolFailedError) and not error.stopped:
+                raise _without(error, unset) from error
+            raise
 
     def _begin(self) -> Inputs:
         """An empty folder with the source, and folders that belong to the build."""
@@ -258,6 +262,15 @@ class Attempt:
             return self._artifacts()
         except (BuildError, OSError):
             return None
+
+
+def _without(error: ToolFailedError, unset: Sequence[str]) -> ToolFailedError:
+    names = ", ".join(unset)
+    hint = (
+        f"The project takes {names} from its caller's environment, and here nothing is set. If that is why, give the published image's: "
+        f"--mkosi-args '--environment={unset[0]}=VALUE'."
+    )
+    return ToolFailedError("mkosi", error.problem, hint=hint, stopped=error.stopped, output=error.output)
 
 
 def _with(error: ToolFailedError | BuildError, told: str) -> TeekitError:

@@ -20,14 +20,14 @@ def explain_artifacts(
     names: Iterable[str],
     first: Path,
     second: Path,
-    described: tuple[Mapping[str, str], Mapping[str, str]],
+    recorded: tuple[Mapping[str, tuple[str, ...]], Mapping[str, tuple[str, ...]]],
     *,
     scratch: Path,
 ) -> tuple[Explanation, ...]:
     """Compare the artifacts of those names in two folders; an explanation for each that differs, so empty exactly when
-    all are equal. `described` are the conditions of both builds, variation -> value; `scratch` takes temporary files.
+    all are equal. `recorded` is what each build could have recorded of its conditions, variation -> values; `scratch` takes temporary files.
     """
-    conditions = [Condition(name, value, described[1].get(name, "")) for name, value in described[0].items()]
+    conditions = [Condition(name, values, recorded[1].get(name, ())) for name, values in recorded[0].items()]
     try:
         with tempfile.TemporaryDirectory(prefix="explain-", dir=scratch) as folder:
             found = [

@@ -108,6 +108,11 @@ class Target:
         return True
 
     @property
+    def unset(self) -> tuple[str, ...]:
+        """Variables that its scripts are to have by name, and nobody set."""
+        return ()
+
+    @property
     def build_folder(self) -> bool:
         """Whether its scripts are given a folder for what they make on their way, empty at the start."""
         return False

@@ -188,8 +188,23 @@ class Provision:
             remove(root)
             with self.progress.step("fetch and check the package index"):
                 places = self._archives() if bases is None else bases
-                index = archive.Index.download(root, places, pinned_to_backports, suite, repositories)
+                with self._named_by_time(of_snapshot=bases is None and self.snapshot is not None):
+                    index = archive.Index.download(root, places, pinned_to_backports, suite, repositories)
             yield index
+
+    @contextmanager
+    def _named_by_time(self, *, of_snapshot: bool) -> Iterator[None]:
+        """Only the archive of the past has what is asked for: another mirror would not help."""
+        try:
+            yield
+        except archive.ArchiveError as error:
+            if not of_snapshot:
+                raise
+            raise archive.ArchiveError(
+                error.message,
+                hint=f"Packages are those of the snapshot archive at {self.snapshot}: make {self.snapshot_archive} reachable, or "
+                "name a copy of it with --snapshot-archive URL.",
+            ) from error
 
     def _archives(self) -> list[tuple[Archive, str]]:
         if self.snapshot is None:

@@ -113,9 +113,9 @@ def build_twice(
     else:
         first, second, builds = _make_fetching(first, second, progress, rooms, parallel=parallel)
     with progress.step("compare the artifacts of A and B"):
-        described = varied.first.described(), varied.second.described()
+        recorded = varied.first.recorded(), varied.second.recorded()
         explanations = explain_artifacts(
-            plan.target.artifacts, first.output, second.output, described, scratch=workspace.root
+            plan.target.artifacts, first.output, second.output, recorded, scratch=workspace.root
         )
     fetched = None if rooms is None else rooms.fetched()
     return TwoBuilds(plan, varied, (first, second), builds, explanations, fetched)

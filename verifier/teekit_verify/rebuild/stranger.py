@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
-    from teekit_verify.rebuild.environments import EnvironmentChosen, Known
+    from teekit_verify.rebuild.environments import EnvironmentChosen
     from teekit_verify.rebuild.needs import Sources
     from teekit_verify.rebuild.pins import Pin
     from teekit_verify.rebuild.provision import Provision
@@ -116,7 +116,7 @@ class StrangersProject(Project):
 class StrangersTarget(Target):
     """What mkosi makes of the project with `arguments`; `has_manifest` where it writes one, `pins` what its mirrors pin, `from_suite`
     where its packages come from, but for those `from_backports` and of `allowed` repositories, and `disk` the ending of the disk's
-    file, if it makes one. `fetches`: its scripts may, those of them that mkosi gives a network.
+    file, if it makes one. `fetches`: its scripts may, those of them that mkosi gives a network. `variables` are those that are `unset`.
     """
 
     arguments: tuple[str, ...] = ()
@@ -127,6 +127,7 @@ class StrangersTarget(Target):
     from_backports: tuple[str, ...] = ()
     allowed: tuple[Repository, ...] = ()
     fetches: bool = False
+    variables: tuple[str, ...] = ()
 
     @property
     def repositories(self) -> tuple[Repository, ...]:
@@ -158,6 +159,10 @@ class StrangersTarget(Target):
     def needs_npm(self) -> bool:
         """Theirs may be of anything; a warning says which are not given to the build."""
         return False
+
+    @property
+    def unset(self) -> tuple[str, ...]:
+        return self.variables
 
     @property
     def build_folder(self) -> bool:
@@ -262,7 +267,7 @@ def find_target(provision: Provision, arguments: str) -> StrangersTarget:
         raise UnsupportedInputError(
             f"mkosi of the environment {provision.project.tools.name} does not take the project's configuration: "
             f"{printable(_reason(error))}",
-            hint=f"Try --environment {_others(provision.project.tools)}, or correct the project's configuration.",
+            hint=_another(provision, words),
         ) from error
     stages = images.parse_summary(summary)
     main = stages[-1]
@@ -279,6 +284,7 @@ def find_target(provision: Provision, arguments: str) -> StrangersTarget:
         pins=tuple(pin for stage in stages for pin in _pins(stage)),
         from_suite=Suite(str(main["Release"]), _components(stages)),
         disk=_disk_ending(main),
+        variables=supported.unset_variables(provision.project.root, words),
     )
 
 
@@ -289,8 +295,13 @@ def _reason(error: ToolFailedError) -> str:
     return (complaints or spoken or [error.problem])[-1].strip(f" {_BULLET}")
 
 
-def _others(known: Known) -> str:
-    return " or ".join(other.name for other in environments.ENVIRONMENTS if other is not known)
+def _another(provision: Provision, words: Sequence[str]) -> str:
+    """What to do about a configuration that mkosi does not take: another mkosi, where the project's files leave a choice."""
+    project = provision.project
+    locks = project.program.environments() if isinstance(project, StrangersProject) else {}
+    others = wanted_mkosi.others(project.root, words, locks, project.tools)
+    names = " or ".join(other.name for other in others)
+    return f"{f'Try --environment {names}, or correct' if names else 'Correct'} the project's configuration."
 
 
 def _require_uki(main: dict[str, Any]) -> None:

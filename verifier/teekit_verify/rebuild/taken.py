@@ -109,15 +109,19 @@ def is_conditional(path: Path) -> bool:
 
 
 def is_of_others(path: Path, distribution: str) -> bool:
-    """Whether the file's one condition names distributions, all of them others. What is more intricate is mkosi's to judge."""
+    return bool(names_of_others(path, distribution))
+
+
+def names_of_others(path: Path, distribution: str) -> tuple[str, ...]:
+    """The distributions that the file's one condition names, all of them others; else none. What is more intricate is mkosi's to judge."""
     text = settings(path)
     if sum(map(bool, map(_CONDITION.match, text))) != 1:
-        return False
+        return ()
     begin = next((number for number, line in enumerate(text) if _ONE_MATCH.fullmatch(line)), len(text))
     section = list(takewhile(lambda line: not _SECTION.match(line), text[begin + 1 :]))
     wanted = [line for line in section if line.lstrip().startswith("Distribution")]
     names = [match[1] for match in map(_OF.fullmatch, wanted) if match is not None]
-    return bool(names) and len(names) == len(wanted) and distribution not in names
+    return tuple(names) if len(names) == len(wanted) and distribution not in names else ()
 
 
 def settings(path: Path) -> list[str]:

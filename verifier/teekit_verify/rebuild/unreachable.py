@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,19 +20,33 @@ _PATHS = re.compile(
     r"|(?:Sync|Prepare|Build|PostInstallation|Finalize|PostOutput)Scripts)[ \t]*=(?P<value>.*(?:\n[ \t]+\S.*)*)",
     re.MULTILINE,
 )
+_MUST_BE_THERE = re.compile(
+    r"^[ \t]*(?P<setting>EnvironmentFiles|(?:Package|Repart)Directories|(?:Skeleton|Sandbox)Trees|BuildSources|NSpawnSettings"
+    r"|(?:Sync|Prepare|Build|PostInstallation|Finalize|PostOutput)Scripts)[ \t]*=(?P<value>.*(?:\n[ \t]+\S.*)*)",
+    re.MULTILINE,
+)
+"""What mkosi 25.3 and 27.1 both refuse to read where it is not (parse_path of mkosi/config.py)."""
+_PLAIN = re.compile(
+    r"[A-Za-z0-9._][A-Za-z0-9._/+@-]*"
+)  # no pattern, variable or specifier, and no folder of the machine
+_MAX_NAMED = 1000
 _WITH_MKOSI = re.compile(r"mkosi-[a-z-]+")  # configuration that mkosi brings itself
 _SECRETS = {
     "mkosi.rootpw": "Write it into the project's mkosi.conf: RootPassword=.",
     "mkosi.passphrase": "Rebuild the image without that encryption.",
     "mkosi.key": "Rebuild the image without that file and its signatures.",
 }
+_BRING = (
+    "If the published image was built with one, put it there and commit it in your copy, or add --allow-dirty; else remove that "
+    "setting."
+)
 _TARS = ("mkosi.sandbox.tar", "mkosi.pkgmngr.tar")
 _PROFILE = "--profile="
 _MATCHED = re.compile(r"^[ \t]*Profiles?[ \t]*=[ \t]*(.*)$", re.MULTILINE)
 
 
 def require(root: Path, arguments: Sequence[str]) -> None:
-    """Raises TeekitError for files outside of the folder, an option that includes what is not there, and for mkosi.rootpw."""
+    """Raises TeekitError for files outside of the folder, for what options or settings name and is not there, and for mkosi.rootpw."""
     for word in arguments:
         _require_included(root, word)
     found = taken(root, arguments)
@@ -42,6 +57,7 @@ def require(root: Path, arguments: Sequence[str]) -> None:
                 "the folder that was named",
                 hint=f"Name the folder above both with --source, and this one with --mkosi-args '{INCLUDE}FOLDER'.",
             )
+        _require_named(root, path)
     for folder in found.folders:
         _require_no_secret(root, folder)
         _require_no_tar(root, folder)
@@ -83,6 +99,23 @@ def _outside(root: Path, path: Path) -> Iterator[str]:
                 place = Path(os.path.normpath(path.parent / name))
                 if not place.is_relative_to(root):
                     yield name
+
+
+def _require_named(root: Path, path: Path) -> None:
+    """Names are seen from the file's folder, or from one above it."""
+    words = (
+        (match["setting"], word.partition(":")[0])
+        for match in _MUST_BE_THERE.finditer("\n".join(settings(path)))
+        for word in re.split(r"[\s,]+", match["value"])
+    )
+    folders = [folder for folder in path.parents if folder.is_relative_to(root)]
+    for setting, name in islice(words, _MAX_NAMED):
+        if _PLAIN.fullmatch(name) and not any(os.path.lexists(folder / name) for folder in folders):
+            where = printable(path.relative_to(root).as_posix())
+            raise UnsupportedInputError(
+                f"{where} of the project has {setting}={printable(name[:_SHOWN])}, and the project has no such file",
+                hint=_BRING,
+            )
 
 
 def _require_no_secret(root: Path, folder: Path) -> None:

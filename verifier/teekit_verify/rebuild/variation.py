@@ -49,6 +49,20 @@ class Conditions:
             **dict(self.environment),
         }
 
+    def recorded(self) -> dict[str, tuple[str, ...]]:
+        """What the build could have recorded of them: variation -> values. A mode, an order or random addresses have none."""
+        return {
+            "build_path": (self.build_path,),
+            "domain_host": (self.domain_host,),
+            "timezone": (self.timezone,),
+            "locales": (self.locales,),
+            "num_cpus": (str(len(self.num_cpus)),),
+            "home": (self.home,),
+            "exec_path": (self.exec_path,),
+            "environment": tuple(value for _, value in self.environment),
+            "user_group": () if self.user_group is None else (str(self.user_group),),
+        }
+
     def described(self) -> dict[str, str]:
         """For a report: variation -> value, in words."""
         return {

@@ -5,6 +5,7 @@ Read from the text of the files that mkosi surely takes, before anything is fetc
 
 from __future__ import annotations
 
+import os
 import re
 from itertools import islice
 from pathlib import Path
@@ -31,7 +32,8 @@ _WANTED = re.compile(r"[ \t]*MinimumVersion[ \t]*=[ \t]*([0-9][0-9A-Za-z.~+^-]{0
 _SNAPSHOT = re.compile(r"[ \t]*Snapshot[ \t]*=[ \t]*\S")
 _WITH_SNAPSHOT = "26"
 """The first version that knows `Snapshot=`, and `ToolsTree=yes`, or no: before, these were paths of trees."""
-_SECTION = re.compile(r"\[(Distribution|Output|Content|Include)\]")
+_SECTION = re.compile(r"\[(Distribution|Output|Content|Include|Config)\]")
+_INCLUDED = re.compile(r"^[ \t]*Include[ \t]*=(.*(?:\n[ \t]+\S.*)*)", re.MULTILINE)
 _TOOLS = re.compile(r"[ \t]*ToolsTree[ \t]*=[ \t]*(?P<value>yes|no)[ \t]*")
 _FORMER = ("mkosi.presets", "mkosi.default", "mkosi.default.d")
 """Where mkosi looked until versions 18 and 14: news of v19 and v14, mkosi.news(7)."""
@@ -55,6 +57,20 @@ def require(
 def chosen(root: Path, arguments: Sequence[str], taken_one: Known, asked: Known | None) -> EnvironmentChosen:
     """Why `require` took that one."""
     return environments.chosen(taken_one, _highest(root, arguments), asked)
+
+
+def others(
+    root: Path, arguments: Sequence[str], locks: Mapping[Known, PackageLock], taken_one: Known
+) -> tuple[Known, ...]:
+    """Environments besides the one that was taken whose mkosi is as new as the project asks for."""
+    wanted = _highest(root, arguments)
+    return tuple(
+        known
+        for known, locked in locks.items()
+        if known is not taken_one
+        and (version := _mkosi_of(locked)) is not None
+        and (wanted is None or DebianVersion(version) >= DebianVersion(wanted.version))
+    )
 
 
 def _mkosi_of(locked: PackageLock) -> str | None:
@@ -89,7 +105,7 @@ def _require_configuration(root: Path, arguments: Sequence[str]) -> None:
             )
     if any(word.startswith(_OTHERWISE) for word in arguments) or _is_there(root):
         return
-    found = list(islice(_elsewhere(root), _MAX_SHOWN + 1))
+    found = _outermost(root, list(islice(_elsewhere(root), _MAX_FOLDERS)))
     if not found:
         raise TeekitError(
             "the folder is no mkosi project: there is neither mkosi.conf nor mkosi.conf.d in it",
@@ -107,6 +123,19 @@ def _require_configuration(root: Path, arguments: Sequence[str]) -> None:
 
 def _is_there(root: Path) -> bool:
     return any((root / name).exists() for name in (*MAIN, DROP_INS))
+
+
+def _outermost(root: Path, found: Sequence[str]) -> list[str]:
+    """Without what others of them include: that is a part of an image."""
+    parts = {
+        os.path.normpath(above / word)
+        for name in found
+        for path in (root / name, root / name / MAIN[0])
+        for above in (root, path.parent)
+        for match in _INCLUDED.findall("\n".join(settings(path)))
+        for word in re.split(r"[\s,]+", match)[:_MAX_FOLDERS]
+    }
+    return [name for name in found if os.path.normpath(root / name) not in parts] or list(found)
 
 
 def _elsewhere(root: Path) -> Iterator[str]:

@@ -13,7 +13,7 @@ from teekit_verify.appraisal.facts import Check, EventDifference, EventName
 from teekit_verify.core.digest import Digest
 from teekit_verify.documents import codec
 from teekit_verify.documents.model import Inputs, Measurements, Reference
-from teekit_verify.record.schema_names import COMPARISON_SCHEMA, INSPECTION_SCHEMA, REBUILD_SCHEMA
+from teekit_verify.record.schema_names import COMPARISON_SCHEMA, REBUILD_SCHEMA
 from teekit_verify.registers.events import event_type_name
 from teekit_verify.registers.registers import Register
 from teekit_verify.wording.checks import detail_of, name_of, reason_lines
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
     from teekit_verify.boot.proof import BankCheck
-    from teekit_verify.inspection.uki import UkiFacts
     from teekit_verify.record.comparison import ComparisonReport
     from teekit_verify.record.document import RebuildReport
 
@@ -46,11 +45,6 @@ def render_comparison(report: ComparisonReport) -> bytes:
 def open_registers(checklist: Checklist | None) -> int:
     """How many registers have a value that nobody knows: part of every verdict."""
     return 0 if checklist is None else len(checklist.open_registers)
-
-
-def render_inspection(facts: UkiFacts) -> bytes:
-    """What `inspect --json` prints."""
-    return render({"schema": INSPECTION_SCHEMA}, facts)
 
 
 def render(heading: dict[str, object], report: object, **more: object) -> bytes:

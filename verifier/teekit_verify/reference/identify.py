@@ -10,7 +10,7 @@ from teekit_verify.core.errors import NotAuthenticError, TeekitError
 from teekit_verify.reference.formats import recognise, source_in
 
 if TYPE_CHECKING:
-    from teekit_verify.core.opened import OpenedInput
+    from teekit_verify.core.files import OpenedInput
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ def as_markdown(explanation: Explanation) -> str:
     if not explanation.differences:
         return f"**IDENTICAL**: every byte of {names} is equal.\n"
     groups = grouped(ordered(explanation))
-    lines = [f"**DIFFERENT**: {names}", "", "| count | first place | what differs | usually | A | B |"]
+    verdict = "DIFFERENT" if explanation.is_compared else "NOT COMPARED"
+    lines = [f"**{verdict}**: {names}", "", "| count | first place | what differs | usually | A | B |"]
     lines += ["|---|---|---|---|---|---|", *(_row(group) for group in groups[:_MAX_ROWS])]
     if len(groups) > _MAX_ROWS:
         lines += ["", f"And {len(groups) - _MAX_ROWS} more, in `--json`."]

@@ -37,8 +37,7 @@ def show_explanation(explanation: Explanation, out: Console, *, more: str = "--j
         show_outcome(out, ExitStatus.HOLDS, "IDENTICAL: every byte of A and B is equal")
         return
     found = ordered(explanation)
-    places = "1 place" if len(found) == 1 else f"{len(found)} places, the most telling first"
-    show_outcome(out, ExitStatus.DOES_NOT_HOLD, f"DIFFERENT: A and B differ in {places}")
+    show_outcome(out, *_headline(explanation, found))
     groups = grouped(found)
     left, told = _SCREEN_LINES, 0
     for group in groups:
@@ -56,6 +55,17 @@ def show_explanation(explanation: Explanation, out: Console, *, more: str = "--j
         show_line(out, styled(f"note: {_cut(notice)}", "yellow"))
     if len(explanation.notices) > _MAX_NOTICES:
         show_line(out, styled(f"note: {len(explanation.notices) - _MAX_NOTICES} more notes, in {more}", "yellow"))
+
+
+def _headline(explanation: Explanation, found: Sequence[Leaf]) -> tuple[ExitStatus, str]:
+    unread = sum(leaf.difference.kind is Kind.NOT_COMPARED for leaf in found)
+    if not explanation.is_compared:
+        return ExitStatus.NO_VERDICT, "NOT COMPARED: A and B have different bytes, and what they hold could not be read"
+    count = len(found) - unread
+    verb = "was" if unread == 1 else "were"
+    places = "1 place" if count == 1 else f"{count} places, the most telling first"
+    more = f"; {unread} more could not be read, and {verb} not compared" if unread else ""
+    return ExitStatus.DOES_NOT_HOLD, f"DIFFERENT: A and B differ in {places}{more}"
 
 
 def _show_rest(groups: Sequence[Group], out: Console, more: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import printable
-from teekit_verify.documents.create import dump_measurements
 from teekit_verify.report import registers_screen
 from teekit_verify.report.layout import show_line
 
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 
 def render(measurements: Measurements) -> bytes:
     """What `measure --json` prints and `measure --output` writes."""
+    from teekit_verify.documents.create import dump_measurements  # with pydantic, which the screen does without
+
     return dump_measurements(measurements)
 
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from teekit_verify.appraisal.checklist import Checklist
     from teekit_verify.appraisal.facts import Check
     from teekit_verify.documents.model import RegisterValue
-    from teekit_verify.inspection.uki import UkiFacts
     from teekit_verify.record.comparison import ComparisonReport
     from teekit_verify.reference.published import ReferenceValues
     from teekit_verify.registers.registers import Register
@@ -32,28 +31,6 @@ _STATUS_WORDS = {
     ExitStatus.DOES_NOT_HOLD: "MISMATCH: this is not what was published",
     ExitStatus.NO_VERDICT: "NO VERDICT: not everything the reference asks for could be compared",
 }
-
-
-def show_inspection(facts: UkiFacts, out: Console) -> None:
-    """What is in a UKI; texts line by line."""
-    show_line(out, styled(facts.name, "bold"), f", {facts.size_bytes} bytes")
-    for name, value in (
-        ("sha256", facts.sha256.hex),
-        ("Authenticode sha256", facts.authenticode_sha256.hex),
-        ("Authenticode sha384", facts.authenticode_sha384.hex),
-        ("systemd-stub", facts.stub_version),
-        ("kernel", facts.kernel_release or "(not named)"),
-        ("command line", "(none)" if facts.cmdline is None else facts.cmdline.rstrip("\0\n ")),
-    ):
-        show_line(out, f"{name:<20} ", styled(value))
-    for line in (facts.os_release or "").rstrip("\0\n").splitlines():
-        show_line(out, f"{'os-release':<20} ", styled(line))
-    out.print()
-    rows = [(styled(row.name), styled(row.size_bytes), styled(row.sha256.hex)) for row in facts.sections]
-    show_table(out, ("section", "bytes", "sha256"), rows)
-    from teekit_verify.report.unmeasured import show_unmeasured
-
-    show_unmeasured(facts.unmeasured_inputs, out)
 
 
 def render_comparison(report: ComparisonReport) -> bytes:

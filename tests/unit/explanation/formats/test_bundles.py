@@ -17,7 +17,7 @@ from builders.explain import explained, named, packed
 from builders.tools import require
 from teekit_verify.explanation.explain import explain
 from teekit_verify.explanation.formats import bundles
-from teekit_verify.explanation.tree import leaves
+from teekit_verify.explanation.tree import Kind, leaves
 
 T1, T2 = 1_763_874_000, 1_763_874_917
 
@@ -139,7 +139,10 @@ def test_a_damaged_one_is_compared_byte_by_byte(tmp_path: Path, a: bytes, b: byt
 def test_damaged_deflated_data(tmp_path: Path) -> None:
     broken = bytearray(zipped())
     broken[39] = 0xFF
-    assert "cannot be unpacked" in explained(tmp_path, zipped(), bytes(broken), name="x.jar").notices[0]
+    found = explained(tmp_path, zipped(), bytes(broken), name="x.jar")
+    assert "cannot be unpacked" in found.notices[0]
+    assert [leaf.difference.kind for leaf in leaves(found.differences)] == [Kind.NOT_COMPARED]
+    assert not found.is_compared
 
 
 def packed_by(method: int) -> bytes:
@@ -156,7 +159,9 @@ def test_a_damaged_member_of_a_zip_file_is_noted(tmp_path: Path, method: int) ->
     damaged = data[:at] + bytes([data[at] ^ 0x55]) + data[at + 1 :]
     found = explained(tmp_path, data, damaged, name="x.zip")
     assert found.notices[0].startswith("zip: name")
-    assert found.differences[0].what.startswith("differs")
+    (leaf,) = leaves(found.differences)
+    assert (leaf.path[-1], leaf.difference.kind) == ("name", Kind.NOT_COMPARED)
+    assert leaf.difference.what.startswith("not compared: B cannot be read: zip: name")
 
 
 @pytest.mark.parametrize("change", [(0, b"070708"), (6, b"8"), (59, b"000001"), (65, b"77777777777")])
@@ -169,7 +174,8 @@ def test_a_damaged_cpio_of_posix_is_noted(tmp_path: Path, change: tuple[int, byt
     damaged = data[: second + at] + content + data[second + at + len(content) :]
     found = explained(tmp_path, data, damaged, name="x.cpio")
     assert found.notices[0].startswith("cpio: ")
-    assert found.differences[0].what.startswith("differs")
+    assert found.differences[0].kind is Kind.NOT_COMPARED
+    assert found.differences[0].what.startswith("not compared: B cannot be read: cpio: ")
 
 
 def test_a_hard_link_in_a_cpio_of_posix(tmp_path: Path) -> None:
@@ -236,3 +242,34 @@ def test_a_hard_link_in_a_tarball_has_the_content_of_its_file(tmp_path: Path) ->
     assert ("./two", ["hard links"]) in linked
     assert ("./one", []) not in linked
     assert named(explained(tmp_path, *sides[1:], name="x.tar")) == [("./one", []), ("./two", [])]
+
+
+def _tar_of(*members: tuple[str, bytes, int, int]) -> bytes:
+    """By tarfile: name, type, mode, minor number."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for name, kind, mode, minor in members:
+            row = tarfile.TarInfo(name)
+            row.type, row.mode, row.devmajor, row.devminor = kind, mode, 1 if minor else 0, minor
+            row.linkname = "there" if kind == tarfile.SYMTYPE else ""
+            archive.addfile(row)
+    return stream.getvalue()
+
+
+def test_device_numbers_in_a_tar(tmp_path: Path) -> None:
+    sides = [_tar_of(("dev/x", tarfile.CHRTYPE, 0o600, minor)) for minor in (3, 5)]
+    (leaf,) = leaves(explained(tmp_path, *sides, name="x.tar").differences)
+    assert (leaf.path[-1], leaf.difference.what) == ("dev/x", "device numbers")
+    assert (leaf.difference.a, leaf.difference.b) == ("1:3", "1:5")
+
+
+def test_a_folder_in_the_place_of_a_symlink_in_a_tar(tmp_path: Path) -> None:
+    """Its name has a slash at the end there."""
+    sides = [_tar_of(("x", tarfile.SYMTYPE, 0o777, 0)), _tar_of(("x", tarfile.DIRTYPE, 0o755, 0))]
+    assert b"x/" in sides[1]
+    found = list(leaves(explained(tmp_path, *sides, name="x.tar").differences))
+    assert {leaf.path[-1] for leaf in found} == {"x"}
+    told = {leaf.difference.what: leaf.difference for leaf in found}
+    kind = told["is another kind of member"]
+    assert (kind.a, kind.b) == ("symlink", "directory")
+    assert "mode" not in told

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import stat
 import struct
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 
 from builders.blobs import blob_of
 from builders.explain import explained, named
+from builders.tools import require
 from builders.trees import TIME, Maker, erofs, extfs, settle, squashfs, tree
 from teekit_verify.artifacts.blob import Blob
 from teekit_verify.artifacts.erofs import Erofs
@@ -20,6 +23,7 @@ from teekit_verify.artifacts.extfs import ExtFs
 from teekit_verify.artifacts.filetree import Node
 from teekit_verify.artifacts.squashfs import Squashfs
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.explanation.tree import Kind, leaves
 
 SQUASHFS = [("-comp", name) for name in ("gzip", "xz", "zstd", "lz4", "lzma")]
 EROFS = [
@@ -225,7 +229,9 @@ def test_damage_is_no_equality(tmp_path: Path) -> None:
     settle(source)
     image = squashfs(source, tmp_path / "image")
     found = explained(tmp_path, image, image[:5000], name="root")
-    assert found.differences
+    assert [leaf.difference.kind for leaf in leaves(found.differences)] == [Kind.NOT_COMPARED]
+    assert not found.is_compared
+    assert next(leaves(found.differences)).difference.what.startswith("not compared: B cannot be read: squashfs: ")
     assert found.notices[0].startswith("squashfs: ")
     assert found.notices[0].endswith(": root is compared byte by byte")
 
@@ -250,3 +256,105 @@ def test_equal_files_of_a_squashfs_are_not_unpacked(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(Squashfs, "_exactly", counted)
     assert named(explained(tmp_path, *sides, name="root")) == [("file-50", [])]
     assert 0 < len(unpacked) < 10
+
+
+def _ext4(tmp_path: Path) -> bytes:
+    source = tree(tmp_path / "tree")
+    settle(source)
+    return extfs(source, tmp_path / "image", "-t", "ext4", "-O", "metadata_csum")
+
+
+def test_what_follows_from_a_uuid_is_told_as_such(tmp_path: Path) -> None:
+    """tune2fs writes the checksums anew, as they begin with the UUID (ext4, "Checksums"), and nothing else."""
+    image = _ext4(tmp_path)
+    environment = {**os.environ, "E2FSPROGS_FAKE_TIME": str(TIME)}
+    argv = [require("tune2fs"), "-f", "-U", "00000000-1111-4222-8333-444444444444", str(tmp_path / "image")]
+    subprocess.run(argv, check=True, capture_output=True, env=environment)
+    other = (tmp_path / "image").read_bytes()
+    found = {leaf.path[-1]: leaf.difference for leaf in leaves(explained(tmp_path, image, other).differences)}
+    assert found.keys() == {"UUID", "outside of the files"}
+    assert found["outside of the files"].kind is Kind.METADATA
+    assert "follows from the IDs of the ext4" in found["outside of the files"].what
+    end = bytearray(other)
+    end[-4096:] = b"not zero" * 512  # free space, which no UUID explains
+    found = {leaf.path[-1]: leaf.difference for leaf in leaves(explained(tmp_path, image, bytes(end)).differences)}
+    assert found["outside of the files"].kind is Kind.CONTENT
+
+
+def test_a_checksum_alone_is_named(tmp_path: Path) -> None:
+    """s_checksum is the last number of the superblock, which ends at 2048."""
+    image = _ext4(tmp_path)
+    other = image[:2044] + bytes(byte ^ 0xFF for byte in image[2044:2048]) + image[2048:]
+    (leaf,) = leaves(explained(tmp_path, image, other).differences)
+    assert (leaf.path[-1], leaf.difference.a) == ("checksum of the superblock", image[2044:2048].hex())
+
+
+def test_one_damaged_file_does_not_hide_the_others(tmp_path: Path) -> None:
+    """The compressed block of one file is damaged; another one differs."""
+    source = tmp_path / "tree"
+    source.mkdir()
+    (source / "broken").write_bytes(
+        random.Random(1).randbytes(70_000)  # noqa: S311 - test data
+        + b"zero" * 10_000
+    )
+    (source / "other").write_bytes(b"one\n")
+    settle(source)
+    one = squashfs(source, tmp_path / "one", "-comp", "xz", "-no-fragments")
+    (source / "other").write_bytes(b"two\n")
+    settle(source)
+    image = bytearray(squashfs(source, tmp_path / "two", "-comp", "xz", "-no-fragments"))
+    image[50_000] ^= 0x10  # files come first, in the order of their names
+    found = {leaf.path[-1]: leaf.difference for leaf in leaves(explained(tmp_path, one, bytes(image)).differences)}
+    assert found["broken"].kind is Kind.NOT_COMPARED
+    assert found["broken"].what.startswith("not compared: B cannot be read: squashfs: ")
+    assert found["other"].kind is Kind.CONTENT
+
+
+def test_long_prefixes_of_attributes(tmp_path: Path) -> None:
+    """erofs_fs.h: bit 7 of the index, prefixes of a length, an index and what follows it. An attribute is written so by hand."""
+    source = tmp_path / "tree"
+    source.mkdir()
+    (source / "file").write_bytes(b"x")
+    set_xattr(source / "file", "user.note", b"one")
+    settle(source)
+    image = bytearray(erofs(source, tmp_path / "image", "-x100"))  # -x: how often it occurs before it is shared
+    at = image.index(b"\x04\x01\x03\x00noteone")
+    image[at : at + 12] = b"\x02\x80\x03\x00teone".ljust(12, b"\0")
+    image[1024 + 91] = 1
+    image[1024 + 92 : 1024 + 96] = struct.pack("<I", len(image) // 4)
+    image[1024 + 80] |= 0x40
+    image += struct.pack("<HB", 3, 1) + b"no"
+    assert nodes(Erofs(blob_of(bytes(image))))["file"].xattrs == (("user.note", b"one"),)
+    image[at + 1] = 0x81
+    with pytest.raises(TeekitError, match="has the prefix 1 of 1"):
+        nodes(Erofs(blob_of(bytes(image))))
+
+
+def test_a_device_of_another_kind(tmp_path: Path) -> None:
+    source = tmp_path / "tree"
+    source.mkdir()
+    images = []
+    for kind in ("c", "b"):
+        pseudo = f"dev {kind} 660 0 0 8 1"
+        images.append(squashfs(source, tmp_path / kind, "-p", pseudo, "-root-time", str(TIME)))
+    rows = [leaf.difference for leaf in leaves(explained(tmp_path, *images).differences) if leaf.path[-1] == "dev"]
+    assert [(row.what, row.a, row.b) for row in rows] == [
+        ("is another kind of file", "character device", "block device")
+    ]
+
+
+def test_the_mode_of_another_kind_of_file_is_nobodys_umask(tmp_path: Path) -> None:
+    images = []
+    for number in (1, 2):
+        source = tmp_path / str(number)
+        (source / "there").mkdir(parents=True)
+        if number == 1:
+            (source / "here").symlink_to("there")
+        else:
+            (source / "here").mkdir(mode=0o755)
+        settle(source)
+        images.append(squashfs(source, tmp_path / f"{number}.image"))
+    rows = [leaf.difference for leaf in leaves(explained(tmp_path, *images).differences) if leaf.path[-1] == "here"]
+    assert [(row.what, row.a, row.b, row.causes) for row in rows] == [
+        ("is another kind of file", "symlink", "directory", ())
+    ]

@@ -160,3 +160,32 @@ def test_a_hybrid_is_compared_by_its_files(tmp_path: Path) -> None:
         disk[:512] = (tmp_path / "image").read_bytes()[:512]
         images.append(bytes(disk))
     assert [name for name, _ in named(explained(tmp_path, *images, name="hybrid.iso"))] == ["file"]
+
+
+def test_names_are_those_of_joliet_where_there_is_no_rock_ridge(tmp_path: Path) -> None:
+    """As Linux has it (isofs, "nojoliet"); xorriso writes both, so that Rock Ridge's first entry (SUSP 5.3) is made another one."""
+    source = tmp_path / "tree"
+    for name in ("Long Name with spaces.txt", "sub/Ünï-名.conf"):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_bytes(b"x\n")
+    settle(source)
+    image = iso(source, tmp_path / "image", "-J", "-joliet-long")
+    assert b"SP\x07\x01\xbe\xef" in image
+    blob = blob_of(image.replace(b"SP\x07\x01\xbe\xef", b"XX\x07\x01\xbe\xef"))
+    assert {file.name for file in Iso9660(blob).files()} == {
+        ".",
+        "Long Name with spaces.txt",
+        "sub",
+        "sub/Ünï-名.conf",
+    }
+
+
+def test_the_ids_that_mkfs_btrfs_draws_are_named(tmp_path: Path) -> None:
+    source = tree(tmp_path / "tree")
+    settle(source)
+    images = [btrfs(source, tmp_path / name) for name in "ab"]
+    found = {leaf.path[-1]: leaf.difference for leaf in leaves(explained(tmp_path, *images).differences)}
+    argv = [require("btrfs"), "inspect-internal", "dump-tree", "-t", "chunk"]
+    for name, told in (("a", found["UUID of the chunk tree"].a), ("b", found["UUID of the chunk tree"].b)):
+        dump = subprocess.run([*argv, tmp_path / name], check=True, capture_output=True, text=True).stdout
+        assert f"chunk uuid {told}" in dump

@@ -14,6 +14,7 @@ import pytest
 from builders.cpio import Entry, build_cpio
 from builders.explain import explained, mbr_disk, named, packed
 from builders.tools import require
+from teekit_verify.explanation.tree import Kind
 
 IDS = UUID(int=0x11111111), UUID(int=0x22222222)
 
@@ -55,7 +56,8 @@ def test_a_disk_in_a_compressed_file(tmp_path: Path, compression: str) -> None:
 def test_a_foreign_disk_is_named_as_such(tmp_path: Path) -> None:
     beginning = b"<<< Oracle VM VirtualBox Disk Image >>>\n".ljust(64, b"\0") + b"\x7f\x10\xda\xbe"
     found = explained(tmp_path, beginning + bytes(999) + b"a", beginning + bytes(999) + b"b", name="disk")
-    assert found.differences[0].what.startswith("differs")
+    assert found.differences[0].kind is Kind.NOT_COMPARED
+    assert found.differences[0].what.startswith("not compared: A and B cannot be read: VDI disks are not supported")
     assert found.notices[0].startswith("VDI disks are not supported, convert them with `qemu-img convert -O raw`: disk")
 
 

@@ -26,10 +26,13 @@ from teekit_verify.core.digest import Algorithm
 from teekit_verify.core.outcome import Outcome
 from teekit_verify.documents import model
 from teekit_verify.documents.load import load_reference
+from teekit_verify.explanation.causes.known import UMASK
+from teekit_verify.explanation.tree import Cause, Difference, Explanation, Kind
 from teekit_verify.registers.registers import MRTD, pcr, rtmr
 from teekit_verify.report.rebuild import findings
 
 if TYPE_CHECKING:
+    from teekit_verify.rebuild.environments import EnvironmentChosen
     from teekit_verify.record.document import RebuildReport
 
 GCP = Path(__file__).parents[4] / "reference/releases/tdx-debian-gcp-2026.11.1/gcp.json"
@@ -132,3 +135,25 @@ def test_a_long_name_does_not_push_out_what_is_said_of_it() -> None:
     check = Check(ArtifactCheck("x" * 250), Outcome.MISMATCH, reason=Because(Why.OTHER_BYTES))
     report = replace(reports.REBUILDS["mismatch"], checklist=Checklist((check,)))
     assert checks(report) == [f"artifact {'x' * 7}...{'x' * 16}: same size, other bytes"]
+
+
+@pytest.mark.parametrize(
+    ("causes", "chosen", "words"),
+    [
+        ((UMASK,), reports.CHOSEN, "rebuild with `--vary default,-umask`: "),
+        ((UMASK,), None, "fix what makes A and B differ in the image's source"),
+        (
+            (UMASK, Cause("time stamp", "the clock")),
+            reports.CHOSEN,
+            "fix what makes A and B differ in the image's source",
+        ),
+        ((), reports.CHOSEN, "fix what makes A and B differ in the image's source"),
+    ],
+)
+def test_the_umask_of_mkosis_caller_is_not_for_somebody_elses_project_to_mend(
+    causes: tuple[Cause, ...], chosen: EnvironmentChosen | None, words: str
+) -> None:
+    mode = Difference("usr/lib/os-release", Kind.METADATA, "mode", causes=causes)
+    explanations = (Explanation("A", "B", (mode,)),)
+    report = replace(reports.REBUILDS["nondeterministic"], explanations=explanations, environment_chosen=chosen)
+    assert findings.next_step(report).startswith(words)

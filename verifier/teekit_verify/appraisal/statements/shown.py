@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from teekit_verify.appraisal.statements.statement import Statement
-    from teekit_verify.core.opened import OpenedInput
+    from teekit_verify.core.files import OpenedInput
     from teekit_verify.reference.signing.keys import TrustedKey
 
 _MARK = re.compile(rb'\s*\{\s*"(payloadType|payload|signatures|mediaType|dsseEnvelope|verificationMaterial)"\s*:')

@@ -32,7 +32,9 @@ def shell(
 
 
 def mkosi(
-    arguments: Annotated[list[str], typer.Argument(help="As for mkosi: --force --profile=gcp -I tdx-kettle.conf")],
+    arguments: Annotated[
+        list[str], typer.Argument(metavar="ARGUMENTS", help="As for mkosi: --force --profile=gcp -I tdx-kettle.conf")
+    ],
     source: shared.SourceOption = None,
     mirror: shared.MirrorOption = None,
     snapshot_archive: shared.SnapshotArchiveOption = shared.SNAPSHOT_ARCHIVE,

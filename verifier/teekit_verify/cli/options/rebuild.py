@@ -139,7 +139,13 @@ RebuildersSaidOption = Annotated[
         show_default=False,
     ),
 ]
-ParallelOption = Annotated[bool, typer.Option("--parallel", help="Run both builds at the same time.")]
+ParallelOption = Annotated[
+    bool,
+    typer.Option(
+        "--parallel",
+        help="Run both builds at the same time: faster, but recorded times differ less, and may go unnoticed.",
+    ),
+]
 VaryOption = Annotated[
     str,
     typer.Option(

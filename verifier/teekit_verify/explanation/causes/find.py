@@ -28,11 +28,13 @@ _EPOCH = re.compile(r"[0-9]{9,10}")
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What was different on purpose between two builds: a variation by reprotest's name, and its values."""
+    """What was different on purpose between two builds: a variation by reprotest's name, and the values that each build
+    could have recorded; none where it has no value of its own, as where nothing was added to its environment.
+    """
 
     name: str
-    a: str
-    b: str
+    a: tuple[str, ...]
+    b: tuple[str, ...]
 
 
 def causes_of(sightings: Iterable[Sighting], conditions: Sequence[Condition] = ()) -> tuple[Cause, ...]:
@@ -107,9 +109,9 @@ def _shows(condition: Condition, sighting: Sighting) -> bool:
     if condition.name not in _VARIED or condition.a == condition.b:
         return False
     if condition.name == "num_cpus":
-        return list(changed_tokens(sighting.a, sighting.b)) == [(condition.a, condition.b)]
-    values_a, values_b = set(condition.a.split()), set(condition.b.split())
-    own_a, own_b = _values(values_a - values_b), _values(values_b - values_a)
+        return list(changed_tokens(sighting.a, sighting.b)) == list(zip(condition.a, condition.b, strict=True))
+    values_a, values_b = set(condition.a), set(condition.b)
+    own_a, own_b = _forms(values_a - values_b), _forms(values_b - values_a)
     seen_a = any(_is_own(value, sighting.a, sighting.b, own_b) for value in own_a)
     seen_b = any(_is_own(value, sighting.b, sighting.a, own_a) for value in own_b)
     return (seen_a or not own_a) and (seen_b or not own_b) and (seen_a or seen_b)
@@ -128,8 +130,7 @@ def _as_time(seconds: int) -> tuple[str, str]:
     return f"{moment:%Y-%m-%d}", f"{moment:%H:%M:%S}"
 
 
-def _values(words: set[str]) -> list[str]:
-    """The words of a condition, and of NAME=value the value."""
-    found = [word.partition("=")[2] or word for word in words]
-    found += [form for value in found if _EPOCH.fullmatch(value) for form in _as_time(int(value))]
-    return [value for value in found if len(value) > _MIN_TEXT and value not in {"nothing", "added"}]
+def _forms(values: set[str]) -> list[str]:
+    """As they may be recorded: a time also as a date. What is short stands in many texts by chance."""
+    found = [*values, *(form for value in values if _EPOCH.fullmatch(value) for form in _as_time(int(value)))]
+    return [value for value in found if len(value) > _MIN_TEXT]

@@ -69,7 +69,7 @@ _COMPRESSION = Cause(
 _LOCALE = Cause(
     "locale or sort order", "a sort that follows the locale of the build", "Sort with LC_ALL=C, or by a complete key."
 )
-_UMASK = Cause("umask", "files created with the umask of whoever builds", "Set the modes, or the umask, in the build.")
+UMASK = Cause("umask", "files created with the umask of whoever builds", "Set the modes, or the umask, in the build.")
 _OWNER = Cause("user or group", "files that keep the owner of whoever builds", "Set the owner, as in cpio --owner=0:0.")
 _CAPABILITY = Cause(
     "capability",
@@ -161,7 +161,7 @@ FIELDS: tuple[Culprit, ...] = (
     Culprit(_BUILD_ID, _elf_section(".note.gnu.build-id", ".note.go.buildid")),
     Culprit(_LONE_BUILD_ID, _field(Field.LONE_BUILD_ID)),
     Culprit(_PARALLEL, _elf_section(".BTF", ".BTF_ids")),
-    Culprit(_UMASK, lambda sighting: sighting.where is Field.MODE and marks.only_umask(sighting.a, sighting.b)),
+    Culprit(UMASK, lambda sighting: sighting.where is Field.MODE and marks.only_umask(sighting.a, sighting.b)),
     Culprit(_OWNER, _field(Field.OWNER, Field.TAR_OWNER)),
     Culprit(_CAPABILITY, _field(Field.CAPABILITY)),
     Culprit(_ATTRIBUTE, _field(Field.XATTR)),
@@ -269,7 +269,7 @@ TEXTS: tuple[Culprit, ...] = (
         _texts(marks.cpu_features_differ),
     ),
     Culprit(_PARALLEL, _texts(marks.job_counts_differ)),
-    Culprit(_UMASK, _texts(marks.umasks_differ)),
+    Culprit(UMASK, _texts(marks.umasks_differ)),
     Culprit(ZONE, _texts(marks.time_zones_differ)),
     Culprit(
         Cause(

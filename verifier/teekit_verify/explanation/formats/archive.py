@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import Blob, first_difference
-from teekit_verify.artifacts.compressed import MAGIC_BYTES, compression_of
 from teekit_verify.artifacts.cpio import MAGIC, CpioEntry
 from teekit_verify.artifacts.fields import Field
 from teekit_verify.artifacts.initrd import Member, equal_members_end, holds_archive, read_initrd
+from teekit_verify.artifacts.magic import COMPRESSION_MAGIC_BYTES, compression_of
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
 from teekit_verify.explanation.formats.fields import compare_field
@@ -47,7 +47,7 @@ _MAX_TARGET_BYTES = 4096
 
 def is_archive(beginning: bytes) -> bool:
     """A cpio archive, plain or compressed. What is compressed may turn out to be something else."""
-    return beginning.startswith(MAGIC) or compression_of(beginning[:MAGIC_BYTES]) is not None
+    return beginning.startswith(MAGIC) or compression_of(beginning[:COMPRESSION_MAGIC_BYTES]) is not None
 
 
 def compare_archives(examination: Examination, pair: Pair) -> Difference | None:
@@ -126,7 +126,7 @@ def _contents(
     walked: tuple[Side, Side],
 ) -> tuple[list[Difference], tuple[dict[int, Blob], dict[int, Blob]]]:
     """The contents that differ, and by their places what was kept of either side: `others`, too."""
-    changed = [row for row in common if row[1].digest != row[2].digest and not _is_told_elsewhere(row)]
+    changed = [row for row in common if _differs(row)]
     chosen = _chosen(changed)
     sides = (
         others[0] | {row[1].content_place for row in chosen},
@@ -166,6 +166,12 @@ def _told(
             )
     if len(changed) > _MAX_SHOWN:
         yield Difference(f"{len(changed) - _MAX_SHOWN} more files", Kind.CONTENT, "differ")
+
+
+def _differs(row: tuple[Key, Scanned, Scanned]) -> bool:
+    """In content. What is a file here and a symlink there is another kind of file, whatever it holds."""
+    kinds = [stat.S_IFMT(side.entry.mode) for side in row[1:]]
+    return kinds[0] == kinds[1] and row[1].digest != row[2].digest and not _is_told_elsewhere(row)
 
 
 def _is_told_elsewhere(row: tuple[Key, Scanned, Scanned]) -> bool:
@@ -225,8 +231,9 @@ _UNSEEN: tuple[_Field, ...] = (
 
 
 def _metadata(pair: Pair, common: Sequence[tuple[Key, Scanned, Scanned]]) -> Iterator[Difference]:
+    alike = [row for row in common if stat.S_IFMT(row[1].entry.mode) == stat.S_IFMT(row[2].entry.mode)]
     for field in _METADATA:
-        yield from _by_field(pair, field, common)
+        yield from _by_field(pair, field, alike if field[0] is Field.MODE else common)
 
 
 def _unseen(pair: Pair, common: Sequence[tuple[Key, Scanned, Scanned]]) -> Iterator[Difference]:

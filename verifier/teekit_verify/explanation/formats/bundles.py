@@ -9,6 +9,7 @@ from teekit_verify.artifacts.blob import first_difference
 from teekit_verify.artifacts.bundle import SYMBOL_TABLE, BundleMember, members_of, old_reader_of, reader_of
 from teekit_verify.artifacts.capabilities import XATTR
 from teekit_verify.artifacts.fields import Field
+from teekit_verify.core.errors import MalformedInputError
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
 from teekit_verify.explanation.formats import oci
@@ -41,8 +42,12 @@ def compare_bundles(examination: Examination, pair: Pair) -> Difference | None:
     one, other = _by_role(_members(pair.a), _members(pair.b))
     children = [*_presence(pair, one, other), *_contents(examination, pair, one, other)]
     common = [key for key in one if key in other]
+    alike = [key for key in common if one[key].kind == other[key].kind]
+    children += compare_field(pair, Field.MODE, "mode", [(key[0], one[key].mode, other[key].mode) for key in alike])
+    children += compare_field(
+        pair, None, "device numbers", [(key[0], one[key].device, other[key].device) for key in alike]
+    )
     for where, what, field in (
-        (Field.MODE, "mode", "mode"),
         (Field.OWNER, "owner and group", "owner"),
         (Field.MTIME, "modification time", "mtime"),
         (None, "link or packing", "target"),
@@ -88,8 +93,13 @@ def _record(name: str, member: BundleMember) -> str:
 
 
 def _members(blob: Blob) -> Members:
-    found = numbered(members_of(blob))
+    found = numbered(map(_plainly_named, members_of(blob)))
     return {key: _linked(member, found) for key, member in found.items()}
+
+
+def _plainly_named(member: BundleMember) -> BundleMember:
+    """A folder without the slash after its name, by which it would have no partner in what is a file or a link instead."""
+    return replace(member, name=member.name.rstrip("/") or member.name)
 
 
 def _linked(member: BundleMember, others: Members) -> BundleMember:
@@ -149,7 +159,16 @@ def _contents(examination: Examination, pair: Pair, one: Members, other: Members
         )
     ]
     for key in changed[:_MAX_LOOKED_INTO]:
-        blobs = [_unpacked(examination, side[key]) for side in (one, other)]
+        blobs = []
+        for name, side in (("A", one), ("B", other)):
+            try:
+                blobs.append(_unpacked(examination, side[key]))
+            except MalformedInputError as error:
+                what = f"not compared: {name} cannot be read: {error.message}"
+                examination.note(f"{error.message}: {' > '.join((*pair.path, key[0]))} is not compared")
+                yield Difference(key[0], Kind.NOT_COMPARED, what, causes=causes_of([Sighting((*pair.path, key[0]))]))
+        if len(blobs) < 2:  # noqa: PLR2004
+            continue
         inner = pair.inner(key[0], blobs[0], blobs[1])
         if first_difference(inner.a, inner.b) is not None:
             yield examination.compare(inner)

@@ -8,14 +8,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import first_difference
-from teekit_verify.artifacts.compressed import (
-    MAGIC_BYTES,
-    Budget,
-    Compression,
-    Unpacked,
-    is_packed,
-)
+from teekit_verify.artifacts.compressed import Budget, Unpacked, is_packed
 from teekit_verify.artifacts.fields import Field
+from teekit_verify.artifacts.magic import COMPRESSION_MAGIC_BYTES, Compression
 from teekit_verify.explanation import raw
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
@@ -34,7 +29,7 @@ _MAX_NAME_BYTES = 512
 
 
 def is_compressed(beginning: bytes) -> bool:
-    return is_packed(beginning[:MAGIC_BYTES])
+    return is_packed(beginning[:COMPRESSION_MAGIC_BYTES])
 
 
 def compare_compressed(examination: Examination, pair: Pair) -> Difference | None:
@@ -120,7 +115,7 @@ def _name(header: bytes) -> str:
 
 def unpacked(examination: Examination, blob: Blob, what: str) -> Blob:
     """What it unpacks to, all members; a blob that is not compressed, as it is. Raises TeekitError."""
-    beginning = blob.read(0, MAGIC_BYTES)
+    beginning = blob.read(0, COMPRESSION_MAGIC_BYTES)
     if not is_packed(beginning):
         return blob
     return _unpack(examination, blob, what).content

@@ -14,12 +14,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from teekit_verify.artifacts.boot_artifact import open_disk, recognise
 from teekit_verify.artifacts.compressed import Budget, Unpacked
-from teekit_verify.artifacts.disk import ArtifactKind, DiskImage, open_disk, recognise
 from teekit_verify.artifacts.fields import Field, field_of
 from teekit_verify.artifacts.gpt import SECTOR_BYTES
+from teekit_verify.artifacts.magic import GOOGLE_MEMBER, GZIP_MAGIC, ArtifactKind
 from teekit_verify.artifacts.pe import Span
-from teekit_verify.artifacts.targz import GZIP_MAGIC, MEMBER
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from teekit_verify.artifacts.blob import Blob
+    from teekit_verify.artifacts.disk import DiskImage
     from teekit_verify.artifacts.gpt import GuidPartitionTable
     from teekit_verify.explanation.examination import Examination
     from teekit_verify.explanation.pair import Pair
@@ -97,7 +98,7 @@ def _compared(examination: Examination, pair: Pair, paths: list[Path]) -> list[D
 
 
 def _other_gzip(blob: Blob) -> bool:
-    return blob.read(0, 2) == GZIP_MAGIC and not _tar_header(blob).startswith(MEMBER.encode() + b"\0")
+    return blob.read(0, 2) == GZIP_MAGIC and not _tar_header(blob).startswith(GOOGLE_MEMBER.encode() + b"\0")
 
 
 def _tar_header(blob: Blob) -> bytes:

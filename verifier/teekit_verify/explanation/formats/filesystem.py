@@ -17,6 +17,7 @@ from teekit_verify.artifacts.compressed import Budget
 from teekit_verify.artifacts.cpio import CpioEntry
 from teekit_verify.artifacts.fields import Field, field_of
 from teekit_verify.artifacts.initrd import Member
+from teekit_verify.core.errors import MalformedInputError
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
 from teekit_verify.explanation.formats.entries import Key, Scanned
@@ -51,8 +52,10 @@ def compare_trees(
     children = list(_presence(pair, one, other, budget))
     common = [name for name in one if name in other]
     children += _contents(examination, pair, one, other, budget)
+    alike = [name for name in common if stat.S_IFMT(one[name].mode) == stat.S_IFMT(other[name].mode)]
     for where, what, value in _FIELDS:
-        children += compare_field(pair, where, what, ((name, value(one[name]), value(other[name])) for name in common))
+        names = alike if where is Field.MODE else common  # every symlink has one mode, which is nobody's umask
+        children += compare_field(pair, where, what, ((name, value(one[name]), value(other[name])) for name in names))
     children += _attributes(pair, common, one, other)
     first = [_first_names(side) for side in (one, other)]
     children += compare_field(
@@ -100,7 +103,8 @@ def _entry(name: str, node: Node) -> CpioEntry:
 
 
 def _contents(examination: Examination, pair: Pair, one: Files, other: Files, budget: Budget) -> Iterator[Difference]:
-    changed = list(_changed(one, other, budget))
+    unread: set[str] = set()
+    changed = list(_changed(one, other, budget, unread))
     small = sorted(changed, key=lambda name: one[name].size_bytes + other[name].size_bytes)[:_MAX_LOOKED_INTO]
     looked_into, total = set(), 0
     for name in small:
@@ -108,13 +112,14 @@ def _contents(examination: Examination, pair: Pair, one: Files, other: Files, bu
         if total <= _MAX_LOOKED_INTO_BYTES:
             looked_into.add(name)
     for name in changed[:_MAX_SHOWN]:
-        yield _content(examination, pair, name, one[name], other[name], is_looked_into=name in looked_into)
+        is_looked_into = name in looked_into or name in unread
+        yield _content(examination, pair, name, one[name], other[name], is_looked_into=is_looked_into)
     if len(changed) > _MAX_SHOWN:
         yield Difference(f"{len(changed) - _MAX_SHOWN} more files", Kind.CONTENT, "differ")
 
 
-def _changed(one: Files, other: Files, budget: Budget) -> Iterator[str]:
-    """Names whose contents differ, of names that share a file the first one."""
+def _changed(one: Files, other: Files, budget: Budget, unread: set[str]) -> Iterator[str]:
+    """Names whose contents differ, of names that share a file the first one. Damaged ones among them are `unread`."""
     seen: set[tuple[int, int]] = set()
     for name, left in one.items():
         right = other.get(name)
@@ -124,9 +129,14 @@ def _changed(one: Files, other: Files, budget: Budget) -> Iterator[str]:
             yield name
         elif stat.S_ISREG(left.mode) and (left.inode, right.inode) not in seen:
             seen.add((left.inode, right.inode))
-            if left.size_bytes != right.size_bytes or not (
-                _are_stored_alike(left, right, budget) or _are_equal(left, right, budget)
-            ):
+            try:
+                is_equal = left.size_bytes == right.size_bytes and (
+                    _are_stored_alike(left, right, budget) or _are_equal(left, right, budget)
+                )
+            except MalformedInputError:
+                is_equal = False
+                unread.add(name)
+            if not is_equal:
                 yield name
 
 
@@ -164,10 +174,17 @@ def _content(
     if stat.S_ISLNK(left.mode):
         causes = causes_of([Sighting(path, a=left.target, b=right.target)], examination.conditions)
         return Difference(name, Kind.CONTENT, "symlink to another place", left.target, right.target, causes)
-    if is_looked_into:
-        spool = examination.spool()
-        return examination.compare(pair.inner(name, spool.keep(left.content()), spool.keep(right.content())))
     sizes = [f"{side.size_bytes} bytes" for side in (left, right)]
+    if is_looked_into:
+        kept = []
+        for side, node in (("A", left), ("B", right)):
+            try:
+                kept.append(examination.spool().keep(node.content()))
+            except MalformedInputError as error:
+                what = f"not compared: {side} cannot be read: {error.message}"
+                examination.note(f"{error.message}: {' > '.join(path)} is not compared")
+                return Difference(name, Kind.NOT_COMPARED, what, *sizes, causes_of([Sighting(path)]))
+        return examination.compare(pair.inner(name, *kept))
     what = "differs (one of too many to be examined)"
     return Difference(name, Kind.CONTENT, what, sizes[0], sizes[1], causes_of([Sighting(path)]))
 

@@ -60,7 +60,10 @@ def compare_folders(examination: Examination, a: Path, b: Path) -> tuple[Differe
         (None, "device numbers", _device),
     ):
         differences += compare_field(
-            pair, where, what, ((name, value(one[name]), value(other[name])) for name in common)
+            pair,
+            where,
+            what,
+            ((name, value(one[name]), value(other[name])) for name in (alike if where is Field.MODE else common)),
         )
     return (Difference(top, Kind.CONTENT, "folder", children=tuple(differences)),) if differences else ()
 
@@ -95,7 +98,7 @@ def _readable(folder: Path, found: Found) -> tuple[set[str], Callable[[str], byt
 
 
 def _kind(row: os.stat_result) -> str:
-    return f"{kind_of(row.st_mode)} ({stat.S_IFMT(row.st_mode):#o})"
+    return kind_of(row.st_mode)
 
 
 def _device(row: os.stat_result) -> str:

@@ -6,8 +6,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.blob import first_difference
-from teekit_verify.artifacts.compressed import Compression
 from teekit_verify.artifacts.initrd import Member, plain_digest
+from teekit_verify.artifacts.magic import Compression
 from teekit_verify.explanation.formats.compressed import gzip_header, recompressed
 from teekit_verify.explanation.tree import Difference, Kind
 

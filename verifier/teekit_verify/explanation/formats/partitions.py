@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from teekit_verify.artifacts.blob import first_difference
 from teekit_verify.artifacts.fat import open_fat
 from teekit_verify.artifacts.fields import Field, field_of
-from teekit_verify.artifacts.partitions import PartitionTable, is_mbr, read_partitions, sector_bytes
-from teekit_verify.artifacts.vhd import COOKIE, FOOTER_BYTES, parse_footer
+from teekit_verify.artifacts.magic import VHD_COOKIE, VHD_FOOTER_BYTES, is_mbr, sector_bytes
+from teekit_verify.artifacts.partitions import PartitionTable, read_partitions
+from teekit_verify.artifacts.vhd import parse_footer
 from teekit_verify.core.errors import UnsupportedInputError
 from teekit_verify.explanation import raw
 from teekit_verify.explanation.causes.find import causes_of
@@ -80,17 +81,17 @@ def replace_blobs(pair: Pair, sides: list[Blob]) -> Pair:
 
 
 def _has_footer(blob: Blob) -> bool:
-    return blob.read(blob.size_bytes - FOOTER_BYTES, len(COOKIE)) == COOKIE
+    return blob.read(blob.size_bytes - VHD_FOOTER_BYTES, len(VHD_COOKIE)) == VHD_COOKIE
 
 
 def _without_footer(blob: Blob) -> Blob:
-    return blob.part(0, blob.size_bytes - FOOTER_BYTES) if _has_footer(blob) else blob
+    return blob.part(0, blob.size_bytes - VHD_FOOTER_BYTES) if _has_footer(blob) else blob
 
 
 def _footer(blob: Blob) -> dict[str, str]:
     if not _has_footer(blob):
         return {}
-    footer = parse_footer(blob.read(blob.size_bytes - FOOTER_BYTES, FOOTER_BYTES), blob.size_bytes)
+    footer = parse_footer(blob.read(blob.size_bytes - VHD_FOOTER_BYTES, VHD_FOOTER_BYTES), blob.size_bytes)
     moment = _VHD_EPOCH + timedelta(seconds=footer.timestamp)
     return {
         Field.VHD_TIME: f"{moment:%Y-%m-%d %H:%M:%S} UTC",

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from teekit_verify.artifacts.bundle import FILE_KINDS
 from teekit_verify.artifacts.fields import Field
 from teekit_verify.explanation import raw
 from teekit_verify.explanation.causes.find import causes_of
@@ -85,8 +86,7 @@ def kind_and_size(row: Scanned) -> str:
 
 
 def kind_of(mode: int) -> str:
-    kinds = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "symlink", stat.S_IFIFO: "pipe"}
-    return kinds.get(stat.S_IFMT(mode), "device or socket")
+    return FILE_KINDS.get(stat.S_IFMT(mode), "file of no known kind")
 
 
 def _parent(key: Key) -> str:

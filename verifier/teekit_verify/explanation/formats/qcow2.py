@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts import qcow2
 from teekit_verify.artifacts.blob import first_difference
+from teekit_verify.artifacts.magic import QCOW2_MAGIC
 from teekit_verify.explanation.formats.compressed import laid_out, recompressed
 from teekit_verify.explanation.tree import Difference, Kind
 
@@ -21,7 +22,7 @@ _COMPRESSIONS = ("zlib", "zstd")
 
 
 def is_qcow2(beginning: bytes) -> bool:
-    return beginning.startswith(qcow2.MAGIC)
+    return beginning.startswith(QCOW2_MAGIC)
 
 
 def compare_qcow2s(examination: Examination, pair: Pair) -> Difference | None:

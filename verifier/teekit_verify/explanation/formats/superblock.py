@@ -37,9 +37,14 @@ if TYPE_CHECKING:
     from teekit_verify.explanation.examination import Examination
     from teekit_verify.explanation.pair import Pair
 
+_Ids = tuple[str, bytes, bytes]
+"""A name, and what A and B have."""
 _ID_BYTES = 16
+_PIECE_BYTES = 1 << 18
 _METHOD = "compression"
 _METHODS = {1: "gzip", 2: "lzma", 3: "lzo", 4: "xz", 5: "lz4", 6: "zstd"}
+_SUM = "checksum of the superblock"
+_MOST_SUM_BYTES, _MOST_SUMS, _BLOCK_BYTES = 4, 1_000_000, 4096
 _ISO_MAGIC, _ISO_AT = b"CD001", 0x8001
 BEGINNING_BYTES = 0x10048
 """As far as the last magic number reaches."""
@@ -64,10 +69,14 @@ class _FileSystem:
     facts: Callable[[Examination, Pair], list[Difference]] | None = None
     packed_size: tuple[int, int] | None = None
     """Of one whose files are packed: where it says how much it takes."""
+    ids: Callable[[Blob], dict[str, bytes]] | None = None
+    """UUIDs that are not in the superblock."""
+    sums: tuple[tuple[str, int, int], ...] = ()
+    """Checksums over the superblock, as `fields`: they follow from whatever else differs in it."""
 
     @property
     def all_fields(self) -> tuple[tuple[str, int, int], ...]:
-        return tuple(sorted((*self.fields, *self.labels, *self.numbers), key=lambda row: row[1]))
+        return tuple(sorted((*self.fields, *self.labels, *self.numbers, *self.sums), key=lambda row: row[1]))
 
 
 def _ext_files(blob: Blob) -> Iterator[TreeFile]:
@@ -133,6 +142,7 @@ _KNOWN = (
             ("incompatible features", 0x460, 4),
             ("features that only reading is compatible with", 0x464, 4),
         ),
+        sums=((_SUM, 0x7FC, 4),),
     ),
     _FileSystem(
         *("erofs", b"\xe2\xe1\xf5\xe0", 1024),
@@ -141,16 +151,30 @@ _KNOWN = (
         labels=(("label", 1024 + 64, 16),),
         numbers=(("incompatible features", 1024 + 80, 4),),
         packed_size=(1024 + 36, 4),
+        sums=((_SUM, 1024 + 4, 4),),
     ),
     _FileSystem(
-        *("xfs", b"XFSB", 0, (("UUID", 32, _ID_BYTES),), lambda blob: Xfs(blob).files()),
+        *(
+            "xfs",
+            b"XFSB",
+            0,
+            (("UUID", 32, _ID_BYTES), ("UUID of the metadata", 248, _ID_BYTES)),
+            lambda blob: Xfs(blob).files(),
+        ),
         labels=(("label", 108, 12),),
+        sums=((_SUM, 224, 4),),
     ),
     _FileSystem(
         *("btrfs", b"_BHRfS_M", 0x10040),
-        (("UUID", 0x10020, _ID_BYTES), ("UUID of the device", 0x1010B, _ID_BYTES)),
+        (
+            ("UUID", 0x10020, _ID_BYTES),
+            ("UUID of the device", 0x1010B, _ID_BYTES),
+            ("UUID of the metadata", 0x1023B, _ID_BYTES),
+        ),
         lambda blob: Btrfs(blob).files(),
         labels=(("label", 0x1012B, 256),),
+        ids=lambda blob: Btrfs(blob).ids(),
+        sums=((_SUM, 0x10000, 32),),
     ),
     _FileSystem(*("ISO 9660", _ISO_MAGIC, _ISO_AT, ()), lambda blob: Iso9660(blob).files(), facts=_iso_facts),
 )
@@ -176,10 +200,13 @@ def compare_file_systems(examination: Examination, pair: Pair) -> Difference | N
         return None
     children = [*_fields(pair, kinds[0]), *_settings(pair, kinds[0])]
     children += _facts(examination, pair, kinds[0])
-    files = _files(examination, pair, kinds[0])
-    children += files or ()
+    ids = _ids(pair, kinds[0])
+    children += _changed_ids(pair, kinds[0], ids)
+    files, reason = _files(examination, pair, kinds[0])
+    children += files
     if not files and any(first_difference(*part) is not None for part in _between(pair, kinds[0])):
-        children.append(_rest(examination, pair, kinds[0], is_read=files is not None, is_alone=not children))
+        children.append(_rest(examination, pair, kinds[0], ids, reason, is_alone=not children))
+    children = children or list(_changed_sums(pair, kinds[0]))
     what = f"{kinds[0].name} file system"
     return Difference(pair.name, Kind.CONTENT, what, *pair.sizes, children=tuple(children)) if children else None
 
@@ -192,24 +219,44 @@ def _facts(examination: Examination, pair: Pair, kind: _FileSystem) -> list[Diff
         return []
 
 
-def _files(examination: Examination, pair: Pair, kind: _FileSystem) -> list[Difference] | None:
-    """None, and a note, if they cannot be read."""
+def _files(examination: Examination, pair: Pair, kind: _FileSystem) -> tuple[list[Difference], str]:
+    """What differs in them; if they cannot be read nothing, why that is, and a note."""
     try:
-        return compare_trees(examination, pair, (kind.files(pair.a), kind.files(pair.b)))
+        return compare_trees(examination, pair, (kind.files(pair.a), kind.files(pair.b))), ""
     except TeekitError as error:
         examination.note(f"{error.message}: {' > '.join(pair.path)} is compared byte by byte")
-        return None
+        sides = [name for name, blob in (("A", pair.a), ("B", pair.b)) if not _has_whole_tree(kind, blob)]
+        return [], f"{' and '.join(sides) or 'one of them'} cannot be read: {error.message}"
 
 
-def _rest(examination: Examination, pair: Pair, kind: _FileSystem, *, is_read: bool, is_alone: bool) -> Difference:
-    """What no file shows: the layout, free space, a journal. Unless `is_alone`, it may follow from what was told: checksums, copies."""
-    name = "outside of the files" if is_read else "content"
+def _has_whole_tree(kind: _FileSystem, blob: Blob) -> bool:
+    try:
+        for _ in kind.files(blob):
+            pass
+    except TeekitError:
+        return False
+    return True
+
+
+def _rest(
+    examination: Examination, pair: Pair, kind: _FileSystem, ids: list[_Ids], reason: str, *, is_alone: bool
+) -> Difference:
+    """What no file shows: the layout, free space, a journal. Unless `is_alone`, it may follow from what was told: checksums, copies.
+
+    `ids` are those that differ; `reason` says why the files could not be read, if that is so.
+    """
+    name = "content" if reason else "outside of the files"
     found = raw.compare_bytes(
         pair.inner(name, pair.a, pair.b), examination.conditions, is_code=kind.packed_size is not None
     )
-    if not is_read:
+    if reason:
         examination.leaves.append(pair)
-        return found
+        return raw.not_compared(pair.inner(name, pair.a, pair.b), reason, found)
+    if _follows_from_id(pair, kind, ids):
+        what = (
+            f"every file is equal; follows from the IDs of the {kind.name}: copies of them, and checksums of its tables"
+        )
+        return Difference(name, Kind.METADATA, what, causes=causes_of([Sighting(pair.path, where=Field.RANDOM_ID)]))
     causes = tuple(
         cause for cause in found.causes if is_alone and cause != TIME
     )  # a clock is read for a field, or a file
@@ -257,6 +304,76 @@ def _told(raw_field: bytes) -> str:
         return str(UUID(bytes=raw_field))
     seconds = int.from_bytes(raw_field, "little")
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC" if seconds < 1 << 36 else f"{seconds} s"
+
+
+def _changed_sums(pair: Pair, kind: _FileSystem) -> Iterator[Difference]:
+    """Where a checksum is all that differs: at most one of them is right."""
+    for name, offset, size_bytes in kind.sums:
+        left, right = (blob.read(offset, size_bytes) for blob in (pair.a, pair.b))
+        if left != right:
+            what = f"of the {kind.name} differs, and nothing that it is over: one of them is wrong"
+            yield Difference(name, Kind.METADATA, what, left.hex(), right.hex())
+
+
+def _ids(pair: Pair, kind: _FileSystem) -> list[_Ids]:
+    """Those that differ."""
+    found = [
+        (name, pair.a.read(offset, size_bytes), pair.b.read(offset, size_bytes))
+        for name, offset, size_bytes in kind.fields
+        if size_bytes == _ID_BYTES
+    ]
+    if kind.ids is not None:
+        try:
+            one, other = kind.ids(pair.a), kind.ids(pair.b)
+        except TeekitError:
+            one = other = {}  # a note says why, as its files cannot be read either
+        found += [(name, one[name], other[name]) for name in one if name in other]
+    return [row for row in found if row[1] != row[2]]
+
+
+def _changed_ids(pair: Pair, kind: _FileSystem, ids: list[_Ids]) -> Iterator[Difference]:
+    """Those outside of the superblock."""
+    told = {name for name, *_ in kind.fields}
+    for name, left, right in ids:
+        if name not in told:
+            causes = causes_of([Sighting(pair.path, where=Field.RANDOM_ID)])
+            what = f"of the {kind.name} differs"
+            yield Difference(name, Kind.METADATA, what, _told(left), _told(right), causes)
+
+
+def _follows_from_id(pair: Pair, kind: _FileSystem, ids: list[_Ids]) -> bool:
+    """Whether all that differs outside of the superblock's fields are copies of an ID that differs, and numbers no longer than the
+    checksums of ext4, XFS and btrfs, which begin with the ID.
+    """
+    if not ids or pair.a.size_bytes != pair.b.size_bytes:
+        return False
+    known = [range(offset, offset + size_bytes) for _, offset, size_bytes in kind.all_fields]
+    sums = 0
+    for at in range(0, pair.a.size_bytes, _PIECE_BYTES):
+        sides = [bytearray(blob.read(at, _PIECE_BYTES + _ID_BYTES)) for blob in (pair.a, pair.b)]
+        if sides[0] == sides[1]:
+            continue
+        for _, left, right in ids:
+            _clear_copies(sides, left, right)
+        for block in range(0, _PIECE_BYTES, _BLOCK_BYTES):
+            parts = [bytes(side[block : min(block + _BLOCK_BYTES, _PIECE_BYTES)]) for side in sides]
+            for start, stop in raw.stretches(parts[0], parts[1]):
+                first, last = at + block + start, at + block + stop - 1
+                sums += 1
+                is_told = any(first in span and last in span for span in known)
+                if sums > _MOST_SUMS or not (is_told or stop - start <= _MOST_SUM_BYTES):
+                    return False
+    return True
+
+
+def _clear_copies(sides: list[bytearray], left: bytes, right: bytes) -> None:
+    """Both at the same place."""
+    at = sides[0].find(left)
+    while at >= 0:
+        if sides[1].startswith(right, at):
+            for side in sides:
+                side[at : at + _ID_BYTES] = bytes(_ID_BYTES)
+        at = sides[0].find(left, at + 1)
 
 
 def _between(pair: Pair, kind: _FileSystem) -> Iterator[tuple[Blob, Blob]]:

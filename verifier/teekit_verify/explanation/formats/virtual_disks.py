@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from teekit_verify.artifacts import vhdx, vmdk
 from teekit_verify.artifacts.blob import first_difference
 from teekit_verify.artifacts.dynamic_vhd import DynamicVhd, is_dynamic_vhd, open_dynamic_vhd
 from teekit_verify.artifacts.fields import Field, field_of
+from teekit_verify.artifacts.magic import VHDX_MAGIC, VMDK_MAGIC
 from teekit_verify.artifacts.vhdx import Vhdx, open_vhdx
 from teekit_verify.artifacts.virtual_disk import pieces_of
 from teekit_verify.artifacts.vmdk import Vmdk, open_vmdk
@@ -37,11 +37,11 @@ _VHD_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def is_vhdx(beginning: bytes) -> bool:
-    return beginning.startswith(vhdx.MAGIC)
+    return beginning.startswith(VHDX_MAGIC)
 
 
 def is_vmdk(beginning: bytes) -> bool:
-    return beginning.startswith(vmdk.MAGIC)
+    return beginning.startswith(VMDK_MAGIC)
 
 
 def compare_virtual_disks(examination: Examination, pair: Pair) -> Difference | None:

@@ -12,8 +12,8 @@ from teekit_verify.prediction.uki_events import is_of_linux
 from teekit_verify.registers.registers import Register, pcr
 
 if TYPE_CHECKING:
+    from teekit_verify.artifacts.boot_artifact import BootArtifact
     from teekit_verify.artifacts.companions import Companion
-    from teekit_verify.artifacts.disk import BootArtifact
 
 
 _OF_COMPANIONS = (12, 13)

@@ -88,4 +88,5 @@ def mkosi_options() -> tuple[str, ...]:
     return (
         *(f"--environment={name}={value}" for name, value in VARIABLES.items()),
         f"--pass-environment={' '.join(VARIABLES)}",
+        f"--proxy-url={PROXY}",  # mkosi 27 gives git its own setting, an empty one otherwise
     )

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from teekit_verify.core.opened import OpenedInput
+    from teekit_verify.core.files import OpenedInput
     from teekit_verify.reference.google_signature import TrustedRoot
 
 FORMATS: tuple[Format, ...] = (

@@ -8,7 +8,7 @@ from teekit_verify.artifacts.boot_volume import ESP_TYPE_GUID
 from teekit_verify.inspection.disk import MAX_FILES
 from teekit_verify.record.json_report import render
 from teekit_verify.record.schema_names import INSPECTION_SCHEMA
-from teekit_verify.report import terminal
+from teekit_verify.report.inspect.uki import show_uki
 from teekit_verify.report.layout import show_line, show_table, styled
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def show_disk(facts: DiskFacts, out: Console) -> None:
     if facts.uki is None:
         show_line(out, styled(f"no UKI: {facts.uki_problem}", "yellow"))
     else:
-        terminal.show_inspection(facts.uki, out)
+        show_uki(facts.uki, out)
 
 
 def _show_partitions(facts: DiskFacts, out: Console) -> None:

@@ -11,7 +11,9 @@ from teekit_verify.appraisal.event_differences import causes, left_out
 from teekit_verify.appraisal.facts import Check, Choice, RegisterCheck
 from teekit_verify.appraisal.rebuild.verdict import Drift, DriftFrom, FromTodaysPackages, Lack, Verdict
 from teekit_verify.core.outcome import Outcome
+from teekit_verify.explanation.causes.known import UMASK
 from teekit_verify.explanation.tree import culprits
+from teekit_verify.rebuild.environments import Because
 from teekit_verify.report.console import Text
 from teekit_verify.report.layout import styled
 from teekit_verify.report.rebuild.blocks import COLUMNS, brief, listed
@@ -122,6 +124,8 @@ def next_step(report: RebuildReport) -> str:
             return f"compare it with what was published: `--reference FILE`; or publish it: `{command} reference create {folder}`"
         case Verdict.MISMATCH:
             return _to_explain(report, f"{command} explain PUBLISHED {folder}/artifacts")
+        case Verdict.NONDETERMINISTIC if _is_the_umask(report):
+            return "rebuild with `--vary default,-umask`: modes that mkosi gives by its caller's umask are all that differs"
         case Verdict.NONDETERMINISTIC:
             return "fix what makes A and B differ in the image's source, and rebuild; report.html shows each difference"
         case Verdict.INPUT_DRIFT:
@@ -130,6 +134,13 @@ def next_step(report: RebuildReport) -> str:
             return (
                 f"`{command} doctor` says what this host lacks; complete logs are in {folder}/logs; then run this again"
             )
+
+
+def _is_the_umask(report: RebuildReport) -> bool:
+    """Of somebody else's project, which is not to be changed for that."""
+    leaves = [leaf for one in report.explanations for leaf in culprits(one.differences)]
+    theirs = report.environment_chosen is not None and report.environment_chosen.because is not Because.OWN
+    return theirs and bool(leaves) and all(leaf.difference.causes == (UMASK,) for leaf in leaves)
 
 
 def _to_explain(report: RebuildReport, command: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import struct
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
@@ -14,7 +15,7 @@ from .refusal import Refused
 from .tpm_quote import Attester
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from logging import Logger
     from pathlib import Path
 
@@ -26,6 +27,9 @@ AZURE_QUOTES = "http://169.254.169.254/acc/tdquote"
 TD_REPORT = slice(32, 32 + 1024)
 AZURE_SECONDS = 10.0
 MOST_AZURE_BYTES = 64 * 1024
+# Of an event log: EV_NO_ACTION, and what its first event holds.
+_NO_ACTION, _SPEC_ID = 3, b"Spec ID Event03\0"
+_EVENT_OFFSET, _ALGORITHMS_OFFSET, _MOST_ALGORITHMS = 32, 60, 16
 
 
 def report_data(nonce: bytes, tls_key: bytes | None) -> bytes:
@@ -52,8 +56,8 @@ class Kept:
             layout.RUNTIME_LOG.read_text(),
             tuple(path.read_bytes() for path in paths if path.exists()),
             layout.HOSTNAMES.read_text(),
-            _content(layout.CCEL_COPY),
-            _content(layout.TPM_LOG_COPY),
+            _boot_log(layout.CCEL_COPY),
+            _boot_log(layout.TPM_LOG_COPY),
         )
 
 
@@ -147,8 +151,54 @@ def _base64(content: bytes | None) -> str | None:
     return None if content is None else base64.b64encode(content).decode()
 
 
-def _content(path: Path) -> bytes | None:
+def _boot_log(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        return boot_log(path.read_bytes())
     except OSError:
         return None
+
+
+def boot_log(content: bytes) -> bytes | None:
+    """As much of it as is an event log; None where it does not begin as one. Where in memory the log is, ACPI tables say, which are the
+    host's: what they lead to may be a secret, and this answer goes to everybody.
+    """
+    try:
+        end, sizes = _first_event(content)
+    except (struct.error, ValueError):
+        return None
+    try:
+        while True:
+            end = _end_of_event(content, end, sizes)
+    except (struct.error, ValueError):
+        return content[:end]
+
+
+def _first_event(content: bytes) -> tuple[int, Mapping[int, int]]:
+    """Where it ends, and the bytes of a digest by algorithm (PC Client Platform Firmware Profile 1.06, 10.2.1 and 10.4.5.1)."""
+    kind, size, signature, count = struct.unpack_from("<4xI20xI16s8xI", content)
+    if (kind, signature) != (_NO_ACTION, _SPEC_ID) or not 1 <= count <= _MOST_ALGORITHMS:
+        raise ValueError
+    *sizes, vendor_bytes = struct.unpack_from(f"<{2 * count}HB", content, _ALGORITHMS_OFFSET)
+    end = _ALGORITHMS_OFFSET + 4 * count + 1 + vendor_bytes
+    if end != _EVENT_OFFSET + size or end > len(content):
+        raise ValueError
+    return end, dict(zip(sizes[::2], sizes[1::2], strict=True))
+
+
+def _end_of_event(content: bytes, start: int, sizes: Mapping[int, int]) -> int:
+    """TCG_PCR_EVENT2 (10.2.2)."""
+    size: int
+    register, digests = struct.unpack_from("<I4xI", content, start)
+    if register >= tpm.PCRS or not 1 <= digests <= len(sizes):
+        raise ValueError
+    end = start + 12
+    for _ in range(digests):
+        (algorithm,) = struct.unpack_from("<H", content, end)
+        if algorithm not in sizes:
+            raise ValueError
+        end += 2 + sizes[algorithm]
+    (size,) = struct.unpack_from("<I", content, end)
+    end += 4 + size
+    if end > len(content):
+        raise ValueError
+    return end
