@@ -166,19 +166,21 @@ disable_new_units() {
     done <"$work/units-new"
 }
 
-# apt-get may be at work for minutes: a word twice a minute, for as long as this shell is there.
-say_what_goes_on() {
-    naps=0
-    # The last nap outlives the rest, and keeps nobody waiting.
-    while sleep 1 >/dev/null 2>&1 && kill -0 "$$" 2>/dev/null; do
-        naps=$((naps + 1))
-        [ $((naps % 30)) = 0 ] || continue
-        line=$(tail -n 1 "$log" 2>/dev/null | cut -c 1-70) || return 0
-        say "$(($(date +%s) - started)) s: $line"
-    done
-}
+# apt-get may be at work for minutes: a word twice a minute, for as long as the shell $1 is there, which began at $2 and has the
+# log $3. And at once when somebody presses Ctrl-C: what dpkg unpacks, apt-get ends first. The last nap keeps nobody waiting.
+# shellcheck disable=SC2016 # another shell expands it
+what_goes_on='
+trap "echo \"setup: interrupted: dpkg must not be cut short, so apt-get first ends what it is at\" >&2" INT
+naps=0
+while kill -0 "$1" 2>/dev/null; do
+    sleep 1 >/dev/null 2>&1 || :
+    naps=$((naps + 1))
+    [ $((naps % 30)) = 0 ] || continue
+    line=$(tail -n 1 "$3" 2>/dev/null | cut -c 1-70) || exit 0
+    echo "setup: $(($(date +%s) - $2)) s: $line" >&2
+done
+'
 
-# What is being unpacked when somebody presses Ctrl-C, apt-get ends first.
 interrupted() {
     trap '' INT TERM HUP
     printf 'error: interrupted\nhint: run the same command again to continue\n' >&2
@@ -208,7 +210,8 @@ install_packages() {
     proxy_settings >"$proxies"
     say "installing $*"
     started=$(date +%s)
-    say_what_goes_on &
+    # A shell lets what it starts in the background ignore Ctrl-C.
+    env --default-signal=INT sh -c "$what_goes_on" sh "$$" "$started" "$log" &
     telling=$!
     apt_get update || say "apt-get update did not go well; trying with the package lists that are there"
     enabled_units >"$work/units-before"

@@ -94,6 +94,24 @@ def test_control_c_says_how_to_go_on_and_leaves_nothing(stand_ins: StandIns, tmp
     assert list(tmp_path.glob("setup_deps.*")) == []
 
 
+def test_control_c_is_heard_while_apt_ends_its_work(stand_ins: StandIns, tmp_path: Path) -> None:
+    """As a terminal sends it: to all of the group. apt-get waits here until the one that tells went on."""
+    naps = f"$(grep -c ^sleep {tmp_path}/calls)"
+    stand_ins.add("sleep", "")
+    stand_ins.add(
+        "apt-get",
+        f'case " $* " in *" install "*) until [ "{naps}" -gt 0 ]; do :; done; trap "" INT; kill -INT 0\n'
+        f'before={naps}; until [ "{naps}" -gt $((before + 2)) ]; do :; done ;; esac',
+    )
+    result = stand_ins.run("setsid", SCRIPT)
+    assert result.returncode == 130
+    assert [line for line in result.stderr.splitlines()[1:] if not re.match(r"setup: \d+ s: ", line)] == [
+        "setup: interrupted: dpkg must not be cut short, so apt-get first ends what it is at",
+        "error: interrupted",
+        "hint: run the same command again to continue",
+    ]
+
+
 def test_an_installation_that_brought_nothing_is_an_error(stand_ins: StandIns) -> None:
     stand_ins.add("apt-get", "exit 0")
     result = stand_ins.run(SCRIPT)

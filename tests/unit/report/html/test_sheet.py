@@ -103,7 +103,7 @@ def test_lines_stand_below_what_they_belong_to() -> None:
 
     def nested(out: Console) -> None:
         for indent, line in enumerate(("file", "section", "field", "byte")):
-            out.line(Text(line), 2 * indent)
+            out.line(styled(line), 2 * indent)
 
     page = render_sheet('explain a"b\\.efi <c>', ExitStatus.DOES_NOT_HOLD, nested).decode()
     assert re.findall(r"<p(.*?)>(\w+)</p>", page.partition('<div class="lines">')[2]) == [

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.report.console import Console, Text
-from teekit_verify.report.html.page import running_head, templates
+from teekit_verify.report.html.page import templates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -79,7 +79,7 @@ def render_sheet(
     page = templates().get_template("sheet.html.j2")
     return page.render(
         title=title,
-        running_head=running_head(title.split()[:12]),
+        running_head=re.sub("[^A-Za-z0-9._+ -]", "", title)[:120],  # it is part of a style sheet
         accent=accent,
         headline=headline,
         status=int(status),
