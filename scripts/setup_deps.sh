@@ -122,10 +122,11 @@ proxy_settings() {
 }
 
 # sudo clears the environment. A proxy may have a password, which sudo would write into its log: so it goes through a file.
+# The inner shell opens the log: with this shell's own output led there, so would be what a trap has to say.
 apt_get() {
     # shellcheck disable=SC2016 # the inner shell expands it
-    as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 sh -c '. "$0" && exec "$@"' "$proxies" \
-        apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold "$@" >>"$log" 2>&1 </dev/null
+    as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 sh -c 'exec >>"$1" 2>&1 && . "$0" && shift && exec "$@"' \
+        "$proxies" "$log" apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold "$@" </dev/null
 }
 
 # Packages for tests bring services (nginx, certbot.timer, pesign), which the tests start themselves. So while packages are
@@ -165,7 +166,29 @@ disable_new_units() {
     done <"$work/units-new"
 }
 
+# apt-get may be at work for minutes: a word twice a minute, for as long as the shell $1 is there, which began at $2 and has the
+# log $3. And at once when somebody presses Ctrl-C: what dpkg unpacks, apt-get ends first. The last nap keeps nobody waiting.
+# shellcheck disable=SC2016 # another shell expands it
+what_goes_on='
+trap "echo \"setup: interrupted: dpkg must not be cut short, so apt-get first ends what it is at\" >&2" INT
+naps=0
+while kill -0 "$1" 2>/dev/null; do
+    sleep 1 >/dev/null 2>&1 || :
+    naps=$((naps + 1))
+    [ $((naps % 30)) = 0 ] || continue
+    line=$(tail -n 1 "$3" 2>/dev/null | cut -c 1-70) || exit 0
+    echo "setup: $(($(date +%s) - $2)) s: $line" >&2
+done
+'
+
+interrupted() {
+    trap '' INT TERM HUP
+    printf 'error: interrupted\nhint: run the same command again to continue\n' >&2
+    exit 130
+}
+
 clean_up() {
+    [ -z "${telling-}" ] || { kill "$telling" && wait "$telling"; } 2>/dev/null || :
     [ -z "${policy_is_ours-}" ] || as_root rm -f "$policy"
     rm -rf "$work"
 }
@@ -178,7 +201,7 @@ install_packages() {
     work=$(mktemp -d "${TMPDIR:-/tmp}/setup_deps.XXXXXX") # for this user's eyes only
     log=$work/log proxies=$work/proxies
     trap clean_up EXIT
-    trap 'exit 130' INT TERM HUP
+    trap interrupted INT TERM HUP
     as_root env true 2>"$log" || {
         sed 's/^/  | /' <"$log" >&2
         die "installing packages needs root, and sudo does not give it to $(id -un)" \
@@ -187,6 +210,9 @@ install_packages() {
     proxy_settings >"$proxies"
     say "installing $*"
     started=$(date +%s)
+    # A shell lets what it starts in the background ignore Ctrl-C.
+    env --default-signal=INT sh -c "$what_goes_on" sh "$$" "$started" "$log" &
+    telling=$!
     apt_get update || say "apt-get update did not go well; trying with the package lists that are there"
     enabled_units >"$work/units-before"
     start_nothing

@@ -47,8 +47,9 @@ get_python() {
 make_environment() {
     python=$(get_python)
     started=$(date +%s)
-    printf 'setup: installing the locked Python packages into .venv\n' >&2
+    printf 'setup: installing the locked Python packages into .venv, which may take minutes\n' >&2
     rm -f -- "$stamp"
+    trap 'printf "error: interrupted\nhint: run the same command again to continue\n" >&2 && exit 130' INT
     "$python" -m venv --clear "$venv" >&2
     # Ready-made wheels only: building one would download a build system that no lock covers. Nothing is resolved: the
     # lock is complete, and pip refuses a locked package's own "name[extra]>=1" as soon as an index has a newer one.

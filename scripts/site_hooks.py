@@ -22,6 +22,7 @@ BESIDE = {
 _CODE = r"(?:^```.*?^```|`[^`\n]+`)"
 _LINK = r"(?P<mark>!?)\[(?P<text>(?:[^\[\]]|\[[^\]]*\])*)\]\((?P<target>[^)\s]+)\)"
 _TOKEN = re.compile(f"{_CODE}|{_LINK}", re.MULTILINE | re.DOTALL)
+_STYLE = "<style>.wy-table-responsive table :is(td, th) { white-space: normal; }</style>"
 _PAGES = {".md", ".png"}
 
 
@@ -47,6 +48,11 @@ def on_files(files: Any, config: Any) -> Any:
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     return relinked(markdown, page.file.src_uri)
+
+
+def on_post_page(output: str, **_: Any) -> str:
+    """The theme keeps each cell of a table on one line, so that the index by role would end at the edge of the page."""
+    return output.replace("</head>", f"{_STYLE}</head>", 1)
 
 
 def relinked(markdown: str, page: str) -> str:

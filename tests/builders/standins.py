@@ -36,6 +36,7 @@ BASICS = [
     "setsid",
     "sh",
     "sha256sum",
+    "sleep",
     "sort",
     "stat",
     "tail",

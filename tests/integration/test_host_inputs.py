@@ -33,6 +33,15 @@ READY = "teekit: minimal.target reached"
 # systemd, src/fundamental/efivars-fundamental.h and docs/ENVIRONMENT.md
 NAME, GUID = "SystemdOptions", "8cf2644b-4b0b-428f-9387-6d876050dc67"
 PRELOAD = "systemd.setenv=LD_PRELOAD=/dev/vdb"
+# The same place: what boot loaders leave for systemd; and shim's for the kernel's keyring.
+LOADER, SHIM = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f", "605dab50-e046-4300-abb6-3dd810dd8b23"
+OTHERS = {
+    "LoaderSystemToken": (LOADER, "planted-by-token"),
+    "LoaderEntryOneShot": (LOADER, "planted.conf"),
+    "LoaderEntryDefault": (LOADER, "planted.conf"),
+    "LoaderDevicePartUUID": (LOADER, "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709"),
+    "MokListTrustedRT": (SHIM, "\1"),
+}
 OPTIONS = f"systemd.log_level=debug systemd.log_target=console {PRELOAD} systemd.setenv=PLANTED=by-variable"
 # As the image's own, without what it says of mounts and of the environment.
 INIT_THAT_DOES_NOTHING = b"""#!/bin/sh
@@ -79,9 +88,13 @@ def console(built_uki: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 def planted_variables(empty: Path, folder: Path) -> Path:
-    """The variable store with what systemd reads, made by virt-firmware."""
-    variable = {"name": NAME, "guid": GUID, "attr": 7, "data": (OPTIONS + "\0").encode("utf-16-le").hex()}
-    (folder / "variables.json").write_text(json.dumps({"version": 2, "variables": [variable]}))
+    """The variable store with what systemd and the kernel read, made by virt-firmware."""
+    given = {NAME: (GUID, OPTIONS), **OTHERS}
+    variables = [
+        {"name": name, "guid": guid, "attr": 7, "data": (value + "\0").encode("utf-16-le").hex()}
+        for name, (guid, value) in given.items()
+    ]
+    (folder / "variables.json").write_text(json.dumps({"version": 2, "variables": variables}))
     program = [sys.executable, "-m", "virt.firmware.vars"]
     argv = [
         "--input",
@@ -93,7 +106,8 @@ def planted_variables(empty: Path, folder: Path) -> Path:
     ]
     subprocess.run([*program, *argv], check=True, capture_output=True)
     shown = [*program, "--input", str(folder / "variables.fd"), "--print"]
-    assert NAME in subprocess.run(shown, check=True, capture_output=True, text=True).stdout
+    said = subprocess.run(shown, check=True, capture_output=True, text=True).stdout
+    assert all(name in said for name in given)
     return folder / "variables.fd"
 
 
@@ -113,7 +127,7 @@ def test_systemd_takes_no_command_line_from_an_efi_variable(console: str) -> Non
     for word in (
         "LD_PRELOAD",
         planted.LOADED,
-        "planted-by-variable",
+        "planted-by-",
         "by-variable",
         "Found cgroup2",
         "Added job",

@@ -1,7 +1,11 @@
 """`python -m teekit_verify`. A damaged installation ends with 2 as well: Python's 1 would read as "does not hold"."""
 
+import signal
 import sys
 
+# There is nothing to tidy up yet, and no use in a traceback.
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 try:
     from teekit_verify.cli.app import entry_point
 except ImportError as error:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
+import time
+from typing import TYPE_CHECKING
 
 import pytest
 import typer
@@ -17,6 +20,9 @@ from teekit_verify.cli import app as cli
 from teekit_verify.cli.options.shared import DebugOption, JsonOption
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ENDINGS: dict[str, BaseException | object] = {
     "holds": ExitStatus.HOLDS,
@@ -187,11 +193,71 @@ def sends_itself(number: signal.Signals, *, ignored: bool) -> subprocess.Complet
     return subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_request_to_end_is_an_interruption(number: signal.Signals) -> None:
+    """It ends by the signal, as signal(7) has it for who does not handle it: a shell then ends its loop, too."""
     completed = sends_itself(number, ignored=False)
-    assert completed.returncode == ExitStatus.NO_VERDICT
-    assert b"error: interrupted" in completed.stderr
+    assert completed.returncode == -number
+    assert completed.stderr == b"error: interrupted\nhint: Run the same command again to continue.\n"
+
+
+def test_a_loop_of_a_shell_ends_with_it() -> None:
+    """bash goes on with the next one where a program that Ctrl-C ended exits with a status of its own."""
+    code = (
+        "import os, signal, sys\n"
+        "from teekit_verify.cli import app\n"
+        "app.app = lambda *_, **__: os.killpg(0, signal.SIGINT)\n"
+        "app.entry_point()\n"
+    )
+    script = f'for release in a b; do {shlex.join([sys.executable, "-c", code])} "$release"; done; echo went on'
+    completed = subprocess.run(
+        ["env", "--default-signal=INT", "bash", "-c", script], capture_output=True, check=False, start_new_session=True
+    )
+    assert completed.stderr.count(b"error: interrupted") == 1
+    assert (completed.returncode, completed.stdout) == (-signal.SIGINT, b"")
+
+
+def test_control_c_while_it_starts_shows_no_traceback(tmp_path: Path) -> None:
+    """Here at the import of typer, as the first of what takes its time."""
+    (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "teekit_verify", "doctor"]
+    paths = os.pathsep.join([str(tmp_path), *sys.path])
+    completed = subprocess.run(command, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, check=False)
+    assert (completed.returncode, completed.stdout, completed.stderr) == (-signal.SIGINT, b"", b"")
+
+
+def test_control_c_twice_does_not_end_the_tidying() -> None:
+    code = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from teekit_verify.cli import app\n"
+        "def command(*_, **__):\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "    finally:\n"
+        "        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGINT):\n"
+        "            os.kill(os.getpid(), number)\n"
+        "        print('tidied up', flush=True)\n"
+        "app.app = command\n"
+        "app.entry_point()\n"
+    )
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert completed.stdout == b"tidied up\n"
+    assert completed.stderr.startswith(b"error: interrupted\n")
+    assert completed.returncode == -signal.SIGINT
+
+
+def test_long_afterwards_control_c_is_heard_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first may have met code that drops exceptions, a finalizer for one."""
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    asked = cli._Interruption()
+    with pytest.raises(KeyboardInterrupt):
+        asked(signal.SIGINT, None)
+    asked(signal.SIGINT, None)
+    now += 60
+    with pytest.raises(KeyboardInterrupt):
+        asked(signal.SIGINT, None)
 
 
 def test_with_nohup_a_closing_session_ends_nothing() -> None:

@@ -262,11 +262,11 @@ def _child(place: Path, fake: LocalQemu) -> subprocess.Popen[str]:
     ("console", "number", "status", "error"),
     [
         (answers(0), signal.SIGINT, ExitStatus.HOLDS, None),
-        ([], signal.SIGTERM, ExitStatus.NO_VERDICT, "error: interrupted\n"),
+        ([], signal.SIGTERM, -signal.SIGTERM, "error: interrupted\n"),
     ],
 )
 def test_an_interruption_leaves_nothing_behind(
-    tmp_path: Path, console: list[str], number: signal.Signals, status: ExitStatus, error: str | None
+    tmp_path: Path, console: list[str], number: signal.Signals, status: int, error: str | None
 ) -> None:
     for program in ("sfdisk", "mformat", "mmd", "mcopy"):
         require(program)

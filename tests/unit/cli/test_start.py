@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -88,3 +89,15 @@ def test_measuring_imports_no_other_verifiers_formats(tmp_path: Path) -> None:
     assert not {name.split(".")[-1] for name in modules if ".artifacts." in name} & READERS_OF_DISKS
     assert not modules & {"teekit_verify.documents.codec", "teekit_verify.artifacts.tdvf"}
     assert len([name for name in modules if name.startswith("teekit_verify")]) <= 75
+
+
+@pytest.mark.parametrize("seed", ["1", "2"])
+def test_what_was_expected_is_named_the_same_in_every_run(tmp_path: Path, seed: str) -> None:
+    """The hint names the first kind of file that `inspect` reads, not the first of a set, whose order a run chooses."""
+    path = tmp_path / "image.efi"
+    path.write_bytes(b"MZ")
+    command = [sys.executable, "-m", "teekit_verify", "inspect", str(path)]
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, env=os.environ | {"PYTHONHASHSEED": seed}
+    )
+    assert f"hint: Check that {path} is a UKI.\n" in done.stderr

@@ -177,6 +177,25 @@ def test_control_c_ends_the_program_and_is_passed_on(tmp_path: Path) -> None:
     assert gone(tmp_path / "pid")
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_control_c_again_leaves_no_program_that_takes_its_time(tmp_path: Path) -> None:
+    def interrupt_twice() -> None:
+        for sign in ("pid", "asked"):
+            while not (tmp_path / sign).exists() or not (tmp_path / sign).read_text():
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt_twice)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        sh(
+            f'trap "echo yes >{tmp_path}/asked" TERM; rounds=$(seq 3000)\n'
+            f"echo $$ >{tmp_path}/pid; for i in $rounds; do sleep 0.1; done"
+        )
+    thread.join()
+    assert gone(tmp_path / "pid")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("kind", ["run", "long-lived"])
 def test_an_interruption_while_a_program_starts_does_not_leave_it_running(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,47 @@ def test_a_failed_update_alone_does_not_stop_it(stand_ins: StandIns) -> None:
     result = stand_ins.run(SCRIPT)
     assert result.returncode == 0, result.stderr
     assert "trying with the package lists that are there" in result.stderr
+
+
+def test_a_long_installation_says_where_it_is(stand_ins: StandIns, tmp_path: Path) -> None:
+    """Its naps take no time here: apt-get waits until there were 60."""
+    stand_ins.add("sleep", "")
+    stand_ins.add(
+        "apt-get",
+        INSTALLING + f'case " $* " in *" install "*) echo "Unpacking npm (9.2.0) ..."\n'
+        f'until [ "$(grep -c ^sleep {tmp_path}/calls)" -gt 60 ]; do :; done ;; esac',
+    )
+    result = stand_ins.run(SCRIPT)
+    assert result.returncode == 0, result.stderr
+    assert re.search(r"^setup: \d+ s: Unpacking npm \(9\.2\.0\) \.\.\.$", result.stderr, re.MULTILINE)
+
+
+def test_control_c_says_how_to_go_on_and_leaves_nothing(stand_ins: StandIns, tmp_path: Path) -> None:
+    """apt-get ends what dpkg is at before it does: the terminal sends it the signal too."""
+    stand_ins.add("apt-get", 'case " $* " in *" install "*) kill -INT $PPID; exit 100 ;; esac')
+    result = stand_ins.run(SCRIPT)
+    assert result.returncode == 130
+    assert result.stderr.endswith("error: interrupted\nhint: run the same command again to continue\n")
+    assert list((tmp_path / "host/usr/sbin").iterdir()) == []
+    assert list(tmp_path.glob("setup_deps.*")) == []
+
+
+def test_control_c_is_heard_while_apt_ends_its_work(stand_ins: StandIns, tmp_path: Path) -> None:
+    """As a terminal sends it: to all of the group. apt-get waits here until the one that tells went on."""
+    naps = f"$(grep -c ^sleep {tmp_path}/calls)"
+    stand_ins.add("sleep", "")
+    stand_ins.add(
+        "apt-get",
+        f'case " $* " in *" install "*) until [ "{naps}" -gt 0 ]; do :; done; trap "" INT; kill -INT 0\n'
+        f'before={naps}; until [ "{naps}" -gt $((before + 2)) ]; do :; done ;; esac',
+    )
+    result = stand_ins.run("setsid", SCRIPT)
+    assert result.returncode == 130
+    assert [line for line in result.stderr.splitlines()[1:] if not re.match(r"setup: \d+ s: ", line)] == [
+        "setup: interrupted: dpkg must not be cut short, so apt-get first ends what it is at",
+        "error: interrupted",
+        "hint: run the same command again to continue",
+    ]
 
 
 def test_an_installation_that_brought_nothing_is_an_error(stand_ins: StandIns) -> None:

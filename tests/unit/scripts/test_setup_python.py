@@ -130,6 +130,12 @@ def test_an_environment_interrupted_in_the_making_is_made_again(checkout: Checko
     assert checkout.is_complete()
 
 
+def test_control_c_says_how_to_go_on(checkout: Checkout) -> None:
+    result = checkout.stand_ins.run(checkout.root / "scripts/setup_python.sh", PIP="kill -INT $PPID; exit 1")
+    assert result.returncode == 130
+    assert result.stderr.endswith("error: interrupted\nhint: run the same command again to continue\n")
+
+
 def test_a_checkout_that_cannot_be_written_to(checkout: Checkout) -> None:
     (checkout.root / ".venv.lock").mkdir()  # root may write everywhere else
     result = checkout.stand_ins.run(checkout.root / "scripts/setup_python.sh")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,3 +77,12 @@ def test_help_in_the_documents_is_what_commands_say() -> None:
     page = help_.PAGE.read_text(encoding="utf-8")
     assert page.count("\n$ teekit-verify ") == page.count("--help\n")
     assert help_.written(page) == page
+
+
+def test_cells_of_tables_are_broken_into_lines() -> None:
+    made = script("site_hooks").on_post_page(
+        "<html><head><title>x</title></head><body></head></body></html>", page=None
+    )
+    assert re.fullmatch(
+        r"<html><head><title>x</title><style>[^<]*white-space: normal[^<]*</style></head><body></head>.*", made
+    )

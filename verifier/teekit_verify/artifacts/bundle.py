@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 SYMBOL_TABLE = "symbol table"
 """Of ar: it follows from the other members."""
-_MAX_MEMBERS = 100_000
+MANY_MEMBERS, MOST_MEMBERS = 100_000, 500_000
+"""As many as are kept at once, and as are read."""
 _AR_HEADER_BYTES = 60
 _TAR_BLOCK_BYTES = 512
 _LONG_NAME, _LONG_LINK, _PAX = b"L", b"K", b"x"
@@ -130,15 +131,19 @@ class BundleMember:
             raise MalformedInputError("zip", field=self.name, offset=0, problem=problem) from error
 
 
-def members_of(blob: Blob, *, with_sums: bool = False) -> Iterator[BundleMember]:
+class TooManyMembersError(UnsupportedInputError):
+    """More than were asked for."""
+
+
+def members_of(blob: Blob, *, with_sums: bool = False, most: int = MANY_MEMBERS) -> Iterator[BundleMember]:
     """In order; `with_sums` checks those of tar's headers. Raises MalformedInputError, or UnsupportedInputError for too many members and another format."""
     beginning = blob.read(0, _TAR_BLOCK_BYTES)
     read = reader_of(beginning) or old_reader_of(beginning)
     if read is None:
         raise UnsupportedInputError("bundle: no tar, ar, zip or cpio file")
     for count, member in enumerate(_tar(blob, with_sums=with_sums) if read is _tar else read(blob)):
-        if count == _MAX_MEMBERS:
-            raise UnsupportedInputError(f"bundle: more than {_MAX_MEMBERS} members")
+        if count == most:
+            raise TooManyMembersError(f"bundle: more than {most} members")
         yield member
 
 

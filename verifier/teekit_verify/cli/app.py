@@ -8,6 +8,8 @@ import json
 import os
 import signal
 import sys
+import time
+from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _INTERRUPTED = 130
+_ENDING_SECONDS = 15
+"""Longer than what was started is given to end (core.process)."""
 # What Typer raises for wrong usage: click's class in older versions, one of its own in newer ones. BadParameter is one in both.
 _WrongUsage: type[Exception] = next(
     kind for kind in reversed(typer.BadParameter.__mro__) if hasattr(kind, "format_message")
@@ -184,8 +188,27 @@ def _say_hints_of_causes(error: BaseException) -> None:
         cause = cause.__cause__
 
 
-def _interrupt(_signal: int, _frame: object) -> None:
-    raise KeyboardInterrupt
+class _Interruption:
+    """Asked to end (by a service manager, timeout(1), a closing session) as by Ctrl-C: what was started is ended too.
+
+    Impatient users press it twice: while the first one is still being heeded, more of them would only leave things behind.
+    """
+
+    def __init__(self) -> None:
+        self._number: int | None = None
+        self._at = 0.0
+
+    def __call__(self, number: int, _frame: object) -> None:
+        now = time.monotonic()
+        if self._number is None or now - self._at > _ENDING_SECONDS:
+            self._number, self._at = number, now
+            raise KeyboardInterrupt
+
+    def end(self) -> None:
+        """End by the signal, if there was one: only so does a shell that runs us in a loop know to end, too."""
+        if self._number is not None:
+            signal.signal(self._number, signal.SIG_DFL)
+            os.kill(os.getpid(), self._number)
 
 
 def entry_point() -> None:
@@ -193,13 +216,19 @@ def entry_point() -> None:
     for stream in (sys.stdout, sys.stderr):  # names that the locale has no letters for are shown escaped, not an error
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    # Asked to end (by a service manager, timeout(1), a closing session) as by Ctrl-C: what was started is ended too.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1) has it ignored
-            signal.signal(number, _interrupt)
+    interruption = _Interruption()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1) has it ignored, `&` Ctrl-C
+            signal.signal(number, interruption)
     if COMPLETING in os.environ:
         _complete()
-    sys.exit(main(sys.argv[1:]))
+    status = main(sys.argv[1:])
+    if status == ExitStatus.NO_VERDICT:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):  # nobody may read it any more
+                stream.flush()
+        interruption.end()
+    sys.exit(status)
 
 
 def _complete() -> None:

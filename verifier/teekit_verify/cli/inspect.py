@@ -40,7 +40,8 @@ def inspect(
     from teekit_verify.report.inspect import file as shown
     from teekit_verify.report.layout import console
 
-    known = set(Given) - {Given.FOLDER, Given.EMPTY, Given.CUT_OFF, Given.WEB_PAGE}
+    none = {Given.FOLDER, Given.EMPTY, Given.CUT_OFF, Given.WEB_PAGE}
+    known = [kind for kind in Given if kind not in none]  # in order: the hint names the first
     with expecting(file, *known):
         found = api.inspect(file)
     if json_output:

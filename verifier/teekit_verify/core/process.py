@@ -207,12 +207,17 @@ def _not_started(argv: Sequence[str], error: OSError) -> ToolMissingError | Tool
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
-    """End a program and everything it started: SIGTERM, then SIGKILL after 10 seconds, or for what outlives the program."""
-    _signal_group(process, signal.SIGTERM)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(_TERM_GRACE_SECONDS)
-    _signal_group(process, signal.SIGKILL)
-    process.wait()
+    """End a program and everything it started: SIGTERM, then SIGKILL after 10 seconds, or for what outlives the program.
+
+    SIGKILL at once where somebody asks a second time.
+    """
+    try:
+        _signal_group(process, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_TERM_GRACE_SECONDS)
+    finally:
+        _signal_group(process, signal.SIGKILL)
+        process.wait()
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

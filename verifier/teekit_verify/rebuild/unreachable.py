@@ -37,8 +37,8 @@ _SECRETS = {
     "mkosi.key": "Rebuild the image without that file and its signatures.",
 }
 _BRING = (
-    "If the published image was built with one, put it there and commit it in your copy, or add --allow-dirty; else remove that "
-    "setting."
+    "If the published image was built with one, commit it in a copy of the project (git add --force, if git ignores it); else commit "
+    "it without that setting."
 )
 _TARS = ("mkosi.sandbox.tar", "mkosi.pkgmngr.tar")
 _PROFILE = "--profile="

@@ -15,6 +15,7 @@ import pytest
 from builders import plants, trees
 from builders.explain import explained, named, packed
 from builders.tools import require
+from teekit_verify.artifacts.bundle import BundleMember
 from teekit_verify.explanation.explain import explain
 from teekit_verify.explanation.formats import bundles
 from teekit_verify.explanation.tree import Kind, leaves
@@ -273,3 +274,35 @@ def test_a_folder_in_the_place_of_a_symlink_in_a_tar(tmp_path: Path) -> None:
     kind = told["is another kind of member"]
     assert (kind.a, kind.b) == ("symlink", "directory")
     assert "mode" not in told
+
+
+def test_very_many_members_are_compared_without_keeping_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is found is what is found of few."""
+    files = [(f"d/{number}", b"%d" % number) for number in range(40)]
+    changed = [(name, b"other" if name == "d/7" else content) for name, content in files if name != "d/21"]
+    changed.insert(3, ("d/new", b"new"))
+    changed[-2:] = changed[:-3:-1]
+    sides = [_tar_with(rows) for rows in (files, changed)]
+    few = named(explained(tmp_path, *sides, name="x.tar"))
+    compared: list[str] = []
+    plainly = bundles._is_equal
+
+    def is_equal(one: BundleMember, other: BundleMember) -> bool:
+        compared.append(one.name)
+        return plainly(one, other)
+
+    monkeypatch.setattr(bundles, "_is_equal", is_equal)
+    monkeypatch.setattr("teekit_verify.artifacts.bundle.members_of.__kwdefaults__", {"with_sums": False, "most": 30})
+    assert sorted(named(explained(tmp_path, *sides, name="x.tar"))) == sorted(few)
+    assert {name for name, _ in few} == {"d/7", "d/21", "d/new", "order of the members"}
+    assert len(compared) == 39
+
+
+def _tar_with(files: list[tuple[str, bytes]]) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for name, content in files:
+            row = tarfile.TarInfo(name)
+            row.size = len(content)
+            archive.addfile(row, io.BytesIO(content))
+    return stream.getvalue()

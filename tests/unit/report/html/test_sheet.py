@@ -96,3 +96,21 @@ def test_the_page_of_a_comparison(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     assert main(["explain", str(one), str(other), "--no-diffoscope", "--html", str(page)]) == ExitStatus.DOES_NOT_HOLD
     assert "DIFFERENT: A and B differ in 1 place" in page.read_text(encoding="utf-8")
+
+
+def test_lines_stand_below_what_they_belong_to() -> None:
+    """By the indent that the terminal has; on paper, the name of what is shown is on every page."""
+
+    def nested(out: Console) -> None:
+        for indent, line in enumerate(("file", "section", "field", "byte")):
+            out.line(styled(line), 2 * indent)
+
+    page = render_sheet('explain a"b\\.efi <c>', ExitStatus.DOES_NOT_HOLD, nested).decode()
+    assert re.findall(r"<p(.*?)>(\w+)</p>", page.partition('<div class="lines">')[2]) == [
+        ("", "file"),
+        (' class="soft in1"', "section"),
+        (' class="soft in2"', "field"),
+        (' class="soft in3"', "byte"),
+    ]
+    assert '@top-left { content: "teekit-verify: exit status 1"' in page
+    assert '@top-right { content: "explain ab.efi c"' in page

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from teekit_verify.artifacts.blob import first_difference
-from teekit_verify.artifacts.bundle import SYMBOL_TABLE, BundleMember, members_of, old_reader_of, reader_of
+from teekit_verify.artifacts.blob import PIECE_BYTES, first_difference
+from teekit_verify.artifacts.bundle import (
+    MOST_MEMBERS,
+    SYMBOL_TABLE,
+    BundleMember,
+    TooManyMembersError,
+    members_of,
+    old_reader_of,
+    reader_of,
+)
 from teekit_verify.artifacts.capabilities import XATTR
 from teekit_verify.artifacts.fields import Field
 from teekit_verify.core.errors import MalformedInputError
@@ -39,8 +49,13 @@ def is_bundle(beginning: bytes) -> bool:
 
 def compare_bundles(examination: Examination, pair: Pair) -> Difference | None:
     """None if nothing differs that a member shows. Raises TeekitError for damaged files."""
-    one, other = _by_role(_members(pair.a), _members(pair.b))
-    children = [*_presence(pair, one, other), *_contents(examination, pair, one, other)]
+    children: list[Difference] = []
+    try:
+        one, other = _by_role(_members(pair.a), _members(pair.b))
+    except TooManyMembersError:
+        one, other, has_equal_order = _unequal(pair)
+        children += [] if has_equal_order else [_another_order(pair, (), ())]
+    children += [*_presence(pair, one, other), *_contents(examination, pair, one, other)]
     common = [key for key in one if key in other]
     alike = [key for key in common if one[key].kind == other[key].kind]
     children += compare_field(pair, Field.MODE, "mode", [(key[0], one[key].mode, other[key].mode) for key in alike])
@@ -62,11 +77,55 @@ def compare_bundles(examination: Examination, pair: Pair) -> Difference | None:
     children += _records(pair, common, one, other)
     names = [tuple(key[0] for key in side if key in one and key in other) for side in (one, other)]
     if names[0] != names[1]:
-        causes = causes_of([Sighting(pair.path, where=Field.ORDER, ordered_a=names[0], ordered_b=names[1])])
-        children.append(
-            Difference("order of the members", Kind.ORDER, "the same members in another order", causes=causes)
-        )
+        children.append(_another_order(pair, *names))
     return Difference(pair.name, Kind.CONTENT, "archive", children=tuple(children)) if children else None
+
+
+def _another_order(pair: Pair, one: tuple[str, ...], other: tuple[str, ...]) -> Difference:
+    causes = causes_of([Sighting(pair.path, where=Field.ORDER, ordered_a=one, ordered_b=other)])
+    return Difference("order of the members", Kind.ORDER, "the same members in another order", causes=causes)
+
+
+def _unequal(pair: Pair) -> tuple[Members, Members, bool]:
+    """Of very many members those that differ, and whether all are in one order. Each waits for the one of its name in the other archive, so
+    that few are kept at a time where the orders are alike.
+    """
+    waiting: tuple[Members, Members] = ({}, {})
+    differing: tuple[Members, Members] = ({}, {})
+    orders = array("q"), array("q")
+    seen: dict[str, int] = {}
+    for rows in zip_longest(*(members_of(blob, most=MOST_MEMBERS) for blob in (pair.a, pair.b))):
+        for number, row in enumerate(rows):
+            if row is None:
+                continue
+            member = _plainly_named(row)
+            count = seen.get(member.name, 0)
+            key = member.name, count >> 32 * number & 0xFFFFFFFF  # both sides count in one number
+            seen[member.name] = count + (1 << 32 * number)
+            orders[number].append(hash(key))
+            partner = waiting[1 - number].pop(key, None)
+            if partner is None:
+                waiting[number][key] = member
+            elif not _is_equal(member, partner):
+                member, partner = _with_one_content(member, partner), _with_one_content(partner, member)
+                differing[number][key], differing[1 - number][key] = member, partner
+    alone = {hash(key) for side in waiting for key in side}
+    common = [[place for place in order if place not in alone] for order in orders] if alone else orders
+    return {**differing[0], **waiting[0]}, {**differing[1], **waiting[1]}, common[0] == common[1]
+
+
+def _is_equal(one: BundleMember, other: BundleMember) -> bool:
+    """In all but its place in the file."""
+    if replace(one, stored=other.stored) != other or one.stored.size_bytes != other.stored.size_bytes:
+        return False
+    if one.stored.size_bytes <= PIECE_BYTES:
+        return one.stored.read(0, PIECE_BYTES) == other.stored.read(0, PIECE_BYTES)
+    return first_difference(one.stored, other.stored) is None
+
+
+def _with_one_content(member: BundleMember, partner: BundleMember) -> BundleMember:
+    """A hard link has none of its own, and its partner's may be compared where it is kept as a file."""
+    return replace(member, stored=partner.stored) if member.kind == _LINK != partner.kind else member
 
 
 def _records(pair: Pair, common: list[tuple[str, int]], one: Members, other: Members) -> Iterator[Difference]:

@@ -183,7 +183,7 @@ def _content(
             except MalformedInputError as error:
                 what = f"not compared: {side} cannot be read: {error.message}"
                 examination.note(f"{error.message}: {' > '.join(path)} is not compared")
-                return Difference(name, Kind.NOT_COMPARED, what, *sizes, causes_of([Sighting(path)]))
+                return Difference(name, Kind.NOT_COMPARED, what, sizes[0], sizes[1], causes_of([Sighting(path)]))
         return examination.compare(pair.inner(name, *kept))
     what = "differs (one of too many to be examined)"
     return Difference(name, Kind.CONTENT, what, sizes[0], sizes[1], causes_of([Sighting(path)]))

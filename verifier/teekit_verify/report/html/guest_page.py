@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.report.guest_report import behind, connection_lines
 from teekit_verify.report.guest_steps import TITLES, answered
-from teekit_verify.report.html.page import templates
+from teekit_verify.report.html.page import running_head, templates
 from teekit_verify.wording.checks import reason_lines
 from teekit_verify.wording.guests import runs_lines, verdict_words
 
@@ -43,6 +43,7 @@ def render_guest_page(live: LiveGuest, used: ReferenceUsed, guest: AppraisedGues
     return page.render(
         live=live,
         used=used,
+        running_head=running_head((live.url.partition("://")[2], used.release)),
         at=f"{at:%Y-%m-%d %H:%M:%S} UTC",
         word=word,
         headline=headline[:1].upper() + headline[1:],

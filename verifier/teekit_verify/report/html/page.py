@@ -100,9 +100,13 @@ def templates() -> Environment:
 
 
 def _running_head(report: RebuildReport) -> str:
-    """What stands on every printed page: plain letters only, as it is part of a style sheet."""
     names = (report.image, *report.profiles, *((report.reference.release,) if report.reference is not None else ()))
-    return " ".join(re.sub(r"[^A-Za-z0-9._+-]", "", name)[:60] for name in names)
+    return running_head(names)
+
+
+def running_head(words: Iterable[str]) -> str:
+    """What stands on every printed page: plain letters only, as it is part of a style sheet."""
+    return " ".join(re.sub(r"[^A-Za-z0-9._+-]", "", word)[:60] for word in words)
 
 
 def _visible(value: object) -> object:

@@ -79,6 +79,7 @@ def render_sheet(
     page = templates().get_template("sheet.html.j2")
     return page.render(
         title=title,
+        running_head=re.sub("[^A-Za-z0-9._+ -]", "", title)[:120],  # it is part of a style sheet
         accent=accent,
         headline=headline,
         status=int(status),
