@@ -47,7 +47,7 @@ get_python() {
 make_environment() {
     python=$(get_python)
     started=$(date +%s)
-    printf 'setup: installing the locked Python packages into .venv\n' >&2
+    printf 'setup: installing the locked Python packages into .venv, which may take minutes\n' >&2
     rm -f -- "$stamp"
     trap 'printf "error: interrupted\nhint: run the same command again to continue\n" >&2 && exit 130' INT
     "$python" -m venv --clear "$venv" >&2

@@ -138,6 +138,36 @@ def sent(user, count):
 print(json.dumps([sent(2000, count), sent(2001, 100), sent(1990, 3000)]))
 """
 
+# As a kettle that got out of workerd, and as another user: to which of these addresses a datagram to DHCP's port gets out, and one to another.
+RELEASE = """
+import json, os, socket, subprocess, sys
+
+for command in (f"nft -f {sys.argv[1]}", "ip link set lo up", "ip link add name out0 type veth peer name in0", "ip link set in0 up",
+                "ip addr add 10.9.0.1/24 dev out0", "ip -6 addr add fd09::1/64 dev out0 nodad", "ip link set out0 up",
+                "ip neigh add 10.9.0.2 lladdr 02:00:00:00:00:01 dev out0", "ip -6 neigh add fd09::2 lladdr 02:00:00:00:00:01 dev out0",
+                "ip route add default via 10.9.0.2"):
+    subprocess.run(command.split(), check=True)
+
+def sent(user):
+    receive, send = os.pipe()
+    if os.fork() == 0:
+        os.setgroups([]); os.setgid(user); os.setuid(user)
+        out = []
+        for address, port in (("10.9.0.2", 67), ("255.255.255.255", 67), ("fd09::2", 547), ("10.9.0.2", 68)):
+            sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+            try:
+                sock.sendto(b"x", (address, port))
+                out.append(True)
+            except OSError:
+                out.append(False)
+        os.write(send, json.dumps(out).encode())
+        os._exit(0)
+    os.wait()
+    return json.loads(os.read(receive, 64))
+
+print(json.dumps([sent(2000), sent(1990)]))
+"""
 
 # Within one machine: how many connections root, as nginx, has to a kettle, and whether another user, the kettle, still has one.
 WITHIN = """
@@ -194,6 +224,18 @@ def test_a_kettle_that_talks_to_everybody_leaves_room_for_others() -> None:
     hostile, other, service = json.loads(done.stdout)
     assert 1000 <= hostile <= 2048  # docs/guest.md
     assert (other, service) == (100, 3000)
+
+
+def test_a_kettle_does_not_give_the_machine_s_address_back() -> None:
+    """DHCPRELEASE needs no port of its own, and names the machine by what every program may read (RFC 2131, 4.4.6)."""
+    if os.geteuid() != 0:
+        pytest.skip("making a network needs root")
+    require("nft")
+    argv = [require("unshare"), "--net", sys.executable, "-c", RELEASE, str(RULES)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    kettle, other = json.loads(done.stdout)
+    assert (kettle, other) == ([False, False, False, True], [True, True, True, True])
 
 
 @pytest.mark.parametrize("version", ["4", "6"])

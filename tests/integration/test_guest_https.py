@@ -9,7 +9,9 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,7 +30,6 @@ from teekit_guest.tsm import Quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
 
 @contextmanager
@@ -164,6 +165,46 @@ def test_websockets_get_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         answer = ask("h1.example", "GET /path?x=1 HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket")
     assert status(answer) == 101
     assert answer.endswith(b"frames")
+
+
+def test_a_kettle_that_keeps_its_visitors_waiting_keeps_no_other_s_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All kettles have one nginx, and each visitor takes two of its connections. (The limit is made lower here.)"""
+    monkeypatch.setattr(nginx, "MOST_VISITORS", 10, raising=False)
+    request = b"GET /path?x=1 HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n"
+    over = threading.Event()
+
+    def wait(exchange: Exchange) -> None:
+        over.wait(120)
+        exchange.serve(b"late")
+
+    with connections(tmp_path, ["h1.example", "h2.example"], monkeypatch) as connect, kettles(0, 1) as (silent, _):
+        silent.answers["/path?x=1"] = wait
+
+        def ask(name: str, seconds: float) -> int:
+            with connect(name) as sock:
+                sock.settimeout(seconds)
+                sock.sendall(request % name.encode())
+                return status(sock.recv(65536))
+
+        with ExitStack() as held:
+            for _ in range(10):
+                held.enter_context(connect("h1.example")).sendall(request % b"h1.example")
+            while len(silent.requests) < 10:
+                time.sleep(0.05)
+            assert ask("h1.example", 20) == 503
+            assert ask("h2.example", 60) == 200
+            over.set()
+
+
+def test_nginx_has_connections_for_the_visitors_of_all_kettles(tmp_path: Path) -> None:
+    """Two for each, and files for all of them."""
+    text = nginx.configuration(["h1.example"], nginx.Places(tmp_path, tmp_path, tmp_path, tmp_path))
+    visitors = int(re.findall(r"limit_conn visitors (\d+);", text)[0])
+    most = int(re.findall(r"worker_connections (\d+);", text)[0])
+    unit = (Path(nginx.__file__).parents[3] / "systemd/system/kettle-nginx.service").read_text()
+    assert 2 * visitors * layout.KETTLES < most < int(re.findall(r"LimitNOFILE=(\d+)", unit)[0])
 
 
 QUESTION = f"/.well-known/teekit/attestation?nonce={'5a' * 32}"

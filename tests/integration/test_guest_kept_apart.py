@@ -109,6 +109,23 @@ if libc.syscall(425, 8, ctypes.create_string_buffer(120)) < 0:  # io_uring_setup
     print("no ring", ctypes.get_errno())
 print("held", len(held))
 """
+# A protocol that is a module, and ends that leave a core; then how many processes there were that it did not make itself.
+START_PROGRAMS = f"""
+{AS_KETTLE}
+def processes():
+    return int(next(line.split()[1] for line in open("/proc/stat") if line.startswith("processes")))
+before = processes()
+for _ in range(20):
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_SEQPACKET, 132)  # SCTP
+    except OSError:
+        pass
+for _ in range(20):
+    if (child := os.fork()) == 0:
+        os.execv("/bin/sh", ["sh", "-c", "kill -QUIT $$"])  # who has changed his user leaves a core only after that
+    os.waitpid(child, 0)
+print("others", processes() - before - 20)
+"""
 # Connections to itself, with as much in each as it takes, which nobody reads.
 FILL_SOCKETS = f"""
 {AS_KETTLE}
@@ -317,6 +334,12 @@ def test_a_kettle_has_no_way_to_pid_1(console: Path) -> None:
             "run/quote/0/socket",
             *("run/systemd/resolve/io.systemd.Resolve", "run/systemd/resolve/io.systemd.Resolve.Monitor"),
         }
+
+
+def test_nothing_that_a_kettle_does_makes_the_kernel_start_a_program(console: Path) -> None:
+    """It would be root's, and in no control group: neither memory nor processor time of it would count as the kettle's."""
+    said = script_as_kettle(console, START_PROGRAMS, "sqld", 0, 0)
+    assert int(said.rpartition("others ")[2]) < 10, said  # the machine itself starts some
 
 
 def test_the_memory_of_sockets_is_limited_for_each_service_and_not_for_all_together(console: Path) -> None:

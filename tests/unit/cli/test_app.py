@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 import typer
@@ -19,6 +20,9 @@ from teekit_verify.cli import app as cli
 from teekit_verify.cli.options.shared import DebugOption, JsonOption
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ENDINGS: dict[str, BaseException | object] = {
     "holds": ExitStatus.HOLDS,
@@ -211,6 +215,15 @@ def test_a_loop_of_a_shell_ends_with_it() -> None:
     )
     assert completed.stderr.count(b"error: interrupted") == 1
     assert (completed.returncode, completed.stdout) == (-signal.SIGINT, b"")
+
+
+def test_control_c_while_it_starts_shows_no_traceback(tmp_path: Path) -> None:
+    """Here at the import of typer, as the first of what takes its time."""
+    (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "teekit_verify", "doctor"]
+    paths = os.pathsep.join([str(tmp_path), *sys.path])
+    completed = subprocess.run(command, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, check=False)
+    assert (completed.returncode, completed.stdout, completed.stderr) == (-signal.SIGINT, b"", b"")
 
 
 def test_control_c_twice_does_not_end_the_tidying() -> None:

@@ -167,6 +167,14 @@ def test_no_service_takes_its_environment_from_a_file_that_another_writes() -> N
     assert found == {"/usr/lib/kettle/acme.env"}
 
 
+def test_a_service_that_all_have_comes_back_however_often_it_ends() -> None:
+    """One kettle, or its visitors, can make it end; by default systemd then gives up after a few times."""
+    texts = {path.name: path.read_text() for path in services()}
+    shared = {name for name, text in texts.items() if "\nRestart=" in text and "%i" not in text}
+    assert shared == {"attestation.service", "kettle-nginx.service", "quote.service"}
+    assert all("\nStartLimitIntervalSec=0\n" in texts[name] for name in shared)
+
+
 def test_no_kettle_starts_where_what_is_wanted_could_not_be_asked() -> None:
     unit = (UNITS / "kettle-launcher.service").read_text()
     assert "\nRequires=cloud-config.service\n" in unit

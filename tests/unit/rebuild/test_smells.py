@@ -132,6 +132,22 @@ def test_what_is_no_fault_of_a_strangers_project(project: Path) -> None:
     assert why[1].startswith("mkosi's own defect, not the project's")
 
 
+@pytest.mark.parametrize(
+    ("line", "is_written"),
+    [
+        ("Hostname=box", True),
+        ("Release=sid", True),
+        ("Release=unstable", True),
+        ("Release=trixie", False),
+        ("Hostname=", False),
+    ],
+)
+def test_what_else_has_mkosi_write_os_release_anew(project: Path, line: str, *, is_written: bool) -> None:
+    """configure_os_release and fixup_os_release of mkosi 25.3 and 27.1."""
+    (project / "mkosi.conf").write_text(f"{CLEAN}[Content]\n{line}\n")
+    assert [name for *_, name in found(project)] == (["modes that follow the umask"] if is_written else [])
+
+
 def test_an_empty_image_id_sets_nothing(project: Path) -> None:
     (project / "mkosi.conf").write_text(f"{CLEAN}[Output]\nImageId=\n")
     assert found(project) == []

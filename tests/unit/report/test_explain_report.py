@@ -151,3 +151,13 @@ def test_code_that_nothing_explains_is_on_the_screen_whatever_else_changed() -> 
     text = shown(Explanation("a", "b", (Difference("x", Kind.CONTENT, "UKI", children=(told, *texts, code)),)))
     assert "  usr/bin/tool: .text" in text
     assert len(text) <= 24
+
+
+def test_no_path_is_the_last_line_without_what_differs_there() -> None:
+    """Five lines for each cause: of 16 one is left after three of them."""
+    causes = [Cause(f"cause{number}", "why") for number in range(5)]
+    one = Difference("f0", Kind.CONTENT, "text", "1", "2", (causes[0],))
+    four = [Difference(f"f{number}", Kind.CONTENT, "text", "1", "", (causes[number],)) for number in range(1, 5)]
+    lines = shown(Explanation("a", "b", (Difference("x", Kind.CONTENT, "UKI", children=(one, *four)),)))
+    assert "  f4" not in lines
+    assert lines[-2:] == ["  also cause3 (1), cause4 (1)", "  ... and 2 more, in report.json"]

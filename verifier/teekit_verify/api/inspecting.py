@@ -53,25 +53,33 @@ def inspect(path: Path) -> Inspected:
     Raises TeekitError for a kind that is not known, and for malformed files.
     """
     with open_input(path) as file:
-        kind = _artifact_kind(file)
-        if kind is not None:
-            return _inspect_artifact(file)
-        if is_firmware(file):
-            from teekit_verify.prediction.firmware import inspect_opened
+        try:
+            artifact_kind(file)
+        except UnsupportedInputError as error:
+            return _inspect_other(file, error)
+        return _inspect_artifact(file)
 
-            return inspect_opened(file)
-        from teekit_verify.appraisal.statements.shown import inspect_statement, is_statement
-        from teekit_verify.documents.identify import inspect_document, is_document
-        from teekit_verify.evidence.files import evidence_in
-        from teekit_verify.reference.identify import inspect_published, is_published
 
-        if is_document(file):
-            return inspect_document(file)
-        if is_published(file):
-            return inspect_published(file)
-        if is_statement(file):
-            return inspect_statement(file)
-        return evidence_in(file)
+def _inspect_other(file: OpenedInput, no_artifact: UnsupportedInputError) -> Inspected:
+    """Each recogniser is asked once; `no_artifact` is what is raised of a file that none knows."""
+    if is_firmware(file):
+        from teekit_verify.prediction.firmware import inspect_opened
+
+        return inspect_opened(file)
+    from teekit_verify.appraisal.statements.shown import inspect_statement, is_statement
+    from teekit_verify.documents.identify import inspect_document, is_document
+    from teekit_verify.evidence.files import evidence_in, holds_evidence
+    from teekit_verify.reference.identify import inspect_published, is_published
+
+    if is_document(file):
+        return inspect_document(file)
+    if is_published(file):
+        return inspect_published(file)
+    if is_statement(file):
+        return inspect_statement(file)
+    if not holds_evidence(file):
+        raise no_artifact
+    return evidence_in(file)
 
 
 def _inspect_artifact(file: OpenedInput) -> UkiFacts | DiskFacts:
@@ -84,23 +92,6 @@ def _inspect_artifact(file: OpenedInput) -> UkiFacts | DiskFacts:
 
         with opened_disk(inner, kind, file) as disk:
             return inspect_disk(disk)
-
-
-def _artifact_kind(file: OpenedInput) -> ArtifactKind | None:
-    """UKI or disk; None for another kind that is known."""
-    try:
-        return artifact_kind(file)
-    except UnsupportedInputError:
-        if is_firmware(file):
-            return None
-        from teekit_verify.appraisal.statements.shown import is_statement
-        from teekit_verify.documents.identify import is_document
-        from teekit_verify.evidence.files import holds_evidence
-        from teekit_verify.reference.identify import is_published
-
-        if is_document(file) or holds_evidence(file) or is_published(file) or is_statement(file):
-            return None
-        raise
 
 
 def identify(path: Path) -> FileKind | None:

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from teekit_verify.artifacts.magic import FORMATS_HINT, ArtifactKind, artifact_kind, is_bootable
+from teekit_verify.artifacts.magic import FORMATS_HINT, ArtifactKind, artifact_kind
 from teekit_verify.artifacts.uki import UnifiedKernelImage, uki_in
 from teekit_verify.core.errors import UnsupportedInputError
 from teekit_verify.core.files import open_input
@@ -90,9 +90,9 @@ def unpacked_input(file: OpenedInput) -> Iterator[tuple[OpenedInput, ArtifactKin
             if kind is not ArtifactKind.PACKED:
                 yield inner, kind
                 return
-            from teekit_verify.artifacts import packed
+            from teekit_verify.artifacts.packed import unpacked
 
-            inner = stack.enter_context(packed.unpacked(inner, is_bootable))
+            inner = stack.enter_context(unpacked(inner))
             kind = artifact_kind(inner)
         raise UnsupportedInputError(
             f"{file.path}: more than {_MOST_LAYERS} files packed in each other", hint=FORMATS_HINT

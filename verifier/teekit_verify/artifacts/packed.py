@@ -16,12 +16,12 @@ from teekit_verify.artifacts import pax
 from teekit_verify.artifacts.blob import Blob
 from teekit_verify.artifacts.bundle import members_of
 from teekit_verify.artifacts.compressed import Budget, Unpacked
-from teekit_verify.artifacts.magic import is_archive, packed_with
+from teekit_verify.artifacts.magic import is_bootable, packed_with
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError, printable
 from teekit_verify.core.files import END_BYTES, input_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from teekit_verify.artifacts.bundle import BundleMember
     from teekit_verify.core.files import OpenedInput
@@ -38,8 +38,8 @@ _MOST_NAMED = 5
 
 
 @contextmanager
-def unpacked(file: OpenedInput, is_bootable: Callable[[bytes], bool]) -> Iterator[OpenedInput]:
-    """What the file is a compressed form of; or of a tar or zip file the one member whose first bytes are `is_bootable` or packed.
+def unpacked(file: OpenedInput) -> Iterator[OpenedInput]:
+    """What the file is a compressed form of; or of a tar or zip file the one member that may be booted, packed or not.
 
     Not to be used after the `with` block. Raises TeekitError.
     """
@@ -48,7 +48,7 @@ def unpacked(file: OpenedInput, is_bootable: Callable[[bytes], bool]) -> Iterato
         stream = Unpacked(blob, Budget(budget.left), file.name)
         name, pieces = file.path.stem, iter(lambda: stream.read(_PIECE_BYTES) or b"", b"")
     else:
-        member = _only(file, blob, is_bootable)
+        member = _only(file, blob)
         name, pieces = PurePosixPath(member.name).name, _content(file, member)
     with tempfile.TemporaryFile() as target:
         budget.write(pieces, target.fileno(), file.name)
@@ -88,12 +88,12 @@ class _Budget:
                 ) from error
 
 
-def _only(file: OpenedInput, blob: Blob, is_bootable: Callable[[bytes], bool]) -> BundleMember:
+def _only(file: OpenedInput, blob: Blob) -> BundleMember:
     found = []
     for member in members_of(blob, with_sums=True):
         if member.kind not in _FILES:
             _require_one_reading(file, member)
-        elif (head := _head(file, member)) and (is_bootable(head) or packed_with(head) is not None or is_archive(head)):
+        elif (head := _head(file, member)) and is_bootable(head):
             found.append(member)
     if len(found) == 1:
         return found[0]

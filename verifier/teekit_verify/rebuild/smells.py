@@ -177,7 +177,7 @@ _MOST_DEEP = 32
 _STRANGERS_RULES = (
     _Rule(
         "modes that follow the umask",
-        re.compile(r"^\s*Image(Id|Version)\s*=\s*\S", re.IGNORECASE),
+        re.compile(r"^\s*((Image(Id|Version)|Hostname)\s*=\s*\S|Release\s*=\s*(sid|unstable)\s*$)", re.IGNORECASE),
         "mkosi's own defect, not the project's: with this setting it writes os-release anew, with the mode of the caller's umask; "
         "--vary default,-umask builds it without that difference",
     ),

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 EXPLANATION_SCHEMA = "teekit-verify/explanation/v1"
 _SCREEN_LINES = 16
 _LEAST = 4
+_HEAD = 2
+"""Where it is, and what differs."""
 _MAX_LINE = 116
 _MAX_EXCERPT = 2
 _MAX_DIFFOSCOPE = 2
@@ -44,9 +46,9 @@ def show_explanation(explanation: Explanation, out: Console, *, more: str = "--j
         lines = list(_lines(group.first))
         if len(group.leaves) > 1:
             lines.append((styled(f"and {len(group.leaves) - 1} more with this cause{group.words}, in {more}"), 6))
-        lines = lines[: left if told else _SCREEN_LINES - _LEAST]  # the second is what nothing explains
-        if left <= 0:
+        if left < (_HEAD if group.cause else 1):  # a path alone says less than the name of its cause, below
             break
+        lines = lines[: left if told else _SCREEN_LINES - _LEAST]  # the second is what nothing explains
         for line, indent in lines:
             show_line(out, line, indent=indent)
         left, told = left - len(lines), told + 1

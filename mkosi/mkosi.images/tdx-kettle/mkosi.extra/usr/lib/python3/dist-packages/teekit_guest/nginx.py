@@ -13,13 +13,16 @@ if TYPE_CHECKING:
 
 HTTPS_PORT = 443
 ATTESTATION = "/.well-known/teekit/attestation"
+MOST_VISITORS = 1024  # of one kettle, at once
+OTHERS = 4096  # connections of clients who have asked for nothing yet, and attestation's
 
 CONFIGURATION = """\
 daemon off;
 error_log stderr warn;
 pid {folder}/nginx.pid;
 worker_processes auto;
-events {{ worker_connections 4096; }}
+# More than all kettles' visitors take, with one connection of theirs and one to the kettle for each.
+events {{ worker_connections {connections}; }}
 
 http {{
     access_log off;
@@ -37,6 +40,9 @@ http {{
     ssl_session_tickets off;
 
     client_max_body_size 64m;
+    # A kettle that keeps its visitors waiting keeps no other's out: beyond this, its own get a 503.
+    limit_conn_zone $server_name zone=visitors:1m;
+    limit_conn_log_level info;
     # Requests and WebSockets alike; what a client says about where it comes from is not believed.
     map $http_upgrade $connection_upgrade {{ default upgrade; "" ""; }}
     proxy_http_version 1.1;
@@ -63,7 +69,10 @@ SERVER = """\
     server {{
 {listen}
         server_name {name};
-        location / {{ proxy_pass http://127.0.0.1:{port}; }}
+        location / {{
+            limit_conn visitors {visitors};
+            proxy_pass http://127.0.0.1:{port};
+        }}
         # Not the kettle's: what machine this is, and what it runs.
         location = {attestation} {{
             proxy_pass http://unix:{socket}:{attestation};
@@ -103,6 +112,7 @@ def configuration(names: Sequence[str], places: Places) -> str:
             listen=listen(""),
             name=name,
             port=layout.port(kettle),
+            visitors=MOST_VISITORS,
             attestation=ATTESTATION,
             socket=layout.ATTESTATION_SOCKET,
             tls_key=places.tls_key,
@@ -111,6 +121,7 @@ def configuration(names: Sequence[str], places: Places) -> str:
     ]
     return CONFIGURATION.format(
         folder=places.folder,
+        connections=2 * MOST_VISITORS * layout.KETTLES + OTHERS,
         certificate=places.certificate,
         key=places.key,
         listen_default=listen(" default_server"),
