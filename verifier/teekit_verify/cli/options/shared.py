@@ -194,5 +194,6 @@ def command_line(context: typer.Context) -> tuple[str, ...]:
             continue
         value = context.params[parameter.name or ""]
         for one in value if isinstance(value, list | tuple) else [value]:
-            words += [parameter.opts[-1]] if isinstance(one, bool) else [parameter.opts[0], redacted(str(one))]
+            name = max(parameter.opts, key=len)
+            words += [name] if isinstance(one, bool) else [name, redacted(str(one))]
     return tuple(words)
