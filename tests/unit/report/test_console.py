@@ -102,3 +102,16 @@ def test_the_width_is_what_the_shell_says(columns: str, width: int, monkeypatch:
     monkeypatch.setenv("COLUMNS", columns)
     assert console(Terminal()).width == width
     assert console(io.StringIO()).width is None
+
+
+@pytest.mark.parametrize(
+    ("word", "lines"),
+    [
+        ("tdx-debian-base-2026.11.30.2", ["tdx-debian-", "base-", "2026.11.30.2"]),
+        ("/usr/share/keyrings/x", ["/usr/share/", "keyrings/x"]),
+        ("fddb5c2ac122844e", ["fddb5c2ac1228", "44e"]),
+        ("-150000000000000", ["-150000000000", "000"]),
+    ],
+)
+def test_a_name_is_broken_after_its_parts_and_a_digest_where_the_line_ends(word: str, lines: list[str]) -> None:
+    assert [line.plain for line in wrapped(Text(word), 13)] == lines

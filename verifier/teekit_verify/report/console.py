@@ -190,15 +190,23 @@ def _row_lines(row: Sequence[Text], widths: Sequence[int]) -> Iterator[Text]:
 
 
 def wrapped(text: Text, width: int, first: int | None = None) -> Iterator[Text]:
-    """In lines of at most `width` columns (`first`: the first one), broken between words, or in a word longer than a line."""
+    """In lines of at most `width` columns (`first`: the first one), broken between words, or in a word longer than a line: after
+    a hyphen or slash, where that leaves a third of the line or more.
+    """
     plain, start = text.plain, 0
     while start < len(plain):
         stop = start + _head(plain[start:], width if start or first is None else first)
         if stop < len(plain) and plain[stop] != " ":
             blank = plain.rfind(" ", start, stop)
-            stop = blank if blank > start else stop
+            stop = blank if blank > start else _within_word(plain, start, stop)
         yield text[start:stop]
         start = stop + (stop < len(plain) and plain[stop] == " ")
+
+
+def _within_word(plain: str, start: int, stop: int) -> int:
+    """Where to break a word that reaches beyond `stop`."""
+    mark = max(plain.rfind(mark, start, stop) for mark in "-/") + 1
+    return mark if mark - start > (stop - start) // 3 else stop
 
 
 def _head(text: str, columns: int) -> int:

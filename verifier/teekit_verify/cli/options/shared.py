@@ -182,7 +182,7 @@ def require_no_options(context: typer.Context) -> None:
     for parameter in context.command.params:
         source = context.get_parameter_source(parameter.name or "")
         if source is not None and source.name == "COMMANDLINE":
-            raise typer.BadParameter(f"{parameter.opts[0]} is not an option of {context.invoked_subcommand}")
+            raise typer.BadParameter(f"{parameter.opts[-1]} is not an option of {context.invoked_subcommand}")
 
 
 def command_line(context: typer.Context) -> tuple[str, ...]:
@@ -194,5 +194,5 @@ def command_line(context: typer.Context) -> tuple[str, ...]:
             continue
         value = context.params[parameter.name or ""]
         for one in value if isinstance(value, list | tuple) else [value]:
-            words += [parameter.opts[0]] if isinstance(one, bool) else [parameter.opts[0], redacted(str(one))]
+            words += [parameter.opts[-1]] if isinstance(one, bool) else [parameter.opts[0], redacted(str(one))]
     return tuple(words)
