@@ -13,6 +13,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +110,50 @@ if libc.syscall(425, 8, ctypes.create_string_buffer(120)) < 0:  # io_uring_setup
     print("no ring", ctypes.get_errno())
 print("held", len(held))
 """
+# As code that got out of workerd: in the unit's whole sandbox, with what workerd itself may not do either (teekit_guest.one_process).
+# Each line is what was tried and what came of it.
+ESCAPED = """
+import ctypes, errno, os, socket
+libc = ctypes.CDLL(None, use_errno=True)
+room = ctypes.create_string_buffer(4096)
+def tell(name, attempt):
+    try:
+        attempt()
+        print(name, "done", flush=True)
+    except OSError as error:
+        print(name, errno.errorcode[error.errno], flush=True)
+def call(*arguments):
+    if libc.syscall(*arguments) < 0:
+        raise OSError(ctypes.get_errno(), "")
+for name, family, kind, protocol in (
+    ("netlink", 16, 3, 0), ("vsock", 40, 1, 0), ("packet", 17, 3, 3), ("alg", 38, 5, 0), ("xdp", 44, 3, 0), ("key", 15, 3, 2),
+    ("raw", 2, 3, 1), ("raw6", 10, 3, 58),
+):
+    tell(name, lambda: socket.socket(family, kind, protocol).close())
+# asm/unistd_64.h
+for name, *arguments in (
+    ("bpf", 321, 0, room, 128), ("perf_event_open", 298, room, 0, -1, -1, 0), ("userfaultfd", 323, 0), ("ptrace", 101, 0, 0, 0, 0),
+    ("user namespace", 272, 0x10000000), ("setns", 308, 0, 0), ("mount", 165, b"x", b"/tmp", b"tmpfs", 0, 0), ("fsopen", 430, b"tmpfs", 0),
+    ("open_tree", 428, -100, b"/", 1), ("chroot", 161, b"/tmp"), ("init_module", 175, room, 16, b""), ("kexec_load", 246, 0, 0, 0, 0),
+    ("fanotify", 300, 0, 0), ("io_uring", 425, 8, room), ("settime", 227, 0, room),
+    ("open_by_handle_at", 304, -100, room, 0), ("fork", 57), ("vfork", 58),
+):
+    tell(name, lambda: call(*arguments))
+tell("device", lambda: os.mknod("/tmp/device", 0o020666, os.makedev(1, 1)))
+tell("set-id", lambda: (open("/tmp/set-id", "w").close(), os.chmod("/tmp/set-id", 0o4755)))
+tell("root", lambda: os.setuid(0))
+tell("priority", lambda: os.nice(-1))
+tell("log of the kernel", lambda: open("/dev/kmsg", "w"))
+tell("its own quotes", lambda: socket.socket(socket.AF_UNIX).connect("/run/quote/15/socket"))
+for path in ("/run/quote/0/socket", "/run/systemd/private", "/run/systemd/notify", "/run/attestation/https"):
+    tell(path, lambda: socket.socket(socket.AF_UNIX).connect(path))
+for top, folders, names in os.walk("/"):
+    folders[:] = [name for name in folders if os.path.join(top, name) != "/proc"]
+    for path in (top, *(os.path.join(top, name) for name in names)):
+        if os.access(path, os.W_OK) and not os.path.islink(path):
+            print("writable", repr(path), flush=True)
+print("ended", flush=True)
+"""
 # A protocol that is a module, and ends that leave a core; then how many processes there were that it did not make itself.
 START_PROGRAMS = f"""
 {AS_KETTLE}
@@ -181,6 +226,30 @@ def console(running: dict[str, Any]) -> Path:
 def sql(running: dict[str, Any], kettle: int, statement: str) -> Any:
     with urllib.request.urlopen(running["kettles"][kettle], statement.encode(), timeout=_ANSWER_SECONDS) as answer:  # noqa: S310 - a server of this test
         return json.loads(answer.read())
+
+
+@pytest.fixture(scope="module")
+def escaped(console: Path) -> list[str]:
+    """What ESCAPED says as kettle 15, which has no app of its own here."""
+    unit = "kettle@15.service"
+    start = "/usr/bin/python3 -I -m teekit_guest.one_process /usr/bin/python3 -I /run/kettle/15/escaped.py"
+    settings = f"[Service]\\nRestart=no\\nExecStart=\\nExecStart={start}\\n"
+    # Packed: a terminal takes 4095 characters in a line.
+    packed = base64.b64encode(zlib.compress(ESCAPED.encode())).decode()
+    unpack = "import sys, zlib; sys.stdout.buffer.write(zlib.decompress(sys.stdin.buffer.read()))"
+    ask_console(
+        console,
+        f"echo {packed} | base64 -d | python3 -I -c '{unpack}' > /run/kettle/15/escaped.py; chmod 0644 /run/kettle/15/escaped.py; "
+        f"mkdir -p /run/systemd/system/{unit}.d; printf '{settings}' > /run/systemd/system/{unit}.d/99-test.conf; "
+        f"systemctl daemon-reload; systemctl start --no-block {unit}",
+    )
+    log, until = "", time.monotonic() + _RESTART_SECONDS
+    while not log.endswith("ended"):
+        assert time.monotonic() < until, log + ask_console(console, "cat /var/lib/kettle/15/kettle-error.log")
+        time.sleep(2)
+        log = ask_console(console, "cat /var/lib/kettle/15/kettle.log")
+    ask_console(console, f"systemctl stop {unit} sqld@15.service var-lib-kettle-15.mount")
+    return log.splitlines()
 
 
 @pytest.fixture(scope="module")
@@ -334,6 +403,31 @@ def test_a_kettle_has_no_way_to_pid_1(console: Path) -> None:
             "run/quote/0/socket",
             *("run/systemd/resolve/io.systemd.Resolve", "run/systemd/resolve/io.systemd.Resolve.Monitor"),
         }
+
+
+ESCAPED_ATTEMPTS = 36
+# By systemd's filter of families, by the lack of a capability, and where a socket is not there at all.
+REFUSED = {
+    **dict.fromkeys(("netlink", "vsock", "packet", "alg", "xdp", "key"), "EAFNOSUPPORT"),
+    **dict.fromkeys(("/run/quote/0/socket", "/run/systemd/private", "/run/systemd/notify"), "ENOENT"),
+    "/run/attestation/https": "ENOENT",
+    "log of the kernel": "EROFS",
+    "its own quotes": "done",
+}
+
+
+def test_code_that_got_out_of_workerd_finds_no_way_on(escaped: list[str]) -> None:
+    """What nothing else is said of is refused with EPERM."""
+    tried = dict(line.rsplit(" ", 1) for line in escaped if not line.startswith("writable ") and " " in line)
+    assert len(tried) == ESCAPED_ATTEMPTS
+    assert {name: said for name, said in tried.items() if said != REFUSED.get(name, "EPERM")} == {}
+
+
+def test_code_that_got_out_of_workerd_writes_into_its_own_folder_for_temporary_files(escaped: list[str]) -> None:
+    """And into devices that keep nothing, and queues and memory of its own (PrivateIPC=, and a limit)."""
+    writable = {line.removeprefix("writable ").strip("'") for line in escaped if line.startswith("writable ")}
+    devices = {f"/dev/{name}" for name in ("full", "null", "ptmx", "random", "tty", "urandom", "zero")}
+    assert writable == {"/tmp", "/tmp/set-id", "/dev/shm", "/dev/mqueue", *devices}  # noqa: S108
 
 
 def test_nothing_that_a_kettle_does_makes_the_kernel_start_a_program(console: Path) -> None:
