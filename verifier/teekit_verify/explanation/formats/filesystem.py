@@ -1,7 +1,7 @@
 """File systems, file by file: presence, content, mode, owner, times, attributes, devices and hard links.
 
-Both trees are read whole, without contents; then the contents of files with the same name are read side by side, and no
-further than to the first difference. What no file shows is compared byte by byte, when nothing else differs.
+Both trees are walked in step, and contents of files with the same name are read side by side, no further than to the first
+difference; of files that are equal only the name is kept. What no file shows is compared byte by byte, when nothing else differs.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from teekit_verify.core.errors import MalformedInputError
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
 from teekit_verify.explanation.formats.entries import Key, Scanned
-from teekit_verify.explanation.formats.fields import compare_field
+from teekit_verify.explanation.formats.fields import ChangedField
 from teekit_verify.explanation.formats.presence import compare_presence, kind_of, small_files, with_contents
 from teekit_verify.explanation.tree import Difference, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from teekit_verify.artifacts.filetree import Node, TreeFile
     from teekit_verify.explanation.examination import Examination
@@ -47,36 +47,131 @@ def compare_trees(
     examination: Examination, pair: Pair, trees: tuple[Iterator[TreeFile], Iterator[TreeFile]]
 ) -> list[Difference]:
     """What differs in the files; empty if they are all equal. Raises TeekitError for what cannot be read."""
-    one, other = ({file.name: file.node for file in tree} for tree in trees)
-    budget = Budget(_MAX_READ_BYTES)
-    children = list(_presence(pair, one, other, budget))
-    common = [name for name in one if name in other]
-    children += _contents(examination, pair, one, other, budget)
-    alike = [name for name in common if stat.S_IFMT(one[name].mode) == stat.S_IFMT(other[name].mode)]
-    for where, what, value in _FIELDS:
-        names = alike if where is Field.MODE else common  # every symlink has one mode, which is nobody's umask
-        children += compare_field(pair, where, what, ((name, value(one[name]), value(other[name])) for name in names))
-    children += _attributes(pair, common, one, other)
-    first = [_first_names(side) for side in (one, other)]
-    children += compare_field(
-        pair,
-        Field.LINKS,
-        "is the same file as",
-        ((name, first[0].get(name, ""), first[1].get(name, "")) for name in common),
-    )
-    return children or list(_others(pair, common, one, other))
+    walk, budget, met = _Walk(trees), Budget(_MAX_READ_BYTES), _Met()
+    for name, left, right in walk.pairs():
+        met.compare(name, left, right, walk.first_names(left, right), budget)
+    children = list(_presence(pair, *walk.alone, budget))
+    children += _contents(examination, pair, met)
+    for changed in (*met.fields, *(met.attributes[key] for key in sorted(met.attributes)), met.same_file):
+        children += changed.told(pair)
+    return children or list(_others(pair, met, walk))
+
+
+class _Walk:
+    """Two trees in step: what stands at the same place in both is handed on at once, and nothing of it is kept but the name."""
+
+    def __init__(self, trees: tuple[Iterator[TreeFile], Iterator[TreeFile]]) -> None:
+        self._trees = trees
+        self.alone: tuple[Files, Files] = ({}, {})
+        """What was met on one side only, so far."""
+        self.orders: tuple[list[str], list[str]] = ([], [])
+        self._firsts: tuple[dict[int, str], dict[int, str]] = ({}, {})
+
+    def pairs(self) -> Iterator[tuple[str, Node, Node]]:
+        """Names that both have, with what A and B have there."""
+        for files in zip_longest(*self._trees):
+            for side, file in enumerate(files):
+                if file is not None:
+                    self._meet(side, file)
+            left, right = files
+            if left is not None and right is not None and left.name == right.name:
+                self.orders[0].append(left.name)
+                self.orders[1].append(left.name)
+                yield left.name, left.node, right.node
+                continue
+            for side, file in enumerate(files):
+                if file is None:
+                    continue
+                self.orders[side].append(file.name)
+                partner = self.alone[1 - side].pop(file.name, None)
+                if partner is None:
+                    self.alone[side][file.name] = file.node
+                else:
+                    yield file.name, *((partner, file.node) if side else (file.node, partner))
+
+    def _meet(self, side: int, file: TreeFile) -> None:
+        if _has_names(file.node):
+            self._firsts[side].setdefault(file.node.inode, file.name)
+
+    def first_names(self, left: Node, right: Node) -> tuple[str, str]:
+        """Of files with several names, the first of them; empty for others."""
+        names = (
+            firsts[node.inode] if _has_names(node) else ""
+            for firsts, node in zip(self._firsts, (left, right), strict=True)
+        )
+        return next(names), next(names)
+
+
+def _has_names(node: Node) -> bool:
+    return node.links > 1 and stat.S_ISREG(node.mode)
+
+
+class _Met:
+    """What differs of the names that both sides have."""
+
+    def __init__(self) -> None:
+        self.fields = [ChangedField(where, what) for where, what, _ in _FIELDS]
+        self.attributes: dict[str, ChangedField] = {}
+        self.same_file = ChangedField(Field.LINKS, "is the same file as")
+        self.others: dict[str, ChangedField] = {}
+        self.changed: list[tuple[str, Node, Node]] = []
+        """By content, as many as are shown."""
+        self.changed_count = 0
+        self.unread: set[str] = set()
+        """Damaged ones among them."""
+        self._compared: set[tuple[int, int]] = set()
+
+    def compare(self, name: str, left: Node, right: Node, firsts: tuple[str, str], budget: Budget) -> None:
+        is_alike = stat.S_IFMT(left.mode) == stat.S_IFMT(right.mode)
+        if is_alike and not self._have_equal_content(name, left, right, budget):
+            self.changed_count += 1
+            if len(self.changed) < _MAX_SHOWN:
+                self.changed.append((name, left, right))
+        if _shown(left) != _shown(right):
+            for changed, (where, _, value) in zip(self.fields, _FIELDS, strict=True):
+                if is_alike or where is not Field.MODE:  # every symlink has one mode, which is nobody's umask
+                    changed.add(name, value(left), value(right))
+        if left.xattrs != right.xattrs:
+            for key in {key for node in (left, right) for key, _ in node.xattrs}:
+                where, what = (Field.CAPABILITY, "capability") if key == XATTR else (Field.XATTR, f"attribute {key}")
+                changed = self.attributes.setdefault(key, ChangedField(where, what))
+                changed.add(name, told_xattr(key, left), told_xattr(key, right))
+        self.same_file.add(name, *firsts)
+        if left.others != right.others:
+            for key in dict.fromkeys(key for node in (left, right) for key, _ in node.others):
+                changed = self.others.setdefault(key, ChangedField(field_of(key), str(key)))
+                changed.add(name, _other(left, key), _other(right, key))
+
+    def _have_equal_content(self, name: str, left: Node, right: Node, budget: Budget) -> bool:
+        """Of names that share a file only the first one is looked at."""
+        if left.target != right.target:
+            return False
+        if not stat.S_ISREG(left.mode):
+            return True
+        if _has_names(left) or _has_names(right):
+            if (left.inode, right.inode) in self._compared:
+                return True
+            self._compared.add((left.inode, right.inode))
+        try:
+            return left.size_bytes == right.size_bytes and (
+                _are_stored_alike(left, right, budget) or _are_equal(left, right, budget)
+            )
+        except MalformedInputError:
+            self.unread.add(name)
+            return False
+
+
+def _shown(node: Node) -> tuple[object, ...]:
+    return node.mode, node.uid, node.gid, node.mtime, node.device, node.links
 
 
 def _presence(pair: Pair, one: Files, other: Files, budget: Budget) -> Iterator[Difference]:
     """By the comparer of archives, as entries that have a digest."""
-    if one.keys() == other.keys():
-        return
     sides: list[dict[Key, Scanned]] = []
-    for side, rest in ((one, other), (other, one)):
+    for side in (one, other):
         rows = {}
         for place, (name, node) in enumerate(side.items()):
-            digest = b"" if name in rest else _digest(node, budget)
-            rows[name, 0] = Scanned(_entry(name, node), digest, Member(0, None), place, place)
+            rows[name, 0] = Scanned(_entry(name, node), _digest(node, budget), Member(0, None), place, place)
         sides.append(rows)
     names = small_files(*sides)
     contents = (
@@ -102,42 +197,17 @@ def _entry(name: str, node: Node) -> CpioEntry:
     )
 
 
-def _contents(examination: Examination, pair: Pair, one: Files, other: Files, budget: Budget) -> Iterator[Difference]:
-    unread: set[str] = set()
-    changed = list(_changed(one, other, budget, unread))
-    small = sorted(changed, key=lambda name: one[name].size_bytes + other[name].size_bytes)[:_MAX_LOOKED_INTO]
-    looked_into, total = set(), 0
-    for name in small:
-        total += max(one[name].size_bytes, other[name].size_bytes)
+def _contents(examination: Examination, pair: Pair, met: _Met) -> Iterator[Difference]:
+    small = sorted(met.changed, key=lambda row: row[1].size_bytes + row[2].size_bytes)[:_MAX_LOOKED_INTO]
+    looked_into, total = set(met.unread), 0
+    for name, left, right in small:
+        total += max(left.size_bytes, right.size_bytes)
         if total <= _MAX_LOOKED_INTO_BYTES:
             looked_into.add(name)
-    for name in changed[:_MAX_SHOWN]:
-        is_looked_into = name in looked_into or name in unread
-        yield _content(examination, pair, name, one[name], other[name], is_looked_into=is_looked_into)
-    if len(changed) > _MAX_SHOWN:
-        yield Difference(f"{len(changed) - _MAX_SHOWN} more files", Kind.CONTENT, "differ")
-
-
-def _changed(one: Files, other: Files, budget: Budget, unread: set[str]) -> Iterator[str]:
-    """Names whose contents differ, of names that share a file the first one. Damaged ones among them are `unread`."""
-    seen: set[tuple[int, int]] = set()
-    for name, left in one.items():
-        right = other.get(name)
-        if right is None or stat.S_IFMT(left.mode) != stat.S_IFMT(right.mode):
-            continue
-        if left.target != right.target:
-            yield name
-        elif stat.S_ISREG(left.mode) and (left.inode, right.inode) not in seen:
-            seen.add((left.inode, right.inode))
-            try:
-                is_equal = left.size_bytes == right.size_bytes and (
-                    _are_stored_alike(left, right, budget) or _are_equal(left, right, budget)
-                )
-            except MalformedInputError:
-                is_equal = False
-                unread.add(name)
-            if not is_equal:
-                yield name
+    for name, left, right in met.changed:
+        yield _content(examination, pair, name, left, right, is_looked_into=name in looked_into)
+    if met.changed_count > len(met.changed):
+        yield Difference(f"{met.changed_count - len(met.changed)} more files", Kind.CONTENT, "differ")
 
 
 def _are_stored_alike(left: Node, right: Node, budget: Budget) -> bool:
@@ -206,15 +276,6 @@ _FIELDS: tuple[tuple[Field | None, str, Callable[[Node], str]], ...] = (
 )
 
 
-def _attributes(pair: Pair, common: list[str], one: Files, other: Files) -> Iterator[Difference]:
-    """Extended attributes, by name."""
-    names = {key for side in (one, other) for name in common for key, _ in side[name].xattrs}
-    for key in sorted(names):
-        where, what = (Field.CAPABILITY, "capability") if key == XATTR else (Field.XATTR, f"attribute {key}")
-        values = ((name, told_xattr(key, one[name]), told_xattr(key, other[name])) for name in common)
-        yield from compare_field(pair, where, what, values)
-
-
 def told_xattr(key: str, node: Node) -> str:
     value = dict(node.xattrs).get(key)
     return "none" if value is None else attribute_text(key, value)
@@ -235,27 +296,15 @@ def attribute_text(key: str, value: bytes) -> str:
     return f"{text[:_MAX_VALUE]}... ({len(value)} bytes, SHA-256 {hashlib.sha256(value).hexdigest()})"
 
 
-def _first_names(side: Mapping[str, Node]) -> dict[str, str]:
-    """For a file with several names, the first of them."""
-    firsts: dict[int, str] = {}
-    return {
-        name: firsts.setdefault(node.inode, name)
-        for name, node in side.items()
-        if node.links > 1 and stat.S_ISREG(node.mode)
-    }
-
-
 def _other(node: Node, key: str) -> str:
     return dict(node.others).get(key, "none")
 
 
-def _others(pair: Pair, common: list[str], one: Files, other: Files) -> Iterator[Difference]:
+def _others(pair: Pair, met: _Met, walk: _Walk) -> Iterator[Difference]:
     """What a kind of file system keeps besides: times of change and birth, flags; and the order of the names."""
-    keys = dict.fromkeys(key for name in common for key, _ in one[name].others)
-    for key in keys:
-        values = ((name, _other(one[name], key), _other(other[name], key)) for name in common)
-        yield from compare_field(pair, field_of(key), str(key), values)
-    orders = [tuple(side) for side in (one, other)]
+    for changed in met.others.values():
+        yield from changed.told(pair)
+    orders = [tuple(side) for side in walk.orders]
     if orders[0] != orders[1]:
         causes = causes_of([Sighting(pair.path, where=Field.ORDER, ordered_a=orders[0], ordered_b=orders[1])])
         yield Difference("order of the names", Kind.ORDER, "the same files in another order", causes=causes)

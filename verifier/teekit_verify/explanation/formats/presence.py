@@ -59,8 +59,9 @@ def small_files(one: Mapping[Key, Scanned], other: Mapping[Key, Scanned]) -> tup
     """Files that A or B has alone, not below a folder that it has alone, and of which the content is shown."""
     found: tuple[list[Key], list[Key]] = ([], [])
     for side, rest, names in ((one, other, found[0]), (other, one, found[1])):
+        alone = side.keys() - rest.keys()
         for key, row in side.items():
-            if key in rest or key[1] or (_parent(key), 0) in side.keys() - rest.keys():
+            if key in rest or key[1] or (_parent(key), 0) in alone:
                 continue
             if stat.S_ISREG(row.entry.mode) and 0 < row.entry.size_bytes <= SMALL_BYTES and len(names) < _MAX_CONTENTS:
                 names.append(key)
