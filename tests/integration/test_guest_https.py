@@ -358,7 +358,7 @@ def test_one_certificate_for_all_names(
     assert sorted(alternatives.get_values_for_type(x509.DNSName)) == ["h1.example", "h2.example", "h3.example"]
     assert (live / "privkey.pem").stat().st_mode & 0o077 == 0
     assert capsys.readouterr().out == "\nteekit: HTTPS for h2.example, h1.example, h3.example\n"
-    served = re.findall(r"server_name (\S+);\n.*127\.0\.0\.1:(\d+);", (machine / "nginx.conf").read_text())
+    served = re.findall(r"server_name (\S+);\n[^}]*127\.0\.0\.1:(\d+);", (machine / "nginx.conf").read_text())
     assert served == [("h2.example", "3001"), ("h1.example", "3002"), ("h3.example", "3003")]
 
 
