@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -149,6 +150,21 @@ def test_a_script_that_hangs_up_gets_the_whole_answer_the_next_time(network: Net
             wait_until(lambda: bool(recorder.recording().exchanges))
     assert [one.size_bytes for one in recorder.recording().exchanges] == [len(content)]
     assert same_again(network, recorder.recording(), url) == content
+
+
+@pytest.mark.parametrize(("method", "content"), [("GET", b"the bytes"), ("GET", b""), ("HEAD", b"")])
+def test_an_answer_is_recorded_before_its_script_can_end(
+    network: Network, monkeypatch: pytest.MonkeyPatch, method: str, content: bytes
+) -> None:
+    """A disk that takes its time: the build ends as soon as its last script has its last byte, and then nothing is recorded any more."""
+    has_answer = threading.Event()
+    with serve() as server, network.recorded() as (script, recorder):
+        monkeypatch.setattr("os.fsync", lambda _: has_answer.wait(2))
+        monkeypatch.setattr(Exchange, "do_HEAD", Exchange.do_GET, raising=False)
+        server.files["/a"] = content
+        script.asks(server.address("/a"), method=method)
+        has_answer.set()
+        assert [one.status for one in recorder.recording().exchanges] == [200]
 
 
 def test_a_head_alone_has_the_length_of_what_it_is_of(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import Algorithm, Digest
@@ -270,8 +271,10 @@ class Exchanges(BaseHTTPRequestHandler):
 
     def _pass(self, reply: Reply) -> None:
         """All of it, also where the script has gone meanwhile: the recording has whole answers."""
+        is_head_alone = self.command == "HEAD" or reply.length == 0 or reply.status in _WITHOUT_BODY
+        first = tuple(islice(reply.chunks, 1)) if is_head_alone else ()  # recorded before the head, which is all of it
         chunked = self._head(reply)
-        for chunk in reply.chunks:
+        for chunk in chain(first, reply.chunks):
             if self._gone and self._proxy.has_ended:
                 raise NotFetchedError(Why.TIME, "the build has ended")
             if self.command != "HEAD":

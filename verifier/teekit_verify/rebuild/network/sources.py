@@ -85,13 +85,14 @@ class Recorder:
     @contextmanager
     def reply(self, asked: Asked, request: Request) -> Iterator[Reply]:
         self._begin(asked)
+        body: _Body | None = None
         try:
             with upstream.asked(request, self.reach, self.patience) as served, self._body() as body:
                 headers = kept(served.headers, with_length=request.method == "HEAD")
-                yield Reply(served.status, headers, served.length, self._copied(served, body))
-                self._add(self._whole(asked, served, headers, body))
+                yield Reply(served.status, headers, served.length, self._copied(asked, served, headers, body))
         except NotFetchedError as error:
-            self._add(Exchange(asked, OWN_ANSWERS[error.why][0], not_fetched=error.why))
+            if not (body and body.is_kept):
+                self._add(Exchange(asked, OWN_ANSWERS[error.why][0], not_fetched=error.why))
             raise
 
     def complaint(self) -> str | None:
@@ -121,8 +122,9 @@ class Recorder:
         finally:
             Path(name).unlink(missing_ok=True)
 
-    def _copied(self, served: Served, body: _Body) -> Iterator[bytes]:
-        room = limits.leaves_room(body.path.parent)
+    def _copied(self, asked: Asked, served: Served, headers: Headers, body: _Body) -> Iterator[bytes]:
+        """The last piece is given once the answer is recorded: with it a script may end, and the build with the script."""
+        room, last = limits.leaves_room(body.path.parent), b""
         for chunk in served.chunks():
             with self._lock:
                 self._bytes += len(chunk)
@@ -130,7 +132,13 @@ class Recorder:
             if too_much or body.size_bytes + len(chunk) > self.bounds.body_bytes or room() is not None:
                 raise NotFetchedError(Why.SIZE, "the answer, or all of them together, is too large")
             body.add(chunk)
-            yield chunk
+            if last:
+                yield last
+            last = chunk
+        self._add(self._whole(asked, served, headers, body))
+        body.is_kept = True
+        if last:
+            yield last
 
     def _whole(self, asked: Asked, served: Served, headers: Headers, body: _Body) -> Exchange:
         """The file under its name. Its mode is that of other files of the store."""
@@ -148,6 +156,7 @@ class _Body:
     path: Path
     stream: IO[bytes]
     size_bytes: int = 0
+    is_kept: bool = False
     _state: hashlib._Hash = field(default_factory=hashlib.sha256)
 
     def add(self, chunk: bytes) -> None:
