@@ -177,7 +177,7 @@ while kill -0 "$1" 2>/dev/null; do
     naps=$((naps + 1))
     [ $((naps % 30)) = 0 ] || continue
     line=$(tail -n 1 "$3" 2>/dev/null | cut -c 1-70) || exit 0
-    echo "setup: $(($(date +%s) - $2)) s: $line" >&2
+    echo "setup: $(($(date +%s) - $2)) s: ${line:-apt-get has not said anything yet}" >&2
 done
 '
 

@@ -72,15 +72,17 @@ def test_a_failed_update_alone_does_not_stop_it(stand_ins: StandIns) -> None:
 
 
 def test_a_long_installation_says_where_it_is(stand_ins: StandIns, tmp_path: Path) -> None:
-    """Its naps take no time here: apt-get waits until there were 60."""
+    """Its naps take no time here: after its word, and before the first one, apt-get waits until there were 60 more."""
     stand_ins.add("sleep", "")
+    naps = f"$(grep -c ^sleep {tmp_path}/calls)"
     stand_ins.add(
         "apt-get",
-        INSTALLING + f'case " $* " in *" install "*) echo "Unpacking npm (9.2.0) ..."\n'
-        f'until [ "$(grep -c ^sleep {tmp_path}/calls)" -gt 60 ]; do :; done ;; esac',
+        INSTALLING + f'case " $* " in *" install "*) echo "Unpacking npm (9.2.0) ..." ;; esac\n'
+        f'before={naps}; until [ "{naps}" -gt $((before + 60)) ]; do :; done',
     )
     result = stand_ins.run(SCRIPT)
     assert result.returncode == 0, result.stderr
+    assert re.match(r"setup: installing .*\nsetup: \d+ s: apt-get has not said anything yet\n", result.stderr)
     assert re.search(r"^setup: \d+ s: Unpacking npm \(9\.2\.0\) \.\.\.$", result.stderr, re.MULTILINE)
 
 
