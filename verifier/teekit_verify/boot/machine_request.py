@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from teekit_verify.prediction.qemu_rtmr0 import MachineTables
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MachineRequest:
     """In the words of a command line; None is what was not said. `memory` is a size as QEMU takes it, `qemu` its other arguments."""
 
