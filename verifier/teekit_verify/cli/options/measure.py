@@ -136,7 +136,7 @@ class QemuOptions:
         str | None, typer.Option(metavar="SIZE", help="The guest's memory, such as 2G.", show_default=False)
     ] = None
     cpus: Annotated[
-        int | None, typer.Option(metavar="N", help="Its number of CPUs, for --qemu.", show_default=False)
+        int | None, typer.Option(metavar="N", min=1, help="Its number of CPUs, for --qemu.", show_default=False)
     ] = None
     edk2: Annotated[
         str | None,
