@@ -31,13 +31,13 @@ for command in ("ip link set lo up", "ip link add name out0 type veth peer name 
 listening = [socket.create_server(address) for address in
              [("127.0.0.1", port) for port in (3001, 3002, 3003, 4000, 4001, 4002, 4016)] + [("127.0.0.53", 53)]]
 
-def tried(user, host, port):
+def start(user, host, port):
     address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    if os.fork() == 0:
+    if (process := os.fork()) == 0:
         os.setgroups([]); os.setgid(user); os.setuid(user)
         with socket.socket(address[0]) as sock:
             # By IPv6, the first refusal is lost, and the second attempt comes after a second.
-            sock.settimeout(2 if address[0] == socket.AF_INET6 else 0.15)
+            sock.settimeout(5 if address[0] == socket.AF_INET6 else 0.5)
             try:
                 sock.connect(address[4])
                 os._exit(0)
@@ -45,9 +45,10 @@ def tried(user, host, port):
                 os._exit(2)
             except OSError:
                 os._exit(1)
-    return ["yes", "no", "out"][os.waitstatus_to_exitcode(os.wait()[1])]
+    return process
 
-print(json.dumps([tried(*one) for one in wanted]))
+processes = [start(*one) for one in wanted]
+print(json.dumps([["yes", "no", "out"][os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])] for process in processes]))
 """
 ROOT, CLOUD_CONFIG, RESOLVER, FIRST, SECOND, LAST = 0, 1990, 998, 2000, 2001, 2015
 REACHED = [
@@ -77,6 +78,27 @@ REACHED = [
     (FIRST, "10.0.2.2", 8090, "no"),  # metadata of QEMU
     (FIRST, "10.0.2.2", 443, "out"),  # elsewhere
     (FIRST, "192.0.2.1", 443, "out"),
+    # Where a network translates (RFC 6052): metadata, Azure's host, loopback and neighbours, but not who is public.
+    *(
+        (FIRST, f"64:ff9b::{address}", 80, "no")
+        for address in ("169.254.169.254", "168.63.129.16", "127.0.0.1", "0.1.2.3")
+    ),
+    *((FIRST, f"64:ff9b::{address}", 443, "no") for address in ("10.0.2.2", "100.64.0.1", "172.31.0.1", "192.168.0.1")),
+    *(
+        (FIRST, f"64:ff9b::{address}", 443, "out")
+        for address in ("9.255.255.255", "11.0.0.0", "100.128.0.0", "172.32.0.0")
+    ),
+    *(
+        (FIRST, f"64:ff9b::{address}", 443, "out")
+        for address in ("168.63.129.17", "169.255.0.0", "192.169.0.0", "8.8.8.8")
+    ),
+    (FIRST, "64:ff9b:1::a9fe:a9fe", 80, "no"),  # RFC 8215
+    (FIRST, "2002:a9fe:a9fe::1", 80, "no"),  # 6to4 (RFC 3056)
+    (FIRST, "::a9fe:a9fe", 80, "no"),  # RFC 4291, 2.5.5.1
+    (FIRST, "::ffff:0:a9fe:a9fe", 80, "no"),  # RFC 2765
+    (FIRST, "fec0::2", 8090, "no"),  # QEMU's host, by a site-local address
+    (FIRST, "fec0::3", 53, "out"),  # and its name server
+    (CLOUD_CONFIG, "64:ff9b::a9fe:a9fe", 80, "out"),
     (ROOT, "127.0.0.1", 4001, "no"),
     (ROOT, "127.0.0.1", 3001, "yes"),
     (RESOLVER, "127.0.0.1", 3001, "yes"),  # as nginx does

@@ -188,6 +188,17 @@ while True:
     except OSError:
         time.sleep(0.1)
 """
+# What the firewall refuses is EPERM at once. What lies behind, if anything, does not matter.
+SEND = f"""
+{AS_KETTLE}
+import errno
+for address in ADDRESSES:
+    try:
+        socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).sendto(b"", (address, 80))
+        print(address, "sent")
+    except OSError as error:
+        print(address, errno.errorcode[error.errno])
+"""
 CONNECT = f"{AS_KETTLE} sock.settimeout(10); sock.connect(('127.0.0.1', int(port))); print('connected')"
 
 
@@ -342,6 +353,29 @@ def test_a_kettle_takes_no_port_but_its_own(console: Path, group: str, port: int
 )
 def test_a_kettle_connects_to_no_other(console: Path, group: str, port: int, said: str) -> None:
     assert said in as_kettle(console, CONNECT, group, 0, port)
+
+
+@pytest.mark.parametrize(
+    ("said", "addresses"),
+    [
+        # The metadata service as translators and tunnels have it (RFC 6052, 8215, 3056, 4291, 2765); QEMU's host.
+        (
+            "EPERM",
+            [
+                "64:ff9b::a9fe:a9fe",
+                "64:ff9b:1::a9fe:a9fe",
+                "2002:a9fe:a9fe::",
+                "::a9fe:a9fe",
+                "::ffff:0:a9fe:a9fe",
+                "fec0::2",
+            ],
+        ),
+        ("sent", ["64:ff9b::808:808", "2600::1"]),
+    ],
+)
+def test_a_kettle_reaches_only_public_addresses_by_ipv6(console: Path, said: str, addresses: list[str]) -> None:
+    lines = script_as_kettle(console, SEND.replace("ADDRESSES", repr(addresses)), "kettle", 0, 0).splitlines()
+    assert lines == [f"{address} {said}" for address in addresses]
 
 
 def test_a_kettle_that_asks_for_many_names_leaves_others_theirs(running: dict[str, Any], console: Path) -> None:

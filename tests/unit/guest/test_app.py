@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import os
 import socket
 import ssl
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -126,6 +128,43 @@ def test_a_server_that_never_finishes_its_handshake_is_cut_off() -> None:
         url = f"https://127.0.0.1:{silent.getsockname()[1]}/"
         with pytest.raises(fetch.Unreachable, match=r"did not answer within 0\.1 s"):
             fetch.get(url, seconds=0.1, most_bytes=1000)
+
+
+@pytest.fixture
+def deaf() -> Iterator[int]:
+    """A port of 127.0.0.1 that takes no connection: its queue is full."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+def answers(monkeypatch: pytest.MonkeyPatch, *ports: int) -> None:
+    """What the name server says; the ports stand for the addresses."""
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port)) for port in ports]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+
+
+def test_a_name_with_thousands_of_silent_addresses_takes_no_longer_than_one(
+    deaf: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers(monkeypatch, *[deaf] * 4000)
+    before = time.monotonic()
+    with pytest.raises(fetch.Unreachable, match=r"did not answer within 0\.1 s"):
+        fetch.get("http://many.test/", seconds=0.1, most_bytes=1000)
+    assert time.monotonic() - before < 60  # each for itself: 400 s
+
+
+def test_an_address_that_is_silent_leaves_time_for_the_next(
+    server: Server, deaf: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers(monkeypatch, deaf, server.server_address[1])
+    assert fetch.get("http://two.test/app.js", seconds=10, most_bytes=1000).body == CONTENT
 
 
 def test_redirects_on_the_way(server: Server) -> None:

@@ -175,6 +175,17 @@ def test_no_kettle_is_waited_for_where_nothing_could_be_measured(
     assert not (machine / "run/kettle/0/ready").exists()
 
 
+def test_measuring_that_never_ends_is_said_on_the_console(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As where a TPM takes a command and does not answer."""
+    monkeypatch.setattr(launcher, "hand_over", lambda *_: None)
+    monkeypatch.setattr(launcher, "MEASURING_SECONDS", 0)
+    assert launcher.main() == 1
+    assert errors(machine) == ["no kettle is started: nothing was measured, see the journal of teekit-measure.service"]
+    assert capsys.readouterr().out == "\nteekit: no kettle is started: nothing was measured in time\n"
+
+
 def test_a_second_start_of_the_launcher_changes_nothing_that_runs(
     machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 REDIRECTS = 5
+ADDRESSES = 8  # of a name
 REDIRECT_STATUSES = (301, 302, 303, 307, 308)
 OK = 200
 PIECE_BYTES = 64 * 1024
@@ -156,7 +157,7 @@ def _content(url: str, answer: Answer, most_bytes: int) -> bytes:
 def _connected(address: Address, seconds: float) -> Iterator[HTTPConnection]:
     """A connection that is cut when `seconds` are over, however busy: a time-out of sockets is one for each packet."""
     until = time.monotonic() + seconds
-    with socket.create_connection((address.host, address.port), timeout=seconds) as plain:
+    with _reached(address, until) as plain:
         sock = plain
         if address.scheme == "https":
             context = ssl.create_default_context()
@@ -182,6 +183,26 @@ def _connected(address: Address, seconds: float) -> Iterator[HTTPConnection]:
         # An answer without a length ends where the connection does.
         if late.is_set():
             raise TimeoutError
+
+
+def _reached(address: Address, until: float) -> socket.socket:
+    """The first of a name's addresses that answers. They share the time: socket.create_connection() gives all of it to each, and a name
+    can have thousands that never answer.
+    """
+    problem: OSError = TimeoutError()
+    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[:ADDRESSES]
+    for number, (family, kind, protocol, _, where) in enumerate(found):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            # An address may leave some of its share, never take more.
+            sock.settimeout(max(0.001, (until - time.monotonic()) / (len(found) - number)))
+            sock.connect(where)
+        except OSError as error:
+            sock.close()
+            problem = error
+        else:
+            return sock
+    raise problem
 
 
 def _cut(sock: socket.socket, late: threading.Event) -> None:
