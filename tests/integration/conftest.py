@@ -120,7 +120,7 @@ def devtools_image(usable_project: UsableProject) -> Path:
     root = usable_project.project.root
     command = ["-c", "import sys; from teekit_verify.cli.app import main; sys.exit(main(sys.argv[1:]))", "env", "mkosi"]
     options = ["--force", "--profile=devtools", "--profile=debian-kernel", "-I", "tdx-kettle.conf"]
-    subprocess.run([sys.executable, *command, "--", *options], cwd=root, check=True, timeout=1200)
+    subprocess.run([sys.executable, *command, "--", *options], cwd=root, check=True, timeout=3600)
     return root / "build" / "tdx-debian-devtools.efi"
 
 

@@ -122,7 +122,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     rules = [str(base), str(EXTRA / "etc/nftables-kettle.conf")]
     asked = json.dumps([rules, [one[:3] for one in REACHED]])
     argv = [require("unshare"), "--net", sys.executable, "-c", TRY, asked]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
     results: list[str] = json.loads(done.stdout)
     return results

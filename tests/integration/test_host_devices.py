@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 READY = "teekit: minimal.target reached"
 PRELOAD = "systemd.setenv=LD_PRELOAD=/dev/vdb systemd.default_standard_error=journal+console"
-_BOOT_SECONDS, _ROUND_SECONDS = 900, 300
+_BOOT_SECONDS, _ROUND_SECONDS = 1800, 1200
 _MIB = 1 << 20
 _ADDED_MIB = 256
 # Of QEMU's own devices, with the numbers of their registers: hw/pci/pci_ids.h and the PCI ID repository.

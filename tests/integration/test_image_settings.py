@@ -33,6 +33,6 @@ def test_what_a_user_sets_reaches_the_scripts(
         first_id=own_first_id(),
     )
     command = find_target("tdx-kettle", ["azure", DEBIAN_KERNEL]).mkosi("/source", "--json", "summary")
-    summary = json.loads(sandbox.run(["sh", "-c", '"$@" 2>&1', "sh", *command], timeout_seconds=60).stdout)
+    summary = json.loads(sandbox.run(["sh", "-c", '"$@" 2>&1', "sh", *command], timeout_seconds=600).stdout)
     given = {image["Image"]: image["Environment"].get(setting) for image in summary["Images"]}
     assert {name: found for name, found in given.items() if found} == {stage: value}

@@ -141,4 +141,4 @@ def run_mkosi(environment: Environment, project: Path, folder: Path, network: Ne
     )
     argv = ["mkosi", "--directory=/source", *mkosi_options(), "--tools-tree=", "--history=no", *places, "build"]
     with room.open():
-        sandbox.run(behind(argv), timeout_seconds=300)
+        sandbox.run(behind(argv), timeout_seconds=1800)

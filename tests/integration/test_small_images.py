@@ -164,7 +164,7 @@ def test_in_the_locale_of_build_b_letters_have_another_order(environment: Enviro
     varied = conditions()
     orders = [
         Sandbox(root=environment.root, environment=one.variables())
-        .run(["sh", "-c", "printf 's\\nt\\nz\\n' | sort"], timeout_seconds=60)
+        .run(["sh", "-c", "printf 's\\nt\\nz\\n' | sort"], timeout_seconds=600)
         .stdout.split()
         for one in (varied.first, varied.second)
     ]

@@ -257,7 +257,7 @@ def test_a_signed_reference_is_no_statement(tmp_path: Path, trusted: Path, capsy
     [
         (
             ("--threshold", "0", "--trusted-keys", "trusted"),
-            "Invalid value for '--threshold': Input should be greater than or equal to 1",
+            "Invalid value for '--threshold': expected a whole number from 1, found '0'",
         ),
         (("--trusted-keys", "trusted"), "Missing option '--threshold'"),
         (("--threshold", "1"), "Missing option '--trusted-keys'"),

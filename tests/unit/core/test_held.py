@@ -40,7 +40,7 @@ def test_who_waits_gets_it_afterwards(tmp_path: Path) -> None:
         waiting = threading.Thread(target=wait)
         waiting.start()
         order.append("first")
-    waiting.join(timeout=60)
+    waiting.join(timeout=600)
     assert order == ["first", "second: True"]
 
 

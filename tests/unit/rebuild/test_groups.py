@@ -22,13 +22,14 @@ from teekit_verify.rebuild.sandbox import Sandbox, own_first_id
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Without end, so that what others on the host do with its memory meanwhile decides nothing. sort(1) holds its line and waits for the rest.
-EATERS = "while sleep 0.05; do { head -c 40000000 /dev/zero; sleep 600; } | sort & done"
-FILLER = "mkdir /tmp/x && mount -t tmpfs -o size=16g none /tmp/x && cat /dev/zero >/tmp/x/file"
+# Without end, so that what others on the host do with its memory meanwhile decides nothing; and not at full speed, so that the
+# host has memory left where whoever watches gets no time for some seconds. sort(1) holds its line and waits for the rest.
+EATERS = "while sleep 0.2; do { head -c 40000000 /dev/zero; sleep 600; } | sort & done"
+FILLER = "mkdir /tmp/x && mount -t tmpfs -o size=16g none /tmp/x && while sleep 0.2; do head -c 40000000 /dev/zero >>/tmp/x/file; done"
 FORKS = "while :; do sleep 600 & done"
 USERS = "for id in 1 2 3 4 5 6; do setpriv --reuid=$id --clear-groups sh -c 'for n in $(seq 60); do sleep 600 & done; wait' & done; wait"
 BOUNDS = Bounds(400 << 20, 300)
-SECONDS = 120
+SECONDS = 600
 
 
 @pytest.fixture(scope="module")

@@ -199,6 +199,17 @@ def test_what_makes_no_sandbox_is_no_fault_of_the_kernel_or_the_disk(
     assert "'bwrap' is not installed" in missing.detail
 
 
+@pytest.mark.parametrize("need", ["bubblewrap", "overlay"])
+def test_a_probe_that_was_ended_says_nothing_of_what_the_host_allows(
+    need: str, stand_ins: StandIns, tmp_path: Path
+) -> None:
+    """As one is where memory is short, or after a minute; here it prints too much."""
+    stand_ins.add("bwrap", 'case $1 in --version) echo "bwrap 1" ;; *) exec /usr/bin/yes ;; esac')
+    found = finding(need, tmp_path)
+    assert (found.present, found.installable) == (False, False)
+    assert found.hint == "End other programs, which leave this one no time or no memory, and run this again."
+
+
 def test_this_host_has_overlays(tmp_path: Path) -> None:
     require("bwrap")
     assert finding("overlay", tmp_path).detail == "can be mounted in a user namespace"

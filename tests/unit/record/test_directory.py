@@ -75,7 +75,9 @@ def test_a_full_disk_is_said_and_leaves_the_older_report(tmp_path: Path, monkeyp
     with pytest.raises(TeekitError) as caught:
         write(tmp_path / "report", tmp_path / "build.log")
     assert caught.value.message == f"{tmp_path / 'report'} cannot be written: No space left on device"
-    assert caught.value.hint == "Name another folder with --output DIR."
+    assert caught.value.hint == (
+        "Free some space, or name a folder elsewhere with --output DIR, and run it again: finished builds are kept."
+    )
     assert names(tmp_path / "report") == ["logs", "report.html", "report.json"]
     assert not (tmp_path / ".report.new").exists()
 

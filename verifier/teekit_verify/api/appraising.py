@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Literal
 
@@ -20,6 +19,7 @@ from teekit_verify.appraisal.guest.quote import QuoteAppraisal, QuotePolicy, Unc
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.core.files import read_bounded
+from teekit_verify.core.frozen import frozen
 from teekit_verify.evidence.authenticity import QuoteSignature, parse_signature
 from teekit_verify.evidence.collateral import read_collateral
 from teekit_verify.evidence.quote import Quote, read_quote
@@ -198,7 +198,7 @@ def _endorsed(endorsement: Path, root: TrustedRoot | None) -> Iterator[Digest]:
                 yield from item.register.values or ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ArtifactAppraisal:
     """An artifact against published values. `values` are the published ones that come closest."""
 
@@ -251,7 +251,7 @@ def _in_order(
     return values, measured, checklist, conclusion
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QuoteVerification:
     """A quote by itself: nothing is said of its registers."""
 
@@ -276,7 +276,7 @@ def verify_quote(quote: Path, asked: QuotePolicy) -> QuoteVerification:
     return QuoteVerification(parsed, signature, appraise_quote(parsed, signature, asked))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GuestAppraisal:
     """A running guest against published values. `quote` and `signature` are None of a live machine that has a TPM's quote only."""
 

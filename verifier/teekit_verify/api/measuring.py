@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.magic import is_firmware
@@ -11,6 +10,7 @@ from teekit_verify.boot.machine_request import MachineRequest
 from teekit_verify.core.digest import digest_file
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import open_input
+from teekit_verify.core.frozen import frozen
 from teekit_verify.prediction.stub_machine import NO_INPUTS, StubInputs, StubMachine, parse_console
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _NO_MACHINE = MachineRequest()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MeasureRequest:
     """A UKI, a disk with one, or firmware.
 
@@ -56,7 +56,7 @@ class MeasureRequest:
         return not (of_image or self.stub != NO_INPUTS or self.format is not None or self.machine.any)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KernelRequest:
     """A kernel that QEMU starts without a disk: the values of -kernel, -initrd and -append."""
 
@@ -67,7 +67,7 @@ class KernelRequest:
     format: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Measured:
     """Predicted registers. `formatted` are those in the format that was asked for. `profile`: which of several of the UKI's.
 
@@ -80,7 +80,7 @@ class Measured:
     host_may_change_cmdline: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MeasuredFirmware:
     """MRTD of a TD started with the firmware, and what is on record of Google's; None where nothing is on record of this one."""
 

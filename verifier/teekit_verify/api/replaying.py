@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.log_texts import forged_texts
 from teekit_verify.core.files import read_bounded
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.evidence.eventlog import MAX_LOG_BYTES, LogKind
 from teekit_verify.evidence.files import more_logs, read_log
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from teekit_verify.evidence.eventlog import EventLog
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Replayed:
     """A log, those of other registers in the same file (`beside`), the log that was expected, and what comparing showed.
 

@@ -6,7 +6,6 @@ also the typed form of report.json (schema v2), which is why each has a `kind`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 
@@ -50,6 +49,7 @@ from teekit_verify.appraisal.subjects import (
     StatedCheck,
     Subject,
 )
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.marks import ConfigDict
 from teekit_verify.core.outcome import Outcome  # noqa: TC001 - pydantic reads the annotations
 
@@ -106,7 +106,7 @@ class Choice(Enum):
     ACCEPTABLE = "acceptable"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Nearest:
     """What follows is said against `label`, the nearest of `count`."""
 
@@ -116,7 +116,7 @@ class Nearest:
     count: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Check:
     """One compared fact. `expected` and `found` are values as text (digests in hexadecimal), empty where there is none."""
 

@@ -5,11 +5,12 @@ A reason that needs no more than its name is one of `Why`; others carry what the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import Annotated, ClassVar, Literal
 
 from teekit_verify.core.digest import Algorithm  # noqa: TC001 - pydantic reads the annotations
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.marks import ConfigDict, Field
 from teekit_verify.documents import fields  # noqa: TC001
 from teekit_verify.evidence.meaning import Meaning  # noqa: TC001
@@ -94,14 +95,14 @@ class Why(Enum):
     LIST_DIFFERS = "list_differs"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Because:
     __pydantic_config__: ClassVar = _STRICT
     why: Why
     kind: Literal["because"] = field(default="because", kw_only=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OtherSize:
     """Sizes in bytes."""
 
@@ -119,7 +120,7 @@ class Side(Enum):
     BOTH = "both"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ValueNotKnown:
     """The register's value is not known to `side`; `missing` is why, in the words of the document. `partly`: some of its
     events are.
@@ -132,7 +133,7 @@ class ValueNotKnown:
     kind: Literal["value_not_known"] = field(default="value_not_known", kw_only=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ignored:
     """The reference, or its format, says so: `text` is its reason."""
 
@@ -142,14 +143,14 @@ class Ignored:
     kind: Literal["ignored"] = field(default="ignored", kw_only=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NoValueInGroup:
     __pydantic_config__: ClassVar = _STRICT
     group: str
     kind: Literal["no_value_in_group"] = field(default="no_value_in_group", kw_only=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EventName:
     """An event as it is called: its description, and its type as a number (TCG PFP, table "Events")."""
 
@@ -161,7 +162,7 @@ class EventName:
 _UNKNOWN = Cause(CauseKind.UNKNOWN)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EventDifference:
     """An event in which one register's log leaves the reference.
 
@@ -186,14 +187,14 @@ class EventDifference:
     left_out: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FirstDifference:
     __pydantic_config__: ClassVar = _STRICT
     difference: EventDifference
     kind: Literal["first_difference"] = field(default="first_difference", kw_only=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SameEventAs:
     """The first difference is the one that was said of another bank."""
 
@@ -202,7 +203,7 @@ class SameEventAs:
     kind: Literal["same_event_as"] = field(default="same_event_as", kw_only=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StrayEvent:
     """An event of `side` that the other side, which knows all of them, does not have."""
 
@@ -213,7 +214,7 @@ class StrayEvent:
     kind: Literal["stray_event"] = field(default="stray_event", kw_only=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ForgedText:
     """An event's digest is not that of its text, and whatever makes such events hashes the text: somebody changed the log."""
 
@@ -230,7 +231,7 @@ class StateKind(Enum):
     SECURE_BOOT = "secure_boot"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LaterState:
     """The register holds what was published, but for a state that is known: systemd's `phases`; `entries` of the `listed` ones of
     an IMA list; or Secure Boot, with which the stub loads the kernel itself.
@@ -252,7 +253,7 @@ class DivergenceKindName(Enum):
     DIFFERENT = "different"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogsPart:
     """At event `position`, counted from 1."""
 
@@ -262,7 +263,7 @@ class LogsPart:
     kind: Literal["logs_part"] = field(default="logs_part", kw_only=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SeveralFit:
     __pydantic_config__: ClassVar = _STRICT
     platforms: tuple[str, ...]
@@ -279,7 +280,7 @@ class Requested(Enum):
     QUESTION = "question"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AsRequested:
     """`found` is, or is not, what was asked for: the outcome says which."""
 
@@ -288,7 +289,7 @@ class AsRequested:
     kind: Literal["as_requested"] = field(default="as_requested", kw_only=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refused:
     """A fact that raised: `code` and `message` are the error's."""
 
@@ -298,7 +299,7 @@ class Refused:
     kind: Literal["refused"] = field(default="refused", kw_only=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Said:
     """The words of an older document, which had no reasons as values."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import Annotated, ClassVar, Literal
 
 from teekit_verify.core.digest import Algorithm  # noqa: TC001 - pydantic reads the annotations
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.marks import ConfigDict, Field
 from teekit_verify.documents import fields  # noqa: TC001
 
@@ -21,7 +22,7 @@ class ArtifactPart(Enum):
     REST_OF_DISK = "rest of disk"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ArtifactCheck:
     """A file, under its published name if it has one."""
 
@@ -42,7 +43,7 @@ class RegisterSource(Enum):
     BOOT = "boot"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RegisterCheck:
     """A register in one bank; `bank` is None where the register as a whole is meant. `platform` is empty in event logs."""
 
@@ -54,7 +55,7 @@ class RegisterCheck:
     kind: Literal["register"] = field(default="register", kw_only=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EventTextCheck:
     """What an event of a guest's log says of itself. `number` counts the events of the whole log from 1."""
 
@@ -75,7 +76,7 @@ class Question(Enum):
     BOOTED = "booted"  # was compared what the firmware booted?
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QuestionCheck:
     """`registers` are those that an answer would have to come from."""
 
@@ -132,7 +133,7 @@ class GivenPart(Enum):
     HOSTNAMES = "hostnames"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GivenCheck:
     """`number` is that of a manifest and its kettle, from 0; None where none is meant."""
 
@@ -142,7 +143,7 @@ class GivenCheck:
     kind: Literal["given"] = field(default="given", kw_only=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FactCheck:
     """A fact about evidence."""
 
@@ -151,7 +152,7 @@ class FactCheck:
     kind: Literal["fact"] = field(default="fact", kw_only=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StatedCheck:
     """Something that a published file says beside registers, under the file's own name for it."""
 

@@ -6,10 +6,10 @@ import io
 import mmap
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.mapped import viewed
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PIECE_BYTES = 1 << 18
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Blob:
     """`size_bytes` bytes of the file behind `descriptor`, from `start` on. Not to be used after that file is closed."""
 

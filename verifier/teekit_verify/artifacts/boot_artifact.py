@@ -6,13 +6,13 @@ A disk is read by its structure: of a 30 GiB image only the partition table, the
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.magic import FORMATS_HINT, ArtifactKind, artifact_kind
 from teekit_verify.artifacts.uki import UnifiedKernelImage, uki_in
 from teekit_verify.core.errors import UnsupportedInputError
 from teekit_verify.core.files import open_input
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _MOST_LAYERS = 4
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BootArtifact:
     """The UKI that is booted, the name of its file, and if it is on a disk the partition table and what lies beside it there.
 

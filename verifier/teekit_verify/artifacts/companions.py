@@ -6,12 +6,12 @@ They lie in `\EFI\...\NAME.efi.extra.d` beside the UKI, or for all UKIs in `\loa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
 from teekit_verify.core.files import read_bounded
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,7 +31,7 @@ class CompanionKind(Enum):
     EXTENSION = ".raw"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Companion:
     """One file. `shared`: it is for every UKI of the ESP."""
 

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import re
 import stat
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     import io
@@ -29,7 +29,7 @@ _MAX_NAMES_BYTES = 64 << 20
 _CHUNK_BYTES = 1 << 18
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CpioEntry:
     """A header. `name` holds undecodable bytes as lone surrogates; `device` is what a device node stands for.
 

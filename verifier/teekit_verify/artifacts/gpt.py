@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, BinaryIO
 from uuid import UUID
 
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import MalformedInputError
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ _MAX_TABLE_BYTES = 1 << 20
 _WHAT = "GPT"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GptEntry:
     """A used partition entry (UEFI 2.10, table 5.6); the last LBA is inclusive. `raw` is the entry as on disk."""
 
@@ -36,7 +36,7 @@ class GptEntry:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GuidPartitionTable:
     """The primary header (92 bytes) and its used entries, in table order."""
 

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts import cpio
 from teekit_verify.artifacts.compressed import Ahead, Budget, Decompressed, zstd_frame_end
 from teekit_verify.artifacts.magic import COMPRESSION_MAGIC_BYTES, Compression, compression_of
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ _BUFFER_BYTES = 1 << 18
 _MAX_MEMBERS = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Member:
     """A part of an initrd: `start` in it, and how it is compressed (None: not at all)."""
 

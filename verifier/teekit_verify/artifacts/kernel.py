@@ -5,11 +5,11 @@ Source: Linux Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header", pr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.pe import Span
 from teekit_verify.core.errors import MalformedInputError
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from teekit_verify.artifacts.blob import Blob
@@ -20,7 +20,7 @@ _PAYLOAD_PROTOCOL = 0x208
 _SECTOR_BYTES = 512
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BzImage:
     """`banner` is "6.12.107 (someone@somewhere) #1 SMP ..."; `payload` is where the compressed kernel is in the file."""
 

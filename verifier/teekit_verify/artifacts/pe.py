@@ -21,6 +21,7 @@ import pefile
 
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
+from teekit_verify.core.frozen import frozen
 
 _DOS_HEADER_BYTES = 64
 _PE32_PLUS_FIXED_BYTES = 112
@@ -51,7 +52,7 @@ class Span:
         return Span(self.start + by_bytes, self.stop + by_bytes)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PeSection:
     """One row of the section table. Sizes and offsets are in bytes; the address is relative to the image base."""
 
@@ -85,7 +86,7 @@ class PeSection:
         return self.virtual_size or self.raw_size
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PeImage:
     """A PE32+ image. Spans are from its first byte; `sections` keeps the order of the section table."""
 

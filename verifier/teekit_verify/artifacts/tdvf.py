@@ -8,7 +8,6 @@ those of QEMU hw/i386/tdvf.c, tdvf_parse_and_check_section_entry(): firmware tha
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -18,6 +17,7 @@ from teekit_verify.artifacts.magic import BYTES_AFTER_TDVF_TABLE, TDVF_FOOTER, i
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
 from teekit_verify.core.files import open_input
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +55,7 @@ _WITHOUT_DATA = (SectionType.TD_HOB, SectionType.TEMP_MEM)
 _WITH_DATA = (SectionType.BFV, SectionType.CFV)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TdvfSection:
     """A row of the metadata. Sizes and offsets are in bytes; the address is guest physical."""
 
@@ -77,7 +77,7 @@ class TdvfSection:
         return bool(self.attributes & 2)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TdxFirmware:
     """A firmware image over a buffer. `sections` keeps the order of the metadata, which is the order of measuring."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts import mapped
 from teekit_verify.artifacts.pe import MACHINE_X86_64, PeImage, PeSection, Span, parse_pe
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
 from teekit_verify.core.files import open_input
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ _SETUP_MAGIC = Span(0x202, 0x206)
 _MAX_BANNER_BYTES = 256
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StubVersion:
     """The version a systemd-stub prints in its .sdmagic section: 257 and "257.13-1~deb13u1"."""
 
@@ -33,7 +33,7 @@ class StubVersion:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UnifiedKernelImage:
     """A UKI over a buffer (usually a mapped file). `sections` keeps the order of the file, duplicates included."""
 

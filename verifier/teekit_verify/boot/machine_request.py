@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from teekit_verify.prediction.qemu_rtmr0 import MachineTables
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MachineRequest:
     """In the words of a command line; None is what was not said. `memory` is a size as QEMU takes it, `qemu` its other arguments."""
 
@@ -40,7 +41,8 @@ class MachineRequest:
         """None if no machine is described. Raises TeekitError for what does not go together."""
         if not self.any:
             return None
-        from teekit_verify.prediction.machines import gcp_machines
+        from teekit_verify.prediction.edk2 import Edk2
+        from teekit_verify.prediction.machines import gcp_machines, parse_memory
         from teekit_verify.prediction.platforms.qemu import QEMU
 
         of_qemu = any(value is not None for value in (self.memory, self.cpus, self.edk2, self.qemu))
@@ -48,6 +50,10 @@ class MachineRequest:
             return gcp_machines(platforms, self.machine, firmware=self.firmware, disks=self.disks)
         if self.firmware is not None and self.disks is None and not self.machine and tuple(platforms) == (QEMU,):
             return self._qemu(self.firmware)
+        if self.memory is not None:
+            parse_memory(self.memory)  # what is mistyped is named before what is missing
+        if self.edk2 is not None:
+            Edk2.parse(self.edk2)
         if of_qemu or self.firmware is not None or self.disks is not None:
             raise TeekitError(
                 "these options do not describe a machine together",
@@ -62,6 +68,7 @@ class MachineRequest:
         from teekit_verify.prediction.kernel import DirectKernel, measure_kernel
         from teekit_verify.prediction.machines import parse_memory
 
+        memory_bytes = None if self.memory is None else parse_memory(self.memory)
         if self.edk2 is None or self.machine or self.disks is not None:
             raise TeekitError(
                 "a kernel is started by QEMU's firmware, without disks", hint="Give --edk2 with --direct-kernel."
@@ -69,7 +76,6 @@ class MachineRequest:
         if self.firmware is None and (self.qemu is not None or self.cpus is not None):
             raise TeekitError("RTMR0 depends on the firmware too", hint="Give --firmware with --qemu and --cpus.")
         machine = None if self.firmware is None else replace(self._qemu(self.firmware), has_disks=False)
-        memory_bytes = None if self.memory is None else parse_memory(self.memory)
         return measure_kernel(DirectKernel(kernel, Edk2.parse(self.edk2), cmdline or "", initrd, memory_bytes), machine)
 
     def _qemu(self, firmware: Path) -> QemuMachine:

@@ -2,7 +2,7 @@
 
 Typer 0.27 and newer turn each value into what its parameter takes with a schema of Pydantic, and import it for that: half
 of the time that a command takes to start. Words, names of files, numbers and choices need no schema. What is not plainly
-right goes Typer's way, which has the words for what is wrong with it.
+right goes Typer's way, which has the words for what is wrong with it, except with a number.
 """
 
 from __future__ import annotations
@@ -12,12 +12,17 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
+import typer
+
+from teekit_verify.core.errors import printable
+
 if TYPE_CHECKING:
     Command = Any
     Parameter = Any
     """Typer's own classes, which it does not publish."""
 
 _MAX_DIGITS = 18
+_SHOWN_CHARACTERS = 40
 
 
 class _NotPlain(Exception):  # noqa: N818 - it is none: Typer decides
@@ -37,7 +42,23 @@ class _Plain:
         try:
             return _plain(value, param)
         except _NotPlain:
+            pass
+        try:
             return self._typer().coerce(value, param=param, ctx=ctx)
+        except typer.BadParameter as error:
+            if param.type_descriptor.annotation is not int:
+                raise
+            raise _no_number(value, param, ctx) from error
+
+
+def _no_number(value: Any, parameter: Parameter, context: Any) -> typer.BadParameter:
+    """In the words that errors about files have; Typer's are Pydantic's."""
+    about = parameter.type_descriptor.parameter_info
+    limits = "".join(
+        f" {word} {limit}" for word, limit in (("from", about.min), ("up to", about.max)) if limit is not None
+    )
+    found = printable(str(value)[:_SHOWN_CHARACTERS])
+    return typer.BadParameter(f"expected a whole number{limits}, found '{found}'", ctx=context, param=parameter)
 
 
 def take_plain_values(command: Command) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,7 +70,7 @@ def _state(algorithm: Algorithm) -> _State:
     return _Sm3() if algorithm is Algorithm.SM3 else hashlib.new(algorithm.value, usedforsecurity=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Digest:
     """A digest of `algorithm.size_bytes` bytes."""
 

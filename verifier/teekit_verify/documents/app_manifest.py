@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.core.files import read_bounded
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.plain_json import load_plain
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _HOSTNAME = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)+(?![0-9]+\Z){_LABEL}")
 _HINT = 'Give what the machine was given, such as {"app": "https://example.org/app.js", "sha256": "52b5..."}.'
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Manifest:
     """`content` are its exact bytes, which are measured; `app` a file, http or https URL; `sha256` that of the app's bytes."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.marks import AfterValidator, ConfigDict, Field
 from teekit_verify.documents import fields
 from teekit_verify.documents.app_manifest import MOST_MANIFESTS, Manifest, parse_manifest, require_hostname
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GivenSet:
     """What a machine may be given to run: the exact bytes of manifests, and the hostnames, None where any will do."""
 
@@ -44,7 +44,7 @@ def _takeable(given: GivenSet) -> GivenSet:
     return given
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Apps:
     """That the image measures what it runs, in the `format` of docs/app-identity.md, and what it may be; `acceptable` is empty where
     nobody has said yet.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, ClassVar, Literal
 
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.marks import ConfigDict, Field
 from teekit_verify.documents import fields
 
@@ -15,7 +15,7 @@ _STRICT = ConfigDict(extra="forbid", strict=True)
 _MANY = Field(max_length=fields.MAX_ITEMS)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Artifact:
     """A file that a build made."""
 
@@ -36,7 +36,7 @@ class SourceKind(Enum):
     SYMLINK = "symlink"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SourceFile:
     """A file of the image's definition. `path` is relative to the repository; a symlink's digest is that of its target text."""
 
@@ -46,7 +46,7 @@ class SourceFile:
     sha256: fields.Sha256
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Package:
     """A package file the image was built from."""
 
@@ -57,7 +57,7 @@ class Package:
     sha256: fields.Sha256
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Environment:
     """The pinned build environment: its lock, the digest of the NAR it gives and the store path that follows from that."""
 
@@ -67,7 +67,7 @@ class Environment:
     store_path: fields.StorePath
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Inputs:
     """Everything a build consumed. Two builds with equal inputs must give equal artifacts.
 
@@ -87,7 +87,7 @@ class Inputs:
     source_files: Annotated[tuple[SourceFile, ...], _MANY, fields.unique(lambda source: source.path, "source file")]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Build:
     """One finished build: what went in and what came out. Lives in memory only."""
 
@@ -95,7 +95,7 @@ class Build:
     artifacts: tuple[Artifact, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ServedFile:
     """Where a file came from in one run: an address, or `cache`. It is checked, so this says nothing of what it is."""
 
@@ -104,7 +104,7 @@ class ServedFile:
     source: fields.Text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InputsDocument:
     """`inputs.json`: the inputs of one build, and which source served each file of them that was fetched for it.
 

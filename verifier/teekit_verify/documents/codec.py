@@ -26,6 +26,7 @@ WHAT = "a JSON document"
 """What a file with more than MAX_DOCUMENT_BYTES is too large for."""
 
 _SHOWN_ERRORS = 5
+_SHOWN_CHARACTERS = 40
 
 
 def read_bounded(path: Path) -> bytes:
@@ -107,19 +108,69 @@ def plain_json(data: bytes, where: str) -> object:
 
 
 def _in_words(error: ValidationError, where: str) -> TeekitError:
-    details = error.errors(include_url=False, include_context=False, include_input=False)
-    lines = [f"{json_path(detail['loc'])}: {_problem(detail)}" for detail in details[:_SHOWN_ERRORS]]
+    details = error.errors(include_url=False)
+    lines = [f"{json_path(detail['loc'])}: {problem(detail)}" for detail in details[:_SHOWN_ERRORS]]
     if len(details) > _SHOWN_ERRORS:
         lines.append(f"and {len(details) - _SHOWN_ERRORS} more")
     return TeekitError(f"{where}: " + "; ".join(lines), hint="Correct the named fields, or fetch the file again.")
 
 
-def _problem(detail: ErrorDetails) -> str:
-    if detail["type"] == "unexpected_keyword_argument":
+def problem(detail: ErrorDetails) -> str:
+    """What Pydantic found wrong with a field, as other errors say it: what was expected, and what is there."""
+    kind = detail["type"]
+    if kind == "unexpected_keyword_argument":
         return "unknown field"
-    if detail["type"] == "missing_argument" or detail["type"] == "missing":
+    if kind in {"missing_argument", "missing"}:
         return "missing field"
+    if kind == "union_tag_not_found":
+        return f"missing field {detail['ctx']['discriminator']}"
+    if kind == "union_tag_invalid":
+        about = detail["ctx"]
+        return f"{about['discriminator']}: expected one of {about['expected_tags']}, found {_found(about['tag'])}"
+    if kind in _EXPECTED:
+        about = {name: f"{it:g}" if isinstance(it, float) else it for name, it in detail.get("ctx", {}).items()}
+        expected = _EXPECTED[kind].format(**about)
+        return f"expected {printable(expected)}, found {_found(detail['input'])}"
     return printable(detail["msg"].removeprefix("Value error, "))
+
+
+_WHOLE, _OBJECT, _LIST = "a whole number", "an object", "a list"
+_EXPECTED = {
+    "int_type": _WHOLE,
+    "int_parsing": _WHOLE,
+    "int_from_float": _WHOLE,
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "list_type": _LIST,
+    "tuple_type": _LIST,
+    "dict_type": _OBJECT,
+    "dataclass_type": _OBJECT,
+    "model_type": _OBJECT,
+    "none_required": "null",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "string_too_short": "a length of at least {min_length}",
+    "string_too_long": "a length of at most {max_length}",
+    "too_short": "a length of at least {min_length}",
+    "too_long": "a length of at most {max_length}",
+    "string_pattern_mismatch": "text that matches {pattern}",
+    "literal_error": "{expected}",
+    "enum": "{expected}",
+}
+"""By Pydantic's names of errors, which it promises to keep; they are filled in with what it says of each."""
+
+
+def _found(value: object) -> str:
+    """A value of a document; of one with others in it, only how many."""
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    if isinstance(value, dict):
+        return "an object"
+    text = printable(json.dumps(value, ensure_ascii=False, default=str))
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
 
 
 def json_path(location: tuple[int | str, ...]) -> str:

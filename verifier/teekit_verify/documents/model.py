@@ -6,10 +6,10 @@ The values are plain frozen dataclasses. pydantic reads their annotations to val
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, ClassVar, Literal
 
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.marks import AfterValidator, ConfigDict, Field
 from teekit_verify.documents import fields
 from teekit_verify.documents.apps_allowed import Apps, GivenSet, schema_without_empty_apps
@@ -89,7 +89,7 @@ class DiskFormat(Enum):
     PACKED = "packed"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Disk:
     """The file that an artifact was found in. `sha256` is None where nobody asked: a disk can have 30 GiB of zeros."""
 
@@ -100,7 +100,7 @@ class Disk:
     sha256: fields.Sha256 | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Measurements:
     """`measurements.json`: what was predicted for one artifact, for each platform it was predicted for.
 
@@ -128,7 +128,7 @@ class Policy(Enum):
     IGNORE = "ignore"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReferenceRegister:
     """What was published about one register. `reason` is why it is ignored; empty for the other policies."""
 
@@ -166,7 +166,7 @@ _ReferenceRegisters = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reference:
     """`reference/*.json`: the published values of one image of one release, and the inputs they were made from."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.marks import AfterValidator, ConfigDict, Field
 from teekit_verify.documents import fields
 from teekit_verify.registers.events import Event
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PredictedEvent:
     """An `Event` as it stands in a document, under its register: one digest for each bank, in words what and where from."""
 
@@ -33,7 +33,7 @@ class PredictedEvent:
         return next((digest for digest in self.digests if digest.algorithm is bank), None)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RegisterValue:
     """What one register holds after boot: one value for each bank, and the events that lead there.
 
@@ -108,7 +108,7 @@ def _replayed(register: RegisterValue, bank: Algorithm) -> Digest:
 CheckedRegisterValue = Annotated[RegisterValue, AfterValidator(_consistent), fields.left_out_if_empty("alternatives")]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AcceptableValue:
     """One value a register may hold. `label` tells it from the others: "firmware of 2026-03, PCI device 4", say.
 

@@ -7,7 +7,6 @@ Every fact is one function that returns nothing, or raises NotAuthenticError. Th
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidSignature
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import NotAuthenticError, UnsupportedInputError
+from teekit_verify.core.frozen import frozen
 from teekit_verify.evidence.certificates import PckChain, p256_key, parse_chain
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _TD_QE_ATTRIBUTES_MASK = bytes.fromhex("fbffffffffffffff0000000000000000")
 not debuggable). Tests compare this with such an identity."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EnclaveReport:
     """The report of the quoting enclave: 384 bytes, an SGX REPORT without its MAC. `report_data` has 64 bytes."""
 
@@ -49,7 +49,7 @@ class EnclaveReport:
     report_data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QuoteSignature:
     """What vouches for a quote; nothing of it was verified. Keys are x || y, signatures r || s, big-endian, 64 bytes each."""
 

@@ -14,6 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import MalformedInputError, TeekitError, printable
+from teekit_verify.core.frozen import frozen
 from teekit_verify.evidence import hcl
 from teekit_verify.evidence.aael import is_aael
 from teekit_verify.evidence.cel import is_cel_json, is_cel_tlv
@@ -68,7 +69,7 @@ class Kind(Enum):
 LOGS = frozenset({Kind.LOG, Kind.DSTACK_LOG, Kind.CEL_TLV, Kind.CEL_JSON, Kind.IMA, Kind.AAEL})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Carried:
     """`place` is where it is in the document, as `tdx.quote`; empty for a file that is nothing else.
 

@@ -6,10 +6,9 @@ Layout: EFI_CC_EVENTLOG_ACPI_TABLE in edk2's MdePkg/Include/Protocol/CcMeasureme
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import MalformedInputError
+from teekit_verify.core.frozen import frozen
 from teekit_verify.evidence.eventlog import EventLog, LogKind, parse_event_log
 
 TABLE_BYTES = 56
@@ -17,7 +16,7 @@ _WHAT = "CCEL table"
 _CC_TYPE_TDX = 2
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CcelTable:
     """The table's own fields. `log_area_bytes` is the least length of the log area, at a guest physical address."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtensionOID, NameOID
 
 from teekit_verify.core.errors import MalformedInputError, NotAuthenticError, printable
+from teekit_verify.core.frozen import frozen
 from teekit_verify.evidence.sgx_extension import SGX_EXTENSION
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Role(Enum):
         return {Role.PCK: "PCK certificate", Role.INTERMEDIATE: "PCK CA", Role.ROOT: "root"}[self]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PckChain:
     """Three certificates by role. `order` are the roles in the order of the quote; ROOT, PCK, ... for a chain out of order."""
 

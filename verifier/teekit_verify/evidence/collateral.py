@@ -8,13 +8,14 @@ tcb_info_signature, tcb_info_issuer_chain, qe_identity, ...} of dcap-qvl. Nothin
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
 from teekit_verify.core.files import read_bounded
+from teekit_verify.core.frozen import frozen
 from teekit_verify.evidence.certificates import Role, common_name, load_certificates, load_revocations, reading
 from teekit_verify.evidence.encoded import decode_bytes
 from teekit_verify.evidence.plain_json import MAX_JSON_BYTES, parse_json
@@ -34,7 +35,7 @@ _HINT = "Leave only what Intel's Provisioning Certification Service answered in 
 _BUNDLE_CHAINS = ("pck_crl_issuer_chain", "tcb_info_issuer_chain", "qe_identity_issuer_chain")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SignedText:
     """JSON text as it was signed, and the signature over it (r || s, 64 bytes)."""
 
@@ -42,7 +43,7 @@ class SignedText:
     signature: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Collateral:
     """`tcb_infos` by FMSPC (6 bytes). `tcb_signing_chain` is PEM text, the signer first, empty if there is none."""
 

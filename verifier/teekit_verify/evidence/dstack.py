@@ -8,10 +8,10 @@ The digest of a runtime event may be left out: it follows from the event's name 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import MalformedInputError, TeekitError, printable
+from teekit_verify.core.frozen import frozen
 from teekit_verify.evidence.describe import DSTACK_RUNTIME_EVENT, describe
 from teekit_verify.evidence.eventlog import EventLog, LogKind
 from teekit_verify.evidence.plain_json import parse_json
@@ -83,7 +83,7 @@ def _error(field: str, problem: str) -> MalformedInputError:
     return MalformedInputError(_WHAT, field=field, offset=0, problem=problem)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Fields:
     """One event's fields, asked for by name and kind."""
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import MalformedInputError
+from teekit_verify.core.frozen import frozen
 from teekit_verify.evidence.describe import CEL_TEXT_EVENT, COS_EVENT, DSTACK_RUNTIME_EVENT, IMA_EVENT
 from teekit_verify.registers.events import EventType
 from teekit_verify.registers.measured import MEASURED_EVENT
@@ -51,7 +52,7 @@ class TextStatus(Enum):
     FORGED = "FORGED"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Claim:
     """What may have been hashed, each with what it would prove. `strict`: something of it must have been."""
 

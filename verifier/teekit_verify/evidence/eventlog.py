@@ -8,13 +8,13 @@ indexes where a TPM log has PCR numbers (UEFI 2.10, 38.4.1).
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
+from teekit_verify.core.frozen import frozen
 from teekit_verify.evidence.describe import describe
 from teekit_verify.registers import registers
 from teekit_verify.registers.events import Event, EventType
@@ -58,7 +58,7 @@ class LeftOut(Enum):
     EMPTY = "all its digests are zeros: nothing was measured into it"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LeftOutBank:
     """A bank that the log announces and that is not replayed. `offset` is that of the first event without a digest of it."""
 
@@ -67,7 +67,7 @@ class LeftOutBank:
     offset: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EventLog:
     """A parsed log. `algorithms` are its banks that can be replayed; `size_bytes` is its length without padding.
 
@@ -84,7 +84,7 @@ class EventLog:
     has_boot_events: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Record:
     offset: int
     index: int

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError, printable
 from teekit_verify.core.files import open_input, read_bounded
+from teekit_verify.core.frozen import frozen
 from teekit_verify.evidence import hcl
 from teekit_verify.evidence.aael import parse_aael
 from teekit_verify.evidence.carriers import LOGS, Carried, Kind, find_evidence, foreign_in, is_quote
@@ -36,7 +37,7 @@ _CC_NAMES = frozenset({"cc_eventlog", "cc_event_log", "ccel", "ccel_data"})
 _IMA_REGISTER = rtmr(2)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Evidence:
     """What one file holds: a quote, an event log, a CCEL table, an HCL report. Answers of dstack hold a quote and its log, evidence
     of Azure's guests a quote and an HCL report. `more_logs` are other registers' logs in the same file.

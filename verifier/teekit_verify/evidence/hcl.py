@@ -7,12 +7,12 @@ hardware report's REPORTDATA is the digest of the runtime data, so that a quote 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
+from teekit_verify.core.frozen import frozen
 from teekit_verify.evidence.encoded import decode_text
 from teekit_verify.evidence.plain_json import parse_json
 
@@ -33,7 +33,7 @@ _REPORT_DATA_BYTES = 64
 _KEY_BITS, _MAX_EXPONENT_BITS = range(2048, 8193), 32
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HclReport:
     """`runtime_data` is the JSON as it was hashed, `configuration` what it says of the machine, `user_data` what the guest
     had put there (hexadecimal; empty if nothing).

@@ -7,12 +7,12 @@ with its length as u32 before it; since 5.8 in every bank of the TPM). A violati
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import MalformedInputError, printable
+from teekit_verify.core.frozen import frozen
 from teekit_verify.evidence.describe import IMA_EVENT
 from teekit_verify.evidence.eventlog import EventLog, LogKind
 from teekit_verify.registers.events import Event
@@ -36,7 +36,7 @@ _FIELDS = (2, 3)
 _FILE_DIGEST = re.compile(rb"[a-z0-9-]{2,16}:\0(.{16}|.{20}|.{28}|.{32}|.{48}|.{64})", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Entry:
     """`data` is what is hashed: the fields of the template, laid out."""
 

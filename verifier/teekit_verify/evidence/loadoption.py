@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import MalformedInputError, printable
+from teekit_verify.core.frozen import frozen
 from teekit_verify.evidence.devicepath import device_path_text
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _BOOT_OPTION = re.compile("Boot[0-9A-F]{4}")
 _SHOWN_CHARACTERS = 60
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Variable:
     """A variable's name, safe for a terminal, and its content."""
 
@@ -26,7 +26,7 @@ class Variable:
     content: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LoadOption:
     """What a Boot#### variable says (EFI_LOAD_OPTION, UEFI 2.10, 3.1.3), safe for a terminal."""
 

@@ -5,13 +5,13 @@ TPM 2.0 Library Specification 1.59, part 2: TPM2B_PUBLIC (12.2.5), TPMT_PUBLIC (
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import UnsupportedInputError
+from teekit_verify.core.frozen import frozen
 from teekit_verify.evidence import tpm
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _DEFAULT_EXPONENT, _MAX_EXPONENT_BITS = 65537, 32
 _KEY_BITS = range(2048, 8193)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TpmEvidence:
     """Nothing of it was verified. `pcrs` are the values of the quoted PCRs."""
 

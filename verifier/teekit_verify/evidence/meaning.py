@@ -8,11 +8,11 @@ verdict depends on it. Where a log has no data, as a prediction that was read fr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar
 
 from teekit_verify.core.errors import printable
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.marks import ConfigDict
 from teekit_verify.evidence.describe import DSTACK_RUNTIME_EVENT, text_of
 from teekit_verify.evidence.loadoption import LoadOption, boot_order, is_boot_option, load_option, variable_of
@@ -62,7 +62,7 @@ _TAGS = {0x8F3B22ED: MeaningKind.COMMAND_LINE, 0x8F3B22EC: MeaningKind.INITRD}
 """Linux drivers/firmware/efi/libstub/efistub.h: LOAD_OPTIONS_EVENT_TAG_ID, INITRD_EVENT_TAG_ID."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Meaning:
     """`names` are safe for a terminal. `disks` is how many NVMe disks the observed log has entries for, None where that says nothing."""
 

@@ -7,13 +7,13 @@ fields are those of the Intel TDX module ABI specification (TDREPORT_STRUCT, TEE
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError, printable
 from teekit_verify.core.files import read_bounded
+from teekit_verify.core.frozen import frozen
 from teekit_verify.evidence.carriers import LOGS, Kind, find_evidence, foreign_in
 from teekit_verify.evidence.encoded import decode_bytes, decode_text
 from teekit_verify.evidence.plain_json import MAX_EVIDENCE_BYTES, is_text, parse_json
@@ -42,7 +42,7 @@ DUMMY_MARK = b"DUMMY-NOT-A-TD-QUOTE"
 """The user data of quotes that this project makes for trying things out (local.dummy_quote)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TdReport:
     """What the TDX module reports about itself and the TD. Digests are SHA-384; what may have any content is bytes.
 
@@ -78,7 +78,7 @@ class TdReport:
         return attribute_names(int.from_bytes(self.td_attributes, "little"))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Quote:
     """A quote whose signature was not verified. `signed` are the bytes that the signature is over (header and body).
 

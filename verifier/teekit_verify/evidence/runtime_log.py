@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import MalformedInputError, TeekitError
 from teekit_verify.core.files import read_bounded
+from teekit_verify.core.frozen import frozen
 from teekit_verify.evidence.describe import describe
 from teekit_verify.evidence.eventlog import EventLog, LogKind
 from teekit_verify.evidence.plain_json import parse_json
@@ -41,7 +41,7 @@ _NOT_REPLAYED = "sha1"
 _LOG_KINDS = {RegisterKind.RTMR: LogKind.CCEL, RegisterKind.PCR: LogKind.TPM}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RuntimeLog:
     """Events of RTMR3 and of PCR 15, each in the order in which they were measured."""
 

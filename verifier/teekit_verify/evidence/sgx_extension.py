@@ -6,11 +6,10 @@ sequences {object identifier, value}, identifiers below 1.2.840.113741.1.13.1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cryptography import x509
 
 from teekit_verify.core.errors import MalformedInputError
+from teekit_verify.core.frozen import frozen
 from teekit_verify.evidence.der import INTEGER, OBJECT_IDENTIFIER, OCTETS, SEQUENCE, elements
 
 SGX_EXTENSION = x509.ObjectIdentifier("1.2.840.113741.1.13.1")
@@ -20,7 +19,7 @@ _PREFIX = bytes.fromhex("2a864886f84d010d01")
 _COMPONENTS = 16
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Platform:
     """`fmspc` (6 bytes) names the kind of platform, `pce_id` 2 bytes; `components` are 16 security version numbers."""
 

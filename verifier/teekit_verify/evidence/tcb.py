@@ -7,12 +7,13 @@ no status. It has no opinion on TDs that its own policy refuses, which is not a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from teekit_verify.core.errors import NotAuthenticError, TeekitError, printable
+from teekit_verify.core.frozen import frozen
 from teekit_verify.evidence import tcb_levels
 from teekit_verify.evidence.certificates import find_list
 from teekit_verify.evidence.sgx_extension import read_platform
@@ -47,7 +48,7 @@ class NoTcbStatusError(TeekitError):
     """The collateral says nothing about this platform: it lacks something, or is another platform's."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TcbStatus:
     """Intel's word (`UpToDate`, `OutOfDate`, ...) for platform, TDX module and quoting enclave together, and the advisories
     of all three.
@@ -150,7 +151,7 @@ def _evaluated(quote: Quote, signature: QuoteSignature, info: TcbInfo, identity:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Asked:
     """What dcap-qvl is asked about."""
 

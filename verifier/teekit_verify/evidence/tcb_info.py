@@ -7,11 +7,11 @@ Quoting Enclave Identity V4" (enclave identity, version 2). Nothing is believed 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import MalformedInputError
+from teekit_verify.core.frozen import frozen
 from teekit_verify.evidence.plain_json import parse_json
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _WORD = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})*")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verdict:
     """What Intel says of one TCB level: `status` is its word (`UpToDate`), `date` when the level was current."""
 
@@ -35,7 +35,7 @@ class Verdict:
     advisories: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlatformLevel:
     """Security version numbers that a platform must have reached, 16 of each kind, and what that is worth."""
 
@@ -45,7 +45,7 @@ class PlatformLevel:
     verdict: Verdict
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SvnLevel:
     """Likewise of a TDX module or an enclave, which have one number."""
 
@@ -53,7 +53,7 @@ class SvnLevel:
     verdict: Verdict
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Signer:
     """Who must have signed a TDX module: 48 bytes; the SEAM attributes, 8 bytes, count where the mask has ones."""
 
@@ -62,7 +62,7 @@ class Signer:
     attributes_mask: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModuleIdentity:
     """`name` is `TDX_` and the module's version in hexadecimal."""
 
@@ -71,7 +71,7 @@ class ModuleIdentity:
     levels: tuple[SvnLevel, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Period:
     """From `issued` to `next_update` a document speaks. `evaluation` numbers Intel's evaluations of the TCB."""
 
@@ -80,7 +80,7 @@ class Period:
     evaluation: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TcbInfo:
     """`fmspc` 6 bytes and `pce_id` 2 bytes name the kind of platform. Levels are in Intel's order: the first that fits counts."""
 
@@ -92,7 +92,7 @@ class TcbInfo:
     levels: tuple[PlatformLevel, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QeIdentity:
     """What Intel's TD quoting enclave is: bytes as in its report, 4, 16, and 32."""
 
@@ -169,7 +169,7 @@ def _verdict(fields: _Fields) -> Verdict:
     return Verdict(fields.word("tcbStatus"), fields.date("tcbDate"), advisories)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Fields:
     """A JSON object; `where` leads to it, for errors."""
 

@@ -7,7 +7,6 @@ NotAuthenticError.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidSignature
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import MalformedInputError, NotAuthenticError, UnsupportedInputError
+from teekit_verify.core.frozen import frozen
 from teekit_verify.registers.registers import PCR_COUNT, Register, pcr
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ _HASHES: dict[Algorithm, type[hashes.HashAlgorithm]] = {
 _BY_TCG_ID = {algorithm.tcg_id: algorithm for algorithm in _HASHES}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TpmAttest:
     """A quote whose signature was not verified. `signed` is the whole of it; `extra_data` the caller's nonce.
 
@@ -53,7 +53,7 @@ class TpmAttest:
     pcr_digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TpmSignature:
     """An RSA signature. `algorithm` is also that of the quote's PCR digest (part 1, 34.3)."""
 

@@ -21,6 +21,7 @@ from teekit_verify.artifacts.initrd import MAX_UNPACKED_BYTES, read_initrd
 from teekit_verify.artifacts.kernel import parse_bzimage
 from teekit_verify.artifacts.magic import COMPRESSION_MAGIC_BYTES, compression_of
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.marks import ConfigDict
 from teekit_verify.inspection.command_line import has_no_efi_variables
 
@@ -54,7 +55,7 @@ class HostInput(Enum):
     """The initrd or kernel could not be read, so nothing is known of it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UnmeasuredInput:
     """`where` is the file of the initrd, or the section, that shows it; `detail` what exactly was found there."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.core.frozen import frozen
 from teekit_verify.inspection.host_inputs import unmeasured_inputs
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from teekit_verify.inspection.host_inputs import UnmeasuredInput
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SectionFacts:
     """One PE section, in file order. `size_bytes` is its VirtualSize, and the digest covers as many bytes."""
 
@@ -22,7 +22,7 @@ class SectionFacts:
     sha256: Digest
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UkiFacts:
     """Texts are None when the UKI has no such section. The Authenticode digests leave out checksum and signatures."""
 

@@ -12,8 +12,9 @@ docs/reference-format.md has the field. This is the only place that reads it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from teekit_verify.core.frozen import frozen
 
 _SECTION, _SECTIONS = "UKI section ", "UKI sections "
 
@@ -32,7 +33,7 @@ class CauseKind(Enum):
 _WHOLE = {"UKI": CauseKind.UKI, "GPT of the disk": CauseKind.GPT, "firmware": CauseKind.FIRMWARE, "": CauseKind.UNKNOWN}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cause:
     """`what` are the names of sections, or the text that is none of the known causes."""
 

@@ -8,13 +8,13 @@ accept its signature, which is assumed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.companions import Companion, CompanionKind, require_different_names
 from teekit_verify.artifacts.pe import MACHINE_X86_64, parse_pe
 from teekit_verify.artifacts.uki import UnifiedKernelImage
 from teekit_verify.core.errors import UnsupportedInputError, printable
+from teekit_verify.core.frozen import frozen
 from teekit_verify.prediction.stub_cmdline import ascii_text, cleaned, joined
 from teekit_verify.prediction.stub_cpio import extra_folder
 from teekit_verify.prediction.stub_releases import Addons
@@ -30,7 +30,7 @@ CONFIG_PCR, EXTENSIONS_PCR = 12, 13
 _UNCLEAR = (".dtb", ".dtbauto", ".hwids", ".efifw", PROFILE, ".linux")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Folder:
     """An archive that the stub makes: of what, and where it goes."""
 
@@ -65,7 +65,7 @@ _FOLDERS = (
 """generate_sidecar_initrds(), in its order."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Archive:
     """One generated cpio archive, and into which PCR it is measured under which name."""
 
@@ -74,7 +74,7 @@ class Archive:
     content: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Addon:
     """One addon, as far as the stub uses it: `image` is what its Authenticode digest covers."""
 
@@ -86,7 +86,7 @@ class Addon:
     ucode: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Beside:
     """What lies beside the UKI, as its stub takes it up; addons in the order in which they are loaded."""
 

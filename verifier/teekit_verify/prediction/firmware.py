@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.tdvf import TdvfSection, firmware_in
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.files import open_input
+from teekit_verify.core.frozen import frozen
 from teekit_verify.prediction.mrtd import PageOrder, google_builds, mrtd
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 BOTH_ORDERS = tuple(PageOrder)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SectionInspection:
     """A section of the TDVF metadata, and the SHA-384 of its bytes in the file (None if it has none there)."""
 
@@ -29,7 +29,7 @@ class SectionInspection:
     sha384: Digest | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FirmwareInspection:
     """What a firmware file is. `sha384` is the name that Google publishes it under."""
 
@@ -40,7 +40,7 @@ class FirmwareInspection:
     sections: tuple[SectionInspection, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FirmwareMeasurement:
     """`mrtd` has one value for each page order that was asked for: the VMM decides which of them it is. `google` is the order
     of Google Cloud, None where its algorithm refuses the firmware or gives something else.

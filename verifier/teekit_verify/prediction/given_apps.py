@@ -7,10 +7,11 @@ image is anything predicted: what its registers hold, the apps themselves could 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
+from teekit_verify.core.frozen import frozen
 from teekit_verify.documents import model
 from teekit_verify.documents.register_values import register_value
 from teekit_verify.prediction.platforms.azure import AZURE
@@ -36,7 +37,7 @@ OPEN = "decided by what the machine is given to run: give --manifest"
 _MARK = re.compile(r"^TEEKIT_MEASURES_APPS=(\"?)1\1$", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GivenApps:
     """What a machine is given: manifest i is for kettle i. `hostnames` are None where any will do."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from teekit_verify import __version__
@@ -12,6 +12,7 @@ from teekit_verify.core.beside import Beside
 from teekit_verify.core.digest import Algorithm, Digest, digest_file
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
 from teekit_verify.core.files import open_input, read_beginning
+from teekit_verify.core.frozen import frozen
 from teekit_verify.documents import model
 from teekit_verify.documents.register_values import register_value
 from teekit_verify.inspection.command_line import has_no_efi_variables
@@ -51,7 +52,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _MADE_FOR = {ArtifactKind.VHD: "azure", ArtifactKind.TAR_GZ: "gcp"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BootedProfile:
     """One of a UKI's `count` profiles: its number, and its ID or an empty text."""
 
@@ -60,7 +61,7 @@ class BootedProfile:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MeasuredImage:
     """`profile` is None for a UKI with one. `host_may_change_cmdline`: the kernel has EFI variables, through which a host can do so
     with no register showing it.

@@ -7,13 +7,14 @@ Non-rules: a kernel without a readable version is not taken for any: what it mea
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from teekit_verify.core.frozen import frozen
 
 _BOTH_EVENTS_SINCE = (6, 1)
 _CC_SINCE = (6, 9)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KernelBehaviour:
     """Whether the kernel measures LoadOptions and initrd: to TCG2 if there is one, else to CC. None: not known.
 

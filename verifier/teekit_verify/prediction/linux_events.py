@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from teekit_verify.core.frozen import frozen
 from teekit_verify.prediction.stub_machine import CONSOLES, NONE
 from teekit_verify.prediction.uki_events import Draft, ev_event_tag_linux_initrd, ev_event_tag_load_options
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _NO_CMDLINE = "LOADED_IMAGE::LoadOptions: the UKI has no .cmdline, the boot option decides"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tags:
     """The events of one possible boot, with what it takes, and what of them is not known."""
 

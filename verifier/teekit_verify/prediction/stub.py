@@ -5,11 +5,11 @@ releases is in `stub_releases`, which names the sources.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.uki import kernel_release
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
+from teekit_verify.core.frozen import frozen
 from teekit_verify.prediction.companions import NOTHING, Beside, beside
 from teekit_verify.prediction.stub_cmdline import ascii_text, cleaned, joined, utf16
 from teekit_verify.prediction.stub_cpio import extra_file
@@ -32,7 +32,7 @@ _PAGE_BYTES = 4096
 _HARDWARE_DEPENDENT = (".dtbauto", ".efifw")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StubView:
     """A UKI as its own stub sees it at boot, with the profile of this number and what lies beside it on the ESP."""
 

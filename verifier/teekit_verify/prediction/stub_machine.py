@@ -7,10 +7,10 @@ from a firmware variable and a file on the ESP, in the initrd as /.extra/boot-se
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from teekit_verify.artifacts.companions import Companion
@@ -20,7 +20,7 @@ CONSOLES = (NONE, "hvc0", *(f"uart,io,{port}" for port in ("0x3f8", "0x2f8", "0x
 """Whatever the stub may add, by its source."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StubMachine:
     """`console`: what it adds behind console=, empty for nothing, None where that is not known. `no_secret`: there is no such file."""
 
@@ -31,7 +31,7 @@ class StubMachine:
 ANY_MACHINE = StubMachine()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StubInputs:
     """What the stub picks up that is not in the UKI: files beside it, and what it asks the machine."""
 

@@ -21,11 +21,12 @@ two was not told apart, so either is taken to be able to do all of it. Tagged ev
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import UnsupportedInputError
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from teekit_verify.artifacts.uki import StubVersion
@@ -49,7 +50,7 @@ class Addons(Enum):
     EACH_STRIPPED = "one event, each stripped"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StubBehaviour:
     """One row of the table: what a series of systemd-stub releases does.
 

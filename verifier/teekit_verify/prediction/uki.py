@@ -7,12 +7,12 @@ the number of a profile. A boot where that does not hold gives other values.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.gpt import GuidPartitionTable, NoTable
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.frozen import frozen
 from teekit_verify.prediction.companions import CONFIG_PCR, EXTENSIONS_PCR
 from teekit_verify.prediction.hashing import DigestTable, Message, digest_messages
 from teekit_verify.prediction.linux import KernelBehaviour, kernel_behaviour
@@ -52,7 +52,7 @@ _EXIT_SUCCEEDED = b"Exit Boot Services Returned with Success"
 _KERNEL_PCR = 11
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Alternative:
     """One log that is possible, with what it takes; `missing` says what of it is not known."""
 
@@ -61,7 +61,7 @@ class Alternative:
     missing: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Prediction:
     """The predicted event log of one register. `missing` names the events that the given artifacts do not decide.
 
@@ -85,7 +85,7 @@ class Prediction:
         return replay(self.events, algorithm).get(self.register, Digest.zero(algorithm))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Plan:
     """What is measured into one register: `drafts`, then one of `ends` if there are any."""
 

@@ -6,11 +6,11 @@ Documents: PFP is the TCG PC Client Platform Firmware Profile 1.06; edk2 is tian
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.pe import parse_pe
 from teekit_verify.core.errors import printable
+from teekit_verify.core.frozen import frozen
 from teekit_verify.prediction.companions import CONFIG_PCR
 from teekit_verify.prediction.stub_cmdline import utf16
 from teekit_verify.prediction.stub_sections import in_memory
@@ -30,7 +30,7 @@ _PROFILE_TAG, _INITRD_ADDON_TAG, _UCODE_ADDON_TAG = 0x13AED6DB, 0x49DFFE0F, 0xDA
 """systemd src/fundamental/tpm2-pcr.h: UKI_PROFILE_EVENT_TAG_ID and its neighbours."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Draft:
     """An event before its digest is known: `message` is what is measured."""
 
@@ -41,7 +41,7 @@ class Draft:
     data: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StubEvent:
     """What the stub measures, and into which PCR. `tagged`: with tpm_log_tagged_event()."""
 

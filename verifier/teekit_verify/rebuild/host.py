@@ -36,6 +36,7 @@ _ALLOW_NAMESPACES = (
     "Allow user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone=1, "
     "and on Ubuntu kernel.apparmor_restrict_unprivileged_userns=0), also in a container's settings."
 )
+_MAKE_ROOM = "End other programs, which leave this one no time or no memory, and run this again."
 STORE = Path("/nix/store")
 
 
@@ -128,11 +129,18 @@ def _nix(folders: Folders) -> str:
         try:
             added = process.run(argv, timeout_seconds=_PROBE_SECONDS, environment=nix_environment())
         except TeekitError as error:
-            raise TeekitError(f"{version} cannot add to its store: {error.message}", hint=_nix_hint()) from error
+            raise TeekitError(
+                f"{version} cannot add to its store: {error.message}", hint=_unless_stopped(error, _nix_hint())
+            ) from error
     store_path = added.stdout.decode().strip()
     if not Path(store_path).is_dir():
         raise TeekitError(f"{version} keeps its store somewhere else: {store_path} is not there", hint=_nix_hint())
     return version
+
+
+def _unless_stopped(error: TeekitError, hint: str) -> str:
+    """A probe that was ended from outside says nothing of what the host allows."""
+    return _MAKE_ROOM if isinstance(error, ToolFailedError) and error.stopped else hint
 
 
 def _nix_hint() -> str:
@@ -150,7 +158,7 @@ def _bubblewrap(_: Folders) -> str:
     except TeekitError as error:
         raise TeekitError(
             f"{version} cannot make a sandbox: {error.message}",
-            hint=_ALLOW_NAMESPACES,
+            hint=_unless_stopped(error, _ALLOW_NAMESPACES),
         ) from error
     return version
 
@@ -173,7 +181,10 @@ def _overlay(folders: Folders) -> str:
             _bubblewrap(folders)  # where there is no sandbox at all, that is the cause
             raise TeekitError(
                 f"no overlay can be mounted in a user namespace: {error.message}",
-                hint="Use Linux 5.11 or later, and a disk that is not itself an overlay (in a container, a volume).",
+                hint=_unless_stopped(
+                    error,
+                    "Use Linux 5.11 or later, and a disk that is not itself an overlay (in a container, a volume).",
+                ),
             ) from error
         finally:
             remove(place)
@@ -200,8 +211,10 @@ def require_ids() -> int | None:
         except ToolFailedError as error:
             raise TeekitError(
                 f"this user does not have the ids that builds need: {error.message}",
-                hint=f"Give the user subordinate ids: {advice(os.geteuid())}, as root. "
-                f"If there are some: {_ALLOW_NAMESPACES}",
+                hint=_unless_stopped(
+                    error,
+                    f"Give the user subordinate ids: {advice(os.geteuid())}, as root. If there are some: {_ALLOW_NAMESPACES}",
+                ),
             ) from error
     return first
 

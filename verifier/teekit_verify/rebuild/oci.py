@@ -114,7 +114,7 @@ def _parse(kind: type[Kind], data: bytes, where: str) -> Kind:
         codec.bounded_json(data, where)
         return kind.model_validate_json(data)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        raise OciError(f"{where}: {codec.json_path(first['loc'])}: {first['msg']}", hint=_HINT) from error
+        first = error.errors(include_url=False)[0]
+        raise OciError(f"{where}: {codec.json_path(first['loc'])}: {codec.problem(first)}", hint=_HINT) from error
     except TeekitError as error:
         raise OciError(error.message, hint=_HINT) from error

@@ -9,6 +9,7 @@ However a run ends, by a signal or a power cut too, the last report with a verdi
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from contextlib import contextmanager
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 REPORT = "report.json"
 _HINT = "Name another folder with --output DIR."
+_NO_SPACE_HINT = (
+    "Free some space, or name a folder elsewhere with --output DIR, and run it again: finished builds are kept."
+)
 
 
 def require_replaceable(directory: Path) -> None:
@@ -101,7 +105,8 @@ def replacement(directory: Path, *, has_verdict: bool) -> Iterator[Path]:
         yield new
         _replace(place, new, has_verdict=has_verdict)
     except OSError as error:
-        raise TeekitError(f"{place} cannot be written: {error.strerror}", hint=_HINT) from error
+        hint = _NO_SPACE_HINT if error.errno in {errno.ENOSPC, errno.EDQUOT} else _HINT
+        raise TeekitError(f"{place} cannot be written: {error.strerror}", hint=hint) from error
     finally:
         shutil.rmtree(new, ignore_errors=True)  # there if something went wrong
 

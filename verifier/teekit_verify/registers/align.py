@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.core.frozen import frozen
 from teekit_verify.registers.events import EventType, event_type_name
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class DivergenceKind(Enum):
     DIFFERENT = "digest differs"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Divergence:
     """The first place where the sequences part. `position` counts the register's events from 1, those before it agree.
 

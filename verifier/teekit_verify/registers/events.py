@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from teekit_verify.core.digest import Algorithm, Digest
@@ -62,7 +62,7 @@ def event_type_name(number: int) -> str:
         return f"{number:#010x}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Event:
     """One extend of one register.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.log_texts import forged_texts
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.report import boot_report
 from teekit_verify.report.inspect.evidence import NOT_VERIFIED
@@ -32,7 +32,7 @@ _LOG_WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Comparisons:
     """With a quote and with the log that was expected, where there was one; all logs that were read, and the exit status."""
 

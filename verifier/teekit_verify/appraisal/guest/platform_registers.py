@@ -7,7 +7,7 @@ Non-rules: whether the quote is authentic, and whether another platform would fi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.artifact import not_compared
@@ -28,6 +28,7 @@ from teekit_verify.appraisal.guest_states import GuestState, continued_by_ima, k
 from teekit_verify.appraisal.registers import appraise_platform
 from teekit_verify.appraisal.replayed import Continued, ReplayedLog, replayed
 from teekit_verify.core.digest import Digest
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.outcome import Outcome
 from teekit_verify.documents.model import Policy, PredictedEvent, ReferenceRegister, RegisterValue
 from teekit_verify.evidence.event_text import TextStatus
@@ -51,7 +52,7 @@ _SEPARATORS = (bytes(4), b"\xff" * 4)
 """All that is in there where nothing ran (TCG PFP, 3.3.4.3 and 10.4.1)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LoggedRegister(RegisterValue):
     """A quoted register; `log` are the guest's own events of it, whose data explain more than their digests."""
 
@@ -61,7 +62,7 @@ class LoggedRegister(RegisterValue):
         return tuple(event for event in self.log if event.register == register)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Heard:
     """What was presented, with its logs replayed once for all platforms."""
 

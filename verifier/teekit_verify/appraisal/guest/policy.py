@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from teekit_verify.appraisal.facts import Requested
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import read_bounded
+from teekit_verify.core.frozen import frozen
 from teekit_verify.evidence import intel_root
 from teekit_verify.evidence.certificates import load_certificates, long_names, reading
 from teekit_verify.evidence.machine_tpm import parse_public
@@ -75,7 +75,7 @@ def _read(path: Path, what: str) -> bytes:
     return read_bounded(path, _MAX_BYTES, what)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReportDataRequest:
     """REPORTDATA must be one of `values`, 64 bytes each; `requested` is what they are."""
 

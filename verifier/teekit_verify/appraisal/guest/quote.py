@@ -8,7 +8,6 @@ fetched.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from teekit_verify.appraisal.facts import AsRequested, Because, Check, Fact, FactCheck, Refused, Why
 from teekit_verify.core.errors import NotAuthenticError, TeekitError
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.evidence import authenticity, certificates, td_attributes
 from teekit_verify.evidence.tcb import UP_TO_DATE, evaluate_tcb
@@ -66,7 +66,7 @@ _ELSEWHERE = {Fact.VTPM_CERTIFICATE}
 """Who vouches for a vTPM can be settled by the reference instead: `appraisal.guest.registers` asks."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QuotePolicy:
     """What is asked of a quote, and at which time its certificates must hold. `allow_unchecked`: see `Unchecked`."""
 
@@ -94,7 +94,7 @@ class Answer(Enum):
     OPEN = "open"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QuoteAppraisal:
     """Both checklists. What is NOT_CHECKED speaks neither for nor against the quote, and must be shown; only what is
     `allowed` may stay so.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -11,6 +10,7 @@ import typer
 from teekit_verify.cli.options.groups import any_given
 from teekit_verify.cli.options.shared import EventsOption, JsonOption
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from teekit_verify.api import GivenApps, KernelRequest, MachineRequest, MeasureRequest
@@ -32,7 +32,7 @@ MrtdOrderOption = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImageOptions:
     """For what a UKI or a disk is measured, and which of its profiles."""
 
@@ -61,7 +61,7 @@ class ImageOptions:
     ] = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StubOptions:
     """What systemd-stub picks up that is not in the UKI."""
 
@@ -96,7 +96,7 @@ class StubOptions:
     ] = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GoogleOptions:
     """A machine of Google Cloud; its firmware may be a QEMU machine's as well."""
 
@@ -127,7 +127,7 @@ class GoogleOptions:
     ] = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QemuOptions:
     """A machine of QEMU, with --platform qemu or --direct-kernel."""
 
@@ -136,7 +136,7 @@ class QemuOptions:
         str | None, typer.Option(metavar="SIZE", help="The guest's memory, such as 2G.", show_default=False)
     ] = None
     cpus: Annotated[
-        int | None, typer.Option(metavar="N", help="Its number of CPUs, for --qemu.", show_default=False)
+        int | None, typer.Option(metavar="N", min=1, help="Its number of CPUs, for --qemu.", show_default=False)
     ] = None
     edk2: Annotated[
         str | None,
@@ -157,7 +157,7 @@ class QemuOptions:
     ] = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DirectBootOptions:
     """A kernel that QEMU starts without a disk, in place of FILE."""
 
@@ -180,7 +180,7 @@ class DirectBootOptions:
     ] = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GivenOptions:
     """What the machine is given to run. An image that does not measure it takes none."""
 
@@ -207,7 +207,7 @@ class GivenOptions:
     ] = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OutputOptions:
     """How the measurements are printed, and where else they go."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
+
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ TrustedRootOption = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReportDataOptions:
     """What REPORTDATA must be, in one of three ways."""
 
@@ -43,7 +44,7 @@ class ReportDataOptions:
     ] = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TrustOptions:
     """What signatures and the TCB are judged by."""
 
@@ -58,7 +59,7 @@ class TrustOptions:
     trusted_root: TrustedRootOption = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExceptionOptions:
     """What is accepted although it would be refused, or would leave no verdict."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from teekit_verify.core.frozen import frozen
 from teekit_verify.prediction.stub_machine import ANY_MACHINE, StubMachine
 from teekit_verify.prediction.uki import Prediction, predict_uki
 from teekit_verify.prediction.uki_events import is_of_linux
@@ -21,7 +22,7 @@ _OF_COMPANIONS = (12, 13)
 _PCRS = frozenset(pcr(index) for index in (4, 5, 9, 11, *_OF_COMPANIONS))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Subject:
     """What is booted. `image`: the registers as UKI and disk decide them, on a machine that measures into all of them.
 
@@ -35,7 +36,7 @@ Rule = Callable[[Register, Subject], Prediction]
 """Predicts one register. What is not known goes into the prediction's `missing`, with the reason."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Platform:
     """A kind of machine. `rules` has every register it has; `note` is what a reader of the values must know."""
 

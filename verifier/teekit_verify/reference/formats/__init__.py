@@ -91,7 +91,7 @@ def recognise(source: Source, formats: Sequence[Format] = FORMATS) -> Format:
     if not found:
         raise UnsupportedInputError(
             f"{source.where}: is not a reference file of a known format",
-            hint=f"Known are: {'; '.join(item.name for item in formats)}.",
+            hint="Give one that `reference create` or `measure` wrote, or another verifier's of docs/formats.md.",
         )
     if len(found) > 1:
         names = " and ".join(item.name for item in found)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from teekit_verify.core.frozen import frozen
 from teekit_verify.prediction.firmware import FirmwareInspection, known_as
 from teekit_verify.prediction.mrtd import PageOrder
 from teekit_verify.record.schema_names import INSPECTION_SCHEMA
@@ -23,7 +23,7 @@ _ORDERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MrtdValue:
     """MRTD for one page order. `recorded_as` is the firmware release of Google's that was seen with this MRTD."""
 
@@ -33,7 +33,7 @@ class MrtdValue:
     recorded_as: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FirmwareReport:
     """`known_as` is the release of Google's that this very file is."""
 
