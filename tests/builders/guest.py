@@ -100,8 +100,8 @@ class Systemd:
 
     def text(self, word: str) -> str:
         """The same word with the machine's paths where they are here."""
-        word = word.replace("/usr/lib/kettle", str(self.kettles))
-        return re.sub(r"(^|=|unix:)/(run|var)/", rf"\1{self.root}/\2/", word)
+        word = re.sub(r"(^|=|unix:)/(run|var)/", rf"\1{self.root}/\2/", word)
+        return word.replace("/usr/lib/kettle", str(self.kettles))  # which may be in /var itself
 
     def stop(self) -> None:
         for process in self.running.values():

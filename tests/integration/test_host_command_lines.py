@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 PLANTED = "console=ttyS0 systemd.setenv=PLANTED=by-the-host"
-_BOOT_SECONDS = 600
+_BOOT_SECONDS = 1800
 
 
 def with_load_options(empty: Firmware, uki: Path, folder: Path) -> Firmware:
