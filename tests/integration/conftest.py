@@ -110,6 +110,11 @@ def built_uki(finished_rebuild: FinishedRebuild) -> Path:
 
 
 @pytest.fixture(scope="session")
+def kettle_uki(kettle_rebuild: FinishedRebuild) -> Path:
+    return kettle_rebuild.directory / "artifacts" / "tdx-debian.efi"
+
+
+@pytest.fixture(scope="session")
 def devtools_image(usable_project: UsableProject) -> Path:
     """The image with kettles and a shell: one build, by the command line that the seed gives."""
     root = usable_project.project.root

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-CHECKOUT = Path(__file__).parents[2]
+CHECKOUT = Path(__file__).parents[3]
 KETTLE = CHECKOUT / "mkosi/mkosi.images/tdx-kettle/kettle"
 REPORT_DATA = bytes(range(64))
 _BOOT_SECONDS, _ANSWER_SECONDS = 1800, 600

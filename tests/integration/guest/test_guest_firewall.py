@@ -12,8 +12,8 @@ import pytest
 
 from builders.tools import require
 
-EXTRA = Path(__file__).parents[2] / "mkosi/mkosi.images/tdx-kettle/mkosi.extra"
-BASE = Path(__file__).parents[2] / "mkosi/mkosi.images/base/mkosi.extra"
+EXTRA = Path(__file__).parents[3] / "mkosi/mkosi.images/tdx-kettle/mkosi.extra"
+BASE = Path(__file__).parents[3] / "mkosi/mkosi.images/base/mkosi.extra"
 
 # Runs as root in a new network: one interface that leads nowhere, and servers on loopback. Says for each user and address
 # whether the connection was made ("yes"), refused ("no") or let out without an answer ("out").

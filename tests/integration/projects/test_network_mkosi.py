@@ -21,10 +21,9 @@ from teekit_verify.report.progress import StderrProgress
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from integration.conftest import UsableProject
     from teekit_verify.rebuild.environment import Environment
     from teekit_verify.rebuild.network.sources import Source
-
-    from .conftest import UsableProject
 
 CONFIGURATION = """\
 [Distribution]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-CHECKOUT = Path(__file__).parents[2]
+CHECKOUT = Path(__file__).parents[3]
 _BOOT_SECONDS, _ANSWER_SECONDS, _RESTART_SECONDS = 1800, 600, 1200
 # Whoever it belongs to: runs any SQL, and can be made to keep its thread for ever, or to take all it can get.
 APP = """// %s

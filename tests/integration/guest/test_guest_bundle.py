@@ -14,7 +14,7 @@ import pytest
 from builders import guest, npm
 from teekit_guest import app as guest_app
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 KETTLE = guest.IMAGE / "kettle"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,7 +13,8 @@ from teekit_verify.rebuild.provision import Provision
 from teekit_verify.rebuild.sandbox import BASE_ENVIRONMENT, Sandbox, own_first_id
 from teekit_verify.report.progress import StderrProgress
 
-from .conftest import UsableProject
+if TYPE_CHECKING:
+    from integration.conftest import UsableProject
 
 pytestmark = pytest.mark.slow
 

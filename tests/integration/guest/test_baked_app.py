@@ -28,11 +28,11 @@ from teekit_verify.registers.registers import rtmr
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .conftest import UsableProject
+    from integration.conftest import UsableProject
 
 pytestmark = pytest.mark.slow
 
-CHECKOUT = Path(__file__).parents[2]
+CHECKOUT = Path(__file__).parents[3]
 _BOOT_SECONDS, _ANSWER_SECONDS, _BUILD_SECONDS = 1800, 600, 3600
 # With a module of its own and one of Node's: bundled, not only copied.
 APP = {

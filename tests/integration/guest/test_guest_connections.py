@@ -12,7 +12,7 @@ import pytest
 
 from builders.tools import require
 
-RULES = Path(__file__).parents[2] / "mkosi/mkosi.images/tdx-kettle/mkosi.extra/etc/nftables-kettle.conf"
+RULES = Path(__file__).parents[3] / "mkosi/mkosi.images/tdx-kettle/mkosi.extra/etc/nftables-kettle.conf"
 MOST = 256  # docs/guest.md
 
 # Root in a new network, with a second network of a child at the other end of a cable. The child is the client.
