@@ -72,7 +72,7 @@ def running(argv: Sequence[str], folder: Path, port: int, **environment: str) ->
         yield
     finally:
         process.terminate()
-        process.wait(60)
+        process.wait(600)
 
 
 def self_signed(folder: Path, names: Sequence[str]) -> tuple[Path, Path]:

@@ -28,7 +28,7 @@ BUNDLE = IMAGE / "kettle/bundle"
 
 def bundle(out: Path, source: Path = IMAGE / "kettle/demo") -> Path:
     """What the image has in /usr/lib/kettle, except that the manifest names the file where it is here."""
-    subprocess.run([BUNDLE, source, out, npm.program("esbuild")], check=True, timeout=300)
+    subprocess.run([BUNDLE, source, out, npm.program("esbuild")], check=True, timeout=600)
     app = out / "app.js"
     manifest = json.loads((out / "manifest.json").read_text())
     assert manifest == {"app": "file:///usr/lib/kettle/app.js", "sha256": hashlib.sha256(app.read_bytes()).hexdigest()}
@@ -100,18 +100,18 @@ class Systemd:
 
     def text(self, word: str) -> str:
         """The same word with the machine's paths where they are here."""
-        word = word.replace("/usr/lib/kettle", str(self.kettles))
-        return re.sub(r"(^|=|unix:)/(run|var)/", rf"\1{self.root}/\2/", word)
+        word = re.sub(r"(^|=|unix:)/(run|var)/", rf"\1{self.root}/\2/", word)
+        return word.replace("/usr/lib/kettle", str(self.kettles))  # which may be in /var itself
 
     def stop(self) -> None:
         for process in self.running.values():
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
         for process in self.running.values():
-            process.wait(60)
+            process.wait(600)
 
 
-def wait_until_it_listens(port: int, process: subprocess.Popen[bytes], seconds: float = 120.0) -> None:
+def wait_until_it_listens(port: int, process: subprocess.Popen[bytes], seconds: float = 600) -> None:
     until = time.monotonic() + seconds
     while process.poll() is None and not listens(port):
         assert time.monotonic() < until, f"nothing listens on port {port}"

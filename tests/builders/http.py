@@ -85,7 +85,7 @@ class Exchange(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content[:after])
-        self.server.stopping.wait(60)
+        self.server.stopping.wait(600)
 
     def trickle(self, content: bytes, *, pause_seconds: float) -> None:
         """One byte at a time."""

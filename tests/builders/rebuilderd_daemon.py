@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PORT = 8484
-_SECONDS = 60
+_SECONDS = 600
 _KNOWN = """
 rebuilderd 0.28.0+ds-2+b2 r/rust-rebuilderd 2915424 116b1e6edb2469572b2c6567d478ee566f2e9e881448515ab055b7e7041037bf
 rebuildctl 0.28.0-2 r/rust-rebuildctl 2405960 fcde782514d5f5f398cfb5e807b20bd873243985045321ae3bfee924199e9383

@@ -234,7 +234,7 @@ def other_image() -> bytes:
     return build_uki(sections=[(name, b"other" if name == ".initrd" else data) for name, data in default_sections()])
 
 
-def wait_for(path: Path, started: subprocess.Popen[bytes], seconds: float = 120) -> None:
+def wait_for(path: Path, started: subprocess.Popen[bytes], seconds: float = 600) -> None:
     deadline = time.monotonic() + seconds
     while not path.exists():
         assert started.poll() is None, started.stderr and started.stderr.read()
@@ -242,7 +242,7 @@ def wait_for(path: Path, started: subprocess.Popen[bytes], seconds: float = 120)
         time.sleep(0.02)
 
 
-def no_processes_of(folder: Path, seconds: float = 60) -> None:
+def no_processes_of(folder: Path, seconds: float = 600) -> None:
     """No process has the folder in its command line any more."""
     deadline = time.monotonic() + seconds
     while left := [process for process in Path("/proc").glob("[0-9]*") if _mentions(process, folder)]:

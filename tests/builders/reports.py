@@ -172,7 +172,7 @@ REBUILDS = {
     ),
     "failed": RebuildReport(
         verdict=Verdict.FAILED,
-        reasons=("mkosi failed; its last lines were:", "  | bad\x07"),
+        reasons=("mkosi failed; its last lines were:\n  | bad\x07",),
         failure="mkosi failed; its last lines were:\n  | bad\x07",
         tool_version="0.1.0",
         image="base",

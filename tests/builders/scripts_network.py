@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from teekit_verify.core.download.reach import Reach
     from teekit_verify.rebuild.network.sources import Source
 
-PATIENT = Patience(silence_seconds=20, answer_seconds=60)
+PATIENT = Patience(silence_seconds=600, answer_seconds=600)
 BOUNDS = Bounds()
 
 
@@ -45,7 +45,7 @@ class Script:
         folder = os.open(self.room.folder, os.O_PATH)
         try:
             with socket.socket(socket.AF_UNIX) as connection:
-                connection.settimeout(60)
+                connection.settimeout(600)
                 connection.connect(f"/proc/self/fd/{folder}/proxy")
                 yield connection
         finally:
@@ -155,7 +155,7 @@ class Network:
             yield Script(room)
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 600) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline

@@ -46,7 +46,7 @@ _PACKAGES = (
 )
 LOG = "log"
 _LOG_PORT, _FIRST_WITNESS_PORT = 6965, 7777
-_SECONDS = 60
+_SECONDS = 600
 
 
 def fetch_programs(folder: Path) -> Path:
@@ -114,7 +114,7 @@ class RunningLog:
         argv: list[str | Path] = [
             self.programs / "sigsum-submit",
             "--diagnostics=warning",
-            "--timeout=30s",
+            "--timeout=600s",
             "-o",
             proof,
         ]

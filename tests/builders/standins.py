@@ -97,7 +97,7 @@ class StandIns:
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=600,
         )
 
     @property

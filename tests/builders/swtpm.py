@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_SECONDS = 60
+_SECONDS = 600
 _PAUSE_SECONDS = 0.02
 _STARTUP_CLEAR = bytes.fromhex("80010000000c000001440000")  # TPM2_Startup: what the firmware sends
 

@@ -110,12 +110,17 @@ def built_uki(finished_rebuild: FinishedRebuild) -> Path:
 
 
 @pytest.fixture(scope="session")
+def kettle_uki(kettle_rebuild: FinishedRebuild) -> Path:
+    return kettle_rebuild.directory / "artifacts" / "tdx-debian.efi"
+
+
+@pytest.fixture(scope="session")
 def devtools_image(usable_project: UsableProject) -> Path:
     """The image with kettles and a shell: one build, by the command line that the seed gives."""
     root = usable_project.project.root
     command = ["-c", "import sys; from teekit_verify.cli.app import main; sys.exit(main(sys.argv[1:]))", "env", "mkosi"]
     options = ["--force", "--profile=devtools", "--profile=debian-kernel", "-I", "tdx-kettle.conf"]
-    subprocess.run([sys.executable, *command, "--", *options], cwd=root, check=True, timeout=1200)
+    subprocess.run([sys.executable, *command, "--", *options], cwd=root, check=True, timeout=3600)
     return root / "build" / "tdx-debian-devtools.efi"
 
 

@@ -34,7 +34,7 @@ def test_what_firmware_and_kernel_measure_is_predicted(built_uki: Path, tmp_path
     boot = DirectBoot(kernel.read_bytes(), CMDLINE, initrd.read_bytes(), MEMORY_BYTES)
     more = ("-kernel", str(kernel), "-initrd", str(initrd), "-append", CMDLINE)
     with RealMachine(find_firmware(), disk, more).prepared() as prepared:
-        log = prepared.boot(is_complete, timeout_seconds=300)
+        log = prepared.boot(is_complete, timeout_seconds=1800)
     predictions = {item.register: item for item in predict_direct_boot(boot, Edk2(202502), vtpm=True)}
     for register in (pcr(4), pcr(9)):
         for bank in register.algorithms:

@@ -35,7 +35,7 @@ libc6 2.43-7 g/glibc 1866392 5c71715c51103beb4fbba9fe9f8dff604af6610dfa71c70bff3
 libgcc-s1 16.2.0-4 g/gcc-16 74120 d251ea642c3795e8723ac2b9eeebe511467ca04590ba70f3d555a7616787d7e3
 liblzma5 5.8.4-1 x/xz-utils 354284 2dd166f61cb2a32c50f1a4dd3cd34f5f18a4ff97a6ff23665b9a57537fd60625
 """
-_SECONDS = 120
+_SECONDS = 600
 
 
 @pytest.fixture(autouse=True)

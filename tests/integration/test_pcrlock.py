@@ -30,5 +30,5 @@ def test_systemd_pcrlock_reads_the_component(
     pinned = environment.existing(lock.load(usable_project.project.environment_lock))
     assert pinned is not None
     sandbox = Sandbox(root=pinned.root, read_only_binds={"/components": tmp_path})
-    listed = sandbox.run([PCRLOCK, "list-components", "--components=/components"], timeout_seconds=60)
+    listed = sandbox.run([PCRLOCK, "list-components", "--components=/components"], timeout_seconds=600)
     assert b"600-uki" in listed.stdout

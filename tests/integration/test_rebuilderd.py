@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from builders.rebuilds import Miniature
 
 pytestmark = pytest.mark.slow
-_SECONDS = 240
+_SECONDS = 1200
 
 
 @pytest.fixture

@@ -6,13 +6,15 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from builders import eventlog as build
-from builders import fake_machine
+from builders import fake_machine, logs
 from builders.progress import Recorder
+from teekit_verify.boot import capture
 from teekit_verify.boot.capture import BootOptions, boot_and_capture
 from teekit_verify.boot.qemu import Firmware
 from teekit_verify.boot.running import MachineEndedError
@@ -31,6 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     programs = tmp_path / "bin"
     programs.mkdir()
     monkeypatch.setenv("PATH", str(programs))
+    monkeypatch.setattr(capture, "_POLL_SECONDS", 0.01)
     return programs
 
 
@@ -48,7 +51,7 @@ def _options(tmp_path: Path, **changes: object) -> BootOptions:
     settings: dict[str, object] = {
         "firmware": Firmware(code, variables),
         "accelerators": ("tcg",),
-        "timeout_seconds": 20.0,
+        "timeout_seconds": 600.0,
     }
     return BootOptions(**(settings | changes))  # type: ignore[arg-type]
 
@@ -105,7 +108,10 @@ def test_the_last_accelerator_may_not_fail(folder: Path, temporary: Path, tmp_pa
     _assert_nothing_is_left(temporary, folder)
 
 
-def test_a_machine_that_does_not_start_says_why(folder: Path, temporary: Path, tmp_path: Path) -> None:
+def test_a_machine_that_does_not_start_says_why(
+    folder: Path, temporary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs.are_written_late(monkeypatch)
     fake_machine.install(folder, exits=True)
     with pytest.raises(
         MachineEndedError, match=r"QEMU does not start; the last lines were:\n  \| fake: no such machine"
@@ -133,14 +139,21 @@ def test_a_guest_that_never_gets_there(folder: Path, temporary: Path, tmp_path: 
     _assert_nothing_is_left(temporary, folder)
 
 
-def test_waiting_for_a_line_on_the_console(folder: Path, temporary: Path, tmp_path: Path) -> None:
+def test_waiting_for_a_line_on_the_console(
+    folder: Path, temporary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the second clock the time is over when the log is complete."""
     fake_machine.install(folder, console="teekit: minimal.target reached\n")
     options = _options(tmp_path, serial_line="minimal.target reached")
     assert boot_and_capture(tmp_path / "disk", options, Recorder()).raw == LOG
+    progress, options = Recorder(), _options(tmp_path, serial_line="another line", timeout_seconds=3.0)
+
+    def now() -> float:
+        return 1e9 if "boot services ended: the event log is complete" in progress.said else 0.0
+
+    monkeypatch.setattr(capture, "time", SimpleNamespace(monotonic=now, sleep=time.sleep))
     with pytest.raises(TeekitError, match="did not reach 'another line' within 3 s"):
-        boot_and_capture(
-            tmp_path / "disk", _options(tmp_path, serial_line="another line", timeout_seconds=3.0), Recorder()
-        )
+        boot_and_capture(tmp_path / "disk", options, progress)
 
 
 def test_a_longer_log_that_the_guest_brought_along_is_not_taken(folder: Path, temporary: Path, tmp_path: Path) -> None:
@@ -159,7 +172,10 @@ def test_no_log_that_replays_to_the_tpm(folder: Path, temporary: Path, tmp_path:
     _assert_nothing_is_left(temporary, folder)
 
 
-def test_a_tpm_that_does_not_start(folder: Path, temporary: Path, tmp_path: Path) -> None:
+def test_a_tpm_that_does_not_start(
+    folder: Path, temporary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs.are_written_late(monkeypatch)
     fake_machine.install(folder, tpm_exits=True)
     with pytest.raises(TeekitError, match="swtpm does not start: fake: no TPM today"):
         boot_and_capture(tmp_path / "disk", _options(tmp_path), Recorder())

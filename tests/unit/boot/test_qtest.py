@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from builders import logs
 from builders.tools import require
 from teekit_verify.boot import acpi
 from teekit_verify.boot.qtest import FwCfgItem, PciFunction, QtestClient, fw_cfg_directory, fw_cfg_read
@@ -49,7 +50,7 @@ def real() -> Iterator[QtestClient]:
         path = Path(name) / "qtest.sock"
         words = acpi.argv(require("qemu-system-x86_64"), MACHINE, Path(name))
         with started(words, log=Path(name) / "log") as process:
-            deadline = time.monotonic() + 120
+            deadline = time.monotonic() + 600
             while not path.exists():
                 assert process.poll() is None
                 assert time.monotonic() < deadline
@@ -137,9 +138,10 @@ def test_tables_of_a_machine() -> None:
     ],
 )
 def test_machines_whose_tables_are_not_generated(
-    arguments: tuple[str, ...], error: type[TeekitError], message: str
+    arguments: tuple[str, ...], error: type[TeekitError], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     require("qemu-system-x86_64")
+    logs.are_written_late(monkeypatch)
     options = (*MACHINE[:5], "q35,acpi=off", *MACHINE[6:]) if arguments == ("-no-acpi",) else (*MACHINE, *arguments)
     with pytest.raises(error, match=message):
         acpi.generate(options)

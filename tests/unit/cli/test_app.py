@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -162,6 +163,48 @@ def test_letters_that_the_locale_does_not_have_are_shown_escaped() -> None:
         completed = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, env=environment)
         assert completed.returncode == 0, completed.stderr
         assert completed.stdout in {b"a\\u2023\\udcff\n", b"a\xe2\x80\xa3\\udcff\n"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "redirected"),
+    [
+        ("--version", ">/dev/full"),
+        ("inspect /none --json", ">/dev/full"),
+        ("--version", ">/dev/full 2>&1"),
+        ("inspect /none", "2>/dev/full"),
+    ],
+)
+def test_what_cannot_be_written_is_no_verdict(arguments: str, redirected: str) -> None:
+    """full(4). Python ends with 1, which here means that a claim does not hold."""
+    script = f"{shlex.quote(sys.executable)} -m teekit_verify {arguments} {redirected}"
+    completed = subprocess.run(["sh", "-c", script], check=False, capture_output=True, text=True)
+    assert completed.returncode == 2
+    assert "Traceback" not in completed.stderr
+    if arguments == "--version" and "2>" not in redirected:
+        assert completed.stderr == (
+            "error: standard output or a temporary file: cannot be written: No space left on device\n"
+            "hint: Free some space, also where temporary files (TMPDIR) and downloads (XDG_CACHE_HOME) are, and run it again.\n"
+        )
+
+
+def test_a_verdict_that_was_told_in_part_is_none() -> None:
+    """Python tells the rest when it ends."""
+    code = "from teekit_verify.cli import app; app.main = lambda argv: print('x'); app.entry_point()"
+    script = f"{shlex.join([sys.executable, '-c', code])} >/dev/full"
+    buffered = {**os.environ, "PYTHONUNBUFFERED": ""}
+    completed = subprocess.run(["sh", "-c", script], check=False, capture_output=True, env=buffered)
+    assert (completed.returncode, completed.stderr) == (2, b"")
+
+
+def test_a_full_disk_under_a_file_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/place/file")
+
+    monkeypatch.setattr(cli, "app", full)
+    assert cli.main(["x", "--json"]) == 2
+    told = capsys.readouterr()
+    assert json.loads(told.out)["error"]["code"] == "local"
+    assert told.err.startswith("error: /place/file: cannot be written: No space left on device\n")
 
 
 def test_a_damaged_installation_is_no_verdict() -> None:

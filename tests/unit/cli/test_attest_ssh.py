@@ -24,7 +24,7 @@ from teekit_verify.core.errors import TeekitError
 from teekit_verify.reference.signing import keys
 
 KINDS = {"ed25519": ("-t", "ed25519"), "p256": ("-t", "ecdsa", "-b", "256"), "rsa": ("-t", "rsa", "-b", "2048")}
-_POLLS, _PAUSE_SECONDS = 200, 0.05
+_PAUSE_SECONDS = 0.05
 
 
 def make_key(folder: Path, kind: str, passphrase: str = "") -> Path:
@@ -44,9 +44,8 @@ def agent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="agent"))
     place = folder / "socket"
     running = subprocess.Popen([require("ssh-agent"), "-D", "-a", place], stdout=subprocess.DEVNULL)
-    for _ in range(_POLLS):
-        if place.exists():
-            break
+    while not place.exists():
+        assert running.poll() is None
         time.sleep(_PAUSE_SECONDS)
     monkeypatch.setenv("SSH_AUTH_SOCK", str(place))
     yield place

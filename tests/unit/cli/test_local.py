@@ -281,7 +281,7 @@ def test_an_interruption_leaves_nothing_behind(
         assert machine is not None
         os.kill(machine, 0)
         child.send_signal(number)
-        out, err = child.communicate(timeout=300)
+        out, err = child.communicate(timeout=600)
     assert child.returncode == status, err
     assert out == ""
     assert error is None or error in err
@@ -291,7 +291,7 @@ def test_an_interruption_leaves_nothing_behind(
         os.kill(machine, 0)
 
 
-def _wait_for(fake: LocalQemu, seconds: float = 60) -> None:
+def _wait_for(fake: LocalQemu, seconds: float = 600) -> None:
     until = time.monotonic() + seconds
     while fake.pid is None:
         assert time.monotonic() < until, "QEMU was not started"

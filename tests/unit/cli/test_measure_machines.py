@@ -120,7 +120,7 @@ def test_a_firmware_file_leaves_one_mrtd(uki: Path, tmp_path: Path, capsys: pyte
     [
         (["--machine", "n2d-standard-2"], "the machine type 'n2d-standard-2' is not on record"),
         (["--machine", "c3-standard-4", "--platform", "qemu"], "machine types are only known for Google Cloud"),
-        (["--machine", "c3-standard-4", "--disks", "0"], "a machine has 1 to 128 disks, not 0"),
+        (["--machine", "c3-standard-4", "--disks", "129"], "a machine has 1 to 128 disks, not 129"),
         (["--disks", "2"], "these options do not describe a machine together"),
         (["--machine", "c3-standard-4", "--memory", "2G"], "these options do not describe a machine together"),
         (["--platform", "qemu", "--memory", "2G"], "these options do not describe a machine together"),

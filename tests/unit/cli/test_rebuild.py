@@ -246,7 +246,7 @@ def test_control_c_in_the_middle(miniature: Miniature, tree: Path) -> None:
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as started:
         rebuilds.wait_for(miniature.workspace / "B/work/output/go", started)
         started.send_signal(signal.SIGINT)
-        out, err = started.communicate(timeout=300)
+        out, err = started.communicate(timeout=600)
     assert started.returncode == 2
     assert out == b""
     lines = err.decode().splitlines()
@@ -260,7 +260,7 @@ def test_control_c_in_the_middle(miniature: Miniature, tree: Path) -> None:
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as again:
         rebuilds.wait_for(miniature.workspace / "B/work/output/go", again)
         again.send_signal(signal.SIGINT)
-        _, err = again.communicate(timeout=300)
+        _, err = again.communicate(timeout=600)
     assert "build A of an earlier run, reused as it is" in err.decode()
     miniature.build_with("")
     assert rebuild(miniature) == 1

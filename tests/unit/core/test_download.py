@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from builders.faults import PATIENT
 from builders.http import Exchange, Server, serve
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.download import (
@@ -29,7 +32,6 @@ if TYPE_CHECKING:
 
 CONTENT = bytes(range(256)) * 8
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
-QUICK = Patience(first_pause=0.01, silence=1.0, brief=0.5, shortest=0.3)
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> DownloadStore:
-    return DownloadStore(tmp_path / "store", patience=QUICK)
+    return DownloadStore(tmp_path / "store", patience=PATIENT)
 
 
 def remote(*urls: str, content: bytes = CONTENT, name: str = "package bash 5.2") -> RemoteFile:
@@ -301,14 +303,15 @@ def test_control_characters_of_a_server_do_not_reach_the_terminal(server: Server
 
 
 def test_a_silent_server_is_bounded(server: Server, tmp_path: Path) -> None:
-    store = DownloadStore(tmp_path / "store", patience=Patience(first_pause=0.01, silence=0.2))
+    store = DownloadStore(tmp_path / "store", patience=Patience(first_pause=0.01, silence=0.2, brief=0.2))
     server.answers["/silent"] = lambda exchange: exchange.stall(CONTENT, after=0)
     assert "timed out" in fetch_fails(store, remote(server.address("/silent")))
 
 
-def test_a_trickling_server_is_bounded(server: Server, tmp_path: Path) -> None:
-    patience = Patience(first_pause=0.01, silence=0.1, slowest_bytes_per_second=len(CONTENT) * 10)
-    store = DownloadStore(tmp_path / "store", patience=patience)
+def test_a_trickling_server_is_bounded(server: Server, store: DownloadStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By this clock each piece takes a quarter of an hour."""
+    quarters = itertools.count(step=900)
+    monkeypatch.setattr("teekit_verify.core.download.store.time", SimpleNamespace(monotonic=lambda: next(quarters)))
     server.answers["/trickle"] = lambda exchange: exchange.trickle(CONTENT, pause_seconds=0.02)
     assert "of 2048 bytes in" in fetch_fails(store, remote(server.address("/trickle")))
     assert len(server.requests) == 5
@@ -364,7 +367,7 @@ def test_control_c_stops_a_download_in_its_middle(server: Server, store: Downloa
 
     def pause(exchange: Exchange) -> None:
         exchange.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n" + b"s" * 50)
-        go_on.wait(10)
+        go_on.wait(600)
         exchange.wfile.write(b"s" * 50)
 
     server.answers["/paused"] = pause
@@ -379,7 +382,7 @@ def test_control_c_stops_a_download_in_its_middle(server: Server, store: Downloa
     with pytest.raises(KeyboardInterrupt):
         store.fetch([paused, remote(server.address("/file.deb"))], progress=interrupt)
     go_on.set()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 600
     while threading.active_count() > before and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not store.path(paused.digest).exists()
@@ -419,7 +422,7 @@ def test_two_runs_share_a_store(server: Server, store: DownloadStore, tmp_path: 
 
     def slowly(exchange: Exchange) -> None:
         started.set()
-        go_on.wait(10)
+        go_on.wait(600)
         exchange.serve(CONTENT)
 
     server.answers["/slow"] = slowly
@@ -432,7 +435,7 @@ def test_two_runs_share_a_store(server: Server, store: DownloadStore, tmp_path: 
     )
     argv = [sys.executable, "-c", code, str(tmp_path / "store"), SHA256, server.address("/slow")]
     with subprocess.Popen(argv) as first:
-        assert started.wait(20)
+        assert started.wait(600)
         with subprocess.Popen(argv) as second:
             time.sleep(0.3)
             assert second.poll() is None

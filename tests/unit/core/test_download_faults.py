@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from builders import faults
-from builders.faults import reset, silent, status
+from builders.faults import PATIENT, Hasty, reset, silent, status
 from builders.http import Exchange, Server, serve
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.download import (
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONTENT = bytes(range(256)) * 8
-PAUSES = Patience(first_pause=0.01, silence=1.0, brief=0.4, shortest=0.2)
-MORE_PATIENT = Patience(first_pause=0.01, silence=20.0, brief=10.0, shortest=2.0)
-"""Where a good server must not pass for a silent one because the machine is busy."""
 DIRECT = Proxies("", "")
 
 
@@ -47,8 +44,13 @@ def server() -> Iterator[Server]:
         yield made
 
 
-def a_store(folder: Path, proxies: Proxies = DIRECT, patience: Patience = PAUSES) -> DownloadStore:
-    return DownloadStore(folder / "store", Network(proxies), patience)
+def a_store(folder: Path, proxies: Proxies = DIRECT) -> DownloadStore:
+    return DownloadStore(folder / "store", Network(proxies), PATIENT)
+
+
+def hasty(folder: Path, hanging: str, times: int = 1000) -> DownloadStore:
+    """For a moment it waits for what hangs, and long for others."""
+    return DownloadStore(folder / "store", Hasty(DIRECT, {hanging: times}), PATIENT)
 
 
 def remote(*urls: str, content: bytes = CONTENT) -> RemoteFile:
@@ -130,9 +132,9 @@ def test_retry_after_is_honoured_and_bounded(server: Server, tmp_path: Path) -> 
     patience = Patience(first_pause=1000.0, longest_pause=0.05)
     server.answers["/busy"] = failing(4, status(429, Retry_After="86400"))
     DownloadStore(tmp_path, Network(DIRECT), patience).fetch([remote(server.address("/busy"))])
-    assert PAUSES.pause(1, 7.0, 0) == 7.0
-    assert PAUSES.pause(1, 86400.0, 0) == 60.0
-    assert PAUSES.pause(1, -5.0, 0) == 0.0
+    assert PATIENT.pause(1, 7.0, 0) == 7.0
+    assert PATIENT.pause(1, 86400.0, 0) == 60.0
+    assert PATIENT.pause(1, -5.0, 0) == 0.0
     pauses = [Patience().pause(attempt, None, 128) for attempt in (1, 2, 3, 4)]
     assert pauses == [0.25, 0.75, 2.25, 6.75]
 
@@ -209,7 +211,7 @@ def test_a_source_that_hangs_goes_last(server: Server, tmp_path: Path, hangs: Ca
             for number, content in enumerate(contents)
         ]
         said: list[str] = []
-        store = a_store(tmp_path, patience=MORE_PATIENT)
+        store = hasty(tmp_path, hanging.address())
         served = store.fetch(files, waiting=lambda found: said.append(found.in_words()))
         assert len(served) == 60
         assert len(hanging.requests) <= 20  # what eight threads have under way, and not all 60
@@ -227,13 +229,15 @@ def test_the_only_source_left_is_asked_although_it_was_silent(server: Server, tm
             silent(exchange)
 
     server.answers["/slow"] = once
-    a_store(tmp_path).fetch([remote(server.address("/slow"), server.address("/missing"))])
+    store = hasty(tmp_path, server.address("/slow"), times=1)
+    store.fetch([remote(server.address("/slow"), server.address("/missing"))])
     assert [path for path, _ in server.requests] == ["/slow", "/missing", "/slow"]
 
 
 def test_a_part_is_gone_on_with_at_the_next_source(server: Server, tmp_path: Path) -> None:
     server.answers["/stalls"] = lambda exchange: exchange.stall(CONTENT, after=1000)
-    a_store(tmp_path).fetch([remote(server.address("/stalls"), server.address("/file"))])
+    store = hasty(tmp_path, server.address("/stalls"))
+    store.fetch([remote(server.address("/stalls"), server.address("/file"))])
     assert server.requests == [("/stalls", None), ("/file", "bytes=1000-")]
 
 

@@ -20,7 +20,7 @@ DIRECT = Proxies()
 PATH = "/x?nonce=00"
 
 
-def ask(url: str, proxies: Proxies = DIRECT, *, seconds: float = 20.0) -> bytes:
+def ask(url: str, proxies: Proxies = DIRECT, *, seconds: float = 600.0) -> bytes:
     return ask_guest(parse_guest_address(url), PATH, proxies, most_bytes=1000, seconds=seconds).body
 
 

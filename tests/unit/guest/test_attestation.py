@@ -136,7 +136,7 @@ def test_other_paths(opened: Doors, path: str) -> None:
 
 
 def test_other_methods(opened: Doors) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", opened.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", opened.port, timeout=600)
     connection.request("POST", attestation.PATH + QUERY, b"{}")
     assert connection.getresponse().status == 501
     connection.close()
@@ -191,7 +191,7 @@ def test_the_tpms_quote_is_over_the_same(attester: Attester, tmp_path: Path) -> 
         (tmp_path / name).write_bytes(base64.b64decode(given[field]))
     qualifying = hashlib.sha256(bytes.fromhex(derived(NONCE, bytes.fromhex(KEY)))).hexdigest()
     argv = [require("tpm2_checkquote"), "-u", "pub", "-m", "msg", "-s", "sig", "-q", qualifying]
-    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
 
 
@@ -328,7 +328,7 @@ def test_a_wrong_question_costs_nothing_of_the_rate(monkeypatch: pytest.MonkeyPa
 
 
 def wait_until(what: Callable[[], object]) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 600
     while not what():
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -350,7 +350,7 @@ def test_half_questions_of_one_address_take_a_few_places(opened: Doors, monkeypa
 
 def test_a_whole_question_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attestation, "SECONDS", 0.3)
-    with doors(made) as both, both.connection() as sock:
+    with doors(made, hasty=True) as both, both.connection() as sock:
         sent, pause = 0, threading.Event()
         try:
             for byte in b"GET /" + b"x" * 10000:
@@ -360,6 +360,7 @@ def test_a_whole_question_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
         except (BrokenPipeError, ConnectionResetError):
             pass
         assert sent < 10000
+        both.plain.seconds = 600.0
         assert both.ask(QUERY)[0] == 200
 
 
@@ -369,21 +370,21 @@ def test_a_flood_at_the_plain_door_waits_for_who_comes_by_https() -> None:
     def slow(data: bytes) -> Quote:
         order.append(data.hex())
         asked.release()
-        assert goes_on.acquire(timeout=60)
+        assert goes_on.acquire(timeout=600)
         return made(data)
 
     with doors(slow) as both:
         flood = [threading.Thread(target=both.ask, args=(QUERY,)) for _ in range(3)]
         for thread in flood:
             thread.start()
-        assert asked.acquire(timeout=60)
+        assert asked.acquire(timeout=600)
         one = threading.Thread(target=both.ask_as_nginx, args=(QUERY, KEY))
         one.start()
         wait_until(lambda: list(both.plain.turns._line) == [attestation.PLAIN, attestation.HTTPS])
         for _ in (*flood, one):
             goes_on.release()
         for thread in (*flood, one):
-            thread.join(60)
+            thread.join(600)
     plain, https = derived(NONCE, bytes(32)), derived(NONCE, bytes.fromhex(KEY))
     assert order == [plain, https, plain, plain]
 

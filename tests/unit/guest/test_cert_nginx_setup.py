@@ -1,4 +1,4 @@
-"""cert-nginx-setup.service without its programs. tests/integration/test_guest_https.py has certbot and nginx."""
+"""cert-nginx-setup.service without its programs. tests/integration/guest/test_guest_https.py has certbot and nginx."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The launcher where things go wrong. tests/integration/test_guest_kettles.py has it start real kettles."""
+"""The launcher where things go wrong. tests/integration/guest/test_guest_kettles.py has it start real kettles."""
 
 from __future__ import annotations
 

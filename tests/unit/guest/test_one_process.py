@@ -56,7 +56,7 @@ PROGRAM = [sys.executable, "-c", TRY]
 def confined() -> dict[str, int]:
     argv = [sys.executable, "-m", "teekit_guest.one_process", *PROGRAM]
     environment = {**os.environ, "PYTHONPATH": str(PACKAGES)}
-    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
     found: dict[str, int] = json.loads(done.stdout)
     return found
@@ -93,7 +93,7 @@ def test_calls_that_no_filter_sees_through_are_not_there(confined: dict[str, int
 def test_the_same_is_possible_without() -> None:
     """Or the test would say nothing. (A thread by hand ends the process: left out.)"""
     without = TRY.replace('"a thread with a table of its own": call(56, VM | SIGHAND | THREAD),', "")
-    done = subprocess.run([sys.executable, "-c", without], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", without], capture_output=True, text=True, check=True, timeout=600)
     found = json.loads(done.stdout)
     for what in ("os.fork", "subprocess", "clone", "fork", "unshare", "close_range that stops sharing"):
         assert found[what] == 0, what

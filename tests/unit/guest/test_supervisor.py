@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from builders.http import Exchange
 
 
-def start(port: int, *argv: str, first: float = 60, silent: float = 60) -> subprocess.Popen[bytes]:
+def start(port: int, *argv: str, first: float = 600, silent: float = 600) -> subprocess.Popen[bytes]:
     """`first` and `silent` are how many seconds it may take to answer for the first time, and again."""
     environment = {**os.environ, "PYTHONPATH": str(PACKAGES)}
     code = (
@@ -41,17 +41,17 @@ def test_a_kettle_that_answers_goes_on_whatever_it_answers(status: int) -> None:
             exchange.send_error(status)
 
         server.answers[supervisor.ALIVE] = answer
-        with start(server.server_address[1], "/bin/sleep", "60") as process:
+        with start(server.server_address[1], "/bin/sleep", "600") as process:
             for _ in range(5):
-                assert asked.acquire(timeout=20)
+                assert asked.acquire(timeout=600)
             assert process.poll() is None
             process.send_signal(signal.SIGTERM)
-            assert process.wait(20) == 128 + signal.SIGTERM
+            assert process.wait(600) == 128 + signal.SIGTERM
 
 
 def test_a_kettle_that_never_answers_is_ended() -> None:
-    with start(free_ports(1), "/bin/sleep", "60", first=0.2) as process:
-        assert process.wait(20) == supervisor.SILENT
+    with start(free_ports(1), "/bin/sleep", "600", first=0.2) as process:
+        assert process.wait(600) == supervisor.SILENT
         assert process.stderr is not None
         assert process.stderr.read() == b"the kettle does not answer: it is ended\n"
 
@@ -59,12 +59,12 @@ def test_a_kettle_that_never_answers_is_ended() -> None:
 def test_a_kettle_that_answers_no_more_is_ended() -> None:
     with serve() as server:
         server.answers[supervisor.ALIVE] = always(200)
-        process = start(server.server_address[1], "/bin/sleep", "60", silent=0.5)
+        process = start(server.server_address[1], "/bin/sleep", "600", silent=0.5)
         while not server.requests:
             assert process.poll() is None
             threading.Event().wait(0.02)
     with process:
-        assert process.wait(20) == supervisor.SILENT
+        assert process.wait(600) == supervisor.SILENT
 
 
 def test_a_connection_without_an_answer_is_none(
@@ -78,9 +78,9 @@ def test_a_connection_without_an_answer_is_none(
 
 def test_the_end_of_the_program_is_its_own() -> None:
     with start(free_ports(1), "/bin/sh", "-c", "exit 7") as process:
-        assert process.wait(20) == 7
+        assert process.wait(600) == 7
     with start(free_ports(1), "/bin/sh", "-c", "kill -9 $$") as process:
-        assert process.wait(20) == 128 + signal.SIGKILL
+        assert process.wait(600) == 128 + signal.SIGKILL
 
 
 def test_what_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,4 +91,4 @@ def test_what_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
         assert program.stdout is not None
         program.stdout.readline()
         supervisor.end(program)
-        assert program.wait(20) == -signal.SIGKILL
+        assert program.wait(600) == -signal.SIGKILL

@@ -41,7 +41,7 @@ def tree(tmp_path: Path) -> Path:
 
 def run(tree: Path, *stages: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "SRCDIR": str(tree / "source"), "BUILDROOT": str(tree / "root")}
-    return subprocess.run([SCRIPT, *stages], env=environment, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run([SCRIPT, *stages], env=environment, capture_output=True, text=True, check=False, timeout=600)
 
 
 def masked(tree: Path) -> set[str]:

@@ -6,9 +6,11 @@ import contextlib
 import hashlib
 import os
 import tempfile
+import time
 import urllib.request
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,7 +43,7 @@ NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 FIRST_PORT = free_ports(6)
 PORTS, KETTLE_PORT = (FIRST_PORT, FIRST_PORT + 1), FIRST_PORT + 2
 OPTIONS = Options(
-    Metadata((b"{}",)), kettle_port=KETTLE_PORT, attestation_port=FIRST_PORT + 5, seconds=20, accelerators=("tcg",)
+    Metadata((b"{}",)), kettle_port=KETTLE_PORT, attestation_port=FIRST_PORT + 5, seconds=600, accelerators=("tcg",)
 )
 
 
@@ -157,7 +159,7 @@ def test_metadata_and_dummy_quotes_are_served_meanwhile(place: Path, booted: Boo
 
     def when_ready(ready: Ready) -> None:
         for address in (f"{ready.metadata}/manifest", f"{ready.quotes}/attest/{'ab' * 64}"):
-            with urllib.request.urlopen(address, timeout=60) as answer:  # noqa: S310 - loopback
+            with urllib.request.urlopen(address, timeout=600) as answer:  # noqa: S310 - loopback
                 fetched.append(answer.read())
         raise EnoughError
 
@@ -195,10 +197,10 @@ def test_kvm_falls_back_to_tcg(place: Path, monkeypatch: pytest.MonkeyPatch, tro
 
 
 def test_a_guest_that_runs_with_kvm_is_not_started_again(place: Path) -> None:
-    fake = local_qemu.install(place / "bin", *answers(0), PAUSE, ends=True)
+    fake = local_qemu.install(place / "bin", *answers(0), None, ends=True)
     options = replace(OPTIONS, accelerators=("kvm", "tcg"))
     with pytest.raises(TeekitError):
-        run_local(place / "image.efi", options, NOW, Recorder(), lambda _: None)
+        run_local(place / "image.efi", options, NOW, Recorder(), lambda _: fake.go_on())
     assert "-accel tcg" not in "".join(fake.calls)
 
 
@@ -223,19 +225,23 @@ def test_a_guest_that_ends_early(place: Path) -> None:
 
 
 def test_a_guest_that_ends_later(place: Path) -> None:
-    local_qemu.install(place / "bin", *answers(0), PAUSE, "reboot: Power down", ends=True)
-    seen: list[Ready] = []
+    fake = local_qemu.install(place / "bin", *answers(0), None, "reboot: Power down", ends=True)
     with pytest.raises(TeekitError) as caught:
-        run_local(place / "image.efi", OPTIONS, NOW, Recorder(), seen.append)
-    assert len(seen) == 1
+        run_local(place / "image.efi", OPTIONS, NOW, Recorder(), lambda _: fake.go_on())
     assert caught.value.message.startswith("the guest ended; the last lines were:\n  | [    1.0] Linux version 6.12")
     assert caught.value.message.endswith("\n  | reboot: Power down")
 
 
-def test_kettles_that_do_not_answer_in_time(place: Path) -> None:
-    fake = local_qemu.install(place / "bin", *answers(1))
+def test_kettles_that_do_not_answer_in_time(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By this clock the time is over when the one has answered."""
+    fake, progress = local_qemu.install(place / "bin", *answers(1)), Recorder()
+
+    def now() -> float:
+        return 1e9 if "kettle 1 answers" in progress.said else 0.0
+
+    monkeypatch.setattr(run, "time", SimpleNamespace(monotonic=now, sleep=time.sleep))
     with pytest.raises(TeekitError) as caught:
-        run_local(place / "image.efi", replace(OPTIONS, kettles=2, seconds=1.5), NOW, Recorder(), never)
+        run_local(place / "image.efi", replace(OPTIONS, kettles=2, seconds=1.5), NOW, progress, never)
     assert caught.value.message.startswith("1 of 2 kettles answered within 1.5 s; the last lines were:\n  | [    1.0]")
     assert caught.value.hint == "Allow more time with --timeout, or look at the image with profile devtools."
     assert is_gone(fake.pid)

@@ -25,7 +25,7 @@ DATA = bytes(range(64))
 
 
 def get(port: int, path: str) -> tuple[int, str | None, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()

@@ -49,7 +49,7 @@ def _of_qemu(kernel: bytes, initrd: bytes | None, memory_mib: int) -> bytes:
             options += ["-initrd", str(folder / "initrd")]
         words = argv(require("qemu-system-x86_64"), options, folder)
         with started(words, log=folder / "log") as process:
-            deadline = time.monotonic() + 120
+            deadline = time.monotonic() + 600
             while not (folder / "qtest.sock").exists():
                 assert process.poll() is None, (folder / "log").read_text()
                 assert time.monotonic() < deadline

@@ -277,7 +277,7 @@ def test_a_build_that_fills_the_disk_is_ended(
     attempt: Attempt, miniature: rebuilds.Miniature, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "LEAST_FREE_BYTES", 1 << 60)
-    miniature.build_with("sleep 60\n")
+    miniature.build_with("sleep 600\n")
     with pytest.raises(ToolFailedError, match=r"left only [0-9]+ bytes free where"):
         attempt.make()
 
@@ -286,7 +286,7 @@ def test_a_build_killed_in_its_middle_leaves_nothing_that_is_trusted(
     attempt: Attempt, miniature: rebuilds.Miniature, tree: Path
 ) -> None:
     """The artifacts are there, whole, when everything dies at once."""
-    miniature.build_with("touch $output/ready; sleep 60")
+    miniature.build_with("touch $output/ready; sleep 600")
     with subprocess.Popen(miniature.script(tree), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as started:
         rebuilds.wait_for(miniature.workspace / "A/work/output/ready", started)
         assert (miniature.workspace / "A/work/output/tdx-debian-base.manifest").exists()

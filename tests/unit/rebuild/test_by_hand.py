@@ -26,7 +26,7 @@ ARGUMENTS = ("--force", "--profile=debian-kernel", "-I", "base.conf")
 def miniature(tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch) -> Miniature:
     def stay(argv: list[str]) -> None:
         """In place of becoming the command, which would be the end of the tests."""
-        print(process.run(argv, timeout_seconds=60).stdout.decode())  # noqa: T201
+        print(process.run(argv, timeout_seconds=600).stdout.decode())  # noqa: T201
 
     monkeypatch.setattr(process, "become", stay)
     monkeypatch.setattr(archive, "host_mirrors", list)

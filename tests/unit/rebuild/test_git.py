@@ -67,7 +67,7 @@ def daemon(folder: Path) -> Iterator[str]:
     ]
     with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 600
             while True:
                 try:
                     socket.create_connection(("127.0.0.1", port), 1).close()

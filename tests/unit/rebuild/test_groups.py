@@ -29,7 +29,7 @@ FILLER = "mkdir /tmp/x && mount -t tmpfs -o size=16g none /tmp/x && while sleep 
 FORKS = "while :; do sleep 600 & done"
 USERS = "for id in 1 2 3 4 5 6; do setpriv --reuid=$id --clear-groups sh -c 'for n in $(seq 60); do sleep 600 & done; wait' & done; wait"
 BOUNDS = Bounds(400 << 20, 300)
-SECONDS = 120
+SECONDS = 600
 
 
 @pytest.fixture(scope="module")

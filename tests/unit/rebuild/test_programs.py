@@ -114,7 +114,7 @@ def test_bounds_are_in_force() -> None:
 
     def asked(script: str) -> bytes:
         bounds = ("--as=268435456", "--fsize=4096")
-        return programs.run(["sh", "-c", script], bounds=bounds, timeout_seconds=60).stdout
+        return programs.run(["sh", "-c", script], bounds=bounds, timeout_seconds=600).stdout
 
     assert asked("ulimit -v; ulimit -f; ulimit -c") == b"262144\n8\n0\n"
     with pytest.raises(TeekitError):

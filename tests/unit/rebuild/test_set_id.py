@@ -99,7 +99,7 @@ def _left(folder: Path, *, terminal: bool) -> set[str]:
     require("bwrap")
     sandbox = Sandbox(root=Path("/"), tree=("usr",), binds={"/here": folder}, network=True, terminal=terminal)
     inside = sandbox.command_line(["python3", "-c", _ATTEMPTS])
-    done = subprocess.run(inside, capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL)
+    done = subprocess.run(inside, capture_output=True, text=True, check=False, timeout=600, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stderr
     return {path.name for path in folder.iterdir() if _gives_rights(path)}
 

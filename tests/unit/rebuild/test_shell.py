@@ -63,7 +63,7 @@ def givable(tmp_path: Path) -> Path:
 
 def in_shell(tree: Path, here: Path, script: str) -> tuple[int, str]:
     command = [sys.executable, "-c", _PROCESS, str(tree), str(here), "sh", "-c", script]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600, stdin=subprocess.DEVNULL)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -96,7 +96,7 @@ def test_nothing_is_typed_into_the_terminal(tmp_path: Path) -> None:
     inside = sandbox.command_line(["python3", "-c", _TYPES])
     # The leader of a session has the first terminal that it opens.
     command = ["setsid", "sh", "-c", 'exec "$@" <>"$0"', os.ttyname(theirs), *inside]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     os.close(theirs)
     os.close(ours)
     assert (done.returncode, done.stdout) == (0, "Operation not permitted\n" * 2)

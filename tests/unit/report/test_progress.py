@@ -29,7 +29,7 @@ def without_times(text: str) -> list[str]:
 
 
 def wait_for(stream: io.StringIO, text: str) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while text not in stream.getvalue():
         assert time.monotonic() < deadline, stream.getvalue()
         time.sleep(0.005)

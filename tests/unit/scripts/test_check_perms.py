@@ -13,7 +13,7 @@ SCRIPT = Path(__file__).parents[3] / "scripts" / "check_perms.sh"
 
 def check(clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [clone / "scripts/check_perms.sh", *arguments], capture_output=True, text=True, check=False, timeout=60
+        [clone / "scripts/check_perms.sh", *arguments], capture_output=True, text=True, check=False, timeout=600
     )
 
 

@@ -16,7 +16,7 @@ WRAPPED = "scripts/env_wrapper.sh mkosi --force"
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
     argv = [require("make"), "--no-print-directory", "--directory", str(CHECKOUT), "--dry-run", *arguments]
-    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=600)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def soak(
     (scripts / "env_wrapper.sh").chmod(0o755)
     environment = {**os.environ, "SOAK_WORKERS": "1", **variables}
     argv = [str(scripts / "soak.sh"), *arguments]
-    return subprocess.run(argv, capture_output=True, text=True, check=False, env=environment, timeout=120)
+    return subprocess.run(argv, capture_output=True, text=True, check=False, env=environment, timeout=600)
 
 
 def test_builds_that_are_the_same(tmp_path: Path) -> None:

@@ -40,7 +40,8 @@ def clone(tmp_path: Path) -> tuple[Path, StandIns]:
     stand_ins.add_at(root / "scripts/in_root.sh", in_root)
     stand_ins.add_at(
         root / ".venv/bin/python3",
-        'case "$*" in *tests/integration) exit "${IMAGES_STATUS-0}" ;; *pytest*) exit "${PYTEST_STATUS-0}" ;; esac',
+        'case "$*" in *tests/unit) exit "${PYTEST_STATUS-0}" ;; *--ignore=*) exit "${IMAGES_STATUS-0}" ;; esac\n'
+        'case "$*" in *tests/integration/*) exit "${GUEST_STATUS-0}" ;; esac',
     )
     stand_ins.add("df", DF.replace("FREE", "${FREE_KIB-99999999}"))
     (tmp_path / "scratch").mkdir()
@@ -62,25 +63,53 @@ def test_sets_up_and_runs_every_check_before_the_tests(clone: tuple[Path, StandI
     assert calls[2:5] == ["ruff check", "ruff format --check", "python3 -m mypy"]
     assert "lint_imports_command" in calls[5]
     assert calls[6].split() == ["shellcheck", ".ci/run", "scripts/scratch.sh", "scripts/test.sh", "tool"]
-    # Side by side, so in any order: the units, which must cover the code, and the images.
-    units, images = sorted(calls[7:], key=lambda call: call.endswith("tests/integration"))
-    assert units == "python3 -m pytest --cov --cov-fail-under=95 --durations=10 tests/unit"
-    assert images == "python3 -m pytest --no-cov --durations=10 tests/integration"
+    # Side by side, so in any order: the units, which must cover the code, with the guests after them; and the other images.
+    images, *others = sorted(calls[7:], key=lambda call: "--ignore" not in call)
+    assert others == [
+        "python3 -m pytest --cov --cov-fail-under=95 --durations=10 tests/unit",
+        "python3 -m pytest --no-cov --durations=10 tests/integration/guest tests/integration/projects",
+    ]
+    ignored = "--ignore=tests/integration/guest --ignore=tests/integration/projects"
+    assert images == f"python3 -m pytest --no-cov --durations=10 tests/integration {ignored}"
 
 
-@pytest.mark.parametrize(("units", "images", "expected"), [("1", "0", 1), ("0", "1", 1), ("5", "1", 5), ("0", "2", 2)])
-def test_either_half_fails_all(clone: tuple[Path, StandIns], units: str, images: str, expected: int) -> None:
+@pytest.mark.parametrize(
+    ("units", "guests", "images", "expected"),
+    [
+        ("1", "0", "0", 1),
+        ("0", "1", "0", 1),
+        ("0", "0", "1", 1),
+        ("5", "1", "1", 5),
+        ("0", "2", "1", 2),
+        ("0", "0", "2", 2),
+    ],
+)
+def test_each_part_fails_all(clone: tuple[Path, StandIns], units: str, guests: str, images: str, expected: int) -> None:
     root, stand_ins = clone
-    result = stand_ins.run(root / "scripts/test.sh", PYTEST_STATUS=units, IMAGES_STATUS=images)
-    assert result.returncode == expected
+    statuses = {"PYTEST_STATUS": units, "GUEST_STATUS": guests, "IMAGES_STATUS": images}
+    assert stand_ins.run(root / "scripts/test.sh", **statuses).returncode == expected
+
+
+def test_every_folder_that_the_first_part_leaves_out_is_there() -> None:
+    """Under another name its tests would be run twice, or never."""
+    folders = {word for word in (ROOT / "scripts/test.sh").read_text().split() if word.startswith("tests/integration/")}
+    assert folders == {"tests/integration/guest", "tests/integration/projects"}
+    assert all(list((ROOT / folder).glob("test_*.py")) for folder in folders)
 
 
 def test_what_the_images_say_is_shown_at_the_end(clone: tuple[Path, StandIns]) -> None:
     root, stand_ins = clone
-    says = 'case "$*" in *tests/integration) echo images ;; *pytest*) echo units ;; esac'
+    says = (
+        'case "$*" in *--ignore*) echo images ;; *tests/unit) echo units ;; *tests/integration/*) echo guests ;; esac'
+    )
     stand_ins.add_at(root / ".venv/bin/python3", says)
     shown = stand_ins.run(root / "scripts/test.sh").stdout.splitlines()
-    assert shown[-3:] == ["units", "test: waiting for the tests that build and boot images", "images"]
+    assert shown[-4:] == [
+        "units",
+        "guests",
+        "test: waiting for the other tests that build and boot images",
+        "images",
+    ]
     assert list(root.parent.glob("tmp.*")) == []
 
 

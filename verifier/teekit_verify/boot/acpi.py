@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from teekit_verify.prediction.qemu_boot_options import BootDevice
 
-_CONNECT_SECONDS = 30
+_CONNECT_SECONDS = 120
 _ABSENT = 0xFFFFFFFF
 _BRIDGE = 1
 _MAX_BARS = 6
@@ -98,31 +98,27 @@ def generate(arguments: Sequence[str], setup: OvmfSetup | None = None) -> Firmwa
     with tempfile.TemporaryDirectory(prefix="teekit-") as name:
         log = Path(name) / "log"
         words = argv(find_program(qemu.PROGRAM, hint=qemu.HINT), arguments, Path(name))
-        with (
-            started(words, log=log) as process,
-            _connect(Path(name) / _QTEST, process, log) as qtest,
-            _monitor(Path(name), log) as qmp,
-        ):
+        with ExitStack() as running:
+            process = running.enter_context(started(words, log=log))
+            try:
+                qtest = running.enter_context(_connect(Path(name) / _QTEST, process))
+                qmp = running.enter_context(QmpClient(Path(name) / _QMP))
+            except TeekitError as error:
+                running.close()  # only then the log has all it said
+                raise _not_started(log) from error
             set_up(qtest, setup or OvmfSetup())
             return _view(qtest, qmp)
 
 
-def _connect(path: Path, process: _Process, log: Path) -> QtestClient:
-    """Wait for QEMU's socket; a QEMU that ends instead says why in its log."""
+def _connect(path: Path, process: _Process) -> QtestClient:
+    """Wait for QEMU's socket. Raises TeekitError for a QEMU that ends instead."""
     deadline = time.monotonic() + _CONNECT_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         if path.exists():
             with suppress(TeekitError):  # not yet, or not any more
                 return QtestClient(path)
         time.sleep(0.05)
-    raise _not_started(log)
-
-
-def _monitor(folder: Path, log: Path) -> QmpClient:
-    try:
-        return QmpClient(folder / _QMP)
-    except TeekitError as error:
-        raise _not_started(log) from error
+    raise TeekitError("QEMU makes no qtest socket")
 
 
 def _not_started(log: Path) -> TeekitError:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _TIMEOUT_SECONDS = 60
-_ATTEMPTS, _PAUSE_SECONDS = 40, 0.05
+_ATTEMPTS, _PAUSE_SECONDS = 1200, 0.05  # a minute: a busy machine stops where it likes
 
 
 class LineSocket:

@@ -13,7 +13,7 @@ PROGRAM = "qemu-system-x86_64"
 HINT = "Install qemu-system-x86, ovmf, swtpm, swtpm-tools, mtools and fdisk, or run `teekit-verify doctor`."
 
 _GIB = 1 << 30
-_VERSION_SECONDS = 10
+_VERSION_SECONDS = 60
 _KVM = Path("/dev/kvm")
 _FIRMWARE_FOLDERS = (Path("/usr/share/OVMF"),)  # Debian 12 and 13, package ovmf
 _CODE, _VARIABLES = "OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-_CONNECT_SECONDS = 30
+_CONNECT_SECONDS = 120
 
 
 class MachineEndedError(TeekitError):
@@ -41,22 +41,25 @@ class Program(Protocol):
 @contextlib.contextmanager
 def running_qemu(argv: Sequence[str], control: Path, *, log: Path) -> Iterator[tuple[Program, QmpClient]]:
     """Start QEMU, whose command line makes `control` its QMP socket. Raises MachineEndedError if it does not start."""
-    with started(argv, log=log) as process:
-        deadline = time.monotonic() + _CONNECT_SECONDS
-        while not control.exists():
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise MachineEndedError("QEMU does not start", in_words(last_lines(log)))
-            time.sleep(0.05)
-        with _connected(control, log) as qmp:
+    with contextlib.ExitStack() as running:
+        process = running.enter_context(started(argv, log=log))
+        try:
+            qmp = _connected(process, control)
+        except TeekitError as error:
+            running.close()  # only then the log has all it said
+            raise MachineEndedError("QEMU does not start", in_words(last_lines(log))) from error
+        with qmp:
             yield process, qmp
 
 
-def _connected(control: Path, log: Path) -> QmpClient:
-    """QEMU makes its socket before it has taken its whole command line, and may still end."""
-    try:
-        return QmpClient(control)
-    except TeekitError as error:
-        raise MachineEndedError("QEMU does not start", in_words(last_lines(log))) from error
+def _connected(process: Program, control: Path) -> QmpClient:
+    """QEMU makes its socket before it has taken its whole command line, and may still end. Raises TeekitError."""
+    deadline = time.monotonic() + _CONNECT_SECONDS
+    while not control.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise TeekitError("QEMU makes no control socket")
+        time.sleep(0.05)
+    return QmpClient(control)
 
 
 def in_words(lines: Sequence[str]) -> str:

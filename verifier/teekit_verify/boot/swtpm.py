@@ -23,7 +23,7 @@ BANKS = (Algorithm.SHA256, Algorithm.SHA384)
 
 _HINT = "Install swtpm and swtpm-tools, or run `teekit-verify doctor`."
 _SETUP_TIMEOUT_SECONDS = 120
-_ANSWER_TIMEOUT_SECONDS = 30
+_ANSWER_TIMEOUT_SECONDS = 120
 _CMD_SET_DATAFD = 0x10  # swtpm_ioctls(3)
 _TPM_ST_NO_SESSIONS = 0x8001  # TPM 2.0 Library part 2, 6.9
 _TPM_CC_PCR_READ = 0x17E  # part 2, 6.5.2
@@ -80,10 +80,13 @@ def running_tpm(directory: Path, *, log: Path) -> Iterator[SoftwareTpm]:
         timeout_seconds=_SETUP_TIMEOUT_SECONDS,
         log=log,
     )
-    with started(socket_argv(find_program("swtpm", hint=_HINT), state, control), log=log) as process:
+    with contextlib.ExitStack() as running:
+        argv = socket_argv(find_program("swtpm", hint=_HINT), state, control)
+        process = running.enter_context(started(argv, log=log))
         deadline = time.monotonic() + _ANSWER_TIMEOUT_SECONDS
         while not _listens(control):
             if process.poll() is not None or time.monotonic() > deadline:
+                running.close()  # only then the log has all it said
                 raise TeekitError("swtpm does not start: " + " / ".join(last_lines(log)))
             time.sleep(0.05)
         yield SoftwareTpm(control)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import io
 import json
@@ -34,6 +35,12 @@ _WrongUsage: type[Exception] = next(
 )
 WRONG_USAGE, INTERRUPTED, INTERNAL_ERROR = "wrong_usage", "interrupted", "internal_error"
 """Codes of what ends a command without a TeekitError."""
+_LOCAL = "local"
+"""The code of core.download's LocalError, whose import takes long."""
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NO_SPACE_HINT = (
+    "Free some space, also where temporary files (TMPDIR) and downloads (XDG_CACHE_HOME) are, and run it again."
+)
 _USAGE = typer.BadParameter.__mro__[1]
 """What a group raises that was given no command, or none of its own."""
 _PYDANTICS = "Value error, "
@@ -139,6 +146,9 @@ def main(argv: list[str]) -> ExitStatus:
     except SystemExit:  # how Typer ends when nobody reads the output any more
         return ExitStatus.NO_VERDICT
     except Exception as error:  # noqa: BLE001 - a defect must not look like the verdict "does not hold" (Python's 1)
+        if isinstance(error, OSError) and error.errno in _NO_SPACE:
+            where = error.filename or "standard output or a temporary file"
+            return _report(argv, _LOCAL, f"{where}: cannot be written: {error.strerror}", _NO_SPACE_HINT, error)
         return _report(
             argv,
             INTERNAL_ERROR,
@@ -173,9 +183,11 @@ def _report(
 
         traceback.print_exception(error)
         _say_hints_of_causes(error)
-    if "--json" in argv:
-        typer.echo(json.dumps({"error": {"code": code, "message": message, "hint": hint, **facts}}, indent=2))
-    shared.say_error(message, hint)
+    with suppress(OSError):  # what cannot be said is no verdict either
+        if "--json" in argv:
+            typer.echo(json.dumps({"error": {"code": code, "message": message, "hint": hint, **facts}}, indent=2))
+    with suppress(OSError):
+        shared.say_error(message, hint)
     return ExitStatus.NO_VERDICT
 
 
@@ -223,10 +235,14 @@ def entry_point() -> None:
     if COMPLETING in os.environ:
         _complete()
     status = main(sys.argv[1:])
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:  # nobody reads it any more, or its disk is full: a verdict that was not told whole is none
+            status = ExitStatus.NO_VERDICT
+            with suppress(OSError):
+                stream.close()  # or Python, which tries again, chooses the status
     if status == ExitStatus.NO_VERDICT:
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError):  # nobody may read it any more
-                stream.flush()
         interruption.end()
     sys.exit(status)
 

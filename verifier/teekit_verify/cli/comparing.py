@@ -14,7 +14,7 @@ from teekit_verify import __version__, api
 from teekit_verify.cli.findings import write_findings
 from teekit_verify.cli.options.shared import say_warning
 from teekit_verify.cli.pages import write_page
-from teekit_verify.cli.wrong_file import ARTIFACTS, Given, expecting
+from teekit_verify.cli.wrong_file import ARTIFACTS, REFERENCES, Given, expecting
 from teekit_verify.core.files import read_beginning
 from teekit_verify.report import layout, presented_report, quote_report, terminal
 from teekit_verify.report.sarif.findings import of_comparison, of_presented
@@ -70,7 +70,7 @@ def compare_file(
     if not ref.exists():
         read_beginning(ref, 1)  # of a file that is not there, nothing else is said
     wanted = (Given.DOCUMENT, Given.REFERENCE) if claims else (*ARTIFACTS, Given.DOCUMENT)
-    with expecting(ref, Given.REFERENCE, Given.DOCUMENT), expecting(file, *wanted):
+    with expecting(ref, *REFERENCES), expecting(file, *wanted):
         compared = api.appraise_claims(ref, file, root=root) if claims else api.appraise_artifact(ref, file, root=root)
     warn_if_withdrawn(ref)
     used = reference_used(ref, compared.published, compared.values)
@@ -91,7 +91,7 @@ def compare_quote(ref: Path, root: TrustedRoot | None, question: GuestQuestion, 
     """As `compare_file`."""
     files = question.files
     with (
-        expecting(ref, Given.REFERENCE, Given.DOCUMENT),
+        expecting(ref, *REFERENCES),
         expecting(files.eventlog, Given.LOG, Given.QUOTE),
         expecting(files.quote, Given.QUOTE),
         expecting(files.ima, Given.IMA, Given.LOG),

@@ -16,6 +16,7 @@ from teekit_verify.cli.options.groups import grouped
 from teekit_verify.cli.options.guest import MachineOptions, RunsOptions
 from teekit_verify.cli.options.quote import ExceptionOptions, ReportDataOptions, TrustOptions, quote_policy
 from teekit_verify.cli.options.shared import DebugOption, JsonOption, say
+from teekit_verify.cli.wrong_file import REFERENCES, expecting
 from teekit_verify.core.outcome import ExitStatus
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ def guest(
     root = google_root_at(google_root, trust.at)
     policy, given = quote_policy(ReportDataOptions(), trust, exceptions, vtpm_root, vtpm_key or ()), runs.given
     firmware = api.trusted_firmware(machine.mrtd or (), machine.endorsement, root)
-    api.load_reference_values(reference, root=root)  # before anybody is asked
+    with expecting(reference, *REFERENCES):  # before anybody is asked
+        api.load_reference_values(reference, root=root)
     live = api.ask_guest(url, nonce=secrets.token_bytes(_NONCE_BYTES))
     found = api.appraise_guest(
         reference,

@@ -10,6 +10,7 @@ import typer
 
 from teekit_verify.cli.options.shared import DebugOption, say
 from teekit_verify.cli.wrong_file import Given, expecting
+from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
 
@@ -40,6 +41,8 @@ def report(
     from teekit_verify.report.rebuild import screen
 
     path = file / "report.json" if file.is_dir() else file
+    if file.is_dir() and not path.exists():
+        raise TeekitError(f"{file} has no report.json", hint="Name the report folder of a rebuild.")
     with expecting(path, Given.DOCUMENT, Given.CUT_OFF):
         shown = api.load_report(path)
     if not html and output is None:

@@ -44,6 +44,7 @@ class Given(Enum):
 
 
 ARTIFACTS = (Given.UKI, Given.DISK)
+REFERENCES = (Given.REFERENCE, Given.DOCUMENT)
 
 
 @contextmanager

@@ -144,7 +144,10 @@ def predict_rtmr0(
             hint="Predict for a machine without Secure Boot.",
         )
     if not 1 <= disks <= MAX_DISKS:
-        raise UnsupportedInputError(f"a machine has 1 to {MAX_DISKS} disks, not {disks}")
+        raise UnsupportedInputError(
+            f"a machine has 1 to {MAX_DISKS} disks, not {disks}",
+            hint="Give the number of the machine's disks, with the boot disk.",
+        )
     missing = []
     events = [_td_hob_event(machine, firmware)]
     if firmware.cfv_digest is None:

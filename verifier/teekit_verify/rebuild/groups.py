@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 OWN_GROUPS, MOUNTS = Path("/proc/self/cgroup"), Path("/proc/self/mountinfo")
 SYSTEMD = Path("/run/systemd/system")  # sd_booted(3)
 _PREFIX = "teekit-verify-"
-_PROBE_SECONDS = 20
-_ENDING_SECONDS = 10
+_PROBE_SECONDS = 60
+_ENDING_SECONDS = 60
 _TRIES = 10
 # Arguments: how many groups, their folders, the command. The shell joins them before it becomes the command.
 _JOIN = (

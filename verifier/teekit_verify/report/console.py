@@ -111,6 +111,10 @@ class Console:
         """What the whole result comes to: one line, which is shown in any case."""
         self._lines(text, 0)
 
+    def not_checked(self, text: Text) -> None:
+        """What the result does not say: a line, which a page has beside its outcome."""
+        self.line(text)
+
     def _lines(self, text: Text, indent: int, hanging: int | None = None) -> None:
         if self.width is None or indent + text.cell_len <= self.width:
             self._write(Text(" " * indent).append(text))

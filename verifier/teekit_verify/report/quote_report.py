@@ -56,7 +56,7 @@ def _how_to_settle(check: Check) -> str:
 def show_answers(appraisal: QuoteAppraisal, out: Console, *, is_outcome: bool = False) -> None:
     """What was not checked, whether the quote is authentic, and whether it is acceptable (`is_outcome`: of the whole)."""
     for check in appraisal.not_checked:
-        show_line(out, styled(f"not checked: {name_of(check)}: {detail_of(check)}", STYLES[Outcome.NOT_CHECKED]))
+        out.not_checked(styled(f"not checked: {name_of(check)}: {detail_of(check)}", STYLES[Outcome.NOT_CHECKED]))
     show_answer = out.outcome if is_outcome else out.line
     _show_answer("authentic", appraisal, appraisal.authentic, out, out.line)
     if appraisal.is_authentic:

@@ -9,7 +9,7 @@ import pytest
 
 from builders.http import serve
 from builders.local_reach import local_reach
-from builders.scripts_network import Network
+from builders.scripts_network import PATIENT, Network
 from teekit_verify.core.download.upstream import Patience, Why
 from teekit_verify.rebuild.network.sources import Bounds
 
@@ -52,7 +52,7 @@ def endless_heads(exchange: Exchange) -> None:
 
 
 def nothing(exchange: Exchange) -> None:
-    exchange.server.stopping.wait(60)
+    exchange.server.stopping.wait(600)
 
 
 def slow_head(exchange: Exchange) -> None:
@@ -89,7 +89,7 @@ ANSWERS: dict[str, tuple[Callable[[Exchange], None], Why]] = {
 @pytest.mark.parametrize("name", ANSWERS)
 def test_it_fails_and_is_not_taken_for_an_answer(name: str, tmp_path: Path) -> None:
     answer, why = ANSWERS[name]
-    network = Network(tmp_path, local_reach(), SHORT, SMALL)
+    network = Network(tmp_path, local_reach(), SHORT if why is Why.TIME else PATIENT, SMALL)
     with serve() as server, network.recorded() as (script, recorder):
         server.answers["/a"] = answer
         url = server.address("/a")

@@ -203,8 +203,9 @@ def test_the_map_says_which_part_is_measured_where() -> None:
 
 
 DRAWN = {
-    "reproduced": "✓ Source one commit ✓ Inputs the expected ones ○ Environment not known ✓ Build A A and B equal "
+    "reproduced": "✓ Source one commit ✓ Inputs as published ○ Environment not known ✓ Build A A and B equal "
     "✓ Build B A and B equal ✓ Files as published ○ Registers open ○ Quote ask the machine",
+    "unreferenced": "✓ Inputs A and B equal ○ Environment not known ✓ Build A A and B equal",
     "nondeterministic": "✗ Build A differs ✗ Build B differs ✓ Files as published ○ Registers open",
     "mismatch": "✓ Files as published ✗ Registers differs ○ Quote ask the machine",
     "input drift": "✗ Inputs differs",
@@ -215,6 +216,22 @@ DRAWN = {
 @pytest.mark.parametrize("name", DRAWN)
 def test_the_chain_is_drawn_twice_for_wide_and_narrow_pages(name: str) -> None:
     assert page(reports.REBUILDS[name]).words.count(DRAWN[name]) == 2
+
+
+def test_an_open_register_leaves_the_others_as_published() -> None:
+    assert "1 register open: value not known; all others as published" in page(reports.REBUILDS["reproduced"]).words
+
+
+def test_a_failed_rebuild_shows_what_the_tool_printed_and_claims_no_builds() -> None:
+    made = html_report.render(reports.REBUILDS["failed"]).decode()
+    assert re.search(r"<li>mkosi failed; its last lines were:<pre>  \| bad\\x07\s*</pre></li>", made)
+    assert "was built twice" not in made
+    assert "was built twice" in html_report.render(reports.REBUILDS["mismatch"]).decode()
+
+
+def test_an_option_is_not_broken_after_its_dashes() -> None:
+    made = html_report.render(reports.REBUILDS["unreferenced"]).decode()
+    assert '<span class="whole">--reference</span> REFERENCE.json</pre>' in made
 
 
 @pytest.mark.parametrize(

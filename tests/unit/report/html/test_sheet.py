@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,8 +16,6 @@ from teekit_verify.report.html.sheet import Question, render_sheet
 from teekit_verify.report.layout import show_line, show_outcome, show_table, styled
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from teekit_verify.report.console import Console
 
 HOSTILE = "\"'><script>alert(1)</script>\x1b[31m\u202e{{ 7 * 7 }}"
@@ -50,6 +49,27 @@ def test_foreign_text_is_only_text() -> None:
     assert page.text.count(r"<script>alert(1)</script>\x1b[31m\u202e{{ 7 * 7 }}") == 4
     assert page.tags.count("table") == 1
     assert page.tags.count("th") == 1  # a heading without a word is none
+
+
+def test_what_was_not_checked_stands_beside_the_headline() -> None:
+    def show_open(out: Console) -> None:
+        show(out)
+        out.not_checked(styled("not checked: revocation: no list was given", "yellow"))
+
+    words = " ".join(Tags(render_sheet("x", ExitStatus.NO_VERDICT, show_open)).text.split())
+    assert words.index("not checked: revocation: no list was given") < words.index("What was found")
+    assert words.count("not checked: revocation") == 1
+
+
+def test_the_page_of_a_quote_begins_with_what_was_not_checked(tmp_path: Path) -> None:
+    """Without collateral and without anything asked of REPORTDATA: revocation of two certificates, the TCB, REPORTDATA."""
+    quote = Path(__file__).parents[3] / "assets/eventlogs/gcp-cos113-quote.bin"
+    assert main(["quote", str(quote), "--html", str(tmp_path / "page.html")]) == ExitStatus.NO_VERDICT
+    head, _, rest = (tmp_path / "page.html").read_text(encoding="utf-8").partition("What was found")
+    found = re.findall(r"not checked: ([^:]+):", head)
+    assert len(found) == 4
+    assert {"PCK certificate is not revoked", "PCK CA is not revoked"} <= set(found)
+    assert "not checked: " not in rest
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,7 @@ class GoogleOptions:
         int | None,
         typer.Option(
             metavar="N",
+            min=1,
             help="On Google Cloud: the machine's disks, with the boot disk. [default: 1]",
             show_default=False,
         ),

@@ -72,7 +72,7 @@ AllowRepositoryOption = Annotated[
     typer.Option(
         "--allow-repository",
         metavar="URL",
-        help="Take packages from this apt repository of the project too, also given as URL=FILE with its key. Repeatable.",
+        help="Take packages from this apt repository of the project too, also given as URL=FILE with its key. May be repeated.",
         show_default=False,
     ),
 ]

@@ -13,6 +13,7 @@ from teekit_verify.cli.options.groups import GroupedCommand
 from teekit_verify.cli.options.shared import DebugOption, JsonOption, say_warning
 from teekit_verify.cli.reference.sign import sign, verify
 from teekit_verify.cli.reference.write import add, create
+from teekit_verify.cli.wrong_file import REFERENCES, expecting
 from teekit_verify.core.errors import printable
 from teekit_verify.core.outcome import ExitStatus
 
@@ -33,7 +34,8 @@ def check(file: FileArgument, google_root: GoogleRootOption = None, debug: Debug
     from teekit_verify import api
     from teekit_verify.report.published_report import summary, warnings
 
-    published = api.load_reference_values(file, root=google_root_at(google_root)).published
+    with expecting(file, *REFERENCES):
+        published = api.load_reference_values(file, root=google_root_at(google_root)).published
     typer.echo(f"{printable(summary(published))}, well formed: {published.format}")
     for line in warnings(published):
         say_warning(line)
@@ -50,7 +52,8 @@ def show(
     from teekit_verify import api
     from teekit_verify.report import layout, published_report, reference_report
 
-    found = api.load_reference_values(file, root=google_root_at(google_root))
+    with expecting(file, *REFERENCES):
+        found = api.load_reference_values(file, root=google_root_at(google_root))
     if json_output:
         document = (
             published_report.render_published(found.published)

@@ -80,7 +80,8 @@ def _parts(report: RebuildReport, states: Sequence[str]) -> Iterator[Part]:
     """`states` are those of the four links: inputs, builds, files, registers."""
     inputs, builds, files, registers = states
     yield _source(report)
-    yield Part(1, "Inputs", inputs, _word(inputs, "the expected ones"), "#inputs")
+    published = report.inputs is not None and report.inputs.sha256_reference is not None
+    yield Part(1, "Inputs", inputs, _word(inputs, "as published" if published else "A and B equal"), "#inputs")
     yield _environment(report)
     for name in ("Build A", "Build B"):
         yield Part(2, name, builds, _word(builds, "A and B equal"), "#artifacts")

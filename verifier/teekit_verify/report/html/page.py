@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 _CHUNK = 8
 _FEW_DIFFERENCES = 40
 _FEW_FINDINGS = 12
+_WHOLE_CHARACTERS = 30
+"""What a telephone has room for in one line."""
 
 
 def render(report: RebuildReport) -> bytes:
@@ -95,7 +97,7 @@ def templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters.update(digest=_digest, code=_with_code, size=_size)
+    templates.filters.update(digest=_digest, command=_command, code=_with_code, size=_size)
     return templates
 
 
@@ -118,6 +120,16 @@ def _digest(text: str) -> Markup:
     """A digest that may be broken between groups of digits; copied, it is in one piece."""
     pieces = [escape(printable(text[at : at + _CHUNK])) for at in range(0, len(text), _CHUNK)]
     return Markup("<code>{}</code>").format(Markup("<wbr>").join(pieces))
+
+
+def _command(line: str) -> Markup:
+    """A command line that is broken between its words, and not after the dashes of an option."""
+    words = [printable(word) for word in line.split(" ")]
+    whole = Markup('<span class="whole">{}</span>')
+    is_option = [word.startswith("-") and len(word) <= _WHOLE_CHARACTERS for word in words]
+    return Markup(" ").join(
+        whole.format(word) if option else escape(word) for word, option in zip(words, is_option, strict=True)
+    )
 
 
 def _size(size_bytes: int) -> str:

@@ -42,12 +42,13 @@ class Table:
 
 
 class Sheet(Console):
-    """Keeps what is shown. `blocks` are tables, and lists of (line, indent) that stand together; `outcomes` stand above them."""
+    """Keeps what is shown. `blocks` are tables, and lists of (line, indent) that stand together; `outcomes` and `unchecked` stand above them."""
 
     def __init__(self) -> None:
         super().__init__(io.StringIO())
         self.blocks: list[Table | list[tuple[Text, int]]] = []
         self.outcomes: list[Text] = []
+        self.unchecked: list[Text] = []
         self._is_broken = True
 
     def print(self, text: str = "") -> None:
@@ -64,6 +65,9 @@ class Sheet(Console):
 
     def outcome(self, text: Text) -> None:
         self.outcomes.append(text)
+
+    def not_checked(self, text: Text) -> None:
+        self.unchecked.append(text)
 
     def table(self, headings: Sequence[Text], rows: Sequence[Sequence[Text]]) -> None:
         self.blocks.append(Table(tuple(headings), tuple(map(tuple, rows))))
@@ -84,6 +88,7 @@ def render_sheet(
         headline=headline,
         status=int(status),
         outcomes=sheet.outcomes,
+        unchecked=sheet.unchecked,
         blocks=sheet.blocks,
         is_table=lambda block: isinstance(block, Table),
         is_digest=lambda cell: re.fullmatch("[0-9a-f]{32,}", cell.plain) is not None,

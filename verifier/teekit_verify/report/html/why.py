@@ -84,7 +84,7 @@ def _registers(report: RebuildReport, registers: Sequence[RegisterView]) -> Link
         return Link(title, "good", "all that are compared")
     if report.checklist is not None and outcomes == {Outcome.MATCH, Outcome.OPEN}:
         count = len(report.checklist.open_registers)
-        return Link(title, "open", f"{counted(count, 'register')} open: value not known; the others are")
+        return Link(title, "open", f"{counted(count, 'register')} open: value not known; all others as published")
     return Link(title, "open", "not compared" if not outcomes else "not all could be compared")
 
 

@@ -41,10 +41,10 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-CHECKOUT = Path(__file__).parents[2]
+CHECKOUT = Path(__file__).parents[3]
 KETTLE = CHECKOUT / "mkosi/mkosi.images/tdx-kettle/kettle"
 REPORT_DATA = bytes(range(64))
-_BOOT_SECONDS, _ANSWER_SECONDS = 900, 60
+_BOOT_SECONDS, _ANSWER_SECONDS = 1800, 600
 
 
 @pytest.fixture(scope="module")
@@ -297,7 +297,7 @@ def test_the_tpms_quote_is_over_the_same_question(answer: dict[str, Any], tmp_pa
         (tmp_path / name).write_bytes(b64decode(answer["tpm"][field]))
     qualifying = hashlib.sha256(bytes.fromhex(answer["report_data"])).hexdigest()
     argv = [require("tpm2_checkquote"), "-u", "pub", "-m", "msg", "-s", "sig", "-q", qualifying]
-    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
 
 

@@ -31,14 +31,13 @@ from teekit_verify.rebuild.workspace import Workspace
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from integration.conftest import UsableProject
     from teekit_verify.rebuild.environment import Environment
     from teekit_verify.rebuild.run import TwoBuilds
 
-    from .conftest import UsableProject
-
 pytestmark = pytest.mark.slow
 
-SMALL = Path(__file__).parents[1] / "assets" / "images" / "small"
+SMALL = Path(__file__).parents[2] / "assets" / "images" / "small"
 WORDS = ("not for ", "builds")
 # What mkosi keeps from the scripts of an image: it gives them an environment and folders of its own.
 KEPT_BY_MKOSI = {"build_path", "timezone", "locales", "home", "exec_path", "environment"}
@@ -91,7 +90,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
                 "files": [
                     *(str(tmp_path / name) for name in ("reference/base.json", "secrets/key")),
                     *(str(tmp_path / "workspace" / name) for name in ("A/source", "B/source", ".teekit-workspace")),
-                    str(Path(__file__).parents[2] / "reference"),
+                    str(Path(__file__).parents[3] / "reference"),
                 ],
                 "words": WORDS,
                 "unix": str(tmp_path / "socket"),
@@ -164,7 +163,7 @@ def test_in_the_locale_of_build_b_letters_have_another_order(environment: Enviro
     varied = conditions()
     orders = [
         Sandbox(root=environment.root, environment=one.variables())
-        .run(["sh", "-c", "printf 's\\nt\\nz\\n' | sort"], timeout_seconds=60)
+        .run(["sh", "-c", "printf 's\\nt\\nz\\n' | sort"], timeout_seconds=600)
         .stdout.split()
         for one in (varied.first, varied.second)
     ]

@@ -42,7 +42,7 @@ NAMES = ("first.example", "second.example")
 NONCE = "c3" * 32
 KETTLE = "usr/lib/kettle"
 HOST = "10.0.2.2"  # as the guest calls it
-_BOOT_SECONDS, _ANSWER_SECONDS, _COMMAND_SECONDS = 1200, 60, 300
+_BOOT_SECONDS, _ANSWER_SECONDS, _COMMAND_SECONDS = 1800, 600, 1200
 
 
 @dataclass(frozen=True)

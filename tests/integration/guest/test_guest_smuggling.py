@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from teekit_guest import layout
+from teekit_guest import layout, nginx
 
 from .test_guest_https import connections
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 NAMES = ("first.example", "second.example")
@@ -93,16 +93,18 @@ def kettles(count: int) -> Iterator[list[list[bytes]]]:
 
 def spoken(folder: Path, monkeypatch: pytest.MonkeyPatch, request: str) -> tuple[bytes, list[list[bytes]]]:
     """What the client hears until nginx has nothing more to say, and what each kettle heard."""
+    of_image = nginx.configuration
+
+    def soon_over(names: Sequence[str], places: nginx.Places) -> str:
+        return of_image(names, places).replace("http {\n", "http {\n    keepalive_timeout 1s;\n", 1)
+
+    monkeypatch.setattr(nginx, "configuration", soon_over)
     with connections(folder, NAMES, monkeypatch) as connect, kettles(len(NAMES)) as seen:
         with connect(NAMES[0]) as sock:
             sock.sendall(request.encode("latin-1"))
-            sock.settimeout(3)
             heard = b""
-            try:
-                while piece := sock.recv(65536):
-                    heard += piece
-            except TimeoutError:
-                pass
+            while piece := sock.recv(65536):
+                heard += piece
         return heard, seen
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from builders.tools import require
 
-EXTRA = Path(__file__).parents[2] / "mkosi/mkosi.images/tdx-kettle/mkosi.extra"
-BASE = Path(__file__).parents[2] / "mkosi/mkosi.images/base/mkosi.extra"
+EXTRA = Path(__file__).parents[3] / "mkosi/mkosi.images/tdx-kettle/mkosi.extra"
+BASE = Path(__file__).parents[3] / "mkosi/mkosi.images/base/mkosi.extra"
 
 # Runs as root in a new network: one interface that leads nowhere, and servers on loopback. Says for each user and address
 # whether the connection was made ("yes"), refused ("no") or let out without an answer ("out").
@@ -122,7 +122,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     rules = [str(base), str(EXTRA / "etc/nftables-kettle.conf")]
     asked = json.dumps([rules, [one[:3] for one in REACHED]])
     argv = [require("unshare"), "--net", sys.executable, "-c", TRY, asked]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
     results: list[str] = json.loads(done.stdout)
     return results

@@ -21,10 +21,9 @@ from teekit_verify.report.progress import StderrProgress
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from integration.conftest import UsableProject
     from teekit_verify.rebuild.environment import Environment
     from teekit_verify.rebuild.network.sources import Source
-
-    from .conftest import UsableProject
 
 CONFIGURATION = """\
 [Distribution]
@@ -141,4 +140,4 @@ def run_mkosi(environment: Environment, project: Path, folder: Path, network: Ne
     )
     argv = ["mkosi", "--directory=/source", *mkosi_options(), "--tools-tree=", "--history=no", *places, "build"]
     with room.open():
-        sandbox.run(behind(argv), timeout_seconds=300)
+        sandbox.run(behind(argv), timeout_seconds=1800)

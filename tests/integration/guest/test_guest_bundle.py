@@ -14,7 +14,7 @@ import pytest
 from builders import guest, npm
 from teekit_guest import app as guest_app
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 KETTLE = guest.IMAGE / "kettle"
 
 
@@ -24,7 +24,7 @@ def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 def bundle(script: Path, *arguments: Path | str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     argv = [str(argument) for argument in (script, *arguments)]
-    return subprocess.run(argv, cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(argv, cwd=cwd, capture_output=True, text=True, check=False, timeout=600)
 
 
 def test_elsewhere_and_with_another_umask_it_is_the_same(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def run_script(checkout: Path, **environment: str) -> subprocess.CompletedProces
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,7 +13,8 @@ from teekit_verify.rebuild.provision import Provision
 from teekit_verify.rebuild.sandbox import BASE_ENVIRONMENT, Sandbox, own_first_id
 from teekit_verify.report.progress import StderrProgress
 
-from .conftest import UsableProject
+if TYPE_CHECKING:
+    from integration.conftest import UsableProject
 
 pytestmark = pytest.mark.slow
 
@@ -33,6 +35,6 @@ def test_what_a_user_sets_reaches_the_scripts(
         first_id=own_first_id(),
     )
     command = find_target("tdx-kettle", ["azure", DEBIAN_KERNEL]).mkosi("/source", "--json", "summary")
-    summary = json.loads(sandbox.run(["sh", "-c", '"$@" 2>&1', "sh", *command], timeout_seconds=60).stdout)
+    summary = json.loads(sandbox.run(["sh", "-c", '"$@" 2>&1', "sh", *command], timeout_seconds=600).stdout)
     given = {image["Image"]: image["Environment"].get(setting) for image in summary["Images"]}
     assert {name: found for name, found in given.items() if found} == {stage: value}

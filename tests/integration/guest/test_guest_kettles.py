@@ -66,7 +66,7 @@ def told(manifests: str | None) -> None:
     layout.ENVIRONMENT_FILE.write_text("CLOUD_PROVIDER=qemu\n" + (f"MANIFEST={manifests}\n" if manifests else ""))
 
 
-def ask(kettle: int, path: str, body: bytes | None = None, seconds: float = 60) -> Any:
+def ask(kettle: int, path: str, body: bytes | None = None, seconds: float = 600) -> Any:
     """What the kettle answers, JSON or text."""
     with urllib.request.urlopen(f"http://127.0.0.1:{layout.port(kettle)}{path}", body, timeout=seconds) as answer:
         text = answer.read().decode()
@@ -89,7 +89,7 @@ def test_without_metadata_the_demo_app_reads_and_writes_its_database(
     assert ask(0, "/notes") == {"notes": [{"id": 1, "text": note}]}
     # Another process sees it too: it is in the database, not in the app's memory.
     machine.running["kettle@0.service"].terminate()
-    assert machine.running["kettle@0.service"].wait(10) == 0
+    assert machine.running["kettle@0.service"].wait(600) == 0
     machine.start("kettle@.service", 0)
     assert ask(0, "/notes") == {"notes": [{"id": 1, "text": note}]}
     assert ask(0, "/") == {"app": "demo", "visits": 3}
@@ -245,15 +245,19 @@ def start(tmp_path: Path, app: bytes) -> None:
 
 def test_a_statement_has_a_time_limit_that_no_app_gets_around(machine: guest.Systemd, tmp_path: Path) -> None:
     start(tmp_path, SQL)
-    assert "a statement took longer than 10 seconds" in ask(0, "/sql", SLOW, seconds=60)
-    assert ask(0, "/v2/pipeline", SLOW, seconds=60) == 504
+    assert "a statement took longer than 10 seconds" in ask(0, "/sql", SLOW)
+    assert ask(0, "/v2/pipeline", SLOW) == 504
     # sqld has stopped, too: it takes what is written, and its thread rests.
     assert ask(0, HEALTH) == {"status": "ok"}
     times = Path(f"/proc/{machine.running['sqld@0.service'].pid}/stat")
-    before = int(times.read_text().split()[13])
-    time.sleep(1)
-    # In hundredths of a second. A statement that goes on takes all of one.
-    assert int(times.read_text().split()[13]) - before < 50
+    # In hundredths of a second. A statement that goes on takes what it gets, for ever; the end of one that is stopped takes a while.
+    until = time.monotonic() + 600
+    while True:
+        before = int(times.read_text().split()[13])
+        time.sleep(1)
+        if int(times.read_text().split()[13]) - before < 5:
+            break
+        assert time.monotonic() < until
     assert [ask(0, path, b"select 1") for path in ("/", "/v1/execute", "/beta/listen")] == [404] * 3
 
 
@@ -288,7 +292,7 @@ def test_modules_of_node_by_any_name_and_commonjs_work(
         source.replace("{{", "{").replace("}}", "}").replace("Response({})", f"Response({DIGEST})")
     )
     (tmp_path / "src/legacy.cjs").write_text('module.exports = require("node:crypto").createHash')
-    subprocess.run([guest.BUNDLE, tmp_path / "src", tmp_path / "out", npm.program("esbuild")], check=True, timeout=60)
+    subprocess.run([guest.BUNDLE, tmp_path / "src", tmp_path / "out", npm.program("esbuild")], check=True, timeout=600)
     start(tmp_path, (tmp_path / "out/app.js").read_bytes())
     assert ask(0, "/") == hashlib.sha256(b"x").hexdigest()
 
@@ -300,17 +304,17 @@ def test_an_app_that_keeps_its_thread_is_heard_of_no_more(
     machine: guest.Systemd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Which is when systemd stops it, and starts it anew."""
-    monkeypatch.setattr(supervisor, "ANSWER_SECONDS", 1.0)
     start(
         tmp_path,
         b'export default { fetch(request) { if (request.url.endsWith("/loop")) for (;;) {} return new Response("hello") } }',
     )
     assert supervisor.answers(layout.port(0))
+    monkeypatch.setattr(supervisor, "ANSWER_SECONDS", 1.0)
     with socket.create_connection(("127.0.0.1", layout.port(0))) as sock:
         sock.sendall(b"GET /loop HTTP/1.0\r\nHost: kettle\r\n\r\n")
-        until = time.monotonic() + 20
+        until = time.monotonic() + 600
         while supervisor.answers(layout.port(0)):
             assert time.monotonic() < until
     # It does not end when it is asked to, either.
     machine.running["kettle@0.service"].terminate()
-    assert machine.running["kettle@0.service"].wait(20) == 128 + 9
+    assert machine.running["kettle@0.service"].wait(600) == 128 + 9
