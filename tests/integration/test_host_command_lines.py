@@ -1,10 +1,13 @@
-"""A host that brings words for the kernel's command line, where Secure Boot is off: the stub takes them, and the registers say so.
+"""A host that brings words for the kernel's command line, or files beside the image, where Secure Boot is off: the stub takes them, and the
+registers say so.
 
 Booted as far as the kernel's start; the log is the firmware's own. That without them it is as predicted is test_boot_proof.py.
 """
 
 from __future__ import annotations
 
+import os
+import subprocess
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -12,6 +15,9 @@ import pytest
 
 from builders import varstore
 from builders.machines import RealMachine
+from builders.pe import Row, build_pe
+from builders.tools import require
+from builders.uki import magic
 from teekit_verify.artifacts.uki import open_uki
 from teekit_verify.boot import layout
 from teekit_verify.boot.artifact import bootable
@@ -28,6 +34,17 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 PLANTED = "console=ttyS0 systemd.setenv=PLANTED=by-the-host"
+BY_ADDON = "systemd.setenv=PLANTED=by-an-addon"
+# systemd-stub(7): where it looks; what it calls what it found there, and the PCR that is in.
+BESIDE = f"{layout.BOOT_FILE}.extra.d"
+FILES = {
+    f"{BESIDE}/planted.cred": ("Credentials initrd", 12),
+    "loader/credentials/planted.cred": ("Global credentials initrd", 12),
+    f"{BESIDE}/planted.confext.raw": ("Configuration extension initrd", 12),
+    f"{BESIDE}/planted.sysext.raw": ("System extension initrd", 13),
+    f"{BESIDE}/planted.addon.efi": (BY_ADDON, 12),
+    "loader/addons/planted.addon.efi": (BY_ADDON, 12),
+}
 _BOOT_SECONDS = 1800
 
 
@@ -42,6 +59,21 @@ def with_load_options(empty: Firmware, uki: Path, folder: Path) -> Firmware:
     return Firmware(empty.code, folder / "variables.fd")
 
 
+def plant(disk: Path, folder: Path) -> None:
+    """Files in the ESP, as the stub looks for them."""
+    addon = build_pe([Row(".sdmagic", magic("257.13-1~deb13u1")), Row(".cmdline", BY_ADDON.encode() + b"\0")])
+    (folder / "file").write_bytes(b"planted")
+    (folder / "addon").write_bytes(addon)
+    esp = f"{disk}@@{layout.ESP_OFFSET_BYTES}"
+    folders = [f"::{name}" for name in (BESIDE, "loader", "loader/addons", "loader/credentials")]
+    argvs = [[require("mmd"), "-i", esp, *folders]]
+    for name in FILES:
+        source = folder / ("addon" if name.endswith(".efi") else "file")
+        argvs.append([require("mcopy"), "-i", esp, str(source), f"::{name}"])
+    for argv in argvs:
+        subprocess.run(argv, env={**os.environ, **layout.ENVIRONMENT}, check=True, capture_output=True)
+
+
 @pytest.mark.parametrize("way", ["LoadOptions", "SMBIOS"])
 def test_words_of_the_hosts_for_the_command_line_are_measured(way: str, built_uki: Path, tmp_path: Path) -> None:
     firmware = find_firmware()
@@ -52,6 +84,8 @@ def test_words_of_the_hosts_for_the_command_line_are_measured(way: str, built_uk
         # systemd-stub(7): of SMBIOS, strings of vendors
         more = ("-smbios", f"type=11,value=io.systemd.stub.kernel-cmdline-extra={PLANTED}")
     with bootable(built_uki) as booted:
+        if way == "SMBIOS":
+            plant(booted.disk, tmp_path)
         with RealMachine(firmware, booted.disk, more).prepared() as prepared:
             log = prepared.boot(is_complete, timeout_seconds=_BOOT_SECONDS)
         with open_uki(booted.uki) as uki:
@@ -60,5 +94,12 @@ def test_words_of_the_hosts_for_the_command_line_are_measured(way: str, built_uk
     assert first_divergence(predicted[pcr(9)], log.events, pcr(9), Algorithm.SHA256) is not None
     said = [event.data for event in log.events if event.register == pcr(12)]
     assert any("PLANTED=by-the-host".encode("utf-16-le") in data for data in said)
+    if way == "SMBIOS":
+        for name, (text, index) in FILES.items():
+            measured = [event.data for event in log.events if event.register == pcr(index)]
+            assert any(text.encode("utf-16-le") in data for data in measured), name
+        # Addons are programs to the firmware, which loads them.
+        more_programs = [event for event in log.events if event.register == pcr(4)][len(predicted[pcr(4)]) :]
+        assert len(more_programs) == 2
     # The image itself is the one that was predicted.
     assert first_divergence(predicted[pcr(11)], log.events, pcr(11), Algorithm.SHA256) is None

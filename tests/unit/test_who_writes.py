@@ -134,6 +134,7 @@ THROUGH_CORE_WRITERS = {
     *("rebuild/environment.py", "rebuild/git.py", "rebuild/lock.py", "rebuild/oci_layout.py", "rebuild/provision.py"),
     *("rebuild/record.py", "rebuild/signed_index.py", "rebuild/tag_signature.py", "rebuild/workspace.py"),
     *("record/audit_log.py", "record/auditing.py", "record/monitoring.py", "record/rebuilderd.py"),
+    "record/replacing.py",
     "appraisal/statements/own.py",  # what it saw last, so that a repository cannot go back in time
 }
 """Every module that writes with what `core` has for it."""

@@ -12,7 +12,7 @@ from builders import fake_machine
 from builders.published_schemas import problems
 from builders.tools import require
 from builders.uki import build_uki
-from teekit_verify.boot import proof, qemu
+from teekit_verify.boot import capture, proof, qemu
 from teekit_verify.cli.app import main
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.evidence.files import read_log
@@ -34,6 +34,7 @@ def uki(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     firmware.code.touch()
     firmware.variables.touch()
     monkeypatch.setattr(qemu, "find_firmware", lambda: firmware)
+    monkeypatch.setattr(capture, "_POLL_SECONDS", 0.01)
     path = tmp_path / "image.efi"
     path.write_bytes(build_uki())
     return path

@@ -7,6 +7,7 @@ import fcntl
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,33 @@ def test_who_waits_gets_it_afterwards(tmp_path: Path) -> None:
         order.append("first")
     waiting.join(timeout=600)
     assert order == ["first", "second: True"]
+
+
+def test_a_folder_that_was_renamed_meanwhile_is_made_anew(tmp_path: Path) -> None:
+    """What the other one has renamed is not ours, although we waited for it."""
+    folder, opened = tmp_path / "folder", threading.Event()
+    found: list[list[str]] = []
+
+    def wait() -> None:
+        opened.set()
+        with held(folder, wait=True):
+            found.append(sorted(path.name for path in tmp_path.iterdir()))
+
+    with held(folder, wait=False):
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        assert opened.wait(600)
+        while str(folder.stat().st_ino) not in _waited_for():
+            time.sleep(0.01)
+        folder.rename(tmp_path / "renamed")
+    waiting.join(timeout=600)
+    assert found == [["folder", "renamed"]]
+
+
+def _waited_for() -> str:
+    """The kernel's list of locks that somebody waits for (proc_locks(5))."""
+    lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+    return "\n".join(line for line in lines if "->" in line)
 
 
 def test_a_process_that_is_started_does_not_keep_it(tmp_path: Path) -> None:

@@ -33,9 +33,10 @@ def run(pair: tuple[Path, Path]) -> Explanation:
     return found
 
 
-def test_it_looks_at_the_leaves_in_a_sandbox(pair: tuple[Path, Path]) -> None:
+def test_it_looks_at_the_leaves_in_a_sandbox(pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     require("diffoscope")
     require("bwrap")
+    monkeypatch.setattr(diffoscope, "_SECONDS", 600)
     found = run(pair)
     (leaf,) = culprits(found.differences)
     # As xxd shows it, which diffoscope takes where it is installed, or in 32 bytes a line: without their spaces, and the offset.

@@ -6,6 +6,9 @@ import errno
 import json
 import os
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,6 +49,30 @@ def test_an_older_report_is_replaced_whole(tmp_path: Path) -> None:
         (tmp_path / left / "sub").mkdir(parents=True)
     write(tmp_path / "report")
     assert names(tmp_path) == ["report", "report/logs", "report/report.html", "report/report.json"]
+
+
+def test_two_runs_write_one_after_the_other(tmp_path: Path) -> None:
+    """Each report is whole, and the later one stays."""
+    place, begun, go_on = tmp_path / "report", threading.Event(), threading.Event()
+
+    def slow_page(report: Any) -> bytes:
+        begun.set()
+        assert go_on.wait(600)
+        return page.render(report)
+
+    (tmp_path / "A").mkdir()
+    (tmp_path / "A/build.log").write_text("the first run")
+    with ThreadPoolExecutor() as runs:
+        first = runs.submit(directory.write_failure, place, FAILED, (tmp_path / "A/build.log",), slow_page)
+        assert begun.wait(600)
+        second = runs.submit(write, place)
+        with suppress(TimeoutError):
+            second.result(timeout=1)
+        go_on.set()
+        first.result()
+        second.result()
+    assert names(place) == ["logs", "report.html", "report.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["A", "report"]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), TeekitError("x")])

@@ -248,18 +248,39 @@ def held(folder: Path, *, wait: bool) -> Iterator[bool]:
 
     The folder itself is locked, so nothing is left in it. Raises TeekitError for one that cannot be made, a link, and a file system without locks.
     """
+    descriptor, mine = _opened_and_locked(folder, wait=wait)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except OSError as error:
-        raise TeekitError(f"{folder}: cannot be created or opened: {error.strerror}", hint=_HINT) from error
-    try:
-        yield _locked(descriptor, folder, wait=wait)
+        yield mine
     finally:
         # Not by closing it alone: a process that is being started has it too, until its program runs.
         with suppress(OSError):  # of a file system without locks, which was said already
             fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
+
+
+def _opened_and_locked(folder: Path, *, wait: bool) -> tuple[int, bool]:
+    """Its descriptor, and whether it is ours. A folder that another run removed or renamed before it let it go is made anew."""
+    while True:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except OSError as error:
+            raise TeekitError(f"{folder}: cannot be created or opened: {error.strerror}", hint=_HINT) from error
+        try:
+            mine = _locked(descriptor, folder, wait=wait)
+            if not mine or _is_still(descriptor, folder):
+                return descriptor, mine
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _is_still(descriptor: int, folder: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), folder.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _locked(descriptor: int, folder: Path, *, wait: bool) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.rebuild.verdict import Verdict
 from teekit_verify.core.errors import TeekitError
-from teekit_verify.core.files import resolved
+from teekit_verify.core.files import held, resolved
 from teekit_verify.documents import codec
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def _identity(directory: Path) -> tuple[int, int] | None:
 def replacement(directory: Path, *, has_verdict: bool) -> Iterator[Path]:
     """A new folder that takes the place of `directory` when the block ends well. `has_verdict`: its report has one.
 
+    Runs that write to the same folder do it one after the other: none has files of another's.
     Raises TeekitError, and leaves what was there, for whatever cannot be written.
     """
     require_replaceable(directory)
@@ -100,15 +101,25 @@ def replacement(directory: Path, *, has_verdict: bool) -> Iterator[Path]:
     new = _beside(place, "new")
     try:
         _remove_links(place)
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(parents=True)
-        yield new
-        _replace(place, new, has_verdict=has_verdict)
+        with held(new, wait=True):  # another run may be writing its report, and goes first
+            try:
+                _empty(new)
+                yield new
+                _replace(place, new, has_verdict=has_verdict)
+            finally:
+                shutil.rmtree(new, ignore_errors=True)  # there if something went wrong
     except OSError as error:
         hint = _NO_SPACE_HINT if error.errno in {errno.ENOSPC, errno.EDQUOT} else _HINT
         raise TeekitError(f"{place} cannot be written: {error.strerror}", hint=hint) from error
-    finally:
-        shutil.rmtree(new, ignore_errors=True)  # there if something went wrong
+
+
+def _empty(folder: Path) -> None:
+    """Of what a killed run left. The folder itself is what is locked."""
+    for left in folder.iterdir():
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
 
 
 def _replace(place: Path, new: Path, *, has_verdict: bool) -> None:

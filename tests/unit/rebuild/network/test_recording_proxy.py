@@ -159,7 +159,7 @@ def test_an_answer_is_recorded_before_its_script_can_end(
     """A disk that takes its time: the build ends as soon as its last script has its last byte, and then nothing is recorded any more."""
     has_answer = threading.Event()
     with serve() as server, network.recorded() as (script, recorder):
-        monkeypatch.setattr("os.fsync", lambda _: has_answer.wait(2))
+        monkeypatch.setattr("os.fsync", lambda _: has_answer.wait(0.5))
         monkeypatch.setattr(Exchange, "do_HEAD", Exchange.do_GET, raising=False)
         server.files["/a"] = content
         with script.connected() as connection:
