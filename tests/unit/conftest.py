@@ -30,7 +30,8 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made once, as it takes seconds: nobody changes it, and sandboxes cannot."""
     require("bwrap")
     return rebuilds.make_tree(tmp_path_factory.mktemp("environment") / "tree")

@@ -294,6 +294,35 @@ def test_sql_that_reads_files_finds_none_of_another_kettle(running: dict[str, An
     assert "unsupported statement" in sql(running, 0, f"attach '{database}' as other")
 
 
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("attach ':memory:' as other", "unsupported statement"),
+        ("vacuum into '/var/lib/kettle/0/data/copy'", "unsupported statement"),
+        ("pragma temp_store_directory = '/tmp'", "unsupported statement"),
+        ("pragma writable_schema = on", "unsupported statement"),
+        ("pragma mmap_size = 1000000000000", "unsupported statement"),
+        ("pragma hard_heap_limit = 0", "unsupported statement"),
+        ("select load_extension('/tmp/x')", "not authorized"),
+        ("select length(zeroblob(2147483647))", "too big"),
+        ("select length(hex(zeroblob(400000000)))", "too big"),
+        (f"select {'(' * 5000}1{')' * 5000}", "overflowed its stack"),
+        (f"select {'+'.join('1' * 5000)}", "too large"),
+        # It has no end, and takes 10 seconds (docs/guest.md).
+        (
+            "with recursive n(i) as (select 1 union all select i + 1 from n) select max(i) from n",
+            "longer than 10 seconds",
+        ),
+    ],
+)
+def test_sql_that_takes_more_than_there_is_ends_with_an_error(
+    running: dict[str, Any], database: str, statement: str, said: str
+) -> None:
+    assert said in sql(running, 0, statement)
+    assert sql(running, 0, "select 1 as one") == [{"one": 1}]
+    assert sql(running, 1, "select text from secrets") == [{"text": KEPT}]
+
+
 def test_the_file_system_of_a_kettle_has_nothing_of_another(console: Path, database: str) -> None:
     for unit in ("kettle@0.service", "sqld@0.service"):
         root = f"/proc/$(systemctl show --property=MainPID --value {unit})/root"
@@ -353,6 +382,14 @@ def test_a_kettle_takes_no_port_but_its_own(console: Path, group: str, port: int
 )
 def test_a_kettle_connects_to_no_other(console: Path, group: str, port: int, said: str) -> None:
     assert said in as_kettle(console, CONNECT, group, 0, port)
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:3002", "[::ffff:127.0.0.1]:3002", "0.0.0.0:3002", "10.0.2.15:3002", "10.0.2.2:8090"]
+)
+def test_an_app_has_no_answer_from_another_kettle_or_the_metadata_service(running: dict[str, Any], host: str) -> None:
+    """Both are there, and answer others."""
+    assert "rror" in asked(running, 0, f"/name/{host}")[1]
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ def test_a_build_that_looks_for_what_was_published_finds_nothing(
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("name", "../../x", "name: String should match pattern"),
+        ("name", "../../x", "name: expected text that matches"),
         ("reference", "{}", "is not a document of this tool"),
         ("release", {}, "missing field"),
         ("schema", "teekit-verify/release/v1", "expected 'teekit-verify/rebuilderd-job/v1'"),

@@ -189,13 +189,13 @@ def test_a_release_with_a_tag_that_must_be_signed(
     ("changes", "problem"),
     [
         ({"commit": None, "tag": None}, "names neither a commit nor a tag"),
-        ({"commit": "HEAD"}, "commit: String should match pattern"),
-        ({"reference": "../../x.json"}, "reference: String should match pattern"),
+        ({"commit": "HEAD"}, "commit: expected text that matches"),
+        ({"reference": "../../x.json"}, "reference: expected text that matches"),
         ({"repository": "ext::sh -c x"}, "a repository is an https, http, git or file address, found 'ext::sh -c x'"),
         ({"image": "none"}, "there is no image 'none'"),
         ({"reference": "none.json"}, "none.json: cannot be read"),
         ({"extra": 1}, "extra: unknown field"),
-        ({"tag": "--upload-pack=x", "commit": None}, "tag: String should match pattern"),
+        ({"tag": "--upload-pack=x", "commit": None}, "tag: expected text that matches"),
     ],
 )
 def test_releases_that_are_none(

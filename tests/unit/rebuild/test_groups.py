@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from builders import rebuilds
 from builders.standins import StandIns
 from teekit_verify.core import process
 from teekit_verify.core.errors import TeekitError, ToolFailedError
@@ -30,11 +29,6 @@ FORKS = "while :; do sleep 600 & done"
 USERS = "for id in 1 2 3 4 5 6; do setpriv --reuid=$id --clear-groups sh -c 'for n in $(seq 60); do sleep 600 & done; wait' & done; wait"
 BOUNDS = Bounds(400 << 20, 300)
 SECONDS = 600
-
-
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return rebuilds.make_tree(tmp_path_factory.mktemp("environment") / "tree")
 
 
 @pytest.fixture

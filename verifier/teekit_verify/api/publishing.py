@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import write_named, write_whole
+from teekit_verify.core.frozen import frozen
 from teekit_verify.documents import codec
 from teekit_verify.documents.create import create_reference as new_reference
 from teekit_verify.documents.create import dump_reference, require_measured_from
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from teekit_verify.reference.signing.keys import SigningKey
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PublishedReference:
     """A file of any known format. `own` is the whole document where it is one of this project."""
 

@@ -8,10 +8,11 @@ Non-rules: a name never makes a match, and never gets a file out of being compar
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.facts import ArtifactCheck, ArtifactPart, Because, Check, OtherSize, Why
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.outcome import Outcome
 from teekit_verify.documents.model import Artifact
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from teekit_verify.documents.model import Disk
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ArtifactPair:
     """One file name in two builds; None where the build did not make it."""
 

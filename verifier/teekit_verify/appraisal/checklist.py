@@ -8,7 +8,6 @@ Non-rules: what was ignored, what explains a difference, and the order of the ch
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
 from teekit_verify.appraisal.facts import (
@@ -20,10 +19,11 @@ from teekit_verify.appraisal.facts import (
     Side,
     ValueNotKnown,
 )
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.outcome import ExitStatus, Outcome
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Checklist:
     """`checks` decide. `ignored` do not: what nobody asked to be compared, or said need not be. They are shown in every verdict."""
 
@@ -60,7 +60,7 @@ class Note(Enum):
     DUMMY_QUOTE = "dummy_quote"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NoneMatches:
     """Of `count` published images; `name` comes closest."""
 
@@ -68,7 +68,7 @@ class NoneMatches:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NotAcceptable:
     """A fact about the quote that nobody should rely on."""
 
@@ -78,7 +78,7 @@ class NotAcceptable:
 ConclusionReason = Check | Note | NoneMatches | NotAcceptable
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Conclusion:
     """The exit status, and why it is not HOLDS, the decisive reasons first."""
 

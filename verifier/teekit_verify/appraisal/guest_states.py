@@ -9,7 +9,6 @@ Non-rules: the kernel is never left out unless it is a section of the UKI that w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 from teekit_verify.appraisal.facts import LaterState, StateKind
 from teekit_verify.appraisal.replayed import Continued, ReplayedLog, continued
 from teekit_verify.core.digest import Digest
+from teekit_verify.core.frozen import frozen
 from teekit_verify.evidence.event_text import TextStatus, text_statuses
 from teekit_verify.evidence.loadoption import variable_of
 from teekit_verify.registers.events import EventType
@@ -45,7 +45,7 @@ class SecureBoot(Enum):
     EITHER = "either"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GuestState:
     """A register whose quoted value is `boot`, but for what `later` says. `boot` is the value to be compared with the reference."""
 

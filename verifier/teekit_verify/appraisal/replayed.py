@@ -6,12 +6,12 @@ it has: no work is done for each pair of these.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.log_texts import contradictions
 from teekit_verify.core.errors import UnsupportedInputError
+from teekit_verify.core.frozen import frozen
 from teekit_verify.evidence.event_text import TextStatus, text_statuses
 from teekit_verify.evidence.ima import in_register, is_whole_list
 from teekit_verify.registers.replay import extend, replay
@@ -29,7 +29,7 @@ _MOST_STARTS = 64
 """Values of a register that a reference may have an IMA list begin at. Real ones have a few."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReplayedLog:
     """`values`: of each bank, the registers that have events. `events`: of each register, with what their texts are worth, in order."""
 
@@ -60,7 +60,7 @@ def replayed(log: EventLog, banks: Iterable[Algorithm]) -> ReplayedLog:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Continued:
     """What IMA's list leads a register on to: `reached` has, for each start that leads to the quoted value, after how many entries."""
 

@@ -6,7 +6,6 @@ could be read in more than one way it is refused.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, BinaryIO
@@ -17,6 +16,7 @@ from teekit_verify.artifacts.gpt import SECTOR_BYTES, GptEntry, GuidPartitionTab
 from teekit_verify.artifacts.magic import is_mbr, sector_bytes
 from teekit_verify.artifacts.partitions import MbrPartition, mbr_partitions
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ class TableKind(Enum):
     NONE = "no partition table"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BootVolume:
     """`start` and `size_bytes` of the volume's place on the disk; `gpt` and `esp` where there is a GPT, `mbr` where there is none but that."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import stat
 import zlib
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from teekit_verify.artifacts import odc, zip_methods
 from teekit_verify.artifacts import pax as pax_format
 from teekit_verify.artifacts.magic import AR_MAGIC, ZIP_MAGIC, is_tar
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,7 +67,7 @@ _ZIP_UNIX = 3
 _OUTPUT_BYTES = 1 << 18
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BundleMember:
     """One member; `stored` is its content in the file, deflated or as it is. Texts are empty where a format has none."""
 

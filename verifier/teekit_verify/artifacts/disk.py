@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import mmap
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from teekit_verify.artifacts.blob import Blob
@@ -24,6 +23,7 @@ from teekit_verify.artifacts.uki import UnifiedKernelImage, parse_uki
 from teekit_verify.artifacts.vhd import VhdFooter, parse_footer
 from teekit_verify.artifacts.vhdx import Vhdx, open_vhdx
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +55,7 @@ _VARIABLES = "NvVars"
 """Where OVMF without flash keeps its variables, boot options too (edk2 OvmfPkg/Library/NvVarsFileLib)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DiskImage:
     """An open disk image; `size_bytes` is that of the disk. Not to be used after the `with` block of `open_disk`.
 

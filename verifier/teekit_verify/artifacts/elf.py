@@ -7,7 +7,6 @@ and builds none of its section objects, some of which read tables of a length th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from elftools.elf.structs import ELFStructs
@@ -15,6 +14,7 @@ from elftools.elf.structs import ELFStructs
 from teekit_verify.artifacts.pe import Span
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ _NOTE, _NO_BITS = "SHT_NOTE", "SHT_NOBITS"
 _GNU_BUILD_ID = 3
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ElfSection:
     """`content` is where its bytes are in the file, empty for .bss and the like."""
 
@@ -43,7 +43,7 @@ class ElfSection:
     content: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ElfNote:
     """One note (ELF specification, "Note Section"): who defined it, its number with them, and its content."""
 
@@ -52,7 +52,7 @@ class ElfNote:
     description: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ElfFile:
     """`header` is where the file header is; sections in the order of the table, without the empty first one."""
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import lzma
 import struct
 import zlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.block_codecs import block_codec
 from teekit_verify.artifacts.lz4_block import lz4_block
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ _ALGORITHMS = ("lz4", "microlzma", "deflate", "zstd")
 _MAX_RUN_BYTES = 64 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Index:
     """`place` is where a head begins in its cluster; `block` its first block; `blocks` is how many, said by the index after it."""
 

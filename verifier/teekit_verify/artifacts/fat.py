@@ -8,7 +8,7 @@ as for the firmware. Nothing but the boot sector, that FAT and the asked-for dir
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -16,6 +16,7 @@ from teekit_verify.artifacts.fat_directory import ENTRY_BYTES, FatEntry, parse_e
 from teekit_verify.artifacts.pe import Span
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +49,7 @@ def may_be_fat(sector: bytes) -> bool:
     return sector_bytes in _SECTOR_SIZES and cluster_sectors.bit_count() == 1 and reserved > 0 and fats > 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FatVolume:
     """A mounted volume. Offsets in bytes from the start of `stream`; clusters count from 2, `last_cluster` is inclusive."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,7 +17,7 @@ _MAX_LONG_ENTRIES = 20
 _LOWER_STEM, _LOWER_EXTENSION = 0x08, 0x10
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FatEntry:
     """A file or directory. `name` is the long name if there is one; `short_name` is "BOOTX64.EFI", say."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -26,7 +27,7 @@ LEAST_READ_BYTES = 512
 _MOST_METERED, _FREE_METERED, _TIMES_METERED = 8 << 30, 16 << 20, 256
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Node:
     """An inode. `content` gives a file's bytes in pieces, as often as it is asked; `mtime` is in nanoseconds since 1970,
     None where the file system keeps none of its own.
@@ -49,7 +50,7 @@ class Node:
     """The content as it is packed, with all that its unpacking depends on: where that is equal in two files, their contents are."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TreeFile:
     """A name (a path without a slash in front, "." for the root) and its inode."""
 

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from teekit_verify.core.binary import Reader
 from teekit_verify.core.errors import UnsupportedInputError
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,7 @@ _MAX_UNPACKED_BYTES = 64 << 20
 """edk2's OVMF has 16 MiB. All compressed sections together."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FirmwareVolume:
     """A volume with files, or without. `name` is None for one that has none."""
 

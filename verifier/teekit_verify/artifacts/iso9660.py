@@ -6,13 +6,13 @@ Names are Rock Ridge's where the root has them, else Joliet's, else those of ISO
 from __future__ import annotations
 
 import stat
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.fields import Field
 from teekit_verify.artifacts.filetree import MAX_TARGET_BYTES, Meter, Node, TreeFile, Walk, linux_device, nothing
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ _PARSED_TIMES = 8
 """An entry of the system use area has 4 bytes at least, and takes more work than reading them."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BootImage:
     """An entry of El Torito's catalog: platform (0 x86, 0xef EFI), media type, and the content as far as the entry says."""
 

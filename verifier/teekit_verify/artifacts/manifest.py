@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 
 from teekit_verify.core.errors import MalformedInputError, printable
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.plain_json import load_plain
 
 MAX_BYTES = 16 << 20
@@ -22,7 +23,7 @@ class ManifestPackage:
     version: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Manifest:
     """`config` are the rows about the image as (name, value as JSON); packages in the order of the file."""
 

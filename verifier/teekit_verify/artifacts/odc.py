@@ -6,11 +6,11 @@ Source: POSIX.1-2017, pax, "cpio Interchange Format". All numbers are octal digi
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import MalformedInputError
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ _FIELDS = (6, 12, 18, 24, 30, 36, 42, 48, 59, 65, 76)
 """Where they begin: file system, inode, mode, uid, gid, links, device, mtime, size of the name, size of the content; and the end."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OdcEntry:
     """A header and its content. `name` holds undecodable bytes as lone surrogates; `device` is major << 8 | minor."""
 

@@ -6,13 +6,13 @@ Laxer than gpt.py, which reads what a machine boots: this one only has to see al
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from teekit_verify.artifacts.fields import Field
 from teekit_verify.artifacts.magic import SECTOR_SIZES, is_mbr, sector_bytes
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from teekit_verify.artifacts.blob import Blob
@@ -22,7 +22,7 @@ _MAX_ENTRIES = 1024
 _MAX_ENTRY_BYTES = 4096
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Partition:
     """`start` and `size_bytes` in bytes; `facts` is what the table says of it, in words."""
 
@@ -32,7 +32,7 @@ class Partition:
     facts: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PartitionTable:
     """`head_bytes` and `tail_bytes` are what the table takes at the beginning and the end of the disk."""
 
@@ -90,7 +90,7 @@ def _gpt_partition(number: int, row: bytes, sector: int) -> Partition:
     return Partition(number, first * sector, max(0, last - first + 1) * sector, facts)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MbrPartition:
     """A used row of an MBR; `number` counts from 1, `start` and `size_bytes` in bytes, `raw` is the row."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.magic import QCOW2_MAGIC
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
+from teekit_verify.core.frozen import frozen
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -38,7 +39,7 @@ _ZLIB, _ZSTD = 0, 1
 _WINDOW_LOG = 27
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Qcow2:
     """What the header says. `size_bytes` is that of the disk, `first_table` the offset of the L1 table."""
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from teekit_verify.artifacts.blob import SeekableRaw
 from teekit_verify.artifacts.magic import GOOGLE_MEMBER
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError, printable
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +41,7 @@ _PAX = {b"x", b"g"}
 _HINT = "Make it with `tar --format=oldgnu -Sczf image.tar.gz disk.raw`."
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Segment:
     """`size_bytes` bytes that belong at `offset` of the disk, and lie at `packed` of the uncompressed archive."""
 

@@ -6,11 +6,11 @@ A fixed disk is the raw disk, and 512 bytes after it. All numbers are big-endian
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from uuid import UUID
 
 from teekit_verify.artifacts.magic import VHD_COOKIE, VHD_FOOTER_BYTES
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
+from teekit_verify.core.frozen import frozen
 
 _LAYOUT = ">8sIIQI4sI4sQQHBBII16sB"
 _VERSION = 0x00010000
@@ -20,7 +20,7 @@ _FIXED, _DYNAMIC = 2, 3
 _SECTOR_BYTES = 512
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Geometry:
     """What old disk controllers address: cylinders, heads, sectors per track."""
 
@@ -29,7 +29,7 @@ class Geometry:
     sectors: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VhdFooter:
     """`size_bytes` is that of the raw disk; `timestamp` counts seconds from 2000-01-01; `creator` is a short code."""
 

@@ -6,11 +6,11 @@ Source: Microsoft [MS-VHDX] 2.2 to 2.6. Numbers are little-endian. Header and re
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from teekit_verify.artifacts.blob import Blob
@@ -34,7 +34,7 @@ _PRESENT, _ABSENT = 6, range(4)
 _CHUNK_SECTORS = 1 << 23
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Vhdx:
     """As virtual_disk.Blocks. `table` is the offset of the BAT. `creator` names a program; the two GUIDs of the header change with writes."""
 

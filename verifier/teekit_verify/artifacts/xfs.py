@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import stat
 import struct
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from teekit_verify.artifacts.xfs_attributes import Attributes
 from teekit_verify.artifacts.xfs_extents import Extent, ExtentReader
 from teekit_verify.artifacts.xfs_log import is_clean
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,7 @@ _SYMLINK_MAGIC, _SYMLINK_HEADER = b"XSLM", 56
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Inode:
     """`raw` is all of it; `data` and `attributes` are its two forks."""
 

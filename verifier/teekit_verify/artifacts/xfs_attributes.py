@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.filetree import MAX_XATTR_BYTES
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ _MAX_BYTES = 4 << 20
 Found = tuple[tuple[str, bytes], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Attributes:
     """Raises MalformedInputError for what is damaged."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.filetree import Meter
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ _MAX_LEVELS = 12
 _HEADERS = {False: (b"BMAP", 24), True: (b"BMA3", 72)}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Extent:
     """`count` blocks of a file from block `offset` of it on, at block `start` of the file system."""
 
@@ -29,7 +30,7 @@ class Extent:
     is_unwritten: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExtentReader:
     """`address` gives the offset of a block of the file system in the image."""
 

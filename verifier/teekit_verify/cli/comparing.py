@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from teekit_verify.cli.options.shared import say_warning
 from teekit_verify.cli.pages import write_page
 from teekit_verify.cli.wrong_file import ARTIFACTS, REFERENCES, Given, expecting
 from teekit_verify.core.files import read_beginning
+from teekit_verify.core.frozen import frozen
 from teekit_verify.report import layout, presented_report, quote_report, terminal
 from teekit_verify.report.sarif.findings import of_comparison, of_presented
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from teekit_verify.core.outcome import ExitStatus
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GuestQuestion:
     """What a guest gave, and what is asked of it. `platform` is one of the reference's, or None for the one that fits.
     `firmware`: MRTDs that are vouched for. `given` is what it should have been given to run, None as the reference says.
@@ -50,7 +50,7 @@ class GuestQuestion:
     given: GivenApps | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ComparisonOutput:
     """How a comparison is shown, and where else it goes."""
 

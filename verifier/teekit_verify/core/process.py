@@ -9,10 +9,10 @@ import signal
 import subprocess
 import threading
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Self
 
 from teekit_verify.core.errors import ToolFailedError, ToolMissingError, printable
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.output import (
     MOST_STDOUT_BYTES,
     TAIL_BYTES,
@@ -37,7 +37,7 @@ _DOCTOR_HINT = "Run `teekit-verify doctor`."
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Completed:
     """A finished program: its argv, exit status, and standard output if it was captured (else empty)."""
 

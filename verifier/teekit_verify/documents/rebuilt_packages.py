@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, ClassVar
 
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.marks import ConfigDict, Field
 from teekit_verify.documents import fields
 
@@ -22,7 +22,7 @@ class PackageStanding(Enum):
     NOT_LISTED = "not_listed"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """What a rebuilder answered, as it was saved: the name of the file, and its digest."""
 
@@ -31,7 +31,7 @@ class Answer:
     sha256: fields.Sha256
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RebuiltCounts:
     """How many of the packages of an image others reproduced, by these answers. They name versions, and no digests."""
 
@@ -52,7 +52,7 @@ class RebuiltCounts:
         return 1000 * self.good // self.total if self.total else 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NotGood:
     """A package that nobody is known to have reproduced."""
 
@@ -63,7 +63,7 @@ class NotGood:
     standing: PackageStanding
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RebuiltInputs:
     """`not_good` are those that `counts` does not count as good."""
 

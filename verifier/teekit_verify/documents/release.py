@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.marks import AfterValidator, ConfigDict, Field
 from teekit_verify.documents import codec, fields
 from teekit_verify.documents.schema import as_text, document_schema
@@ -27,7 +27,7 @@ def _of_the_calendar(day: str) -> str:
 _Day = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), AfterValidator(_of_the_calendar)]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReleaseInputs:
     """Where the publisher keeps an archive of the inputs, as --inputs names it. Hints: every file is checked against the locks.
 
@@ -41,7 +41,7 @@ class ReleaseInputs:
     ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Release:
     """One image of one release. `reference` is a file beside release.json.
 

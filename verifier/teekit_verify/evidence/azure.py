@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import re
 import struct
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from teekit_verify.core.errors import MalformedInputError, TeekitError
 from teekit_verify.core.files import read_bounded
+from teekit_verify.core.frozen import frozen
 from teekit_verify.evidence import tpm
 from teekit_verify.evidence.certificates import load_certificates, long_names, reading
 from teekit_verify.evidence.encoded import decode_bytes
@@ -44,7 +45,7 @@ _SELECTION_BYTES, _LIST_BYTES, _DIGESTS_IN_LIST, _DIGEST_BYTES = 132, 532, 8, 66
 """TPML_PCR_SELECTION and TPML_DIGEST as tpm2-tools writes them to files: in memory layout, of a little-endian machine."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VtpmEvidence:
     """Nothing of it was verified. `certificates` are of the vTPM's attestation key and its issuers, in any order."""
 
@@ -55,7 +56,7 @@ class VtpmEvidence:
     certificates: tuple[x509.Certificate, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Parts:
     """What was found so far; `pcrs` are bytes that only the quote tells how to read."""
 

@@ -6,11 +6,10 @@ machine's number, machine's name, and security properties [0]: [0] a version, [1
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cryptography import x509
 
 from teekit_verify.core.errors import MalformedInputError, printable
+from teekit_verify.core.frozen import frozen
 from teekit_verify.evidence.der import BOOLEAN, INTEGER, SEQUENCE, UTF8, elements
 
 INSTANCE_EXTENSION = x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.1.21")
@@ -20,7 +19,7 @@ _PROPERTIES, _VERSION, _PRODUCTION = 0xA0, 0xA0, 0xA1
 _MOST_NAME, _MOST_NUMBER_BYTES = 255, 9
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GoogleInstance:
     """`security_version` is that of the vTPM's maker; `production` is False also where nothing is said."""
 

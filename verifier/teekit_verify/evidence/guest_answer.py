@@ -8,10 +8,10 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import MalformedInputError
+from teekit_verify.core.frozen import frozen
 from teekit_verify.evidence.plain_json import parse_json
 
 if TYPE_CHECKING:
@@ -28,13 +28,13 @@ _MOST_LISTED, _MOST_NAME = 100, 253
 _BANK_BYTES = {"sha256": 32, "sha384": 48, "sha512": 64}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TdxPart:
     quote: bytes
     ccel: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TpmPart:
     """`pcrs`: bank -> number -> value."""
 
@@ -47,7 +47,7 @@ class TpmPart:
     pcrs: Mapping[str, Mapping[int, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GuestAnswer:
     """`tls_key_sha256` is None over plain HTTP. `runtime_log` has its own format."""
 

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Self
 
 from teekit_verify.artifacts.blob import Blob
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
+from teekit_verify.core.frozen import frozen
 from teekit_verify.explanation import raw
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _MAX_DEPTH = 8
 _MAX_NOTICES = 50
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Format:
     """A kind of content and how two of it are compared; `recognises` gets the first BEGINNING_BYTES, and both must be of the kind.
 

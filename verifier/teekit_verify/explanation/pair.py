@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
+
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from teekit_verify.artifacts.blob import Blob
@@ -34,7 +35,7 @@ class SectionName(str):
         return name
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pair:
     """What A and B have at the same place. `path` are the names that lead there, its own last."""
 

@@ -5,9 +5,11 @@ Names and texts come from the artifacts and are shown as they are found: whoever
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING
+
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -24,7 +26,7 @@ class Kind(Enum):
     """The bytes differ, and what they hold could not be read, so that nothing is known of it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cause:
     """What such a difference usually comes from, never what it certainly comes from. `name` is short: "time stamp".
 
@@ -36,7 +38,7 @@ class Cause:
     advice: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Difference:
     """One place where A and B differ.
 
@@ -61,7 +63,7 @@ class Difference:
     section: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Explanation:
     """What `explain A B` found. `differences` is empty exactly when every byte is equal.
 
@@ -81,7 +83,7 @@ class Explanation:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Leaf:
     """A difference without children, and the names that lead to it, its own last."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.disk import open_boot_file
 from teekit_verify.artifacts.gpt import SECTOR_BYTES
 from teekit_verify.artifacts.vhd import geometry_of
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.frozen import frozen
 from teekit_verify.inspection.uki import uki_facts
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MAX_FILES = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PartitionFacts:
     """The last LBA is inclusive. Of an MBR, the type is its number, and the texts that it does not have are empty."""
 
@@ -33,7 +33,7 @@ class PartitionFacts:
     attributes: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileFacts:
     """A file or folder (then `size_bytes` is None) of the EFI system partition."""
 
@@ -41,7 +41,7 @@ class FileFacts:
     size_bytes: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VhdFacts:
     """`specified_geometry` is what the VHD specification computes for the size."""
 
@@ -52,7 +52,7 @@ class VhdFacts:
     specified_geometry: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DiskFacts:
     """`size_bytes` is that of the disk in the file, and `inner` what a compressed file or archive holds. `uki` is None where
     `uki_problem` says why. What only a GPT has is empty or 0 for other tables.

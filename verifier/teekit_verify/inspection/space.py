@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from teekit_verify.artifacts.blob import Blob
 from teekit_verify.artifacts.compressed import Budget
 from teekit_verify.artifacts.initrd import MAX_UNPACKED_BYTES, read_initrd
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.marks import ConfigDict, Field
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ MOST_SECTIONS = 96
 _Size = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FolderSpace:
     """A folder of the initrd, without a leading slash ("" is its root), and how much its files have unpacked, links counted once."""
 
@@ -33,7 +33,7 @@ class FolderSpace:
     size_bytes: _Size
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SectionSpace:
     """A section, and how much of the file it has. `folders` are the largest of an initrd, the largest first; the rest is left out."""
 

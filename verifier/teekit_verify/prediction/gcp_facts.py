@@ -7,11 +7,11 @@ files: they are data of this project, not something that others publish.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.marks import AfterValidator, ConfigDict, Field
 from teekit_verify.documents import codec, fields
 from teekit_verify.prediction.gcp_known import GCP_FACTS
@@ -32,7 +32,7 @@ _MANY = Field(max_length=1000)
 Day = Annotated[dt.date, Field(strict=False)]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SectionFact:
     """Guest physical addresses of a TDVF section, in bytes."""
 
@@ -41,7 +41,7 @@ class SectionFact:
     size_bytes: fields.Size
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SectionsFact:
     """The TDVF sections of Google's firmware, in the order of its metadata; `cfv` and `td_hob` are positions from 0."""
 
@@ -52,7 +52,7 @@ class SectionsFact:
     source: fields.Text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MachineFact:
     __pydantic_config__: ClassVar = _STRICT
     name: fields.Name
@@ -61,7 +61,7 @@ class MachineFact:
     source: fields.Text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AcpiFact:
     """The digests of the three ACPI blobs one machine type was seen with. They follow from machine and VMM alone."""
 
@@ -75,7 +75,7 @@ class AcpiFact:
     source: fields.Text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FirmwareFact:
     """A firmware release. `firmware` is the digest of its file, `cfv` that of the configuration volume in it; what was
     not seen is None. `second_separator`: see `measurement.gcp_rtmr0.predict_rtmr0`. `acpi` are the labels of the sets of
@@ -99,7 +99,7 @@ def _positions_exist(sections: SectionsFact) -> SectionsFact:
     return sections
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GcpFacts:
     """`reference/platforms/gcp.json`."""
 

@@ -6,11 +6,12 @@ of one release belong together: they have its label as their group.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.tdvf import open_tdvf
 from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.core.frozen import frozen
 from teekit_verify.documents import model
 from teekit_verify.documents.register_values import register_value
 from teekit_verify.prediction.gcp_rtmr0 import GcpFirmware, GcpMachine, alternatives, firmware_of_file
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from teekit_verify.prediction.gcp_facts import GcpFacts
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GcpRelease:
     """A release of the firmware. What is not known of it is None.
 

@@ -9,12 +9,12 @@ What is assumed: Secure Boot is off, and the disks are persistent ones, in one N
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.tdvf import SectionType
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import UnsupportedInputError
+from teekit_verify.core.frozen import frozen
 from teekit_verify.prediction.rtmr0_events import (
     COMPUTED,
     RECORDED,
@@ -48,7 +48,7 @@ CUSTOM_IMAGE = SecureBootVariables(b"\0", *[_PLACEHOLDER_KEY] * 4)
 """What Google Cloud gives an image that brings no keys: a signature list without a usable certificate."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GcpMachine:
     """A machine type. Memory is split evenly among its NUMA nodes."""
 
@@ -57,7 +57,7 @@ class GcpMachine:
     numa_nodes: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GcpFirmware:
     """What RTMR0 needs of a firmware. `cause` says where it is from; without `cfv_digest` the prediction is incomplete."""
 
@@ -68,7 +68,7 @@ class GcpFirmware:
     cfv_digest: Digest | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AcpiDigests:
     """SHA-384 of the three blobs the firmware gets from the VMM. `label` tells the set from others of the same machine."""
 
@@ -78,7 +78,7 @@ class AcpiDigests:
     tables: Digest
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Alternative:
     """One of several values that RTMR0 may have: which one it is, the customer cannot choose."""
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from teekit_verify.artifacts.tdvf import open_tdvf
 from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.core.frozen import frozen
 from teekit_verify.documents import model
 from teekit_verify.documents.register_values import register_value
 from teekit_verify.prediction import qemu_rtmr0
@@ -52,7 +52,7 @@ class Machines(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GcpMachines:
     """Machine types by name. Without `firmware`, every one on record counts; `disks` counts the boot disk too.
 
@@ -81,7 +81,7 @@ class GcpMachines:
             )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QemuMachine:
     """A TDX guest of QEMU, that boots a disk or has none. What is None was not given, and leaves RTMR0 open."""
 

@@ -8,11 +8,11 @@ that it cannot say what stubs from 258 on do.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
+from teekit_verify.core.frozen import frozen
 from teekit_verify.documents.model import RegisterValue
 from teekit_verify.documents.register_values import register_value
 from teekit_verify.registers.events import Event, EventType
@@ -32,7 +32,7 @@ _TAG, _SECTION = EventType.EV_EVENT_TAG, EventType.EV_IPL
 _HINT = "Publish the registers themselves (measure --output), or boot the image as this format assumes."
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImageDigests:
     """SHA-384 of what each event measures. `gpt` is that of UEFI_GPT_DATA, `cmdline` that of UTF-16LE text with its NUL.
 

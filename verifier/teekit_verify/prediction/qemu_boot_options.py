@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from teekit_verify.core.errors import UnsupportedInputError, printable
+from teekit_verify.core.frozen import frozen
 from teekit_verify.prediction.variables import BDS_OPTION, Variable, boot_option
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ _DRIVERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BootDevice:
     """A device on PCI bus 0. `text` is an NVMe drive's serial number, or a network card's MAC address with colons; a
     SCSI controller has one disk, target 0 and LUN 0, under QEMU's own name.
@@ -69,7 +69,7 @@ class BootDevice:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OvmfFiles:
     """The volume that the boot manager runs from, and the files in it. In a TD the firmware picks up no other volume
     (FV.NCCFV of OvmfPkg/IntelTdx/IntelTdxX64.fdf is for other guests).

@@ -8,7 +8,6 @@ What is assumed: one NUMA node, and Secure Boot off (with it on, certificates th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -17,6 +16,7 @@ from teekit_verify.artifacts.tdvf import SectionType
 from teekit_verify.artifacts.varstore import read_variables
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import UnsupportedInputError
+from teekit_verify.core.frozen import frozen
 from teekit_verify.prediction.qemu_boot_options import OvmfFiles, boot_options
 from teekit_verify.prediction.rtmr0_events import (
     COMPUTED,
@@ -50,7 +50,7 @@ _SMBIOS_MEASUREMENT = UUID("d27fed59-abb4-4fed-bead-2a878c7e4a7e")
 """SmbiosMeasurementDxe: firmware without this driver does not."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QemuFirmware:
     """What RTMR0 needs of an OVMF. `sections` are those of type TD_HOB and TEMP_MEM; `hob` is where the TD HOB lies.
 
@@ -106,7 +106,7 @@ def files_and_keys(firmware: TdxFirmware) -> tuple[OvmfFiles | str, SecureBootVa
     return files, keys
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Measured:
     """A named blob of the machine, by its SHA-384."""
 
@@ -118,7 +118,7 @@ class Measured:
         return tuple(cls(name, Digest.of(Algorithm.SHA384, data)) for name, data in blobs)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MachineTables:
     """What QEMU hands its firmware over fw_cfg. `cause` begins with COMPUTED, and goes on with the source.
 
@@ -133,7 +133,7 @@ class MachineTables:
     devices: tuple[BootDevice, ...] | str = "the devices of the machine are not known, give --qemu"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BootVariables:
     """The boot options in the order of BootOrder, which is measured before them. `cause` as in MachineTables."""
 

@@ -7,9 +7,10 @@ Formats: UEFI_VARIABLE_DATA is in the TCG PC Client Platform Firmware Profile 1.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
+
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +27,7 @@ BDS_OPTION = UUID("8108ac4e-9f11-4d59-850e-e21a522c59b2")
 """edk2 MdeModulePkg/Library/UefiBootManagerLib/BmBoot.c, mBmAutoCreateBootOptionGuid: the option was made by itself."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Variable:
     """A UEFI variable. `data` is empty for one that does not exist."""
 
@@ -40,7 +41,7 @@ class Variable:
         return self.vendor.bytes_le + struct.pack("<QQ", len(name) // 2, len(self.data)) + name + self.data
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SecureBootVariables:
     """What edk2 measures before anything is loaded, in this order. Contents are raw; empty for a missing variable."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from teekit_verify.core.frozen import frozen
 from teekit_verify.documents import fields  # noqa: TC001 - pydantic reads the annotations
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from teekit_verify.documents.model import Measurements
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReferenceUsed:
     """The reference file that was compared with: its path as given, what it says it is, and the digest of its bytes."""
 
@@ -22,7 +22,7 @@ class ReferenceUsed:
     sha256: fields.Sha256
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ComparisonReport:
     """One run of `compare` with a file. `claimed`: the measurements are somebody's words, no artifact was examined."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from teekit_verify.appraisal.artifacts import ArtifactPair
 from teekit_verify.appraisal.checklist import Checklist
 from teekit_verify.appraisal.rebuild.verdict import Verdict
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.marks import ConfigDict, Field
 from teekit_verify.documents import fields
 from teekit_verify.documents.inputs import inputs_digest
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 Seconds = Annotated[float, Field(ge=0, le=1e7)]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Variation:
     """One condition that was different on purpose, or the `reason` why it was not: then both values are equal."""
 
@@ -57,7 +57,7 @@ def variations(
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """A step of the run. `begin_seconds` counts from its start."""
 
@@ -70,7 +70,7 @@ def steps(timings: Iterable[Timing]) -> tuple[Step, ...]:
     return tuple(Step(timing.name, timing.seconds, timing.begin_seconds) for timing in timings)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InputsUsed:
     """SHA-256 of the input records (`reference.inputs.inputs_digest`), and how they differ."""
 
@@ -81,7 +81,7 @@ class InputsUsed:
     drift_from_reference: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RebuildReport:
     """One run of `rebuild`. A run that failed has a verdict, reasons, steps, and what was known by then.
 

@@ -6,11 +6,11 @@ commit, image and profiles are those that the report says, whatever somebody nam
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from teekit_verify.appraisal.rebuild.verdict import Verdict
 from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.marks import ConfigDict, Field
 from teekit_verify.documents import codec, fields
 from teekit_verify.record.directory import load_reproduced
@@ -26,7 +26,7 @@ _SOME = ConfigDict(extra="ignore", strict=True)
 _PUBLISHABLE = {Verdict.REPRODUCED, Verdict.UNREFERENCED}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecordedOrigin:
     """Where a report says its source came from."""
 
@@ -44,7 +44,7 @@ class RecordedOrigin:
             )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Report:
     __pydantic_config__: ClassVar = _SOME
     schema: Literal["teekit-verify/report/v1", "teekit-verify/report/v2"]

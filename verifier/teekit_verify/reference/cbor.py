@@ -6,10 +6,10 @@ numbers and indefinite lengths are refused: no register is one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Union
 
 from teekit_verify.core.binary import Reader
+from teekit_verify.core.frozen import frozen
 
 _SIMPLE = 7
 _CONSTANTS = {20: False, 21: True, 22: None}
@@ -20,7 +20,7 @@ Value = Union[int, bytes, str, bool, None, list["Value"], dict["Key", "Value"], 
 Key = int | str | bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tagged:
     number: int
     value: Value

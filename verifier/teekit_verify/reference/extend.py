@@ -6,10 +6,11 @@ added is in others, and a value that is the same in all of them stays in every o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.frozen import frozen
 from teekit_verify.documents.create import LABEL, published_platforms
 from teekit_verify.documents.model import AcceptableValue, Policy, ReferenceRegister
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     Registers = Mapping[Register, ReferenceRegister]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Groups:
     """The names of the groups before, and of those that are added; none of the latter if nothing is tied together."""
 

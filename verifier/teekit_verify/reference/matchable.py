@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from teekit_verify.core.frozen import frozen
 from teekit_verify.documents.model import Policy
 from teekit_verify.reference.groups import reference_groups
 
@@ -23,7 +23,7 @@ class Obstacle(Enum):
     NO_GROUP = "no group"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unmatchable:
     """`missing` is why the value is not known, in the reference's words."""
 

@@ -6,10 +6,11 @@ field that nobody has looked at.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.binary import Reader
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -19,7 +20,7 @@ _MAX_VARINT_BYTES = 10
 _MAX_FIELDS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Message:
     """A message of the type `what`: for each field number its values in order, integers and bytes apart."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     Registers = Mapping[Register, ReferenceRegister]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReferenceValues:
     """What was published about one image (or one firmware). `name` is the release, or what its format calls it; `image` is
     empty where the file does not say what was built.
@@ -37,7 +38,7 @@ class ReferenceValues:
     apps: Apps | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PublishedFile:
     """A reference file of any format. `values` has at least one item; whoever matches one of them wholly matches the file.
 

@@ -7,9 +7,10 @@ Floating point, extensions and `Any` are refused: the messages read here have no
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from teekit_verify.core.errors import MalformedInputError
+from teekit_verify.core.frozen import frozen
 
 _TOKEN = re.compile(
     r"""(?P<space>(?:\s|\#[^\n]*)+)
@@ -27,7 +28,7 @@ _MAX_FIELDS = 1000
 _MAX_TOKENS = 20_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TextMessage:
     """For each field its values in order."""
 

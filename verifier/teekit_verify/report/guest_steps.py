@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from teekit_verify.appraisal.facts import (
     RegisterCheck,
     RegisterSource,
 )
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ _WORST = (Outcome.MISMATCH, Outcome.ERROR, Outcome.NOT_CHECKED, Outcome.OPEN)
 _SHORT = 16
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answered:
     """A question: what came of it, from its checks. `passed_over` are checks of it that do not decide."""
 

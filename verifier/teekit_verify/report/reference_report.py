@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.files import walk
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.documents import codec
 from teekit_verify.documents.create import dump_reference
@@ -73,7 +73,7 @@ def _label(value: AcceptableValue) -> str:
     return value.label if value.groups in {(), (value.label,)} else f"{value.label} (in {', '.join(value.groups)})"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ListedFile:
     """A file of a folder of references; `problem` says why it is none, and the other fields are then empty."""
 
@@ -87,7 +87,7 @@ class ListedFile:
     has_signature_file: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Listing:
     directory: str
     files: tuple[ListedFile, ...]

@@ -12,7 +12,7 @@ Non-rules: which cloud the answer says it is from; what is in it decides.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.checklist import Checklist
@@ -30,6 +30,7 @@ from teekit_verify.appraisal.guest.presented import of_azure, of_quote, of_tpm
 from teekit_verify.appraisal.guest.quote import appraise_quote
 from teekit_verify.appraisal.guest.vtpm import appraise_azure, certified, is_certified
 from teekit_verify.appraisal.guest_states import logged_secure_boot, reported_secure_boot
+from teekit_verify.core.frozen import frozen
 from teekit_verify.evidence.azure import certificates_of, vtpm_of_parts
 from teekit_verify.evidence.eventlog import LogKind, parse_event_log
 from teekit_verify.evidence.guest_answer import qualifying_data_of
@@ -50,13 +51,13 @@ if TYPE_CHECKING:
     from teekit_verify.evidence.quote import Quote
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TdQuote:
     quote: Quote
     signature: QuoteSignature
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AnswerEvidence:
     """`secure_boot` is what evidence says of it. `beside` is about a TPM that nothing else depends on."""
 

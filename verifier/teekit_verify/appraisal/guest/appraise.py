@@ -7,7 +7,7 @@ Non-rules: names of files. What kind a file is, its bytes say.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.guest.presented import of_azure, of_quote
@@ -16,6 +16,7 @@ from teekit_verify.appraisal.guest.registers import PresentedAppraisal, appraise
 from teekit_verify.appraisal.guest.vtpm import appraise_azure, is_certified
 from teekit_verify.appraisal.guest_states import SecureBoot, logged_secure_boot, reported_secure_boot
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.frozen import frozen
 from teekit_verify.evidence.authenticity import QuoteSignature, parse_signature
 from teekit_verify.evidence.azure import holds_certificates, is_azure_evidence, read_vtpm
 from teekit_verify.evidence.files import log_beside_quote, read_log
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from teekit_verify.reference.published import ReferenceValues
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GuestFiles:
     """`vtpm` are the parts of an Azure guest's evidence beside its quote; none where `quote` is JSON with all of them. Without
     `eventlog`, the log of a TD may be in the file of its quote. `ima` is the list of files that IMA measured, `runtime_log` that of what
@@ -46,7 +47,7 @@ class GuestFiles:
     runtime_log: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AppraisedGuest:
     """What was read, and what is thought of it. A live machine may have no TDX quote, but a TPM's."""
 

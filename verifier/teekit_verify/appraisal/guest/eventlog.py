@@ -8,7 +8,6 @@ Non-rules: whether the quote is signed (`quote` says), and what the texts of the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.facts import (
@@ -23,6 +22,7 @@ from teekit_verify.appraisal.facts import (
 from teekit_verify.appraisal.replayed import ReplayedLog, replayed
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.evidence.eventlog import LogKind
 from teekit_verify.evidence.meaning import Meaning, explain
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 _RTMRS = tuple(rtmr(index) for index in range(RTMR_COUNT))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogDifference:
     """Where two logs part first in a register, and what that means, if it is understood."""
 
@@ -50,7 +50,7 @@ class LogDifference:
     means: Meaning | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogComparison:
     """One check for each register, and for those that differ what differs first."""
 

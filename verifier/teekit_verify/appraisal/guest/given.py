@@ -10,7 +10,6 @@ Non-rules: hostnames that nobody asked about are shown, not compared: they decid
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.checklist import Checklist
@@ -28,6 +27,7 @@ from teekit_verify.appraisal.facts import (
 )
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import printable
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.outcome import Outcome
 from teekit_verify.prediction.given_apps import GivenApps, predict_contents
 from teekit_verify.registers.measured import Measured, hashed_bytes, split_hashed
@@ -45,7 +45,7 @@ _ORDER = [kind.value for kind in Measured]
 _ONCE = {Measured.HOSTNAMES.value, Measured.CLOSED.value}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Given:
     """What a guest measured, as its log tells it: contents of manifests and apps by their place, and the hostnames.
 

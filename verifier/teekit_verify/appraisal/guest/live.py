@@ -9,7 +9,7 @@ Non-rules: which authority vouches for the certificate. Over plain HTTP the mach
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.checklist import Checklist, Conclusion, Note
@@ -20,6 +20,7 @@ from teekit_verify.appraisal.guest.given import read_given
 from teekit_verify.appraisal.guest.quote import Unchecked
 from teekit_verify.appraisal.guest.registers import appraise_presented
 from teekit_verify.core.errors import UnsupportedInputError
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.evidence.authenticity import parse_signature
 from teekit_verify.evidence.guest_answer import report_data_of
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from teekit_verify.reference.published import ReferenceValues
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LiveGuest:
     """What was asked, over which connection, and the answer. `tls_key_sha256` is that of the connection, None over plain HTTP;
     `not_vouched_for` is why no authority vouches for its certificate, empty where one does.

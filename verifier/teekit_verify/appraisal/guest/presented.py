@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.guest.eventlog import require_pcrs, require_rtmrs
+from teekit_verify.core.frozen import frozen
 from teekit_verify.registers.measured import TD_REGISTER, TPM_REGISTER
 from teekit_verify.registers.registers import MRTD, RTMR_COUNT, Register, RegisterKind, rtmr
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from teekit_verify.evidence.runtime_log import RuntimeLog
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Presented:
     """The registers that evidence has, and the log that is said to lead to those of the kind `measured_into`.
 

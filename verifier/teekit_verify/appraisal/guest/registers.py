@@ -15,7 +15,7 @@ Non-rules: RTMR0 (tables and settings of the machine) and RTMR3 (run time) may b
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.checklist import Checklist, Conclusion, NotAcceptable, Note, conclude
@@ -24,6 +24,7 @@ from teekit_verify.appraisal.guest.given import appraise_given, matched
 from teekit_verify.appraisal.guest.platform_registers import compare_registers, heard_of, open_question, quoted_value
 from teekit_verify.appraisal.guest.quote import Unchecked
 from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.documents.model import Policy
 from teekit_verify.prediction.given_apps import acceptable
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     Place = tuple[ReferenceValues, str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PresentedAppraisal:
     """`values` are the published ones that come closest; `platform` is theirs, or None if no single one was compared with."""
 

@@ -9,12 +9,12 @@ than build B.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.artifacts import ArtifactPair
 from teekit_verify.appraisal.checklist import Checklist, ConclusionReason, conclude
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.outcome import ExitStatus
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class DriftFrom(Enum):
     REFERENCE = "reference"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Drift:
     """An input that is not the same; `line` names it and both values (`reference.inputs.compare_inputs`)."""
 
@@ -58,7 +58,7 @@ class Drift:
     line: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FromTodaysPackages:
     """Other packages than the locked ones were built from, so A and B are compared with each other only."""
 
@@ -75,7 +75,7 @@ class Lack(Enum):
 DecisionReason = Drift | FromTodaysPackages | Lack | ArtifactPair | ConclusionReason
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Decision:
     """A verdict and everything that speaks against a better one, the decisive reasons first."""
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import typer
 
+from teekit_verify.core.frozen import frozen
+
 if TYPE_CHECKING:
     from teekit_verify.api import GivenApps, GuestFiles, SecureBoot
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EvidenceOptions:
     """The files that a guest gave."""
 
@@ -72,7 +73,7 @@ class EvidenceOptions:
         return api.GuestFiles(quote, tuple(self.vtpm_evidence or ()), self.eventlog, self.ima, self.runtime_log)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunsOptions:
     """What a guest should have been given to run."""
 
@@ -104,7 +105,7 @@ class RunsOptions:
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MachineOptions:
     """What the caller knows of the guest's machine."""
 

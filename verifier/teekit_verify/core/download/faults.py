@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import errno
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.url import shown
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RemoteFile:
     """One file, known by its bytes: `name` is for people, `urls` are tried in order (http, https or file)."""
 
@@ -86,7 +86,7 @@ def of_this_machine(place: Path) -> Iterator[None]:
         raise LocalError(f"{place}: cannot be written: {error.strerror or error}", hint=hint) from error
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refusal:
     """Why one source did not give one file, after all tries. `passing`: it may, at another time. `source` can be shown."""
 
@@ -101,7 +101,7 @@ class Refusal:
         return cls(shown(url), fault.reason, fault.detail, fault.passing, fault.proxy)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Missing:
     """A file that no source gave, and what each of them said."""
 

@@ -8,7 +8,7 @@ import stat
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -22,6 +22,7 @@ from teekit_verify.core.download.faults import Fault, Reason
 from teekit_verify.core.download.health import Health
 from teekit_verify.core.download.proxies import Proxies
 from teekit_verify.core.download.wire import fault_of, status_fault
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.url import shown
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Stream(Protocol):
     def read(self, most_bytes: int) -> bytes: ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """A source that has what was asked for. `headers` are in lower case; they came after so many seconds."""
 
@@ -231,7 +232,7 @@ def _is_drained(response: urllib3.BaseHTTPResponse) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _HttpStream:
     response: urllib3.BaseHTTPResponse
     proxy: str

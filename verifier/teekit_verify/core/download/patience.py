@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from teekit_verify.core.frozen import frozen
 
 _SEVERAL = 8
 _LONGER = 3
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Patience:
     """Times in seconds. A source is asked for a file up to `attempts` times, not counting those that brought a part of it, or
     other bytes: those up to `most_wrong` times, as a mirror in the middle of its update has other bytes for a while.

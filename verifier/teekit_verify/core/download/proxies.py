@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 _DIRECT = "DIRECT"  # how apt writes "no proxy"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Proxies:
     """Addresses of the proxies for http and https; empty for none, and None where nobody said anything.
 

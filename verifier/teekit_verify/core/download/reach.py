@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,7 +52,7 @@ def resolve(host: str, port: int) -> Sequence[Resolved]:
     return [(str(place[0]), int(place[1])) for *_, place in found]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reach:
     """`ports` that may be asked; None for any. `authorities` is a file of certificates that sign for servers, in place of the host's.
     `this_host`: whether a server may be this very host, by whatever address.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import heapq
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.download.faults import Fault
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.url import shown
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _WORTH_SAYING = 2.0  # seconds
 _LISTEN = 1.0  # seconds between looks at what is waited for
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Waiting:
     """What a run waits for: an answer of `source` for `seconds`, or that it may be asked again in as many (`again`)."""
 
@@ -36,7 +36,7 @@ class Waiting:
         return f"no answer from {self.source} for {self.seconds:.0f} s"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outcome:
     """The end of the file at `position`: the address that gave it, None if no source did, or a defect or local fault."""
 

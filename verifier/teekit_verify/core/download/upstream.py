@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from teekit_verify.core.frozen import frozen
+
 if TYPE_CHECKING:
     import io
     from collections.abc import Iterator, Sequence
@@ -50,7 +52,7 @@ class NotFetchedError(Exception):
         self.why = why
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Request:
     """`host` is in lower case, without brackets; `target` begins with a slash. `headers` are what goes on to the server."""
 
@@ -63,7 +65,7 @@ class Request:
     body: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Patience:
     """Seconds: of silence of a server, and for one answer in all."""
 
@@ -71,7 +73,7 @@ class Patience:
     answer_seconds: float = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Served:
     """The head of an answer. `length` is what it promises, None where it ends when it ends."""
 

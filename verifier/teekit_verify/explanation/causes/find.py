@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.fields import Field
+from teekit_verify.core.frozen import frozen
 from teekit_verify.explanation.causes.known import ADDED, BYTES, FIELDS, TEXTS
 from teekit_verify.explanation.causes.known_files import FILES, RANDOM
 from teekit_verify.explanation.causes.tokens import changed_tokens
@@ -26,7 +26,7 @@ _MIN_TEXT = 3
 _EPOCH = re.compile(r"[0-9]{9,10}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Condition:
     """What was different on purpose between two builds: a variation by reprotest's name, and the values that each build
     could have recorded; none where it has no value of its own, as where nothing was added to its environment.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from teekit_verify.core.frozen import frozen
 from teekit_verify.explanation.pair import SectionName
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from teekit_verify.explanation.tree import Cause
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sighting:
     """One place where A and B differ.
 
@@ -46,7 +46,7 @@ class Sighting:
         return last.section if isinstance(last, SectionName) else ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Culprit:
     """A row of a table of known culprits."""
 

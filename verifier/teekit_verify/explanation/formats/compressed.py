@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from teekit_verify.artifacts.blob import first_difference
 from teekit_verify.artifacts.compressed import Budget, Unpacked, is_packed
 from teekit_verify.artifacts.fields import Field
 from teekit_verify.artifacts.magic import COMPRESSION_MAGIC_BYTES, Compression
+from teekit_verify.core.frozen import frozen
 from teekit_verify.explanation import raw
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
@@ -54,7 +55,7 @@ def compare_compressed(examination: Examination, pair: Pair) -> Difference | Non
     return Difference(pair.name, Kind.CONTENT, "compressed file", children=tuple(children))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Side:
     compression: Compression
     content: Blob

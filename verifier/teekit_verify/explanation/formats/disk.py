@@ -9,7 +9,6 @@ import hashlib
 import io
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from teekit_verify.artifacts.gpt import SECTOR_BYTES
 from teekit_verify.artifacts.magic import GOOGLE_MEMBER, GZIP_MAGIC, ArtifactKind
 from teekit_verify.artifacts.pe import Span
 from teekit_verify.core.errors import MalformedInputError, TeekitError, UnsupportedInputError
+from teekit_verify.core.frozen import frozen
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
 from teekit_verify.explanation.formats import fat, outside
@@ -52,7 +52,7 @@ _KINDS = {ArtifactKind.RAW, ArtifactKind.VHD, ArtifactKind.TAR_GZ}
 _VHD_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Side:
     """An open disk, and the digests of the files of its ESP ("file", path) and of its other partitions."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from teekit_verify.artifacts.cpio import CpioEntry
@@ -13,7 +14,7 @@ Key = tuple[str, int]
 """A path, and which of the entries with that path it is: an archive may have several."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Scanned:
     """An entry, the digest of its content, its member, and its place among all entries that were read.
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from teekit_verify.artifacts.fat import FatKind, FatVolume
 from teekit_verify.artifacts.fields import Field
+from teekit_verify.core.frozen import frozen
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.sighting import Sighting
 from teekit_verify.explanation.formats.fields import compare_field
@@ -24,7 +24,7 @@ _ROW_BYTES = 32
 _BOOT_SECTOR_BYTES = 512
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Found:
     """A directory entry, its attributes and times as text."""
 

@@ -6,7 +6,7 @@ include/uapi/linux/btrfs_tree.h; ECMA-119, 8.1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from teekit_verify.artifacts.iso9660 import Iso9660
 from teekit_verify.artifacts.squashfs import Squashfs
 from teekit_verify.artifacts.xfs import Xfs
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
+from teekit_verify.core.frozen import frozen
 from teekit_verify.explanation import raw
 from teekit_verify.explanation.causes.find import causes_of
 from teekit_verify.explanation.causes.known import TIME
@@ -50,7 +51,7 @@ BEGINNING_BYTES = 0x10048
 """As far as the last magic number reaches."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _FileSystem:
     """`fields`: name, offset, size in bytes; 16 bytes are an ID, fewer a time in seconds since 1970.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.marks import ConfigDict, PlainValidator
 from teekit_verify.documents import codec
 from teekit_verify.documents.model import AcceptableValue, Policy, ReferenceRegister, RegisterValue
@@ -25,7 +25,7 @@ MAX_RECORDS = 1000
 UNMENTIONED = "the published file says nothing about it"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Source:
     """A file to be recognised: its bytes, and what they are as JSON (None for other files). `where` names it in errors."""
 
@@ -45,7 +45,7 @@ class Source:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Format:
     """A published format. `recognises` looks at the outermost fields only; `read` refuses what it does not know."""
 

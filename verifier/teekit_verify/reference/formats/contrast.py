@@ -6,9 +6,9 @@ starts with a kernel. `Policies` of a manifest are the values that MRCONFIGID ma
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.marks import Field
 from teekit_verify.documents import fields
 from teekit_verify.prediction.platforms.qemu import QEMU
@@ -24,7 +24,7 @@ _SHOWN = 120
 _Hex = Annotated[str, Field(pattern="^([0-9A-Fa-f]{2}){0,64}$")]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Tdx:
     """`MrSeam` is empty where the operator of the machine has to fill it in."""
 
@@ -42,14 +42,14 @@ class _Tdx:
     CPUs: Annotated[int, Field(ge=0, lt=1 << 32)] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Values:
     __pydantic_config__: ClassVar = STRICT
     tdx: Annotated[tuple[_Tdx, ...], Field(max_length=MAX_RECORDS)] | None = None
     snp: Any = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Manifest:
     __pydantic_config__: ClassVar = STRICT
     ReferenceValues: _Values

@@ -7,10 +7,10 @@ the machine has no key provider.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.core.frozen import frozen
 from teekit_verify.prediction.platforms.qemu import QEMU
 from teekit_verify.reference.formats.base import STRICT, UNMENTIONED, Format, HexSha256, HexSha384, Source, match
 from teekit_verify.reference.published import ReferenceValues
@@ -23,7 +23,7 @@ NAME = "dstack-mr"
 _NO_KEY_PROVIDER = bytes(32)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Fields:
     __pydantic_config__: ClassVar = STRICT
     mrtd: HexSha384

@@ -6,9 +6,9 @@ other, so that `rtmr0` falls into as many equal parts as there are values in `mr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.marks import Field
 from teekit_verify.documents import fields
 from teekit_verify.prediction.platforms.gcp import GCP_NO_VTPM
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 NAME = "dstack-mr-gcp"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Fields:
     """`xfam` and `tdattributes` are 8 bytes as a quote has them: little-endian."""
 

@@ -10,11 +10,12 @@ would accept every guest, and is refused.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.marks import Field
 from teekit_verify.documents import codec, fields
 from teekit_verify.prediction.platforms.azure import AZURE
@@ -46,14 +47,14 @@ _NO_EVIDENCE = "none"
 _HexText = Annotated[str, Field(max_length=128)]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Entry:
     __pydantic_config__: ClassVar = STRICT
     expected: _HexText | None = None
     expected_any: Annotated[tuple[_HexText, ...], Field(min_length=1, max_length=1000)] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Record:
     __pydantic_config__: ClassVar = STRICT
     attestation_type: fields.Name

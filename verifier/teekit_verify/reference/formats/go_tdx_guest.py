@@ -7,11 +7,12 @@ none. What is not about registers is shown, not compared.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.errors import MalformedInputError, UnsupportedInputError
+from teekit_verify.core.frozen import frozen
 from teekit_verify.prediction.platforms.qemu import TDX
 from teekit_verify.reference.formats.base import UNMENTIONED, Format, Source, acceptable, match, one_of
 from teekit_verify.reference.formats.known_values import digests_of, only_tdx_platform
@@ -55,7 +56,7 @@ _MAX_VALUES = 1000
 _SNIFFED_BYTES = 4096
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Body:
     """TDQuoteBodyPolicy: the values of each field by name; bytes, or a number as text."""
 

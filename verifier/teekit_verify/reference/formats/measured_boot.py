@@ -6,10 +6,10 @@ and extends three of them: the others are expected as they are after a reset.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.marks import Field
 from teekit_verify.documents import fields
 from teekit_verify.documents.model import AcceptableValue, PredictedEvent, RegisterValue
@@ -27,13 +27,13 @@ NAME = "measured-boot"
 _Index = Annotated[int, Field(ge=0, lt=PCR_COUNT)]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Expected:
     __pydantic_config__: ClassVar = STRICT
     expected: HexSha256
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Event:
     """`Data` is what was measured, in Base64."""
 
@@ -44,13 +44,13 @@ class _Event:
     Data: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _EventLog:
     __pydantic_config__: ClassVar = STRICT
     Events: Annotated[tuple[_Event, ...], Field(max_length=1000)]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Fields:
     __pydantic_config__: ClassVar = STRICT
     measurements: Annotated[

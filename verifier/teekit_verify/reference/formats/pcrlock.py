@@ -6,10 +6,10 @@ variant of a component; digests of the banks that are not appraised here are lef
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from teekit_verify.core.digest import Algorithm
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.marks import Field
 from teekit_verify.documents import fields
 from teekit_verify.documents.model import AcceptableValue, PredictedEvent, RegisterValue
@@ -29,21 +29,21 @@ _MISSING = "a component of systemd-pcrlock lists the events of one thing alone"
 _BANKS = (Algorithm.SHA256, Algorithm.SHA384)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Digest:
     __pydantic_config__: ClassVar = STRICT
     hashAlg: Literal["sha1", "sha256", "sha384", "sha512"]
     digest: Annotated[str, Field(max_length=128)]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Record:
     __pydantic_config__: ClassVar = STRICT
     pcr: Annotated[int, Field(ge=0, lt=PCR_COUNT)]
     digests: Annotated[tuple[_Digest, ...], Field(max_length=16), fields.unique(lambda item: item.hashAlg, "algorithm")]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Fields:
     __pydantic_config__: ClassVar = STRICT
     records: Annotated[tuple[_Record, ...], Field(max_length=1000)]

@@ -7,10 +7,10 @@ computes RTMR1 and RTMR2, and PCRs on Azure), `dcap` (RTMR1 and RTMR2; of which 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from teekit_verify.core.errors import TeekitError
+from teekit_verify.core.frozen import frozen
 from teekit_verify.documents.model import AcceptableValue
 from teekit_verify.prediction.platforms.azure import AZURE
 from teekit_verify.prediction.platforms.gcp import GCP_NO_VTPM
@@ -43,7 +43,7 @@ KINDS = ("portable", "dcap", "azure")
 _PCRS = (4, 9, 11)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImageFields:
     """DcapImageHashes; `pe_sections` came with attest's support of systemd-stub 256."""
 
@@ -76,7 +76,7 @@ class ImageFields:
         return {rtmr(1): _only(digests.rtmr1_from_qemu()), rtmr(2): _only(digests.rtmr2())}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Azure:
     __pydantic_config__: ClassVar = STRICT
     pcr4: HexSha256
@@ -84,7 +84,7 @@ class _Azure:
     pcr11: HexSha256
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Portable:
     __pydantic_config__: ClassVar = STRICT
     kind: Literal["portable"]
@@ -92,13 +92,13 @@ class Portable:
     azure: _Azure | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AzureRegisters(_Azure):
     __pydantic_config__: ClassVar = STRICT
     kind: Literal["azure"] = "azure"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DcapRegisters:
     __pydantic_config__: ClassVar = STRICT
     kind: Literal["dcap"]

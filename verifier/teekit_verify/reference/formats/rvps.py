@@ -12,11 +12,11 @@ import base64
 import binascii
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from teekit_verify.core.digest import Digest
 from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.marks import Field
 from teekit_verify.documents import codec, fields
 from teekit_verify.prediction.platforms.azure import AZURE
@@ -47,7 +47,7 @@ _SHOWN = 80
 _MAX_SHOWN = 50
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Stored:
     """ReferenceValue of reference_value.rs; `value` is any JSON."""
 
@@ -58,7 +58,7 @@ class _Stored:
     expiration: fields.Name | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Message:
     """`payload` is Base64 of an object from names to values, where `type` is `sample`."""
 

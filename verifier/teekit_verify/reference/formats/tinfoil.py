@@ -8,12 +8,13 @@ Statements come signed by Sigstore, alone or in their bundle. The signature is n
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from teekit_verify.core.digest import Algorithm, Digest
+from teekit_verify.core.frozen import frozen
 from teekit_verify.documents import fields
 from teekit_verify.prediction.platforms.qemu import QEMU
 from teekit_verify.reference.formats.base import STRICT, UNMENTIONED, Format, HexSha384, Source, match
@@ -37,7 +38,7 @@ _ORDERS: dict[str, tuple[Register | None, ...]] = {
 """What the registers of each type are, in order; None is the measurement of SEV-SNP."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Tdx:
     __pydantic_config__: ClassVar = STRICT
     rtmr1: HexSha384
@@ -47,7 +48,7 @@ class _Tdx:
     rtmr3: HexSha384 | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Predicate:
     """What tinfoil's own verifiers look at, and what else the action writes: of that nothing is compared."""
 
@@ -62,14 +63,14 @@ class _Predicate:
     igvm: Any = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Subject:
     __pydantic_config__: ClassVar = STRICT
     digest: dict[fields.Name, fields.Name]
     name: fields.Name | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Statement:
     """In-toto Statement v1 (or v0.1); `subject` is the release's file that the predicate is about."""
 
@@ -80,7 +81,7 @@ class _Statement:
     type: Annotated[fields.Name | None, Field(alias="_type")] = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Measurement:
     __pydantic_config__: ClassVar = STRICT
     type: fields.Name

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.documents import codec, load
 from teekit_verify.reference.signing import dsse
@@ -38,7 +39,7 @@ def sign_reference(data: bytes, key: SigningKey, where: str, earlier: dsse.Envel
     return signed
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verification:
     """`problem` is why the signatures are not about this file at all, else empty; `judgements` are then theirs, in order."""
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.core.frozen import frozen
 from teekit_verify.documents import codec
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ MAX_SEPARATORS = 1000
 """An envelope has some 80 brackets and commas."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Signature:
     """`key_id` is what the envelope says, not what was found; empty if it says nothing."""
 
@@ -37,7 +37,7 @@ class Signature:
     value: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Envelope:
     """A payload and who signed it; that the signatures are good is for `judge` to say."""
 
@@ -72,7 +72,7 @@ class Standing(Enum):
     NO_KEY = "no key"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Judgement:
     """`key` is the one that made the signature (GOOD, EXPIRED), or the one it claims to be of (BAD_SIGNATURE)."""
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import re
 import stat
-from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -27,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from teekit_verify.core.errors import TeekitError, printable
 from teekit_verify.core.files import read_bounded
+from teekit_verify.core.frozen import frozen
 from teekit_verify.reference.signing import ssh
 from teekit_verify.reference.signing.ssh import AgentKey
 
@@ -47,7 +47,7 @@ _EXPIRES = re.compile(r"Expires: ([0-9]{4}-[0-9]{2}-[0-9]{2})")
 _OWNER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SigningKey:
     """A private key. `id` is that of its public half."""
 
@@ -74,7 +74,7 @@ class SigningKey:
         return signature
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TrustedKey:
     """A pinned public key. It is accepted until the end of the day `expires` (UTC); None is for ever."""
 

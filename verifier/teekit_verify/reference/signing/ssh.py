@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_ssh_private_key, l
 
 from teekit_verify.core import local_socket
 from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.core.frozen import frozen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,7 +86,7 @@ def load_public(data: bytes, where: str) -> tuple[SSHPublicKeyTypes, bytes]:
         ) from error
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AgentKey:
     """A private key that the agent behind `socket` has (None: there is none); `blob` is the public half as SSH writes it. `where` names the file."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.facts import ArtifactCheck, EventTextCheck, RegisterCheck
 from teekit_verify.appraisal.rebuild.verdict import Verdict
+from teekit_verify.core.frozen import frozen
 from teekit_verify.core.outcome import Outcome
 from teekit_verify.explanation.tree import culprits
 from teekit_verify.inspection.disk import DiskFacts
@@ -55,7 +55,7 @@ class Rule(Enum):
         return self.value[1]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """`place` is what it is about, in our words; `file` the file that shows it, `line` one of it from 1, or 0 for all of it."""
 
