@@ -69,6 +69,8 @@ def test_a_commands_parameters_are_named_by_what_they_take(
     assert re.findall(r"^  ([a-z]\S*)", arguments, re.MULTILINE) == []
     assert re.findall(r"^  \S+ (<\S*\[\S*>)", arguments, re.MULTILINE) == []
     assert max(map(len, shown.splitlines())) <= 80
+    assert not re.search(r"\w-$", shown, re.MULTILINE), "a line ends within a name that somebody will copy"
+    assert shown.isascii()
 
 
 def test_help_of_a_command_whose_own_help_option_is_another_programs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from teekit_verify.core.outcome import ExitStatus
 
 _ARGUMENTS, _OPTIONS = "Arguments", "Options"
+_UNBROKEN = "\N{NON-BREAKING HYPHEN}"
+"""In place of a hyphen while lines are filled, which would end at one."""
 _SEVERAL = re.compile(r"<list\[(\w+)\]>")
 """How Typer names the kind of an argument that may be given several times: Python's name of its type."""
 
@@ -87,15 +89,25 @@ def _under(heading: str | None, hint: Any) -> Any:
 class GroupedCommand(TyperCommand):
     """A command whose help has its options under headings, what belongs to all commands last.
 
-    Of an option with several long names the help shows the first: the others are what it was called before.
+    Of an option with several long names the help shows the first: the others are what it was called before. No line ends within
+    a word with hyphens, as the name of an option is.
     """
+
+    def get_help(self, ctx: Any) -> str:
+        return super().get_help(ctx).replace(_UNBROKEN, "-")
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        shown = copy.copy(self)
+        shown.help = self.help and self.help.replace("-", _UNBROKEN)
+        super(GroupedCommand, shown).format_help_text(ctx, formatter)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         sections: dict[str, list[tuple[str, str]]] = {_ARGUMENTS: []}
         for parameter in self.get_params(ctx):
             record = help_record(parameter, ctx)
             if record is not None:
-                sections.setdefault(_heading(parameter), []).append(record)
+                names, text = record
+                sections.setdefault(_heading(parameter), []).append((names, text.replace("-", _UNBROKEN)))
         sections[_OPTIONS] = sections.pop(_OPTIONS, [])
         for heading, records in sections.items():
             if records:
