@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -92,6 +93,39 @@ def test_failures_do_not_replace_the_last_report_with_a_verdict(tmp_path: Path) 
         report_in(folder, judged, "better")
     assert is_whole(place, judged, "better")
     assert not old.exists()
+
+
+def test_all_of_a_report_is_on_the_disk_before_an_older_one_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut must not leave new names with nothing behind them, and the older report gone."""
+    place, written, done = tmp_path / "report", set[int](), list[str]()
+    report_in(place, json_report.render_rebuild(JUDGED), "good")
+    fsync, rename, remove = os.fsync, Path.rename, shutil.rmtree
+
+    def counted_fsync(descriptor: int) -> None:
+        fsync(descriptor)
+        written.add(os.fstat(descriptor).st_ino)
+
+    def checked_rename(self: Path, target: Path) -> Path:
+        if self.name == ".report.new":
+            assert {path.stat().st_ino for path in (self, *self.rglob("*"))} <= written
+            written.clear()
+            done.append("rename")
+        return rename(self, target)
+
+    def checked_remove(folder: Path, *, ignore_errors: bool = False) -> None:
+        if folder.name == ".report.old":
+            assert folder.parent.stat().st_ino in written
+            done.append("remove")
+        remove(folder, ignore_errors=ignore_errors)
+
+    monkeypatch.setattr(os, "fsync", counted_fsync)
+    monkeypatch.setattr(Path, "rename", checked_rename)
+    monkeypatch.setattr(shutil, "rmtree", checked_remove)
+    with replacing.replacement(place, has_verdict=True) as folder:
+        report_in(folder, json_report.render_rebuild(JUDGED), "better")
+    assert done == ["rename", "remove"]
 
 
 def test_a_report_that_cannot_be_read_is_kept_as_if_it_had_a_verdict(tmp_path: Path) -> None:

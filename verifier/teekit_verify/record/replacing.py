@@ -125,6 +125,8 @@ def _empty(folder: Path) -> None:
 def _replace(place: Path, new: Path, *, has_verdict: bool) -> None:
     """Each step leaves the last report with a verdict whole, under one of its two names."""
     old, gone = _beside(place, "old"), _beside(place, "gone")
+    for path in (*new.rglob("*"), new):
+        _write_through(path)
     shutil.rmtree(gone, ignore_errors=True)
     if place.exists() and old.exists() and not _has_verdict(place):
         place.rename(gone)  # what is aside already is worth more
@@ -133,9 +135,19 @@ def _replace(place: Path, new: Path, *, has_verdict: bool) -> None:
             old.rename(gone)
         place.rename(old)
     new.rename(place)
+    _write_through(place.parent)
     shutil.rmtree(gone, ignore_errors=True)
     if has_verdict or not _has_verdict(old):
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _write_through(path: Path) -> None:
+    """A file, or the names of a folder, to the disk: what is older is removed only after that."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _has_verdict(folder: Path) -> bool:
