@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, TYPE_CHECKING
@@ -155,6 +156,24 @@ def over_once_there_is(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         return 1e9 if len(seen) > 2 else 0.0
 
     monkeypatch.setattr(output, "time", SimpleNamespace(monotonic=now, sleep=time.sleep))
+
+
+@pytest.mark.parametrize("script", ["echo done", "echo done; exec >&- 2>&-"])
+def test_a_program_that_ended_in_time_was_not_late_because_nobody_looked(
+    script: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a busy machine gives this process no time; here it looks again once the program has ended, much later."""
+    moments = iter([0.0])
+
+    def now() -> float:
+        for moment in moments:
+            return moment
+        with suppress(ChildProcessError):  # it was looked at since
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+        return 1e6
+
+    monkeypatch.setattr(output, "time", SimpleNamespace(monotonic=now, sleep=time.sleep))
+    assert sh(script, timeout_seconds=1).stdout == b"done\n"
 
 
 def test_a_timeout_ends_the_whole_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

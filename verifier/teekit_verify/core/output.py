@@ -103,13 +103,13 @@ def exchange(
             os.set_blocking(process.stdin.fileno(), False)
             selector.register(process.stdin, selectors.EVENT_WRITE)
         while selector.get_map():
-            now = time.monotonic()
-            if now >= deadline:
-                raise TimeoutError
+            seconds = deadline - time.monotonic()
             if not has_ended and process.poll() is not None:
                 has_ended = True
                 ended()
-            ready = selector.select(min(_TICK_SECONDS, deadline - now))
+            if seconds <= 0 and not has_ended:  # it was not late where nobody looked in time, on a busy machine
+                raise TimeoutError
+            ready = selector.select(max(0, min(_TICK_SECONDS, seconds)))
             if has_ended and not ready:  # what it left running in another group holds the pipes, and is not waited for
                 return
             for key, _ in ready:
