@@ -63,9 +63,9 @@ class Doors:
 def _asked(connection: http.client.HTTPConnection, target: str, headers: Mapping[str, str]) -> tuple[int, Any]:
     try:
         connection.request("GET", target, headers=dict(headers))
-        answer = connection.getresponse()
-        assert answer.getheader("Content-Type") == "application/json"
-        return answer.status, json.loads(answer.read())
+        with connection.getresponse() as answer:
+            assert answer.getheader("Content-Type") == "application/json"
+            return answer.status, json.loads(answer.read())
     finally:
         connection.close()
 

@@ -51,9 +51,9 @@ class Machine:
         connection = _Connection(layout.quote_socket(kettle))
         try:
             connection.request(method, path, body, {} if length is None else {"Content-Length": length})
-            answer = connection.getresponse()
-            assert answer.getheader("Content-Type") == "application/json"
-            return answer.status, json.loads(answer.read())
+            with connection.getresponse() as answer:
+                assert answer.getheader("Content-Type") == "application/json"
+                return answer.status, json.loads(answer.read())
         finally:
             connection.close()
 

@@ -9,6 +9,7 @@ import os
 import socket
 import ssl
 import time
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +23,7 @@ from teekit_guest.refusal import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from http.client import HTTPResponse
     from pathlib import Path
 
 CONTENT = b"export default { fetch: () => new Response('hello') }"
@@ -240,6 +242,25 @@ def test_trouble_that_stays_is_reported(server: Server, trouble: Callable[[Excha
     with pytest.raises(fetch.Unreachable, match=reason):
         load(server.address("/app.js"))
     assert len(server.requests) == app.TRIES
+
+
+@pytest.mark.parametrize("trouble", ["broken off", "stalled", "larger"])
+def test_what_is_not_read_to_its_end_is_closed(trouble: str, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not when the garbage is collected: until then a stranger's server would hold a descriptor of ours."""
+    given: list[HTTPResponse] = []
+    answered = HTTPConnection.getresponse
+
+    def noted(connection: HTTPConnection) -> HTTPResponse:
+        given.append(answered(connection))
+        return given[-1]
+
+    monkeypatch.setattr(HTTPConnection, "getresponse", noted)
+    monkeypatch.setattr(app, "MOST_BYTES", len(CONTENT) - 1)
+    server.answers["/app.js"] = TROUBLE[trouble][0] if trouble in TROUBLE else always(200, CONTENT)
+    with pytest.raises((fetch.Unreachable, Refused)):
+        load(server.address("/app.js"))
+    assert given
+    assert all(answer.isclosed() for answer in given)
 
 
 def test_more_than_the_limit_is_neither_kept_nor_read(

@@ -138,7 +138,8 @@ def test_other_paths(opened: Doors, path: str) -> None:
 def test_other_methods(opened: Doors) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", opened.port, timeout=600)
     connection.request("POST", attestation.PATH + QUERY, b"{}")
-    assert connection.getresponse().status == 501
+    with connection.getresponse() as answer:
+        assert answer.status == 501
     connection.close()
 
 

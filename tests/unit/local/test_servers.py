@@ -28,8 +28,8 @@ def get(port: int, path: str) -> tuple[int, str | None, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
     try:
         connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer.status, answer.getheader("Content-Type"), answer.read()
+        with connection.getresponse() as answer:
+            return answer.status, answer.getheader("Content-Type"), answer.read()
     finally:
         connection.close()
 

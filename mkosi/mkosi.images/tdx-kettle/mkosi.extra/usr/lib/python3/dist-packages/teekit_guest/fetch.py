@@ -98,11 +98,11 @@ def _asked(
     try:
         with _connected(address, seconds) as connection:
             connection.request(method, address.target, body, {"Host": address.authority, **headers})
-            response = connection.getresponse()
-            content = _at_most(most_bytes + 1, response)
-            if len(content) <= most_bytes and response.length:
-                raise Unreachable(f"{shown(url)} broke off after {len(content)} bytes")
-            return Answer(response.status, response.headers, content)
+            with connection.getresponse() as response:
+                content = _at_most(most_bytes + 1, response)
+                if len(content) <= most_bytes and response.length:
+                    raise Unreachable(f"{shown(url)} broke off after {len(content)} bytes")
+                return Answer(response.status, response.headers, content)
     except ConnectionRefusedError:
         raise NobodyListens(f"{shown(url)}: nobody listens there") from None
     except TimeoutError:
