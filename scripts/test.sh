@@ -50,8 +50,8 @@ case ${1-} in
 esac
 [ $# = 0 ] || exec .venv/bin/python3 -m pytest --cov --durations=10 "$@"
 
-# Side by side, as what builds and boots images has one processor to work with, or waits: first the units and most of those tests, then the rest
-# of them. The unit tests alone have to cover the code; coverage of the others would only make them slow.
+# Side by side, as what builds and boots images has one processor to work with, or waits: the units with the images of kettles after them, and all
+# the other images. The unit tests alone have to cover the code; coverage of the others would only make them slow.
 said=$(mktemp)
 images=
 # shellcheck disable=SC2317 # the trap calls it
@@ -62,15 +62,15 @@ stop() {
 }
 trap stop EXIT
 trap 'exit 130' INT TERM HUP
-set -- tests/integration/guest tests/integration/projects
 # A shell lets what it starts in the background ignore interrupts.
-env --default-signal=INT .venv/bin/python3 -m pytest --no-cov --durations=10 tests/integration "--ignore=$1" "--ignore=$2" >"$said" 2>&1 &
+env --default-signal=INT .venv/bin/python3 -m pytest --no-cov --durations=10 tests/integration --ignore=tests/integration/guest \
+    >"$said" 2>&1 &
 images=$!
-unit=0 second=0 first=0
+unit=0 guest=0 others=0
 .venv/bin/python3 -m pytest --cov --cov-fail-under=95 --durations=10 tests/unit || unit=$?
-.venv/bin/python3 -m pytest --no-cov --durations=10 "$@" || second=$?
+.venv/bin/python3 -m pytest --no-cov --durations=10 tests/integration/guest || guest=$?
 printf 'test: waiting for the other tests that build and boot images\n'
-wait "$images" || first=$?
+wait "$images" || others=$?
 images=
 cat -- "$said"
-(exit "$unit") && (exit "$second") && (exit "$first")
+(exit "$unit") && (exit "$guest") && (exit "$others")
