@@ -128,6 +128,25 @@ def test_all_of_a_report_is_on_the_disk_before_an_older_one_is_removed(
     assert done == ["rename", "remove"]
 
 
+def test_what_another_run_writes_once_the_name_is_free_is_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It need not wait any more, and begins while this run removes the older report."""
+    place, others = tmp_path / "report", tmp_path / ".report.new"
+    report_in(place, json_report.render_rebuild(JUDGED), "good")
+    remove = shutil.rmtree
+
+    def begun_meanwhile(folder: Path, *, ignore_errors: bool = False) -> None:
+        if folder.name == ".report.old":
+            report_in(others, b"{", "another's")
+        remove(folder, ignore_errors=ignore_errors)
+
+    monkeypatch.setattr(shutil, "rmtree", begun_meanwhile)
+    with replacing.replacement(place, has_verdict=True) as folder:
+        report_in(folder, json_report.render_rebuild(JUDGED), "better")
+    assert is_whole(others, b"{", "another's")
+
+
 def test_a_report_that_cannot_be_read_is_kept_as_if_it_had_a_verdict(tmp_path: Path) -> None:
     report_in(tmp_path / "report", b"{", "unknown")
     directory.write_failure(tmp_path / "report", FAILED, (), None)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from teekit_verify.appraisal.rebuild.verdict import Verdict
@@ -105,9 +105,12 @@ def replacement(directory: Path, *, has_verdict: bool) -> Iterator[Path]:
             try:
                 _empty(new)
                 yield new
-                _replace(place, new, has_verdict=has_verdict)
-            finally:
-                shutil.rmtree(new, ignore_errors=True)  # there if something went wrong
+                # Whoever gave the report that is there its name may not be done with what that replaced.
+                with held(place, wait=True) if place.exists() else nullcontext():
+                    _replace(place, new, has_verdict=has_verdict)
+            except BaseException:
+                shutil.rmtree(new, ignore_errors=True)  # not after it was renamed: then another run may have one there
+                raise
     except OSError as error:
         hint = _NO_SPACE_HINT if error.errno in {errno.ENOSPC, errno.EDQUOT} else _HINT
         raise TeekitError(f"{place} cannot be written: {error.strerror}", hint=hint) from error
