@@ -164,16 +164,20 @@ def test_a_program_that_ended_in_time_was_not_late_because_nobody_looked(
 ) -> None:
     """As where a busy machine gives this process no time; here it looks again once the program has ended, much later."""
     moments = iter([0.0])
+    printed = output.Whole(100)
+    with subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE, bufsize=0) as program:
+        assert program.stdout is not None
 
-    def now() -> float:
-        for moment in moments:
-            return moment
-        with suppress(ChildProcessError):  # it was looked at since
-            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
-        return 1e6
+        def now() -> float:
+            for moment in moments:
+                return moment
+            with suppress(ChildProcessError):  # it was looked at since
+                os.waitid(os.P_PID, program.pid, os.WEXITED | os.WNOWAIT)
+            return 1e6
 
-    monkeypatch.setattr(output, "time", SimpleNamespace(monotonic=now, sleep=time.sleep))
-    assert sh(script, timeout_seconds=1).stdout == b"done\n"
+        monkeypatch.setattr(output, "time", SimpleNamespace(monotonic=now, sleep=time.sleep))
+        output.exchange(program, {program.stdout: printed}, None, timeout_seconds=1)
+    assert bytes(printed.data) == b"done\n"
 
 
 def test_a_timeout_ends_the_whole_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
