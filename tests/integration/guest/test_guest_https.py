@@ -335,9 +335,13 @@ def test_a_download_waits_for_the_client(tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.usefixtures("network_of_the_image")
 def test_an_upload_waits_for_the_kettle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ended = threading.Event()
+
+    def read_nothing(_: Exchange) -> None:
+        ended.wait(600)
+
     monkeypatch.setattr(Exchange, "do_POST", Exchange.do_GET, raising=False)
     with connections(tmp_path, ["h1.example"], monkeypatch) as connect, kettles(0) as (server,):
-        server.answers["/upload"] = lambda _: bool(ended.wait(600)) and None
+        server.answers["/upload"] = read_nothing
         with connect("h1.example") as sock:
             sock.sendall(b"POST /upload HTTP/1.1\r\nHost: h1.example\r\nContent-Length: 60000000\r\n\r\n")
             sent = sent_until_it_waits(sock)

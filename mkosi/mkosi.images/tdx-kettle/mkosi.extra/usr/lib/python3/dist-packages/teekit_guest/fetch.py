@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 from .refusal import REASON_CHARACTERS, Refused, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     # As socket.getaddrinfo() has them: family, kind, protocol, canonical name, address.
     Found = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
@@ -209,11 +209,11 @@ def _reached(address: Address, until: float) -> socket.socket:
     raise problem
 
 
-def _resolved(address: Address, until: float) -> list[Found]:
+def _resolved(address: Address, until: float) -> Sequence[Found]:
     """The C library waits for ever for a name server that it asks by TCP and that keeps the connection. So a thread of its own asks, which
     nobody has to wait for; for one download there is one for each try and redirect, at most.
     """
-    said: Queue[list[Found] | Exception] = Queue()
+    said: Queue[Sequence[Found] | Exception] = Queue()
 
     def ask() -> None:
         try:
