@@ -4,11 +4,13 @@ import gc
 import signal
 import sys
 
-gc.set_threshold(20_000)  # what is imported is no garbage: see entry_point, which is imported with it
 # There is nothing to tidy up yet, and no use in a traceback.
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 try:
+    from teekit_verify.cli import COLLECTED_AFTER
+
+    gc.set_threshold(COLLECTED_AFTER)  # before what is imported, which is most of what a command does
     from teekit_verify.cli.app import entry_point
 except ImportError as error:
     sys.stderr.write(f"error: this installation is damaged: {error}\nhint: Remove .venv and start again.\n")
