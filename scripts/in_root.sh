@@ -89,7 +89,10 @@ mknod -m 666 dev/random c 1 8 && mknod -m 666 dev/urandom c 1 9 && mknod -m 666 
 ln -s pts/ptmx dev/ptmx && ln -s /proc/self/fd dev/fd
 ln -s fd/0 dev/stdin && ln -s fd/1 dev/stdout && ln -s fd/2 dev/stderr
 mkdir -p .host && pivot_root . .host && cd / && umount -l /.host && rmdir /.host
-cd /checkout && exec "$@"
+cd /checkout
+# Not the first process itself: to that every orphan becomes a child, and signals do not end it.
+status=0 && "$@" || status=$?
+exit "$status"
 '
 
 [ -e "$folder/etc/debian_version" ] || make_root

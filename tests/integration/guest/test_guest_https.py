@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import socket
 import ssl
@@ -22,6 +23,7 @@ from builders import acme, guest
 from builders.attestation import Doors, doors
 from builders.http import Exchange, Server, serve
 from builders.metadata import always
+from builders.network import own_network
 from builders.tools import require
 from teekit_guest import cert_nginx_setup, hostnames, layout, nginx, tls_key, wait_for_port
 from teekit_guest.attestation import AT_ONCE
@@ -280,7 +282,11 @@ def test_a_client_that_floods_costs_the_others_nothing(
         assert ask("127.0.0.3") == 200
 
 
-MIB = 1 << 20
+KIB, MIB = 1 << 10, 1 << 20
+MOST_ON_THE_WAY = 3 * MIB // 4  # between a kettle and its client, both ends counted too
+EXTRA = Path(nginx.__file__).parents[5]
+SYSCTL, FIREWALL = EXTRA / "usr/lib/sysctl.d/51-kettle.conf", EXTRA / "etc/nftables-kettle.conf"
+UNIT = EXTRA / "usr/lib/systemd/system/kettle-nginx.service"
 
 
 def test_an_upload_goes_on_to_the_kettle_as_it_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -293,17 +299,29 @@ def test_an_upload_goes_on_to_the_kettle_as_it_comes(tmp_path: Path, monkeypatch
             assert sock.recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
+@pytest.fixture
+def network_of_the_image() -> Iterator[None]:
+    """With the limits for each socket that the image sets (sysctl.d/51-kettle.conf)."""
+    if os.geteuid() != 0:
+        pytest.skip("making a network needs root")
+    settings = dict(re.findall(r"^-net\.ipv4\.(tcp_[rw]mem) = (.*)$", SYSCTL.read_text(), re.MULTILINE))
+    assert len(settings) == 2
+    with own_network():
+        for name, value in settings.items():
+            (Path("/proc/sys/net/ipv4") / name).write_text(value)
+        yield
+
+
+@pytest.mark.usefixtures("network_of_the_image")
 def test_a_download_waits_for_the_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not in a file, for the same reason."""
+    """Not in a file, for the same reason; and hardly in memory, of which nginx has a part that is everybody's."""
     taken: list[int] = []
     ended = threading.Event()
 
     def answer(exchange: Exchange) -> None:
         exchange.send_response(200)
         exchange.end_headers()
-        exchange.connection.settimeout(0.5)
-        with suppress(TimeoutError):
-            taken.extend(exchange.connection.send(bytes(MIB)) for _ in range(40))
+        taken.append(sent_until_it_waits(exchange.connection))
         ended.set()
 
     with connections(tmp_path, ["h1.example"], monkeypatch) as connect, kettles(0) as (server,):
@@ -311,7 +329,45 @@ def test_a_download_waits_for_the_client(tmp_path: Path, monkeypatch: pytest.Mon
         with connect("h1.example") as sock:
             sock.sendall(b"GET /large HTTP/1.1\r\nHost: h1.example\r\n\r\n")
             assert ended.wait(600)
-    assert sum(taken) < 20 * MIB
+    assert sum(taken) < MOST_ON_THE_WAY
+
+
+@pytest.mark.usefixtures("network_of_the_image")
+def test_an_upload_waits_for_the_kettle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = threading.Event()
+
+    def read_nothing(_: Exchange) -> None:
+        ended.wait(600)
+
+    monkeypatch.setattr(Exchange, "do_POST", Exchange.do_GET, raising=False)
+    with connections(tmp_path, ["h1.example"], monkeypatch) as connect, kettles(0) as (server,):
+        server.answers["/upload"] = read_nothing
+        with connect("h1.example") as sock:
+            sock.sendall(b"POST /upload HTTP/1.1\r\nHost: h1.example\r\nContent-Length: 60000000\r\n\r\n")
+            sent = sent_until_it_waits(sock)
+        ended.set()
+    assert sent < MOST_ON_THE_WAY
+
+
+def sent_until_it_waits(sock: socket.socket) -> int:
+    """How many bytes of 40 MiB the other side takes."""
+    sock.settimeout(0.5)
+    sent = 0
+    with suppress(TimeoutError):
+        while sent < 40 * MIB:
+            sent += sock.send(bytes(MIB // 64))
+    return sent
+
+
+def test_all_connections_of_one_address_have_room_in_the_memory_of_nginx() -> None:
+    """Whatever its client and its kettle do: what four directions hold, with one packet more in the two that send, and 100 KiB of nginx's
+    own. In a machine of 2 GiB, as those of our tests are.
+    """
+    most = dict(re.findall(r"tcp_([rw])mem = \d+ \d+ (\d+)$", SYSCTL.read_text(), re.MULTILINE))
+    (held,) = re.findall(r"add @connected4 \{ ip saddr ct count over (\d+) \}", FIREWALL.read_text())
+    (percent,) = re.findall(r"^MemoryMax=(\d+)%$", UNIT.read_text(), re.MULTILINE)
+    each = 2 * (int(most["w"]) + 64 * KIB) + int(most["r"]) + 2 * nginx.RECEIVED_BYTES + 100 * KIB
+    assert 1.5 * int(held) * each < (2 << 30) * int(percent) / 100
 
 
 def test_nginx_takes_as_many_and_as_long_names_as_there_can_be(tmp_path: Path) -> None:

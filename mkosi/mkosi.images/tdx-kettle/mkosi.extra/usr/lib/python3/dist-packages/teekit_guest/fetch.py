@@ -10,13 +10,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPResponse
 from io import BytesIO
-from typing import TYPE_CHECKING
+from queue import Empty, Queue
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from .refusal import REASON_CHARACTERS, Refused, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+
+    # As socket.getaddrinfo() has them: family, kind, protocol, canonical name, address.
+    Found = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 
 REDIRECTS = 5
 ADDRESSES = 8  # of a name
@@ -190,7 +194,7 @@ def _reached(address: Address, until: float) -> socket.socket:
     can have thousands that never answer.
     """
     problem: OSError = TimeoutError()
-    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[:ADDRESSES]
+    found = _resolved(address, until)[:ADDRESSES]
     for number, (family, kind, protocol, _, where) in enumerate(found):
         sock = socket.socket(family, kind, protocol)
         try:
@@ -203,6 +207,30 @@ def _reached(address: Address, until: float) -> socket.socket:
         else:
             return sock
     raise problem
+
+
+def _resolved(address: Address, until: float) -> Sequence[Found]:
+    """The C library waits for ever for a name server that it asks by TCP and that keeps the connection. So a thread of its own asks, which
+    nobody has to wait for; for one download there is one for each try and redirect, at most.
+    """
+    said: Queue[Sequence[Found] | Exception] = Queue()
+
+    def ask() -> None:
+        try:
+            said.put(socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM))
+        # ValueError: a host that is no name.
+        except (OSError, ValueError) as error:
+            said.put(error)
+
+    # A daemon: the program ends without it.
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        found = said.get(timeout=max(0.001, until - time.monotonic()))
+    except Empty:
+        raise Unreachable(f"the name servers did not say in time where {shown(address.host)} is") from None
+    if isinstance(found, Exception):
+        raise found
+    return found
 
 
 def _cut(sock: socket.socket, late: threading.Event) -> None:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 HTTPS_PORT = 443
 ATTESTATION = "/.well-known/teekit/attestation"
 MOST_VISITORS = 1024  # of one kettle, at once
+RECEIVED_BYTES = (
+    64 * 1024
+)  # of one client's, before the kettle takes them; the kernel adds as much for its own. See 51-kettle.conf.
 OTHERS = 4096  # connections of clients who have asked for nothing yet, and attestation's
 
 CONFIGURATION = """\
@@ -56,7 +59,7 @@ http {{
     proxy_request_buffering off;
     proxy_max_temp_file_size 0;
 
-    # No certificate for whoever asks for another name.
+    # No certificate for whoever asks for another name. (What is said of the socket here is said of it for all names.)
     server {{
 {listen_default}
         ssl_reject_handshake on;
@@ -124,6 +127,6 @@ def configuration(names: Sequence[str], places: Places) -> str:
         connections=2 * MOST_VISITORS * layout.KETTLES + OTHERS,
         certificate=places.certificate,
         key=places.key,
-        listen_default=listen(" default_server"),
+        listen_default=listen(f" default_server rcvbuf={RECEIVED_BYTES // 1024}k"),
         servers="".join(servers),
     )
