@@ -265,3 +265,13 @@ def test_links_in_a_circle_are_refused_by_every_python(tmp_path: Path, place: st
 def test_what_is_not_there_yet_has_a_path_all_the_same(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "not yet")
     assert files.resolved(tmp_path / "link" / "report") == tmp_path.resolve() / "not yet" / "report"
+
+
+def test_a_link_to_itself_hides_nothing_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below/file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    assert list(files.walk(tmp_path)) == [
+        (str(tmp_path), ["below"], ["loop"]),
+        (str(tmp_path / "below"), [], ["file"]),
+    ]

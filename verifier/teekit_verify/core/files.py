@@ -113,13 +113,21 @@ def walk(top: Path, failed: Callable[[OSError], None] = lambda _: None) -> Itera
         try:
             with os.scandir(place) as entries:
                 for entry in entries:
-                    (folders if entry.is_dir() else names).append(entry.name)
+                    (folders if _is_folder(entry) else names).append(entry.name)
         except OSError as error:
             failed(error)
             continue
         yield place, folders, names
         below = [os.path.join(place, name) for name in folders]  # noqa: PTH118 - names may be no Unicode
         waiting += [path for path in reversed(below) if not os.path.islink(path)]  # noqa: PTH114
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """A link that leads back to itself is none, and hides nothing of what lies beside it."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def resolved(path: Path) -> Path:
