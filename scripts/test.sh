@@ -50,27 +50,36 @@ case ${1-} in
 esac
 [ $# = 0 ] || exec .venv/bin/python3 -m pytest --cov --durations=10 "$@"
 
-# Side by side, as what builds and boots images has one processor to work with, or waits: the units with the images of kettles after them, and all
+# Side by side, as what builds and boots images has one processor to work with, or waits: the units, the images with kettles, and all
 # the other images. The unit tests alone have to cover the code; coverage of the others would only make them slow.
-said=$(mktemp)
-images=
+said=$(mktemp -d)
+beside=
 # shellcheck disable=SC2317 # the trap calls it
 stop() {
     trap '' INT TERM HUP
-    [ -z "$images" ] || { kill -INT "$images" 2>/dev/null && wait "$images"; } || :
-    rm -f -- "$said"
+    # shellcheck disable=SC2086 # one word for each process
+    [ -z "$beside" ] || { kill -INT $beside 2>/dev/null && wait $beside; } || :
+    rm -rf -- "$said"
 }
 trap stop EXIT
 trap 'exit 130' INT TERM HUP
+
 # A shell lets what it starts in the background ignore interrupts.
-env --default-signal=INT .venv/bin/python3 -m pytest --no-cov --durations=10 tests/integration --ignore=tests/integration/guest \
-    >"$said" 2>&1 &
-images=$!
-unit=0 guest=0 others=0
+images() {
+    exec env --default-signal=INT .venv/bin/python3 -m pytest --no-cov --durations=10 "$@"
+}
+
+images tests/integration/guest >"$said/guest" 2>&1 &
+guests=$! beside=$!
+images tests/integration --ignore=tests/integration/guest >"$said/others" 2>&1 &
+others=$! beside="$beside $!"
+unit=0 guest=0 other=0
 .venv/bin/python3 -m pytest --cov --cov-fail-under=95 --durations=10 tests/unit || unit=$?
-.venv/bin/python3 -m pytest --no-cov --durations=10 tests/integration/guest || guest=$?
-printf 'test: waiting for the other tests that build and boot images\n'
-wait "$images" || others=$?
-images=
-cat -- "$said"
-(exit "$unit") && (exit "$guest") && (exit "$others")
+printf 'test: waiting for the tests that build and boot images\n'
+wait "$guests" || guest=$?
+beside=$others
+cat -- "$said/guest"
+wait "$others" || other=$?
+beside=
+cat -- "$said/others"
+(exit "$unit") && (exit "$guest") && (exit "$other")

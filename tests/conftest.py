@@ -24,6 +24,13 @@ for _number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
+# What a caller set for other work (a hook of git among them) would change the files that tests make and the words they read.
+os.umask(0o022)
+for _name in list(os.environ):
+    if _name in ("LANGUAGE", "SOURCE_DATE_EPOCH", "TAR_OPTIONS") or _name.startswith(("LC_", "GIT_")):
+        del os.environ[_name]
+os.environ["LANG"] = "C.UTF-8"
+
 
 def pytest_collection_finish() -> None:
     """What 9,000 collected tests are made of stays; every collection of garbage (pefile asks for one each) would go through it."""

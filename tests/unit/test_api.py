@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 import subprocess
 import sys
@@ -141,6 +143,25 @@ def test_the_live_machine_of_the_document(place: Path, capsys: pytest.CaptureFix
 def test_all_that_is_promised_is_there() -> None:
     assert all(hasattr(api, name) for name in api.__all__)
     assert list(api.__all__) == sorted(api.__all__, key=lambda name: (not name.isupper(), name[0].islower(), name))
+
+
+def test_all_that_its_functions_take_and_return_is_promised_too() -> None:
+    """Who calls one can name the types of its arguments and of its result: else no caller's annotations were possible."""
+    missing = set()
+    for name in api.__all__:
+        value = getattr(api, name)
+        if not inspect.isfunction(value):
+            continue
+        tree = ast.parse(Path(inspect.getfile(value)).read_text(encoding="utf-8"))
+        ours = {
+            alias.asname or alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("teekit_verify")
+            for alias in node.names
+        } | {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+        words = {word for text in value.__annotations__.values() for word in re.findall(r"[A-Za-z_]\w*", str(text))}
+        missing |= {f"{word} of {name}" for word in words & ours if word not in api.__all__}
+    assert missing == set()
 
 
 def test_a_verifier_of_quotes_loads_nothing_of_the_rebuild() -> None:

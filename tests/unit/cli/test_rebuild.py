@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
 from collections import namedtuple
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,6 +22,9 @@ from teekit_verify.core.errors import TeekitError
 from teekit_verify.rebuild import host, run
 from teekit_verify.rebuild.workspace import Workspace
 from teekit_verify.record import judging
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture
@@ -43,6 +47,13 @@ def publish(miniature: Miniature) -> Path:
     assert rebuild(miniature) == 1
     assert main(["reference", "create", str(miniature.report), "--release", "r1", "--output", str(reference)]) == 0
     return reference
+
+
+@pytest.fixture
+def closed_umask() -> Iterator[None]:
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
 
 
 def files(folder: Path) -> list[str]:
@@ -109,6 +120,18 @@ def test_measurements_of_another_image_make_no_reference(
 def test_json_is_the_report_and_nothing_else(miniature: Miniature, capsys: pytest.CaptureFixture[str]) -> None:
     assert rebuild(miniature, "--json") == 1
     assert capsys.readouterr().out.encode() == (miniature.report / "report.json").read_bytes()
+
+
+@pytest.mark.usefixtures("closed_umask")
+def test_files_that_the_umask_closes_to_others(miniature: Miniature) -> None:
+    """A build's root is another user of the host, and reads its packages, also those that were fetched long ago."""
+    miniature.build_with("cat /packages/*.deb >/dev/null\n")
+    assert rebuild(miniature) == 1
+    assert report(miniature)["verdict"] == "UNREFERENCED"
+    for stored in filter(Path.is_file, (miniature.folder / "cache").rglob("*")):
+        stored.chmod(0o600)
+    assert rebuild(miniature, "--clean") == 1
+    assert report(miniature)["verdict"] == "UNREFERENCED"
 
 
 def test_nondeterministic(miniature: Miniature) -> None:

@@ -17,7 +17,7 @@ from builders.commands import commands
 from builders.uki import build_uki, kernel
 from teekit_verify.cli import standard_input
 from teekit_verify.cli.app import main
-from teekit_verify.cli.overwriting import WRITTEN
+from teekit_verify.cli.outputs import WRITTEN
 from teekit_verify.core.errors import TeekitError
 
 ASSETS = Path(__file__).parents[2] / "assets"

@@ -40,7 +40,11 @@ MISTAKES = [
     ("attest", "Missing command", "verify"),
     ("collateral text", "No such command 'text'", "fetch"),
     ("help nosuch", "No such command 'nosuch'", "`teekit-verify --help`"),
-    ("man nosuch", "there is no command 'nosuch'", "`teekit-verify --help` lists them."),
+    ("man nosuch", "No such command 'nosuch'", "`teekit-verify --help`"),
+    ("man mesure", "No such command 'mesure'. Did you mean 'measure'?", "`teekit-verify --help`"),
+    ("man env shel", "No such command 'shel'. Did you mean 'shell'?", "Choose one of: build, show, lock"),
+    ("man quote extra", "`quote` has no commands of its own, so no 'extra'", "Leave that word out."),
+    ("help quote extra", "`quote` has no commands of its own, so no 'extra'", "Leave that word out."),
     # arguments and options that are missing, too many, or of another command
     ("audit", "Missing option '--statements'", "`teekit-verify audit --help`"),
     ("audit --statements folder", "Missing option '--name'", "`teekit-verify audit --help`"),
@@ -69,7 +73,7 @@ MISTAKES = [
     ("monitor --statements text", "'text' is a file", "`teekit-verify monitor --help`"),
     ("site text -o out --trusted-keys folder", "'text' is a file", "`teekit-verify site --help`"),
     ("packages nosuch --rebuilderd http://127.0.0.1:9", "there is no lock file nosuch", "Make one with"),
-    ("measure uki --output nosuch/x.json", "nosuch/x.json: cannot be written", "Name a writable place."),
+    ("measure uki --output nosuch/x.json", "nosuch/x.json: cannot be written", "Create its folder first"),
     # files that are whole, and something else
     (
         "packages text --rebuilderd http://127.0.0.1:9",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -196,6 +198,39 @@ def test_what_cannot_be_written_is_an_error_naming_the_path(tmp_path: Path, name
         files.write_whole(tmp_path / name, b"new")
     assert caught.value.message.startswith(f"{tmp_path / name}: cannot be written: {reason}")
     assert caught.value.hint == "Name a writable place."
+    with pytest.raises(TeekitError) as at_once:
+        files.require_writable(tmp_path / name)
+    assert at_once.value.message.startswith(f"{tmp_path / name}: cannot be written: {reason}")
+
+
+@pytest.mark.parametrize("name", ["new", "file", "link", "dangling", "pipe", "x" * 255])
+def test_what_can_be_written_is_not_touched_by_the_question(tmp_path: Path, name: str) -> None:
+    """Nobody reads the pipe: who opened it would wait."""
+    (tmp_path / "file").write_bytes(b"as it was")
+    (tmp_path / "link").symlink_to("file")
+    (tmp_path / "dangling").symlink_to("not yet")
+    os.mkfifo(tmp_path / "pipe")
+    before = {path.name: path.lstat().st_mtime_ns for path in tmp_path.iterdir()}
+    files.require_writable(tmp_path / name)
+    assert {path.name: path.lstat().st_mtime_ns for path in tmp_path.iterdir()} == before
+    assert (tmp_path / "file").read_bytes() == b"as it was"
+
+
+def test_standard_output_is_written_to_where_it_is_a_pipe() -> None:
+    """/dev/stdout then leads to a name that is no path: pipe:[123]."""
+    program = "from pathlib import Path; from teekit_verify.core import files; p = Path('/dev/stdout')\n"
+    program += "files.require_writable(p); files.write_named(p, b'page')"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert (done.stdout, done.stderr) == (b"page", b"")
+
+
+def test_a_folder_that_can_be_made_is_not_made_by_the_question(tmp_path: Path) -> None:
+    files.require_writable_folder(tmp_path / "new/er/folder")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "file").touch()
+    for name in ("file", "file/folder", "x" * 256):
+        with pytest.raises(TeekitError, match=r"cannot be written: (Not a directory|File name too long)"):
+            files.require_writable_folder(tmp_path / name)
 
 
 def test_another_run_waits_for_the_lock(tmp_path: Path) -> None:
@@ -230,3 +265,13 @@ def test_links_in_a_circle_are_refused_by_every_python(tmp_path: Path, place: st
 def test_what_is_not_there_yet_has_a_path_all_the_same(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "not yet")
     assert files.resolved(tmp_path / "link" / "report") == tmp_path.resolve() / "not yet" / "report"
+
+
+def test_a_link_to_itself_hides_nothing_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below/file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    assert list(files.walk(tmp_path)) == [
+        (str(tmp_path), ["below"], ["loop"]),
+        (str(tmp_path / "below"), [], ["file"]),
+    ]

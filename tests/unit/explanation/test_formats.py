@@ -199,6 +199,14 @@ def test_the_time_stamp_of_a_pe_file(tmp_path: Path) -> None:
     assert top(found).children[0].b == "2023-11-14 22:13:20 UTC"
 
 
+def test_a_header_that_differs_beside_the_time_stamp(tmp_path: Path) -> None:
+    changed = bytearray(uki_of(INITRD))
+    struct.pack_into("<I", changed, NT_OFFSET + 8, 1_700_000_000)
+    struct.pack_into("<I", changed, NT_OFFSET + 24 + 16, 0x7777)  # AddressOfEntryPoint
+    found = explained(tmp_path, uki_of(INITRD), bytes(changed))
+    assert sorted(named(found)) == [("PE headers", []), ("PE time stamp", ["time stamp"])]
+
+
 def test_other_headers_padding_and_signatures(tmp_path: Path) -> None:
     plain = uki_of(INITRD)
     headers, padding = bytearray(plain), bytearray(plain)

@@ -248,6 +248,19 @@ def test_the_version_that_somebody_gives(tmp_path: Path) -> None:
     assert place.read_text() == "2026-06-29.322227\n"
 
 
+def test_a_program_that_says_the_version_behind_a_link(tmp_path: Path) -> None:
+    place, other = program(tmp_path, "tools/version"), tmp_path / "mkosi.version"
+    other.symlink_to("tools/version")
+    text = place.read_text()
+    assert [smell.path for smell in versions.fix(tmp_path, (), "0123456789abcdef")] == ["mkosi.version"]
+    assert other.read_text() == "0123456789ab\n"
+    assert not other.is_symlink()
+    assert place.read_text() == text
+    other.unlink()
+    other.symlink_to("/bin/sh")
+    assert versions.fix(tmp_path, (), None) == ()
+
+
 def test_a_version_that_is_a_text_stays(tmp_path: Path) -> None:
     write(tmp_path, {"mkosi.version": "7\n"})
     assert versions.fix(tmp_path, (), None) == ()

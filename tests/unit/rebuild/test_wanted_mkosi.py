@@ -38,6 +38,27 @@ def test_a_version_that_no_environment_has(tmp_path: Path, version: str) -> None
     assert caught.value.code == "unsupported_input"
 
 
+@pytest.mark.parametrize("asked", [None, environments.DEFAULT, NEWER])
+def test_a_commit_of_mkosi_is_no_release(tmp_path: Path, asked: environments.Known | None) -> None:
+    """mkosi(1): `commit:` asks for a checkout of mkosi in which that commit is."""
+    write(tmp_path, mkosi_conf=f"[Config]\nMinimumVersion=commit:{'d2' * 20}\n")
+    with pytest.raises(TeekitError) as caught:
+        wanted_mkosi.require(tmp_path, (), BOTH, asked)
+    assert caught.value.message == (
+        "no environment has mkosi from its repository: mkosi.conf of the project says "
+        f"MinimumVersion=commit:{'d2' * 20}, and the pinned ones are releases"
+    )
+    assert caught.value.hint == "Rebuild a commit of the project that asks for a release of mkosi."
+
+
+def test_images_behind_a_link_are_not_the_projects(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere/x").mkdir(parents=True)
+    (tmp_path / "elsewhere/x/mkosi.conf").write_text("[Config]\nMinimumVersion=99\n")
+    write(tmp_path / "project", mkosi_conf="[Output]\n")
+    (tmp_path / "project/mkosi.images").symlink_to("../elsewhere")
+    assert wanted_mkosi.require(tmp_path / "project", (), BOTH) is environments.DEFAULT
+
+
 @pytest.mark.parametrize(
     ("version", "name"),
     [(None, "mkosi-25"), ("25.3", "mkosi-25"), ("25.4", "mkosi-27"), ("26~devel", "mkosi-27"), ("27.1", "mkosi-27")],
@@ -75,7 +96,7 @@ def test_the_highest_version_counts_and_all_environments_are_named(tmp_path: Pat
     assert caught.value.hint == "Rebuild a commit of the project that mkosi 27.1 can build."
 
 
-@pytest.mark.parametrize("version", ["25.3", "25", "24.3", "25.3~rc1", "commit:0123abc", ""])
+@pytest.mark.parametrize("version", ["25.3", "25", "24.3", "25.3~rc1", ""])
 def test_a_version_that_it_has_or_that_mkosi_must_judge(tmp_path: Path, version: str) -> None:
     write(tmp_path, mkosi_conf=f"[Config]\nMinimumVersion={version}\n#MinimumVersion=99\n")
     wanted_mkosi.require(tmp_path, (), ENVIRONMENT)

@@ -116,30 +116,61 @@ if TYPE_CHECKING:
     from teekit_verify.appraisal.guest.live import LiveGuest
     from teekit_verify.appraisal.guest.quote import QuotePolicy
     from teekit_verify.appraisal.guest_states import SecureBoot
+    from teekit_verify.appraisal.packages import RebuiltPackages
+    from teekit_verify.appraisal.publications import PublicationDiff
     from teekit_verify.appraisal.rebuilt_inputs import SavedAnswers
+    from teekit_verify.appraisal.statements.repository import CheckedRepository
+    from teekit_verify.appraisal.statements.shown import ShownStatement
     from teekit_verify.appraisal.statements.statement import Independence
+    from teekit_verify.appraisal.statements.threshold import Tally
+    from teekit_verify.appraisal.subjects import (
+        ArtifactCheck,
+        EventTextCheck,
+        FactCheck,
+        GivenCheck,
+        QuestionCheck,
+        RegisterCheck,
+        StatedCheck,
+    )
     from teekit_verify.boot.machine_request import MachineRequest
+    from teekit_verify.boot.proof import BootProof
     from teekit_verify.core.digest import Algorithm, Digest
+    from teekit_verify.core.download.proxies import Proxies
     from teekit_verify.core.errors import TeekitError
     from teekit_verify.core.outcome import ExitStatus, Outcome
+    from teekit_verify.core.progress import Progress
+    from teekit_verify.documents.identify import DocumentFacts
+    from teekit_verify.documents.model import Measurements
     from teekit_verify.documents.release import withdrawal_of
     from teekit_verify.evidence.eventlog import LogKind
+    from teekit_verify.evidence.files import Evidence
     from teekit_verify.explanation.tree import Explanation
+    from teekit_verify.inspection.disk import DiskFacts
+    from teekit_verify.inspection.uki import UkiFacts
+    from teekit_verify.prediction.firmware import FirmwareInspection
     from teekit_verify.prediction.given_apps import GivenApps
     from teekit_verify.prediction.mrtd import PageOrder
     from teekit_verify.prediction.stub_machine import StubInputs
     from teekit_verify.rebuild.by_hand import become_mkosi
+    from teekit_verify.rebuild.evidence import LockCheck
     from teekit_verify.rebuild.host import Finding, Purpose, can_rebuild
     from teekit_verify.rebuild.images import DEBIAN_KERNEL, Target, find_target
-    from teekit_verify.rebuild.lock import EnvironmentIdentity, LockedPackage
+    from teekit_verify.rebuild.inputs_archive import Checked, Created
+    from teekit_verify.rebuild.lock import EnvironmentIdentity, LockedPackage, PackageLock
+    from teekit_verify.rebuild.lock_diff import LockDiff
     from teekit_verify.rebuild.provision import Provision
     from teekit_verify.rebuild.shell import become_shell
     from teekit_verify.rebuild.subject import Choice, Subject
     from teekit_verify.record.comparison import ComparisonReport, ReferenceUsed
     from teekit_verify.record.document import RebuildReport
     from teekit_verify.record.rebuild import RebuildRequest, Rebuilt
+    from teekit_verify.record.rebuilderd import MadeJob
     from teekit_verify.reference.google_signature import TrustedRoot
+    from teekit_verify.reference.identify import PublishedFacts
+    from teekit_verify.reference.intel_pcs import Fetched
     from teekit_verify.reference.published import PublishedFile, ReferenceValues
+    from teekit_verify.reference.releases import Releases
+    from teekit_verify.reference.signing.detached import Verification
     from teekit_verify.reference.signing.keys import SigningKey
     from teekit_verify.registers.registers import MRTD, Register, pcr, rtmr
 
@@ -170,30 +201,53 @@ _PLACES = {
     "teekit_verify.appraisal.guest.live": "LiveGuest",
     "teekit_verify.appraisal.guest.quote": "QuotePolicy",
     "teekit_verify.appraisal.guest_states": "SecureBoot",
+    "teekit_verify.appraisal.packages": "RebuiltPackages",
+    "teekit_verify.appraisal.publications": "PublicationDiff",
     "teekit_verify.appraisal.rebuilt_inputs": "SavedAnswers",
+    "teekit_verify.appraisal.statements.repository": "CheckedRepository",
+    "teekit_verify.appraisal.statements.shown": "ShownStatement",
     "teekit_verify.appraisal.statements.statement": "Independence",
+    "teekit_verify.appraisal.statements.threshold": "Tally",
+    "teekit_verify.appraisal.subjects": "ArtifactCheck EventTextCheck FactCheck GivenCheck QuestionCheck RegisterCheck StatedCheck",
     "teekit_verify.boot.machine_request": "MachineRequest",
+    "teekit_verify.boot.proof": "BootProof",
     "teekit_verify.core.digest": "Algorithm Digest",
+    "teekit_verify.core.download.proxies": "Proxies",
     "teekit_verify.core.errors": "TeekitError",
     "teekit_verify.core.outcome": "ExitStatus Outcome",
+    "teekit_verify.core.progress": "Progress",
+    "teekit_verify.documents.identify": "DocumentFacts",
+    "teekit_verify.documents.model": "Measurements",
     "teekit_verify.documents.release": "withdrawal_of",
     "teekit_verify.evidence.eventlog": "LogKind",
+    "teekit_verify.evidence.files": "Evidence",
     "teekit_verify.explanation.tree": "Explanation",
+    "teekit_verify.inspection.disk": "DiskFacts",
+    "teekit_verify.inspection.uki": "UkiFacts",
+    "teekit_verify.prediction.firmware": "FirmwareInspection",
     "teekit_verify.prediction.given_apps": "GivenApps",
     "teekit_verify.prediction.mrtd": "PageOrder",
     "teekit_verify.prediction.stub_machine": "StubInputs",
     "teekit_verify.rebuild.by_hand": "become_mkosi",
+    "teekit_verify.rebuild.evidence": "LockCheck",
     "teekit_verify.rebuild.host": "Finding Purpose can_rebuild",
     "teekit_verify.rebuild.images": "DEBIAN_KERNEL Target find_target",
-    "teekit_verify.rebuild.lock": "EnvironmentIdentity LockedPackage",
+    "teekit_verify.rebuild.inputs_archive": "Checked Created",
+    "teekit_verify.rebuild.lock": "EnvironmentIdentity LockedPackage PackageLock",
+    "teekit_verify.rebuild.lock_diff": "LockDiff",
     "teekit_verify.rebuild.provision": "Provision",
     "teekit_verify.rebuild.shell": "become_shell",
     "teekit_verify.rebuild.subject": "Choice Subject",
     "teekit_verify.record.comparison": "ComparisonReport ReferenceUsed",
     "teekit_verify.record.document": "RebuildReport",
     "teekit_verify.record.rebuild": "RebuildRequest Rebuilt",
+    "teekit_verify.record.rebuilderd": "MadeJob",
     "teekit_verify.reference.google_signature": "TrustedRoot",
+    "teekit_verify.reference.identify": "PublishedFacts",
+    "teekit_verify.reference.intel_pcs": "Fetched",
     "teekit_verify.reference.published": "PublishedFile ReferenceValues",
+    "teekit_verify.reference.releases": "Releases",
+    "teekit_verify.reference.signing.detached": "Verification",
     "teekit_verify.reference.signing.keys": "SigningKey",
     "teekit_verify.registers.registers": "MRTD Register pcr rtmr",
 }
@@ -211,6 +265,7 @@ __all__ = [
     "Algorithm",
     "AppraisedGuest",
     "ArtifactAppraisal",
+    "ArtifactCheck",
     "AuditLog",
     "AuditOutcome",
     "AuditRequest",
@@ -218,19 +273,31 @@ __all__ = [
     "Auditor",
     "Basis",
     "BillOfMaterials",
+    "BootProof",
     "Check",
+    "Checked",
+    "CheckedRepository",
     "Choice",
     "ComparisonReport",
+    "Created",
     "Digest",
+    "DiskFacts",
+    "DocumentFacts",
     "EnvironmentIdentity",
+    "EventTextCheck",
+    "Evidence",
     "ExitStatus",
     "Explanation",
     "Fact",
+    "FactCheck",
+    "Fetched",
     "FetchedPackages",
     "FileKind",
     "Filing",
     "Finding",
+    "FirmwareInspection",
     "GivenApps",
+    "GivenCheck",
     "GuestAppraisal",
     "GuestFiles",
     "Independence",
@@ -238,40 +305,58 @@ __all__ = [
     "KernelRequest",
     "LiveGuest",
     "LocalOptions",
+    "LockCheck",
+    "LockDiff",
     "LockedPackage",
     "LogCheck",
     "LogKind",
     "MachineRequest",
+    "MadeJob",
     "MeasureRequest",
     "Measured",
     "MeasuredFirmware",
+    "Measurements",
     "Metadata",
     "NotRequired",
     "Outcome",
+    "PackageLock",
     "PageOrder",
+    "Progress",
     "Provision",
+    "Proxies",
+    "PublicationDiff",
+    "PublishedFacts",
     "PublishedFile",
     "PublishedReference",
     "Purpose",
+    "QuestionCheck",
     "QuotePolicy",
     "QuoteVerification",
     "Ready",
     "RebuildReport",
     "RebuildRequest",
     "Rebuilt",
+    "RebuiltPackages",
     "ReferenceUsed",
     "ReferenceValues",
     "Register",
+    "RegisterCheck",
     "ReleaseSurvey",
+    "Releases",
     "Replayed",
     "SavedAnswers",
     "SecureBoot",
+    "ShownStatement",
     "SigningKey",
+    "StatedCheck",
     "StubInputs",
     "Subject",
+    "Tally",
     "Target",
     "TeekitError",
     "TrustedRoot",
+    "UkiFacts",
+    "Verification",
     "Why",
     "WrittenStatement",
     "alarm_status",

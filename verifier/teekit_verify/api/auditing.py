@@ -10,15 +10,15 @@ from teekit_verify.record.auditing import Audited, AuditRequest, Basis, Filing
 from teekit_verify.record.auditing import audit as run_audit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from teekit_verify.core.outcome import ExitStatus
-    from teekit_verify.record.directory import Page
+    from teekit_verify.record.document import RebuildReport
 
 __all__ = ["AuditLog", "AuditOutcome", "AuditRequest", "Audited", "Auditor", "Basis", "Filing", "audit", "audit_status"]
 
 
-def audit(request: AuditRequest, page: Page | None = None) -> Iterator[Audited]:
+def audit(request: AuditRequest, page: Callable[[RebuildReport], bytes] | None = None) -> Iterator[Audited]:
     """Rebuild each release that the auditor has not stated anything about, and sign what was found. Uses the network.
 
     The answers come as soon as they are there. `page` makes the reports' report.html; None leaves it out. What goes wrong with one release is its

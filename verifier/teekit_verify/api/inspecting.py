@@ -47,7 +47,9 @@ class FileKind(Enum):
     WEB_PAGE = "web page"
 
 
-def inspect(path: Path) -> Inspected:
+def inspect(
+    path: Path,
+) -> UkiFacts | DiskFacts | FirmwareInspection | DocumentFacts | PublishedFacts | ShownStatement | Evidence:
     """What is in a file, by its content; it is opened once. A new kind is one branch here.
 
     Raises TeekitError for a kind that is not known, and for malformed files.

@@ -9,9 +9,9 @@ from teekit_verify.record.rebuilderd import SUFFIX, JobRequest, MadeJob, run_job
 from teekit_verify.record.rebuilderd import jobs as make_jobs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from teekit_verify.record.directory import Page
     from teekit_verify.record.document import RebuildReport
 
 __all__ = ["JobRequest", "rebuild_job", "write_jobs"]
@@ -29,7 +29,7 @@ def write_jobs(releases: Path, output: Path, *, repository: str | None = None) -
     return made
 
 
-def rebuild_job(request: JobRequest, page: Page | None = None) -> RebuildReport:
+def rebuild_job(request: JobRequest, page: Callable[[RebuildReport], bytes] | None = None) -> RebuildReport:
     """Rebuild a job's release, and put its artifacts into the output folder if they are what was published (or differ). Uses the network.
 
     Raises TeekitError where there is no verdict; then nothing is in the output folder.

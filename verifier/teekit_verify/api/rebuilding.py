@@ -13,11 +13,10 @@ from teekit_verify.record.rebuild import RebuildRequest
 from teekit_verify.record.rebuild import rebuild as run_rebuild
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from teekit_verify.core.progress import Progress
-    from teekit_verify.record.directory import Page
     from teekit_verify.record.document import RebuildReport
     from teekit_verify.record.rebuild import Rebuilt
 
@@ -55,7 +54,7 @@ def rebuild_request(
     return RebuildRequest(choice, bringing, output, workspace)
 
 
-def rebuild(request: RebuildRequest, page: Page | None = None) -> Rebuilt:
+def rebuild(request: RebuildRequest, page: Callable[[RebuildReport], bytes] | None = None) -> Rebuilt:
     """The main job: builds twice, compares with what was published, leaves the report folder. `report.verdict` decides. Uses the network.
 
     `page` makes the folder's report.html; None leaves it out.

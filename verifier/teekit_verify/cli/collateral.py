@@ -11,7 +11,6 @@ import typer
 from teekit_verify.cli.options.quote import AtOption, TrustedRootOption
 from teekit_verify.cli.options.shared import DebugOption, say
 from teekit_verify.cli.wrong_file import Given, expecting
-from teekit_verify.core.errors import TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
 collateral = typer.Typer(help="Fetch what Intel publishes about a quote's platform.", rich_markup_mode=None)
@@ -53,8 +52,6 @@ def fetch(
     from teekit_verify import api
     from teekit_verify.core.files import create_folder, write_whole
 
-    if output.exists() and not output.is_dir():
-        raise TeekitError(f"{output} is not a folder", hint="Name a new folder with --output DIR.")
     with expecting(quote, Given.QUOTE):
         fetched = api.fetch_collateral(quote, at=at or datetime.now(UTC), pccs=pccs, trusted_root=trusted_root)
     create_folder(output)

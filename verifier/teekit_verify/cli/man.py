@@ -32,19 +32,16 @@ def man(
 
     To read one: `teekit-verify man quote | man -l -`. To install all: `teekit-verify man --output ~/.local/share/man/man1`.
     """
-    from teekit_verify.core.errors import TeekitError
+    from teekit_verify.cli.help import command_named
     from teekit_verify.core.files import create_folder, write_whole
 
-    pages = dict(_pages())
-    if output is not None:
-        create_folder(output)
-        for name, page in pages.items():
-            write_whole(output / f"{name}.1", page.encode())
+    found = command_named(words or ())
+    if output is None:
+        typer.echo(_page(tuple(found.command_path.split()), found.command), nl=False)
         return ExitStatus.HOLDS
-    name = "-".join(("teekit-verify", *(words or ())))
-    if name not in pages:
-        raise TeekitError(f"there is no command {' '.join(words or ())!r}", hint="`teekit-verify --help` lists them.")
-    typer.echo(pages[name], nl=False)
+    create_folder(output)
+    for name, page in _pages():
+        write_whole(output / f"{name}.1", page.encode())
     return ExitStatus.HOLDS
 
 

@@ -1,5 +1,5 @@
 """What every command has without naming it: `-` for standard input, `--quiet` beside `--json`, `-o` for `--output`, and no
-output that is an input.
+output that is an input, or that cannot be written.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from teekit_verify.cli.overwriting import require_inputs_stay
+from teekit_verify.cli.outputs import require_inputs_stay, require_writable_outputs
 from teekit_verify.cli.standard_input import with_standard_input
 from teekit_verify.report.console import OUTCOME_ONLY
 
@@ -31,16 +31,17 @@ def prepare(command: Command, group: tuple[str, ...] = ()) -> None:
         if parameter.opts == ["--output"]:
             parameter.opts = ["-o", "--output"]
     if command.callback is not None:
-        command.callback = _prepared(command, command.callback, may_overwrite=words == _ADD)
+        command.callback = _prepared(command, command.callback, words)
 
 
-def _prepared(command: Command, callback: Any, *, may_overwrite: bool) -> Any:
+def _prepared(command: Command, callback: Any, words: tuple[str, ...]) -> Any:
     def run(**values: object) -> object:
         is_quiet = bool(values.pop("quiet", False))
         if is_quiet and (other := next((one for one in _WHOLE if values.get(one)), None)):
             raise typer.BadParameter(f"--quiet and --{other.removesuffix('_output')} cannot be used together")
-        if not may_overwrite:
+        if words != _ADD:
             require_inputs_stay(command, values)
+        require_writable_outputs(command, words, values)
         token = OUTCOME_ONLY.set(is_quiet)
         try:
             return callback(**with_standard_input(command, values))

@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from teekit_verify.cli.overwriting import WRITTEN
+from teekit_verify.cli.outputs import WRITTEN
 from teekit_verify.core.errors import TeekitError, UnsupportedInputError
 
 if TYPE_CHECKING:

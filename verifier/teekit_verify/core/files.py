@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -112,13 +113,21 @@ def walk(top: Path, failed: Callable[[OSError], None] = lambda _: None) -> Itera
         try:
             with os.scandir(place) as entries:
                 for entry in entries:
-                    (folders if entry.is_dir() else names).append(entry.name)
+                    (folders if _is_folder(entry) else names).append(entry.name)
         except OSError as error:
             failed(error)
             continue
         yield place, folders, names
         below = [os.path.join(place, name) for name in folders]  # noqa: PTH118 - names may be no Unicode
         waiting += [path for path in reversed(below) if not os.path.islink(path)]  # noqa: PTH114
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """A link that leads back to itself is none, and hides nothing of what lies beside it."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def resolved(path: Path) -> Path:
@@ -184,14 +193,81 @@ def write_whole(path: Path, data: bytes) -> None:
 
 def write_named(path: Path, data: bytes) -> None:
     """The same for a name that the user gave: a link is followed, and what is no file (a pipe, /dev/stdout) is written to as it is."""
-    target = resolved(path)
     try:
-        if target.exists() and not target.is_file():
-            target.write_bytes(data)
+        if _is_no_file(path):
+            path.write_bytes(data)
         else:
-            _replace(target, data)
+            _replace(resolved(path), data)
     except OSError as error:
-        raise TeekitError(f"{path}: cannot be written: {error.strerror}", hint=_HINT) from error
+        raise _cannot_be_written(path, error) from error
+
+
+def require_writable(path: Path) -> None:
+    """Whether `write_named` could write there now, for what is written after long work. Leaves nothing, changes nothing, waits for nobody.
+
+    Raises TeekitError as `write_named` would.
+    """
+    try:
+        if _is_no_file(path):
+            _require_access(path)
+        else:
+            _require_replaceable(resolved(path))
+    except OSError as error:
+        raise _cannot_be_written(path, error) from error
+
+
+def require_writable_folder(folder: Path) -> None:
+    """The same for a folder, which is made with its parents where it is not there."""
+    place = resolved(folder)
+    try:
+        while not _is_there(place):
+            place = place.parent
+        _try_in(place)
+    except OSError as error:
+        raise _cannot_be_written(folder, error) from error
+
+
+def _cannot_be_written(path: Path, error: OSError) -> TeekitError:
+    hint = "Create its folder first, or name another place." if error.errno == errno.ENOENT else _HINT
+    return TeekitError(f"{path}: cannot be written: {error.strerror}", hint=hint)
+
+
+def _is_no_file(path: Path) -> bool:
+    """By what the name leads to: /dev/stdout leads to a pipe that has no path."""
+    return path.exists() and not path.is_file()
+
+
+def _is_there(path: Path) -> bool:
+    """Raises OSError for a name that can be none, as one that is too long or goes through a file."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _require_access(path: Path) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def _require_replaceable(path: Path) -> None:
+    _try_in(path.parent)
+    if not _is_there(path):
+        return
+    folder, owners = path.parent.stat(), (0, path.parent.stat().st_uid, path.stat().st_uid)
+    if folder.st_mode & stat.S_ISVTX and os.geteuid() not in owners:  # as in /tmp: others' files stay (unlink(2))
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+def _try_in(folder: Path) -> None:
+    """Makes a file in the folder, without a name where the file system has such; it is gone again."""
+    import tempfile
+
+    with tempfile.TemporaryFile(prefix=".", suffix=".part", dir=folder):
+        pass
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -20,7 +20,7 @@ from teekit_verify.rebuild import programs
 from teekit_verify.rebuild.limits import leaves_room
 from teekit_verify.rebuild.lock import EnvironmentIdentity
 from teekit_verify.rebuild.sandbox import Sandbox, own_first_id
-from teekit_verify.rebuild.workspace import remove
+from teekit_verify.rebuild.workspace import place_readable, remove
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -125,22 +125,13 @@ def _assemble(debs: Sequence[Path], scratch: Path) -> EnvironmentIdentity:
         folder.mkdir(parents=True)
     names = [f"{number:05}.deb" for number in range(len(debs))]
     for deb, name in zip(debs, names, strict=True):
-        _place(deb, packages / name)
+        place_readable(deb, packages / name)
     listing.write_text("".join(f"{_PACKAGES}/{name}\n" for name in names))
     try:
         _unpack(tree, packages, listing, watch=leaves_room(scratch))
         return _add(tree)
     finally:
         remove(scratch)
-
-
-def _place(deb: Path, place: Path) -> None:
-    """Where the sandbox's root, who is not the host's, can read it."""
-    try:
-        os.link(deb, place)
-    except OSError:  # another file system
-        shutil.copyfile(deb, place)
-    place.chmod(0o644)
 
 
 def _unpack(tree: Path, packages: Path, listing: Path, *, watch: Callable[[], str | None]) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -29,7 +27,7 @@ from teekit_verify.rebuild import (
 )
 from teekit_verify.rebuild.sandbox import Sandbox, own_first_id
 from teekit_verify.rebuild.suites import Suite
-from teekit_verify.rebuild.workspace import remove
+from teekit_verify.rebuild.workspace import place_readable, remove
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -162,12 +160,9 @@ class Provision:
         remove(folder)
         folder.mkdir(parents=True)
         for package in packages:
-            stored, place = self.store.path(package.digest), folder / package.file_name
+            place = folder / package.file_name
             place.parent.mkdir(exist_ok=True)
-            try:
-                os.link(stored, place)
-            except OSError:  # another file system
-                shutil.copyfile(stored, place)
+            place_readable(self.store.path(package.digest), place)
 
     @contextmanager
     def _index(

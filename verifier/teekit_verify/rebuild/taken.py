@@ -93,7 +93,8 @@ def taken(root: Path, arguments: Sequence[str]) -> Taken:
     """`arguments` are options of mkosi, each with its value."""
     walk = _Walk(root)
     walk.take(root)
-    for image in sorted((root / "mkosi.images").iterdir()) if (root / "mkosi.images").is_dir() else ():
+    images = root / "mkosi.images"
+    for image in sorted(images.iterdir()) if images.is_dir() and not images.is_symlink() else ():
         walk.take(image)
     for word in arguments:
         if word.startswith(_PROFILE):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teekit_verify.core.errors import TeekitError, printable
-from teekit_verify.core.files import walk
+from teekit_verify.core.files import resolved, walk
 from teekit_verify.rebuild.smells import LEFT_OUT, Smell
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def fix(root: Path, arguments: Sequence[str], commit: str | None) -> tuple[Smell
         return ()
     version = _given(arguments) or (commit or "0")[:_DIGITS]
     for place in places:
+        place.unlink()  # of a link, not what it leads to
         place.write_text(f"{version}\n")
         place.chmod(0o644)
     return tuple(
@@ -55,5 +56,10 @@ def _programs(root: Path) -> Iterator[Path]:
     for place, folders, names in walk(root):
         folders[:] = sorted(name for name in folders if name not in LEFT_OUT)
         path = Path(place, _NAME)
-        if _NAME in names and path.is_file() and not path.is_symlink() and os.access(path, os.X_OK):
+        if _NAME in names and path.is_file() and os.access(path, os.X_OK) and _is_inside(path, root):
             yield path
+
+
+def _is_inside(path: Path, root: Path) -> bool:
+    """Not a link to something of this machine, which no build sees."""
+    return not path.is_symlink() or resolved(path).is_relative_to(root.resolve())

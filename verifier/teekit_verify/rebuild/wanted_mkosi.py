@@ -29,6 +29,8 @@ _MAX_FOLDERS = 1000
 _MAX_DEPTH = 4
 _MAX_SHOWN = 3
 _WANTED = re.compile(r"[ \t]*MinimumVersion[ \t]*=[ \t]*([0-9][0-9A-Za-z.~+^-]{0,40})[ \t]*")
+_COMMIT = re.compile(r"[ \t]*MinimumVersion[ \t]*=[ \t]*commit:([0-9a-zA-Z]{0,40}).*")
+"""Of mkosi's repository (mkosi(1), since 26; before, it passed as a version that is older than any)."""
 _SNAPSHOT = re.compile(r"[ \t]*Snapshot[ \t]*=[ \t]*\S")
 _WITH_SNAPSHOT = "26"
 """The first version that knows `Snapshot=`, and `ToolsTree=yes`, or no: before, these were paths of trees."""
@@ -90,6 +92,12 @@ def _wanted(path: Path, name: str) -> Iterator[Wanted]:
     for line in settings(path):
         if (match := _WANTED.fullmatch(line)) is not None:
             yield Wanted(match[1], printable(name), f"MinimumVersion={match[1]}")
+        elif (match := _COMMIT.fullmatch(line)) is not None:
+            raise UnsupportedInputError(
+                f"no environment has mkosi from its repository: {printable(name)} of the project says "
+                f"MinimumVersion=commit:{match[1]}, and the pinned ones are releases",
+                hint="Rebuild a commit of the project that asks for a release of mkosi.",
+            )
         elif _SNAPSHOT.match(line):
             yield Wanted(_WITH_SNAPSHOT, printable(name), "Snapshot=")
         elif (match := _TOOLS.fullmatch(line)) is not None:

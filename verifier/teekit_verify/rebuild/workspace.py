@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -102,3 +103,12 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     except (OSError, RecursionError):  # also too deep for a function that calls itself for each folder
         process.run([*become_root(), "rm", "--recursive", "--force", "--", str(path)], timeout_seconds=_REMOVAL_SECONDS)
+
+
+def place_readable(stored: Path, place: Path) -> None:
+    """Where a sandbox's root, who is not the host's, can read it. It may have been stored with a umask that forbids that."""
+    try:
+        os.link(stored, place)
+    except OSError:  # another file system
+        shutil.copyfile(stored, place)
+    place.chmod(0o644)

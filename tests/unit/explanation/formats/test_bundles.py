@@ -72,6 +72,36 @@ def test_libraries(tmp_path: Path) -> None:
     assert named(explained(tmp_path, one, other, name="x.a")) == [("order of the members", ["file order"])]
 
 
+def test_a_package_packed_by_another_compressor(tmp_path: Path) -> None:
+    """dpkg-deb names its parts by how they are packed: a file in them is found all the same."""
+    sides = []
+    for compressor, text in (("gzip", "one\n"), ("xz", "one\n"), ("xz", "two\n")):
+        package = tmp_path / f"{compressor} {text.strip()}"
+        (package / "DEBIAN").mkdir(parents=True)
+        (package / "DEBIAN/control").write_text(
+            "Package: x\nVersion: 1\nArchitecture: all\nMaintainer: A <a@example.org>\nDescription: x\n"
+        )
+        (package / "greeting").write_text(text)
+        for path in (package, package / "DEBIAN", package / "DEBIAN/control", package / "greeting"):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+            os.utime(path, (T1, T1))
+        argv = [
+            require("dpkg-deb"),
+            "--root-owner-group",
+            f"-Z{compressor}",
+            "-b",
+            str(package),
+            str(tmp_path / "x.deb"),
+        ]
+        subprocess.run(argv, check=True, capture_output=True, env={**os.environ, "SOURCE_DATE_EPOCH": str(T1)})
+        sides.append((tmp_path / "x.deb").read_bytes())
+    rows = named(explained(tmp_path, sides[0], sides[1], name="x.deb"))
+    assert rows == [("compression", ["compression"])] * 2
+    found = explained(tmp_path, sides[0], sides[2], name="x.deb")
+    assert "./greeting" in [name for name, _ in named(found)]
+    assert [leaf.path[1] for leaf in leaves(found.differences) if leaf.path[-1] == "./greeting"] == ["data.tar"]
+
+
 def zipped(*names: str, day: int = 1, content: bytes = b"data" * 99, method: int = zipfile.ZIP_DEFLATED) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", method) as file:

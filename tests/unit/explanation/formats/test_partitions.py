@@ -61,6 +61,31 @@ def test_a_foreign_disk_is_named_as_such(tmp_path: Path) -> None:
     assert found.notices[0].startswith("VDI disks are not supported, convert them with `qemu-img convert -O raw`: disk")
 
 
+@pytest.mark.parametrize(
+    ("at", "magic", "name"),
+    [
+        # what file(1) and blkid(8) know of them
+        (3, b"EXFAT   ", "exFAT"),
+        (3, b"NTFS    ", "NTFS"),
+        (3, b"-FVE-FS-", "BitLocker"),
+        (1024, struct.pack("<I", 0xF2F52010), "F2FS"),
+        (32769, b"BEA01\1".ljust(2048, b"\0") + b"NSR03\1", "UDF"),
+        (512, b"LABELONE" + struct.pack("<QII", 1, 0, 32) + b"LVM2 001", "LVM2"),
+        (0, struct.pack(">IBB", 0xEDABEEDB, 3, 0), "RPM"),
+        (0, b"7z" + bytes.fromhex("bcaf271c0004"), "7z"),
+        (0, struct.pack("<IHH", 0xED26FF3A, 1, 0), "Android"),
+    ],
+)
+def test_what_no_reader_is_for_is_not_compared(tmp_path: Path, at: int, magic: bytes, name: str) -> None:
+    """The bytes that differ would be given a cause that they do not have."""
+    head = bytes(at) + magic
+    sides = [head.ljust(40_000, b"\0") + second for second in (struct.pack("<I", 1_780_000_001), bytes(4))]
+    found = explained(tmp_path, *sides, name="volume")
+    assert not found.is_compared
+    assert name in found.differences[0].what
+    assert not found.differences[0].causes
+
+
 def test_a_bare_fat(tmp_path: Path) -> None:
     sides = []
     for text in (b"one\n", b"two\n"):
@@ -104,9 +129,12 @@ def test_luks(tmp_path: Path) -> None:
             *(number * 20, number * 32, 1000, number * 36),
         )
         sides.append(head.ljust(4096, b"\0") + number * 512)
-    found = named(explained(tmp_path, *sides, name="luks"))
-    assert [name for name, _ in found] == ["UUID", "salt of the volume key", "key slots", "encrypted data"]
-    assert found[3][1] == ["encryption"]
+    rows = named(explained(tmp_path, *sides, name="luks"))
+    assert [name for name, _ in rows] == ["UUID", "salt of the volume key", "key slots", "encrypted data"]
+    assert rows[3][1] == ["encryption"]
+    found = explained(tmp_path, sides[0], sides[0][:-1] + b"2", name="luks")
+    assert [child.kind for child in found.differences[0].children] == [Kind.NOT_COMPARED]
+    assert not found.is_compared
 
 
 def test_attributes_and_times_in_pax(tmp_path: Path) -> None:

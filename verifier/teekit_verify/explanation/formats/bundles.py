@@ -39,6 +39,7 @@ _MAX_LOOKED_INTO = 50
 _MAX_SHOWN = 100
 _TIMES = {"atime": "access time (atime)", "ctime": "change time (ctime)", "LIBARCHIVE.creationtime": "time of birth"}
 _LINK = "hard link"
+_PARTS_OF_DEB = ("control.tar", 0), ("data.tar", 0)
 Key = tuple[str, int]
 Members = dict[Key, BundleMember]
 
@@ -51,7 +52,7 @@ def compare_bundles(examination: Examination, pair: Pair) -> Difference | None:
     """None if nothing differs that a member shows. Raises TeekitError for damaged files."""
     children: list[Difference] = []
     try:
-        one, other = _by_role(_members(pair.a), _members(pair.b))
+        one, other = _by_stem(*_by_role(_members(pair.a), _members(pair.b)))
     except TooManyMembersError:
         one, other, has_equal_order = _unequal(pair)
         children += [] if has_equal_order else [_another_order(pair, (), ())]
@@ -178,6 +179,20 @@ def _by_role(one: Members, other: Members) -> tuple[Members, Members]:
     first, second = (
         {changes.get(key, key): member for key, member in side.items()}
         for side, changes in zip((one, other), renamed, strict=True)
+    )
+    return first, second
+
+
+def _by_stem(one: Members, other: Members) -> tuple[Members, Members]:
+    """Of a Debian package, without the suffix that says how a member is packed, where that is what differs (deb(5))."""
+    sides = []
+    for side, partner in ((one, other), (other, one)):
+        stems = {key: (key[0].partition(".tar")[0] + ".tar", 0) for key in side if key not in partner}
+        sides.append({key: stem for key, stem in stems.items() if stem in _PARTS_OF_DEB})
+    both = set(sides[0].values()) & set(sides[1].values())
+    first, second = (
+        {stems[key] if stems.get(key) in both else key: member for key, member in side.items()}
+        for stems, side in zip(sides, (one, other), strict=True)
     )
     return first, second
 

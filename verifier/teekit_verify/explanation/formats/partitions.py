@@ -36,17 +36,36 @@ _BOOT_CODE_BYTES = 440
 _VHD_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-_VDI_MAGIC, _VDI_AT = b"\x7f\x10\xda\xbe", 64
+_FOREIGN = (
+    (64, b"\x7f\x10\xda\xbe", "VDI disks are not supported, convert them with `qemu-img convert -O raw`"),
+    (3, b"EXFAT   ", "exFAT is not supported"),
+    (3, b"NTFS    ", "NTFS is not supported"),
+    (3, b"-FVE-FS-", "BitLocker volumes are encrypted"),
+    (0x400, b"\x10\x20\xf5\xf2", "F2FS is not supported"),
+    (0x8001, b"BEA01", "UDF is not supported"),
+    (0x218, b"LVM2 001", "LVM2 is not supported, compare the logical volumes"),
+    (0, b"\xed\xab\xee\xdb", "RPM packages are not supported, convert them with `rpm2archive`"),
+    (0, b"7z\xbc\xaf\x27\x1c", "7z archives are not supported, compare what they unpack to"),
+    (0, b"\x3a\xff\x26\xed", "sparse images of Android are not supported, convert them with `simg2img`"),
+)
+"""Offset, magic number, and why it is not compared. Sources: Microsoft "exFAT file system specification", 3.1.2; libblkid, superblocks/
+(ntfs.c, bitlocker.c, f2fs.c, udf.c, lvm.c); rpm, RPM file format, "Lead"; 7-Zip, 7zFormat.txt; AOSP libsparse, sparse_format.h.
+"""
+_FOREIGN_BYTES = max(at + len(magic) for at, magic, _ in _FOREIGN)
+
+
+def _foreign(beginning: bytes) -> str:
+    return next((why for at, magic, why in _FOREIGN if beginning.startswith(magic, at)), "")
 
 
 def is_foreign(beginning: bytes) -> bool:
-    return beginning.startswith(_VDI_MAGIC, _VDI_AT)
+    return bool(_foreign(beginning))
 
 
 def refuse_foreign(_: Examination, pair: Pair) -> Difference | None:
     """Always raises UnsupportedInputError, whose sentence becomes the note."""
-    del pair
-    raise UnsupportedInputError("VDI disks are not supported, convert them with `qemu-img convert -O raw`")
+    beginnings = (blob.read(0, _FOREIGN_BYTES) for blob in (pair.a, pair.b))
+    raise UnsupportedInputError(", and ".join(dict.fromkeys(map(_foreign, beginnings))))
 
 
 def is_partitioned(beginning: bytes) -> bool:

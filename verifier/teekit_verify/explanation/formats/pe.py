@@ -80,7 +80,7 @@ def _headers(examination: Examination, pair: Pair, one: PeImage, other: PeImage)
         ("padding and what follows the sections", _rest(pair.a, one), _rest(pair.b, other)),
         (SectionName.of_signatures(), _part(pair.a, one.certificates), _part(pair.b, other.certificates)),
     ]
-    if times[0] == times[1] and same_shape:  # otherwise it follows from what was told
+    if same_shape:  # otherwise it follows from what was told
         outside += _other_headers(pair, one, other)
     for name, left, right in outside:
         if first_difference(left, right) is not None:
@@ -89,17 +89,26 @@ def _headers(examination: Examination, pair: Pair, one: PeImage, other: PeImage)
 
 
 def _other_headers(pair: Pair, one: PeImage, other: PeImage) -> Iterator[tuple[str, Blob, Blob]]:
-    """Without the checksum: it follows from all other bytes, and is told where they are equal."""
+    """Without the time, which is told, and the checksum: that follows from all other bytes, and is told where they are equal."""
     sides = [(blob.part(0, image.header_bytes), image.checksum) for blob, image in ((pair.a, one), (pair.b, other))]
-    before, after = ([_around(blob, span)[part] for blob, span in sides] for part in (0, 1))
-    if first_difference(*before) is not None or first_difference(*after) is not None:
+    parts = [list(_around(blob, (_time_span(blob), checksum))) for blob, checksum in sides]
+    if any(first_difference(left, right) is not None for left, right in zip(*parts, strict=True)):
         yield _HEADERS, sides[0][0], sides[1][0]
-    elif pair.a.size_bytes == pair.b.size_bytes and _equal_after_headers(pair, one):
+    elif (
+        pair.a.size_bytes == pair.b.size_bytes
+        and _time_stamp(pair.a) == _time_stamp(pair.b)
+        and _equal_after_headers(pair, one)
+    ):
         yield "PE checksum", _part(pair.a, one.checksum), _part(pair.b, other.checksum)
 
 
-def _around(blob: Blob, span: Span) -> tuple[Blob, Blob]:
-    return blob.part(0, span.start), blob.part(span.stop, blob.size_bytes)
+def _around(blob: Blob, spans: tuple[Span, Span]) -> Iterator[Blob]:
+    """What is left of the blob without these, which are in order."""
+    at = 0
+    for span in spans:
+        yield blob.part(at, span.start - at)
+        at = span.stop
+    yield blob.part(at, blob.size_bytes)
 
 
 def _equal_after_headers(pair: Pair, image: PeImage) -> bool:
@@ -108,8 +117,13 @@ def _equal_after_headers(pair: Pair, image: PeImage) -> bool:
 
 
 def _time_stamp(blob: Blob) -> int:
-    start = int.from_bytes(blob.read(0x3C, 4), "little")
-    return int.from_bytes(blob.read(start + _TIME_OFFSET, 4), "little")
+    span = _time_span(blob)
+    return int.from_bytes(blob.read(span.start, span.size_bytes), "little")
+
+
+def _time_span(blob: Blob) -> Span:
+    start = int.from_bytes(blob.read(0x3C, 4), "little") + _TIME_OFFSET
+    return Span(start, start + 4)
 
 
 def _rest(blob: Blob, image: PeImage) -> Blob:

@@ -72,13 +72,15 @@ def compare_lukses(examination: Examination, pair: Pair) -> Difference | None:
     starts = [_luks_end(blob) for blob in (pair.a, pair.b)]
     headers = [blob.part(0, start) for blob, start in zip((pair.a, pair.b), starts, strict=True)]
     data = [blob.part(start, blob.size_bytes) for blob, start in zip((pair.a, pair.b), starts, strict=True)]
-    for name, what, parts in (
-        ("key slots", "keys, wrapped by a passphrase and a random salt, and what the header says of them", headers),
-        ("encrypted data", "is encrypted: it cannot be seen whether what it holds differs", data),
+    slots = "keys, wrapped by a passphrase and a random salt, and what the header says of them"
+    sealed = "not compared: it is encrypted, so that equal files need not have equal bytes"
+    for name, kind, what, parts in (
+        ("key slots", Kind.CONTENT, slots, headers),
+        ("encrypted data", Kind.NOT_COMPARED, sealed, data),
     ):
         if first_difference(*parts) is not None:
             causes = causes_of([Sighting(pair.path, where=Field.LUKS)])
-            children.append(Difference(name, Kind.CONTENT, what, causes=causes))
+            children.append(Difference(name, kind, what, causes=causes))
     return _whole(pair, "LUKS volume", children)
 
 

@@ -1,4 +1,6 @@
-"""An output that is one of the inputs: refused before anything is read, as the file would be gone afterwards."""
+"""What a command is to write, looked at before it does anything: an output that is one of its inputs would be gone
+afterwards, and one that cannot be written would cost all the work.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,12 @@ if TYPE_CHECKING:
 
 WRITTEN = frozenset({"output", "html", "sarif", "save_log"})
 """Parameters that name what is written, of every command."""
+_FOLDERS = frozenset({"workspace", "outdir", "rebuilderd_link", "sigstore_bundle", "verification_summary"})
+"""Those that name only folders, which may be the same one."""
+_BACKENDS = "rebuilderd", "backend"
+"""Its --output has another name inside."""
+_MAKING_FOLDERS = frozenset({("lock",), ("env", "lock")})
+"""Commands that also make the folder of the file they write."""
 
 
 def require_inputs_stay(command: Command, values: Mapping[str, object]) -> None:
@@ -38,6 +46,25 @@ def require_inputs_stay(command: Command, values: Mapping[str, object]) -> None:
                     f"{other} and {option} name the same file: {printable(str(output))}",
                     hint=f"Name another file with {option}.",
                 )
+
+
+def require_writable_outputs(command: Command, words: tuple[str, ...], values: Mapping[str, object]) -> None:
+    """Raises TeekitError where an output could not be written now. `words` are the names of the command."""
+    written = WRITTEN | _FOLDERS | ({"folder"} if words == _BACKENDS else frozenset())
+    for one in command.params:
+        for path in _files(values.get(one.name)) if one.name in written else ():
+            from teekit_verify.core.files import require_writable, require_writable_folder
+
+            if one.metavar == "DIR":
+                if os.path.exists(path) and not path.is_dir():  # noqa: PTH110 - of a name that is too long, exists() raises
+                    raise TeekitError(
+                        f"{printable(str(path))} is not a folder", hint=f"Name a new folder with {one.opts[-1]} DIR."
+                    )
+                require_writable_folder(path)
+            elif words in _MAKING_FOLDERS and not path.parent.exists():
+                require_writable_folder(path.parent)
+            else:
+                require_writable(path)
 
 
 def _files(value: object) -> Iterator[Path]:
