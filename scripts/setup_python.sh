@@ -5,7 +5,8 @@
 # Where there is no Python for it, scripts/setup_deps.sh --python brings one, unless TEEKIT_NO_SETUP is set.
 # A stamp is written last, so a half-made environment is never taken for a complete one.
 set -eu
-root=$(dirname -- "$(dirname -- "$(readlink -f -- "$0")")")
+root=$(readlink -f -- "$0")
+root=${root%/*/*} # not by dirname: each program that is started here delays every command
 venv=$root/.venv
 stamp=$venv/complete
 
@@ -19,9 +20,10 @@ stamp_for() { readlink -f -- "$venv/bin/python3" && sha256sum <"$1"; }
 
 is_complete() {
     [ -f "$stamp" ] || return 1
-    found=$(cat -- "$stamp")
+    { IFS= read -r interpreter && IFS= read -r digest; } <"$stamp" || return 1
+    [ "$interpreter" = "$(readlink -f -- "$venv/bin/python3")" ] || return 1
     for lock in "$@"; do
-        [ "$found" != "$(stamp_for "$lock")" ] || return 0
+        [ "$digest" != "$(sha256sum <"$lock")" ] || return 0
     done
     return 1
 }
@@ -62,6 +64,7 @@ make_environment() {
     # The checkout's own code, by a relative path, so that the checkout can be moved.
     for site in "$venv"/lib/python3*/site-packages; do
         printf '../../../../verifier\n' >"$site/teekit-verify.pth"
+        rm -f -- "$site/distutils-precedence.pth" # setuptools', which every start of Python would wait for
     done
     stamp_for "$1" >"$stamp.new"
     mv -- "$stamp.new" "$stamp"

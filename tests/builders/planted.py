@@ -154,19 +154,24 @@ def _errors(firmware: Firmware) -> tuple[bytes, bytes]:
     return struct.pack("<I", 1) + source, struct.pack("<IQ", len(block), place + 8)
 
 
+def program_in_acpi(folder: Path) -> tuple[str, ...]:
+    """Words for QEMU: an SSDT of the host's own."""
+    (folder / "ssdt").write_bytes(_SSDT)
+    return ("-acpitable", f"file={qemu.value(folder / 'ssdt')}")
+
+
 def tables(folder: Path, firmware: Firmware) -> list[str]:
     """Words for QEMU: ACPI tables that no machine of ours has. One is a program (AML) that writes into memory, one says that a page
     of memory is the TD's event log (CC Event Log ACPI table: type, reserved, length, address), one that the console is another port,
     two where errors are. `firmware.variables` gets such an error.
     """
-    (folder / "ssdt").write_bytes(_SSDT)
     generic = struct.pack("<BBBBQ", 1, 8, 0, 1, 0x2F8)  # a port
     spcr = struct.pack(
         "<B3x12sBBIBBBBBBHHBBBBIBI", 0, generic, 3, 3, 0, 7, 0, 1, 0, 0, 0, 0xFFFF, 0xFFFF, 0, 0, 0, 0, 0, 0, 0
     )
     bgrt = struct.pack("<HBBQII", 1, 1, 0, LOG_PAGE, 0, 0)
     hest, bert = _errors(firmware)
-    words = ["-acpitable", f"file={qemu.value(folder / 'ssdt')}"]
+    words = [*program_in_acpi(folder)]
     ccel = struct.pack("<BBHQQ", 2, 0, 0, 4096, LOG_PAGE)
     for signature, content in {
         "CCEL": ccel,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from builders import planted
 from builders.debian import OVMF_TRIXIE, fetch_known_or_current
 from builders.machines import RealMachine
 from builders.tools import require
@@ -17,6 +18,7 @@ from teekit_verify.boot import acpi, qemu
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.prediction.qemu_boot_options import OvmfFiles, boot_options
 from teekit_verify.registers.events import EventType
+from teekit_verify.registers.registers import pcr
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,6 +70,32 @@ def test_the_firmware_measures_the_generated_tables(name: str, firmware: qemu.Fi
     options = [event.data for event in log.events if event.event_type == EventType.EV_EFI_VARIABLE_BOOT]
     assert options[1:] == [option.event_data() for option in predicted]
     assert len(options) > 3  # setup, disk, shell, and the order of them
+
+
+def test_what_a_host_changes_in_the_tables_is_measured(firmware: qemu.Firmware, tmp_path: Path) -> None:
+    """Another DSDT and one more SSDT (AML, which the kernel would run): given by files, in place of QEMU's own tables."""
+    disk = tmp_path / "disk.raw"
+    disk.write_bytes(bytes(DISK_BYTES))
+    with RealMachine(firmware, disk).prepared() as prepared:
+        honest = dict(acpi.generate(prepared.arguments, TCG).acpi)
+    with RealMachine(firmware, disk, planted.program_in_acpi(tmp_path)).prepared() as prepared:
+        given = dict(acpi.generate(prepared.arguments, TCG).acpi)
+    assert all(word in given["etc/acpi/tables"] for word in (b"PLANTED", b"_S5_"))
+    # The DSDT with another name in it; its checksum is the firmware's to compute.
+    given["etc/acpi/tables"] = given["etc/acpi/tables"].replace(b"_S5_", b"HOST")
+    words = ["-machine", "acpi=off"]
+    for name, content in given.items():
+        (tmp_path / name.replace("/", "-")).write_bytes(content)
+        words += ["-fw_cfg", f"name={name},file={tmp_path / name.replace('/', '-')}"]
+    with RealMachine(firmware, disk, tuple(words)).prepared() as prepared:
+        log = prepared.boot(_has_all_boot_variables, timeout_seconds=BOOT_SECONDS)
+    events = [event for event in log.events if event.data == b"ACPI DATA"]
+    # In a TD that is RTMR0 (UEFI 2.10, 38.4.1).
+    assert {event.register for event in events} == {pcr(1)}
+    measured = [event.digest(Algorithm.SHA384) for event in events]
+    assert [Digest.of(Algorithm.SHA384, content) for content in given.values()] == measured
+    moved = {name for name, content in honest.items() if content != given[name]}
+    assert moved == {"etc/table-loader", "etc/acpi/rsdp", "etc/acpi/tables"}
 
 
 def _has_all_boot_variables(log: EventLog) -> bool:

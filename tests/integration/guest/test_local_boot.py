@@ -147,6 +147,8 @@ def console(running: dict[str, Any]) -> Path:
         ("kernel/unprivileged_userns_clone", "0"),
         ("kernel/yama/ptrace_scope", "2"),
         ("net/core/bpf_jit_harden", "2"),
+        ("net/ipv4/tcp_rmem", "4096\t65536\t262144"),
+        ("net/ipv4/tcp_wmem", "4096\t16384\t131072"),
         *((f"net/ipv4/conf/{name}/accept_redirects", "0") for name in ("all", "default", "lo", "e*")),
         *((f"net/ipv4/conf/{name}/accept_source_route", "0") for name in ("all", "default", "lo", "e*")),
         *((f"net/ipv4/conf/{name}/rp_filter", "1") for name in ("all", "default", "e*")),

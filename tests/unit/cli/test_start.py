@@ -59,6 +59,22 @@ def test_a_command_imports_what_it_uses(argv: tuple[str, ...], most: int, allowe
     assert len([name for name in modules if name.startswith("teekit_verify")]) <= most
 
 
+@pytest.mark.parametrize(
+    "argv", [("--version",), ("quote", "--help"), ("quote", str(QUOTE)), ("replay", str(LOG))], ids=" ".join
+)
+def test_python_looks_for_no_garbage_while_a_command_starts(argv: tuple[str, ...]) -> None:
+    """What is imported is none, and each look takes longer. A few come before the first line of the program: Python's own."""
+    program = (
+        "import atexit, gc, runpy, sys\n"
+        "looks = []\n"
+        "gc.callbacks.append(lambda phase, _: looks.append(phase))\n"
+        "atexit.register(lambda: sys.stderr.write(f'looks: {looks.count(\"start\")}'))\n"
+        "runpy.run_module('teekit_verify', run_name='__main__')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, *argv], check=False, capture_output=True, text=True)
+    assert re.search(r"looks: [0-5]\Z", done.stderr), done.stderr
+
+
 def test_a_uki_is_inspected_without_what_other_files_need(tmp_path: Path) -> None:
     """Neither with the readers of evidence, statements and published values, nor with the verdicts of a rebuild."""
     image = tmp_path / "image.efi"

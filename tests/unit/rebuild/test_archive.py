@@ -161,8 +161,10 @@ def test_a_user_of_a_mirror_is_not_shown(mirror: DebianArchive, tmp_path: Path) 
 
 
 def test_a_proxy_that_fails_is_named(mirror: DebianArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "no_proxy"):
+        for variable in (name, name.upper()):
+            monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("ALL_PROXY", "http://me:hunter2@127.0.0.1:1")
-    monkeypatch.delenv("no_proxy", raising=False)
     with pytest.raises(ArchiveError) as caught:
         Index.download(tmp_path / "apt", archive.sources("http://mirror.invalid", "file:///none", None))
     assert "(through the proxy http://***@127.0.0.1:1)" in caught.value.message

@@ -85,6 +85,24 @@ def test_nothing_happens_the_second_time(checkout: Checkout) -> None:
     assert len(checkout.installations) == 1
 
 
+def test_every_command_waits_for_two_programs_only(checkout: Checkout) -> None:
+    """The launcher looks whether all is set up before each command: what it starts for that, each command waits for."""
+    set_up(checkout)
+    for tool in checkout.stand_ins.folder.iterdir():
+        if tool.name not in {"readlink", "sha256sum"}:
+            tool.unlink()
+    assert checkout.is_complete()
+    command = checkout.stand_ins.run(checkout.root / "scripts/teekit-verify", "--version")
+    assert (command.returncode, command.stderr) == (0, "")
+
+
+def test_no_module_is_loaded_whenever_python_starts(checkout: Checkout) -> None:
+    """Python 3.11 puts setuptools into a new environment, which has a file that every start reads; nothing here needs it."""
+    site = checkout.venv / "lib/python3.11/site-packages"
+    set_up(checkout, PIP=f"printf 'import os\\n' >{site}/distutils-precedence.pth")
+    assert [path.name for path in site.iterdir()] == ["teekit-verify.pth"]
+
+
 def test_another_lock_means_another_environment(checkout: Checkout) -> None:
     set_up(checkout)
     (checkout.root / "requirements.lock").write_text("typer==2\n")

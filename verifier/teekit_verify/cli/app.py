@@ -18,6 +18,7 @@ import typer
 import typer.core
 
 from teekit_verify import __version__
+from teekit_verify.cli import COLLECTED_AFTER
 from teekit_verify.cli.lazy import Entry, Sections, lazy_group
 from teekit_verify.cli.options import shared
 from teekit_verify.core.errors import MalformedInputError, TeekitError
@@ -47,8 +48,6 @@ _USAGE = typer.BadParameter.__mro__[1]
 """What a group raises that was given no command, or none of its own."""
 _PYDANTICS = "Value error, "
 """What Pydantic puts before the words of newer Typers."""
-_COLLECTED_AFTER = 20_000
-"""Objects that Python's collector of circles lets pass before it looks: what a command imports is none, and it would look 60 times."""
 COMPLETING = "_TEEKIT_VERIFY_COMPLETE"
 """In the environment when a shell asks for completions; the name is Typer's for a program of this name."""
 
@@ -227,7 +226,7 @@ class _Interruption:
 
 
 def entry_point() -> None:
-    gc.set_threshold(_COLLECTED_AFTER)
+    gc.set_threshold(COLLECTED_AFTER)
     for stream in (sys.stdout, sys.stderr):  # names that the locale has no letters for are shown escaped, not an error
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
