@@ -55,6 +55,13 @@ def test_a_known_culprit_comes_first_and_nothing_foreign_reaches_the_terminal() 
     ]
 
 
+def test_a_note_is_told_to_its_end() -> None:
+    """It is a sentence, with names in it; one without end is cut."""
+    note = f"{'folder/' * 20}file is not examined further"
+    assert shown(replace(many(1), notices=(note,)))[-1] == f"note: {note}"
+    assert len(shown(replace(many(1), notices=("x" * 5000,)))[-1]) < 400
+
+
 def test_it_fits_a_screen_and_says_what_it_leaves_out() -> None:
     lines = shown(many(5000))
     assert len(lines) <= 24

@@ -19,7 +19,7 @@ _NARROWEST = 8
 _USUAL_COLUMNS = 80
 OUTCOME_ONLY: ContextVar[bool] = ContextVar("outcome_only", default=False)
 """What `--quiet` asks for: of a result the line of its outcome, and nothing of progress."""
-_CODES = {"bold": "1", "red": "31", "green": "32", "yellow": "33"}
+_CODES = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "mono": "0"}
 
 
 def cell_len(text: str) -> int:
@@ -36,7 +36,7 @@ def _cells(character: str) -> int:
 
 
 class Text:
-    """Pieces of text, each with its style: `bold`, a colour, both, or nothing."""
+    """Pieces of text, each with its style: `bold`, a colour, both, or nothing. `mono`, which comes first, is for pages: a terminal is."""
 
     __slots__ = ("pieces",)
 

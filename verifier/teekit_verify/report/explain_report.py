@@ -25,6 +25,8 @@ _MAX_LINE = 116
 _MAX_EXCERPT = 2
 _MAX_DIFFOSCOPE = 2
 _MAX_NOTICES = 4
+_MAX_NOTICE = 3 * _MAX_LINE
+"""A sentence, which a terminal breaks: its end says what to do."""
 _SIGNS = {"-": "red", "+": "green"}
 
 
@@ -54,7 +56,7 @@ def show_explanation(explanation: Explanation, out: Console, *, more: str = "--j
         left, told = left - len(lines), told + 1
     _show_rest(groups[told:], out, more)
     for notice in explanation.notices[:_MAX_NOTICES]:
-        show_line(out, styled(f"note: {_cut(notice)}", "yellow"))
+        show_line(out, styled(f"note: {_cut(notice, _MAX_NOTICE)}", "yellow"))
     if len(explanation.notices) > _MAX_NOTICES:
         show_line(out, styled(f"note: {len(explanation.notices) - _MAX_NOTICES} more notes, in {more}", "yellow"))
 
@@ -150,7 +152,7 @@ def _lines(leaf: Leaf) -> Iterator[tuple[Text, int]]:
         yield styled(_cut(f"A {difference.a or 'nothing'}")), 6
         yield styled(_cut(f"B {difference.b or 'nothing'}")), 6
     for line in difference.excerpt[:_MAX_EXCERPT]:
-        yield styled(_cut(line), _SIGNS.get(line[:1], "")), 6
+        yield styled(_cut(line), f"mono {_SIGNS.get(line[:1], '')}"), 6
     for line in _of_diffoscope(difference):
         yield styled(_cut(f"diffoscope: {line}"), _SIGNS.get(line[:1], "")), 6
 
@@ -161,5 +163,5 @@ def _of_diffoscope(difference: Difference) -> list[str]:
     return changed[:_MAX_DIFFOSCOPE]
 
 
-def _cut(line: str) -> str:
-    return line if len(line) <= _MAX_LINE else f"{line[: _MAX_LINE - 3]}..."
+def _cut(line: str, most: int = _MAX_LINE) -> str:
+    return line if len(line) <= most else f"{line[: most - 3]}..."

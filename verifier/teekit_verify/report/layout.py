@@ -73,10 +73,10 @@ def fitting(text: str, out: Console) -> str:
 
 
 def show_lines(lines: Iterable[str], out: Console) -> None:
-    """Each on a line of its own, a run of equal beginnings cut short: the report has them all."""
+    """Each on a line of its own, a run of equal beginnings cut short: --json has them all."""
     physical = [piece for line in lines for piece in line.splitlines()]
     unique = [line for line, _ in groupby(physical)]
     for line in unique[:_MAX_LINES]:
         show_line(out, styled(line), indent=2)
     if len(unique) > _MAX_LINES:
-        show_line(out, f"and {len(unique) - _MAX_LINES} more: see report.json or --json", indent=2)
+        show_line(out, f"and {len(unique) - _MAX_LINES} more, in --json", indent=2)

@@ -13,7 +13,7 @@ from builders import eventlog as build
 from teekit_verify.cli.app import main
 from teekit_verify.core.outcome import ExitStatus
 from teekit_verify.report.html.sheet import Question, render_sheet
-from teekit_verify.report.layout import show_line, show_outcome, show_table, styled
+from teekit_verify.report.layout import show_line, show_lines, show_outcome, show_table, styled
 
 if TYPE_CHECKING:
     from teekit_verify.report.console import Console
@@ -49,6 +49,22 @@ def test_foreign_text_is_only_text() -> None:
     assert page.text.count(r"<script>alert(1)</script>\x1b[31m\u202e{{ 7 * 7 }}") == 4
     assert page.tags.count("table") == 1
     assert page.tags.count("th") == 1  # a heading without a word is none
+
+
+def test_bytes_stand_below_each_other() -> None:
+    """As on a terminal: of one width each, with the spaces that keep columns apart."""
+    page = render_sheet(
+        "x", ExitStatus.HOLDS, lambda out: show_line(out, styled("-00: aa  bb   .", "mono red"), indent=6)
+    )
+    assert '<span class="state mono bad">-00: aa  bb   .</span>' in page.decode()
+    assert re.search(r"\.lines \.mono \{[^}]*var\(--mono\)[^}]*white-space: pre-wrap", page.decode())
+
+
+def test_what_is_left_out_is_said_to_be_where_every_command_has_it() -> None:
+    """`compare`, `replay` and `boot` write no report.json."""
+    page = Tags(render_sheet("x", ExitStatus.HOLDS, lambda out: show_lines(map(str, range(20)), out)))
+    assert "and 8 more, in --json" in page.text
+    assert "report.json" not in page.text
 
 
 def test_what_was_not_checked_stands_beside_the_headline() -> None:

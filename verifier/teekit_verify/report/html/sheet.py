@@ -32,7 +32,7 @@ _ANSWERS = {
     (Question.PAIR, ExitStatus.DOES_NOT_HOLD): ("open", "The two differ."),
     (Question.PAIR, ExitStatus.NO_VERDICT): ("open", "No verdict: not everything could be compared."),
 }
-_COLOURS = {"green": "good", "red": "bad", "yellow": "open"}
+_CLASSES = {"green": "good", "red": "bad", "yellow": "open", "mono": "mono"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,4 +98,4 @@ def render_sheet(
 
 def _class_of(style: str) -> str:
     words = style.split()
-    return " ".join(["state", *(_COLOURS[word] for word in words if word in _COLOURS)]) if words else ""
+    return " ".join(["state", *(_CLASSES[word] for word in words if word in _CLASSES)]) if words else ""
