@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from builders import audits, rebuilderd, rebuilds
+from builders.published_schemas import problems
 from builders.rebuilderd import MANIFEST, UKI
 from builders.rebuilds import Miniature
 from builders.tools import require
@@ -77,6 +78,7 @@ def test_what_rebuilderd_is_told(miniature: Miniature, served: Path, capsys: pyt
         ],
     }
     job = json.loads((served / "jobs/r1.job.json").read_text())
+    assert problems("rebuilderd-job-v1", job) == []
     assert job["reference"].encode() == (releases / "r1/image.json").read_bytes()
     assert [path.name for path in (served / "jobs").iterdir()] == ["r1.job.json"]
     (releases / "r2/image.json").write_text("{}")

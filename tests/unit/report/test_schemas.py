@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import jsonschema
 import pytest
 
+import teekit_verify
 from builders import azure, fat, guests, tdvf
 from builders import documents as sample
 from builders.published_schemas import FOLDER, problems
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ASSETS = Path(__file__).parents[2] / "assets"
+PACKAGE = Path(teekit_verify.__file__).parent
+SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if "teekit-verify/" in path.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("name", schemas())
@@ -30,6 +33,15 @@ def test_committed_schemas_are_those_of_the_code(name: str) -> None:
     again = "python -m teekit_verify.report.schemas reference/schema"
     assert (FOLDER / name).read_text() == as_text(schemas()[name]), f"write them again: {again}"
     jsonschema.Draft202012Validator.check_schema(schemas()[name])
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_every_document_has_a_schema(path: Path) -> None:
+    """Also what no command prints: a job for rebuilderd, the recording of what scripts fetched."""
+    named = re.findall(r"[\"']teekit-verify/([a-z0-9-]+)/(v[0-9]+)[\"']", path.read_text(encoding="utf-8"))
+    kinds = {kind for kind, _ in named} - {"finished-build", "gcp-facts"}  # of a workspace; nothing writes the other
+    there = {name.name for name in FOLDER.iterdir()}
+    assert {f"{kind}-{version}.schema.json" for kind, version in named if kind in kinds} <= there
 
 
 @pytest.fixture

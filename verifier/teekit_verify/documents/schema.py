@@ -22,8 +22,13 @@ def reference_schema() -> dict[str, Any]:
 def document_schema(kind: Any, name: str) -> dict[str, Any]:
     """The schema of a document whose dataclass is `kind`; `name` is its file's."""
     from pydantic import TypeAdapter
+    from pydantic.json_schema import GenerateJsonSchema
 
-    schema = TypeAdapter(kind).json_schema()
+    class Schema(GenerateJsonSchema):
+        # A digest that is a default is left out: the field is not required all the same.
+        ignored_warning_kinds = GenerateJsonSchema.ignored_warning_kinds | {"non-serializable-default"}
+
+    schema = TypeAdapter(kind).json_schema(schema_generator=Schema)
     _tidy(schema)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": name, **schema}
 

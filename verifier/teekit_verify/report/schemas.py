@@ -19,10 +19,13 @@ from teekit_verify.appraisal.publications import PublicationDiff
 from teekit_verify.core.files import write_whole
 from teekit_verify.core.outcome import ExitStatus, Outcome
 from teekit_verify.documents.model import INPUTS_SCHEMA, MEASUREMENTS_SCHEMA, InputsDocument, Measurements
+from teekit_verify.documents.rebuilderd_job import JOB_SCHEMA, Job
 from teekit_verify.documents.schema import as_text, document_schema
 from teekit_verify.explanation.tree import Explanation
 from teekit_verify.rebuild.lock import SCHEMA as LOCK_SCHEMA
 from teekit_verify.rebuild.lock import PackageLock
+from teekit_verify.rebuild.network.recording import SCHEMA as RECORDING_SCHEMA
+from teekit_verify.rebuild.network.recording import Recording
 from teekit_verify.record.comparison import ReferenceUsed  # noqa: TC001
 from teekit_verify.record.schema_names import COMPARISON_SCHEMA
 from teekit_verify.report import (
@@ -170,6 +173,8 @@ _DOCUMENTS: dict[str, tuple[Any, str]] = {
     "measurements-v1": (Measurements, MEASUREMENTS_SCHEMA),
     "inputs-v1": (InputsDocument, INPUTS_SCHEMA),
     "package-lock-v1": (PackageLock, LOCK_SCHEMA),
+    "network-recording-v1": (Recording, RECORDING_SCHEMA),
+    "rebuilderd-job-v1": (Job, JOB_SCHEMA),
     **file_schemas.WHOLE,
     **log_schemas.WHOLE,
     **machine_schemas.WHOLE,

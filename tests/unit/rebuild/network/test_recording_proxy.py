@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import threading
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import pytest
 
 from builders.http import Exchange, serve
 from builders.local_reach import local_reach, secured
+from builders.published_schemas import problems
 from builders.scripts_network import Network, wait_until
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.download.upstream import Why
@@ -228,6 +230,7 @@ def test_a_recording_of_another_form_is_refused(network: Network, change: tuple[
         server.files["/a"] = b"x"
         script.asks(server.address("/a"))
     data = recorder.recording().dump()
+    assert problems("network-recording-v1", json.loads(data)) == []
     assert change[0] in data
     with pytest.raises(TeekitError, match=message):
         Recording.parse(data.replace(*change), "recording.json")
