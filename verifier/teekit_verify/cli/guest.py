@@ -81,8 +81,7 @@ def guest(
     authority vouches for the certificate does not matter.
 
     Exit status: 0 all of that was compared and holds; 1 something does not; 2 no verdict, no answer included.
-    --allow-unchecked names what may
-    stay unchecked: tcb, revocation, app, channel (plain HTTP), tdx (a TPM alone).
+    --allow-unchecked names what may stay unchecked: tcb, revocation, app, channel (plain HTTP), tdx (a TPM alone).
     """
     from teekit_verify import api
 
