@@ -331,7 +331,7 @@ def test_what_was_not_checked_of_the_quote_is_no_match(run: Any) -> None:
     status, _, err = run(guests.reference(gcp_c3=cos()), *options, "--allow-unchecked", "everything")
     assert status is ExitStatus.NO_VERDICT
     assert err == (
-        "error: --allow-unchecked: no such name: 'everything'\nhint: Choose from report-data, tcb, revocation, app, channel, tdx.\n"
+        "error: --allow-unchecked: no such name: 'everything'\nhint: Choose one of: report-data, tcb, revocation, app, channel, tdx.\n"
     )
 
 

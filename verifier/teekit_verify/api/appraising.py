@@ -17,7 +17,7 @@ from teekit_verify.appraisal.guest.policy import (
 )
 from teekit_verify.appraisal.guest.quote import QuoteAppraisal, QuotePolicy, Unchecked, appraise_quote
 from teekit_verify.core.digest import Algorithm, Digest
-from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.core.errors import TeekitError, choose_from, printable
 from teekit_verify.core.files import read_bounded
 from teekit_verify.core.frozen import frozen
 from teekit_verify.evidence.authenticity import QuoteSignature, parse_signature
@@ -153,7 +153,7 @@ def _unchecked(names: Sequence[str]) -> frozenset[Unchecked]:
     for name in wanted:
         if name not in known:
             raise TeekitError(
-                f"--allow-unchecked: no such name: '{printable(name[:40])}'", hint=f"Choose from {', '.join(known)}."
+                f"--allow-unchecked: no such name: '{printable(name[:40])}'", hint=choose_from(name, known)
             )
     return frozenset(known[name] for name in wanted)
 

@@ -232,6 +232,8 @@ def _tar(blob: Blob, *, with_sums: bool = False, magic: bytes = b"ustar") -> Ite
         if content.size_bytes < size_bytes:
             raise _bad("tar", "size", at + 124, f"{size_bytes} bytes are more than there are")
         at += _TAR_BLOCK_BYTES + -(-size_bytes // _TAR_BLOCK_BYTES) * _TAR_BLOCK_BYTES
+        if at > blob.size_bytes:
+            raise _bad("tar", "last block", blob.size_bytes, "is cut off")
         if kind in _TAR_JOINED:
             if size_bytes > pax_format.MAX_BYTES:
                 raise _bad("tar", "size", start + 124, f"a header of {size_bytes} bytes is too large")

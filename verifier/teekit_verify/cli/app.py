@@ -25,7 +25,7 @@ from teekit_verify.core.errors import MalformedInputError, TeekitError
 from teekit_verify.core.outcome import ExitStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 _INTERRUPTED = 130
 _ENDING_SECONDS = 15
@@ -140,7 +140,7 @@ def main(argv: list[str]) -> ExitStatus:
             argv,
             WRONG_USAGE,
             " ".join(words.split("\n\t")).replace(_PYDANTICS, ""),
-            _usage_hint(error),
+            _usage_hint(error, argv),
             error,
         )
     except (KeyboardInterrupt, typer.Abort) as error:
@@ -160,16 +160,27 @@ def main(argv: list[str]) -> ExitStatus:
         )
 
 
-def _usage_hint(error: Exception) -> str:
+def _usage_hint(error: Exception, argv: list[str]) -> str:
     """The commands of a group that was given none of its own; else where it says how the command is used."""
     context: Any = getattr(error, "ctx", None)
-    if context is None:
-        return "Run it with --help to see how it is used."
+    if context is None:  # of an option without its value
+        return f"Run `{' '.join(_command_in(argv))} --help` to see how it is used."
     if type(error) is _USAGE and context.parent is not None and isinstance(context.command, typer.core.TyperGroup):
         return f"Choose one of: {', '.join(context.command.list_commands(context))}."
     if not context.help_option_names:
         return f"Run `{context.command_path.replace(' ', ' help ', 1)}` to see how it is used."
     return f"Run `{context.command_path} --help` to see how it is used."
+
+
+def _command_in(argv: list[str]) -> Iterator[str]:
+    """The program and the words that name its command, as far as they do."""
+    command: Any = typer.main.get_command(app)
+    yield "teekit-verify"
+    for word in argv:
+        command = getattr(command, "commands", {}).get(word)
+        if command is None:
+            return
+        yield word
 
 
 def _report(

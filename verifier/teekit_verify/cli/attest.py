@@ -143,10 +143,10 @@ def verify(
     json_output: JsonOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
-    """Count the auditors who state the same.
+    """Count the auditors who agree.
 
-    The same is: equal artifacts, source commit and inputs. Each owner of keys has one vote.
-    Logged is a statement that a key of its auditor's submitted to a log of the policy, seen by enough of its witnesses.
+    Statements agree if their artifacts, source commit and inputs are equal. Each owner of keys has one vote.
+    A statement is logged if a key of its auditor submitted it to a log of the policy, and enough of its witnesses have seen it.
 
     Exit status: 0 the threshold is reached, 1 it is not, 2 a statement could not be read.
     """

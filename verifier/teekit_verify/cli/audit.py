@@ -53,7 +53,7 @@ def audit(
 ) -> ExitStatus:
     """Rebuild all published releases, sign what you found.
 
-    Releases that you have a statement of are passed over, so it can be ended and run again at any time. MISMATCH is signed too. docs/fleet.md
+    Releases that you have already stated something about are skipped, so it can be stopped and run again at any time. MISMATCH is signed too. docs/fleet.md
 
     Exit status: 0 all are reproduced, 1 one is not what was published, 2 one is undecided.
     """

@@ -60,7 +60,7 @@ def compare(
     alone, and shown as one. Where they differ, the first event that does is named. What a guest runs is compared where its image
     measures that: with --manifest, or with the apps of REF. Two references are compared as `release diff` does.
 
-    Exit status: 0 everything the reference asks for was compared whole and is equal (and the quote is authentic and acceptable,
+    Exit status: 0 everything the reference asks for was compared completely and is equal (and the quote is authentic and acceptable,
     as `quote` says); 1 something differs, or the quote is not; 2 no verdict.
     """
     from teekit_verify import api

@@ -22,7 +22,7 @@ _SCHEMA = "teekit-verify/doctor/v1"
 def doctor(json_output: JsonOption = False, debug: DebugOption = False) -> ExitStatus:
     """Say what this host lacks, and the command that installs it.
 
-    What is looked for is what a rebuild needs, and what a boot does.
+    It looks for what a rebuild needs, and what a boot needs.
 
     Exit status: 0 a rebuild can start, 1 something it needs is missing.
     """

@@ -80,8 +80,8 @@ def guest(
     connection; the logs must lead to the registers, the registers be the release's, and the apps the manifests'. Which
     authority vouches for the certificate does not matter.
 
-    Exit status: 0 all of that was compared and holds; 1 something does not; 2 no verdict, no answer included. What
-    may stay unchecked, --allow-unchecked names: tcb, revocation, app, channel (plain HTTP), tdx (a TPM alone).
+    Exit status: 0 all of that was compared and holds; 1 something does not; 2 no verdict, no answer included.
+    --allow-unchecked names what may stay unchecked: tcb, revocation, app, channel (plain HTTP), tdx (a TPM alone).
     """
     from teekit_verify import api
 

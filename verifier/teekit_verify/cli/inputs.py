@@ -18,7 +18,7 @@ inputs = typer.Typer(help="Archives of a release's inputs: create, check, prune.
 @inputs.command("create")
 def create(
     release: Annotated[str, typer.Option(metavar="NAME", help="A release of reference/releases.")],
-    output: Annotated[Path, typer.Option(metavar="DIR", help="The archive; releases that it has already stay in it.")],
+    output: Annotated[Path, typer.Option(metavar="DIR", help="The archive; releases already in it are kept.")],
     wheels: Annotated[
         Path | None,
         typer.Option(

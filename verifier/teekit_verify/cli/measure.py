@@ -46,7 +46,7 @@ def measure(
     """Predict the measurement registers of a guest that boots FILE.
 
     Each comes with the event log that leads to it. Of firmware: MRTD. With --direct-kernel: of a guest that QEMU starts
-    without a disk. What FILE does not decide (the GPT, for a UKI without its disk; the firmware) is said to be not known,
+    without a disk. What FILE does not decide (the GPT, for a UKI without its disk; the firmware) is reported as unknown,
     with the reason.
 
     Exit status: 0 it was measured, 2 it could not be. Nothing is compared.

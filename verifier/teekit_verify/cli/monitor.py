@@ -96,7 +96,7 @@ def monitor(
 
     Archives of inputs are read whole: those that releases name, and --inputs, which should have all releases. docs/fleet.md
 
-    Exit status: 0 no alarm, 1 an alarm, 2 something could not be found out.
+    Exit status: 0 no alarm, 1 an alarm, 2 something could not be determined.
     """
     from teekit_verify import api
     from teekit_verify.report import alarm_report, layout

@@ -43,8 +43,8 @@ def packages(
 
     They name packages by version, not by digest: GOOD says that somebody rebuilt what had this name and version, bit for bit.
 
-    Exit status: 0 each is GOOD, 1 one is BAD, 2 a rebuilder did not answer, or of one it is not known (not with --allow-unknown, unless that
-    is so of all).
+    Exit status: 0 each is GOOD, 1 one is BAD, 2 a rebuilder did not answer, or a package is
+    neither (with --allow-unknown: only if none is GOOD).
     """
     from teekit_verify import api
     from teekit_verify.report import layout, packages_report

@@ -64,7 +64,7 @@ def replay(
 
     The others are those of a quote, or of another log.
 
-    Exit status: 0 every compared register is equal, or nothing was to be compared and the log was replayed; 1 one differs
+    Exit status: 0 every compared register is equal, or there was nothing to compare and the log was replayed; 1 one differs
     (with a quote: also one that the log does not extend and that is not zero in the quote), or the log is FORGED: an event's
     text is not what its digest was made of; 2 RTMR3 was extended at run time, and a log of the boot does not have that. None
     of them says whether the guest is acceptable.

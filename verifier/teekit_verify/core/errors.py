@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 _OWN_LINES = (
     *("  | ", "  tried ", "  and ", "  there is no source"),
@@ -98,6 +98,19 @@ def printable(text: str) -> str:
         character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode()
         for character in text
     )
+
+
+_MOST_ASKED = 80
+"""Characters of a name for which a near one is looked for: that takes the square of them."""
+
+
+def choose_from(name: str, known: Iterable[str]) -> str:
+    """The hint for a name that is none of `known`, with the nearest of them."""
+    from difflib import get_close_matches
+
+    names = [printable(one) for one in known]
+    near = get_close_matches(name[:_MOST_ASKED].lower(), names, 1)
+    return f"{f'Did you mean {near[0]}? ' if near else ''}Choose one of: {', '.join(names)}."
 
 
 def shown(message: str) -> str:

@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.core.errors import TeekitError, choose_from, printable
 from teekit_verify.core.frozen import frozen
 from teekit_verify.core.marks import AfterValidator, ConfigDict, Field
 from teekit_verify.documents import codec, fields
@@ -95,7 +95,7 @@ def load_release(folder: Path, name: str) -> tuple[Release, Path]:
     """The release of that name in the folder of releases, and the path of its reference file."""
     if not _is_there(folder, name):
         known = sorted(path.parent.name for path in folder.glob("*/release.json"))
-        hint = f"Choose one of: {', '.join(map(printable, known))}." if known else "Name a checkout with --source DIR."
+        hint = choose_from(name, known) if known else "Name a checkout with --source DIR."
         raise TeekitError(f"there is no release '{printable(name)}' in {folder}", hint=hint)
     return read_release(folder / name / "release.json")
 

@@ -10,7 +10,7 @@ from teekit_verify.artifacts.boot_artifact import boot_artifact_in, recognise
 from teekit_verify.artifacts.magic import ArtifactKind
 from teekit_verify.core.beside import Beside
 from teekit_verify.core.digest import Algorithm, Digest, digest_file
-from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
+from teekit_verify.core.errors import TeekitError, UnsupportedInputError, choose_from, printable
 from teekit_verify.core.files import open_input, read_beginning
 from teekit_verify.core.frozen import frozen
 from teekit_verify.documents import model
@@ -119,7 +119,9 @@ def platforms_for(path: Path, names: Sequence[str] = (), *, vtpm: bool | None = 
 def _require_known(names: Sequence[str]) -> None:
     for name in names:
         if not any(platform.is_called(name) for platform in PLATFORMS):
-            raise TeekitError(f"no such platform: {printable(name[:40])}", hint=f"Choose from {_all_names()}.")
+            raise TeekitError(
+                f"no such platform: {printable(name[:40])}", hint=choose_from(name, (one.name for one in PLATFORMS))
+            )
 
 
 def _chosen(kind: ArtifactKind | None, names: Sequence[str], *, vtpm: bool | None) -> tuple[Platform, ...]:

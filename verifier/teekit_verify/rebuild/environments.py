@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from teekit_verify.core.errors import TeekitError, UnsupportedInputError, printable
+from teekit_verify.core.errors import TeekitError, UnsupportedInputError, choose_from, printable
 from teekit_verify.rebuild.debian_version import DebianVersion
 
 
@@ -33,7 +33,7 @@ def named(name: str) -> Known:
     if found is None:
         raise TeekitError(
             f"there is no environment '{printable(name[:80])}'",
-            hint=f"Choose one of: {', '.join(known.name for known in ENVIRONMENTS)}.",
+            hint=choose_from(name, (known.name for known in ENVIRONMENTS)),
         )
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from teekit_verify.core.errors import TeekitError, printable
+from teekit_verify.core.errors import TeekitError, choose_from, printable
 from teekit_verify.documents.pcrlock import dump_pcrlock
 from teekit_verify.reference.formats import flashbots, go_tdx_guest, portable, rvps
 
@@ -38,5 +38,5 @@ def writer(name: str) -> Writer:
     for item in WRITERS:
         if item.name == name:
             return item
-    known = ", ".join(item.name for item in WRITERS)
-    raise TeekitError(f"no such format to write: {printable(name[:40])}", hint=f"Choose from {known}.")
+    hint = choose_from(name, (item.name for item in WRITERS))
+    raise TeekitError(f"no such format to write: {printable(name[:40])}", hint=hint)

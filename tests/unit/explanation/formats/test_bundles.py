@@ -152,6 +152,8 @@ def test_many_members_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             "tar: end of the archive at offset 0x800: something other than zeros follows",
         ),
         (tarball(), tarball()[:514], "tar: size at offset 0x7c: 4 bytes are more than there are"),
+        # GNU tar: Unexpected EOF in archive
+        (tarball(), tarball()[:700], "tar: last block at offset 0x2bc: is cut off"),
         (zipped()[:-30], zipped(day=2)[:-30], "zip: end of the directory at offset 0x0: is missing"),
         (b"!<arch>\n" + b"x" * 70, b"!<arch>\n" + b"y" * 70, "ar: member header at offset 0x8: is truncated"),
         (

@@ -27,7 +27,7 @@ def check(file: FileArgument, google_root: GoogleRootOption = None, debug: Debug
     """Check that a file of reference values is well formed.
 
     Its format is known, and every field; every event log leads to its value. Of a launch endorsement also Google's signature.
-    Registers that no guest can match are warned of.
+    It warns of registers that no guest can match.
 
     Exit status: 0 it is, 2 it is not.
     """

@@ -51,7 +51,7 @@ def create(
 ) -> ExitStatus:
     """Write a file of reference values from a rebuild's report.
 
-    It holds the inputs, the artifacts and the predicted registers. Registers that no guest can match are warned of.
+    It holds the inputs, the artifacts and the predicted registers. It warns of registers that no guest can match.
     """
     from teekit_verify import api
     from teekit_verify.report.published_report import warnings
