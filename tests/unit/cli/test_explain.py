@@ -58,6 +58,20 @@ def test_equal_files(pair: list[str], capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr().out == "IDENTICAL: every byte of A and B is equal\n"
 
 
+@pytest.mark.parametrize(("option", "before"), [("--no-diffoscope", "note: "), ("--markdown", "- note: `")])
+def test_equal_folders_say_what_was_not_compared(
+    option: str, before: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in "AB":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_bytes(b"1")
+    os.utime(tmp_path / "B/file", (1, 1))
+    assert main(["explain", option, str(tmp_path / "A"), str(tmp_path / "B")]) == ExitStatus.HOLDS
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "every byte of" in printed
+    assert f"{before}of folders, times, owners, extended attributes" in printed
+
+
 def test_without_diffoscope_it_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,16 +21,19 @@ def as_markdown(explanation: Explanation) -> str:
     """One row for each cause, then what none explains. Names and texts are foreign: they stand between backquotes, in one line."""
     names = f"{code(explanation.a)} and {code(explanation.b)}"
     if not explanation.differences:
-        return f"**IDENTICAL**: every byte of {names} is equal.\n"
+        return "\n".join([f"**IDENTICAL**: every byte of {names} is equal.", *_notices(explanation)]) + "\n"
     groups = grouped(ordered(explanation))
     verdict = "DIFFERENT" if explanation.is_compared else "NOT COMPARED"
     lines = [f"**{verdict}**: {names}", "", "| count | first place | what differs | usually | A | B |"]
     lines += ["|---|---|---|---|---|---|", *(_row(group) for group in groups[:_MAX_ROWS])]
     if len(groups) > _MAX_ROWS:
         lines += ["", f"And {len(groups) - _MAX_ROWS} more, in `--json`."]
-    if explanation.notices:
-        lines += ["", *(f"- note: {_cell(notice)}" for notice in explanation.notices)]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_notices(explanation)]) + "\n"
+
+
+def _notices(explanation: Explanation) -> list[str]:
+    lines = [f"- note: {_cell(notice)}" for notice in explanation.notices]
+    return ["", *lines] if lines else []
 
 
 def _row(group: Group) -> str:

@@ -39,6 +39,7 @@ def show_explanation(explanation: Explanation, out: Console, *, more: str = "--j
     """The culprits in full as far as the screen goes, then their names; `more` is where all of them are."""
     if not explanation.differences:
         show_outcome(out, ExitStatus.HOLDS, "IDENTICAL: every byte of A and B is equal")
+        _show_notices(explanation, out, more)
         return
     found = ordered(explanation)
     show_outcome(out, *_headline(explanation, found))
@@ -55,6 +56,10 @@ def show_explanation(explanation: Explanation, out: Console, *, more: str = "--j
             show_line(out, line, indent=indent)
         left, told = left - len(lines), told + 1
     _show_rest(groups[told:], out, more)
+    _show_notices(explanation, out, more)
+
+
+def _show_notices(explanation: Explanation, out: Console, more: str) -> None:
     for notice in explanation.notices[:_MAX_NOTICES]:
         show_line(out, styled(f"note: {_cut(notice, _MAX_NOTICE)}", "yellow"))
     if len(explanation.notices) > _MAX_NOTICES:

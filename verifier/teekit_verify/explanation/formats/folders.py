@@ -26,16 +26,18 @@ if TYPE_CHECKING:
     from teekit_verify.explanation.examination import Examination
 
 _MAX_ENTRIES = 100_000
+_LEFT_OUT = "of folders, times, owners, extended attributes and which names are hard links to one file are not compared"
 _MAX_LOOKED_INTO = 200
 Found = dict[str, os.stat_result]
 
 
 def compare_folders(examination: Examination, a: Path, b: Path) -> tuple[Difference, ...]:
-    """Empty if they hold the same files with the same bytes, targets and modes; times and owners are this machine's.
+    """Empty if they hold the same files with the same bytes, targets, modes and device numbers. The rest is this machine's, as a notice says.
 
     Raises TeekitError for what cannot be read.
     """
     one, other = _listed(a), _listed(b)
+    examination.note(_LEFT_OUT)
     top = a.name if a.name == b.name else f"{a.name} and {b.name}"
     pair = Pair((top,), Blob(-1, 0, 0), Blob(-1, 0, 0))
     roles = oci.partners(oci.roles(*_readable(a, one)), oci.roles(*_readable(b, other)), (one, other))
