@@ -42,8 +42,6 @@ _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 _NO_SPACE_HINT = (
     "Free some space, also where temporary files (TMPDIR) and downloads (XDG_CACHE_HOME) are, and run it again."
 )
-_READABLE = 0o022
-"""The most that the umask may take away: a build's root is another user of the host, and is to read what we made for it."""
 _USAGE = typer.BadParameter.__mro__[1]
 """What a group raises that was given no command, or none of its own."""
 _PYDANTICS = "Value error, "
@@ -123,7 +121,6 @@ def main(argv: list[str]) -> ExitStatus:
     if not argv:
         main(["--help"])
         return ExitStatus.NO_VERDICT
-    os.umask(os.umask(_READABLE) & _READABLE)
     try:
         status = app(argv, prog_name="teekit-verify", standalone_mode=False)
         if status == _INTERRUPTED:

@@ -156,12 +156,17 @@ class Provision:
             )
 
     def package_folder(self, packages: Sequence[LockedPackage], folder: Path) -> None:
-        """Make a folder of fetched packages under their own names: what a build sees as its only package source."""
+        """Make a folder of fetched packages under their own names: what a build sees as its only package source.
+
+        A build's root is another user of the host, who is to read it whatever the umask is.
+        """
         remove(folder)
         folder.mkdir(parents=True)
+        folder.chmod(0o755)
         for package in packages:
             place = folder / package.file_name
             place.parent.mkdir(exist_ok=True)
+            place.parent.chmod(0o755)
             place_readable(self.store.path(package.digest), place)
 
     @contextmanager
