@@ -168,6 +168,7 @@ disable_new_units() {
 
 # apt-get may be at work for minutes: a word twice a minute, for as long as the shell $1 is there, which began at $2 and has the
 # log $3. And at once when somebody presses Ctrl-C: what dpkg unpacks, apt-get ends first. The last nap keeps nobody waiting.
+# What this shell itself starts hears Ctrl-C too, and may end in the middle of it.
 # shellcheck disable=SC2016 # another shell expands it
 what_goes_on='
 trap "echo \"setup: interrupted: dpkg must not be cut short, so apt-get first ends what it is at\" >&2" INT
@@ -176,8 +177,8 @@ while kill -0 "$1" 2>/dev/null; do
     sleep 1 >/dev/null 2>&1 || :
     naps=$((naps + 1))
     [ $((naps % 30)) = 0 ] || continue
-    line=$(tail -n 1 "$3" 2>/dev/null | cut -c 1-70) || exit 0
-    echo "setup: $(($(date +%s) - $2)) s: ${line:-apt-get has not said anything yet}" >&2
+    line=$(tail -n 1 "$3" 2>/dev/null | cut -c 1-70) && now=$(date +%s) || continue
+    echo "setup: $((now - $2)) s: ${line:-apt-get has not said anything yet}" >&2
 done
 '
 

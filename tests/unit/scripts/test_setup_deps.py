@@ -114,6 +114,21 @@ def test_control_c_is_heard_while_apt_ends_its_work(stand_ins: StandIns, tmp_pat
     ]
 
 
+@pytest.mark.parametrize("hit", ["cut", "date"])
+def test_what_tells_outlives_a_ctrl_c_that_ends_what_it_starts(stand_ins: StandIns, tmp_path: Path, hit: str) -> None:
+    """The terminal's signal goes to these programs as well. apt-get waits here for two words of the one that tells."""
+    stand_ins.add("sleep", "")
+    stand_ins.add(hit, f"[ $(grep -c ^sleep {tmp_path}/calls) -lt 20 ] || kill -INT $$; echo 1")
+    stand_ins.add(
+        "apt-get",
+        INSTALLING
+        + f'case " $* " in *" install "*)\nuntil [ $(grep -c ^sleep {tmp_path}/calls) -gt 60 ]; do :; done ;; esac',
+    )
+    result = stand_ins.run(SCRIPT)
+    assert result.returncode == 0, result.stderr
+    assert not re.search(r"^setup: -", result.stderr, re.MULTILINE)
+
+
 def test_an_installation_that_brought_nothing_is_an_error(stand_ins: StandIns) -> None:
     stand_ins.add("apt-get", "exit 0")
     result = stand_ins.run(SCRIPT)
