@@ -75,6 +75,8 @@ def test_a_kettle_counts_when_its_answer_is_good(machine: Path, monkeypatch: pyt
     with serve() as server:
         monkeypatch.setattr(layout, "FIRST_PORT", server.server_address[1])
         server.answers[launcher.HEALTH] = always(answer)
+        if answer == 200:
+            monkeypatch.setattr(launcher, "ANSWER_SECONDS", 600)
         assert launcher.main() == (0 if answer == 200 else 1)
         port = server.server_address[1]
     folder = machine / "run/kettle/0"
@@ -93,7 +95,8 @@ def test_nobody_answers(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no good answer on port" in errors(machine)[0]
 
 
-def test_a_service_that_fails(machine: Path) -> None:
+def test_a_service_that_fails(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launcher, "ANSWER_SECONDS", 600)
     (layout.FAILED_FOLDER / "0").touch()
     assert launcher.main() == 1
     assert errors(machine) == [
