@@ -162,11 +162,23 @@ def _usage_hint(error: Exception, argv: list[str]) -> str:
     context: Any = getattr(error, "ctx", None)
     if context is None:  # of an option without its value
         return f"Run `{' '.join(_command_in(argv))} --help` to see how it is used."
+    if (meant := _with_two_dashes(context, argv)) is not None:
+        return f"Did you mean {meant}? Run `{context.command_path} --help` to see how it is used."
     if type(error) is _USAGE and context.parent is not None and isinstance(context.command, typer.core.TyperGroup):
         return f"Choose one of: {', '.join(context.command.list_commands(context))}."
     if not context.help_option_names:
         return f"Run `{context.command_path.replace(' ', ' help ', 1)}` to see how it is used."
     return f"Run `{context.command_path} --help` to see how it is used."
+
+
+def _with_two_dashes(context: Any, argv: list[str]) -> str | None:
+    """The long option that a word was meant to be, as in `quote -help`; in the place of a command also without any dash, as in `version`."""
+    known = {name for parameter in context.command.get_params(context) for name in parameter.opts}
+    words = [word[1:] for word in argv if word.startswith("-") and not word.startswith("--")]
+    if isinstance(context.command, typer.core.TyperGroup):
+        behind_its_name = context.command_path.count(" ")
+        words += argv[behind_its_name : behind_its_name + 1]
+    return next((f"--{word}" for word in words if f"--{word}" in known), None)
 
 
 def _command_in(argv: list[str]) -> Iterator[str]:
