@@ -102,14 +102,18 @@ def printable(text: str) -> str:
 
 _MOST_ASKED = 80
 """Characters of a name for which a near one is looked for: that takes the square of them."""
+_MOST_NAMED = 8
+"""Names in a hint, where one of them is likely to be the one that was meant."""
 
 
 def choose_from(name: str, known: Iterable[str]) -> str:
-    """The hint for a name that is none of `known`, with the nearest of them."""
+    """The hint for a name that is none of `known`: the nearest of them, and all of them where they are few or none is near."""
     from difflib import get_close_matches
 
     names = [printable(one) for one in known]
     near = get_close_matches(name[:_MOST_ASKED].lower(), names, 1)
+    if near and len(names) > _MOST_NAMED:
+        return f"Did you mean {near[0]}?"
     return f"{f'Did you mean {near[0]}? ' if near else ''}Choose one of: {', '.join(names)}."
 
 
