@@ -20,14 +20,14 @@ PATIENT = Patience(first_pause=0.01, silence=600.0, brief=400.0, shortest=200.0)
 class Hasty(Network):
     """Bears the silence of some only for a moment: of those whose address begins so, that many times."""
 
-    def __init__(self, proxies: Proxies, hanging: dict[str, int]) -> None:
+    def __init__(self, proxies: Proxies, hanging: dict[str, int], seconds: float) -> None:
         super().__init__(proxies)
-        self._hanging = hanging
+        self._hanging, self._seconds = hanging, seconds
 
     def _request(self, url: str, headers: Any, patience_seconds: float) -> Any:
         for begin, left in self._hanging.items():
             if url.startswith(begin) and left > 0:
-                self._hanging[begin], patience_seconds = left - 1, 0.2
+                self._hanging[begin], patience_seconds = left - 1, self._seconds
         return super()._request(url, headers, patience_seconds)
 
 
