@@ -13,6 +13,7 @@ import pytest
 from builders import faults
 from builders.faults import PATIENT, Hasty, reset, silent, status
 from builders.http import Exchange, Server, serve
+from builders.moments import MOMENTS
 from teekit_verify.core.digest import Algorithm, Digest
 from teekit_verify.core.download import (
     CACHE,
@@ -50,10 +51,6 @@ def a_store(folder: Path, proxies: Proxies = DIRECT) -> DownloadStore:
 def hasty(folder: Path, hanging: str, times: int = 1000, seconds: float = 0.2) -> DownloadStore:
     """For a moment it waits for what hangs, and long for others."""
     return DownloadStore(folder / "store", Hasty(DIRECT, {hanging: times}, seconds), PATIENT)
-
-
-MOMENTS = (0.2, 1.0, 5.0, 25.0)
-"""Seconds. For the first, a busy machine may be silent itself."""
 
 
 def remote(*urls: str, content: bytes = CONTENT) -> RemoteFile:

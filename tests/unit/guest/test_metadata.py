@@ -8,6 +8,7 @@ import pytest
 
 from builders import metadata as fake
 from builders.http import Exchange, Server, serve
+from builders.moments import cut_off
 from teekit_guest import metadata
 from teekit_guest.fetch import NobodyListens, Unreachable
 from teekit_guest.metadata import Metadata, NotThisOne, azure, google, qemu
@@ -147,7 +148,10 @@ def test_a_slow_answer_is_cut_off(
     slow: Callable[[Exchange], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(metadata, "SECONDS", 0.15)
     server.answers[path] = slow
-    with pytest.raises(Unreachable, match=r"did not answer within 0\.15 s"):
+
+    def within(seconds: float) -> None:
+        monkeypatch.setattr(metadata, "SECONDS", seconds)
         ask(server.address())
+
+    assert " did not answer within " in cut_off(within)
