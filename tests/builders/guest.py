@@ -120,8 +120,8 @@ def wait_until_it_listens(port: int, process: subprocess.Popen[bytes], seconds: 
 
 def free_ports(count: int) -> int:
     """The first of `count` free ports, below those the kernel gives out itself: a connection to one of these that nobody
-    listens on can end up connected to itself."""
-    for start in random.sample(range(20000, 32000, count), 100):
+    listens on can end up connected to itself. Others look for theirs meanwhile, perhaps with our seed."""
+    for start in random.SystemRandom().sample(range(20000, 32000, count), 100):
         try:
             for port in range(start, start + count):
                 with socket.socket() as probe:

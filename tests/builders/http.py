@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import random
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+PORTS = range(10000, 20000)
+"""Below those that the kernel gives out itself: once a server has gone, no other gets its port, and no connection to it ends up
+connected to itself. Those of builders.guest.free_ports are others.
+"""
 
 
 class Server(ThreadingHTTPServer):
@@ -26,6 +33,14 @@ class Server(ThreadingHTTPServer):
         self.otherwise: Callable[[Exchange], None] | None = None
         self.requests: list[tuple[str, str | None]] = []
         self.stopping = threading.Event()
+
+    def server_bind(self) -> None:
+        host, port = self.server_address[:2]
+        for number in [] if port else random.SystemRandom().sample(PORTS, 100):
+            self.server_address = (host, number)
+            with suppress(OSError):
+                return super().server_bind()
+        return super().server_bind()
 
     def address(self, path: str = "") -> str:
         return f"http://127.0.0.1:{self.server_address[1]}{path}"

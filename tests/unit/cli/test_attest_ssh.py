@@ -38,13 +38,19 @@ def make_key(folder: Path, kind: str, passphrase: str = "") -> Path:
     return path
 
 
+def listens(place: Path) -> bool:
+    """A socket has its name a moment before anybody listens there."""
+    with socket.socket(socket.AF_UNIX) as asking:
+        return asking.connect_ex(str(place)) == 0
+
+
 @pytest.fixture
 def agent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A real agent. Its socket is in a short folder, as a name of one has at most 107 bytes."""
     folder = Path(tempfile.mkdtemp(prefix="agent"))
     place = folder / "socket"
     running = subprocess.Popen([require("ssh-agent"), "-D", "-a", place], stdout=subprocess.DEVNULL)
-    while not place.exists():
+    while not listens(place):
         assert running.poll() is None
         time.sleep(_PAUSE_SECONDS)
     monkeypatch.setenv("SSH_AUTH_SOCK", str(place))

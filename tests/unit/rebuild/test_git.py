@@ -16,6 +16,7 @@ import pytest
 
 from builders import http
 from builders.faults import failing, reset, status
+from builders.guest import free_ports
 from builders.repositories import Repository
 from builders.tools import require
 from teekit_verify.core.download import Patience
@@ -53,9 +54,7 @@ def written(repository: git.Repository, commit: str, place: Path) -> dict[str, s
 def daemon(folder: Path) -> Iterator[str]:
     """git-daemon(1) on loopback."""
     require("git")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_ports(1)
     argv = [
         "git",
         "daemon",
