@@ -140,10 +140,10 @@ def test_one_byte_now_and_then_buys_no_time() -> None:
 
 
 def test_nobody_listens() -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
-        port = taken.getsockname()[1]
-    with pytest.raises(NoAnswerError) as caught:
-        ask(f"http://127.0.0.1:{port}")
+    with socket.socket() as bound:  # so that nobody else gets the port
+        bound.bind(("127.0.0.1", 0))
+        with pytest.raises(NoAnswerError) as caught:
+            ask(f"http://127.0.0.1:{bound.getsockname()[1]}")
     assert "refused" in caught.value.message
 
 
